@@ -1,0 +1,1 @@
+"""The daemon: jobs in, pixels out, over ZeroMQ. Knows nothing of convolutions."""
