@@ -1,0 +1,180 @@
+"""A client's connection to the daemon: one non-blocking socket, for event loops and for waiting.
+
+Krita watches `fileno()` and calls `read()` and `flush()`; GIMP and the command line call
+`receive(timeout)` in a loop. One thread at a time.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from . import VERSION
+from .discovery import DaemonInfo
+from .messages import PROTOCOL, Frame, Header, MessageError, new_id, pack, unpack
+from .zmtp import Dealer, ZmtpError
+
+USER = "dreamlayer"
+MESSAGE_MAX = 8 << 30  # bytes; a picture of the hosts' largest size in float
+READ_BUDGET = 16 << 20  # bytes read in one go, so that a window keeps breathing
+Message = tuple[Header, list[bytearray]]
+
+
+class LinkError(ConnectionError):
+    """The daemon can't be reached, went away or misbehaved; the text is for the user."""
+
+
+class StaleDaemon(LinkError):
+    """The discovery file speaks of a daemon that is gone: a new one has to be started."""
+
+
+class WrongVersion(LinkError):
+    """The daemon speaks another protocol than this client."""
+
+
+class Client:
+    """A connection to the daemon, greeted and checked by `connect`."""
+
+    def __init__(self, info: DaemonInfo, timeout: float = 5.0) -> None:
+        host, _, port = info.endpoint.removeprefix("tcp://").rpartition(":")
+        try:
+            self._socket = socket.create_connection((host, int(port)), timeout)
+        except (OSError, ValueError) as error:
+            raise StaleDaemon("The Dreamlayer daemon is not running.") from error
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setblocking(False)
+        self._dealer = Dealer(USER, info.token, MESSAGE_MAX)
+        self._inbox: deque[Message] = deque()
+        self.closed = False
+
+    @classmethod
+    def connect(cls, info: DaemonInfo, timeout: float = 5.0) -> Client:
+        """A greeted connection.
+
+        Raises:
+            StaleDaemon: nobody is there, or it is not the daemon of `info`.
+            WrongVersion: it speaks another protocol.
+            LinkError: it does not answer.
+        """
+        client = cls(info, timeout)
+        try:
+            client.send({"op": "hello", "id": new_id(), "protocol": PROTOCOL, "version": VERSION})
+            message = client.receive(timeout)
+            if message is None:
+                raise LinkError(
+                    "The Dreamlayer daemon does not answer."
+                    f" End the process {info.pid} and try again."
+                )
+            _check_hello(message[0])
+        except LinkError as error:
+            client.close()
+            if isinstance(error.__cause__, ZmtpError):  # somebody else has its port now
+                raise StaleDaemon(str(error)) from error
+            raise
+        return client
+
+    def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
+        """Queue a message and write what the socket takes at once; raises LinkError."""
+        self._dealer.send([pack(header), *frames])
+        self.flush()
+
+    def flush(self) -> None:
+        """Write as much as the socket takes; raises LinkError."""
+        outbox = self._dealer.outbox
+        try:
+            while outbox:
+                count = self._socket.send(outbox[0])
+                if count == len(outbox[0]):
+                    outbox.popleft()
+                else:
+                    outbox[0] = outbox[0][count:]
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            raise self._lost() from error
+
+    @property
+    def wants_to_write(self) -> bool:
+        return bool(self._dealer.outbox)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def read(self) -> list[Message]:
+        """The messages that have come, without waiting; raises LinkError."""
+        self._pump()
+        messages = list(self._inbox)
+        self._inbox.clear()
+        return messages
+
+    def receive(self, timeout: float) -> Message | None:
+        """Wait up to `timeout` seconds for one message, None if none came; raises LinkError."""
+        end = time.monotonic() + timeout
+        while not self._inbox:
+            left = end - time.monotonic()
+            if left < 0:
+                return None
+            self._wait(left)
+            self._pump()
+        return self._inbox.popleft()
+
+    def close(self) -> None:
+        self.closed = True
+        self._socket.close()
+
+    def _wait(self, timeout: float) -> None:
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self.wants_to_write else 0)
+        with selectors.DefaultSelector() as selector:  # select() fails above 1024 open files
+            selector.register(self._socket, events)
+            selector.select(timeout)
+
+    def _pump(self) -> None:
+        if self.closed:
+            raise LinkError("The connection to the Dreamlayer daemon is closed.")
+        budget = READ_BUDGET
+        try:
+            while budget > 0:
+                count = self._socket.recv_into(self._dealer.wanted())
+                if not count:
+                    raise self._lost()
+                self._dealer.received(count)
+                budget -= count
+        except (BlockingIOError, InterruptedError):
+            pass  # all read for now
+        except LinkError:
+            raise
+        except ZmtpError as error:
+            self.close()
+            raise LinkError(str(error)) from error
+        except OSError as error:
+            raise self._lost() from error
+        self.flush()  # the handshake's next part, and the answers to pings
+        while self._dealer.messages:
+            self._inbox.append(self._opened(self._dealer.messages.popleft()))
+
+    def _opened(self, frames: list[bytearray]) -> Message:
+        try:
+            return unpack(frames[0]), frames[1:]
+        except MessageError as error:
+            self.close()
+            raise LinkError(f"The daemon sent something unreadable: {error}") from error
+
+    def _lost(self) -> LinkError:
+        self.close()
+        return LinkError("The connection to the Dreamlayer daemon was lost.")
+
+
+def _check_hello(header: Header) -> None:
+    theirs = header.get("protocol")
+    if header.get("op") == "hello" and theirs == PROTOCOL:
+        return
+    version = header.get("version", "?")
+    raise WrongVersion(
+        f"The running Dreamlayer daemon is version {version!s:.20} and speaks protocol"
+        f" {theirs!s:.10}; this program is version {VERSION} and speaks protocol {PROTOCOL}."
+        " Run `dreamlayer stop`, then install both anew with install.py."
+    )

@@ -1,0 +1,126 @@
+"""One dream as its client sees it: a state that the daemon's messages move on.
+
+Krita feeds it from its event loop, GIMP and the command line from a waiting loop; all show the
+same words.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from .client import Client
+from .messages import DreamRequest, Frame, Header
+from .picture import Picture, PictureError
+
+BYTES_UNCHECKED = "The daemon sent pixels that don't fit the request; nothing was changed."
+
+
+class State(Enum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Dream:
+    """A request under way.
+
+    Attributes:
+        state: where it stands.
+        fraction: how much of the work is done, 0 to 1.
+        text: one line for a progress bar, or the reason of a failure.
+        preview: layout and RGB pixels of the newest preview, if previews were asked for.
+        pixels: when done, the result's raw pixels in the layout `request.result`.
+        report: when done, the daemon's figures: seconds, device, seed, recipe, …
+    """
+
+    def __init__(self, client: Client, request: DreamRequest, *frames: Frame) -> None:
+        self.request = request
+        self.state = State.WAITING
+        self.fraction = 0.0
+        self.text = "Waiting for the daemon…"
+        self.preview: tuple[Picture, Frame] | None = None
+        self.pixels: bytearray | None = None
+        self.report: Header = {}
+        self._client = client
+        client.send(request.header(), *frames)
+
+    @property
+    def over(self) -> bool:
+        return self.state in (State.DONE, State.CANCELLED, State.FAILED)
+
+    def cancel(self) -> None:
+        """Ask the daemon to stop; the state changes when it has."""
+        if not self.over:
+            self.text = "Cancelling…"
+            self._client.send({"op": "cancel", "id": self.request.id})
+
+    def receive(self, header: Header, frames: list[bytearray]) -> bool:
+        """Take a message of the daemon; False if it belongs to another request."""
+        if header.get("id") != self.request.id or self.over:
+            return False
+        op = header["op"]
+        if op == "queued":
+            self.text = f"Waiting: {header.get('ahead', 0)} dreams ahead…"
+        elif op == "progress":
+            self._progress(header, frames)
+        elif op == "done":
+            self._done(header, frames)
+        elif op == "cancelled":
+            self.state, self.text = State.CANCELLED, "Cancelled."
+        elif op == "error":
+            self.fail(str(header.get("text", "The daemon failed without saying why.")))
+        return True
+
+    def fail(self, reason: str) -> None:
+        """End the dream with a sentence for the user, e.g. that the connection was lost."""
+        self.state, self.text = State.FAILED, reason
+
+    def _progress(self, header: Header, frames: list[bytearray]) -> None:
+        self.state = State.RUNNING
+        self.fraction = float(header.get("fraction", 0.0))
+        self.text = progress_text(header)
+        if frames:
+            try:
+                layout = Picture.of(header.get("preview"))
+            except PictureError:
+                return
+            if layout.nbytes == len(frames[0]):
+                self.preview = (layout, frames[0])
+
+    def _done(self, header: Header, frames: list[bytearray]) -> None:
+        if len(frames) != 1 or len(frames[0]) != self.request.result.nbytes:
+            self.fail(BYTES_UNCHECKED)
+            return
+        self.pixels = frames[0]
+        self.report = header
+        self.fraction = 1.0
+        self.state, self.text = State.DONE, "Done."
+
+
+def progress_text(header: Header) -> str:
+    """E.g. "Octave 2 of 4, step 3 of 10, about 12 s left"; what is unknown is left out."""
+    if "octave" not in header:
+        return str(header.get("text", "Dreaming…"))
+    words = (
+        f"Octave {header['octave']} of {header.get('octaves', '?')},"
+        f" step {header.get('step', '?')} of {header.get('steps', '?')}"
+    )
+    remaining = header.get("remaining")
+    if isinstance(remaining, int | float):
+        words += f", about {duration(remaining)} left"
+    return words
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it: "8 s", "3 min", "2 h 5 min"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def lost(reason: str) -> str:
+    """What to tell the user when the daemon went away in the middle of a dream."""
+    return f"{reason} Your picture is unchanged; call Deep Dream again."

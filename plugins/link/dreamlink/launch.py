@@ -1,0 +1,128 @@
+"""Finding the daemon, and starting it when it does not run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import discovery
+from .client import Client, LinkError, StaleDaemon
+
+START_TIMEOUT = 60.0  # seconds; a cold disk and a virus scanner take their time
+PAUSE = 0.1  # seconds between two looks
+
+# What a host sets for its own libraries would break the daemon's Python.
+HOSTS_OWN = (
+    "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONIOENCODING", "LD_LIBRARY_PATH",
+    "LD_PRELOAD", "DYLD_LIBRARY_PATH", "GI_TYPELIB_PATH", "QT_PLUGIN_PATH", "QT_QPA_PLATFORM",
+)  # fmt: skip
+
+
+def connecting(command: Sequence[str] | None = None) -> Generator[str, None, Client]:
+    """Find or start the daemon, step by step: for front ends that must not block.
+
+    Yields a sentence for the user each time that the caller should wait `PAUSE` seconds and go
+    on; the generator's value is a greeted Client. `command` starts the daemon; by default it is
+    what the installer wrote down.
+
+    Raises:
+        LinkError: the daemon can't be started or reached.
+    """
+    client = _try_to_connect()
+    if client is not None:
+        return client
+    process = _launch(command or discovery.launch_command())
+    end = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < end:
+        yield "Starting the Dreamlayer daemon…"
+        client = _try_to_connect()
+        if client is not None:
+            return client
+        if process.poll() is not None:
+            # Perhaps another client was quicker: then its daemon holds the lock and answers soon.
+            end = min(end, time.monotonic() + (5.0 if process.returncode == 0 else 0.0))
+    process.kill()
+    raise LinkError(
+        f"The Dreamlayer daemon did not start. Its last words: {_last_words()}"
+        f" The whole log: {discovery.home() / discovery.LOG_FILE}"
+    )
+
+
+def connect(command: Sequence[str] | None = None, show: Any = lambda sentence: None) -> Client:
+    """Like `connecting`, but waits; `show` is called with a sentence when it takes a while."""
+    steps = connecting(command)
+    while True:
+        try:
+            show(next(steps))
+        except StopIteration as done:
+            client: Client = done.value
+            return client
+        time.sleep(PAUSE)
+
+
+def connect_to_running() -> Client | None:
+    """The daemon if it runs, else None; raises LinkError if it runs but can't be spoken to."""
+    return _try_to_connect()
+
+
+def _try_to_connect() -> Client | None:
+    info = discovery.find()
+    if info is None:
+        return None
+    try:
+        return Client.connect(info)
+    except StaleDaemon:
+        return None
+
+
+def _launch(command: Sequence[str] | None) -> subprocess.Popen[bytes]:
+    if not command:
+        raise LinkError(
+            "The Dreamlayer daemon is not running and not installed for this user."
+            " Run Dreamlayer's install.py, or start it with `dreamlayer serve`."
+        )
+    if _sandboxed():
+        raise LinkError(
+            "The Dreamlayer daemon is not running, and this program lives in a sandbox from which"
+            " it can't be started. Run `dreamlayer serve` in a terminal, then try again."
+        )
+    home = discovery.home()
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (home / discovery.LOG_FILE).open("ab") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=home,
+                env={k: v for k, v in os.environ.items() if k not in HOSTS_OWN},
+                start_new_session=True,  # it outlives the host, and the host's Ctrl-C
+                creationflags=flags,
+            )
+    except OSError as error:
+        raise LinkError(
+            f"The Dreamlayer daemon can't be started ({error}). Run Dreamlayer's install.py again."
+        ) from error
+
+
+def _sandboxed() -> bool:
+    """Whether this process is in a Flatpak or Snap, where the daemon's files are not."""
+    return Path("/.flatpak-info").exists() or "SNAP_NAME" in os.environ
+
+
+def _last_words() -> str:
+    try:
+        lines = (discovery.home() / discovery.LOG_FILE).read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    spoken = [line.strip() for line in lines if line.strip()]
+    return spoken[-1][:300] if spoken else "(none)"

@@ -1,0 +1,152 @@
+"""What client and daemon say to each other (`PROTOCOL.md` is the same for people).
+
+A message is one ZeroMQ multipart message: a msgpack map, the header, and raw frames behind it.
+Every header has `op`; every answer has the `id` of its request.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .picture import Picture, PictureError, Region, region_of
+from .recipe import Recipe
+
+try:  # the installer puts msgpack's pure-Python files beside the plug-ins' copy of this package
+    from ._vendor import msgpack  # type: ignore[import-not-found,unused-ignore]
+except ImportError:
+    try:
+        import msgpack  # type: ignore[no-redef,unused-ignore]
+    except ImportError as error:
+        raise ImportError(
+            "Dreamlayer's plug-in is incomplete: its copy of msgpack is missing."
+            " Run Dreamlayer's install.py again."
+        ) from error
+
+PROTOCOL = 1
+HEADER_MAX = 1 << 20  # bytes; the largest header is a list of layers
+Frame = bytes | bytearray | memoryview
+
+Header = dict[str, Any]
+
+
+class MessageError(ValueError):
+    """A message that is not one of ours; the text is one sentence."""
+
+
+def pack(header: Mapping[str, Any]) -> bytes:
+    return msgpack.packb(dict(header), use_bin_type=True)  # type: ignore[no-any-return]
+
+
+def unpack(frame: Frame) -> Header:
+    """The header in `frame`; raises MessageError for anything but a map with a text `op`."""
+    if len(frame) > HEADER_MAX:
+        raise MessageError("The header is too long.")
+    try:
+        header = msgpack.unpackb(bytes(frame), raw=False, strict_map_key=True)
+    except Exception as error:  # msgpack raises many kinds for bad bytes
+        raise MessageError("The header is not msgpack.") from error
+    if not isinstance(header, dict) or not isinstance(header.get("op"), str):
+        raise MessageError("The header is not a map with an op.")
+    return header
+
+
+def new_id() -> str:
+    """A name for a request that no other client uses."""
+    return os.urandom(8).hex()
+
+
+@dataclass(frozen=True)
+class DreamRequest:
+    """Everything that op "dream" says; the pixel frames travel behind it.
+
+    Attributes:
+        recipe: what to dream.
+        picture: layout of the pixels sent: the region and the surroundings that the network sees.
+        region: the part of the picture to dream in and to return, in the picture's coordinates.
+        mask: whether a second frame follows: one byte a pixel of the region, 255 = dream fully.
+        clip: how the mask is applied: True multiplies the result's alpha with it (a layer that
+            shows only the selection); False blends the colours (a picture that changes only there).
+        preview: longest side of the previews that come with progress; 0 for none.
+        gain: whether to measure how much the layer's activity grew (takes extra time).
+        device: "auto", "cpu", "cuda", "mps" or e.g. "cuda:1".
+    """
+
+    recipe: Recipe
+    picture: Picture
+    region: Region
+    mask: bool = False
+    clip: bool = False
+    preview: int = 0
+    gain: bool = False
+    device: str = "auto"
+    id: str = field(default_factory=new_id)
+
+    def header(self) -> Header:
+        return {
+            "op": "dream",
+            "id": self.id,
+            "recipe": self.recipe.to_dict(),
+            "picture": self.picture.to_dict(),
+            "region": list(self.region),
+            "mask": self.mask,
+            "clip": self.clip,
+            "preview": self.preview,
+            "gain": self.gain,
+            "device": self.device,
+        }
+
+    @property
+    def result(self) -> Picture:
+        """Layout of the pixels that come back: the region's, otherwise as sent."""
+        width, height = self.region.width, self.region.height
+        return Picture(width, height, self.picture.depth, self.picture.order, self.picture.curve)
+
+    @classmethod
+    def of(cls, header: Header, frames: Sequence[Frame]) -> DreamRequest:
+        """Check a request against the recipe table and its frames' lengths.
+
+        Raises:
+            RecipeError, PictureError, MessageError: with one sentence for the user.
+        """
+        recipe = header.get("recipe")
+        if not isinstance(recipe, dict):
+            raise MessageError("A dream needs a recipe.")
+        request = cls(
+            recipe=Recipe.of(recipe),
+            picture=Picture.of(header.get("picture")),
+            region=region_of(header.get("region")),
+            mask=_typed(header, "mask", bool, False),
+            clip=_typed(header, "clip", bool, False),
+            preview=_typed(header, "preview", int, 0),
+            gain=_typed(header, "gain", bool, False),
+            device=_typed(header, "device", str, "auto"),
+            id=_typed(header, "id", str, ""),
+        )
+        request._check_frames(frames)
+        return request
+
+    def _check_frames(self, frames: Sequence[Frame]) -> None:
+        if self.region.empty or self.region.clip(self.picture.region) != self.region:
+            raise PictureError("The region to dream in lies outside the picture that was sent.")
+        if not 0 <= self.preview <= 4096:
+            raise MessageError(f"A preview is 0 to 4096 pixels long, not {self.preview}.")
+        if self.clip and self.picture.order not in ("RGBA", "BGRA", "GA"):
+            raise MessageError("The mask can be put into the alpha only of a picture with alpha.")
+        expected = [self.picture.nbytes]
+        if self.mask:
+            expected.append(self.region.width * self.region.height)
+        if [len(memoryview(f).cast("B")) for f in frames] != expected:
+            raise MessageError(
+                "The pixels don't fit their description: "
+                f"{[len(f) for f in frames]} bytes came, {expected} were announced."
+            )
+
+
+def _typed(header: Header, name: str, kind: type, default: Any) -> Any:
+    value = header.get(name, default)
+    if type(value) is not kind or (kind is str and len(str(value)) > 100):
+        raise MessageError(f"{name} is not as it should be: {value!r:.60}.")
+    return value

@@ -1,0 +1,241 @@
+"""The one table of parameters: everything that can be said about a dream is a field of `Recipe`.
+
+The command line's options, Krita's widgets, GIMP's procedure arguments, the daemon's validation
+and the recipe stored with a picture are all made from `PARAMETERS`. To add a parameter, add a
+field here and obey it in the engine (or in `blend.py`); nothing else needs to know.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+SEED_MAX = 2**31 - 1  # GIMP's integer arguments have 32 bits, with a sign
+Value = int | float | bool | str
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be dreamed; the text is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of the table.
+
+    `minimum`, `maximum` and `step` (the increment of a spin box) are None for texts and switches;
+    `main` tells whether a front end shows the parameter at once or folds it under "More".
+    """
+
+    name: str
+    kind: type
+    label: str
+    help: str
+    default: Value
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    unit: str = ""
+    main: bool = False
+
+    def check(self, value: object) -> Value:
+        """Return `value` as this parameter's type, or raise RecipeError with one sentence."""
+        if self.kind is bool:
+            if isinstance(value, bool):
+                return value
+            raise RecipeError(f"{self.name} is either on or off, not {value!r}.")
+        if self.kind is str:
+            if isinstance(value, str) and len(value) <= 1000 and value.isprintable():
+                return value
+            raise RecipeError(f"{self.name} is a text of up to 1000 characters, not {value!r:.60}.")
+        return self._check_number(value)
+
+    def _check_number(self, value: object) -> Value:
+        number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
+        if number is None or (self.kind is int and number % 1 != 0):  # NaN and infinity too
+            noun = "a whole number" if self.kind is int else "a number"
+            raise RecipeError(f"{self.name} is {noun}, not {value!r:.60}.")
+        low, high = self.minimum, self.maximum
+        if low is None or high is None or not low <= number <= high:
+            raise RecipeError(f"{self.name} is between {low:g} and {high:g}, not {value!r:.60}.")
+        return int(number) if self.kind is int else float(number)
+
+    def parse(self, text: str) -> Value:
+        """The value that a person typed; raises RecipeError."""
+        if self.kind is str:
+            return self.check(text)
+        if self.kind is bool:
+            words = {"on": True, "yes": True, "true": True, "off": False, "no": False}
+            return self.check({**words, "false": False}.get(text.strip().lower(), text))
+        try:
+            return self.check(self.kind(text))
+        except (ValueError, OverflowError) as error:
+            if isinstance(error, RecipeError):
+                raise
+            return self.check(text)
+
+
+def _row(default: Value, label: str, help_text: str, **more: Any) -> Any:
+    return dataclasses.field(default=default, metadata={"label": label, "help": help_text, **more})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to dream. Make one with `Recipe.of`, which checks everything."""
+
+    model: str = _row(
+        "squeezenet1_1", "Network", "The neural network that dreams. See: dreamlayer models."
+    )
+    layer: str = _row(
+        "features.10",
+        "Network layer",
+        "The layer whose activity is amplified: its name (features.10), its index (10), or"
+        " layer:channel (10:30). Early layers draw strokes and textures, late ones animals and"
+        " things. See: dreamlayer layers MODEL.",
+        main=True,
+    )
+    channels: str = _row(
+        "",
+        "Channels",
+        "Amplify only these channels of the layer, e.g. 30 or 30,115. Empty: the whole layer.",
+        main=True,
+    )
+    octaves: int = _row(
+        4,
+        "Octaves",
+        "How many sizes of the picture are dreamed on, from coarse to fine. More octaves make"
+        " larger shapes.",
+        minimum=1, maximum=16, step=1, main=True,
+    )  # fmt: skip
+    octave_scale: float = _row(
+        1.4,
+        "Octave scale",
+        "The ratio of one octave's size to the next.",
+        minimum=1.05, maximum=3.0, step=0.05,
+    )  # fmt: skip
+    steps: int = _row(
+        10,
+        "Steps",
+        "Gradient steps in each octave. More steps dream deeper and take longer.",
+        minimum=1, maximum=500, step=1, main=True,
+    )  # fmt: skip
+    step_size: float = _row(
+        1.5,
+        "Step size",
+        "How far one step changes the picture, in levels of 255 (the mean over the pixels).",
+        minimum=0.01, maximum=50.0, step=0.1, unit="/255",
+    )  # fmt: skip
+    roll: bool = _row(
+        True,
+        "Roll",
+        "Shift the network's grid by a random amount before each step, so that it leaves no"
+        " pattern of dots.",
+    )
+    noise: float = _row(
+        0.0,
+        "Noise",
+        "Standard deviation of the noise that the network sees on the picture (SmoothGrad), as a"
+        " part of the whole range. 0.05 to 0.2 gives larger, cleaner strokes.",
+        minimum=0.0, maximum=1.0, step=0.01,
+    )  # fmt: skip
+    noise_samples: int = _row(
+        1,
+        "Noise samples",
+        "How many noisy copies are averaged in each step. Time grows with it.",
+        minimum=1, maximum=64, step=1,
+    )  # fmt: skip
+    tile: int = _row(
+        0,
+        "Tile",
+        "Side of the pieces that the picture is computed in, in pixels; 0 chooses. Changes time"
+        " and memory, never the picture.",
+        minimum=0, maximum=8192, step=64, unit="px",
+    )  # fmt: skip
+    context: int = _row(
+        96,
+        "Surroundings",
+        "How far around a selection the network sees.",
+        minimum=0, maximum=1024, step=16, unit="px",
+    )  # fmt: skip
+    seed: int = _row(
+        0,
+        "Seed",
+        "The same seed gives the same picture again. 0 draws a new one each time.",
+        minimum=0, maximum=SEED_MAX, step=1, main=True,
+    )  # fmt: skip
+    strength: float = _row(
+        1.0,
+        "Strength",
+        "How much of the dream is added to the picture: 0 nothing, 1 all of it.",
+        minimum=0.0, maximum=2.0, step=0.05, main=True,
+    )  # fmt: skip
+
+    @classmethod
+    def of(cls, values: Mapping[str, object]) -> Recipe:
+        """A checked recipe from names and values; absent ones take their default.
+
+        A layer written `10:30` is taken apart into layer and channels.
+
+        Raises:
+            RecipeError: unknown name, wrong type, out of range, or channels that contradict.
+        """
+        checked: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in PARAMETERS:
+                near = difflib.get_close_matches(str(name), PARAMETERS, 1)
+                hint = f"; did you mean {near[0]}?" if near else f"; there are: {_names()}."
+                raise RecipeError(f"A recipe has no parameter {name!r:.60}{hint}")
+            checked[name] = PARAMETERS[name].check(value)
+        layer, colon, channel = checked.get("layer", cls.layer).partition(":")
+        if colon:
+            if checked.get("channels") not in (None, "", channel):
+                raise RecipeError(
+                    f"The layer {checked['layer']!r} names a channel and channels says"
+                    f" {checked['channels']!r}: leave one of them out."
+                )
+            checked |= {"layer": layer, "channels": channel}
+            if not channel:
+                raise RecipeError("Behind the colon of a layer stands a channel, e.g. 10:30.")
+        recipe = cls(**checked)
+        recipe.channel_numbers()
+        return recipe
+
+    def channel_numbers(self) -> tuple[int, ...]:
+        """The channels as numbers, empty for the whole layer; raises RecipeError."""
+        if not self.channels.strip():
+            return ()
+        try:
+            numbers = tuple(int(word) for word in self.channels.split(","))
+        except ValueError:
+            numbers = (-1,)
+        if min(numbers) < 0:
+            raise RecipeError(
+                f"channels is a list of numbers such as 30 or 30,115, not {self.channels!r:.60}."
+            )
+        return numbers
+
+    def with_seed(self) -> Recipe:
+        """This recipe with a seed drawn if it has none, so that the dream can be repeated."""
+        if self.seed:
+            return self
+        return dataclasses.replace(self, seed=random.SystemRandom().randint(1, SEED_MAX))
+
+    def to_dict(self) -> dict[str, Value]:
+        """Names and values; `Recipe.of` reads it back."""
+        return dataclasses.asdict(self)
+
+
+def _names() -> str:
+    return ", ".join(PARAMETERS)
+
+
+_KINDS: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
+PARAMETERS: dict[str, Parameter] = {
+    f.name: Parameter(
+        name=f.name, kind=_KINDS[str(f.type)], default=cast("Value", f.default), **f.metadata
+    )
+    for f in dataclasses.fields(Recipe)
+}

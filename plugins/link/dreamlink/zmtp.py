@@ -1,0 +1,148 @@
+"""ZeroMQ's wire protocol without the sockets: a DEALER with PLAIN authentication.
+
+Source: ZMTP 3.1 (ZeroMQ RFC 37) and PLAIN (RFC 24). The class turns bytes into messages and
+messages into bytes; whoever holds the socket fills `wanted()` and empties `outbox`. It talks to
+a libzmq ROUTER; tests run it against the real one.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Generator, Sequence
+
+MORE, LONG, COMMAND = 1, 2, 4  # the flags of a frame
+COMMAND_MAX = 1 << 16  # bytes; handshake commands are short
+FRAMES_MAX = 64  # frames of one message
+
+Frame = bytes | bytearray | memoryview
+
+
+class ZmtpError(ConnectionError):
+    """The peer broke the protocol or refused us; the text says how."""
+
+
+class Refused(ZmtpError):
+    """The peer did not accept our credentials."""
+
+
+class Dealer:
+    """One connection's protocol state.
+
+    Attributes:
+        outbox: pieces to be written to the socket, in order.
+        messages: whole messages that came, each a list of frames.
+        ready: whether the handshake is over. What is sent before waits behind it.
+    """
+
+    def __init__(self, user: str, password: str, message_max: int) -> None:
+        self.outbox: deque[memoryview] = deque()
+        self.messages: deque[list[bytearray]] = deque()
+        self.ready = False
+        self._credentials = b"".join(
+            bytes([len(word)]) + word for word in (user.encode(), password.encode())
+        )
+        self._message_max = message_max
+        self._held: list[memoryview] = []
+        self._reader = self._read()
+        self._want = next(self._reader)
+        self._put(
+            b"\xff" + bytes(8) + b"\x7f" + b"\x03\x01" + b"PLAIN".ljust(20, b"\0") + bytes(32)
+        )
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        """Queue one message; large frames are not copied, so leave them alone until written."""
+        pieces = self._held if not self.ready else self.outbox
+        for index, frame in enumerate(frames):
+            view = memoryview(frame).cast("B")
+            pieces.append(_head(len(view), MORE if index + 1 < len(frames) else 0))
+            if len(view):
+                pieces.append(view)
+
+    def wanted(self) -> memoryview:
+        """The buffer to read into next; at least one byte long."""
+        return self._want
+
+    def received(self, count: int) -> None:
+        """Tell that `count` bytes were read into `wanted()`; raises ZmtpError."""
+        self._want = self._want[count:]
+        while not len(self._want):
+            self._want = self._reader.send(None)
+
+    def _put(self, data: bytes) -> None:
+        self.outbox.append(memoryview(data))
+
+    def _command(self, name: bytes, data: bytes) -> None:
+        body = bytes([len(name)]) + name + data
+        self.outbox.append(_head(len(body), COMMAND))
+        self._put(body)
+
+    # The reader: each yield hands out a buffer and goes on when it is full.
+
+    def _read(self) -> Generator[memoryview, None, None]:
+        greeting = bytearray(64)
+        yield memoryview(greeting)[:10]
+        if greeting[0] != 0xFF or greeting[9] != 0x7F:
+            raise ZmtpError("The daemon's port is in use by something else.")
+        yield memoryview(greeting)[10:]
+        if greeting[10] < 3 or bytes(greeting[12:32]).rstrip(b"\0") != b"PLAIN":
+            raise ZmtpError("The daemon's port is in use by another ZeroMQ program.")
+        # libzmq stalls when more is pipelined behind our greeting before it has sent its own.
+        self._command(b"HELLO", self._credentials)
+        yield from self._expect(b"WELCOME")
+        self._command(b"INITIATE", _property(b"Socket-Type", b"DEALER"))
+        yield from self._expect(b"READY")
+        self.ready = True
+        self.outbox.extend(self._held)
+        self._held.clear()
+        yield from self._traffic()
+
+    def _expect(self, name: bytes) -> Generator[memoryview, None, None]:
+        flags, body = yield from self._frame(COMMAND_MAX)
+        if not flags & COMMAND:
+            raise ZmtpError("The daemon sent a message before the handshake was over.")
+        if body[1:6] == b"ERROR" or body[:5] == b"ERROR":
+            raise Refused("The daemon refused the token of this connection.")
+        if body[: 1 + len(name)] != bytes([len(name)]) + name:
+            raise ZmtpError(f"The handshake failed: {bytes(body[:40])!r} instead of {name!r}.")
+
+    def _traffic(self) -> Generator[memoryview, None, None]:
+        frames: list[bytearray] = []
+        size = 0
+        while True:
+            flags, body = yield from self._frame(self._message_max - size)
+            if flags & COMMAND:
+                if body[:5] == b"\x04PING":
+                    self._command(b"PONG", bytes(body[7:]))
+                continue
+            frames.append(body)
+            size += len(body)
+            if len(frames) > FRAMES_MAX:
+                raise ZmtpError("The daemon sent a message of too many frames.")
+            if not flags & MORE:
+                self.messages.append(frames)
+                frames, size = [], 0
+
+    def _frame(self, limit: int) -> Generator[memoryview, None, tuple[int, bytearray]]:
+        flags = bytearray(1)
+        yield memoryview(flags)
+        if flags[0] & ~(MORE | LONG | COMMAND):
+            raise ZmtpError("The daemon sent a frame with unknown flags.")
+        size = bytearray(8 if flags[0] & LONG else 1)
+        yield memoryview(size)
+        length = int.from_bytes(size, "big")
+        if length > (COMMAND_MAX if flags[0] & COMMAND else limit):
+            raise ZmtpError(f"The daemon sent a frame of {length} bytes: more than is allowed.")
+        body = bytearray(length)
+        yield memoryview(body)
+        return flags[0], body
+
+
+def _head(length: int, flags: int) -> memoryview:
+    if length > 255:
+        return memoryview(struct.pack(">BQ", flags | LONG, length))
+    return memoryview(struct.pack(">BB", flags, length))
+
+
+def _property(name: bytes, value: bytes) -> bytes:
+    return bytes([len(name)]) + name + struct.pack(">I", len(value)) + value
