@@ -1,0 +1,186 @@
+"""What a cell of a feature map sees: stride and receptive field, measured on the network.
+
+Nothing is typed in. A copy of the network gets positive weights and average pooling instead of max
+pooling (over the same windows), so that no dependence can cancel or lose against a larger one; the
+gradient of one cell is then non-zero at exactly those pixels the cell depends on.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import activation
+from torch.overrides import TorchFunctionMode
+
+Cut = Callable[[Tensor], Tensor]  # (1, 3, H, W) → (1, C, h, w)
+
+LARGEST_FIELD = 2048  # px; no convolutional classifier's field is larger (resnet152's last: 1507)
+LARGEST_MINIMUM = 1024  # px
+UNBOUNDED = (-(2**31), 2**31)  # the reach of a cell that may see every pixel
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the cells of a feature map lie on the picture.
+
+    Cell i sees the pixels `i*stride + reach[0]` to `i*stride + reach[1]`, both included, on both
+    axes, as far as the picture goes. `local` is False where that does not hold: cells
+    that see the whole picture (global pooling, squeeze-excite, attention), or fields whose place
+    depends on the picture's size; `reach` is then UNBOUNDED.
+    """
+
+    stride: int
+    reach: tuple[int, int]
+    channels: int
+    minimum: int
+    local: bool
+
+    @property
+    def receptive_field(self) -> int:
+        """Pixels along one axis that a cell sees, away from the picture's borders."""
+        return self.reach[1] - self.reach[0] + 1
+
+    @property
+    def halo(self) -> int:
+        """Pixels wanted around a block of cells, on every side: a multiple of the stride.
+
+        A block of the cells a..b (both included) covers `a*stride` to `(b+1)*stride − 1`.
+        """
+        beyond = max(-self.reach[0], self.reach[1] - self.stride + 1, 0)
+        return -(-beyond // self.stride) * self.stride
+
+
+class _MeanOfMax(TorchFunctionMode):
+    """While active, max pooling is average pooling over the same windows."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if func is nn.functional.max_pool2d:  # what nn.MaxPool2d calls, too
+            return _average_pool(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+def _average_pool(
+    x: Tensor,
+    kernel_size: int,
+    stride: int | None = None,
+    padding: int = 0,
+    dilation: int = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor:
+    if return_indices or dilation not in (1, (1, 1), [1, 1]):
+        raise ValueError("Max pooling with dilation or indices cannot be measured.")
+    return nn.functional.avg_pool2d(x, kernel_size, stride, padding, ceil_mode)
+
+
+def shape(cut: Cut, height: int, width: int) -> torch.Size | None:
+    """Return the shape a cut on the meta device gives for a picture; None for too small a picture."""
+    try:
+        return cut(torch.empty(1, 3, height, width, device="meta")).shape
+    except RuntimeError:  # torch's way to say that a window is larger than what it slides over
+        return None
+
+
+def cells(cut: Cut, height: int, width: int) -> tuple[int, int]:
+    """Return the size (h, w) of the map; (0, 0) for too small a picture. `cut` is on `meta`."""
+    found = shape(cut, height, width)
+    return (0, 0) if found is None else (found[-2], found[-1])
+
+
+def smallest_side(cut: Cut) -> int:
+    """Return the side in px of the smallest square picture that gives a cell. `cut` is on `meta`."""
+    low, high = 0, LARGEST_MINIMUM  # `low` gives none, `high` is taken to give one
+    while high - low > 1:
+        middle = (low + high) // 2
+        if min(cells(cut, middle, middle)) > 0:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def measure(cut: nn.Module) -> Geometry:
+    """Return the geometry of a cut network, from pictures (1, 3, H, W) to one map (1, C, h, w).
+
+    The network is left as it is; its weights do not matter and may be on any device, `meta` too.
+    """
+    bare = copy.deepcopy(cut).to("meta")
+    minimum = smallest_side(bare)
+    large = LARGEST_FIELD + minimum
+    channels = (shape(bare, large, large) or torch.Size([1, 0]))[1]
+    more = cells(bare, 2 * large, large)[0] - cells(bare, large, large)[0]
+    stride = max(1, round(large / more)) if more else large
+    reach = _reach(_positive(bare), stride, minimum)
+    return Geometry(stride, reach or UNBOUNDED, channels, minimum, reach is not None)
+
+
+def _reach(positive: nn.Module, stride: int, minimum: int) -> tuple[int, int] | None:
+    """Measure on ever longer strips, until one is longer than the field on both sides."""
+    length = 4 * (minimum + stride)
+    while length <= 4 * LARGEST_FIELD:
+        # Both axes, two lengths: the field must lie the same way in each, or tiles cannot be exact.
+        strips = [(minimum, length), (length, minimum), (minimum, length + 1)]
+        reaches = [_strip_reach(positive, h, w, stride) for h, w in strips]
+        if None not in reaches:
+            return reaches[0] if len(set(reaches)) == 1 else None
+        length *= 2
+    return None
+
+
+def _strip_reach(
+    positive: nn.Module, height: int, width: int, stride: int
+) -> tuple[int, int] | None:
+    """Return the reach of the middle cell along the longer side; None if a border cuts it off.
+
+    The next cell must see the same, one stride on; (0, −1), an empty reach, says that it does not.
+    """
+    x = torch.ones(1, 3, height, width, dtype=torch.float64, requires_grad=True)
+    with torch.enable_grad(), _MeanOfMax():
+        along = positive(x).sum(dim=-1 if height > width else -2)  # (1, C, cells along the strip)
+    length, middle = max(height, width), along.shape[-1] // 2
+    reaches = []
+    for cell in (middle, middle + 1):
+        # Weights, because the plain sum over the channels of a normalised map is a constant.
+        weights = torch.linspace(1, 2, along.shape[1], dtype=x.dtype)
+        (slope,) = torch.autograd.grad((along[0, :, cell] * weights).sum(), x, retain_graph=True)
+        seen = slope[0].sum(dim=(0, 2 if height > width else 1)).nonzero().flatten().tolist()
+        if not seen or seen[0] == 0 or seen[-1] == length - 1:
+            return None
+        reaches.append((seen[0] - cell * stride, seen[-1] - cell * stride))
+    return reaches[0] if reaches[0] == reaches[1] else (0, -1)
+
+
+def _positive(cut: nn.Module) -> nn.Module:
+    """Return a float64 copy on the CPU whose maps are positive and fall off slowly.
+
+    Weights lie around 1 / fan-in, so neither depth nor width runs out of float64's range.
+    """
+    network = copy.deepcopy(cut).to_empty(device="cpu").double().eval()
+    random = torch.Generator().manual_seed(0)
+    for buffer in network.buffers():
+        buffer.zero_()  # a network from `meta` brings none, and to_empty() leaves what memory held
+    for module in network.modules():
+        for name, child in module.named_children():
+            if type(child).__module__ == activation.__name__ and not isinstance(
+                child, nn.MultiheadAttention
+            ):
+                setattr(module, name, nn.Identity())  # none moves anything; some saturate
+        if isinstance(module, nn.modules.batchnorm._NormBase):
+            module.reset_running_stats()
+    for weight in network.parameters():
+        fan_in = weight[0].numel() if weight.dim() > 1 else 1
+        weight.requires_grad_(False).copy_(
+            (0.5 + torch.rand(weight.shape, generator=random, dtype=weight.dtype)) / fan_in
+        )
+    return network

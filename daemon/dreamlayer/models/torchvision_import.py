@@ -1,0 +1,42 @@
+"""Import torchvision, also where its compiled operators do not load.
+
+torchvision's wheel is compiled against one build of torch. Beside another (the CPU build, say) its
+compiled library is skipped, and then `import torchvision` itself fails, because it describes
+two operators, `nms` and `qnms`, that no one has declared. They suppress overlapping boxes of
+object detectors; no network here calls them. Declaring them is enough for the import.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+import torch
+
+_SCHEMAS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+)
+_declared: list[torch.library.Library] = []  # a Library takes its operators with it when it goes
+
+
+def _declare_operators() -> None:
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for schema in _SCHEMAS:
+        library.define(schema)
+    _declared.append(library)
+
+
+def import_torchvision() -> ModuleType:
+    """Return the module `torchvision`, with `torchvision.models` imported."""
+    try:
+        import torchvision
+    except RuntimeError as error:
+        if "torchvision::nms" not in str(error):
+            raise
+        # What was imported of it before the failure refers to a package that is gone.
+        for name in [n for n in sys.modules if n.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        _declare_operators()
+        import torchvision
+    return torchvision  # type: ignore[no-any-return]
