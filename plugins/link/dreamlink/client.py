@@ -10,7 +10,7 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from . import VERSION
@@ -20,7 +20,8 @@ from .zmtp import Dealer, ZmtpError
 
 USER = "dreamlayer"
 MESSAGE_MAX = 8 << 30  # bytes; a picture of the hosts' largest size in float
-READ_BUDGET = 16 << 20  # bytes read in one go, so that a window keeps breathing
+BUDGET = 16 << 20  # bytes read or written in one go, so that a window keeps breathing
+GREETING_STEP = 0.05  # seconds that one step of a greeting waits; the answer takes about 0.005
 Message = tuple[Header, list[bytearray]]
 
 
@@ -60,17 +61,30 @@ class Client:
             WrongVersion: it speaks another protocol.
             LinkError: it does not answer.
         """
+        steps = cls.greeting(info, timeout)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                client: Client = done.value
+                return client
+
+    @classmethod
+    def greeting(cls, info: DaemonInfo, timeout: float = 5.0) -> Generator[None, None, Client]:
+        """Like `connect`, in short steps: for event loops, which go on when they like."""
         client = cls(info, timeout)
+        end = time.monotonic() + timeout
         try:
             client.send({"op": "hello", "id": new_id(), "protocol": PROTOCOL, "version": VERSION})
-            message = client.receive(timeout)
-            if message is None:
-                raise LinkError(
-                    "The Dreamlayer daemon does not answer."
-                    f" End the process {info.pid} and try again."
-                )
+            while (message := client.receive(GREETING_STEP)) is None:
+                if time.monotonic() > end:
+                    raise LinkError(
+                        "The Dreamlayer daemon does not answer."
+                        f" End the process {info.pid} and try again."
+                    )
+                yield
             _check_hello(message[0])
-        except LinkError as error:
+        except BaseException as error:
             client.close()
             if isinstance(error.__cause__, ZmtpError):  # somebody else has its port now
                 raise StaleDaemon(str(error)) from error
@@ -83,11 +97,13 @@ class Client:
         self.flush()
 
     def flush(self) -> None:
-        """Write as much as the socket takes; raises LinkError."""
+        """Write what the socket takes, up to the budget; raises LinkError."""
         outbox = self._dealer.outbox
+        budget = BUDGET
         try:
-            while outbox:
+            while outbox and budget > 0:
                 count = self._socket.send(outbox[0])
+                budget -= count
                 if count == len(outbox[0]):
                     outbox.popleft()
                 else:
@@ -135,7 +151,7 @@ class Client:
     def _pump(self) -> None:
         if self.closed:
             raise LinkError("The connection to the Dreamlayer daemon is closed.")
-        budget = READ_BUDGET
+        budget = BUDGET
         try:
             while budget > 0:
                 count = self._socket.recv_into(self._dealer.wanted())

@@ -6,11 +6,13 @@ same words.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
+from typing import Any, Protocol
 
-from .client import Client
 from .messages import DreamRequest, Frame, Header
 from .picture import Picture, PictureError
+from .recipe import Recipe
 
 BYTES_UNCHECKED = "The daemon sent pixels that don't fit the request; nothing was changed."
 
@@ -21,6 +23,12 @@ class State(Enum):
     DONE = "done"
     CANCELLED = "cancelled"
     FAILED = "failed"
+
+
+class Sender(Protocol):
+    """What a dream needs of a connection: `Client`, or what a host wraps around it."""
+
+    def send(self, header: Mapping[str, Any], *frames: Frame) -> None: ...
 
 
 class Dream:
@@ -35,7 +43,7 @@ class Dream:
         report: when done, the daemon's figures: seconds, device, seed, recipe, …
     """
 
-    def __init__(self, client: Client, request: DreamRequest, *frames: Frame) -> None:
+    def __init__(self, client: Sender, request: DreamRequest, *frames: Frame) -> None:
         self.request = request
         self.state = State.WAITING
         self.fraction = 0.0
@@ -124,3 +132,9 @@ def duration(seconds: float) -> str:
 def lost(reason: str) -> str:
     """What to tell the user when the daemon went away in the middle of a dream."""
     return f"{reason} Your picture is unchanged; call Deep Dream again."
+
+
+def layer_name(source: str, recipe: Recipe) -> str:
+    """What the new layer is called, e.g. "Dream of Cat (features.10:30, seed 7)"."""
+    target = f"{recipe.layer}:{recipe.channels}" if recipe.channels else recipe.layer
+    return f"Dream of {source} ({target}, seed {recipe.seed})"

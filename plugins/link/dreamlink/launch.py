@@ -33,14 +33,14 @@ def connecting(command: Sequence[str] | None = None) -> Generator[str, None, Cli
     Raises:
         LinkError: the daemon can't be started or reached.
     """
-    client = _try_to_connect()
+    client = yield from _greeting()
     if client is not None:
         return client
     process = _launch(command or discovery.launch_command())
     end = time.monotonic() + START_TIMEOUT
     while time.monotonic() < end:
         yield "Starting the Dreamlayer daemon…"
-        client = _try_to_connect()
+        client = yield from _greeting()
         if client is not None:
             return client
         if process.poll() is not None:
@@ -67,15 +67,28 @@ def connect(command: Sequence[str] | None = None, show: Any = lambda sentence: N
 
 def connect_to_running() -> Client | None:
     """The daemon if it runs, else None; raises LinkError if it runs but can't be spoken to."""
-    return _try_to_connect()
-
-
-def _try_to_connect() -> Client | None:
     info = discovery.find()
     if info is None:
         return None
     try:
         return Client.connect(info)
+    except StaleDaemon:
+        return None
+
+
+def _greeting() -> Generator[str, None, Client | None]:
+    info = discovery.find()
+    if info is None:
+        return None
+    try:
+        steps = Client.greeting(info)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                client: Client = done.value
+                return client
+            yield "Waiting for the Dreamlayer daemon…"
     except StaleDaemon:
         return None
 
