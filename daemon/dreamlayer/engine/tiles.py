@@ -1,0 +1,107 @@
+"""Where the tiles of an exact gradient lie: integers only.
+
+The cells of the feature map are divided into blocks, each cell belongs to exactly one. A block's
+crop is all the pixels that its cells see, so that the cells have the values they would have in the
+whole picture:
+
+            crop
+    ┌──────────────────┐      crop begins on a multiple of the stride, so that the network's
+    │   cells' pixels  │      windows fall as they do in the whole picture;
+    │   ┌──────────┐   │      it is cut only where the picture itself ends, where the network's
+    │   │  block   │   │      own border handling is the same.
+    │   └──────────┘   │
+    └──────────────────┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+
+class Span(NamedTuple):
+    """The integers start … stop − 1."""
+
+    start: int
+    stop: int
+
+    @property
+    def length(self) -> int:
+        return max(0, self.stop - self.start)
+
+    def slice(self, origin: int = 0) -> slice:
+        """The slice that takes this span out of an axis whose first element is `origin`."""
+        return slice(self.start - origin, self.stop - origin)
+
+    def common(self, other: Span) -> Span:
+        start = max(self.start, other.start)
+        return Span(start, max(start, min(self.stop, other.stop)))
+
+
+class Window(NamedTuple):
+    """A rectangle: rows × columns, of pixels or of cells."""
+
+    rows: Span
+    columns: Span
+
+    @property
+    def area(self) -> int:
+        return self.rows.length * self.columns.length
+
+
+class Tile(NamedTuple):
+    """One piece of work: the cells to count, and the pixels that they see."""
+
+    cells: Window
+    crop: Window
+
+
+def whole(height: int, width: int) -> Window:
+    return Window(Span(0, height), Span(0, width))
+
+
+def scaled(window: Window, size: tuple[int, int], new: tuple[int, int]) -> Window:
+    """The window of a picture of `size` (h, w) in the same picture resized to `new`.
+
+    Rounded outwards, so that it is never empty and covers all that the original covered.
+    """
+    spans = [
+        Span(span.start * b // a, min(b, -(-span.stop * b // a)))
+        for span, a, b in zip(window, size, new, strict=True)
+    ]
+    return Window(*spans)
+
+
+def seeing(span: Span, stride: int, reach: tuple[int, int], count: int) -> Span:
+    """The cells of an axis that see any pixel of `span`; `count` is the axis' number of cells."""
+    first = -(-(span.start - reach[1]) // stride)
+    last = (span.stop - 1 - reach[0]) // stride
+    return Span(0, count).common(Span(first, last + 1))
+
+
+def seen(cells: Span, stride: int, reach: tuple[int, int], length: int) -> Span:
+    """The pixels of an axis of `length` that `cells` see, begun on a multiple of the stride."""
+    start = max(0, (cells.start * stride + reach[0]) // stride * stride)
+    return Span(start, min(length, (cells.stop - 1) * stride + reach[1] + 1))
+
+
+def blocks(cells: Span, largest: int) -> list[Span]:
+    """Divide cells into runs of nearly the same length, none longer than `largest`."""
+    count = max(1, -(-cells.length // largest))
+    edges = [cells.start + cells.length * i // count for i in range(count + 1)]
+    return [Span(a, b) for a, b in pairwise(edges)]
+
+
+def tiles(
+    cells: Window, stride: int, reach: tuple[int, int], size: tuple[int, int], side: int
+) -> Iterator[Tile]:
+    """The tiles that cover `cells`, row by row.
+
+    `size` is the picture's (h, w); `side` the side of a block in pixels, at least one cell.
+    """
+    largest = max(1, side // stride)
+    for rows in blocks(cells.rows, largest):
+        for columns in blocks(cells.columns, largest):
+            crop = Window(seen(rows, stride, reach, size[0]), seen(columns, stride, reach, size[1]))
+            yield Tile(Window(rows, columns), crop)
