@@ -1,0 +1,61 @@
+"""The docker: a frame for the panel, and for a sentence where the plug-in is incomplete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from krita import DockWidget, Krita
+
+from .guard import log
+from .qt import QtWidgets
+
+DOCKER_ID = "dreamlayer_krita"
+TITLE = "Deep Dream"
+
+
+class DreamDocker(DockWidget):  # type: ignore[misc]
+    """Krita makes one for each window."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWindowTitle(TITLE)
+        try:
+            from .panel import Panel  # needs dreamlink, and that msgpack
+
+            self._panel: Any = Panel(float_message)
+        except ImportError as error:
+            log.exception("Dreamlayer's plug-in is incomplete")
+            self._panel = Incomplete(str(error))
+        self.setWidget(self._panel)
+
+    def canvasChanged(self, canvas: Any) -> None:  # noqa: N802 (Krita's name)
+        """Krita demands it; the panel asks for the active document when it is told to dream."""
+
+    def dream(self) -> None:
+        """Dream on the active layer, or say why not."""
+        self._panel.dream()
+
+
+class Incomplete(QtWidgets.QLabel):  # type: ignore[misc]
+    """What stands in the panel's place when the plug-in lacks its libraries."""
+
+    def __init__(self, reason: str) -> None:
+        if not reason.endswith("install.py again."):
+            reason = (
+                f"Dreamlayer's plug-in is incomplete ({reason}). Run Dreamlayer's install.py again."
+            )
+        super().__init__(reason)
+        self.setObjectName("message")
+        self.setWordWrap(True)
+
+    def dream(self) -> None:
+        float_message(self.text())
+
+
+def float_message(text: str) -> None:
+    """Show a sentence over the picture for some seconds, where there is a picture."""
+    window = Krita.instance().activeWindow()
+    view = window.activeView() if window else None
+    if view is not None and view.document() is not None:
+        icon = Krita.instance().icon("dialog-information")
+        view.showFloatingMessage(text, icon, 4000, 1)

@@ -1,0 +1,112 @@
+"""The widgets of a recipe, made from its table: one a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dreamlink.recipe import PARAMETERS, Parameter, Recipe, RecipeError, Value
+
+from .qt import QtCore, QtWidgets
+
+
+class Form(QtWidgets.QWidget):  # type: ignore[misc]
+    """The parameters that matter on top, the rest folded under "More"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fields = {p.name: _widget(p) for p in PARAMETERS.values()}
+        self._more = QtWidgets.QToolButton()
+        self._more.setObjectName("more")
+        self._more.setText("More")
+        self._more.setCheckable(True)
+        self._more.setAutoRaise(True)
+        self._more.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        rest = self._rows(main=False)
+        self._more.toggled.connect(rest.setVisible)
+        self._more.toggled.connect(self._turn_arrow)
+        rest.setVisible(False)
+        self._turn_arrow(False)
+        column = QtWidgets.QVBoxLayout(self)
+        column.addWidget(self._rows(main=True))
+        column.addWidget(self._more)
+        column.addWidget(rest)
+        column.addStretch()
+
+    def recipe(self) -> Recipe:
+        """What the widgets say; raises RecipeError."""
+        return Recipe.of(
+            {name: _value(PARAMETERS[name], field) for name, field in self._fields.items()}
+        )
+
+    def show_recipe(self, values: Mapping[str, object]) -> None:
+        """Put values into the widgets; what the table does not know or allow is left out."""
+        for name, value in values.items():
+            if name in PARAMETERS:
+                try:
+                    _put(PARAMETERS[name], self._fields[name], PARAMETERS[name].check(value))
+                except RecipeError:
+                    continue  # e.g. remembered by a version with other limits
+
+    def reset(self) -> None:
+        self.show_recipe(Recipe().to_dict())
+
+    def _rows(self, main: bool) -> Any:
+        box = QtWidgets.QWidget()
+        rows = QtWidgets.QFormLayout(box)
+        rows.setContentsMargins(0, 0, 0, 0)
+        for parameter in PARAMETERS.values():
+            if parameter.main == main:
+                label = QtWidgets.QLabel(parameter.label)
+                label.setToolTip(_tool_tip(parameter))
+                label.setBuddy(self._fields[parameter.name])
+                rows.addRow(label, self._fields[parameter.name])
+        if not main:
+            reset = QtWidgets.QPushButton("Defaults")
+            reset.setObjectName("defaults")
+            reset.setToolTip("Set everything back to how it came")
+            reset.clicked.connect(lambda *_: self.reset())
+            rows.addRow(reset)
+        return box
+
+    def _turn_arrow(self, open_: bool) -> None:
+        arrows = QtCore.Qt.ArrowType
+        self._more.setArrowType(arrows.DownArrow if open_ else arrows.RightArrow)
+
+
+def _widget(parameter: Parameter) -> Any:
+    widget: Any
+    if parameter.kind is bool:
+        widget = QtWidgets.QCheckBox()
+    elif parameter.kind is str:
+        widget = QtWidgets.QLineEdit()
+    else:
+        widget = QtWidgets.QSpinBox() if parameter.kind is int else QtWidgets.QDoubleSpinBox()
+        widget.setRange(parameter.minimum, parameter.maximum)
+        widget.setSingleStep(parameter.step)
+        widget.setSuffix(f" {parameter.unit}" if parameter.unit else "")
+    widget.setObjectName(parameter.name)
+    widget.setToolTip(_tool_tip(parameter))
+    _put(parameter, widget, parameter.default)
+    return widget
+
+
+def _tool_tip(parameter: Parameter) -> str:
+    return f"<p>{parameter.help}</p>"  # as rich text Qt breaks its lines
+
+
+def _value(parameter: Parameter, widget: Any) -> Value:
+    if parameter.kind is bool:
+        return bool(widget.isChecked())
+    if parameter.kind is str:
+        return str(widget.text()).strip()
+    return parameter.check(widget.value())
+
+
+def _put(parameter: Parameter, widget: Any, value: Value) -> None:
+    if parameter.kind is bool:
+        widget.setChecked(value)
+    elif parameter.kind is str:
+        widget.setText(value)
+    else:
+        widget.setValue(value)

@@ -1,0 +1,125 @@
+"""One dream of one layer, from its pixels to the new layer above. No Qt here.
+
+A job moves on when the link calls it. It tells its owner of every change, and adds the layer as
+its very last act: whatever goes wrong before leaves the document as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dreamlink.client import LinkError
+from dreamlink.dream import Dream, State, layer_name, lost
+from dreamlink.messages import DreamRequest, Header
+from dreamlink.recipe import Recipe
+
+from . import document
+
+if TYPE_CHECKING:
+    from .link import Link
+
+
+class Job:
+    """A dream under way.
+
+    Attributes:
+        state: where it stands; it is WAITING until the daemon is reached and has begun.
+        fraction: how much of the work is done, 0 to 1; None while nobody knows.
+        text: one line for the user.
+    """
+
+    def __init__(
+        self, link: Link, source: document.Source, recipe: Recipe, changed: Callable[[Job], None]
+    ) -> None:
+        self.state = State.WAITING
+        self.fraction: float | None = None
+        self.text = "Looking for the daemon…"
+        self._link = link
+        self._source = source
+        self._recipe = recipe
+        self._changed = changed
+        self._dream: Dream | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.state in (State.DONE, State.CANCELLED, State.FAILED)
+
+    def start(self) -> None:
+        self._changed(self)
+        self._link.open(self)
+
+    def cancel(self) -> None:
+        """Stop at once; the daemon is told, its answer is not waited for."""
+        if self.over:
+            return
+        self._tell_daemon_to_stop()
+        self._end(State.CANCELLED, "Cancelled: nothing was changed.")
+
+    def fail(self, reason: str) -> None:
+        """End the dream with a sentence for the user."""
+        if not self.over:
+            self._tell_daemon_to_stop()
+            self._end(State.FAILED, reason)
+
+    def waiting(self, sentence: str) -> None:
+        self.text = sentence
+        self._changed(self)
+
+    def connected(self) -> None:
+        source = self._source
+        request = DreamRequest(
+            self._recipe,
+            source.picture,
+            source.region,
+            mask=source.mask is not None,
+            clip=source.mask is not None,
+        )
+        frames = [source.pixels] if source.mask is None else [source.pixels, source.mask]
+        try:
+            self._dream = Dream(self._link, request, *frames)
+        except LinkError as error:
+            self.lost(str(error))
+
+    def received(self, header: Header, frames: list[bytearray]) -> None:
+        dream = self._dream
+        if dream is None or not dream.receive(header, frames):
+            return
+        if dream.state is State.DONE:
+            self._add_layer(dream)
+        elif dream.over:
+            self._end(dream.state, dream.text)
+        elif reason := document.gone(self._source):
+            self.fail(reason)
+        else:
+            self.state, self.text = dream.state, dream.text
+            self.fraction = dream.fraction if dream.state is State.RUNNING else None
+            self._changed(self)
+
+    def lost(self, reason: str) -> None:
+        self._end(State.FAILED, reason if self._dream is None else lost(reason))
+
+    def _add_layer(self, dream: Dream) -> None:
+        report = dream.report
+        recipe = Recipe.of(report["recipe"])
+        try:
+            name = layer_name(self._source.name, recipe)
+            document.add_layer(self._source, name, dream.pixels or bytearray())
+        except document.DocumentError as error:
+            self._end(State.FAILED, str(error))
+            return
+        self.fraction = 1.0
+        self._end(State.DONE, f"Dreamed in {report['seconds']:.1f} s with seed {recipe.seed}.")
+
+    def _tell_daemon_to_stop(self) -> None:
+        try:
+            if self._dream is not None:
+                self._dream.cancel()
+        except LinkError:
+            pass  # then there is nobody who still dreams it
+
+    def _end(self, state: State, text: str) -> None:
+        self.state, self.text = state, text
+        self._dream = None  # the pixels with it
+        self._link.leave()
+        self._changed(self)
