@@ -1,0 +1,79 @@
+"""The real daemon with a studio that dreams what the test says. Run as a program by the tests.
+
+The recipe's `channels` tells the fake what to do, as nothing else reads it here: a number of
+tiles to pass (50 ms each), or 900 plus the kind of trouble to make.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from dreamlayer.server.access import AlreadyRunning
+from dreamlayer.server.serve import serve
+from dreamlink.messages import DreamRequest, Frame
+from dreamlink.picture import Picture
+
+TILE = 0.05  # seconds
+TROUBLE = {
+    901: ValueError("This layer has only 512 channels, 0 to 511."),
+    902: RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    903: KeyError("weight"),
+    904: MemoryError(),
+}
+
+
+class FakeStudio:
+    """Inverts nothing, learns nothing: gives the region back with every byte turned by one."""
+
+    device = "cpu"
+    networks = ("fake",)
+
+    def __init__(self, startup: float) -> None:
+        time.sleep(startup)
+
+    def layers(self, model: str) -> list[dict[str, object]]:
+        if model != "fake":
+            raise ValueError(f"There is no network {model!r}.")
+        return [{"name": "features.0", "index": 0}]
+
+    def dream(
+        self, request: DreamRequest, frames: Sequence[Frame]
+    ) -> Generator[Any, None, SimpleNamespace]:
+        number = (*request.recipe.channel_numbers(), 1)[0]
+        tiles = number if number < 900 else 1
+        for tile in range(tiles):
+            time.sleep(TILE)
+            if number in TROUBLE:
+                raise TROUBLE[number]
+            yield SimpleNamespace(
+                fraction=tile / tiles, text=None, octave=1, octaves=1, step=tile + 1, steps=tiles,
+                preview=lambda side: (Picture(side, 1, "U8", "RGB"), bytes(side * 3)),
+            )  # fmt: skip
+        sent = memoryview(frames[0]).cast("B")
+        return SimpleNamespace(
+            pixels=bytes((b + 1) % 256 for b in sent[: request.result.nbytes]),
+            device="cpu",
+            recipe=request.recipe.with_seed(),
+            megapixel_steps=0.5,
+            gain=2.0 if request.gain else None,
+        )
+
+
+if __name__ == "__main__":
+    marker = Path(sys.argv[1]) if len(sys.argv) > 1 else None  # tells that loading has begun
+
+    def studio() -> Any:
+        if marker is None:
+            return FakeStudio(0.0)
+        marker.touch()
+        return FakeStudio(3.0)
+
+    try:
+        serve(studio)
+    except AlreadyRunning as already:
+        print(already)
