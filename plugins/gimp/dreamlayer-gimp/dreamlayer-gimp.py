@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""GIMP's door to Dreamlayer: registers "Deep Dream…" and hands each call on to dreamlayer_gimp.
+
+On top it imports nothing but GIMP's own modules and the standard library, so that the menu entry
+is there even where a part of Dreamlayer is missing; the call then says what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import Any
+
+import gi
+
+gi.require_version("Gegl", "0.4")
+gi.require_version("Gimp", "3.0")
+from gi.repository import Gimp, GLib, GObject  # noqa: E402
+
+PROCEDURE = "plug-in-dreamlayer"
+
+
+def run(
+    procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any, _data: object
+) -> Any:
+    """Dream on the drawables; called by GIMP, in a new process for each call."""
+    try:
+        from dreamlayer_gimp import action
+    except Exception as error:  # whatever is wrong with the files, the answer is the same
+        text = f"Dreamlayer's plug-in is incomplete ({error}). Run Dreamlayer's install.py again."
+        failed = Gimp.PDBStatusType.EXECUTION_ERROR
+        return procedure.new_return_values(failed, GLib.Error(text))
+    return action.run(procedure, run_mode, image, drawables, config)
+
+
+class Dreamlayer(Gimp.PlugIn):  # type: ignore[misc]  # GIMP's classes have no types
+    """The plug-in as GIMP sees it."""
+
+    def do_set_i18n(self, _name: str) -> bool:
+        return False  # there are no translations yet
+
+    def do_query_procedures(self) -> list[str]:
+        return [PROCEDURE]
+
+    def do_create_procedure(self, name: str) -> Any:
+        """Describe the procedure; GIMP asks at its start and again before each call."""
+        procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
+        # Whatever is open or selected: a greyed-out entry doesn't say why, but run() does.
+        procedure.set_image_types("*")
+        drawables = Gimp.ProcedureSensitivityMask
+        procedure.set_sensitivity_mask(
+            drawables.DRAWABLE | drawables.DRAWABLES | drawables.NO_DRAWABLES
+        )
+        procedure.set_menu_label("_Deep Dream…")
+        procedure.add_menu_path("<Image>/Filters/Artistic")
+        procedure.set_documentation(
+            "Let a neural network dream on a layer",
+            "Amplifies what a layer of a neural network sees in the selected layers, or in their"
+            " selected part, and puts each dream on a new layer above its source. The work is done"
+            " by the Dreamlayer daemon, which is started if it does not run.",
+            None,
+        )
+        procedure.set_attribution("Dreamlayer", "Dreamlayer", "2026")
+        with contextlib.suppress(Exception):  # incomplete: without arguments, run() says so
+            from dreamlayer_gimp import arguments
+
+            arguments.add_to(procedure)
+        procedure.add_core_object_array_return_value(
+            "layers",
+            "Layers",
+            "The new layers",
+            Gimp.Layer.__gtype__,
+            GObject.ParamFlags.READWRITE,
+        )
+        return procedure
+
+
+Gimp.main(Dreamlayer.__gtype__, sys.argv)

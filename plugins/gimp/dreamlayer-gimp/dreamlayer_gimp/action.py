@@ -1,0 +1,80 @@
+"""The whole of "Deep Dream…": what is asked, dreamed, inserted and answered."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import traceback
+from typing import Any
+
+from dreamlink.client import LinkError
+from dreamlink.recipe import Recipe, RecipeError
+from gi.repository import Gegl, Gimp, GLib
+
+from . import arguments, result, source
+from .dreaming import connect, dream
+from .errors import Cancelled, Refused
+from .progress import Part, Progress, progress_for
+
+STATUS = Gimp.PDBStatusType
+
+
+def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> Any:
+    """Serve one call; whatever goes wrong becomes a sentence, and the image stays as it was."""
+    Gegl.init(None)
+    try:
+        _deep_dream(procedure, run_mode, image, drawables, config)
+    except Cancelled:
+        return procedure.new_return_values(STATUS.CANCEL, None)
+    except (Refused, RecipeError, LinkError) as error:
+        return _failure(procedure, str(error))
+    except Exception as error:  # the boundary: GIMP could only say "should not happen"
+        traceback.print_exc(file=sys.stderr)
+        kind = type(error).__name__
+        return _failure(procedure, f"Deep Dream failed by a mistake of its own ({kind}: {error}).")
+    # The new layers are the selected ones now, and GIMP's answer to this has the form of ours.
+    asked = Gimp.get_pdb().lookup_procedure("gimp-image-get-selected-layers")
+    config = asked.create_config()
+    config.set_property("image", image)
+    return asked.run(config)
+
+
+def _deep_dream(
+    procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any
+) -> None:
+    if not drawables:
+        raise Refused("No layer is selected: select the one to dream on in the Layers dialog.")
+    for drawable in drawables:
+        source.check(image, drawable)
+    if run_mode == Gimp.RunMode.INTERACTIVE and not arguments.ask(procedure, config):
+        raise Cancelled
+    recipe = arguments.recipe(config)
+    with contextlib.closing(progress_for(run_mode)) as progress:
+        _dream_all(image, drawables, recipe, progress)
+    Gimp.displays_flush()
+
+
+def _dream_all(image: Any, drawables: list[Any], recipe: Recipe, progress: Progress) -> None:
+    """All dreams first, then all layers at once: a call that fails or is cancelled adds none."""
+    made: list[tuple[source.Source, Any]] = []
+    try:
+        with contextlib.closing(connect(progress)) as client:
+            for index, drawable in enumerate(drawables):
+                looked = source.Source.of(image, drawable, recipe.context)
+                part = Part(progress, index, len(drawables))
+                dreamed = dream(client, looked, recipe, part)
+                assert dreamed.pixels is not None
+                used = Recipe.of(dreamed.report.get("recipe", {}))
+                made.append((looked, result.make(looked, used, dreamed.pixels)))
+        for looked, _ in made:
+            looked.check_still_there()
+    except BaseException:
+        for _, layer in made:
+            if layer.is_valid():
+                layer.delete()
+        raise
+    result.insert(image, made)
+
+
+def _failure(procedure: Any, text: str) -> Any:
+    return procedure.new_return_values(STATUS.EXECUTION_ERROR, GLib.Error(text))

@@ -1,0 +1,70 @@
+"""One call's conversation with the daemon, whatever the layers."""
+
+from __future__ import annotations
+
+import time
+
+from dreamlink.client import Client, LinkError
+from dreamlink.dream import Dream, State, lost
+from dreamlink.launch import PAUSE, connecting
+from dreamlink.recipe import Recipe
+
+from .errors import Cancelled, Refused
+from .progress import TURN, Progress
+from .source import Source
+
+PATIENCE = 5.0  # seconds that the daemon may take to confirm a cancel
+
+
+def connect(progress: Progress) -> Client:
+    """Find the daemon or start it, showing that this takes a while.
+
+    Raises:
+        LinkError: it can't be reached.
+        Cancelled: the user does not want to wait.
+    """
+    steps = connecting()
+    while True:
+        try:
+            progress.show(0.0, next(steps))
+        except StopIteration as done:
+            client: Client = done.value
+            return client
+        progress.wait(PAUSE)
+        if progress.cancelled:
+            raise Cancelled
+
+
+def dream(client: Client, source: Source, recipe: Recipe, progress: Progress) -> Dream:
+    """Dream on one layer, to the end; the answer has its pixels.
+
+    Raises:
+        Refused: the daemon refused or failed, went away, or the layer did.
+        Cancelled: the user wanted so.
+    """
+    try:
+        dream = Dream(client, source.request(recipe), source.pixels())
+        while not dream.over:
+            progress.show(dream.fraction, dream.text)
+            if progress.cancelled:
+                _cancel(client, dream, progress)
+            source.check_still_there()
+            message = client.receive(TURN)
+            if message is not None:
+                dream.receive(*message)
+    except LinkError as error:
+        raise Refused(lost(str(error))) from error
+    if dream.state is not State.DONE:
+        raise Refused(dream.text)
+    return dream
+
+
+def _cancel(client: Client, dream: Dream, progress: Progress) -> None:
+    dream.cancel()
+    end = time.monotonic() + PATIENCE
+    while not dream.over and time.monotonic() < end:
+        progress.show(dream.fraction, dream.text)
+        message = client.receive(TURN)
+        if message is not None:
+            dream.receive(*message)
+    raise Cancelled  # also if the dream was quicker, or the daemon too slow: closing stops it

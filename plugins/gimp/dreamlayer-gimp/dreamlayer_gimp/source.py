@@ -1,0 +1,144 @@
+"""The layer that is dreamed on: which part of it, and its pixels as they travel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dreamlink.messages import DreamRequest, Frame
+from dreamlink.picture import Picture, Region
+from dreamlink.recipe import Recipe
+from gi.repository import Babl, Gimp
+
+from . import buffers
+from .errors import Refused
+
+
+def check(image: Any, drawable: Any) -> None:
+    """Raise Refused unless the drawable is a layer that can get a dream above it."""
+    if drawable.is_layer_mask():
+        raise Refused(
+            "A layer mask is selected, but only a layer can dream: click on the layer's own"
+            " picture in the Layers dialog, then call Deep Dream again."
+        )
+    if not drawable.is_layer():
+        raise Refused(
+            "A channel is selected, but only a layer can dream: select a layer in the Layers"
+            " dialog, then call Deep Dream again."
+        )
+    if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
+        raise Refused(
+            "The image has indexed colours, which leave no room for a dream: choose"
+            " Image > Mode > RGB first, then call Deep Dream again."
+        )
+    if image.get_floating_sel() is not None:
+        raise Refused(
+            "The image has a floating selection: anchor it or make it a layer of its own, then"
+            " call Deep Dream again."
+        )
+
+
+@dataclass(frozen=True)
+class Source:
+    """A layer as it is when the dream begins. All rectangles are in the layer's coordinates.
+
+    Attributes:
+        region: where to dream: the layer, or the box of the selection on it.
+        seen: the region and what of the layer surrounds it: what the network sees.
+        layout: how the seen pixels travel.
+        form: babl's name of that layout; the result is written with the same.
+        corner: the region's top-left corner in the image's coordinates.
+        mask: the selection in the region (`mask_form`), None where nothing is selected.
+    """
+
+    image: Any
+    drawable: Any
+    region: Region
+    seen: Region
+    layout: Picture
+    form: str
+    corner: tuple[int, int]
+    mask: Frame | None
+
+    @classmethod
+    def of(cls, image: Any, drawable: Any, context: int) -> Source:
+        """Look at a layer; `context` pixels around a selection are seen too. Raises Refused."""
+        check(image, drawable)
+        name = drawable.get_name()
+        touched, *box = drawable.mask_intersect()
+        if not touched:
+            raise Refused(
+                f"The selection does not touch the layer “{name}”: move it there or choose"
+                " Select > None, then call Deep Dream again."
+            )
+        region = Region(*box)
+        _refuse_empty(drawable, region)
+        whole = Region(0, 0, drawable.get_width(), drawable.get_height())
+        seen = region.grow(context).clip(whole)
+        layout, form = _layout(image, drawable, seen)
+        _, left, top = drawable.get_offsets()
+        selection: Frame | None = None
+        if not Gimp.Selection.is_empty(image):
+            buffer = image.get_selection().get_buffer()
+            selection = buffers.read(buffer, region.moved(left, top), mask_form(layout))
+        corner = (left + region.x, top + region.y)
+        return cls(image, drawable, region, seen, layout, form, corner, selection)
+
+    def request(self, recipe: Recipe) -> DreamRequest:
+        region = self.region.moved(-self.seen.x, -self.seen.y)
+        return DreamRequest(recipe, self.layout, region)
+
+    def pixels(self) -> Frame:
+        """The pixels that the network sees, in the layout of the request."""
+        return buffers.read(self.drawable.get_buffer(), self.seen, self.form)
+
+    def check_still_there(self) -> None:
+        """Raise Refused if the dream has no place any more."""
+        if not self.image.is_valid():
+            raise Refused("The image was closed while its layer dreamed, so the dream was stopped.")
+        if not self.drawable.is_valid():
+            raise Refused("The layer was removed while it dreamed, so the dream was stopped.")
+        gray = self.image.get_base_type() == Gimp.ImageBaseType.GRAY
+        if gray != (self.layout.order == "GA"):
+            raise Refused(
+                "The image's colour mode was changed while its layer dreamed, so the dream was"
+                " stopped. Call Deep Dream again."
+            )
+
+
+def mask_form(layout: Picture) -> str:
+    """Babl's name for selections and layer masks: linear, as fine as the picture's own pixels."""
+    return "Y u8" if layout.depth == "U8" else "Y float"
+
+
+def _layout(image: Any, drawable: Any, seen: Region) -> tuple[Picture, str]:
+    """How to read the pixels without loss, as the network wants them: encoded as sRGB is.
+
+    8-bit pixels travel as they are if they are plain sRGB. All others travel as floats with the
+    primaries of the image's own colour space: wide gamuts and high dynamic range come through,
+    and nothing is lost on the way there and back.
+    """
+    gray = image.get_base_type() == Gimp.ImageBaseType.GRAY
+    order = "GA" if gray else "RGBA"
+    if _plain_8_bit(image):
+        layout = Picture(seen.width, seen.height, "U8", order)
+        return layout, "Y'A u8" if gray else "R'G'B'A u8"
+    space = Babl.format_get_space(drawable.get_format())
+    form = Babl.format_with_space("Y~A float" if gray else "R~G~B~A float", space)
+    return Picture(seen.width, seen.height, "F32", order), Babl.get_name(form)
+
+
+def _plain_8_bit(image: Any) -> bool:
+    precisions = (Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.U8_PERCEPTUAL)
+    # Without a profile of its own an image has GIMP's built-in sRGB.
+    return image.get_precision() in precisions and image.get_color_profile() is None
+
+
+def _refuse_empty(drawable: Any, region: Region) -> None:
+    if drawable.has_alpha():
+        alpha = buffers.read(drawable.get_buffer(), region, "A u8")
+        if alpha.count(0) == len(alpha):
+            raise Refused(
+                f"The layer “{drawable.get_name()}” is wholly transparent there, so a dream on it"
+                " could not be seen: choose a layer with something on it."
+            )
