@@ -73,23 +73,28 @@ class Client:
     def greeting(cls, info: DaemonInfo, timeout: float = 5.0) -> Generator[None, None, Client]:
         """Like `connect`, in short steps: for event loops, which go on when they like."""
         client = cls(info, timeout)
-        end = time.monotonic() + timeout
         try:
-            client.send({"op": "hello", "id": new_id(), "protocol": PROTOCOL, "version": VERSION})
-            while (message := client.receive(GREETING_STEP)) is None:
-                if time.monotonic() > end:
-                    raise LinkError(
-                        "The Dreamlayer daemon does not answer."
-                        f" End the process {info.pid} and try again."
-                    )
-                yield
-            _check_hello(message[0])
-        except BaseException as error:
+            _check_hello((yield from client._hello(info.pid, time.monotonic() + timeout)))
+        except BaseException:
             client.close()
-            if isinstance(error.__cause__, ZmtpError):  # somebody else has its port now
-                raise StaleDaemon(str(error)) from error
             raise
         return client
+
+    def _hello(self, pid: int, end: float) -> Generator[None, None, Header]:
+        """Say hello and wait for the answer's header until `end`."""
+        try:
+            self.send({"op": "hello", "id": new_id(), "protocol": PROTOCOL, "version": VERSION})
+            while (message := self.receive(GREETING_STEP)) is None and time.monotonic() < end:
+                yield
+        except LinkError as error:  # it just ended, or somebody else has its port now
+            raise StaleDaemon(str(error)) from error
+        if message is not None:
+            return message[0]
+        if not self._dealer.greeted:
+            raise StaleDaemon("The daemon's port is in use by something else.")
+        raise LinkError(
+            f"The Dreamlayer daemon does not answer. End the process {pid} and try again."
+        )
 
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
         """Queue a message and write what the socket takes at once; raises LinkError."""

@@ -51,6 +51,7 @@ class Dream:
         self.preview: tuple[Picture, Frame] | None = None
         self.pixels: bytearray | None = None
         self.report: Header = {}
+        self._cancelling = False
         self._client = client
         client.send(request.header(), *frames)
 
@@ -61,6 +62,7 @@ class Dream:
     def cancel(self) -> None:
         """Ask the daemon to stop; the state changes when it has."""
         if not self.over:
+            self._cancelling = True  # the tile in work is still computed, and may tell of it
             self.text = "Cancelling…"
             self._client.send({"op": "cancel", "id": self.request.id})
 
@@ -70,7 +72,7 @@ class Dream:
             return False
         op = header["op"]
         if op == "queued":
-            self.text = f"Waiting: {header.get('ahead', 0)} dreams ahead…"
+            self.text = _waiting(header.get("ahead"))
         elif op == "progress":
             self._progress(header, frames)
         elif op == "done":
@@ -88,7 +90,8 @@ class Dream:
     def _progress(self, header: Header, frames: list[bytearray]) -> None:
         self.state = State.RUNNING
         self.fraction = float(header.get("fraction", 0.0))
-        self.text = progress_text(header)
+        if not self._cancelling:
+            self.text = progress_text(header)
         if frames:
             try:
                 layout = Picture.of(header.get("preview"))
@@ -105,6 +108,12 @@ class Dream:
         self.report = header
         self.fraction = 1.0
         self.state, self.text = State.DONE, "Done."
+
+
+def _waiting(ahead: object) -> str:
+    if ahead == 1:
+        return "Waiting: another dream is ahead…"
+    return f"Waiting: {ahead} dreams are ahead…" if ahead else "Starting to dream…"
 
 
 def progress_text(header: Header) -> str:

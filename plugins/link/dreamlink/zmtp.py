@@ -32,12 +32,14 @@ class Dealer:
     Attributes:
         outbox: pieces to be written to the socket, in order.
         messages: whole messages that came, each a list of frames.
+        greeted: whether the peer has shown itself to be a ZeroMQ server with PLAIN.
         ready: whether the handshake is over. What is sent before waits behind it.
     """
 
     def __init__(self, user: str, password: str, message_max: int) -> None:
         self.outbox: deque[memoryview] = deque()
         self.messages: deque[list[bytearray]] = deque()
+        self.greeted = False
         self.ready = False
         self._credentials = b"".join(
             bytes([len(word)]) + word for word in (user.encode(), password.encode())
@@ -87,6 +89,7 @@ class Dealer:
         yield memoryview(greeting)[10:]
         if greeting[10] < 3 or bytes(greeting[12:32]).rstrip(b"\0") != b"PLAIN":
             raise ZmtpError("The daemon's port is in use by another ZeroMQ program.")
+        self.greeted = True
         # libzmq stalls when more is pipelined behind our greeting before it has sent its own.
         self._command(b"HELLO", self._credentials)
         yield from self._expect(b"WELCOME")
