@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from errors import InstallError
+from install.errors import InstallError
 
 KRITA_PARTS = ("dreamlayer_krita.desktop", "dreamlayer_krita", "dreamlink")  # in pykrita/
 GIMP_PARTS = ("dreamlayer-gimp",)  # in plug-ins/

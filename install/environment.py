@@ -1,0 +1,245 @@
+"""The environment of Dreamlayer's own: a folder with its Python packages, apart from all others."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from install.errors import InstallError
+
+STAMP = "dreamlayer.stamp"  # in the environment: of what sources it was made
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "daemon/dreamlayer", "plugins/link/dreamlink")
+ROOM_NEEDED = 2.5e9  # bytes; with the graphics card's libraries it is three times as much
+PIP_WITH_PYTHON_OPTION = (22, 3)
+CLUES = (  # what pip's log holds, and what that means to the user
+    ("No space left on device", "The disk is full: make room (some 3 GB)"),
+    ("There is not enough space on the disk", "The disk is full: make room (some 3 GB)"),
+    ("CERTIFICATE_VERIFY_FAILED", "The package index could not be trusted: mend its certificate"),
+    ("407 Proxy Authentication", "The proxy wants a password: tell it to pip (HTTPS_PROXY)"),
+    ("NewConnectionError", "There is no way to the package index: go online"),
+    ("NameResolutionError", "There is no way to the package index: go online"),
+    ("ConnectTimeoutError", "The package index does not answer: check the network"),
+    ("ReadTimeoutError", "The package index does not answer: check the network"),
+    ("THESE PACKAGES DO NOT MATCH THE HASHES", "A download was damaged: clear pip's cache"),
+    ("No matching distribution found", "Some library has no package for this Python and system:"
+     " use a 64-bit Python 3.10 to 3.14"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment, perhaps not made yet."""
+
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        return self._programs / ("python.exe" if os.name == "nt" else "python")
+
+    @property
+    def script(self) -> Path:
+        """The command that people type."""
+        return self._programs / ("dreamlayer.exe" if os.name == "nt" else "dreamlayer")
+
+    @property
+    def _programs(self) -> Path:
+        return self.folder / ("Scripts" if os.name == "nt" else "bin")
+
+    def package(self, name: str) -> Path | None:
+        """The folder of an installed package."""
+        libraries = ("lib/python3*/site-packages", "Lib/site-packages")
+        found = [path for library in libraries for path in self.folder.glob(f"{library}/{name}")]
+        return found[0] if found else None
+
+    def works(self) -> bool:
+        """Whether its Python starts and is still the version that the packages are for."""
+        if not self.python.exists():
+            return False
+        done = self.run(
+            "-c", "import sys; print(f'python{sys.version_info[0]}.{sys.version_info[1]}')"
+        )
+        name = done.stdout.decode(errors="replace").strip()
+        return done.returncode == 0 and (os.name == "nt" or (self.folder / "lib" / name).is_dir())
+
+    def is_current(self, checkout: Path) -> bool:
+        """Whether it was completely made of these very sources."""
+        try:
+            stamp = (self.folder / STAMP).read_text(encoding="utf-8")
+        except OSError:
+            return False
+        return stamp == fingerprint(checkout) and self.works()
+
+    def run(self, *arguments: str | Path, **changes: str) -> subprocess.CompletedProcess[bytes]:
+        """Run its Python and take what it says; `changes` go into the process's environment."""
+        return subprocess.run(
+            [self.python, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=clean_environ() | changes,
+            check=False,
+        )
+
+    def show(self, *arguments: str | Path) -> int:
+        """Run its Python with this terminal; returns the exit code."""
+        return subprocess.call([self.python, *arguments], env=clean_environ())
+
+
+def clean_environ() -> dict[str, str]:
+    """The environment variables without those that would lead another Python astray."""
+    unwanted = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__")
+    return {key: value for key, value in os.environ.items() if key not in unwanted}
+
+
+def fingerprint(checkout: Path) -> str:
+    """One word for the sources that get installed: it changes when any of them does."""
+    digest = hashlib.sha256()
+    for source in SOURCES:
+        top = checkout / source
+        for path in [top] if top.is_file() else sorted(top.rglob("*")):
+            name = path.relative_to(checkout)
+            if path.is_file() and "__pycache__" not in name.parts:
+                content = path.read_bytes()
+                digest.update(f"{name.as_posix()}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def build(environment: Environment, checkout: Path, log: Path) -> None:
+    """Make or renew the environment with the project and its pinned libraries in it.
+
+    Raises:
+        InstallError: with what to do.
+    """
+    _check_python()
+    folder = environment.folder
+    if not environment.works():
+        _check_room(folder.parent)
+        can_have_pip = _prepare_venv()
+        _clear(folder)
+        print(f"Making an environment of Dreamlayer's own in {folder}", flush=True)
+        options = [] if can_have_pip else ["--without-pip"]
+        _make([sys.executable, "-m", "venv", *options, str(folder)], folder)
+    print("Fetching the libraries; PyTorch is large, this can take minutes", flush=True)
+    (folder / STAMP).unlink(missing_ok=True)
+    _install(environment, checkout, log)
+    (folder / STAMP).write_text(fingerprint(checkout), encoding="utf-8")
+
+
+def pip_command(environment: Environment) -> list[str]:
+    """How pip is called for the environment: its own pip, or that of the Python running this."""
+    if environment.package("pip"):
+        return [str(environment.python), "-m", "pip"]
+    return [sys.executable, "-m", "pip", "--python", str(environment.python)]
+
+
+def _check_python() -> None:
+    if "WindowsApps" in Path(sys.base_prefix).parts:
+        raise InstallError(
+            "This is the Microsoft Store's Python, which hides what it writes from Krita and GIMP:"
+            " install Python from python.org and run install.py with that."
+        )
+    if sys.maxsize < 2**32:
+        raise InstallError(
+            "PyTorch needs a 64-bit Python and this is a 32-bit one:"
+            " install a 64-bit Python and run install.py with that."
+        )
+
+
+def _check_room(home: Path) -> None:
+    free = shutil.disk_usage(home).free
+    if free < ROOM_NEEDED:
+        raise InstallError(
+            f"There are only {free / 1e9:.1f} GB free in {home} and Dreamlayer needs"
+            f" {ROOM_NEEDED / 1e9:.1f}: make room, or name another folder in DREAMLAYER_HOME."
+        )
+
+
+def _prepare_venv() -> bool:
+    """Make sure that environments can be made; returns whether they bring a pip of their own.
+
+    Debian's Python comes without the parts that make environments.
+    """
+    if _has_venv():
+        return True
+    if importlib.util.find_spec("venv") and _pip_version() >= PIP_WITH_PYTHON_OPTION:
+        return False
+    package = f"python3.{sys.version_info.minor}-venv"
+    if not shutil.which("apt-get"):
+        raise InstallError(
+            "This Python can't make environments (it has no venv with ensurepip):"
+            " install that package of your system, then run install.py again."
+        )
+    if os.geteuid() != 0:
+        raise InstallError(
+            "Python can't make environments here:"
+            f" run `sudo apt install {package}`, then run install.py again as yourself."
+        )
+    print(f"Installing {package} with apt-get: Debian's Python can't do without it", flush=True)
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    fetch = ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]
+    for argv in (fetch, ["apt-get", "update", "-q"], fetch):
+        done = subprocess.run(argv, env=environ, capture_output=True, check=False)
+        importlib.invalidate_caches()
+        if _has_venv():
+            return True
+    words = done.stderr.decode(errors="replace").strip().splitlines()
+    raise InstallError(
+        f"apt-get could not install {package} ({words[-1] if words else 'no reason given'}):"
+        " mend that, then run install.py again."
+    )
+
+
+def _has_venv() -> bool:
+    return all(importlib.util.find_spec(name) for name in ("venv", "ensurepip"))
+
+
+def _pip_version() -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in importlib.metadata.version("pip").split(".")[:2])
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return (0, 0)
+
+
+def _clear(folder: Path) -> None:
+    """Remove a broken environment, but never a folder that is something else."""
+    if not folder.exists():
+        return
+    if not (folder / "pyvenv.cfg").exists() and any(folder.iterdir()):
+        raise InstallError(
+            f"{folder} is in the way and is no Python environment:"
+            " move it elsewhere, then run install.py again."
+        )
+    shutil.rmtree(folder)
+
+
+def _make(argv: Sequence[str], folder: Path) -> None:
+    done = subprocess.run(argv, env=clean_environ(), capture_output=True, check=False)
+    if done.returncode != 0:
+        words = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
+        raise InstallError(
+            f"Python could not make an environment in {folder}"
+            f" ({words[-1] if words else 'it gave no reason'}): mend that, then run this again."
+        )
+
+
+def _install(environment: Environment, checkout: Path, log: Path) -> None:
+    log.unlink(missing_ok=True)
+    options = ["--no-user", "--disable-pip-version-check", "--no-warn-script-location"]
+    command = [*pip_command(environment), "--log", str(log), "install", *options, str(checkout)]
+    if subprocess.call(command, env=clean_environ()) == 0:
+        return
+    said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    meant = [meaning for clue, meaning in CLUES if clue in said]
+    raise InstallError(
+        f"{meant[0] if meant else 'pip failed: the reason is above'},"
+        f" then run install.py again; it goes on where it stopped. (pip's log: {log})"
+    )

@@ -1,0 +1,217 @@
+"""Where this user's Kritas and GIMPs keep their plug-ins, on every system and in every packaging.
+
+A host is found if its program is installed or its folder exists. Nothing is changed here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+KRITA_FLATPAK, GIMP_FLATPAK = "org.kde.krita", "org.gimp.GIMP"
+GIMP_PROGRAMS = (
+    "gimp-console", "gimp", "gimp-console-3", "gimp-3",
+    "gimp-console-3.0", "gimp-3.0", "gimp-console-3.2", "gimp-3.2",
+)  # fmt: skip
+GIMP_PROFILE = re.compile(r"3\.\d+")
+VERSION = re.compile(r"version (\d+)\.(\d+)")
+ASK_TIMEOUT = 30.0  # seconds for a program to tell its version
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The system that is looked at; by default this one."""
+
+    platform: str = sys.platform
+    home: Path = field(default_factory=Path.home)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    top: Path = Path("/")  # where the system's own folders begin
+
+    def folder(self, variable: str, *usual: str) -> Path:
+        """The folder that an environment variable names, else the usual one below home."""
+        named = self.environ.get(variable)
+        return Path(named) if named and Path(named).is_absolute() else self.home.joinpath(*usual)
+
+    def program(self, name: str) -> Path | None:
+        """A program on PATH; those of Snaps don't count, they live in folders of their own."""
+        found = shutil.which(name, path=self.environ.get("PATH", os.defpath))
+        return Path(found) if found and "snap" not in Path(found).parts else None
+
+    def has_flatpak(self, name: str) -> bool:
+        roots = (self.top / "var/lib/flatpak", self.folder("XDG_DATA_HOME", ".local/share/flatpak"))
+        return any((root / "app" / name).is_dir() for root in roots)
+
+
+@dataclass(frozen=True)
+class KritaPlace:
+    """One Krita: its data folder, and its settings file, which says what plug-ins are enabled."""
+
+    name: str
+    data: Path
+    settings: Path
+
+
+@dataclass(frozen=True)
+class GimpPlace:
+    """One GIMP profile."""
+
+    name: str
+    profile: Path
+
+
+@dataclass(frozen=True)
+class NewGimp:
+    """An installed GIMP that this user has not started yet: its profile does not exist."""
+
+    name: str
+    program: Path
+    profile: Path
+
+
+def kritas(machine: Machine) -> list[KritaPlace]:
+    """Every Krita of this user."""
+    found = {
+        "win32": _kritas_of_windows,
+        "darwin": _kritas_of_macos,
+    }.get(machine.platform, _kritas_of_linux)(machine)
+    return list(found)
+
+
+def _kritas_of_linux(machine: Machine) -> Iterator[KritaPlace]:
+    data = machine.folder("XDG_DATA_HOME", ".local", "share") / "krita"
+    if data.is_dir() or machine.program("krita"):
+        yield KritaPlace("Krita", data, machine.folder("XDG_CONFIG_HOME", ".config") / "kritarc")
+    box = machine.home / ".var" / "app" / KRITA_FLATPAK
+    if box.is_dir() or machine.has_flatpak(KRITA_FLATPAK):
+        yield KritaPlace("Krita (Flatpak)", box / "data" / "krita", box / "config" / "kritarc")
+    box = machine.home / "snap" / "krita" / "current"
+    if box.is_dir():
+        yield KritaPlace("Krita (Snap)", box / ".local/share/krita", box / ".config/kritarc")
+
+
+def _kritas_of_macos(machine: Machine) -> Iterator[KritaPlace]:
+    data = machine.home / "Library" / "Application Support" / "krita"
+    apps = (machine.top / "Applications", machine.home / "Applications")
+    if data.is_dir() or any((folder / "krita.app").is_dir() for folder in apps):
+        yield KritaPlace("Krita", data, machine.home / "Library" / "Preferences" / "kritarc")
+
+
+def _kritas_of_windows(machine: Machine) -> Iterator[KritaPlace]:
+    local = machine.folder("LOCALAPPDATA", "AppData", "Local")
+    data = machine.folder("APPDATA", "AppData", "Roaming") / "krita"
+    if data.is_dir() or machine.program("krita") or any(_program_files(machine, "Krita*")):
+        yield KritaPlace("Krita", data, local / "kritarc")
+    for package in sorted((local / "Packages").glob("49800Krita_*")):
+        cache = package / "LocalCache"
+        yield KritaPlace("Krita (Store)", cache / "Roaming" / "krita", cache / "Local" / "kritarc")
+
+
+def gimps(machine: Machine) -> list[GimpPlace]:
+    """Every GIMP 3 profile of this user."""
+    found = []
+    for label, root in _gimp_roots(machine):
+        for profile in sorted(root.glob("3.*")) if root.is_dir() else []:
+            if profile.is_dir() and GIMP_PROFILE.fullmatch(profile.name):
+                found.append(GimpPlace(f"GIMP {profile.name}{label}", profile))
+    chosen = machine.environ.get("GIMP3_DIRECTORY")
+    if chosen and Path(chosen).is_dir() and Path(chosen) not in [place.profile for place in found]:
+        found.append(GimpPlace("GIMP 3 (GIMP3_DIRECTORY)", Path(chosen)))
+    return found
+
+
+def _gimp_roots(machine: Machine) -> Iterator[tuple[str, Path]]:
+    """The folders that hold the profiles, the one of an ordinary installation first."""
+    if machine.platform == "win32":
+        yield "", machine.folder("APPDATA", "AppData", "Roaming") / "GIMP"
+    elif machine.platform == "darwin":
+        yield "", machine.home / "Library" / "Application Support" / "GIMP"
+    else:
+        # Flatpak's GIMP uses the first of these if it exists, and otherwise its own.
+        yield "", machine.folder("XDG_CONFIG_HOME", ".config") / "GIMP"
+        yield " (Flatpak)", machine.home / ".var" / "app" / GIMP_FLATPAK / "config" / "GIMP"
+        yield " (Snap)", machine.home / "snap" / "gimp" / "current" / ".config" / "GIMP"
+
+
+def new_gimps(machine: Machine) -> list[NewGimp]:
+    """Every installed GIMP 3 that has no profile yet."""
+    root = next(path for _, path in _gimp_roots(machine))
+    found: dict[Path, NewGimp] = {}
+    for program in _gimp_programs(machine):
+        version = _version(program)
+        if version and version[0] >= 3 and not machine.environ.get("GIMP3_DIRECTORY"):
+            name = f"{version[0]}.{version[1]}"
+            if not (root / name).is_dir():
+                found.setdefault(root / name, NewGimp(f"GIMP {name}", program, root / name))
+    return list(found.values())
+
+
+def hints(machine: Machine) -> list[str]:
+    """What hosts there are that can't get the plug-in yet, and what to do, a sentence each."""
+    said = []
+    for host in ("Krita", "GIMP"):
+        name = host.lower()
+        snapped = (machine.top / "snap" / name).is_dir()
+        if snapped and not (machine.home / "snap" / name / "current").is_dir():
+            said.append(f"{host} is a Snap that was never started: start it once, then run this.")
+    boxed = [place for place in gimps(machine) if "Snap" not in place.name]
+    if machine.has_flatpak(GIMP_FLATPAK) and not boxed:
+        said.append("GIMP is a Flatpak that was never started: start it once, then run this again.")
+    versions = {_version(program) for program in _gimp_programs(machine)} - {None}
+    if versions and all(version and version[0] < 3 for version in versions):
+        said.append("GIMP here is older than 3.0 and can't run the plug-in: install GIMP 3.")
+    return said
+
+
+def _gimp_programs(machine: Machine) -> list[Path]:
+    found = [machine.program(name) for name in GIMP_PROGRAMS]
+    programs = [program for program in found if program]
+    if machine.platform == "darwin":
+        for folder in (machine.top / "Applications", machine.home / "Applications"):
+            programs += sorted(folder.glob("GIMP*.app/Contents/MacOS/gimp-console*"))[:1]
+    if machine.platform == "win32":
+        for folder in _program_files(machine, "GIMP 3*"):
+            programs += sorted((folder / "bin").glob("gimp-console-3*.exe"))[:1]
+    return programs
+
+
+def _program_files(machine: Machine, pattern: str) -> Iterator[Path]:
+    local = machine.folder("LOCALAPPDATA", "AppData", "Local")
+    for variable in ("PROGRAMFILES", "ProgramW6432"):
+        if folder := machine.environ.get(variable):
+            yield from Path(folder).glob(pattern)
+    yield from (local / "Programs").glob(pattern)
+
+
+def _version(program: Path) -> tuple[int, int] | None:
+    """What `program --version` says, None if it says nothing of the kind."""
+    try:
+        said = subprocess.run(
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=ASK_TIMEOUT,
+            check=False,
+        ).stdout.decode("utf-8", "replace")
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = VERSION.search(said)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def is_running(program: str, machine: Machine) -> bool:
+    """Whether a process of this name runs; False where that can't be seen."""
+    if machine.platform == "win32":
+        argv = ["tasklist", "/NH", "/FI", f"IMAGENAME eq {program}.exe"]
+    else:
+        argv = ["pgrep", "-x", program]
+    try:
+        said = subprocess.run(argv, capture_output=True, timeout=ASK_TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return program.encode() in said.stdout.lower() if argv[0] == "tasklist" else not said.returncode
