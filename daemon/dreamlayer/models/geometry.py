@@ -130,35 +130,38 @@ def _reach(positive: nn.Module, stride: int, minimum: int) -> tuple[int, int] | 
     """Measure on ever longer strips, until one is longer than the field on both sides."""
     length = 4 * (minimum + stride)
     while length <= LONGEST_STRIP:
-        # Both axes, two lengths: the field must lie the same way in each, or tiles cannot be exact.
-        strips = [(minimum, length), (length, minimum), (minimum, length + 1)]
-        found = [reach for h, w in strips for reach in _strip_reaches(positive, h, w, stride)]
+        # Both axes, two lengths, two cells: tiles are exact only if the field lies alike in all.
+        found = [
+            _strip_reach(positive, (minimum, length), 0, stride),
+            _strip_reach(positive, (length, minimum), 0, stride),
+            _strip_reach(positive, (minimum, length + 1), 1, stride),
+        ]
         if None not in found:
             return found[0] if len(set(found)) == 1 else None
         length *= 2
     return None
 
 
-def _strip_reaches(
-    positive: nn.Module, height: int, width: int, stride: int
-) -> list[tuple[int, int] | None]:
-    """Return the reach of two cells amid the longer side; None where a border may cut it off."""
-    x = torch.ones(1, 3, height, width, dtype=torch.float64, requires_grad=True)
+def _strip_reach(
+    positive: nn.Module, size: tuple[int, int], beside: int, stride: int
+) -> tuple[int, int] | None:
+    """Return the reach of the cell `beside` the middle one; None where a border may cut it off.
+
+    `size` is the strip's (height, width); the reach is measured along the longer of them.
+    """
+    upright = size[0] > size[1]
+    x = torch.ones(1, 3, *size, dtype=torch.float64, requires_grad=True)
     with torch.enable_grad(), _MeanOfMax():
-        along = positive(x).sum(dim=-1 if height > width else -2)  # (1, C, cells along the strip)
+        along = positive(x).sum(dim=-1 if upright else -2)[0]  # (C, cells along the strip)
+    cell = along.shape[1] // 2 + beside
     # Weights, because the plain sum over the channels of a normalised map is a constant.
-    weights = torch.linspace(1, 2, along.shape[1], dtype=x.dtype)
-    length, middle = max(height, width), along.shape[-1] // 2
-    reaches: list[tuple[int, int] | None] = []
-    for cell in (middle, middle + 1):
-        (slope,) = torch.autograd.grad((along[0, :, cell] * weights).sum(), x, retain_graph=True)
-        seen = slope[0].sum(dim=(0, 2 if height > width else 1)).nonzero().flatten().tolist()
-        # Windows that do not fit leave up to a stride of pixels at the end that no cell sees.
-        if seen and seen[0] >= stride and seen[-1] < length - stride:
-            reaches.append((seen[0] - cell * stride, seen[-1] - cell * stride))
-        else:
-            reaches.append(None)
-    return reaches
+    weights = torch.linspace(1, 2, along.shape[0], dtype=x.dtype)
+    (slope,) = torch.autograd.grad((along[:, cell] * weights).sum(), x)
+    seen = slope[0].sum(dim=(0, 2 if upright else 1)).nonzero().flatten().tolist()
+    # Windows that do not fit leave up to a stride of pixels at the end that no cell sees.
+    if not seen or seen[0] < stride or seen[-1] >= max(size) - stride:
+        return None
+    return seen[0] - cell * stride, seen[-1] - cell * stride
 
 
 def _positive(cut: nn.Module) -> nn.Module:

@@ -121,7 +121,7 @@ def cut(model_name: str, layer: str, device: torch.device | str = "cpu") -> Netw
     """
     name = resolve_layer(model_name, layer)
     preprocessing = _Preprocessing(zoo.find(model_name))
-    module = nn.Sequential(preprocessing, _Truncated(zoo.load(model_name), name))
+    module = nn.Sequential(preprocessing, _Truncated(zoo.load(model_name), name)).eval()
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Network(model_name, name, module, _geometry(model_name, name)).to(device)
 
@@ -140,19 +140,29 @@ def resolve_layer(model_name: str, text: str) -> str:
     raise UnknownLayer(_why_not(model_name, wanted, prefix, list(names)))
 
 
-def describe(model_name: str) -> list[LayerInfo]:
-    """Return every layer there is to dream on, from the picture inwards."""
+def describe(model_name: str, parts: bool = False) -> list[LayerInfo]:
+    """Return the numbered layers there are to dream on, from the picture inwards.
+
+    With `parts` also what they are made of ("features.10.squeeze"): several times as many, and each
+    is measured, so the first call takes seconds. Raises zoo.UnknownModel.
+    """
     prefix = zoo.find(model_name).features + "."
-    return [_describe_layer(model_name, n, k, prefix) for n, k in _layer_kinds(model_name).items()]
+    found = []
+    for name in _layer_kinds(model_name):
+        number = name.removeprefix(prefix)
+        if number.isdecimal() or parts:
+            found.append(
+                _describe_layer(model_name, name, int(number) if number.isdecimal() else None)
+            )
+    return found
 
 
-def _describe_layer(model_name: str, name: str, kind: str, prefix: str) -> LayerInfo:
+def _describe_layer(model_name: str, name: str, index: int | None) -> LayerInfo:
     found = _geometry(model_name, name)
-    number = name.removeprefix(prefix)
     return LayerInfo(
         name=name,
-        index=int(number) if number.isdecimal() else None,
-        kind=kind,
+        index=index,
+        kind=_layer_kinds(model_name)[name],
         channels=found.channels,
         stride=found.stride,
         receptive_field=found.receptive_field if found.local else None,
@@ -173,8 +183,13 @@ def _why_not(model_name: str, wanted: str, prefix: str, names: list[str]) -> str
     """Say why `wanted` is no layer to dream on, and which are."""
     numbered = [name for name in names if name.removeprefix(prefix).isdecimal()]
     choice = f"Choose one of {numbered[0]} … {numbered[-1]}"
-    if wanted in dict(zoo.skeleton(model_name).named_modules()):
-        return f"'{wanted}' of {model_name} is not a spatial layer, it has no map. {choice}."
+    if wanted + "." == prefix:
+        return f"'{wanted}' of {model_name} is not one layer. {choice}."
+    if wanted and wanted in dict(zoo.skeleton(model_name).named_modules()):
+        return (
+            f"'{wanted}' of {model_name} is not a spatial layer: it classifies the picture as a "
+            f"whole. {choice}."
+        )
     near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.6)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return f"{model_name} has no layer '{wanted}'.{hint} {choice}, or just the number."

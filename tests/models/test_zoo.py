@@ -1,0 +1,90 @@
+"""The embedded network classifies photographs, and says clearly what is wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from dreamlayer.models import zoo
+
+PICTURES = Path(__file__).parents[1] / "pictures"
+
+
+def classify(picture: str, count: int) -> list[str]:
+    """The most likely classes of a picture, its middle square at the size of training."""
+    spec = zoo.MODELS["squeezenet1_1"]
+    image = Image.open(PICTURES / picture).convert("RGB")
+    scale = 256 / min(image.size)
+    image = image.resize([round(side * scale) for side in image.size], Image.Resampling.BICUBIC)
+    left, top = (image.width - 224) // 2, (image.height - 224) // 2
+    crop = image.crop((left, top, left + 224, top + 224))
+    x = torch.from_numpy(np.asarray(crop, np.float32) / 255)
+    x = ((x - torch.tensor(spec.mean)) / torch.tensor(spec.std)).permute(2, 0, 1)[None]
+    best = zoo.load(spec.name)(x)[0].topk(count).indices.tolist()
+    return [zoo.categories(spec.name)[index] for index in best]
+
+
+def test_a_cat_is_a_cat() -> None:
+    assert set(classify("chelsea.png", 3)) == {"Egyptian cat", "tabby", "tiger cat"}
+
+
+def test_a_cup_of_coffee_is_an_espresso() -> None:
+    assert classify("coffee.png", 1) == ["espresso"]
+
+
+def test_listing_the_networks_loads_no_torch() -> None:
+    script = "import sys; from dreamlayer.models import zoo; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_every_entry_is_complete() -> None:
+    for name, spec in zoo.MODELS.items():
+        assert spec.name == name
+        assert (zoo.WEIGHTS / spec.weights).is_file()
+        assert (zoo.WEIGHTS / f"LICENSE-{name}").is_file()
+        assert len(zoo.categories(name)) == 1000
+
+
+def test_a_loaded_network_is_frozen_and_leaves_the_random_state_alone() -> None:
+    before = torch.get_rng_state()
+    network = zoo.load("squeezenet1_1")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not network.training
+    assert not any(p.requires_grad for p in network.parameters())
+
+
+@pytest.mark.parametrize("wrong", ["squeezenet", "SqueezeNet1_1", "squeeznet1.1"])
+def test_a_mistyped_network_is_quoted_and_the_near_one_offered(wrong: str) -> None:
+    with pytest.raises(zoo.UnknownModel, match=rf"'{wrong}'.*Did you mean squeezenet1_1\?"):
+        zoo.load(wrong)
+
+
+def test_an_unknown_network_gets_the_list() -> None:
+    with pytest.raises(zoo.UnknownModel, match=r"'zzz'\. Networks: squeezenet1_1"):
+        zoo.categories("zzz")
+
+
+def test_absent_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
+    with pytest.raises(zoo.MissingWeights, match=r"squeezenet1_1\.safetensors is missing"):
+        zoo.load("squeezenet1_1")
+
+
+@pytest.mark.parametrize("kind", ["other network", "cut short", "no safetensors"])
+def test_wrong_weights_are_refused(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "squeezenet1_1.safetensors"
+    if kind == "other network":
+        save_file({"features.0.weight": torch.zeros(1)}, path)
+    else:
+        real = (zoo.WEIGHTS / path.name).read_bytes()
+        path.write_bytes(real[: len(real) // 2] if kind == "cut short" else b"<html>not found")
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
+    with pytest.raises(zoo.MissingWeights, match="does not hold the weights of squeezenet1_1"):
+        zoo.load("squeezenet1_1")
