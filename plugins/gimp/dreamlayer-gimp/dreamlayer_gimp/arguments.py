@@ -7,6 +7,8 @@ from typing import Any
 from dreamlink.recipe import PARAMETERS, Parameter, Recipe
 from gi.repository import GObject
 
+from .errors import Refused
+
 TITLE = "Deep Dream"
 TAKEN = "colrs"  # mnemonics of the dialog's own buttons: Cancel, OK, Load, Reset, Save
 
@@ -38,9 +40,17 @@ def recipe(config: Any) -> Recipe:
 
 
 def ask(procedure: Any, config: Any) -> bool:
-    """Show the dialog with the last values; False if the user does not want to dream."""
-    from gi.repository import GimpUi  # needs a display, so it is not imported for scripts
+    """Show the dialog with the last values; False if the user does not want to dream.
 
+    Raises Refused where there is no display.
+    """
+    from gi.repository import GimpUi, Gtk  # not imported for scripts, which may have no display
+
+    if not Gtk.init_check(None)[0]:  # GimpUi would end the process
+        raise Refused(
+            "There is no display to show a dialog on: call Deep Dream with the run mode"
+            " NONINTERACTIVE."
+        )
     GimpUi.init("dreamlayer-gimp")
     dialog = GimpUi.ProcedureDialog.new(procedure, config, TITLE)
     main = [argument(row.name) for row in PARAMETERS.values() if row.main]
