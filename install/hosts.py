@@ -153,8 +153,9 @@ def _remove(folder: Path, parts: tuple[str, ...]) -> bool:
                 path.unlink()
             else:
                 shutil.rmtree(path)
-        if there and not any(folder.iterdir()):
-            folder.rmdir()  # it was made for us
+        for emptied in (folder, folder.parent) if there else ():
+            if not any(emptied.iterdir()):
+                emptied.rmdir()  # it was made for us
     return bool(there)
 
 

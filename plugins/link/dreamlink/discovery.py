@@ -33,7 +33,7 @@ def home() -> Path:
     return (Path(real) if real else Path.home()) / ".local" / "share" / "dreamlayer"
 
 
-def _sandbox_copies() -> list[Path]:
+def sandbox_copies() -> list[Path]:
     """Folders in which strictly confined hosts look: a Snap sees no hidden folder of the user's."""
     if sys.platform != "linux" or os.environ.get("DREAMLAYER_HOME"):
         return []
@@ -64,7 +64,7 @@ class DaemonInfo:
 def publish(info: DaemonInfo) -> None:
     """Write the discovery file (mode 0600, folder 0700), whole or not at all."""
     text = json.dumps(asdict(info))
-    for folder in [home(), *_sandbox_copies()]:
+    for folder in [home(), *sandbox_copies()]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = folder / f"{DAEMON_FILE}.{os.getpid()}"
         with contextlib.suppress(FileNotFoundError):
@@ -77,7 +77,7 @@ def publish(info: DaemonInfo) -> None:
 
 def withdraw(pid: int) -> None:
     """Remove the discovery file if it is still that of process `pid`."""
-    for folder in [home(), *_sandbox_copies()]:
+    for folder in [home(), *sandbox_copies()]:
         info = _read(folder / DAEMON_FILE)
         if info is not None and info.pid == pid:
             with contextlib.suppress(OSError):

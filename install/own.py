@@ -1,0 +1,131 @@
+"""Dreamlayer's own folder: what the installer keeps in it, and the daemon that lives there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from dreamlink import discovery
+
+from install.environment import Environment
+from install.errors import InstallError
+
+LOCK_FILE = "daemon.lock"
+STOP_TIMEOUT = 15.0  # seconds for the daemon to end what it is doing
+
+
+@dataclass(frozen=True)
+class Own:
+    """The folder and what is where in it."""
+
+    home: Path
+
+    @classmethod
+    def of_this_user(cls) -> Own:
+        return cls(discovery.home().absolute())
+
+    @property
+    def environment(self) -> Environment:
+        return Environment(self.home / "env")
+
+    @property
+    def launcher(self) -> Path:
+        return self.home / discovery.LAUNCHER_FILE
+
+    @property
+    def pip_log(self) -> Path:
+        return self.home / "install.log"
+
+    @property
+    def sample(self) -> Path:
+        """The dream of the sample picture."""
+        return self.home / "sample-dream.png"
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that Dreamlayer keeps here besides the environment."""
+        names = (discovery.DAEMON_FILE, LOCK_FILE, discovery.LOG_FILE)
+        return [self.launcher, self.pip_log, self.sample, *(self.home / name for name in names)]
+
+    @property
+    def start_command(self) -> list[str]:
+        """How a client starts the daemon."""
+        return [str(self.environment.python), "-m", "dreamlayer", "serve"]
+
+    def make(self) -> None:
+        """Make the folder, for this user's eyes only; raises InstallError."""
+        try:
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            trial = self.home / f".trial-{os.getpid()}"
+            trial.touch()
+            trial.unlink()
+        except OSError as error:
+            raise InstallError(
+                f"The folder {self.home} can't be written ({error.strerror or error}):"
+                " make it writable, or name another one in the variable DREAMLAYER_HOME."
+            ) from error
+
+    def write_launcher(self) -> None:
+        """Tell the clients how the daemon is started."""
+        fresh = self.launcher.with_suffix(".new")
+        fresh.write_text(json.dumps({"command": self.start_command}), encoding="utf-8")
+        fresh.replace(self.launcher)
+
+
+def running_daemon() -> discovery.DaemonInfo | None:
+    """This user's daemon if its port answers."""
+    info = discovery.find()
+    if info is None:
+        return None
+    host, _, port = info.endpoint.removeprefix("tcp://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=2.0).close()
+    except (OSError, ValueError):
+        return None
+    return info
+
+
+def stop_daemon(environment: Environment) -> bool:
+    """End the daemon if there is one; returns whether there was one.
+
+    It is asked first. One that does not listen, being of another version or hung, is made to end.
+
+    Raises:
+        InstallError: it goes on all the same.
+    """
+    info = running_daemon()
+    if info is None:
+        return False
+    print("Stopping the daemon", flush=True)
+    if environment.works():
+        environment.run("-m", "dreamlayer", "stop")
+    if _gone(STOP_TIMEOUT if environment.works() else 0.0):
+        return True
+    try:
+        os.kill(info.pid, signal.SIGTERM)
+    except (OSError, OverflowError) as error:
+        raise _goes_on(info) from error
+    if not _gone(STOP_TIMEOUT):
+        raise _goes_on(info)
+    return True
+
+
+def _gone(patience: float) -> bool:
+    end = time.monotonic() + patience
+    while running_daemon() is not None:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _goes_on(info: discovery.DaemonInfo) -> InstallError:
+    return InstallError(
+        f"The running Dreamlayer daemon does not stop: end the process {info.pid},"
+        " then run install.py again."
+    )

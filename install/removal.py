@@ -1,0 +1,56 @@
+"""Removing all that was installed, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+
+from dreamlink import discovery
+
+from install import hosts, kritarc, places
+from install.command_link import unlink_command
+from install.environment import STAMP
+from install.own import Own, stop_daemon
+from install.places import Machine
+
+
+def uninstall(own: Own, machine: Machine) -> None:
+    """Stop the daemon and remove the plug-ins, the environment and Dreamlayer's own files.
+
+    A second run finds nothing left to do.
+
+    Raises:
+        InstallError: something is in use or write-protected.
+    """
+    environment = own.environment
+    removed = stop_daemon(environment)
+    for krita in places.kritas(machine):
+        if hosts.remove_krita(krita.data) | kritarc.disable(krita.settings):
+            print(f"{krita.name}: the plug-in is removed from {krita.data}")
+            removed = True
+    for gimp in places.gimps(machine):
+        if hosts.remove_gimp(gimp.profile):
+            print(f"{gimp.name}: the plug-in is removed from {gimp.profile}")
+            removed = True
+    removed |= unlink_command(environment, machine)
+    if any((environment.folder / name).is_file() for name in (STAMP, "pyvenv.cfg")):
+        print(f"Removing {environment.folder}", flush=True)
+        shutil.rmtree(environment.folder)
+        removed = True
+    removed |= _remove_files(own)
+    print("Dreamlayer is uninstalled." if removed else "Dreamlayer was not installed.")
+    if own.home.is_dir():
+        print(f"Other files are in its folder and stay there: {own.home}")
+
+
+def _remove_files(own: Own) -> bool:
+    there = [path for path in own.files if path.is_file()]
+    for path in there:
+        path.unlink()
+    for copy in discovery.sandbox_copies():
+        with contextlib.suppress(OSError):
+            (copy / discovery.DAEMON_FILE).unlink(missing_ok=True)
+            copy.rmdir()
+    with contextlib.suppress(OSError):
+        own.home.rmdir()  # only if it is empty
+    return bool(there)
