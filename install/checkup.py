@@ -12,19 +12,10 @@ from dreamlink import discovery
 from install import hosts, kritarc, places
 from install.environment import clean_environ, pip_command
 from install.errors import InstallError
-from install.own import Own, running_daemon
+from install.own import Own, greet_daemon, running_daemon
 from install.places import Machine
 
 AGAIN = "run install.py again."
-GREET = """
-import sys
-from dreamlink.client import LinkError
-from dreamlink.launch import connect
-try:
-    connect([sys.executable, "-m", "dreamlayer", "serve"]).close()
-except LinkError as error:
-    sys.exit(str(error))
-"""
 Finding = tuple[bool, str]  # whether it is as it should be, and a sentence
 
 
@@ -76,17 +67,16 @@ def _daemon(own: Own) -> Finding:
     """Greet the daemon that runs, or one that is started for that in a folder of its own."""
     environment = own.environment
     if running_daemon() is not None:
-        done = environment.run("-c", GREET)
+        trouble = greet_daemon(environment)
         state = "it runs and answers"
     else:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as trial:
-            done = environment.run("-c", GREET, DREAMLAYER_HOME=trial)
+            trouble = greet_daemon(environment, DREAMLAYER_HOME=trial)
             environment.run("-m", "dreamlayer", "stop", DREAMLAYER_HOME=trial)
         state = "it is not running, but starts when it is wanted, and answers"
-    if done.returncode == 0:
+    if trouble is None:
         return True, f"Daemon: {state}"
-    said = done.stdout.decode(errors="replace").strip().splitlines()
-    return False, f"Daemon: {said[-1] if said else 'it does not start'} Perhaps {AGAIN}"
+    return False, f"Daemon: {trouble} Perhaps {AGAIN}"
 
 
 def _plugins(checkout: Path, own: Own, machine: Machine) -> Iterator[Finding]:

@@ -129,9 +129,10 @@ def build(environment: Environment, checkout: Path, log: Path) -> None:
         options = [] if can_have_pip else ["--without-pip"]
         _make([sys.executable, "-m", "venv", *options, str(folder)], folder)
     print("Fetching the libraries; PyTorch is large, this can take minutes", flush=True)
+    stamp = fingerprint(checkout)  # before, lest a change meanwhile go unnoticed
     (folder / STAMP).unlink(missing_ok=True)
     _install(environment, checkout, log)
-    (folder / STAMP).write_text(fingerprint(checkout), encoding="utf-8")
+    (folder / STAMP).write_text(stamp, encoding="utf-8")
 
 
 def pip_command(environment: Environment) -> list[str]:

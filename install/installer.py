@@ -16,7 +16,7 @@ from install import checkup, hosts, kritarc, places, removal
 from install.command_link import link_command
 from install.environment import build, clean_environ
 from install.errors import InstallError
-from install.own import Own, stop_daemon
+from install.own import Own, greet_daemon, stop_daemon
 from install.places import GimpPlace, KritaPlace, Machine, NewGimp
 
 SAMPLE = Path("install", "chelsea.png")
@@ -72,7 +72,8 @@ def _install(checkout: Path, own: Own, machine: Machine, picture: Path | None) -
     if os.environ.get("SUDO_USER", "root") != "root":
         print("Installing for root; without sudo it would be for you, which is what you may want.")
     own.make()
-    if own.environment.is_current(checkout):
+    current = own.environment.is_current(checkout)
+    if current:
         print(f"Dreamlayer's environment is up to date: {own.environment.folder}", flush=True)
     else:
         stop_daemon(own.environment)
@@ -80,7 +81,11 @@ def _install(checkout: Path, own: Own, machine: Machine, picture: Path | None) -
     own.write_launcher()
     kritas, gimps, problems = _put_plugins(checkout, own, machine)
     link = link_command(own.environment, machine)
-    result = _dream(checkout, own, picture)
+    if current and picture is None and own.sample.is_file():
+        _start(own)
+        result = own.sample
+    else:
+        result = _dream(checkout, own, picture)
     _tell(own, result, kritas, gimps, link, machine)
     for problem in problems:
         print(f"\n{problem}", file=sys.stderr)
@@ -152,6 +157,13 @@ def _make_profile(new: NewGimp) -> None:
         print(f"  It did not: start {new.name} once yourself, then run install.py again.")
     else:
         new.profile.mkdir(parents=True)
+
+
+def _start(own: Own) -> None:
+    trouble = greet_daemon(own.environment)
+    if trouble is not None:
+        raise InstallError(trouble)
+    print("The daemon runs and answers", flush=True)
 
 
 def _dream(checkout: Path, own: Own, picture: Path | None) -> Path:

@@ -18,6 +18,16 @@ from install.errors import InstallError
 LOCK_FILE = "daemon.lock"
 STOP_TIMEOUT = 15.0  # seconds for the daemon to end what it is doing
 
+GREET = """
+import sys
+from dreamlink.client import LinkError
+from dreamlink.launch import connect
+try:
+    connect([sys.executable, "-m", "dreamlayer", "serve"]).close()
+except LinkError as error:
+    sys.exit(str(error))
+"""
+
 
 @dataclass(frozen=True)
 class Own:
@@ -88,6 +98,18 @@ def running_daemon() -> discovery.DaemonInfo | None:
     except (OSError, ValueError):
         return None
     return info
+
+
+def greet_daemon(environment: Environment, **changes: str) -> str | None:
+    """Start the daemon if need be and exchange a greeting; None, or a sentence on what failed.
+
+    `changes` are environment variables for it.
+    """
+    done = environment.run("-X", "utf8", "-c", GREET, **changes)
+    said = done.stdout.decode(errors="replace").strip().splitlines()
+    if done.returncode == 0:
+        return None
+    return said[-1] if said else "The daemon does not start."
 
 
 def stop_daemon(environment: Environment) -> bool:
