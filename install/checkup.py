@@ -53,8 +53,8 @@ def _libraries(own: Own) -> Finding:
     if done.returncode == 0:
         return True, "Libraries: all there, in the versions that the project names"
     words = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
-    environment = own.environment.folder
-    return False, f"{words[0] if words else 'pip does not work'}: delete {environment} and {AGAIN}"
+    reason = words[0].rstrip(".") if words else "pip does not work"
+    return False, f"Libraries: {reason}: delete {own.environment.folder} and {AGAIN}"
 
 
 def _launcher(own: Own) -> Finding:

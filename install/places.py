@@ -205,11 +205,11 @@ def _version(program: Path) -> tuple[int, int] | None:
 
 
 def is_running(program: str, machine: Machine) -> bool:
-    """Whether a process of this name runs; False where that can't be seen."""
+    """Whether a process of this user's has this name; False where that can't be seen."""
     if machine.platform == "win32":
         argv = ["tasklist", "/NH", "/FI", f"IMAGENAME eq {program}.exe"]
     else:
-        argv = ["pgrep", "-x", program]
+        argv = ["pgrep", "-x", "-u", str(os.getuid()), program]
     try:
         said = subprocess.run(argv, capture_output=True, timeout=ASK_TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired):
