@@ -50,14 +50,6 @@ def gimp_differences(checkout: Path, profile: Path, msgpack: Path) -> list[str]:
     return _differences(lambda stage: _stage_gimp(checkout, msgpack, stage), profile / "plug-ins")
 
 
-def has_krita(data: Path) -> bool:
-    return any(_present(data / "pykrita" / part) for part in KRITA_PARTS)
-
-
-def has_gimp(profile: Path) -> bool:
-    return any(_present(profile / "plug-ins" / part) for part in GIMP_PARTS)
-
-
 def remove_krita(data: Path) -> bool:
     """Remove what `install_krita` put there; returns whether there was anything."""
     return _remove(data / "pykrita", KRITA_PARTS)
