@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import roots
 
+from install import roots
 from tests.hosts import warm
 from tests.hosts.session import SCREENSHOTS, HostSession
 

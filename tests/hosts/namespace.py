@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import roots
+from install import roots
 
 ROUNDS = 200  # of killing, 50 ms each
 

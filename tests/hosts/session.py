@@ -26,9 +26,8 @@ Process ids within the session (so the one in daemon.json too) are not those tha
 
 One script by hand, without pytest:
 
-    export PYTHONPATH=install
     python -m tests.hosts.session trixie krita SCRIPT.py [PICTURE] [NAME=VALUE …]
-    python -m tests.hosts.session forky gimp-console SCRIPT.py …            (also: gimp)
+    python -m tests.hosts.session forky gimp-console SCRIPT.py …       (also: gimp)
 """
 
 import json
@@ -37,14 +36,14 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import roots
-
+from install import roots
 from tests.hosts.namespace import Namespace
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -86,6 +85,7 @@ class HostSession:
 
     def __init__(self, suite: str, root: Path, template: Path | None = None) -> None:
         self.suite = suite
+        self.root = root
         self.folder = Path(tempfile.mkdtemp(prefix="dreamlayer-"))
         self.home = self.folder / "home"
         self.data = self.folder / "data"
@@ -93,6 +93,7 @@ class HostSession:
         self.versions = VERSIONS[suite]
         self.krita_data = self.home / ".local/share/krita"
         self.gimp_profile = self.home / ".config/GIMP" / self.versions.gimp
+        self._kritarc = self.home / ".config/kritarc"
         self._runtime = self.folder / "run"
         if template:
             shutil.copytree(template, self.home, symlinks=True)
@@ -117,24 +118,26 @@ class HostSession:
         self.close()
 
     def install_plugins(self) -> None:
-        """Copy the plug-ins to where the installer puts them, for this user."""
-        import hosts
+        """Put the plug-ins where the installer puts them, for this user, and enable them."""
         import msgpack
+
+        from install import hosts, kritarc
 
         source = Path(msgpack.__file__).parent
         hosts.install_krita(CHECKOUT, self.krita_data, source)
         hosts.install_gimp(CHECKOUT, self.gimp_profile, source)
+        kritarc.enable(self._kritarc)
 
     def run_krita(
         self, script: Path, picture: Path | None = None, timeout: float = 120, **arguments: object
     ) -> Result:
         """Run a script in the window of Krita, which has a copy of `picture` open.
 
-        Every plug-in in the user's data folder is switched on. About one start in forty hangs, for
-        a reason that is not known and not ours, so a run that times out is repeated once.
+        About one start in forty hangs, for a reason that is not known and not ours, so a run that
+        times out is repeated once.
         """
-        self._switch_on_krita_plugins()
-        case = self._write_case("krita", script, picture, timeout, arguments)
+        self._install_krita_driver()
+        case = self._case("krita", script, picture, timeout, arguments)
         argv = ["krita", "--nosplash", *([case["picture"]] if picture else [])]
         result = self._run(case, self._on_screen(argv))
         if result.rc == -signal.SIGKILL:
@@ -147,14 +150,14 @@ class HostSession:
         self, script: Path, picture: Path | None = None, timeout: float = 120, **arguments: object
     ) -> Result:
         """Run a script in GIMP without windows; it opens `case.picture` itself."""
-        case = self._write_case("gimp-console", script, picture, timeout, arguments)
+        case = self._case("gimp-console", script, picture, timeout, arguments)
         return self._run(case, ["gimp-console", "-idf", *_BATCH])
 
     def run_gimp(
         self, script: Path, picture: Path | None = None, timeout: float = 180, **arguments: object
     ) -> Result:
         """Run a script in GIMP with its windows; it opens and shows `case.picture` itself."""
-        case = self._write_case("gimp", script, picture, timeout, arguments)
+        case = self._case("gimp", script, picture, timeout, arguments)
         argv = ["dbus-run-session", "--", "gimp", "-n", "--no-splash", *_BATCH]
         return self._run(case, self._on_screen(argv))
 
@@ -188,7 +191,7 @@ class HostSession:
         _end_users_of(self.data)
         shutil.rmtree(self.folder)
 
-    def _write_case(
+    def _case(
         self,
         host: str,
         script: Path,
@@ -198,7 +201,7 @@ class HostSession:
     ) -> dict[str, Any]:
         copied = shutil.copy(picture, self.pictures) if picture else None
         runnable = shutil.copy(script, self.folder / "script.py")
-        case = {
+        return {
             "host": host,
             "script": str(runnable),
             "picture": str(copied) if copied else None,
@@ -208,16 +211,17 @@ class HostSession:
             "screenshots": str(SCREENSHOTS),
             "prefix": f"{self.suite}-{host}",
         }
-        (self.folder / "case.json").write_text(json.dumps(case), encoding="utf-8")
-        return case
 
     def _run(self, case: Mapping[str, Any], argv: Sequence[str]) -> Result:
         verdict = Path(case["verdict"])
         verdict.unlink(missing_ok=True)
+        described = self.folder / "case.json"
+        end = time.time() + case["timeout"]
+        described.write_text(json.dumps({**case, "end": end}), encoding="utf-8")
         env = {
             **self.environment(),
             "DREAMLAYER_TEST_INSIDE": str(INSIDE),
-            "DREAMLAYER_TEST_CASE": str(self.folder / "case.json"),
+            "DREAMLAYER_TEST_CASE": str(described),
         }
         log = self.folder / f"{case['host']}.log"
         done = self._namespace.run(argv, log, case["timeout"], env=env, cwd=self.folder)
@@ -229,18 +233,14 @@ class HostSession:
     def _on_screen(self, argv: Sequence[str]) -> list[str]:
         return ["sh", str(INSIDE / "desktop.sh"), *argv]
 
-    def _switch_on_krita_plugins(self) -> None:
+    def _install_krita_driver(self) -> None:
         pykrita = self.krita_data / "pykrita"
         pykrita.mkdir(parents=True, exist_ok=True)
         shutil.copy(INSIDE / f"{DRIVER}.desktop", pykrita)
         shutil.copytree(INSIDE / DRIVER, pykrita / DRIVER, dirs_exist_ok=True)
-        names = sorted(path.stem for path in pykrita.glob("*.desktop"))
-        settings = self.home / ".config/kritarc"
-        settings.parent.mkdir(parents=True, exist_ok=True)
-        kept = settings.read_text(encoding="utf-8") if settings.exists() else ""
-        kept = "".join(f"{part}" for part in kept.partition("\n[python]\n")[:1])
-        switches = "".join(f"enable_{name}=true\n" for name in names)
-        settings.write_text(f"{kept.rstrip()}\n\n[python]\n{switches}", encoding="utf-8")
+        if not self._kritarc.exists():  # Krita keeps our line when it adds its own
+            self._kritarc.parent.mkdir(parents=True, exist_ok=True)
+            self._kritarc.write_text(f"[python]\nenable_{DRIVER}=true\n", encoding="utf-8")
 
 
 # GIMP runs this in the Python of its batch interpreter and ends with 64 if it raises.

@@ -4,11 +4,11 @@ Krita and GIMP spend 10 to 20 seconds of their first start on databases of brush
 plug-ins. Each test session begins with a copy of a home where that has happened already.
 """
 
+import hashlib
 import shutil
 from pathlib import Path
 
-from roots import Log, locked
-
+from install.roots import Log, locked
 from tests.hosts.session import HostSession
 
 SCRIPT = """
@@ -25,7 +25,8 @@ case.verdict(started=True)
 
 def ensure(suite: str, root: Path, log: Log = print) -> Path:
     """The home that belongs to a root, made on the first call and kept beside it."""
-    template = root.with_suffix(".home")
+    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    template = root.with_name(f"{root.name}-home-{recipe}")
     with locked(root.with_suffix(".lock"), log):
         if not template.is_dir():
             _make(suite, root, template, log)
@@ -42,7 +43,14 @@ def _make(suite: str, root: Path, template: Path, log: Log) -> None:
         script.write_text(SCRIPT, encoding="utf-8")
         for start in (session.run_krita, session.run_gimp_console, session.run_gimp):
             start(script).facts()
+        _maximize(session.gimp_profile / "sessionrc")
         unfinished = template.with_suffix(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         shutil.copytree(session.home, unfinished, symlinks=True)
     unfinished.rename(template)
+
+
+def _maximize(sessionrc: Path) -> None:
+    """Let GIMP's window fill the screen; it does not leave that to the window manager."""
+    text = sessionrc.read_text(encoding="utf-8")
+    sessionrc.write_text(text.replace('(maximized "no")', '(maximized "yes")'), encoding="utf-8")

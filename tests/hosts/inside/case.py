@@ -18,6 +18,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,16 @@ _case = json.loads(Path(os.environ["DREAMLAYER_TEST_CASE"]).read_text(encoding="
 script: str = _case["script"]
 picture: "str | None" = _case["picture"]
 arguments: "dict[str, Any]" = _case["arguments"]
-patience: float = 0.8 * _case["timeout"]  # seconds; a wait ends, with a reason, before the run does
 _facts: "dict[str, Any]" = {}
 
+
+def remaining() -> float:
+    """Seconds until the run is ended by force."""
+    return float(_case["end"]) - time.time()
+
+
 faulthandler.enable()  # a crash or a hang in the host shows which Python line led to it
-faulthandler.dump_traceback_later(0.9 * _case["timeout"])
+faulthandler.dump_traceback_later(max(remaining() - 2, 0.1))
 
 
 def verdict(**facts: Any) -> None:

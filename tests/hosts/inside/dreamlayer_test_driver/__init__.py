@@ -10,7 +10,6 @@ ever.
 import os
 import runpy
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -19,6 +18,7 @@ from krita import Krita, QTimer
 
 INSIDE = os.environ.get("DREAMLAYER_TEST_INSIDE")
 POLL = 50  # ms between two looks at a condition
+LEFT_OVER = 5  # seconds before the time-out in which a wait is given up, with a traceback
 
 
 def end_with_traceback(
@@ -50,20 +50,20 @@ def advance(steps: Iterator[Step]) -> None:
     if wanted is None:
         leave()
     elif callable(wanted):
-        wait_for(wanted, steps, time.monotonic())
+        wait_for(wanted, steps)
     else:
         QTimer.singleShot(int(wanted), lambda: advance(steps))
 
 
-def wait_for(condition: Callable[[], object], steps: Iterator[Step], since: float) -> None:
+def wait_for(condition: Callable[[], object], steps: Iterator[Step]) -> None:
     import case
 
     if condition():
         advance(steps)
-    elif time.monotonic() - since > case.patience:
-        raise TimeoutError(f"{condition} was not true within {case.patience:.0f} s")
+    elif case.remaining() < LEFT_OVER:
+        raise TimeoutError(f"{condition} has not become true in time")
     else:
-        QTimer.singleShot(POLL, lambda: wait_for(condition, steps, since))
+        QTimer.singleShot(POLL, lambda: wait_for(condition, steps))
 
 
 def leave() -> None:
