@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from krita import DockWidget, Krita
@@ -11,6 +12,9 @@ from .qt import QtWidgets
 
 DOCKER_ID = "dreamlayer_krita"
 TITLE = "Deep Dream"
+MESSAGE_WIDTH = 60  # letters; Krita would write it all in one line
+MESSAGE_TIME = 6000  # milliseconds
+MESSAGE_PRIORITY = 1  # Krita's "medium": shows at once
 
 
 class DreamDocker(DockWidget):  # type: ignore[misc]
@@ -58,4 +62,5 @@ def float_message(text: str) -> None:
     view = window.activeView() if window else None
     if view is not None and view.document() is not None:
         icon = Krita.instance().icon("dialog-information")
-        view.showFloatingMessage(text, icon, 4000, 1)
+        lines = textwrap.fill(text, MESSAGE_WIDTH, break_long_words=False)
+        view.showFloatingMessage(lines, icon, MESSAGE_TIME, MESSAGE_PRIORITY)

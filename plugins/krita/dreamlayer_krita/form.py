@@ -7,6 +7,7 @@ from typing import Any
 
 from dreamlink.recipe import PARAMETERS, Parameter, Recipe, RecipeError, Value
 
+from .guard import guarded, log
 from .qt import QtCore, QtWidgets
 
 
@@ -24,7 +25,7 @@ class Form(QtWidgets.QWidget):  # type: ignore[misc]
         self._more.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         rest = self._rows(main=False)
         self._more.toggled.connect(rest.setVisible)
-        self._more.toggled.connect(self._turn_arrow)
+        self._more.toggled.connect(guarded(self._turn_arrow, log.error))
         rest.setVisible(False)
         self._turn_arrow(False)
         column = QtWidgets.QVBoxLayout(self)
@@ -65,7 +66,7 @@ class Form(QtWidgets.QWidget):  # type: ignore[misc]
             reset = QtWidgets.QPushButton("Defaults")
             reset.setObjectName("defaults")
             reset.setToolTip("Set everything back to how it came")
-            reset.clicked.connect(lambda *_: self.reset())
+            reset.clicked.connect(guarded(lambda *_: self.reset(), log.error))
             rows.addRow(reset)
         return box
 

@@ -41,13 +41,13 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
     def dream(self, *_: object) -> None:
         """Dream on the active layer, or say why not."""
         if self._job is not None:
-            self._say_problem("A dream is under way: wait for it or cancel it first.")
+            self._say("A dream is under way: wait for it or cancel it first.")
             return
         try:
             recipe = self._form.recipe()
             source = document.read(recipe.context)
         except (RecipeError, document.DocumentError) as error:
-            self._say_problem(str(error))
+            self._say(str(error))
             return
         self._remember(recipe.to_dict())
         self._job = Job(self._link, source, recipe, self._show)
@@ -65,12 +65,13 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(self._form)
+        area.setMinimumHeight(9 * self.fontMetrics().height())  # Krita squeezes what lets itself
         self._dream_button = self._button("Dream", "Dream on the active layer", self.dream)
         self._cancel_button = self._button("Cancel", "Stop; nothing is added", self.cancel)
         self._cancel_button.setEnabled(False)
         self._bar = QtWidgets.QProgressBar()
         self._bar.setRange(0, 100)
-        self._bar.setValue(0)
+        self._bar.setTextVisible(False)
         self._message = QtWidgets.QLabel()
         self._message.setObjectName("message")
         self._message.setWordWrap(True)
@@ -100,24 +101,25 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
             self._job = None
         self._dream_button.setEnabled(not busy)
         self._cancel_button.setEnabled(busy)
+        self._bar.setTextVisible(busy)
         if busy and job.fraction is None:
             self._bar.setRange(0, 0)  # moves to and fro
         else:
             self._bar.setRange(0, 100)
             self._bar.setValue(round(100 * (job.fraction or 0)) if busy else 0)
-        self._message.setText(job.text)
-        if job.state in (State.DONE, State.FAILED):
-            self._announce(job.text)
+        self._say(job.text, aloud=job.state in (State.DONE, State.FAILED))
 
-    def _say_problem(self, sentence: str) -> None:
+    def _say(self, sentence: str, aloud: bool = True) -> None:
         self._message.setText(sentence)
-        self._announce(sentence)
+        self._message.setToolTip(sentence)  # whole, where the docker is small
+        if aloud:
+            self._announce(sentence)
 
     def _fail(self, sentence: str) -> None:
         """One of our own slots failed: whatever was under way is over."""
         if self._job is not None:
             self._job.fail(sentence)
-        self._say_problem(sentence)
+        self._say(sentence)
 
     def _close(self) -> None:
         if self._job is not None:

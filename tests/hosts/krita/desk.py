@@ -1,0 +1,220 @@
+"""What the scripts of this folder do at Krita's desk, as a user would: open, select, dream, look.
+
+A script is a row of functions `check_…(document)`, each a generator that yields milliseconds to
+wait. `run_checks` runs them one after another; what one of them raises becomes its verdict, so one
+start of Krita answers many questions. The test outside asserts each verdict by its name.
+"""
+
+import math
+import random
+import struct
+import time
+import traceback
+from pathlib import Path
+
+import case
+from krita import Krita, QApplication, QLabel, QListView, QPoint, QPushButton, QWidget
+
+app = Krita.instance()
+FOLDER = Path(case.script).parent  # seen from outside too
+QUICK = {"octaves": 1, "steps": 2, "step_size": 1.5, "seed": 7, "context": 96}
+FORMATS = {"U8": ("B", 255), "U16": ("H", 65535), "F16": ("e", 1.0), "F32": ("f", 1.0)}
+
+
+def run_checks(checks):
+    """The script's `run`: every check, each with a fresh form, and its verdict."""
+    for check in checks:
+        name = check.__name__
+        started = time.monotonic()
+        try:
+            fill_form(**QUICK, layer="features.10", strength=1.0, channels="")
+            yield from check()
+            trouble = ""
+        except Exception:
+            trouble = traceback.format_exc()
+        print(f"{name}: {time.monotonic() - started:.1f} s {trouble}")
+        case.verdict(**{name: trouble})
+        yield from close_documents()
+
+
+def until(condition, what, seconds=90.0):
+    """Wait until the condition holds; an AssertionError says `what` did not come true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not within {seconds} s; message: {message()!r}"
+        yield 30
+
+
+# The docker
+
+
+def docker():
+    return next(d for d in app.activeWindow().dockers() if d.objectName() == "dreamlayer_krita")
+
+
+def part(kind, name):
+    found = docker().findChild(kind, name)
+    assert found is not None, f"the docker has no {name}"
+    return found
+
+
+def message():
+    return part(QLabel, "message").text()
+
+
+def busy():
+    return part(QPushButton, "cancel").isEnabled()
+
+
+def fill_form(**values):
+    for name, value in values.items():
+        field = part(QWidget, name)
+        put = next(p for p in ("setValue", "setChecked", "setText") if hasattr(field, p))
+        getattr(field, put)(value)
+
+
+def trigger():
+    app.action("dreamlayer_dream").trigger()
+
+
+def finish():
+    """Wait for the dream under way and see that it went well."""
+    yield from until(lambda: not busy(), "the dream is over")
+    assert message().startswith("Dreamed in "), message()
+    yield 200  # the new layer becomes the active one only after some events
+
+
+def dream(**recipe):
+    """Call the action on the active layer; the value is the new layer."""
+    document = app.activeDocument()
+    before = {node.uniqueId().toString() for node in nodes(document)}
+    fill_form(**recipe)
+    trigger()
+    yield from finish()
+    new = [n for n in nodes(document) if n.uniqueId().toString() not in before]
+    assert len(new) == 1, [n.name() for n in new]
+    return new[0]
+
+
+def click_menu(*path):
+    """Click a menu, and an entry in it, with the mouse; texts without their mnemonics."""
+    menu = app.activeWindow().qwindow().menuBar()
+    for text in path:
+        entry = next(a for a in menu.actions() if a.text().replace("&", "") == text)
+        point = menu.mapToGlobal(menu.actionGeometry(entry).center())
+        click(point)
+        yield from until(lambda: QApplication.activePopupWidget() is not menu, f"{text} reacts")
+        yield 400
+        menu = QApplication.activePopupWidget()
+
+
+def click(point: QPoint):
+    case.xdotool("mousemove", str(point.x()), str(point.y()), "click", "1")
+
+
+# Documents
+
+
+def open_picture():
+    document = app.openDocument(case.picture)
+    app.activeWindow().addView(document)
+    yield from until(lambda: active(document), "the picture is active")
+    return document
+
+
+def new_document(width=128, height=96, model="RGBA", depth="U8", profile=""):
+    """A document with one filled paint layer, "Background"."""
+    document = app.createDocument(width, height, "drawn", model, depth, profile, 72.0)
+    layer = document.rootNode().childNodes()[0]
+    layer.setPixelData(drawing(width, height, model, depth), 0, 0, width, height)
+    document.refreshProjection()
+    app.activeWindow().addView(document)
+    yield from until(lambda: active(document), "the new document is active")
+    return document
+
+
+def active(document):
+    return app.activeDocument() == document and document.activeNode() is not None
+
+
+def activate(document, node):
+    yield 200  # until Krita's list of layers knows a new one
+    document.setActiveNode(node)
+    yield from until(
+        lambda: document.activeNode().uniqueId() == node.uniqueId(), f"{node.name()} is active"
+    )
+
+
+def close_documents():
+    for document in app.documents():
+        document.setModified(False)
+        document.close()
+    yield from until(lambda: not app.documents(), "all documents are closed")
+    yield 100
+
+
+def drawing(width, height, model="RGBA", depth="U8"):
+    """Waves with some noise, opaque."""
+    code, top = FORMATS[depth]
+    samples = {"RGBA": 4, "GRAYA": 2, "CMYKA": 5, "LABA": 4}[model]
+    noise = random.Random(3)
+    values = []
+    for y in range(height):
+        for x in range(width):
+            for sample in range(samples - 1):
+                wave = math.sin(x / (5 + sample)) * math.cos(y / (7 - sample))
+                values.append(0.5 + 0.35 * wave + 0.1 * (noise.random() - 0.5))
+            values.append(1.0)
+    if isinstance(top, int):
+        values = [round(value * top) for value in values]
+    return struct.pack(f"<{len(values)}{code}", *values)
+
+
+def nodes(document):
+    """All layers and masks below the root."""
+    found, waiting = [], list(document.rootNode().childNodes())
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        waiting += node.childNodes()
+    return found
+
+
+def snapshot(document):
+    """Everything that a dream must leave alone."""
+    size = (0, 0, document.width(), document.height())
+    layers = [
+        (
+            node.uniqueId().toString(), node.name(), node.type(), node.visible(), node.opacity(),
+            node.blendingMode(), node.colorModel(), node.colorDepth(), node.colorProfile(),
+            box(node), bytes(node.pixelData(*size)), bytes(node.projectionPixelData(*size)),
+        )
+        for node in nodes(document)
+    ]  # fmt: skip
+    return layers, bytes(document.pixelData(*size))
+
+
+def box(node):
+    bounds = node.bounds()
+    return (bounds.x(), bounds.y(), bounds.width(), bounds.height())
+
+
+def history():
+    """The rows of the History docker: what can be undone, behind a first row for the beginning."""
+    docker = next(d for d in app.activeWindow().dockers() if d.objectName() == "History")
+    steps = docker.findChild(QListView).model()
+    return [steps.index(row, 0).data() for row in range(steps.rowCount())]
+
+
+def undo():
+    app.action("edit_undo").trigger()
+    yield 400
+
+
+def redo():
+    app.action("edit_redo").trigger()
+    yield 400
+
+
+def children(node):
+    return [child.name() for child in node.childNodes()]

@@ -1,0 +1,350 @@
+"""What goes wrong: each time one clear sentence, and the document as it was."""
+
+import os
+import signal
+import sys
+
+import case
+
+sys.path.insert(0, case.arguments["desk"])
+
+import desk
+from dreamlink import client, discovery
+from krita import QPushButton, QSpinBox, QToolButton, Selection
+
+LONG = {"octaves": 4, "steps": 200}  # never over by itself within these tests
+CALL_AGAIN = "Your picture is unchanged; call Deep Dream again."
+
+
+def run(_document):
+    yield from desk.close_documents()
+    yield from desk.run_checks(
+        [check for name, check in globals().items() if name.startswith("check_")]
+    )
+
+
+def refused(*words):
+    """Trigger the action: all the words are said, and nothing has changed."""
+    document = desk.app.activeDocument()
+    before = (desk.snapshot(document), desk.history()) if document else None
+    yield from said(desk.trigger, *words)
+    if document:
+        assert (desk.snapshot(document), desk.history()) == before, "the document has changed"
+
+
+def said(act, *words):
+    act()
+    yield from desk.until(lambda: not desk.busy(), "an end")
+    yield 200
+    for word in words:
+        assert word in desk.message(), desk.message()
+
+
+def begun(document):
+    """A long dream that has begun; the value is what the document was before."""
+    before = (desk.snapshot(document), desk.history())
+    desk.fill_form(**LONG)
+    desk.trigger()
+    yield from desk.until(lambda: desk.message().startswith("Octave "), "the dream runs")
+    return before
+
+
+def daemon():
+    """The daemon's process id, as this root counts."""
+    found = discovery.find()
+    assert found is not None, "no daemon"
+    return found.pid
+
+
+def kill_daemon():
+    """Kill it and see it gone, as far as the port is concerned."""
+    yield from desk.new_document()
+    yield from desk.dream()  # so that there is one
+    os.kill(daemon(), signal.SIGKILL)
+    yield 500
+
+
+# Documents and layers
+
+
+def check_no_document():
+    yield from refused("No picture is open", "open one")
+
+
+def check_no_layer():
+    document = yield from desk.new_document()
+    document.activeNode().remove()
+    yield 500
+    assert document.activeNode() is None
+    yield from refused("No layer is selected")
+
+
+def check_empty_layer():
+    document = yield from desk.new_document()
+    empty = document.createNode("Nothing", "paintlayer")
+    document.rootNode().addChildNode(empty, None)
+    yield from desk.activate(document, empty)
+    yield from refused("“Nothing” is empty")
+
+
+def check_layer_outside_the_canvas():
+    document = yield from desk.new_document()
+    outside = document.createNode("Far", "paintlayer")
+    outside.setPixelData(desk.drawing(64, 64), 500, 500, 64, 64)
+    document.rootNode().addChildNode(outside, None)
+    yield from desk.activate(document, outside)
+    yield from refused("“Far” lies outside the canvas")
+
+
+def check_selection_beside_the_layer():
+    document = yield from desk.new_document()
+    small = document.createNode("Small", "paintlayer")
+    small.setPixelData(desk.drawing(64, 64), 0, 0, 64, 64)
+    document.rootNode().addChildNode(small, None)
+    select(document, 100, 10, 20, 20)
+    yield from desk.activate(document, small)
+    yield from refused("The selection does not touch the layer “Small”")
+
+
+def check_empty_selection():
+    document = yield from desk.new_document()
+    select(document, 0, 0, 0, 0)
+    yield 300
+    assert document.selection() is not None
+    yield from refused("The selection is empty")
+
+
+def select(document, *rectangle):
+    selection = Selection()
+    selection.select(*rectangle, 255)
+    document.setSelection(selection)
+
+
+def check_transparency_mask():
+    document = yield from desk.new_document()
+    mask = document.createTransparencyMask("Veil")
+    document.activeNode().addChildNode(mask, None)
+    yield from desk.activate(document, mask)
+    yield from refused("“Veil” is a mask", "select the layer")
+
+
+def check_filter_mask():
+    document = yield from desk.new_document()
+    blur = desk.app.filter("blur")
+    mask = document.createFilterMask("Softly", blur, document.activeNode())
+    document.activeNode().addChildNode(mask, None)
+    yield from desk.activate(document, mask)
+    yield from refused("“Softly” is a mask")
+
+
+def check_selection_mask():
+    document = yield from desk.new_document()
+    mask = document.createSelectionMask("Chosen")
+    document.activeNode().addChildNode(mask, None)
+    yield from desk.activate(document, mask)
+    yield from refused("“Chosen” is a mask")
+
+
+def check_filter_layer():
+    document = yield from desk.new_document()
+    layer = document.createFilterLayer("Blurred", desk.app.filter("blur"), Selection())
+    document.rootNode().addChildNode(layer, None)
+    yield from desk.activate(document, layer)
+    yield from refused("“Blurred” has no picture of its own")
+
+
+def check_group_in_pass_through_mode():
+    document = yield from desk.new_document()
+    group = document.createGroupLayer("Open")
+    group.setPassThroughMode(True)
+    document.rootNode().addChildNode(group, None)
+    inner = document.createNode("Inner", "paintlayer")
+    inner.setPixelData(desk.drawing(64, 64), 0, 0, 64, 64)
+    group.addChildNode(inner, None)
+    yield from desk.activate(document, group)
+    yield from refused("“Open” is in pass-through mode")
+
+
+# What the daemon refuses
+
+
+def check_layer_smaller_than_the_network_sees():
+    yield from desk.new_document(12, 9)
+    yield from refused("12 × 9")
+
+
+def check_unknown_network_layer():
+    yield from desk.new_document()
+    desk.fill_form(layer="features.99")
+    yield from refused("features.99")
+
+
+def check_unknown_network():
+    yield from desk.new_document()
+    desk.fill_form(model="alexnetz")
+    try:
+        yield from refused("alexnetz", "squeezenet1_1")
+    finally:
+        desk.fill_form(model="squeezenet1_1")
+
+
+def check_unknown_channel():
+    yield from desk.new_document()
+    desk.fill_form(channels="4000")
+    yield from refused("4000")
+
+
+def check_channels_that_are_no_numbers():
+    yield from desk.new_document()
+    desk.fill_form(channels="eyes")
+    yield from refused("channels is a list of numbers", "eyes")
+
+
+# The daemon itself
+
+
+def check_daemon_of_another_version():
+    yield from kill_daemon()
+    ours = client.PROTOCOL
+    client.PROTOCOL = 99
+    try:
+        yield from refused("speaks protocol 1", "this program", "protocol 99", "install.py")
+    finally:
+        client.PROTOCOL = ours
+
+
+def check_daemon_not_installed():
+    yield from kill_daemon()
+    launcher = discovery.home() / discovery.LAUNCHER_FILE
+    hidden = launcher.rename(launcher.with_suffix(".hidden"))
+    try:
+        yield from refused("not running and not installed", "install.py")
+    finally:
+        hidden.rename(launcher)
+
+
+def check_daemon_that_fails_to_start():
+    yield from kill_daemon()
+    launcher = discovery.home() / discovery.LAUNCHER_FILE
+    kept = launcher.read_text(encoding="utf-8")
+    launcher.write_text('{"command": ["sh", "-c", "echo no torch today; exit 1"]}', "utf-8")
+    try:
+        yield from refused("did not start", "no torch today", discovery.LOG_FILE)
+    finally:
+        launcher.write_text(kept, encoding="utf-8")
+
+
+def check_message_while_the_daemon_starts():
+    yield from kill_daemon()
+    desk.trigger()
+    yield from desk.until(lambda: "Starting the Dreamlayer daemon" in desk.message(), "the message")
+    yield from desk.finish()
+
+
+def check_daemon_killed_in_the_middle():
+    document = yield from desk.new_document()
+    before = yield from begun(document)
+    first = daemon()
+    yield from said(lambda: os.kill(first, signal.SIGKILL), "was lost", CALL_AGAIN)
+    assert (desk.snapshot(document), desk.history()) == before, "the document has changed"
+    case.screenshot("daemon-killed")
+    yield from desk.dream(**desk.QUICK)
+    assert daemon() != first
+    assert len(document.rootNode().childNodes()) == 2
+
+
+# The user changes their mind
+
+
+def check_cancel_in_the_middle():
+    document = yield from desk.new_document()
+    before = yield from begun(document)
+    yield from said(lambda: desk.part(QPushButton, "cancel").click(), "Cancelled")
+    assert (desk.snapshot(document), desk.history()) == before, "the document has changed"
+    yield from desk.dream(**desk.QUICK)  # the daemon is free again
+    assert len(document.rootNode().childNodes()) == 2
+
+
+def check_cancel_while_the_daemon_starts():
+    yield from kill_daemon()
+    document = desk.app.activeDocument()
+    before = (desk.snapshot(document), desk.history())
+    desk.trigger()
+    yield from said(lambda: desk.part(QPushButton, "cancel").click(), "Cancelled")
+    yield 300
+    assert (desk.snapshot(document), desk.history()) == before, "the document has changed"
+
+
+def check_second_call_during_a_dream():
+    document = yield from desk.new_document()
+    yield from begun(document)
+    desk.trigger()
+    assert "A dream is under way" in desk.message(), desk.message()
+    assert desk.busy()
+    yield from said(lambda: desk.part(QPushButton, "cancel").click(), "Cancelled")
+
+
+def check_document_closed_in_the_middle():
+    document = yield from desk.new_document()
+    yield from begun(document)
+    document.setModified(False)
+    yield from said(document.close, "The picture was closed")
+
+
+def check_document_closed_at_the_end():
+    """When the last message comes, a moment after the picture was closed."""
+    document = yield from desk.new_document()
+    desk.trigger()
+    document.setModified(False)
+    yield from said(document.close, "The picture was closed")
+
+
+def check_layer_deleted_in_the_middle():
+    document = yield from desk.new_document()
+    other = document.createNode("Other", "paintlayer")
+    document.rootNode().addChildNode(other, None)
+    source = document.activeNode()
+    yield from begun(document)
+    yield from said(source.remove, "“Background” is gone")
+    assert desk.children(document.rootNode()) == ["Other"]
+
+
+def check_layer_undone_in_the_middle():
+    document = yield from desk.new_document()
+    drawn = document.createNode("Drawn", "paintlayer")
+    drawn.setPixelData(desk.drawing(128, 96), 0, 0, 128, 96)
+    document.rootNode().addChildNode(drawn, None)
+    yield from desk.activate(document, drawn)
+    yield from begun(document)
+    yield from said(desk.app.action("edit_undo").trigger, "“Drawn” is gone")
+    assert desk.children(document.rootNode()) == ["Background"]
+
+
+# The docker
+
+
+def check_form_folds_and_forgets():
+    yield from desk.new_document()
+    more = desk.part(QToolButton, "more")
+    tile = desk.part(QSpinBox, "tile")
+    assert not tile.isVisible() and desk.part(QSpinBox, "octaves").isVisible()
+    more.setChecked(True)
+    yield 100
+    assert tile.isVisible() and tile.toolTip()
+    desk.fill_form(tile=128, strength=0.5)
+    case.screenshot("more")
+    desk.part(QPushButton, "defaults").click()
+    assert tile.value() == 0 and desk.part(QSpinBox, "octaves").value() == 4
+    more.setChecked(False)
+
+
+def check_error_in_a_slot_is_a_sentence():
+    """Krita shows an exception that leaves a slot in a modal dialog; the test driver ends then."""
+    from dreamlayer_krita import document as reader
+
+    yield from desk.new_document()
+    ours, reader.read = reader.read, lambda context: 1 // 0
+    try:
+        yield from refused("plug-in has failed", "ZeroDivisionError")
+    finally:
+        reader.read = ours
