@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
-
 from dreamlayer.models import geometry
 from dreamlayer.models.network import _Truncated
 from dreamlayer.models.torchvision_import import import_torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
 
 
 def measure(name: str, layer: str, **options: bool) -> geometry.Geometry:
@@ -42,6 +43,33 @@ def test_known_receptive_fields(name: str, layer: str, stride: int, field: int) 
 def test_branches_of_several_sizes_count_by_the_widest(layer: str, field: int) -> None:
     found = measure("googlenet", layer, aux_logits=False, init_weights=False)
     assert (found.stride, found.receptive_field) == (16, field)
+
+
+WINDOWS = st.sampled_from([(1, 1), (2, 2), (3, 1), (3, 2), (5, 2), (7, 4), (2, 3)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    windows=st.lists(
+        st.tuples(WINDOWS, st.booleans(), st.booleans(), st.booleans()), min_size=1, max_size=4
+    )
+)
+def test_any_stack_of_windows_agrees_with_arithmetic(
+    windows: list[tuple[tuple[int, int], bool, bool, bool]],
+) -> None:
+    stack, stride, first, last = [], 1, 0, 0
+    for (kernel, step), padded, pools, ceil_mode in windows:
+        padding = kernel // 2 if padded else 0
+        if pools:
+            stack.append(nn.MaxPool2d(kernel, step, padding, ceil_mode=ceil_mode))
+        else:
+            stack.append(nn.Conv2d(3, 3, kernel, step, padding))
+            stack.append(nn.ReLU())
+        first -= padding * stride
+        last += (kernel - 1 - padding) * stride
+        stride *= step
+    found = measure_module(nn.Sequential(*stack))
+    assert (found.stride, found.reach, found.local) == (stride, (first, last), True)
 
 
 class Sized(nn.Module):
@@ -119,6 +147,19 @@ def test_measuring_leaves_the_network_alone() -> None:
     geometry.measure(network)
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
     assert torch.equal(network(x), y)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        nn.Sequential(nn.Flatten(), nn.Linear(12, 5)),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()),
+    ],
+    ids=["one size only", "flat"],
+)
+def test_networks_without_a_map_are_refused(network: nn.Module) -> None:
+    with pytest.raises(ValueError, match="gives a map of cells"):
+        measure_module(network)
 
 
 def test_max_pooling_that_cannot_be_measured_is_refused() -> None:

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 Cut = Callable[[Tensor], Tensor]  # (1, 3, H, W) → (1, C, h, w)
 
-LONGEST_STRIP = 8192  # px; a field that does not fit counts as the whole picture
+LONGEST_STRIP = 8192  # px; a field too wide for it counts as the whole picture
 LARGEST_MINIMUM = 1024  # px
 UNBOUNDED = (-(2**31), 2**31)  # the reach of a cell that may see every pixel
 
@@ -115,15 +115,19 @@ def measure(cut: nn.Module) -> Geometry:
     """Return the geometry of a cut network, from pictures (1, 3, H, W) to one map (1, C, h, w).
 
     The network is left as it is; its weights do not matter and may be on any device, `meta` too.
+    ValueError if it gives no map.
     """
     bare = copy.deepcopy(cut).to("meta")
     minimum = smallest_side(bare)
-    large = 2 * LARGEST_MINIMUM
-    channels = (shape(bare, large, large) or torch.Size([1, 0]))[1]
-    more = cells(bare, 2 * large, large)[0] - cells(bare, large, large)[0]
-    stride = max(1, round(large / more)) if more else large
+    least = shape(bare, minimum, minimum)
+    if least is None or len(least) != 4:
+        raise ValueError(f"No picture up to {LARGEST_MINIMUM} pixels square gives a map of cells.")
+    # A cell more or less by rounding does not matter over such a length, which costs nothing here.
+    far = 2**20
+    more = cells(bare, minimum + far, minimum)[0] - cells(bare, minimum, minimum)[0]
+    stride = round(far / more) if more else far
     reach = _reach(_positive(bare), stride, minimum)
-    return Geometry(stride, reach or UNBOUNDED, channels, minimum, reach is not None)
+    return Geometry(stride, reach or UNBOUNDED, least[1], minimum, reach is not None)
 
 
 def _reach(positive: nn.Module, stride: int, minimum: int) -> tuple[int, int] | None:

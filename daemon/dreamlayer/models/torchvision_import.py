@@ -8,7 +8,6 @@ object detectors; no network here calls them. Declaring them is enough for the i
 
 from __future__ import annotations
 
-import sys
 from types import ModuleType
 
 import torch
@@ -34,9 +33,6 @@ def import_torchvision() -> ModuleType:
     except RuntimeError as error:
         if "torchvision::nms" not in str(error):
             raise
-        # What was imported of it before the failure refers to a package that is gone.
-        for name in [n for n in sys.modules if n.partition(".")[0] == "torchvision"]:
-            del sys.modules[name]
         _declare_operators()
         import torchvision
     return torchvision  # type: ignore[no-any-return]
