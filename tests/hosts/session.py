@@ -9,7 +9,8 @@ forky: Krita 5.3, GIMP 3.2), with a fresh user who has the plug-ins installed:
 
 The script runs inside Krita (see inside/dreamlayer_test_driver: it defines `run(document)`, which
 may be a generator) or inside GIMP's batch interpreter (it is executed from top to bottom), and both
-use inside/case.py for picture, arguments, verdict, screenshots and keys:
+use inside/case.py for picture, arguments, verdict, screenshots and keys. Modules beside the script
+can be imported:
 
     # krita: dream.py                                # gimp: dream.py
     import case                                      import case
@@ -200,7 +201,8 @@ class HostSession:
         arguments: Mapping[str, object],
     ) -> dict[str, Any]:
         copied = shutil.copy(picture, self.pictures) if picture else None
-        runnable = shutil.copy(script, self.folder / "script.py")
+        seen_inside = CHECKOUT in script.resolve().parents
+        runnable = script.resolve() if seen_inside else shutil.copy(script, self.folder)
         return {
             "host": host,
             "script": str(runnable),

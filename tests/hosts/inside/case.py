@@ -6,7 +6,9 @@ Runs in the Python of Krita or GIMP, so standard library only.
     case.picture                       path of a copy of the picture, or None
     case.arguments["layer"]            the keyword arguments of run_krita, run_gimp …
     case.verdict(layers=3)             facts for the test outside, written at once
-    case.screenshot("docker")          the whole screen, as build/screenshots/SUITE-HOST-docker.png
+    case.screenshot("docker")          the whole screen, as build/screenshots/SUITE-HOST-docker.png,
+                                       when the host had time to paint: Krita while `run` yields,
+                                       GIMP while the script sleeps
     case.xdotool("key", "ctrl+z")      keys and clicks; needs the windows of run_krita or run_gimp
     case.on_window("Deep Dream", "Return", screenshot="dialog")
                                        the same in the background, for dialogs that block the script
@@ -25,6 +27,7 @@ from typing import Any
 _case = json.loads(Path(os.environ["DREAMLAYER_TEST_CASE"]).read_text(encoding="utf-8"))
 script: str = _case["script"]
 picture: "str | None" = _case["picture"]
+sys.path.insert(0, str(Path(script).parent))
 arguments: "dict[str, Any]" = _case["arguments"]
 _facts: "dict[str, Any]" = {}
 
