@@ -45,7 +45,7 @@ def for_network(planes: Plane) -> Plane:
 
 
 def replaced(raw: Raw, picture: Picture, result: Plane, changed: NDArray[np.bool_]) -> Raw:
-    """A copy of `raw` with the colours of `result` where `changed`; bit for bit as it was elsewhere.
+    """A copy of `raw` with the colours of `result` where `changed`, untouched elsewhere.
 
     Args:
         raw: (height, width, samples).

@@ -10,10 +10,12 @@ from dreamlink.recipe import Recipe
 from torch import Tensor
 
 from dreamlayer.engine.canvas import Canvas
+from dreamlayer.engine.conditioning import gaussian
 from dreamlayer.engine.gradient import Cut, TiledObjective
 from dreamlayer.engine.objectives import Objective
 from dreamlayer.engine.tiles import Window
 
+APRON = 2  # strides of reflected picture around the picture
 LEVELS = 255.0  # a step size of 1 changes the picture by 1/255, in the mean over the pixels
 
 
@@ -39,7 +41,7 @@ class Ascent:
     def step(self, x: Tensor, window: Window) -> Iterator[float]:
         """Take one step: change `x` (1, 3, H, W; 0..1) in place, inside `window` only.
 
-            shift x at random · g = mean over K noisy copies of the gradient · unshift
+            shift x at random · g = mean over K noisy copies of the gradient · unshift · smooth
             x ← x + step_size · g / mean|g|
 
         The norm is one for all tiles and all of the window: with a norm per tile a flat sky would
@@ -57,19 +59,25 @@ class Ascent:
             for tile, _part in zip(tiled.tiles, parts, strict=True):
                 done += tile.cells.area
                 yield done / (self.samples * tiled.cells)
+        total = gaussian(total, self.recipe.smooth)
         norm = total.abs().mean()
         if norm > 0:
             x[inside] += total * (self.recipe.step_size / LEVELS / norm)
             x[inside].clamp_(0.0, 1.0)
 
     def _canvas(self, x: Tensor) -> Canvas:
-        """A canvas shifted over the full stride of the network: any less leaves a lattice."""
+        """A canvas with an apron all around, shifted over the full stride of the network.
+
+        Any less than the full stride leaves a lattice of dots. Without the apron the network's
+        outermost cells, which see padding instead of a picture, would leave the edges undreamed.
+        """
         height, width = x.shape[-2:]
-        if not self.recipe.roll:
-            return Canvas(height, width)
         stride = self.network.stride
-        down, right = torch.randint(stride, (2,), generator=self.random).tolist()
-        return Canvas(height, width, stride, (down, right))
+        apron = APRON * stride
+        shift = [0, 0]
+        if self.recipe.roll:
+            shift = torch.randint(stride, (2,), generator=self.random).tolist()
+        return Canvas(height, width, 2 * apron + stride, (apron + shift[0], apron + shift[1]))
 
     def _noisy(self, x: Tensor) -> Tensor:
         if self.recipe.noise <= 0:

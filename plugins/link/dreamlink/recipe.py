@@ -123,10 +123,16 @@ class Recipe:
         minimum=1, maximum=500, step=1, main=True,
     )  # fmt: skip
     step_size: float = _row(
-        1.5,
+        1.0,
         "Step size",
         "How far one step changes the picture, in levels of 255 (the mean over the pixels).",
         minimum=0.01, maximum=50.0, step=0.1, unit="/255",
+    )  # fmt: skip
+    smooth: float = _row(
+        0.8,
+        "Smooth",
+        "How far each step is blurred. 0 gives fine grain, 1 to 2 large soft strokes.",
+        minimum=0.0, maximum=8.0, step=0.1, unit="px",
     )  # fmt: skip
     roll: bool = _row(
         True,
