@@ -123,6 +123,13 @@ def test_pixels_that_a_stride_skips_lie_within_the_reach() -> None:
     assert measure_module(skipping).reach == (-5, 1)
 
 
+def test_a_field_cut_off_by_pixels_no_window_fits_is_not_taken_for_whole() -> None:
+    skipping = nn.Conv2d(3, 4, 2, stride=5)  # on the first strips, leaves pixels over at the end
+    around = [nn.Conv2d(4, 4, 3, padding=1) for _ in range(2)]
+    found = measure_module(nn.Sequential(skipping, *around))
+    assert (found.reach, found.local) == ((-10, 11), True)
+
+
 def test_halo_covers_the_reach_on_both_sides_and_keeps_to_the_stride() -> None:
     reach = (-56, 86)
     found = geometry.Geometry(stride=16, reach=reach, channels=1, minimum=17, local=True)
