@@ -105,7 +105,7 @@ class Router:
     def close(self) -> bool:
         """Send what is left and close; False if the compute thread could not be ended in time."""
         self._write()
-        time.sleep(float(os.environ.get("ZZ","0"))); self._socket.close(linger=LINGER)
+        self._socket.close(linger=LINGER)
         self._doorkeeper.close()
         self._context.term()
         ended = self._worker.join(0.5)

@@ -6,6 +6,7 @@ Krita watches `fileno()` and calls `read()` and `flush()`; GIMP and the command 
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import time
@@ -50,6 +51,7 @@ class Client:
         self._socket.setblocking(False)
         self._dealer = Dealer(USER, info.token, MESSAGE_MAX)
         self._inbox: deque[Message] = deque()
+        self._failure: LinkError | None = None  # raised when all that came before it is read
         self.closed = False
 
     @classmethod
@@ -103,20 +105,11 @@ class Client:
 
     def flush(self) -> None:
         """Write what the socket takes, up to the budget; raises LinkError."""
-        outbox = self._dealer.outbox
-        budget = BUDGET
         try:
-            while outbox and budget > 0:
-                count = self._socket.send(outbox[0])
-                budget -= count
-                if count == len(outbox[0]):
-                    outbox.popleft()
-                else:
-                    outbox[0] = outbox[0][count:]
-        except (BlockingIOError, InterruptedError):
-            return
+            self._write()
         except OSError as error:
-            raise self._lost() from error
+            self.close()
+            raise _lost() from error
 
     @property
     def wants_to_write(self) -> bool:
@@ -148,34 +141,58 @@ class Client:
         self._socket.close()
 
     def _wait(self, timeout: float) -> None:
+        if self.closed:
+            return  # reading says so
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self.wants_to_write else 0)
         with selectors.DefaultSelector() as selector:  # select() fails above 1024 open files
             selector.register(self._socket, events)
             selector.select(timeout)
 
     def _pump(self) -> None:
+        """Read and write what goes without waiting.
+
+        A daemon's last words come together with its end: the end is told when they are read. Until
+        then the socket stays open, so that it wakes an event loop again.
+        """
         if self.closed:
             raise LinkError("The connection to the Dreamlayer daemon is closed.")
+        if self._failure is None:
+            try:
+                self._read()
+                self._write()  # the handshake's next part, and the answers to pings
+            except ZmtpError as error:
+                self._failure = LinkError(str(error))
+                self._failure.__cause__ = error
+            except OSError as error:
+                self._failure = _lost()
+                self._failure.__cause__ = error
+            while self._dealer.messages:
+                self._inbox.append(self._opened(self._dealer.messages.popleft()))
+        if self._failure is not None and not self._inbox:
+            self.close()
+            raise self._failure
+
+    def _read(self) -> None:
         budget = BUDGET
-        try:
+        with contextlib.suppress(BlockingIOError, InterruptedError):  # all read for now
             while budget > 0:
                 count = self._socket.recv_into(self._dealer.wanted())
                 if not count:
-                    raise self._lost()
+                    raise ConnectionResetError("The daemon hung up.")
                 self._dealer.received(count)
                 budget -= count
-        except (BlockingIOError, InterruptedError):
-            pass  # all read for now
-        except LinkError:
-            raise
-        except ZmtpError as error:
-            self.close()
-            raise LinkError(str(error)) from error
-        except OSError as error:
-            raise self._lost() from error
-        self.flush()  # the handshake's next part, and the answers to pings
-        while self._dealer.messages:
-            self._inbox.append(self._opened(self._dealer.messages.popleft()))
+
+    def _write(self) -> None:
+        outbox = self._dealer.outbox
+        budget = BUDGET
+        with contextlib.suppress(BlockingIOError, InterruptedError):  # the socket is full
+            while outbox and budget > 0:
+                count = self._socket.send(outbox[0])
+                budget -= count
+                if count == len(outbox[0]):
+                    outbox.popleft()
+                else:
+                    outbox[0] = outbox[0][count:]
 
     def _opened(self, frames: list[bytearray]) -> Message:
         try:
@@ -184,9 +201,9 @@ class Client:
             self.close()
             raise LinkError(f"The daemon sent something unreadable: {error}") from error
 
-    def _lost(self) -> LinkError:
-        self.close()
-        return LinkError("The connection to the Dreamlayer daemon was lost.")
+
+def _lost() -> LinkError:
+    return LinkError("The connection to the Dreamlayer daemon was lost.")
 
 
 def _check_hello(header: Header) -> None:
