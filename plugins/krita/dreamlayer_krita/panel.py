@@ -38,8 +38,11 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         notifier.applicationClosing.connect(guarded(self._close, self._fail))
         self.destroyed.connect(guarded(lambda *_: self._link.close(), self._fail))
 
-    def dream(self, *_: object) -> None:
-        """Dream on the active layer, or say why not."""
+    def dream(self) -> None:
+        """Dream on the active layer, or say why not; raises nothing."""
+        guarded(self._start, self._fail)()
+
+    def _start(self) -> None:
         if self._job is not None:
             self._say("A dream is under way: wait for it or cancel it first.")
             return
@@ -53,8 +56,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         self._job = Job(self._link, source, recipe, self._show)
         self._job.start()
 
-    def cancel(self, *_: object) -> None:
-        """Stop the dream, if there is one; nothing is added."""
+    def _cancel(self) -> None:
         if self._job is not None:
             self._job.cancel()
 
@@ -66,8 +68,8 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(self._form)
         area.setMinimumHeight(9 * self.fontMetrics().height())  # Krita squeezes what lets itself
-        self._dream_button = self._button("Dream", "Dream on the active layer", self.dream)
-        self._cancel_button = self._button("Cancel", "Stop; nothing is added", self.cancel)
+        self._dream_button = self._button("Dream", "Dream on the active layer", self._start)
+        self._cancel_button = self._button("Cancel", "Stop; nothing is added", self._cancel)
         self._cancel_button.setEnabled(False)
         self._bar = QtWidgets.QProgressBar()
         self._bar.setRange(0, 100)
@@ -87,11 +89,11 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         column.addWidget(self._bar)
         column.addWidget(self._message)
 
-    def _button(self, text: str, tip: str, action: Callable[..., None]) -> Any:
+    def _button(self, text: str, tip: str, action: Callable[[], None]) -> Any:
         button = QtWidgets.QPushButton(text)
         button.setObjectName(text.lower())
         button.setToolTip(tip)
-        button.clicked.connect(guarded(action, self._fail))
+        button.clicked.connect(guarded(lambda *_: action(), self._fail))
         return button
 
     def _show(self, job: Job) -> None:

@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 
 import case
-from krita import Krita, QApplication, QLabel, QListView, QPoint, QPushButton, QWidget
+from krita import Krita, QApplication, QLabel, QListView, QPushButton, QWidget
 
 app = Krita.instance()
 FOLDER = Path(case.script).parent  # seen from outside too
@@ -96,20 +96,19 @@ def dream(**recipe):
     return new[0]
 
 
-def click_menu(*path):
-    """Click a menu, and an entry in it, with the mouse; texts without their mnemonics."""
-    menu = app.activeWindow().qwindow().menuBar()
-    for text in path:
-        entry = next(a for a in menu.actions() if a.text().replace("&", "") == text)
-        point = menu.mapToGlobal(menu.actionGeometry(entry).center())
-        click(point)
-        yield from until(lambda: QApplication.activePopupWidget() is not menu, f"{text} reacts")
-        yield 400
-        menu = QApplication.activePopupWidget()
+def click_menu(title, entry):
+    """Click a menu and an entry in it with the mouse; texts without their mnemonics."""
+    click_action(app.activeWindow().qwindow().menuBar(), title)
+    yield from until(QApplication.activePopupWidget, f"the menu {title} opens")
+    yield 400
+    click_action(QApplication.activePopupWidget(), entry)
+    yield from until(lambda: not QApplication.activePopupWidget(), f"the menu {title} closes")
 
 
-def click(point: QPoint):
-    case.xdotool("mousemove", str(point.x()), str(point.y()), "click", "1")
+def click_action(menu, text):
+    action = next(a for a in menu.actions() if a.text().replace("&", "") == text)
+    place = menu.mapToGlobal(menu.actionGeometry(action).center())
+    case.xdotool("mousemove", str(place.x()), str(place.y()), "click", "1")
 
 
 # Documents

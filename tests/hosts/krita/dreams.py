@@ -1,6 +1,7 @@
 """Dreams on layers of all kinds and depths: what is added is the daemon's picture, nothing else."""
 
 import dataclasses
+import itertools
 import json
 import sys
 import time
@@ -21,7 +22,13 @@ GRAY_LINEAR = "Gray-D50-elle-V2-g10.icc"
 
 def run(_document):
     yield from desk.close_documents()
-    yield from desk.run_checks([check for name, check in globals().items() if name.startswith("check_") and name in case.arguments.get("only", name)])
+    yield from desk.run_checks(
+        [
+            check
+            for name, check in globals().items()
+            if name.startswith("check_") and name in case.arguments.get("only", name)
+        ]
+    )
 
 
 def keep(name, source, place, seen, layer, order, curve, mask=None, raw=True):
@@ -71,7 +78,7 @@ def check_whole_layer_from_the_menu():
     yield from desk.until(desk.busy, "the dream begins")
     yield from desk.finish()
     clock.stop()
-    pause = max(b - a for a, b in zip(beats, beats[1:], strict=False))
+    pause = max(b - a for a, b in itertools.pairwise(beats))
     print(f"{len(beats)} beats in {beats[-1] - beats[0]:.1f} s, longest pause {pause:.3f} s")
     assert pause < 1.0, f"Krita stood still for {pause:.1f} s"
 

@@ -1,0 +1,36 @@
+"""A plug-in without its libraries: action and docker are there and say what to do."""
+
+import sys
+from pathlib import Path
+
+import case
+
+sys.path.insert(0, case.arguments["desk"])
+
+import desk
+from krita import QLabel
+
+
+def run(_document):
+    yield 500
+    desk.trigger()
+    yield 300
+    case.verdict(
+        without_msgpack=desk.message(),
+        visible=desk.docker().isVisible(),
+        without_dreamlink=without_dreamlink(),
+    )
+    case.screenshot("incomplete")
+
+
+def without_dreamlink():
+    """What a docker says that is made when the whole shared package is missing."""
+    from dreamlayer_krita.docker import DreamDocker
+
+    plugins = Path(sys.modules["dreamlayer_krita"].__file__).parents[1]
+    (plugins / "dreamlink").rename(plugins / "elsewhere")
+    for name in [n for n in sys.modules if n.startswith(("dreamlink", "dreamlayer_krita.panel"))]:
+        del sys.modules[name]
+    docker = DreamDocker()
+    docker.dream()
+    return docker.findChild(QLabel, "message").text()

@@ -1,0 +1,117 @@
+"""The plug-in in the real Kritas, with the real daemon and the embedded network.
+
+Krita starts three times for each version; the scripts in krita/ answer many questions in each
+start, and every answer is a test here.
+"""
+
+import ast
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dreamlink import launch
+from dreamlink.dream import Dream
+from dreamlink.messages import DreamRequest
+from dreamlink.picture import Picture, Region
+from dreamlink.recipe import Recipe
+
+from tests.hosts.session import CHECKOUT, HostSession, Result
+
+DESK = Path(__file__).parent / "krita"
+PHOTO = CHECKOUT / "tests/pictures/chelsea.png"
+TIMEOUT = 300  # seconds for a script with all its dreams, beside other work on the machine
+KEPT = (
+    "whole_layer", "selection", "rgba_u8", "rgba_u16", "rgba_u16_linear", "rgba_f16_linear",
+    "rgba_f32_linear", "graya_u8", "graya_f32_linear", "group", "vector", "clone", "larger",
+)  # fmt: skip
+
+
+def checks(script: str) -> list[str]:
+    """The names of a script's checks; it can't be imported outside of Krita."""
+    tree = ast.parse((DESK / script).read_text(encoding="utf-8"))
+    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return [name for name in names if name.startswith("check_")]
+
+
+def run(host: HostSession, script: str, picture: Path | None) -> Result:
+    return host.run_krita(DESK / script, picture, timeout=TIMEOUT, desk=str(DESK))
+
+
+@pytest.fixture(scope="module")
+def trouble(host: HostSession) -> Result:
+    return run(host, "trouble.py", None)
+
+
+@pytest.fixture(scope="module")
+def dreams(host: HostSession, trouble: Result) -> Result:
+    return run(host, "dreams.py", PHOTO)  # the daemon of the run before is there
+
+
+@pytest.mark.parametrize("check", checks("trouble.py"))
+def test_trouble(trouble: Result, check: str) -> None:
+    assert trouble.verdict.get(check, "Krita did not get there:\n" + trouble.stdout) == ""
+
+
+@pytest.mark.parametrize("check", checks("dreams.py"))
+def test_dreams(dreams: Result, check: str) -> None:
+    assert dreams.verdict.get(check, "Krita did not get there:\n" + dreams.stdout) == ""
+
+
+def test_krita_ends_well(trouble: Result, dreams: Result) -> None:
+    trouble.facts()
+    dreams.facts()
+
+
+@pytest.mark.usefixtures("dreams")
+@pytest.mark.parametrize("name", KEPT)
+def test_layer_is_the_daemons_picture_byte_for_byte(
+    host: HostSession, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon is asked again from outside, with what the layer and the selection were."""
+    monkeypatch.setenv("DREAMLAYER_HOME", str(host.data))
+    kept = json.loads((host.folder / f"{name}.json").read_text(encoding="utf-8"))
+    source, layer = (Path(kept[kind]).read_bytes() for kind in ("source", "layer"))
+    masks = [Path(kept["mask"]).read_bytes()] if "mask" in kept else []
+    request = DreamRequest(
+        recipe=Recipe.of(kept["recipe"]),
+        picture=Picture.of(kept["picture"]),
+        region=Region(*kept["region"]),
+        mask=bool(masks),
+        clip=bool(masks),
+    )
+    pixels = ask_daemon(request, source, *masks)
+    assert pixels != source, "nothing was dreamed"
+    assert pixels == layer
+
+
+def ask_daemon(request: DreamRequest, *frames: bytes) -> bytearray | None:
+    client = launch.connect_to_running()
+    assert client is not None, "the daemon is gone"
+    dream = Dream(client, request, *frames)
+    while not dream.over:
+        message = client.receive(60)
+        assert message is not None, "the daemon is silent"
+        dream.receive(*message)
+    client.close()
+    assert dream.pixels is not None, dream.text
+    return dream.pixels
+
+
+@pytest.fixture(scope="module")
+def incomplete(host: HostSession, dreams: Result) -> Iterator[dict[str, Any]]:
+    """Krita with a plug-in from which msgpack is missing."""
+    shutil.rmtree(host.krita_data / "pykrita/dreamlink/_vendor")
+    yield run(host, "incomplete.py", None).facts()
+    host.install_plugins()
+
+
+def test_incomplete_plugin_says_so(incomplete: dict[str, Any]) -> None:
+    assert incomplete["visible"]
+    for what in ("without_msgpack", "without_dreamlink"):
+        assert "incomplete" in incomplete[what]
+        assert incomplete[what].endswith("Run Dreamlayer's install.py again.")
+    assert "msgpack" in incomplete["without_msgpack"]
+    assert "dreamlink" in incomplete["without_dreamlink"]
