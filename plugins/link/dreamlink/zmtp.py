@@ -14,6 +14,7 @@ from collections.abc import Generator, Sequence
 MORE, LONG, COMMAND = 1, 2, 4  # the flags of a frame
 COMMAND_MAX = 1 << 16  # bytes; handshake commands are short
 FRAMES_MAX = 64  # frames of one message
+LIBZMQ_ERROR = b"^RROR"  # its C source says "\x5ERROR", where \x5E is one character
 
 Frame = bytes | bytearray | memoryview
 
@@ -104,7 +105,7 @@ class Dealer:
         flags, body = yield from self._frame(COMMAND_MAX)
         if not flags & COMMAND:
             raise ZmtpError("The daemon sent a message before the handshake was over.")
-        if body[1:6] == b"ERROR" or body[:5] == b"ERROR":
+        if body.startswith((b"\x05ERROR", LIBZMQ_ERROR)):
             raise Refused("The daemon refused the token of this connection.")
         if body[: 1 + len(name)] != bytes([len(name)]) + name:
             raise ZmtpError(f"The handshake failed: {bytes(body[:40])!r} instead of {name!r}.")

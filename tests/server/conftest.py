@@ -1,0 +1,44 @@
+"""Daemons of the tests' own, and connections to them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from daemons import Daemon
+from dreamlink.client import Client
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    monkeypatch.setenv("DREAMLAYER_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def own_daemon(home: Path) -> Iterator[Daemon]:
+    """A daemon for one test, which may end it."""
+    daemon = Daemon(home)
+    yield daemon
+    daemon.kill()
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon for a module's tests, all of which must leave it alive."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("daemon") / "home"
+        patch.setenv("DREAMLAYER_HOME", str(folder))
+        daemon = Daemon(folder)
+        yield daemon
+        assert daemon.process.poll() is None, daemon.log.read_text()
+        daemon.kill()
+
+
+@pytest.fixture
+def client(daemon: Daemon) -> Iterator[Client]:
+    with contextlib.closing(daemon.connect()) as connection:
+        yield connection

@@ -1,0 +1,91 @@
+"""A real daemon process with a fake studio, and talking to it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dreamlink import discovery
+from dreamlink.client import Client, Message
+from dreamlink.dream import Dream
+from dreamlink.messages import DreamRequest, Header, new_id
+from dreamlink.picture import Picture
+from dreamlink.recipe import Recipe
+
+FAKE = [sys.executable, str(Path(__file__).parent / "fake_daemon.py")]
+SOON = 20.0  # seconds; generous, as the machine may be busy
+
+
+class Daemon:
+    """A daemon that the test started."""
+
+    def __init__(self, home: Path, *arguments: str) -> None:
+        self.home = home
+        self.log = home / "test.log"
+        home.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([*FAKE, *arguments], stdout=log, stderr=log)
+        wait_until(lambda: self.published or self.process.poll() is not None)
+        assert self.published, self.log.read_text()
+
+    @property
+    def published(self) -> bool:
+        info = discovery.find()
+        return info is not None and info.pid == self.process.pid
+
+    @property
+    def info(self) -> discovery.DaemonInfo:
+        info = discovery.find()
+        assert info is not None
+        return info
+
+    def connect(self) -> Client:
+        return Client.connect(self.info, SOON)
+
+    def wait(self) -> int:
+        return self.process.wait(SOON)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(SOON)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def ask(client: Client, op: str, **fields: Any) -> Header:
+    """The header that answers a request."""
+    request_id = new_id()
+    client.send({"op": op, "id": request_id, **fields})
+    while True:
+        header, _frames = receive(client)
+        if header["id"] == request_id:
+            return header
+
+
+def receive(client: Client) -> Message:
+    message = client.receive(SOON)
+    assert message is not None, "no message came"
+    return message
+
+
+def start_dream(client: Client, trouble: int, *, side: int = 8, **more: Any) -> Dream:
+    """A small dream; `trouble` tells the fake studio how many tiles it has, or what goes wrong."""
+    picture = Picture(side, side, "U8", "RGB")
+    recipe = Recipe.of({"channels": str(trouble)})
+    request = DreamRequest(recipe, picture, picture.region, **more)
+    return Dream(client, request, bytes(picture.nbytes))
+
+
+def finish(client: Client, dream: Dream, until: Callable[[Dream], bool] = lambda d: d.over) -> None:
+    """Feed a dream with what comes until it is over, or as far as wanted."""
+    while not until(dream):
+        dream.receive(*receive(client))
