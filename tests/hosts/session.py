@@ -31,6 +31,7 @@ One script by hand, without pytest:
     python -m tests.hosts.session forky gimp-console SCRIPT.py …       (also: gimp)
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -105,6 +106,7 @@ class HostSession:
         launcher = self.data / "launcher.json"
         launcher.write_text(json.dumps({"command": daemon}), encoding="utf-8")
         binds = {CHECKOUT: "ro", SCREENSHOTS: "rw", self.folder: "rw"}
+        self._install_krita_driver()
         self._namespace = Namespace(root, binds)
 
     def __enter__(self) -> "HostSession":
@@ -137,7 +139,6 @@ class HostSession:
         About one start in forty hangs, for a reason that is not known and not ours, so a run that
         times out is repeated once.
         """
-        self._install_krita_driver()
         case = self._case("krita", script, picture, timeout, arguments)
         argv = ["krita", "--nosplash", *([case["picture"]] if picture else [])]
         result = self._run(case, self._on_screen(argv))
@@ -260,14 +261,21 @@ def _end_users_of(data: Path) -> None:
 
     A test that itself starts a client outside may so have started a daemon there.
     """
+    while users := _users_of(data):
+        for pid in users:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _users_of(data: Path) -> list[int]:
     mark = f"DREAMLAYER_HOME={data}".encode()
+    users = []
     for environ in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            ours = mark in environ.read_bytes().split(b"\0")
-            if ours:
-                os.kill(int(environ.parent.name), signal.SIGKILL)
-        except (OSError, ValueError):  # ended meanwhile
-            continue
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if mark in environ.read_bytes().split(b"\0"):
+                users.append(int(environ.parent.name))
+    return users
 
 
 def main(arguments: list[str]) -> int:

@@ -159,6 +159,16 @@ def test_a_killed_command_leaves_no_process_and_no_mount(
     assert mark not in mounts
 
 
+def test_mounts_stay_inside_where_the_machine_shares_its_own(bare_host: HostSession) -> None:
+    """As systemd has it; each mount would show up outside."""
+    show = '"$@"; cat /proc/mounts'
+    sharing = ["unshare", "--mount", "--propagation", "shared", "sh", "-c", show, "sh"]
+    argv = [*sharing, *roots.command(bare_host.root, ["echo", "was inside"])]
+    told = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert told.startswith("was inside\n")
+    assert str(bare_host.root) not in told
+
+
 def test_a_root_is_used_only_once_it_is_complete(
     bare_host: HostSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,9 +180,9 @@ def test_a_root_is_used_only_once_it_is_complete(
     maker.chmod(0o755)
     with pytest.raises(roots.RootError, match="no space left"):
         roots.ensure("trixie")
-    maker.write_text(begin, encoding="utf-8")
+    maker.write_text(begin + 'touch "$1/complete"\n', encoding="utf-8")
     root = roots.ensure("trixie")
-    assert root.is_dir()
+    assert (root / "complete").exists()
     maker.unlink()
     assert roots.ensure("trixie") == root
 
