@@ -7,6 +7,7 @@ import contextlib
 import errno
 import io
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -204,12 +205,17 @@ def _tell(
         )
     if gimps:
         print("  GIMP          Restart it and open a picture: Filters ▸ Artistic ▸ Deep Dream…")
-    print(f"  Command line  {link or own.environment.script} dream PICTURE -o DREAM.png")
+    print(f"  Command line  {_typed(link or own.environment.script)} dream PICTURE -o DREAM.png")
     print("  Later         install.py again brings all up to date; --check, --uninstall.")
     if not kritas and not gimps:
         print("\nNo Krita and no GIMP 3 was found: install one of them, then run this again.")
     for hint in places.hints(machine):
         print(f"\n{hint}")
+
+
+def _typed(program: Path) -> str:
+    """A program's path as one types it."""
+    return f'"{program}"' if os.name == "nt" else shlex.quote(str(program))
 
 
 def _sentence(error: OSError) -> str:

@@ -44,7 +44,8 @@ class Machine:
         return Path(found) if found and "snap" not in Path(found).parts else None
 
     def has_flatpak(self, name: str) -> bool:
-        roots = (self.top / "var/lib/flatpak", self.folder("XDG_DATA_HOME", ".local/share/flatpak"))
+        users = self.folder("XDG_DATA_HOME", ".local", "share") / "flatpak"
+        roots = (self.top / "var" / "lib" / "flatpak", users)
         return any((root / "app" / name).is_dir() for root in roots)
 
 
@@ -158,7 +159,9 @@ def hints(machine: Machine) -> list[str]:
         name = host.lower()
         snapped = (machine.top / "snap" / name).is_dir()
         if snapped and not (machine.home / "snap" / name / "current").is_dir():
-            said.append(f"{host} is a Snap that was never started: start it once, then run this.")
+            said.append(
+                f"{host} is a Snap that was never started: start it once, then run this again."
+            )
     boxed = [place for place in gimps(machine) if "Snap" not in place.name]
     if machine.has_flatpak(GIMP_FLATPAK) and not boxed:
         said.append("GIMP is a Flatpak that was never started: start it once, then run this again.")
