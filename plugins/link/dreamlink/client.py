@@ -23,6 +23,7 @@ USER = "dreamlayer"
 MESSAGE_MAX = 8 << 30  # bytes; a picture of the hosts' largest size in float
 BUDGET = 16 << 20  # bytes read or written in one go, so that a window keeps breathing
 GREETING_STEP = 0.05  # seconds that one step of a greeting waits; the answer takes about 0.005
+LOST = "The connection to the Dreamlayer daemon was lost."
 Message = tuple[Header, list[bytearray]]
 
 
@@ -109,7 +110,7 @@ class Client:
             self._write()
         except OSError as error:
             self.close()
-            raise _lost() from error
+            raise LinkError(LOST) from error
 
     @property
     def wants_to_write(self) -> bool:
@@ -161,16 +162,17 @@ class Client:
                 self._read()
                 self._write()  # the handshake's next part, and the answers to pings
             except ZmtpError as error:
-                self._failure = LinkError(str(error))
-                self._failure.__cause__ = error
+                self._fail(str(error), error)
             except OSError as error:
-                self._failure = _lost()
-                self._failure.__cause__ = error
-            while self._dealer.messages:
-                self._inbox.append(self._opened(self._dealer.messages.popleft()))
+                self._fail(LOST, error)
+            self._open()
         if self._failure is not None and not self._inbox:
             self.close()
             raise self._failure
+
+    def _fail(self, reason: str, cause: Exception) -> None:
+        self._failure = LinkError(reason)
+        self._failure.__cause__ = cause
 
     def _read(self) -> None:
         budget = BUDGET
@@ -194,16 +196,15 @@ class Client:
                 else:
                     outbox[0] = outbox[0][count:]
 
-    def _opened(self, frames: list[bytearray]) -> Message:
-        try:
-            return unpack(frames[0]), frames[1:]
-        except MessageError as error:
-            self.close()
-            raise LinkError(f"The daemon sent something unreadable: {error}") from error
-
-
-def _lost() -> LinkError:
-    return LinkError("The connection to the Dreamlayer daemon was lost.")
+    def _open(self) -> None:
+        """Unpack the messages that have come, up to one that is not ours."""
+        while self._dealer.messages:
+            header, *frames = self._dealer.messages.popleft()
+            try:
+                self._inbox.append((unpack(header), frames))
+            except MessageError as error:
+                self._fail(f"The daemon sent something unreadable: {error}", error)
+                return
 
 
 def _check_hello(header: Header) -> None:

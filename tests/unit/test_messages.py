@@ -1,0 +1,146 @@
+"""Headers and requests: what is packed comes out, what is not ours is refused in a sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from dreamlink.messages import (
+    HEADER_MAX,
+    DreamRequest,
+    MessageError,
+    new_id,
+    pack,
+    unpack,
+)
+from dreamlink.picture import Picture, PictureError, Region
+from dreamlink.recipe import Recipe, RecipeError
+from hypothesis import given
+from hypothesis import strategies as st
+
+PICTURE = Picture(12, 10, "U16", "RGBA")
+plain = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(allow_nan=False),
+    st.text(max_size=20), st.binary(max_size=20),
+)  # fmt: skip
+values = st.recursive(
+    plain,
+    lambda v: st.one_of(
+        st.lists(v, max_size=4), st.dictionaries(st.text(max_size=5), v, max_size=4)
+    ),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(max_size=10), values, max_size=6), st.text(max_size=10))
+def test_headers_come_out_as_they_were_packed(header: dict[str, Any], op: str) -> None:
+    header["op"] = op
+    assert unpack(pack(header)) == header
+    assert unpack(bytearray(pack(header))) == unpack(memoryview(pack(header))) == header
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_either_a_header_or_refused(data: bytes) -> None:
+    try:
+        header = unpack(data)
+    except MessageError as error:
+        assert str(error).endswith(".")
+    else:
+        assert isinstance(header["op"], str)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\xc0", b"\x81\x01\x02", pack({"op": 1}), pack({}), pack({"op": "x"}) + b"\x00",
+     b"\x91" * 3000 + b"\xc0", bytes(HEADER_MAX + 1)],
+)  # fmt: skip
+def test_what_is_no_header_is_refused(data: bytes) -> None:
+    with pytest.raises(MessageError):
+        unpack(data)
+
+
+def test_ids_do_not_repeat() -> None:
+    assert len({new_id() for _ in range(1000)}) == 1000
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[DreamRequest, list[bytes]]:
+    order = draw(st.sampled_from(["RGBA", "RGB", "G", "GA", "BGRA"]))
+    picture = Picture(draw(st.integers(1, 20)), draw(st.integers(1, 20)), "U8", order)
+    x, y = draw(st.integers(0, picture.width - 1)), draw(st.integers(0, picture.height - 1))
+    width, height = (
+        draw(st.integers(1, picture.width - x)),
+        draw(st.integers(1, picture.height - y)),
+    )
+    mask = draw(st.booleans())
+    request = DreamRequest(
+        Recipe.of({"seed": draw(st.integers(0, 100)), "roll": draw(st.booleans())}),
+        picture,
+        Region(x, y, width, height),
+        mask=mask,
+        clip=draw(st.booleans()) and "A" in order,
+        preview=draw(st.integers(0, 4096)),
+        gain=draw(st.booleans()),
+        device=draw(st.sampled_from(["auto", "cpu", "cuda:1"])),
+    )
+    return request, [bytes(picture.nbytes), *([bytes(width * height)] if mask else [])]
+
+
+@given(requests())
+def test_requests_survive_the_wire(case: tuple[DreamRequest, list[bytes]]) -> None:
+    request, frames = case
+    received = DreamRequest.of(unpack(pack(request.header())), frames)
+    assert received == request
+    assert received.result.width == request.region.width
+    assert received.result.nbytes == (
+        request.region.width * request.region.height * request.picture.samples
+    )
+
+
+def header(**change: Any) -> dict[str, Any]:
+    request = DreamRequest(Recipe.of({}), PICTURE, PICTURE.region)
+    return {**request.header(), **change}
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"recipe": "bold"}, MessageError),
+        ({"recipe": {"octaves": 0}}, RecipeError),
+        ({"picture": {}}, PictureError),
+        ({"region": [0, 0, 13, 10]}, PictureError),
+        ({"region": [-1, 0, 5, 5]}, PictureError),
+        ({"region": [0, 0, -5, 5]}, PictureError),
+        ({"preview": 4097}, MessageError),
+        ({"preview": 1.0}, MessageError),
+        ({"gain": 1}, MessageError),
+        ({"clip": None}, MessageError),
+        ({"id": 5}, MessageError),
+        ({"device": "d" * 101}, MessageError),
+    ],
+)
+def test_requests_that_make_no_sense_are_refused(
+    change: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=r"\.$"):
+        DreamRequest.of(header(**change), [bytes(PICTURE.nbytes)])
+
+
+def test_frames_must_have_the_announced_lengths() -> None:
+    good = bytes(PICTURE.nbytes)
+    assert DreamRequest.of(header(), [memoryview(good).cast("H")]).picture == PICTURE
+    mask = bytes(120)
+    assert DreamRequest.of(header(mask=True), [good, mask]).mask
+    for frames in ([], [good[:-1]], [good + b"x"], [good, mask]):
+        with pytest.raises(MessageError, match="don't fit"):
+            DreamRequest.of(header(), frames)
+    with pytest.raises(MessageError, match="don't fit"):
+        DreamRequest.of(header(mask=True), [good, mask[:-1]])
+
+
+def test_a_mask_can_be_put_only_into_an_alpha() -> None:
+    opaque = Picture(4, 4, "U8", "RGB")
+    with pytest.raises(MessageError, match="alpha"):
+        DreamRequest.of(
+            header(picture=opaque.to_dict(), region=[0, 0, 4, 4], clip=True), [bytes(48)]
+        )
