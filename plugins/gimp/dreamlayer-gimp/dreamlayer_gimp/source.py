@@ -13,6 +13,9 @@ from gi.repository import Babl, Gimp
 from . import buffers
 from .errors import Refused
 
+# Babl's names of 8-bit sRGB; a format of another colour space has that one's name behind it.
+PLAIN = ("R'G'B' u8", "R'G'B'A u8", "Y' u8", "Y'A u8")
+
 
 def check(image: Any, drawable: Any) -> None:
     """Raise Refused unless the drawable is a layer that can get a dream above it."""
@@ -120,18 +123,13 @@ def _layout(image: Any, drawable: Any, seen: Region) -> tuple[Picture, str]:
     """
     gray = image.get_base_type() == Gimp.ImageBaseType.GRAY
     order = "GA" if gray else "RGBA"
-    if _plain_8_bit(image):
+    own = drawable.get_format()
+    if Babl.get_name(own) in PLAIN:
         layout = Picture(seen.width, seen.height, "U8", order)
         return layout, "Y'A u8" if gray else "R'G'B'A u8"
-    space = Babl.format_get_space(drawable.get_format())
-    form = Babl.format_with_space("Y~A float" if gray else "R~G~B~A float", space)
-    return Picture(seen.width, seen.height, "F32", order), Babl.get_name(form)
-
-
-def _plain_8_bit(image: Any) -> bool:
-    precisions = (Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.U8_PERCEPTUAL)
-    # Without a profile of its own an image has GIMP's built-in sRGB.
-    return image.get_precision() in precisions and image.get_color_profile() is None
+    form = "Y~A float" if gray else "R~G~B~A float"
+    form = Babl.get_name(Babl.format_with_space(form, Babl.format_get_space(own)))
+    return Picture(seen.width, seen.height, "F32", order), form
 
 
 def _refuse_empty(drawable: Any, region: Region) -> None:

@@ -1,0 +1,280 @@
+"""Inside GIMP: dreams over the PDB, and what they leave in the image."""
+
+import struct
+import sys
+
+import case
+
+sys.path.insert(0, case.arguments["scripts"])
+from desk import (
+    FAST,
+    GRAY,
+    RGB,
+    SUCCESS,
+    as_stored,
+    ask_daemon,
+    deep_dream,
+    open_photo,
+    own_format,
+    photo_part,
+    pixels,
+    projection,
+    recipe_of,
+    run_checks,
+    snapshot,
+)
+from gi.repository import Gegl, Gimp
+
+P = Gimp.Precision
+RGBA, GRAYA = Gimp.ImageType.RGBA_IMAGE, Gimp.ImageType.GRAYA_IMAGE
+
+
+def check_photo():
+    """Left for the test outside, which asks the daemon for the same dream: the layer's pixels."""
+    image, source = open_photo()
+    before = snapshot(image)
+    layer = deep_dream(image, [source], **FAST).layer
+    assert image.get_layers() == [layer, source]
+    assert image.get_selected_layers() == [layer]
+    assert layer.get_name() == "Dream of Background (features.5, seed 7)", layer.get_name()
+    assert (layer.get_width(), layer.get_height()) == (451, 300)
+    assert tuple(layer.get_offsets())[1:] == (0, 0)
+    assert layer.get_mask() is None
+    assert layer.get_opacity() == 100
+    assert layer.get_visible()
+    assert layer.get_mode() in (Gimp.LayerMode.NORMAL, Gimp.LayerMode.NORMAL_LEGACY)
+    assert {name: recipe_of(layer)[name] for name in FAST} == FAST
+    case.verdict(photo=pixels(layer, "R'G'B'A u8").hex())
+    image.remove_layer(layer)
+    assert snapshot(image)[2:] == before[2:], "the source changed"
+
+
+def check_group_and_offsets():
+    image, source = photo_part()
+    top = Gimp.Layer.new(image, "top", 20, 20, RGBA, 100, Gimp.LayerMode.NORMAL)
+    group = Gimp.GroupLayer.new(image, "group")
+    image.insert_layer(group, None, 0)
+    image.insert_layer(top, group, 0)
+    image.reorder_item(source, group, 1)
+    source.set_offsets(-30, 17)
+    layer = deep_dream(image, [source], **FAST).layer
+    assert group.get_children() == [top, layer, source], group.get_children()
+    assert tuple(layer.get_offsets())[1:] == (-30, 17)
+    assert (layer.get_width(), layer.get_height()) == (64, 48)
+
+
+def check_group_as_source():
+    image, source = photo_part()
+    group = Gimp.GroupLayer.new(image, "group")
+    image.insert_layer(group, None, 0)
+    image.reorder_item(source, group, 0)
+    layer = deep_dream(image, [group], **FAST).layer
+    assert image.get_layers() == [layer, group]
+    data = ask_daemon(pixels(group, "R'G'B'A u8"), (64, 48), "U8", "RGBA", FAST)
+    assert pixels(layer, "R'G'B'A u8") == data
+
+
+def select_softly(image):
+    Gimp.context_set_feather(True)
+    Gimp.context_set_feather_radius(12, 12)
+    image.select_ellipse(Gimp.ChannelOps.REPLACE, 180, 100, 90, 60)
+    Gimp.context_set_feather(False)
+
+
+def check_selection():
+    image, source = open_photo()
+    source.set_offsets(10, 5)
+    select_softly(image)
+    chosen = pixels(image.get_selection(), "Y u8")
+    _, *box = source.mask_intersect()
+    x, y, width, height = box
+    seen = (x - 40, y - 40, width + 80, height + 80)
+    shown, own = projection(image), pixels(source)
+
+    layer = deep_dream(image, [source], **FAST).layer
+
+    assert tuple(layer.get_offsets())[1:] == (x + 10, y + 5)
+    assert (layer.get_width(), layer.get_height()) == (width, height)
+    data = ask_daemon(
+        pixels(source, "R'G'B'A u8", seen), seen[2:], "U8", "RGBA", FAST, (40, 40, width, height)
+    )
+    assert pixels(layer, "R'G'B'A u8") == data
+    reference = layer.create_mask(Gimp.AddMaskType.SELECTION)
+    assert pixels(layer.get_mask()) == pixels(reference)
+    assert layer.get_apply_mask()
+    assert sum(0 < value < 255 for value in chosen) > 0, "the edge is not soft"
+    changed_at_full = 0
+    after = projection(image)
+    for place, value in enumerate(chosen):
+        same = after[4 * place : 4 * place + 4] == shown[4 * place : 4 * place + 4]
+        assert same or value, f"pixel {place} outside the selection changed"
+        changed_at_full += value == 255 and not same
+    assert changed_at_full > 0.9 * chosen.count(255)
+    assert pixels(source) == own
+
+
+def check_selection_partly_beside_the_layer():
+    image, source = photo_part()
+    source.set_offsets(30, 20)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 0, 0, 50, 40)
+    layer = deep_dream(image, [source], **FAST).layer
+    assert tuple(layer.get_offsets())[1:] == (30, 20)
+    assert (layer.get_width(), layer.get_height()) == (20, 20)
+    assert set(pixels(layer.get_mask(), "Y u8")) == {255}
+
+
+def check_transparent_parts_stay_transparent():
+    image, source = photo_part(alpha=True)
+    buffer = source.get_buffer()
+    buffer.set(Gegl.Rectangle.new(0, 0, 25, 48), "R'G'B'A u8", bytes(25 * 48 * 4))
+    buffer.flush()
+    layer = deep_dream(image, [source], **FAST).layer
+    assert pixels(layer, "A u8") == pixels(source, "A u8")
+
+
+def as_daemon_gives_it(image, source, layer, base, depth):
+    """Whether the layer holds what the daemon answers to the source's pixels in this depth."""
+    forms = {
+        ("U8", RGB): "R'G'B'A u8",
+        ("U8", GRAY): "Y'A u8",
+        ("F32", RGB): "R~G~B~A float",
+        ("F32", GRAY): "Y~A float",
+    }
+    form, order = forms[depth, base], "GA" if base == GRAY else "RGBA"
+    answer = ask_daemon(pixels(source, form), (64, 48), depth, order, FAST)
+    kind = GRAYA if base == GRAY else RGBA
+    return pixels(layer) == as_stored(image, kind, (64, 48), form, answer)
+
+
+def try_precision(precision, base=RGB, alpha=False, depth="F32"):
+    image, source = photo_part(precision=precision, base=base, alpha=alpha)
+    own = pixels(source)
+    layer = deep_dream(image, [source], **FAST).layer
+    assert layer.has_alpha()
+    assert as_daemon_gives_it(image, source, layer, base, depth)
+    nothing = deep_dream(image, [source], **FAST, strength=0.0).layer
+    form = "Y~A float" if base == GRAY else "R~G~B~A float"
+    assert farthest(pixels(nothing, form), pixels(source, form)) <= 1.5e-6
+    assert farthest(pixels(layer, form), pixels(source, form)) > 0.05
+    assert pixels(source) == own
+
+
+def farthest(one, other):
+    return max(abs(a - b) for a, b in zip(floats(one), floats(other), strict=True))
+
+
+def floats(data):
+    return struct.unpack(f"<{len(data) // 4}f", data)
+
+
+def check_8_bit():
+    try_precision(P.U8_NON_LINEAR, depth="U8")
+
+
+def check_8_bit_with_alpha():
+    try_precision(P.U8_NON_LINEAR, alpha=True, depth="U8")
+
+
+def check_8_bit_gray():
+    try_precision(P.U8_NON_LINEAR, GRAY, depth="U8")
+
+
+def check_8_bit_linear():
+    try_precision(P.U8_LINEAR)
+
+
+def check_16_bit():
+    try_precision(P.U16_NON_LINEAR)
+
+
+def check_16_bit_gray_with_alpha():
+    try_precision(P.U16_NON_LINEAR, GRAY, alpha=True)
+
+
+def check_16_bit_half_linear():
+    try_precision(P.HALF_LINEAR)
+
+
+def check_32_bit_float_linear():
+    try_precision(P.FLOAT_LINEAR)
+
+
+def check_32_bit_float():
+    try_precision(P.FLOAT_NON_LINEAR, alpha=True)
+
+
+def check_32_bit_float_gray():
+    try_precision(P.FLOAT_LINEAR, GRAY)
+
+
+def check_wide_gamut_comes_back_exactly():
+    """8 bits with an Adobe RGB profile: greens that sRGB doesn't have must not be clipped."""
+    image, source = photo_part()
+    image.set_color_profile(Gimp.ColorProfile.new_rgb_adobe())
+    buffer = source.get_buffer()
+    green = Gegl.Rectangle.new(0, 0, 64, 10)
+    buffer.set(green, own_format(source), bytes((0, 255, 0)) * (64 * 10))
+    buffer.flush()
+    layer = deep_dream(image, [source], **FAST, strength=0.0).layer
+    layer.flatten()  # as the source, which has no alpha
+    assert pixels(layer) == pixels(source)
+
+
+def check_high_dynamic_range_survives():
+    image, source = photo_part(precision=P.FLOAT_LINEAR)
+    buffer = source.get_buffer()
+    bright = struct.pack("<3f", 1.6, -0.2, 0.5) * (64 * 10)
+    buffer.set(Gegl.Rectangle.new(0, 0, 64, 10), "R'G'B' float", bright)
+    buffer.flush()
+    layer = deep_dream(image, [source], **FAST, strength=0.0).layer
+    form = "R'G'B' float"
+    assert farthest(pixels(layer, form), pixels(source, form)) <= 3e-6
+
+
+def check_several_layers():
+    image, source = photo_part()
+    other = source.copy()
+    other.set_name("other")
+    image.insert_layer(other, None, 0)
+    image.set_selected_layers([source, other])
+    answer = deep_dream(image, [source, other], **FAST)
+    assert answer.status == SUCCESS, answer
+    over_other, over_source = answer.layers
+    assert image.get_layers() == [over_other, other, over_source, source]
+    assert over_other.get_name() == "Dream of other (features.5, seed 7)"
+    assert set(image.get_selected_layers()) == {over_other, over_source}
+
+
+def check_with_last_values():
+    """Without an interactive call before, the last values are the defaults."""
+    from dreamlink.recipe import Recipe
+
+    image, source = photo_part()
+    layer = deep_dream(image, [source], Gimp.RunMode.WITH_LAST_VALS).layer
+    recipe = recipe_of(layer)
+    assert recipe["seed"] > 0, "no seed was drawn"
+    assert {**recipe, "seed": 0} == Recipe().to_dict()
+    assert str(recipe["seed"]) in layer.get_name()
+
+
+def check_channel_and_index_as_in_the_reference():
+    image, source = photo_part()
+    layer = deep_dream(image, [source], **{**FAST, "layer": "5:30"}).layer
+    recipe = recipe_of(layer)
+    assert recipe["channels"] == "30"
+    assert ":30, seed 7)" in layer.get_name(), layer.get_name()
+
+
+def check_recipe_survives_saving():
+    from gi.repository import Gio
+
+    image, source = photo_part()
+    layer = deep_dream(image, [source], **FAST).layer
+    file = Gio.File.new_for_path(case.picture + ".xcf")
+    assert Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, file, None)
+    again = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+    assert recipe_of(again.get_layers()[0]) == recipe_of(layer)
+
+
+run_checks(dict(globals()))
+case.verdict(finished=True)

@@ -1,0 +1,205 @@
+"""Inside GIMP with its windows: the dialog, the progress, Cancel, and the undo history."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import case
+
+sys.path.insert(0, case.arguments["scripts"])
+from desk import (
+    CANCEL,
+    FAST,
+    SUCCESS,
+    deep_dream,
+    open_photo,
+    photo_part,
+    pixels,
+    recipe_of,
+    run_checks,
+    snapshot,
+)
+from gi.repository import Gimp
+
+DIALOG, PROGRESS = "^Deep Dream$", "^Dreaming$"
+INTERACTIVE, LAST = Gimp.RunMode.INTERACTIVE, Gimp.RunMode.WITH_LAST_VALS
+ASKED = {"layer": "features.7", "octaves": 3, "steps": 8, "seed": 11}
+ENDLESS = {**FAST, "steps": 500, "octaves": 8}
+
+
+def show(image):
+    """Open a window on the image and wait until it is there."""
+    Gimp.Display.new(image)
+    Gimp.displays_flush()
+    on_image(image)
+
+
+def keys_to(image, *keys):
+    """The command that types keys into the image's window, found by the size in its title."""
+    title = f"{image.get_width()}x{image.get_height()} – GIMP"
+    # Chained in one command, the keys would be sent as events that GIMP doesn't listen to.
+    activate = f"xdotool search --sync --onlyvisible --name '{title}' windowactivate --sync"
+    return "; ".join(["set -e", activate, *(f"xdotool key {key}" for key in keys)])
+
+
+def on_image(image, *keys):
+    subprocess.run(["sh", "-c", keys_to(image, *keys)], check=True, timeout=30)
+
+
+def later(seconds, image, *keys):
+    """The same from another process, while a call of Deep Dream keeps this one busy."""
+    subprocess.Popen(["sh", "-c", f"sleep {seconds}; {keys_to(image, *keys)}"])
+
+
+def until(condition, what, seconds=15):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.1)
+
+
+def shot(name):
+    path = Path(case.screenshot(name))
+    assert path.stat().st_size > 20_000, "the screen is black"
+
+
+def seen(name):
+    """Whether the screenshot that a window was to trigger has been taken in this run."""
+    path = Path(os.environ["DREAMLAYER_HOME"]).parent / f"{name}.seen"
+    return path.exists()
+
+
+def on_progress(*keys, name, delay):
+    mark = Path(os.environ["DREAMLAYER_HOME"]).parent / f"{name}.seen"
+    case.on_window(PROGRESS, *keys, screenshot=name, delay=delay)
+    subprocess.Popen(
+        ["sh", "-ec", f"xdotool search --sync --onlyvisible --name '{PROGRESS}'; touch {mark}"],
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def own_step(image):
+    """A step of the user's in the undo history, so that one undo too many is noticed."""
+    own = Gimp.Layer.new(
+        image, "own", 8, 8, Gimp.ImageType.RGBA_IMAGE, 100, Gimp.LayerMode.NORMAL
+    )
+    image.insert_layer(own, None, 0)
+    return own
+
+
+def check_interactive_and_undo():
+    image, source = open_photo()
+    own = own_step(image)
+    show(image)
+    before = snapshot(image)
+    case.on_window(DIALOG, "Return", screenshot="dialog")
+    on_progress(name="starting", delay=0.7)  # no daemon runs yet
+    on_progress(name="progress", delay=7)
+    layer = deep_dream(image, [source], INTERACTIVE, **ASKED).layer
+    assert seen("starting")
+    assert seen("progress")
+    time.sleep(1)
+    shot("result")
+    assert image.get_layers() == [own, layer, source]
+    data = pixels(layer)
+
+    on_image(image, "ctrl+z")
+    until(lambda: len(image.get_layers()) == 2, "one undo did not remove the dream")
+    assert snapshot(image)[2:] == before[2:]
+    on_image(image, "ctrl+y")
+    until(lambda: len(image.get_layers()) == 3, "redo did not bring the dream back")
+    assert pixels(image.get_layers()[1]) == data
+    on_image(image, "ctrl+z")
+    until(lambda: image.get_layers() == [own, source], "undo after redo")
+    on_image(image, "ctrl+z")
+    until(lambda: image.get_layers() == [source], "Deep Dream left a second undo step")
+
+
+def check_last_values_are_those_of_the_dialog():
+    image, source = photo_part()
+    recipe = recipe_of(deep_dream(image, [source], LAST).layer)
+    told = {name: recipe[name] for name in ASKED}
+    assert told == ASKED, told
+
+
+def check_cancel():
+    image, source = open_photo()
+    image.scale(1353, 900)  # a dream of half a minute
+    show(image)
+    image.clean_all()
+    before = snapshot(image)
+    case.on_window(DIALOG, "Return")
+    on_progress("alt+c", name="cancel", delay=4)
+    started = time.monotonic()
+    answer = deep_dream(image, [source], INTERACTIVE)
+    assert answer.status == CANCEL, answer
+    assert seen("cancel")
+    assert time.monotonic() - started < 20
+    assert snapshot(image) == before
+    jobs = daemon_status()
+    assert jobs["cancelled"] == 1, jobs
+    assert jobs["jobs"] == [], jobs
+
+
+def check_dialog_cancelled():
+    image, source = photo_part()
+    image.clean_all()
+    before = snapshot(image)
+    case.on_window(DIALOG, "Escape")
+    assert deep_dream(image, [source], INTERACTIVE).status == CANCEL
+    assert snapshot(image) == before
+
+
+def daemon_status():
+    from dreamlink.launch import connect
+
+    client = connect()
+    client.send({"op": "status", "id": "test"})
+    message = client.receive(10)
+    client.close()
+    assert message
+    return message[0]
+
+
+def check_several_layers_are_one_undo_step():
+    image, source = photo_part(200, 100)
+    own = own_step(image)
+    other = source.copy()
+    image.insert_layer(other, None, 0)
+    show(image)
+    before = image.get_layers()
+    assert deep_dream(image, [source, other], **FAST).status == SUCCESS
+    assert len(image.get_layers()) == 5
+    on_image(image, "ctrl+z")
+    until(lambda: image.get_layers() == before, "one undo did not remove both dreams")
+    on_image(image, "ctrl+z")
+    until(lambda: image.get_layers() == [own, source], "there was a second step")
+
+
+def check_layer_removed_while_it_dreams():
+    image, source = photo_part(210, 100)
+    doomed = source.copy()
+    image.insert_layer(doomed, None, 0)
+    show(image)
+    later(3, image, "ctrl+z")
+    answer = deep_dream(image, [doomed], **ENDLESS)
+    assert "The layer was removed" in answer.text, answer
+    assert image.get_layers() == [source]
+
+
+def check_image_closed_while_it_dreams():
+    image, source = photo_part(220, 100)
+    show(image)
+    image.clean_all()
+    later(3, image, "ctrl+w")
+    answer = deep_dream(image, [source], **ENDLESS)
+    assert "The image was closed" in answer.text, answer
+    assert not image.is_valid()
+    other, layer = photo_part()
+    assert deep_dream(other, [layer], **FAST).status == SUCCESS
+
+
+run_checks(dict(globals()))
+case.verdict(finished=True)
