@@ -7,17 +7,18 @@ start, and every answer is a test here.
 import ast
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
 from dreamlink import launch
 from dreamlink.dream import Dream
 from dreamlink.messages import DreamRequest
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe import Recipe
-
 from tests.hosts.session import CHECKOUT, HostSession, Result
 
 DESK = Path(__file__).parent / "krita"
@@ -37,7 +38,7 @@ def checks(script: str) -> list[str]:
 
 
 def run(host: HostSession, script: str, picture: Path | None) -> Result:
-    return host.run_krita(DESK / script, picture, timeout=TIMEOUT, desk=str(DESK))
+    return host.run_krita(DESK / script, picture, timeout=TIMEOUT, folder=str(host.folder))
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,27 @@ def dreams(host: HostSession, trouble: Result) -> Result:
 @pytest.mark.parametrize("check", checks("trouble.py"))
 def test_trouble(trouble: Result, check: str) -> None:
     assert trouble.verdict.get(check, "Krita did not get there:\n" + trouble.stdout) == ""
+
+
+def test_quitting_krita_ends_its_dream(
+    host: HostSession, trouble: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trouble.facts()
+    monkeypatch.setenv("DREAMLAYER_HOME", str(host.data))
+    end = time.monotonic() + 20  # the tile in work is finished first
+    while jobs := daemons_jobs():
+        assert time.monotonic() < end, jobs
+        time.sleep(0.2)
+
+
+def daemons_jobs() -> list[dict[str, Any]]:
+    client = launch.connect_to_running()
+    assert client is not None, "the daemon is gone"
+    client.send({"op": "status", "id": "status"})
+    answer = client.receive(20)
+    client.close()
+    assert answer is not None, "the daemon is silent"
+    return list(answer[0]["jobs"])
 
 
 @pytest.mark.parametrize("check", checks("dreams.py"))

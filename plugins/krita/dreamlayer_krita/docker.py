@@ -51,6 +51,7 @@ class Incomplete(QtWidgets.QLabel):  # type: ignore[misc]
         super().__init__(reason)
         self.setObjectName("message")
         self.setWordWrap(True)
+        self.setMargin(8)
 
     def dream(self) -> None:
         float_message(self.text())

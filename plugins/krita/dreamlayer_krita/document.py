@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from krita import Krita
+
 from dreamlink.messages import Frame
 from dreamlink.picture import Picture, Region
-from krita import Krita
 
 RAW = ("paintlayer",)  # their own pixels, before masks; of the others what they show
 SHOWN = ("grouplayer", "vectorlayer", "clonelayer", "filelayer", "filllayer")

@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from krita import Krita
+
 from dreamlink.dream import State
 from dreamlink.recipe import RecipeError
-from krita import Krita
 
 from . import document
 from .form import Form
@@ -67,7 +68,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(self._form)
-        area.setMinimumHeight(9 * self.fontMetrics().height())  # Krita squeezes what lets itself
+        area.setMinimumHeight(14 * self.fontMetrics().height())  # Krita squeezes what lets itself
         self._dream_button = self._button("Dream", "Dream on the active layer", self._start)
         self._cancel_button = self._button("Cancel", "Stop; nothing is added", self._cancel)
         self._cancel_button.setEnabled(False)

@@ -16,15 +16,20 @@ import case
 from krita import Krita, QApplication, QLabel, QListView, QPushButton, QWidget
 
 app = Krita.instance()
-FOLDER = Path(case.script).parent  # seen from outside too
+FOLDER = Path(case.arguments["folder"])  # seen from outside too
 QUICK = {"octaves": 1, "steps": 2, "step_size": 1.5, "seed": 7, "context": 96}
 FORMATS = {"U8": ("B", 255), "U16": ("H", 65535), "F16": ("e", 1.0), "F32": ("f", 1.0)}
 
 
-def run_checks(checks):
-    """The script's `run`: every check, each with a fresh form, and its verdict."""
-    for check in checks:
-        name = check.__name__
+def run_checks(script):
+    """Every check among the script's globals, each with a fresh form, and its verdict.
+
+    With the argument only="NAMES" just these, for work by hand.
+    """
+    wanted = case.arguments.get("only", "").split()
+    for name, check in script.items():
+        if not name.startswith("check_") or (wanted and name not in wanted):
+            continue
         started = time.monotonic()
         try:
             fill_form(**QUICK, layer="features.10", strength=1.0, channels="")
@@ -121,11 +126,11 @@ def open_picture():
     return document
 
 
-def new_document(width=128, height=96, model="RGBA", depth="U8", profile=""):
+def new_document(width=128, height=96, model="RGBA", depth="U8", profile="", contrast=0.35):
     """A document with one filled paint layer, "Background"."""
     document = app.createDocument(width, height, "drawn", model, depth, profile, 72.0)
     layer = document.rootNode().childNodes()[0]
-    layer.setPixelData(drawing(width, height, model, depth), 0, 0, width, height)
+    layer.setPixelData(drawing(width, height, model, depth, contrast), 0, 0, width, height)
     document.refreshProjection()
     app.activeWindow().addView(document)
     yield from until(lambda: active(document), "the new document is active")
@@ -152,7 +157,7 @@ def close_documents():
     yield 100
 
 
-def drawing(width, height, model="RGBA", depth="U8"):
+def drawing(width, height, model="RGBA", depth="U8", contrast=0.35):
     """Waves with some noise, opaque."""
     code, top = FORMATS[depth]
     samples = {"RGBA": 4, "GRAYA": 2, "CMYKA": 5, "LABA": 4}[model]
@@ -162,7 +167,7 @@ def drawing(width, height, model="RGBA", depth="U8"):
         for x in range(width):
             for sample in range(samples - 1):
                 wave = math.sin(x / (5 + sample)) * math.cos(y / (7 - sample))
-                values.append(0.5 + 0.35 * wave + 0.1 * (noise.random() - 0.5))
+                values.append(0.5 + contrast * wave + 0.1 * (noise.random() - 0.5))
             values.append(1.0)
     if isinstance(top, int):
         values = [round(value * top) for value in values]

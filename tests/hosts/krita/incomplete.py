@@ -4,9 +4,6 @@ import sys
 from pathlib import Path
 
 import case
-
-sys.path.insert(0, case.arguments["desk"])
-
 import desk
 from krita import QLabel
 
