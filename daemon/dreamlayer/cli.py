@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 NOT_RUNNING = "The Dreamlayer daemon is not running."
 ANSWER_WITHIN = 120.0  # seconds; the first answer about layers waits until torch is loaded
-CANCEL_WITHIN = 5.0
+CANCEL_WITHIN = 5.0  # seconds that Ctrl-C waits for the daemon's word
+SPEAK_AFTER = 1.0  # seconds of waiting for the daemon that need no word
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 
 
@@ -137,11 +138,10 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
 
 
 def _dream(arguments: argparse.Namespace) -> None:
+    from dreamlayer import files, selection
     from dreamlink.dream import Dream
     from dreamlink.messages import DreamRequest
     from dreamlink.picture import Region
-
-    from dreamlayer import files, selection
 
     recipe = _recipe(arguments)
     rectangle = selection.rectangle_of(arguments.select) if arguments.select is not None else None
@@ -284,12 +284,14 @@ def _layers(arguments: argparse.Namespace) -> None:
 
 def _daemon() -> Client:
     """The daemon, started if it does not run."""
-    from dreamlink.launch import connect
+    from dreamlink.launch import STARTING, connect
 
     said: set[str] = set()
+    began = time.monotonic()
 
     def show(sentence: str) -> None:
-        if sentence not in said:
+        worth_it = sentence == STARTING or time.monotonic() > began + SPEAK_AFTER
+        if worth_it and sentence not in said:
             said.add(sentence)
             print(f"dreamlayer: {sentence}", file=sys.stderr)
 

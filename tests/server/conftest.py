@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemons import Daemon
+
 from dreamlink.client import Client
+from tests.server.daemons import Daemon
 
 
 @pytest.fixture

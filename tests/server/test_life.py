@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemons import FAKE, SOON, Daemon, ask, finish, receive, start_dream, wait_until
+
 from dreamlink import discovery, launch
 from dreamlink.client import Client, LinkError
 from dreamlink.discovery import DaemonInfo
 from dreamlink.dream import State
+from tests.server.daemons import FAKE, SOON, Daemon, ask, finish, receive, start_dream, wait_until
 
 
 @pytest.fixture

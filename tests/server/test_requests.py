@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
+
 from dreamlink.client import Client, LinkError, StaleDaemon, WrongVersion
 from dreamlink.dream import State
 from dreamlink.messages import HEADER_MAX, DreamRequest, new_id, pack
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe import Recipe
 from dreamlink.zmtp import Refused
+from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
 
 
 def test_a_dream_comes_back_with_its_pixels_and_figures(client: Client) -> None:
@@ -121,7 +122,7 @@ def test_an_id_in_use_is_refused_and_the_dream_goes_on(client: Client) -> None:
 DREAM_THEN_WAIT = """
 import time
 from dreamlink.launch import connect_to_running
-from daemons import start_dream
+from tests.server.daemons import start_dream
 client = connect_to_running()
 dream = start_dream(client, 800)
 print(dream.request.id, flush=True)
@@ -130,8 +131,8 @@ time.sleep(60)
 
 
 def test_a_killed_client_cancels_its_dream(client: Client, daemon: Daemon) -> None:
-    here = str(Path(__file__).parent)
-    environment = {**os.environ, "PYTHONPATH": here, "DREAMLAYER_HOME": str(daemon.home)}
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": root, "DREAMLAYER_HOME": str(daemon.home)}
     command = [sys.executable, "-c", DREAM_THEN_WAIT]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as victim:
         assert victim.stdout is not None

@@ -15,6 +15,7 @@ from .client import Client, LinkError, StaleDaemon
 
 START_TIMEOUT = 60.0  # seconds; a cold disk and a virus scanner take their time
 PAUSE = 0.1  # seconds between two looks
+STARTING = "Starting the Dreamlayer daemon…"
 
 # What a host sets for its own libraries would break the daemon's Python.
 HOSTS_OWN = (
@@ -39,7 +40,7 @@ def connecting(command: Sequence[str] | None = None) -> Generator[str, None, Cli
     process = _launch(command or discovery.launch_command())
     end = time.monotonic() + START_TIMEOUT
     while time.monotonic() < end:
-        yield "Starting the Dreamlayer daemon…"
+        yield STARTING
         client = yield from _greeting()
         if client is not None:
             return client
