@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from dreamlink.recipe import Recipe
 from torch import Tensor
 
 from dreamlayer.engine.canvas import Canvas
@@ -14,6 +13,7 @@ from dreamlayer.engine.conditioning import gaussian
 from dreamlayer.engine.gradient import Cut, TiledObjective
 from dreamlayer.engine.objectives import Objective
 from dreamlayer.engine.tiles import Window
+from dreamlink.recipe import Recipe
 
 APRON = 2  # strides of reflected picture around the picture
 LEVELS = 255.0  # a step size of 1 changes the picture by 1/255, in the mean over the pixels

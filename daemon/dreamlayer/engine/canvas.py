@@ -1,8 +1,9 @@
 """The picture as the network sees it: shifted by the roll, continued by reflection at its edges.
 
 A shift is an offset, not a copy: crops are taken from the picture through it, and gradients of
-crops are added back through it (the exact adjoint, so a reflected pixel's gradient goes to the
-pixel that it mirrors). The canvas has one size for all shifts: the picture's plus `margin`.
+crops are added back through it. The reflection is only seen: its gradient is not added to the
+pixels that it mirrors, or the edges would dream twice as much as the middle. The canvas has one
+size for all shifts: the picture's plus `margin`.
 
         margin = 3, shift = 1        . r | p i c t u r e | r .
 """
@@ -49,17 +50,14 @@ class Canvas:
     def add(self, total: Tensor, window: Window, crop: Window, part: Tensor) -> None:
         """Add `part`, the gradient of the pixels `take(crop)`, to `total`, that of `window`.
 
-        What falls outside the window is dropped.
+        What falls outside the window, or on the reflection, is dropped.
         """
-        rows, columns = self._sources(crop)
-        part, covered_rows = _fold(part, rows, -2)
-        part, covered_columns = _fold(part, columns, -1)
-        both = Window(window.rows.common(covered_rows), window.columns.common(covered_columns))
-        if not both.area:
-            return
-        into = (both.rows.slice(window.rows.start), both.columns.slice(window.columns.start))
-        out_of = (both.rows.slice(covered_rows.start), both.columns.slice(covered_columns.start))
-        total[(..., *into)] += part[(..., *out_of)]
+        own = Window(crop.rows.moved(-self.shift[0]), crop.columns.moved(-self.shift[1]))
+        both = Window(window.rows.common(own.rows), window.columns.common(own.columns))
+        if both.area:
+            into = (both.rows.slice(window.rows.start), both.columns.slice(window.columns.start))
+            from_ = (both.rows.slice(own.rows.start), both.columns.slice(own.columns.start))
+            total[(..., *into)] += part[(..., *from_)]
 
     def _sources(self, crop: Window) -> tuple[list[int], list[int]]:
         return (
@@ -90,15 +88,3 @@ def _is_run(indices: list[int]) -> bool:
 
 def _index(indices: list[int], device: torch.device) -> Tensor:
     return torch.tensor(indices, device=device)
-
-
-def _fold(part: Tensor, indices: list[int], axis: int) -> tuple[Tensor, Span]:
-    """Sum what belongs to the same pixel; the result covers the returned run of pixels."""
-    covered = Span(min(indices), max(indices) + 1)
-    if _is_run(indices):
-        return part, covered
-    shape = list(part.shape)
-    shape[axis] = covered.length
-    folded = part.new_zeros(shape)
-    offsets = [i - covered.start for i in indices]
-    return folded.index_add_(axis, _index(offsets, part.device), part), covered

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from dreamlink.recipe import Recipe
 from torch import Tensor
 
 from dreamlayer.engine import octaves
@@ -20,6 +19,7 @@ from dreamlayer.engine.ascent import Ascent
 from dreamlayer.engine.gradient import Cut
 from dreamlayer.engine.objectives import objective
 from dreamlayer.engine.tiles import Window, scaled
+from dreamlink.recipe import Recipe
 
 AUTOMATIC_SIDE = 1024  # px; the share of the halo is small, and memory stays below a gigabyte
 

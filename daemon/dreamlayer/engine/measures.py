@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from dreamlink.recipe import Recipe
 from torch import Tensor
 
 from dreamlayer.engine.canvas import Canvas
@@ -11,6 +10,7 @@ from dreamlayer.engine.dream import AUTOMATIC_SIDE, Dreamer
 from dreamlayer.engine.gradient import TiledObjective
 from dreamlayer.engine.objectives import objective
 from dreamlayer.engine.tiles import Window
+from dreamlink.recipe import Recipe
 
 SHIFTS = 16
 

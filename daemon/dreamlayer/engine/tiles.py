@@ -34,6 +34,9 @@ class Span(NamedTuple):
         """The slice that takes this span out of an axis whose first element is `origin`."""
         return slice(self.start - origin, self.stop - origin)
 
+    def moved(self, by: int) -> Span:
+        return Span(self.start + by, self.stop + by)
+
     def common(self, other: Span) -> Span:
         start = max(self.start, other.start)
         return Span(start, max(start, min(self.stop, other.stop)))

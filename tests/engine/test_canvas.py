@@ -1,0 +1,51 @@
+"""A canvas shows the picture shifted and mirrored, and returns gradients to where they belong."""
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dreamlayer.engine.canvas import Canvas
+from dreamlayer.engine.tiles import Span, Window, whole
+
+
+@st.composite
+def canvases(draw):
+    margin = draw(st.integers(0, 12))
+    shift = (draw(st.integers(0, margin)), draw(st.integers(0, margin)))
+    return Canvas(draw(st.integers(2, 20)), draw(st.integers(2, 20)), margin, shift)
+
+
+@given(canvases())
+def test_the_canvas_is_the_picture_reflected_at_its_edges(canvas):
+    picture = torch.rand(1, 3, canvas.height, canvas.width, dtype=torch.float64)
+    (down, right), margin = canvas.shift, canvas.margin
+    expected = np.pad(
+        picture.numpy(),
+        ((0, 0), (0, 0), (down, margin - down), (right, margin - right)),
+        mode="reflect",
+    )
+    assert np.array_equal(canvas.take(picture, whole(*canvas.size)).numpy(), expected)
+
+
+@settings(deadline=None)
+@given(canvases(), st.data())
+def test_gradients_come_back_to_the_pixels_they_were_taken_from(canvas, data):
+    """As autograd has it, for the canvas's pixels that are the window's own and no reflection."""
+    height, width = canvas.size
+    crop = Window(span(data, height), span(data, width))
+    window = Window(span(data, canvas.height), span(data, canvas.width))
+    part = torch.rand(1, 2, crop.rows.length, crop.columns.length, dtype=torch.float64)
+    total = torch.zeros(1, 2, window.rows.length, window.columns.length, dtype=torch.float64)
+    canvas.add(total, window, crop, part)
+
+    of_canvas = torch.zeros(1, 2, height, width, dtype=torch.float64)
+    of_canvas[..., crop.rows.slice(), crop.columns.slice()] = part
+    down, right = canvas.shift
+    own = of_canvas[..., down : down + canvas.height, right : right + canvas.width]
+    assert torch.equal(total, own[..., window.rows.slice(), window.columns.slice()])
+
+
+def span(data, length):
+    start = data.draw(st.integers(0, length - 1))
+    return Span(start, data.draw(st.integers(start + 1, length)))

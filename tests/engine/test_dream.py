@@ -1,0 +1,159 @@
+"""The octave loop: what it adds, what it leaves alone, and that it can be stopped and repeated."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamlayer.engine import octaves
+from dreamlayer.engine.dream import TooSmall, dream
+from dreamlayer.engine.tiles import Span, Window, whole
+from dreamlayer.models.network import cut
+from dreamlink.recipe import Recipe
+from tests.engine.looks import dreamt, photo
+from tests.engine.networks import pooled
+
+QUICK = Recipe.of({"octaves": 2, "steps": 2, "seed": 5})
+
+
+@pytest.fixture(scope="module")
+def network():
+    return cut("squeezenet1_1", "10")
+
+
+@pytest.fixture(scope="module")
+def cat():
+    return photo("chelsea.png")[..., :160, :200].clone()
+
+
+def small_source(size=(40, 52)):
+    torch.manual_seed(3)
+    return torch.rand(1, 3, *size, dtype=torch.float64) * 0.6 + 0.2
+
+
+@given(
+    st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 16), st.floats(1.05, 3.0),
+    st.integers(1, 300),
+)  # fmt: skip
+def test_octaves_grow_to_the_source_and_none_is_too_small(height, width, count, scale, minimum):
+    sizes = octaves.sizes(height, width, count, scale, minimum)
+    assert sizes[-1] == (height, width)
+    assert len(sizes) <= count
+    assert sizes == sorted(sizes)
+    assert all(min(size) >= minimum for size in sizes[:-1])
+
+
+def test_the_same_seed_gives_the_same_detail_and_another_seed_another(network, cat):
+    first, again = dreamt(cat, network, QUICK), dreamt(cat, network, QUICK)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, dreamt(cat, network, replace(QUICK, seed=6)))
+
+
+def test_tiles_do_not_change_the_picture(network):
+    """Gate: a whole dream tiled against untiled, more than 60 dB."""
+    cat = photo("chelsea.png")
+    untiled = dreamt(cat, network, replace(QUICK, tile=8192))
+    tiled = dreamt(cat, network, replace(QUICK, tile=128))
+    assert not torch.equal(tiled, untiled)  # it was computed in another order
+    assert -10 * torch.log10((tiled - untiled).square().mean()) > 60
+
+
+def test_only_the_window_is_dreamed_in_and_it_is_returned(network, cat):
+    window = Window(Span(40, 90), Span(60, 140))
+    detail = dreamt(cat, network, QUICK, window)
+    assert detail.shape[-2:] == (50, 80)
+    assert detail.abs().mean() > 0.005
+
+
+def test_detail_is_all_that_is_added():
+    """The reference's re-injection was a no-op: its picture went soft. Ours is the source + detail.
+
+    A network that nothing excites adds nothing, so the detail is zero to the last bit, although
+    the source went through every octave.
+    """
+    silent = pooled()
+    for weight in silent.parameters():
+        weight.zero_()
+    recipe = replace(QUICK, octaves=4)
+    assert not dreamt(small_source((80, 90)), silent, recipe).any()
+
+
+def test_detail_of_coarse_octaves_survives_the_fine_ones():
+    """With steps at the coarse octave only, its detail must still be in the final one."""
+    network, source = pooled(), small_source((64, 64))
+    steps = replace(QUICK, octaves=3, octave_scale=1.5, steps=1, smooth=0.0, step_size=8.0)
+    alone = dreamt(source, network, replace(steps, octaves=1))
+    together = dreamt(source, network, steps)
+    assert together.abs().mean() > 1.2 * alone.abs().mean()
+
+
+def test_a_step_changes_the_picture_by_its_size():
+    """Step size is in 1/255 of the range, in the mean of the absolute change."""
+    network, source = pooled(), small_source()
+    recipe = replace(QUICK, octaves=1, steps=1, step_size=3.0)
+    detail = dreamt(source, network, recipe)
+    assert float(detail.abs().mean()) == pytest.approx(3.0 / 255, rel=1e-6)
+
+
+def test_noise_is_really_seen_by_the_network():
+    """The reference's noise ran over range(0)."""
+    network, source = pooled(), small_source()
+    without = dreamt(source, network, QUICK)
+    noisy = dreamt(source, network, replace(QUICK, noise=0.3))
+    more = dreamt(source, network, replace(QUICK, noise=0.3, noise_samples=4))
+    assert not torch.equal(without, noisy)
+    assert not torch.equal(noisy, more)
+    # No noise, no use for samples.
+    assert torch.equal(without, dreamt(source, network, replace(QUICK, noise_samples=4)))
+
+
+def test_roll_shifts_the_grid_of_the_network():
+    network, source = pooled(), small_source()
+    still = replace(QUICK, roll=False, octaves=1, steps=1)
+    # Without roll and noise nothing is random.
+    unseeded = dreamt(source, network, replace(still, seed=6))
+    assert torch.equal(dreamt(source, network, still), unseeded)
+    shifted = dreamt(source, network, replace(still, roll=True))
+    assert not torch.equal(dreamt(source, network, still), shifted)
+
+
+def test_the_dreamed_picture_stays_in_range():
+    network, source = pooled(), small_source()
+    detail = dreamt(source, network, replace(QUICK, step_size=50.0))
+    assert (source + detail).min() >= -1e-12
+    assert (source + detail).max() <= 1 + 1e-12
+
+
+def test_progress_rises_from_tile_to_tile_and_shows_the_picture(network, cat):
+    recipe = replace(QUICK, tile=64)
+    events = list(dream(cat, network, recipe, whole(*cat.shape[-2:])))
+    fractions = [event.fraction for event in events]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == pytest.approx(1.0)
+    assert len(events) > recipe.octaves * recipe.steps * 2
+    assert {(e.octave, e.step) for e in events} == {(o, s) for o in (1, 2) for s in (1, 2)}
+    assert events[-1].picture().shape == cat.shape
+
+
+def test_closing_the_generator_stops_at_the_next_tile(cat):
+    network, calls = cut("squeezenet1_1", "10"), []
+    module = network.module
+    network.module = lambda x: calls.append(1) or module(x)
+    steps = dream(cat, network, replace(QUICK, tile=32), whole(*cat.shape[-2:]))
+    next(steps)
+    steps.close()
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "recipe", "words"),
+    [
+        ((16, 300), QUICK, "300 × 16 pixels are too few for features.10 of squeezenet1_1"),
+        ((64, 64), replace(QUICK, channels="512"), "there is no channel 512"),
+    ],
+)
+def test_what_cannot_be_dreamed_is_said_in_a_sentence(network, size, recipe, words):
+    with pytest.raises((TooSmall, ValueError), match=words):
+        dreamt(torch.rand(1, 3, *size), network, recipe)
