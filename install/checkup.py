@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dreamlink import discovery
-
 from install import hosts, kritarc, places
 from install.environment import clean_environ, pip_command
 from install.errors import InstallError

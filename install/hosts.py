@@ -101,9 +101,7 @@ def _place(stage_into: Callable[[Path], None], folder: Path) -> Path:
 
 
 def _swap(fresh: Path, target: Path, old: Path) -> None:
-    if target.is_symlink():  # somebody's link to a source tree: only the link is ours to replace
-        target.unlink()
-    if not target.exists():
+    if not _present(target):
         fresh.rename(target)
         return
     target.rename(old)

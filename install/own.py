@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dreamlink import discovery
-
 from install.environment import Environment
 from install.errors import InstallError
 

@@ -5,6 +5,7 @@ A host is found if its program is installed or its folder exists. Nothing is cha
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -173,7 +174,7 @@ def hints(machine: Machine) -> list[str]:
 
 def _gimp_programs(machine: Machine) -> list[Path]:
     found = [machine.program(name) for name in GIMP_PROGRAMS]
-    programs = [program for program in found if program]
+    programs = list({program.resolve(): program for program in found if program}.values())
     if machine.platform == "darwin":
         for folder in (machine.top / "Applications", machine.home / "Applications"):
             programs += sorted(folder.glob("GIMP*.app/Contents/MacOS/gimp-console*"))[:1]
@@ -191,6 +192,7 @@ def _program_files(machine: Machine, pattern: str) -> Iterator[Path]:
     yield from (local / "Programs").glob(pattern)
 
 
+@functools.cache
 def _version(program: Path) -> tuple[int, int] | None:
     """What `program --version` says, None if it says nothing of the kind."""
     try:

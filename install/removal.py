@@ -6,7 +6,6 @@ import contextlib
 import shutil
 
 from dreamlink import discovery
-
 from install import hosts, kritarc, places
 from install.command_link import unlink_command
 from install.environment import STAMP

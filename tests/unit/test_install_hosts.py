@@ -127,6 +127,13 @@ def test_a_link_to_a_source_tree_is_replaced_and_its_target_left_alone(
     assert tree(theirs) == before
 
 
+def test_a_link_to_nowhere_is_replaced(tmp_path: Path):
+    (tmp_path / "plug-ins").mkdir()
+    (tmp_path / "plug-ins" / "dreamlayer-gimp").symlink_to(tmp_path / "gone")
+    hosts.install_gimp(CHECKOUT, tmp_path, MSGPACK)
+    assert hosts.gimp_differences(CHECKOUT, tmp_path, MSGPACK) == []
+
+
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path):
     (tmp_path / "pykrita").write_text("a file")
     with pytest.raises(InstallError, match=r"pykrita can't be changed .* run install\.py again\.$"):

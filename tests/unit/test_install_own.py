@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from dreamlink import discovery
 
+from dreamlink import discovery
 from install import command_link, environment, own
 from install.environment import Environment
 from install.errors import InstallError
@@ -163,6 +163,18 @@ def test_what_pip_says_becomes_one_sentence(
     assert not mine.is_current(CHECKOUT)
 
 
+def test_an_environment_counts_as_current_once_pip_has_finished(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    home.mkdir()
+    mine = Environment(home / "env")
+    monkeypatch.setattr(environment, "pip_command", lambda _: [sys.executable, "-c", ""])
+    environment.build(mine, CHECKOUT, home / "log")
+    assert mine.is_current(CHECKOUT)
+    (home / "env" / "lib").rename(home / "env" / "lib-of-another-python")
+    assert os.name == "nt" or not mine.is_current(CHECKOUT)
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     programs = tmp_path / ".local" / "bin"
@@ -188,6 +200,14 @@ def test_a_program_of_that_name_is_left_alone(machine: Machine, home: Path):
     assert command_link.link_command(Environment(home / "env"), machine) is None
     assert not command_link.unlink_command(Environment(home / "env"), machine)
     assert theirs.read_text() == "theirs"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such folder")
+def test_a_link_to_another_program_is_left_alone(machine: Machine, home: Path):
+    theirs = machine.home / ".local/bin/dreamlayer"
+    theirs.symlink_to("/usr/bin/true")
+    assert command_link.link_command(Environment(home / "env"), machine) is None
+    assert theirs.readlink() == Path("/usr/bin/true")
 
 
 def test_no_link_is_made_where_the_shell_would_not_look(machine: Machine, home: Path):

@@ -10,12 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import dreamlayer
-import dreamlink
 import msgpack
 import pytest
 from PIL import Image
 
+import dreamlayer
+import dreamlink
 from install import environment, hosts, installer
 from install.environment import STAMP, Environment
 
