@@ -7,9 +7,10 @@ outside (HDR, wide gamut) survives, only the network sees it clipped.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
+
 from dreamlink.messages import Frame
 from dreamlink.picture import Picture
-from numpy.typing import NDArray
 
 Raw = NDArray[np.generic]  # (height, width, samples) as on the wire
 Plane = NDArray[np.float32]  # (height, width, 1 or 3)

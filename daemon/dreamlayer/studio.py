@@ -10,9 +10,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from dreamlink.messages import DreamRequest, Frame
-from dreamlink.picture import Picture, Region
-from dreamlink.recipe import Recipe
 from torch import Tensor
 
 from dreamlayer import pixels
@@ -21,6 +18,9 @@ from dreamlayer.engine import dream as engine
 from dreamlayer.engine import measures, octaves
 from dreamlayer.engine.tiles import Span, Window
 from dreamlayer.models.network import Network, cut, describe, resolve_layer
+from dreamlink.messages import DreamRequest, Frame
+from dreamlink.picture import Picture, Region
+from dreamlink.recipe import Recipe
 
 NETWORKS_KEPT = 4  # cut networks; a cut at another layer is another one
 
