@@ -1,0 +1,120 @@
+"""How often progress is told, and what it says about the time left. The clock is the test's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dreamlayer.server.progress import Reporter
+from dreamlink.messages import DreamRequest, Frame, Header
+from dreamlink.picture import Picture
+from dreamlink.recipe import Recipe
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Listener:
+    """A reporter, its clock, and all that it sent."""
+
+    def __init__(self, preview: int = 0) -> None:
+        picture = Picture(8, 8)
+        request = DreamRequest(Recipe.of({}), picture, picture.region, preview=preview)
+        self.clock = Clock()
+        self.sent: list[tuple[float, Header, Sequence[Frame]]] = []
+        self.reporter = Reporter(request, self._send, self.clock)
+        self.preview_cost = 0.0
+
+    def _send(self, header: Header, frames: Sequence[Frame]) -> None:
+        self.sent.append((self.clock.now, header, frames))
+
+    def tell(self, fraction: float, text: str | None = None) -> None:
+        progress: Any = SimpleNamespace(
+            fraction=fraction, text=text, octave=1, octaves=4, step=2, steps=10, preview=self._draw
+        )
+        self.reporter.tell(progress)
+
+    def _draw(self, side: int) -> tuple[Picture, bytes]:
+        self.clock.now += self.preview_cost
+        return Picture(side, 1, "U8", "RGB"), bytes(3 * side)
+
+    def run(self, seconds: float, tiles: int) -> None:
+        for tile in range(tiles):
+            self.tell(tile / tiles)
+            self.clock.now += seconds / tiles
+
+    @property
+    def previews(self) -> list[float]:
+        return [now for now, _header, frames in self.sent if frames]
+
+
+def test_progress_is_told_at_most_ten_times_a_second() -> None:
+    listener = Listener()
+    listener.run(seconds=10.0, tiles=5000)
+    assert 90 <= len(listener.sent) <= 101
+
+
+def test_every_tile_is_told_when_they_are_slow() -> None:
+    listener = Listener()
+    listener.run(seconds=10.0, tiles=20)
+    assert len(listener.sent) == 20
+
+
+def test_previews_come_at_most_three_times_a_second() -> None:
+    listener = Listener(preview=16)
+    listener.run(seconds=10.0, tiles=1000)
+    assert 25 <= len(listener.previews) <= 31
+    assert len(listener.sent) > 80
+    _now, header, frames = listener.sent[0]
+    assert Picture.of(header["preview"]).nbytes == len(frames[0]) == 48
+
+
+def test_previews_that_take_long_to_make_become_rare() -> None:
+    listener = Listener(preview=16)
+    listener.preview_cost = 0.5
+    listener.run(seconds=20.0, tiles=1000)
+    assert len(listener.previews) <= 6
+
+
+def test_no_preview_is_made_unasked() -> None:
+    listener = Listener()
+    listener.preview_cost = 1000.0
+    listener.run(seconds=5.0, tiles=100)
+    assert listener.previews == []
+    assert listener.clock.now < 200
+
+
+def test_a_new_text_is_told_at_once_and_has_no_steps() -> None:
+    listener = Listener()
+    listener.tell(0.0, "Loading the network…")
+    listener.tell(0.0, "Measuring…")
+    listener.tell(0.0, "Measuring…")
+    texts = [header["text"] for _now, header, _frames in listener.sent]
+    assert texts == ["Loading the network…", "Measuring…"]
+    assert "octave" not in listener.sent[0][1]
+
+
+def test_the_time_left_is_told_once_it_can_be_known() -> None:
+    listener = Listener()
+    listener.tell(0.0, "Loading the network…")
+    listener.clock.now += 60.0  # loading says nothing about the dream's pace
+    listener.run(seconds=10.0, tiles=100)
+    remaining = [header.get("remaining") for _now, header, _frames in listener.sent]
+    assert remaining[:5] == [None] * 5
+    for now, header, _frames in listener.sent[20:]:
+        assert header["remaining"] == pytest.approx(170.0 - now, abs=0.2)
+
+
+def test_the_fraction_stays_between_0_and_1() -> None:
+    listener = Listener()
+    for fraction in (-0.1, 1.2):
+        listener.tell(fraction)
+        listener.clock.now += 1.0
+    assert [header["fraction"] for _now, header, _frames in listener.sent] == [0.0, 1.0]
