@@ -79,7 +79,7 @@ class Job:
         try:
             self._dream = Dream(self._link, request, *frames)
         except LinkError as error:
-            self.lost(str(error))
+            self._end(State.FAILED, lost(str(error)))
 
     def received(self, header: Header, frames: list[bytearray]) -> None:
         dream = self._dream

@@ -122,7 +122,8 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         """One of our own slots failed: whatever was under way is over."""
         if self._job is not None:
             self._job.fail(sentence)
-        self._say(sentence)
+        else:
+            self._say(sentence)
 
     def _close(self) -> None:
         if self._job is not None:
