@@ -228,7 +228,7 @@ def test_it_answers_the_last_messages_before_it_goes(own_daemon: Daemon) -> None
     with contextlib.closing(own_daemon.connect()) as client:
         dreams = [start_dream(client, 5) for _ in range(3)]
         client.send({"op": "stop", "id": "s"})
-        ended = []
+        ended: list[str] = []
         while len(ended) < 3:
             header, _frames = receive(client)
             if header["op"] == "cancelled":

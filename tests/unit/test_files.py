@@ -6,6 +6,7 @@ import json
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def gradient(mode: str, width: int = 40, height: int = 30) -> Image.Image:
     return Image.frombytes(mode, (width, height), data.tobytes())
 
 
-def saved(folder: Path, image: Image.Image, name: str = "in.png", **options: object) -> Path:
+def saved(folder: Path, image: Image.Image, name: str = "in.png", **options: Any) -> Path:
     path = folder / name
     image.save(path, **options)
     return path
@@ -111,13 +112,13 @@ def test_palettes_become_rgb_with_their_transparency(tmp_path: Path) -> None:
     assert "palette" in source.notes[0]
     transparent = files.read(saved(tmp_path, image, "t.png", transparency=0))
     assert transparent.image.mode == "RGBA"
-    assert transparent.image.getextrema()[3] == (0, 255)
+    assert transparent.image.getchannel("A").getextrema() == (0, 255)
 
 
 def test_grey_with_a_transparent_level_becomes_grey_with_alpha(tmp_path: Path) -> None:
     source = files.read(saved(tmp_path, gradient("L"), transparency=7))
     assert source.image.mode == "LA"
-    assert source.image.getextrema()[1] == (0, 255)
+    assert source.image.getchannel("A").getextrema() == (0, 255)
 
 
 def test_black_and_white_becomes_grey(tmp_path: Path) -> None:

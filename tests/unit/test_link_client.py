@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+
 from dreamlink.client import Client, LinkError, StaleDaemon
 from dreamlink.discovery import DaemonInfo
 from dreamlink.dream import Dream, State, duration, progress_text
@@ -154,7 +155,7 @@ def dream(sent: Sent) -> Dream:
 def test_a_dream_runs_from_waiting_to_done(dream: Dream, sent: Sent) -> None:
     assert sent.messages == [(dream.request.header(), (bytes(36),))]
     name = dream.request.id
-    assert dream.state is State.WAITING
+    assert (dream.state, dream.fraction) == (State.WAITING, 0.0)
     assert dream.receive({"op": "queued", "id": name, "ahead": 2}, [])
     assert "2" in dream.text
     progress = {"op": "progress", "id": name, "fraction": 0.5, "octave": 2, "octaves": 4,

@@ -8,9 +8,10 @@ import math
 from typing import Any
 
 import pytest
-from dreamlink.recipe import PARAMETERS, SEED_MAX, Parameter, Recipe, RecipeError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dreamlink.recipe import PARAMETERS, SEED_MAX, Parameter, Recipe, RecipeError
 
 ROWS = list(PARAMETERS.values())
 NUMBERS = [row for row in ROWS if row.kind in (int, float)]
@@ -18,7 +19,7 @@ SWITCHES = [row for row in ROWS if row.kind is bool]
 TEXTS = [row for row in ROWS if row.kind is str]
 
 
-def named(rows: list[Parameter]) -> Any:
+def named(rows: list[Parameter]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("row", rows, ids=[row.name for row in rows])
 
 
