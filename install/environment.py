@@ -119,20 +119,31 @@ def build(environment: Environment, checkout: Path, log: Path) -> None:
     Raises:
         InstallError: with what to do.
     """
-    _check_python()
+    make(environment)
     folder = environment.folder
-    if not environment.works():
-        _check_room(folder.parent)
-        can_have_pip = _prepare_venv()
-        _clear(folder)
-        print(f"Making an environment of Dreamlayer's own in {folder}", flush=True)
-        options = [] if can_have_pip else ["--without-pip"]
-        _make([sys.executable, "-m", "venv", *options, str(folder)], folder)
     print("Fetching the libraries; PyTorch is large, this can take minutes", flush=True)
     stamp = fingerprint(checkout)  # before, lest a change meanwhile go unnoticed
     (folder / STAMP).unlink(missing_ok=True)
     _install(environment, checkout, log)
     (folder / STAMP).write_text(stamp, encoding="utf-8")
+
+
+def make(environment: Environment) -> None:
+    """Make the environment, with nothing in it yet, unless it is there and works.
+
+    Raises:
+        InstallError: with what to do.
+    """
+    _check_python()
+    folder = environment.folder
+    if environment.works():
+        return
+    _check_room(folder.parent)
+    can_have_pip = _prepare_venv()
+    _clear(folder)
+    print(f"Making an environment of Dreamlayer's own in {folder}", flush=True)
+    options = [] if can_have_pip else ["--without-pip"]
+    _run([sys.executable, "-m", "venv", *options, str(folder)], folder)
 
 
 def pip_command(environment: Environment) -> list[str]:
@@ -222,7 +233,7 @@ def _clear(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _make(argv: Sequence[str], folder: Path) -> None:
+def _run(argv: Sequence[str], folder: Path) -> None:
     done = subprocess.run(argv, env=clean_environ(), capture_output=True, check=False)
     if done.returncode != 0:
         words = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()

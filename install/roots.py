@@ -12,7 +12,6 @@ need root's rights on a Debian machine: `why_not` says in a sentence what is mis
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -25,6 +24,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: no roots there, and no lock
+    fcntl = None  # type: ignore[assignment]
 
 SUITES = ("trixie", "forky")  # Krita 5.2 and GIMP 3.0; Krita 5.3 and GIMP 3.2
 
@@ -189,6 +193,9 @@ def _with_environment(
 @contextmanager
 def locked(path: Path, log: Log) -> Iterator[None]:
     """Hold a lock file that other runs respect; the system frees it if this process dies."""
+    if fcntl is None:
+        yield
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
         try:

@@ -6,13 +6,15 @@ outside (HDR, wide gamut) survives, only the network sees it clipped.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamlink.messages import Frame
 from dreamlink.picture import Picture
 
-Raw = NDArray[np.generic]  # (height, width, samples) as on the wire
+Raw = NDArray[Any]  # (height, width, samples) as on the wire
 Plane = NDArray[np.float32]  # (height, width, 1 or 3)
 Mask = NDArray[np.uint8]  # (height, width), 255 = all
 
@@ -72,7 +74,7 @@ def clip_alpha(raw: Raw, picture: Picture, mask: Mask) -> None:
 
 
 def _top(raw: Raw) -> np.float32:
-    return np.float32(np.iinfo(raw.dtype).max)  # type: ignore[arg-type]
+    return np.float32(np.iinfo(raw.dtype).max)
 
 
 def _encoded(linear: Plane) -> Plane:
