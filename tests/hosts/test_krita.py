@@ -60,6 +60,7 @@ def test_quitting_krita_ends_its_dream(
     host: HostSession, trouble: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trouble.facts()
+    assert "has been deleted" not in trouble.stdout, "the panel's widgets were used after their end"
     monkeypatch.setenv("DREAMLAYER_HOME", str(host.data))
     end = time.monotonic() + 20  # the tile in work is finished first
     while jobs := daemons_jobs():

@@ -53,13 +53,13 @@ class Job:
         """Stop at once; the daemon is told, its answer is not waited for."""
         if self.over:
             return
-        self._tell_daemon_to_stop()
+        self.tell_daemon_to_stop()
         self._end(State.CANCELLED, "Cancelled: nothing was changed.")
 
     def fail(self, reason: str) -> None:
         """End the dream with a sentence for the user."""
         if not self.over:
-            self._tell_daemon_to_stop()
+            self.tell_daemon_to_stop()
             self._end(State.FAILED, reason)
 
     def waiting(self, sentence: str) -> None:
@@ -111,7 +111,7 @@ class Job:
         self.fraction = 1.0
         self._end(State.DONE, f"Dreamed in {report['seconds']:.1f} s with seed {recipe.seed}.")
 
-    def _tell_daemon_to_stop(self) -> None:
+    def tell_daemon_to_stop(self) -> None:
         try:
             if self._dream is not None:
                 self._dream.cancel()

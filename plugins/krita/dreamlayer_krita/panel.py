@@ -13,7 +13,7 @@ from dreamlink.recipe import RecipeError
 
 from . import document
 from .form import Form
-from .guard import guarded
+from .guard import guarded, log
 from .job import Job
 from .link import Link
 from .qt import QtCore, QtWidgets
@@ -36,8 +36,8 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         self._remembered()
         notifier = Krita.instance().notifier()
         notifier.setActive(True)
-        notifier.applicationClosing.connect(guarded(self._close, self._fail))
-        self.destroyed.connect(guarded(lambda *_: self._link.close(), self._fail))
+        for end in (notifier.applicationClosing, self.destroyed):  # the latter with its window
+            end.connect(guarded(lambda *_: self._close(), log.error))
 
     def dream(self) -> None:
         """Dream on the active layer, or say why not; raises nothing."""
@@ -126,8 +126,10 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
             self._say(sentence)
 
     def _close(self) -> None:
-        if self._job is not None:
-            self._job.cancel()
+        """Leave no dream behind; our widgets may be gone by now."""
+        job, self._job = self._job, None
+        if job is not None:
+            job.tell_daemon_to_stop()
         self._link.close()
 
     def _remember(self, recipe: dict[str, Any]) -> None:
