@@ -17,6 +17,7 @@ from dreamlink.picture import Picture
 from dreamlink.recipe import Recipe
 
 FAKE = [sys.executable, str(Path(__file__).parent / "fake_daemon.py")]
+SLOW = 905  # the kind of trouble that is a second tile of 2 s
 SOON = 20.0  # seconds; generous, as the machine may be busy
 
 

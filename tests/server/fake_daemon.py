@@ -18,6 +18,7 @@ from dreamlayer.server.serve import serve
 from dreamlink.messages import DreamRequest, Frame
 from dreamlink.picture import Picture
 
+SLOW = 905
 TURNED = bytes([*range(1, 256), 0])
 TILE = 0.05  # seconds
 TROUBLE = {
@@ -46,9 +47,9 @@ class FakeStudio:
         self, request: DreamRequest, frames: Sequence[Frame]
     ) -> Generator[Any, None, SimpleNamespace]:
         number = (*request.recipe.channel_numbers(), 1)[0]
-        tiles = number if number < 900 else 1
+        tiles = number if number < 900 else 2
         for tile in range(tiles):
-            time.sleep(TILE)
+            time.sleep(2.0 if tile and number == SLOW else TILE)
             if number in TROUBLE:
                 raise TROUBLE[number]
             yield SimpleNamespace(

@@ -20,7 +20,17 @@ from dreamlink import discovery, launch
 from dreamlink.client import Client, LinkError
 from dreamlink.discovery import DaemonInfo
 from dreamlink.dream import State
-from tests.server.daemons import FAKE, SOON, Daemon, ask, finish, receive, start_dream, wait_until
+from tests.server.daemons import (
+    FAKE,
+    SLOW,
+    SOON,
+    Daemon,
+    ask,
+    finish,
+    receive,
+    start_dream,
+    wait_until,
+)
 
 
 @pytest.fixture
@@ -95,6 +105,21 @@ def test_it_stops_in_bounded_time_while_the_studio_is_being_loaded(home: Path) -
     assert time.monotonic() - began < 2.5
 
 
+def test_a_daemon_that_takes_its_time_to_stop_is_not_found_any_more(own_daemon: Daemon) -> None:
+    with contextlib.closing(own_daemon.connect()) as client:
+        dream = start_dream(client, SLOW)
+        finish(client, dream, lambda d: d.state is State.RUNNING)
+        ask(client, "stop")
+        wait_until(lambda: not own_daemon.published)
+        assert own_daemon.process.poll() is None
+        refused = start_dream(client, 1)
+        finish(client, refused)
+        assert "stopping" in refused.text
+        finish(client, dream)
+        assert dream.state is State.CANCELLED
+    assert own_daemon.wait() == 0
+
+
 def test_hello_and_status_are_answered_while_the_studio_is_being_loaded(home: Path) -> None:
     marker = home.parent / "loading"
     daemon = Daemon(home, str(marker))  # loads for 3 s
@@ -142,6 +167,15 @@ def test_a_client_starts_a_daemon_and_says_so(launched: list[Client]) -> None:
     running = launch.connect_to_running()
     assert running is not None
     running.close()
+
+
+def test_an_unexpected_failure_is_told_with_the_place_of_the_log(launched: list[Client]) -> None:
+    with contextlib.closing(launch.connect(FAKE)) as client:
+        dream = start_dream(client, 903)
+        finish(client, dream)
+    log = discovery.home() / "daemon.log"
+    assert str(log) in dream.text
+    assert "KeyError" in log.read_text()
 
 
 def test_many_clients_at_once_start_one_daemon(launched: list[Client]) -> None:

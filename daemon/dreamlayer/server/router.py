@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import zmq
-from dreamlink import VERSION
-from dreamlink.client import MESSAGE_MAX
-from dreamlink.messages import PROTOCOL, DreamRequest, Frame, Header, MessageError, pack, unpack
 
 from dreamlayer.models.zoo import MODELS
 from dreamlayer.server.access import Doorkeeper
 from dreamlayer.server.channel import Channel, Outgoing
 from dreamlayer.server.jobs import Job, Worker
+from dreamlink import VERSION
+from dreamlink.client import MESSAGE_MAX
+from dreamlink.messages import PROTOCOL, DreamRequest, Frame, Header, MessageError, pack, unpack
 
 if TYPE_CHECKING:
     from dreamlayer.studio import Studio
@@ -212,10 +212,7 @@ class Router:
     def _send(self, message: Outgoing) -> None:
         """Send without waiting; what a client has no room for goes later, progress not at all."""
         peer, header, frames = message
-        in_line = any(waiting.peer == peer for waiting in self._late)
         try:
-            if in_line:
-                raise zmq.Again
             self._socket.send_multipart([peer, pack(header), *frames], zmq.DONTWAIT, copy=False)
         except zmq.Again:
             if header["op"] != "progress":
