@@ -57,11 +57,16 @@ class Finished:
 
 
 class Studio:
-    """Turns requests into pixels. One thread at a time."""
+    """Turns requests into pixels. One thread at a time.
+
+    The network of the default recipe is loaded at once, so that the first dream needn't wait.
+    """
 
     def __init__(self) -> None:
         self._networks: dict[tuple[str, str, str], Network] = {}
-        self.device = _describe_device(_device("auto"))
+        device = _device("auto")
+        self.device = _describe_device(device)
+        self._network(Recipe(), device)
 
     @property
     def networks(self) -> list[str]:
