@@ -7,9 +7,10 @@ import secrets
 import time
 
 import zmq
+from filelock import BaseFileLock, FileLock, Timeout
+
 from dreamlink import discovery
 from dreamlink.client import USER
-from filelock import BaseFileLock, FileLock, Timeout
 
 LOCK_FILE = "daemon.lock"
 PATIENCE = 20.0  # seconds to wait for a daemon that is just starting or stopping

@@ -13,11 +13,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from dreamlink.messages import DreamRequest, Frame, Header
-
 from dreamlayer.models.zoo import MissingWeights
 from dreamlayer.server.channel import Outgoing
 from dreamlayer.server.progress import Reporter
+from dreamlink.messages import DreamRequest, Frame, Header
 
 if TYPE_CHECKING:
     from dreamlayer.studio import Finished, Studio
@@ -81,6 +80,8 @@ class Worker:
             ahead = len(self._jobs())
             self._queue.append(job)
             self._changed.notify()
+        if self._device is None:
+            self._answer(job, {"op": "progress", "fraction": 0.0, "text": WARM_UP})
         return ahead
 
     def cancel(self, peer: bytes, job_id: str) -> None:
@@ -196,8 +197,6 @@ class Worker:
 
     def _dream(self, job: Job) -> Finished | None:
         """The result, or None if the dream was cancelled."""
-        if self._studio is None:
-            self._answer(job, {"op": "progress", "fraction": 0.0, "text": WARM_UP})
         reporter = Reporter(job.request, lambda header, frames: self._answer(job, header, frames))
         steps = self._load_studio().dream(job.request, job.frames)
         with contextlib.closing(steps):

@@ -9,12 +9,11 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from dreamlayer.server import access
+from dreamlayer.server.router import Router
 from dreamlink import VERSION, discovery
 from dreamlink.discovery import DaemonInfo
 from dreamlink.messages import PROTOCOL
-
-from dreamlayer.server import access
-from dreamlayer.server.router import Router
 
 if TYPE_CHECKING:
     from dreamlayer.studio import Studio
