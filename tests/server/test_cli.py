@@ -169,7 +169,7 @@ def test_what_a_jpeg_cannot_hold_is_said(tmp_path: Path) -> None:
 
 
 def test_a_progress_bar_is_shown_on_a_terminal_only(photo: Path, tmp_path: Path) -> None:
-    command = ["dream", str(photo), "-o", str(tmp_path / "out.png"), *QUICK, "--steps", "3"]
+    command = ["dream", str(photo), "-o", str(tmp_path / "out.png"), *QUICK, "--steps", "30"]
     terminal, other_end = pty.openpty()
     fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     with subprocess.Popen([*COMMAND, *command], stdout=subprocess.PIPE, stderr=other_end) as shown:
