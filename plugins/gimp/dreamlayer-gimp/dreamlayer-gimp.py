@@ -65,11 +65,12 @@ class Dreamlayer(Gimp.PlugIn):  # type: ignore[misc]  # GIMP's classes have no t
             from dreamlayer_gimp import arguments
 
             arguments.add_to(procedure)
-        procedure.add_core_object_array_return_value(
-            "layers",
-            "Layers",
-            "The new layers",
-            Gimp.Layer.__gtype__,
+        # A list holds no references: it would crash GIMP if the image was closed meanwhile.
+        procedure.add_layer_return_value(
+            "layer",
+            "Layer",
+            "The new layer, the topmost if there are several; the image's selected layers are all",
+            True,
             GObject.ParamFlags.READWRITE,
         )
         return procedure

@@ -29,18 +29,18 @@ RGB, GRAY = Gimp.ImageBaseType.RGB, Gimp.ImageBaseType.GRAY
 
 @dataclass
 class Answer:
-    """What a call of the procedure gave: its status, the new layers, the sentence if it failed."""
+    """What a call of the procedure gave: its status, what it returned, why it failed."""
 
     status: int
-    layers: list[Any]
+    returned: Any
     text: str
 
     @property
     def layer(self) -> Any:
-        """The one new layer of a call that went well."""
+        """The new layer of a call that went well."""
         assert self.status == SUCCESS, self
-        assert len(self.layers) == 1, self
-        return self.layers[0]
+        assert self.returned is not None
+        return self.returned
 
 
 def deep_dream(
@@ -56,8 +56,8 @@ def deep_dream(
         config.set_property(name.replace("_", "-"), value)
     answer = procedure.run(config)
     status = int(answer.index(0))
-    layers = answer.get_core_object_array(1) if status == SUCCESS else []
-    return Answer(status, list(layers), Gimp.get_pdb().get_last_error())
+    returned = answer.index(1) if status == SUCCESS else None
+    return Answer(status, returned, Gimp.get_pdb().get_last_error())
 
 
 def open_photo() -> tuple[Any, Any]:
@@ -173,12 +173,13 @@ def as_stored(image: Any, kind: Any, size: tuple[int, int], form: str, data: byt
     return stored
 
 
-def run_checks(checks: dict[str, Any]) -> None:
+def run_checks(checks: dict[str, Any], after_each: Callable[[], None] = lambda: None) -> None:
     """Run every function whose name begins with check_; the verdict says "ok" or what was wrong."""
     for name, check in checks.items():
         if name.startswith("check_"):
             started = time.monotonic()
             case.verdict(**{name: outcome(check)})
+            after_each()
             print(f"{name}: {time.monotonic() - started:.1f} s")
 
 

@@ -1,8 +1,8 @@
 """Inside GIMP with its windows: the dialog, the progress, Cancel, and the undo history."""
 
-import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -24,16 +24,27 @@ from desk import (
 from gi.repository import Gimp
 
 DIALOG, PROGRESS = "^Deep Dream$", "^Dreaming$"
+SEARCH = ["search", "--onlyvisible"]
 INTERACTIVE, LAST = Gimp.RunMode.INTERACTIVE, Gimp.RunMode.WITH_LAST_VALS
-ASKED = {"layer": "features.7", "octaves": 3, "steps": 8, "seed": 11}
+ASKED = {"layer": "features.7", "octaves": 3, "steps": 20, "seed": 11}
 ENDLESS = {**FAST, "steps": 500, "octaves": 8}
+
+
+displays = []
 
 
 def show(image):
     """Open a window on the image and wait until it is there."""
-    Gimp.Display.new(image)
+    displays.append(Gimp.Display.new(image))
     Gimp.displays_flush()
     on_image(image)
+
+
+def close_all():
+    while displays:
+        display = displays.pop()
+        if display.is_valid():
+            display.delete()
 
 
 def keys_to(image, *keys):
@@ -65,26 +76,28 @@ def shot(name):
     assert path.stat().st_size > 20_000, "the screen is black"
 
 
-def seen(name):
-    """Whether the screenshot that a window was to trigger has been taken in this run."""
-    path = Path(os.environ["DREAMLAYER_HOME"]).parent / f"{name}.seen"
-    return path.exists()
+seen = set()  # names of the screenshots that show the window they were taken for
 
 
-def on_progress(*keys, name, delay):
-    mark = Path(os.environ["DREAMLAYER_HOME"]).parent / f"{name}.seen"
-    case.on_window(PROGRESS, *keys, screenshot=name, delay=delay)
-    subprocess.Popen(
-        ["sh", "-ec", f"xdotool search --sync --onlyvisible --name '{PROGRESS}'; touch {mark}"],
-        stdout=subprocess.DEVNULL,
-    )
+def on_window(title, *keys, name="", delay=1.0):
+    """When a window has been there for `delay` seconds: a screenshot, then keys; in a thread."""
+
+    def watch():
+        case.xdotool(*SEARCH, "--sync", "--name", title, "windowactivate")
+        time.sleep(delay)
+        if name:
+            case.screenshot(name)
+            case.xdotool(*SEARCH, "--name", title)  # fails if the window is gone
+            seen.add(name)
+        for key in keys:
+            case.xdotool("key", key)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def own_step(image):
     """A step of the user's in the undo history, so that one undo too many is noticed."""
-    own = Gimp.Layer.new(
-        image, "own", 8, 8, Gimp.ImageType.RGBA_IMAGE, 100, Gimp.LayerMode.NORMAL
-    )
+    own = Gimp.Layer.new(image, "own", 8, 8, Gimp.ImageType.RGBA_IMAGE, 100, Gimp.LayerMode.NORMAL)
     image.insert_layer(own, None, 0)
     return own
 
@@ -94,12 +107,10 @@ def check_interactive_and_undo():
     own = own_step(image)
     show(image)
     before = snapshot(image)
-    case.on_window(DIALOG, "Return", screenshot="dialog")
-    on_progress(name="starting", delay=0.7)  # no daemon runs yet
-    on_progress(name="progress", delay=7)
+    on_window(DIALOG, "Return", name="dialog")
+    on_window(PROGRESS, name="starting", delay=0.7)  # no daemon runs yet
     layer = deep_dream(image, [source], INTERACTIVE, **ASKED).layer
-    assert seen("starting")
-    assert seen("progress")
+    assert seen == {"dialog", "starting"}, seen
     time.sleep(1)
     shot("result")
     assert image.get_layers() == [own, layer, source]
@@ -130,12 +141,12 @@ def check_cancel():
     show(image)
     image.clean_all()
     before = snapshot(image)
-    case.on_window(DIALOG, "Return")
-    on_progress("alt+c", name="cancel", delay=4)
+    on_window(DIALOG, "Return")
+    on_window(PROGRESS, "alt+c", name="progress", delay=3)
     started = time.monotonic()
     answer = deep_dream(image, [source], INTERACTIVE)
     assert answer.status == CANCEL, answer
-    assert seen("cancel")
+    assert "progress" in seen
     assert time.monotonic() - started < 20
     assert snapshot(image) == before
     jobs = daemon_status()
@@ -147,7 +158,7 @@ def check_dialog_cancelled():
     image, source = photo_part()
     image.clean_all()
     before = snapshot(image)
-    case.on_window(DIALOG, "Escape")
+    on_window(DIALOG, "Escape")
     assert deep_dream(image, [source], INTERACTIVE).status == CANCEL
     assert snapshot(image) == before
 
@@ -190,16 +201,29 @@ def check_layer_removed_while_it_dreams():
 
 
 def check_image_closed_while_it_dreams():
+    other, layer = photo_part(230, 100)
+    show(other)
     image, source = photo_part(220, 100)
     show(image)
     image.clean_all()
-    later(3, image, "ctrl+w")
+    later(2, image, "ctrl+w")
     answer = deep_dream(image, [source], **ENDLESS)
     assert "The image was closed" in answer.text, answer
     assert not image.is_valid()
+    assert deep_dream(other, [layer], **FAST).status == SUCCESS
+
+
+def check_only_image_closed_while_it_dreams():
+    """GIMP then keeps both window and image for the call, so the dream comes to its end."""
+    image, source = photo_part(240, 100)
+    show(image)
+    image.clean_all()
+    later(0.5, image, "ctrl+w")
+    deep_dream(image, [source], **{**FAST, "steps": 30})
+    until(lambda: not image.is_valid(), "the image was not closed")
     other, layer = photo_part()
     assert deep_dream(other, [layer], **FAST).status == SUCCESS
 
 
-run_checks(dict(globals()))
+run_checks(dict(globals()), after_each=close_all)
 case.verdict(finished=True)

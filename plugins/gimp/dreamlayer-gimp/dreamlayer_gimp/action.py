@@ -7,9 +7,10 @@ import sys
 import traceback
 from typing import Any
 
+from gi.repository import Gegl, Gimp, GLib, GObject
+
 from dreamlink.client import LinkError
 from dreamlink.recipe import Recipe, RecipeError
-from gi.repository import Gegl, Gimp, GLib
 
 from . import arguments, result, source
 from .dreaming import connect, dream
@@ -23,7 +24,7 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
     """Serve one call; whatever goes wrong becomes a sentence, and the image stays as it was."""
     Gegl.init(None)
     try:
-        _deep_dream(procedure, run_mode, image, drawables, config)
+        layer = _deep_dream(procedure, run_mode, image, drawables, config)
     except Cancelled:
         return procedure.new_return_values(STATUS.CANCEL, None)
     except (Refused, RecipeError, LinkError) as error:
@@ -32,16 +33,16 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
         traceback.print_exc(file=sys.stderr)
         kind = type(error).__name__
         return _failure(procedure, f"Deep Dream failed by a mistake of its own ({kind}: {error}).")
-    # The new layers are the selected ones now, and GIMP's answer to this has the form of ours.
-    asked = Gimp.get_pdb().lookup_procedure("gimp-image-get-selected-layers")
-    config = asked.create_config()
-    config.set_property("image", image)
-    return asked.run(config)
+    values = procedure.new_return_values(STATUS.SUCCESS, None)
+    values.remove(1)
+    values.insert(1, GObject.Value(Gimp.Layer.__gtype__, layer))
+    return values
 
 
 def _deep_dream(
     procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any
-) -> None:
+) -> Any:
+    """Dream on all drawables; the new layer, or the topmost of several."""
     if not drawables:
         raise Refused("No layer is selected: select the one to dream on in the Layers dialog.")
     for drawable in drawables:
@@ -50,13 +51,18 @@ def _deep_dream(
         raise Cancelled
     recipe = arguments.recipe(config)
     with contextlib.closing(progress_for(run_mode)) as progress:
-        _dream_all(image, drawables, recipe, progress)
+        made = _dream_all(image, drawables, recipe, progress)
+    result.insert(image, made)
     Gimp.displays_flush()
+    return image.get_selected_layers()[0]
 
 
-def _dream_all(image: Any, drawables: list[Any], recipe: Recipe, progress: Progress) -> None:
-    """All dreams first, then all layers at once: a call that fails or is cancelled adds none."""
-    made: list[tuple[source.Source, Any]] = []
+Made = list[tuple[source.Source, Any]]
+
+
+def _dream_all(image: Any, drawables: list[Any], recipe: Recipe, progress: Progress) -> Made:
+    """The dreams as layers outside the image: a call that fails or is cancelled adds none."""
+    made: Made = []
     try:
         with contextlib.closing(connect(progress)) as client:
             for index, drawable in enumerate(drawables):
@@ -73,7 +79,7 @@ def _dream_all(image: Any, drawables: list[Any], recipe: Recipe, progress: Progr
             if layer.is_valid():
                 layer.delete()
         raise
-    result.insert(image, made)
+    return made
 
 
 def _failure(procedure: Any, text: str) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dreamlink.recipe import PARAMETERS, Parameter, Recipe
 from gi.repository import GObject
+
+from dreamlink.recipe import PARAMETERS, Parameter, Recipe
 
 from .errors import Refused
 

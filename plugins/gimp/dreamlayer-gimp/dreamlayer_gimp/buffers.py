@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from gi.repository import Babl, Gegl
+
 from dreamlink.messages import Frame
 from dreamlink.picture import Region
-from gi.repository import Babl, Gegl
 
 STRIP = 1 << 30  # bytes read or written at once; GEGL crashes beyond 4 GiB
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from gi.repository import Gimp
+
 from dreamlink.dream import layer_name
 from dreamlink.messages import Frame
 from dreamlink.picture import Region
 from dreamlink.recipe import Recipe
-from gi.repository import Gimp
 
 from . import buffers
 from .source import Source, mask_form

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gi.repository import Babl, Gimp
+
 from dreamlink.messages import DreamRequest, Frame
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe import Recipe
-from gi.repository import Babl, Gimp
 
 from . import buffers
 from .errors import Refused
@@ -52,6 +53,7 @@ class Source:
         form: babl's name of that layout; the result is written with the same.
         corner: the region's top-left corner in the image's coordinates.
         mask: the selection in the region (`mask_form`), None where nothing is selected.
+        window: the display that the call came from; None where there are no windows.
     """
 
     image: Any
@@ -62,6 +64,7 @@ class Source:
     form: str
     corner: tuple[int, int]
     mask: Frame | None
+    window: Any
 
     @classmethod
     def of(cls, image: Any, drawable: Any, context: int) -> Source:
@@ -85,7 +88,8 @@ class Source:
             buffer = image.get_selection().get_buffer()
             selection = buffers.read(buffer, region.moved(left, top), mask_form(layout))
         corner = (left + region.x, top + region.y)
-        return cls(image, drawable, region, seen, layout, form, corner, selection)
+        window = Gimp.default_display()
+        return cls(image, drawable, region, seen, layout, form, corner, selection, window)
 
     def request(self, recipe: Recipe) -> DreamRequest:
         region = self.region.moved(-self.seen.x, -self.seen.y)
@@ -97,7 +101,9 @@ class Source:
 
     def check_still_there(self) -> None:
         """Raise Refused if the dream has no place any more."""
-        if not self.image.is_valid():
+        # GIMP keeps an image that is closed while a call works on it until the call is over.
+        closed = self.window is not None and not self.window.is_valid()
+        if closed or not self.image.is_valid():
             raise Refused("The image was closed while its layer dreamed, so the dream was stopped.")
         if not self.drawable.is_valid():
             raise Refused("The layer was removed while it dreamed, so the dream was stopped.")
