@@ -105,6 +105,12 @@ def test_strength_0_is_the_source_bit_for_bit(photo: Path, tmp_path: Path) -> No
     assert np.array_equal(array(tmp_path / "out.png"), array(photo))
 
 
+def test_a_selection_comes_back_to_where_it_was_taken_from(photo: Path, tmp_path: Path) -> None:
+    selected = ("--select", "60,50,70,40", "--context", "16", "--strength", "0")
+    good("dream", photo, "-o", tmp_path / "out.png", *QUICK, *selected)
+    assert np.array_equal(array(tmp_path / "out.png"), array(photo))
+
+
 def test_a_selection_leaves_every_pixel_outside_as_it_was(photo: Path, tmp_path: Path) -> None:
     good("dream", photo, "-o", tmp_path / "out.png", *QUICK, "--select", "60,50,70,40")
     source, result = array(photo), array(tmp_path / "out.png")

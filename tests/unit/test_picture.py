@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dreamlink.picture import CURVES, DEPTHS, MAX_SIDE, ORDERS, Picture, PictureError, Region
-from dreamlink.picture import region_of as region_of_values
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dreamlink.picture import CURVES, DEPTHS, MAX_SIDE, ORDERS, Picture, PictureError, Region
+from dreamlink.picture import region_of as region_of_values
 
 coordinates = st.integers(-200, 200)
 regions = st.builds(Region, coordinates, coordinates, st.integers(0, 200), st.integers(0, 200))
@@ -73,6 +74,7 @@ def test_regions_that_make_no_sense_are_refused(values: Any) -> None:
 def test_a_clip_is_what_both_have_in_common(one: Region, other: Region) -> None:
     common = one.clip(other)
     assert common == other.clip(one) or common.empty
+    assert min(common.width, common.height) >= 0
     assert pixels(common) >= pixels(one) & pixels(other)
     if not common.empty:
         assert common.clip(one) == common.clip(other) == common
