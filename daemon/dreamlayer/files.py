@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dreamlink.picture import Picture
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
+
+from dreamlink.picture import Picture
 
 MAX_PIXELS = 1 << 30  # a picture that claims more is broken, or meant to fill the memory
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is below large photographs

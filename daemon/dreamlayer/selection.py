@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dreamlink.picture import PictureError, Region, region_of
 from PIL import Image
 
 from dreamlayer.files import Source
+from dreamlink.picture import PictureError, Region, region_of
 
 
 @dataclass(frozen=True)

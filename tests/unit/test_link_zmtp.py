@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import zmq
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dreamlink.client import Client, StaleDaemon
 from dreamlink.discovery import DaemonInfo
 from dreamlink.zmtp import Dealer, Refused, ZmtpError
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 USER, PASSWORD = "dreamlayer", "secret"
 SOON = 20.0

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from dreamlink.messages import (
     HEADER_MAX,
     DreamRequest,
@@ -15,8 +18,6 @@ from dreamlink.messages import (
 )
 from dreamlink.picture import Picture, PictureError, Region
 from dreamlink.recipe import Recipe, RecipeError
-from hypothesis import given
-from hypothesis import strategies as st
 
 PICTURE = Picture(12, 10, "U16", "RGBA")
 plain = st.one_of(
