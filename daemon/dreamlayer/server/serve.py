@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 def real_studio() -> Studio:
     """What dreams; imports torch, so only the compute thread may call it."""
+    # torch's threads wait for each other by spinning. Beside a busy host, which is the rule here,
+    # that makes a dream several times slower; asleep they cost nothing.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from dreamlayer.studio import Studio
 
     return Studio()

@@ -1,8 +1,12 @@
-"""Property tests in the time that a busy machine leaves them."""
+"""Tests on a busy machine: property tests take the time they get, torch's threads give way."""
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported, see server/serve.py
 
 settings.register_profile(
     "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
