@@ -20,7 +20,7 @@ from install.errors import InstallError
 from install.own import Own, greet_daemon, stop_daemon
 from install.places import GimpPlace, KritaPlace, Machine, NewGimp
 
-SAMPLE = Path("install", "chelsea.png")
+SAMPLE = Path("tests", "pictures", "chelsea.png")
 SAMPLE_SEED = "7"
 GIMP_START_TIMEOUT = 180.0  # seconds for GIMP's first start
 
