@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dreamlayer.models import convert_squeezenet, zoo
-from dreamlayer.models.convert_squeezenet import UntrustedPickle
 from safetensors import safe_open
 from safetensors.numpy import load
+
+from dreamlayer.models import convert_squeezenet, zoo
+from dreamlayer.models.convert_squeezenet import UntrustedPickle
 
 FIRES = {2: (64, 16, 64), 3: (128, 16, 64), 4: (128, 32, 128), 5: (256, 32, 128)}
 FIRES |= {6: (256, 48, 192), 7: (384, 48, 192), 8: (384, 64, 256), 9: (512, 64, 256)}

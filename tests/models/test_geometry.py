@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from dreamlayer.models import geometry
-from dreamlayer.models.network import _Truncated
-from dreamlayer.models.torchvision_import import import_torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+
+from dreamlayer.models import geometry
+from dreamlayer.models.network import _Truncated
+from dreamlayer.models.torchvision_import import import_torchvision
 
 
 def measure(name: str, layer: str, **options: bool) -> geometry.Geometry:

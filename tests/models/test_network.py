@@ -4,12 +4,13 @@ from functools import cache
 
 import pytest
 import torch
-from dreamlayer.models import geometry, zoo
-from dreamlayer.models import network as network_module
-from dreamlayer.models.network import Network, UnknownLayer, cut, describe, resolve_layer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+
+from dreamlayer.models import geometry, zoo
+from dreamlayer.models import network as network_module
+from dreamlayer.models.network import Network, UnknownLayer, cut, describe, resolve_layer
 
 NAME = "squeezenet1_1"
 SPEC = zoo.MODELS[NAME]

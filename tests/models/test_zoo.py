@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dreamlayer.models import zoo
-from dreamlayer.models.convert_squeezenet import ORIGIN
 from PIL import Image
 from safetensors.torch import load, save_file
+
+from dreamlayer.models import zoo
+from dreamlayer.models.convert_squeezenet import ORIGIN
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 
