@@ -202,7 +202,7 @@ class HostSession:
         arguments: Mapping[str, object],
     ) -> dict[str, Any]:
         copied = shutil.copy(picture, self.pictures) if picture else None
-        seen_inside = CHECKOUT in script.resolve().parents
+        seen_inside = {CHECKOUT, self.folder.resolve()} & set(script.resolve().parents)
         runnable = script.resolve() if seen_inside else shutil.copy(script, self.folder)
         return {
             "host": host,
