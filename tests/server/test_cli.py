@@ -192,17 +192,19 @@ def test_a_progress_bar_is_shown_on_a_terminal_only(photo: Path, tmp_path: Path)
     assert good(*command)
 
 
-def _listen_to_ctrl_c() -> None:
-    """A shell lets what it runs in the background ignore Ctrl-C, these tests too."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+@pytest.fixture
+def listening_to_ctrl_c() -> Iterator[None]:
+    """A shell lets what it runs in the background ignore Ctrl-C: these tests and their children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.usefixtures("listening_to_ctrl_c")
 def test_ctrl_c_cancels_the_dream(photo: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.png"
     command = [*COMMAND, "dream", str(photo), "-o", str(output), "--steps", "500", "--octaves", "4"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_listen_to_ctrl_c
-    ) as dreaming:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as dreaming:
         wait_until(lambda: "running" in good("status"))
         began = time.monotonic()
         dreaming.send_signal(signal.SIGINT)
