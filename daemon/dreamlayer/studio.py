@@ -5,7 +5,7 @@ This is what the daemon's compute thread calls; importing it imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from dreamlink.messages import DreamRequest, Frame
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe import Recipe
 
+STRIP = 128  # rows
 NETWORKS_KEPT = 4  # cut networks; a cut at another layer is another one
 
 
@@ -94,30 +95,21 @@ class Studio:
         network = self._network(recipe, device)
 
         raw = pixels.view(frames[0], request.picture)
-        planes = pixels.colours(raw, request.picture)
-        source = _to_tensor(pixels.for_network(planes), device)
+        source = _source(raw, request.picture).to(device)
         window = _window(request.region)
-        dreaming = engine.dream(source, network, recipe, window)
-        dreamt = yield from _watched(dreaming)
+        dreamt = yield from _watched(engine.dream(source, network, recipe, window))
 
-        part = np.s_[window.rows.slice(), window.columns.slice()]
+        part = (window.rows.slice(), window.columns.slice())
         mask = None
         if request.mask:
             mask = pixels.view_mask(frames[1], window.rows.length, window.columns.length)
         detail = dreamt.detail[0].permute(1, 2, 0).cpu().numpy()
-        colour_mask = None if request.clip else mask
-        result, changed = blend(planes[part], detail, recipe.strength, colour_mask)
-        final = pixels.replaced(raw[part], request.picture, result, changed)
-        if request.clip and mask is not None:
-            pixels.clip_alpha(final, request.picture, mask)
+        final = _result(raw[part], detail, request, recipe.strength, mask)
 
         gain = None
         if request.gain:
             after = source.clone()
-            whole_result = pixels.for_network(np.asarray(result, np.float32))
-            after[..., window.rows.slice(), window.columns.slice()] = _to_tensor(
-                whole_result, device
-            )
+            after[(..., *part)] = _source(final, request.result).to(device)
             gain = measures.gain(source, after, network, recipe, window)
         return Finished(
             final.tobytes(), _describe_device(device), recipe, dreamt.megapixel_steps, gain
@@ -164,9 +156,37 @@ def _preview(picture: Tensor, side: int) -> tuple[Picture, bytes]:
     return Picture(size[1], size[0], "U8", "RGB"), data
 
 
-def _to_tensor(planes: pixels.Plane, device: torch.device) -> Tensor:
-    """(height, width, 3) → (1, 3, height, width)."""
-    return torch.from_numpy(np.ascontiguousarray(planes)).permute(2, 0, 1)[None].to(device)
+def _source(raw: pixels.Raw, picture: Picture) -> Tensor:
+    """(height, width, samples) → (1, 3, height, width) for the network."""
+    source = torch.empty(1, 3, picture.height, picture.width)
+    for rows in _strips(picture.height):
+        planes = pixels.for_network(pixels.colours(raw[rows], picture))
+        source[0, :, rows] = torch.from_numpy(planes).permute(2, 0, 1)
+    return source
+
+
+def _result(
+    raw: pixels.Raw,
+    detail: pixels.Plane,
+    request: DreamRequest,
+    strength: float,
+    mask: pixels.Mask | None,
+) -> pixels.Raw:
+    """The source's pixels in the region with the detail (height, width, 3) blended in."""
+    final = np.empty(raw.shape, raw.dtype)
+    for rows in _strips(len(raw)):
+        source = pixels.colours(raw[rows], request.picture)
+        weights = None if mask is None or request.clip else mask[rows]
+        result, changed = blend(source, detail[rows], strength, weights)
+        final[rows] = pixels.replaced(raw[rows], request.picture, result, changed)
+        if mask is not None and request.clip:
+            pixels.clip_alpha(final[rows], request.picture, mask[rows])
+    return final
+
+
+def _strips(height: int) -> Iterator[slice]:
+    """Some rows at a time: what is between wire and tensor needs no room for the whole picture."""
+    return (slice(top, top + STRIP) for top in range(0, height, STRIP))
 
 
 def _window(region: Region) -> Window:

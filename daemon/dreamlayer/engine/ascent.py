@@ -62,8 +62,8 @@ class Ascent:
         total = gaussian(total, self.recipe.smooth)
         norm = total.abs().mean()
         if norm > 0:
-            x[inside] += total * (self.recipe.step_size / LEVELS / norm)
-            x[inside].clamp_(0.0, 1.0)
+            total *= self.recipe.step_size / LEVELS / norm
+            x[inside].add_(total).clamp_(0.0, 1.0)
 
     def _canvas(self, x: Tensor) -> Canvas:
         """A canvas with an apron all around, shifted over the full stride of the network.
@@ -82,5 +82,5 @@ class Ascent:
     def _noisy(self, x: Tensor) -> Tensor:
         if self.recipe.noise <= 0:
             return x
-        noise = torch.randn(x.shape, generator=self.random)
-        return x + self.recipe.noise * noise.to(x)
+        noise = torch.randn(x.shape, generator=self.random).to(x)
+        return noise.mul_(self.recipe.noise).add_(x)

@@ -91,8 +91,11 @@ def dream(
 
     detail = torch.zeros_like(source[..., :1, :1])
     for octave, (octave_size, inside) in enumerate(zip(sizes, windows, strict=True), start=1):
-        base = octaves.resize(source, octave_size).clamp(0.0, 1.0)
+        base = octaves.resize(source, octave_size)
+        if base is not source:
+            base.clamp_(0.0, 1.0)  # bicubic overshoots
         x = (base + octaves.resize(detail, octave_size)).clamp_(0.0, 1.0)
+        del detail  # it is as large as the picture
         for step in range(1, recipe.steps + 1):
             for part in ascent.step(x, inside):
                 fraction = (done + part * inside.area) / work
