@@ -162,13 +162,15 @@ def ask_daemon(
     return bytes(dream.pixels)
 
 
-def as_stored(image: Any, kind: Any, size: tuple[int, int], form: str, data: bytes) -> bytes:
-    """What a layer of the image stores when `data` is written to it: in its own precision."""
+def as_stored(
+    image: Any, kind: Any, size: tuple[int, int], form: str, data: bytes, read_form: str
+) -> bytes:
+    """What comes back, as `read_form`, when `data` is stored in the image's precision."""
     layer = Gimp.Layer.new(image, "reference", *size, kind, 100, Gimp.LayerMode.NORMAL)
     buffer = layer.get_buffer()
     buffer.set(Gegl.Rectangle.new(0, 0, *size), form, data)
     buffer.flush()
-    stored = pixels(layer)
+    stored = pixels(layer, read_form)
     layer.delete()
     return stored
 

@@ -82,7 +82,7 @@ def check_transparent_where_selected():
     layer = new_layer(image, "half", (64, 48))
     image.select_rectangle(Gimp.ChannelOps.REPLACE, 0, 0, 30, 48)
     layer.edit_fill(Gimp.FillType.WHITE)
-    image.select_rectangle(Gimp.ChannelOps.REPLACE, 70, 0, 25, 48)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 34, 0, 25, 48)
     refuse(image, [layer], "“half”", "transparent")
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import case
@@ -47,21 +48,24 @@ def close_all():
             display.delete()
 
 
-def keys_to(image, *keys):
-    """The command that types keys into the image's window, found by the size in its title."""
-    title = f"{image.get_width()}x{image.get_height()} – GIMP"
-    # Chained in one command, the keys would be sent as events that GIMP doesn't listen to.
-    activate = f"xdotool search --sync --onlyvisible --name '{title}' windowactivate --sync"
-    return "; ".join(["set -e", activate, *(f"xdotool key {key}" for key in keys)])
-
-
 def on_image(image, *keys):
-    subprocess.run(["sh", "-c", keys_to(image, *keys)], check=True, timeout=30)
+    """Type keys into the image's window."""
+    type_into(title_of(image), *keys)
 
 
 def later(seconds, image, *keys):
-    """The same from another process, while a call of Deep Dream keeps this one busy."""
-    subprocess.Popen(["sh", "-c", f"sleep {seconds}; {keys_to(image, *keys)}"])
+    """The same in a thread, while a call of Deep Dream keeps this one busy."""
+    threading.Timer(seconds, type_into, [title_of(image), *keys]).start()
+
+
+def title_of(image):
+    return f"{image.get_width()}x{image.get_height()} – GIMP"
+
+
+def type_into(title, *keys):
+    find(title)
+    for key in keys:  # chained behind the search they would be sent in a way GIMP ignores
+        case.xdotool("key", key)
 
 
 def until(condition, what, seconds=15):
@@ -76,6 +80,14 @@ def shot(name):
     assert path.stat().st_size > 20_000, "the screen is black"
 
 
+def find(title):
+    """Wait for a window and bring it to the front, which fails while it is just being made."""
+    while True:
+        with suppress(subprocess.CalledProcessError):
+            return case.xdotool(*SEARCH, "--sync", "--name", title, "windowactivate", "--sync")
+        time.sleep(0.1)
+
+
 seen = set()  # names of the screenshots that show the window they were taken for
 
 
@@ -83,7 +95,7 @@ def on_window(title, *keys, name="", delay=1.0):
     """When a window has been there for `delay` seconds: a screenshot, then keys; in a thread."""
 
     def watch():
-        case.xdotool(*SEARCH, "--sync", "--name", title, "windowactivate")
+        find(title)
         time.sleep(delay)
         if name:
             case.screenshot(name)
@@ -106,6 +118,7 @@ def check_interactive_and_undo():
     image, source = open_photo()
     own = own_step(image)
     show(image)
+    case.xdotool("mousemove", "5", "5")  # no tooltip in the way
     before = snapshot(image)
     on_window(DIALOG, "Return", name="dialog")
     on_window(PROGRESS, name="starting", delay=0.7)  # no daemon runs yet
@@ -133,6 +146,25 @@ def check_last_values_are_those_of_the_dialog():
     recipe = recipe_of(deep_dream(image, [source], LAST).layer)
     told = {name: recipe[name] for name in ASKED}
     assert told == ASKED, told
+
+
+def check_called_by_the_user():
+    """Found in GIMP's search of all actions, as a menu click does; then repeated by Ctrl+F."""
+    image, _ = photo_part(200, 120)
+    show(image)
+    on_image(image, "slash")
+    time.sleep(1)
+    case.xdotool("type", "Deep Dream")
+    time.sleep(1)
+    case.screenshot("search")
+    on_window(DIALOG, "Return")
+    case.xdotool("key", "Down", "Return")
+    until(lambda: len(image.get_layers()) == 2, "no dream came", 40)
+    on_image(image, "ctrl+f")
+    until(lambda: len(image.get_layers()) == 3, "Ctrl+F did not repeat the dream", 40)
+    first, second = (recipe_of(layer) for layer in image.get_layers()[:2])
+    assert first == second
+    assert {name: first[name] for name in ASKED} == ASKED
 
 
 def check_cancel():

@@ -133,9 +133,16 @@ def _layout(image: Any, drawable: Any, seen: Region) -> tuple[Picture, str]:
     if Babl.get_name(own) in PLAIN:
         layout = Picture(seen.width, seen.height, "U8", order)
         return layout, "Y'A u8" if gray else "R'G'B'A u8"
-    form = "Y~A float" if gray else "R~G~B~A float"
-    form = Babl.get_name(Babl.format_with_space(form, Babl.format_get_space(own)))
+    plain = "Y'A float" if gray else "R'G'B'A float"
+    form = _in_space_of(own, plain)
+    if form != plain:  # another space, and its own curve (') need not be sRGB's (~)
+        form = _in_space_of(own, plain.replace("'", "~"))
     return Picture(seen.width, seen.height, "F32", order), form
+
+
+def _in_space_of(own: Any, form: str) -> str:
+    name: str = Babl.get_name(Babl.format_with_space(form, Babl.format_get_space(own)))
+    return name
 
 
 def _refuse_empty(drawable: Any, region: Region) -> None:
