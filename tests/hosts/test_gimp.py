@@ -25,6 +25,9 @@ SCRIPTS = Path(__file__).parent / "gimp"
 PHOTO = CHECKOUT / "tests" / "pictures" / "chelsea.png"
 FAST = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7, "context": 40}  # as in desk.py
 
+# What windows.py leaves out where GIMP itself, not the plug-in, can't do it.
+GIMPS_OWN_CRASHES = {("trixie", "check_only_image_closed_while_it_dreams")}
+
 
 def checks(script: str) -> list[str]:
     """The names of a script's checks; it can't be imported outside GIMP."""
@@ -88,7 +91,10 @@ def test_layer_is_the_daemons_answer_to_the_file(
 
 
 @pytest.mark.parametrize("check", checks("windows.py"))
-def test_windows(windows: dict[str, Any], check: str) -> None:
+def test_windows(host: HostSession, windows: dict[str, Any], check: str) -> None:
+    if (host.suite, check) in GIMPS_OWN_CRASHES:
+        assert check not in windows
+        return
     assert_ok(windows, check)
 
 

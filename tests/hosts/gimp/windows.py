@@ -257,5 +257,10 @@ def check_only_image_closed_while_it_dreams():
     assert deep_dream(other, [layer], **FAST).status == SUCCESS
 
 
+if Gimp.MINOR_VERSION < 2:
+    # GIMP 3.0 crashes now and then when a layer is added to an image whose window, its last one,
+    # was emptied. No plug-in can see that it was (plugins/gimp/README.md, "Traps").
+    del check_only_image_closed_while_it_dreams
+
 run_checks(dict(globals()), after_each=close_all)
 case.verdict(finished=True)
