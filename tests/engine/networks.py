@@ -18,17 +18,17 @@ class SmallNetwork:
         found = geometry.measure(module)
         self.stride, self.reach, self.local = found.stride, found.reach, found.local
         self.channels, self.minimum = found.channels, found.minimum
-        self.module = module.to(dtype).requires_grad_(False).eval()
+        self.module = self._bare = module.to(dtype).requires_grad_(False).eval()
 
     def __call__(self, x: Tensor) -> Tensor:
         return self.module(x)
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
-        shape = self.module(torch.zeros(1, 3, height, width, dtype=next(self.parameters()).dtype))
+        shape = self._bare(torch.zeros(1, 3, height, width, dtype=next(self.parameters()).dtype))
         return shape.shape[-2], shape.shape[-1]
 
     def parameters(self):
-        return self.module.parameters()
+        return self._bare.parameters()
 
 
 def pooled(dtype: torch.dtype = torch.float64) -> SmallNetwork:

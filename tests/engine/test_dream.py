@@ -52,12 +52,11 @@ def test_the_same_seed_gives_the_same_detail_and_another_seed_another(network, c
 
 
 def test_tiles_do_not_change_the_picture(network):
-    """Gate: a whole dream tiled against untiled, more than 60 dB."""
-    cat = photo("chelsea.png")
-    untiled = dreamt(cat, network, replace(QUICK, tile=8192))
-    tiled = dreamt(cat, network, replace(QUICK, tile=128))
-    assert not torch.equal(tiled, untiled)  # it was computed in another order
-    assert -10 * torch.log10((tiled - untiled).square().mean()) > 60
+    """Not in a bit, on the CPU. The default recipe is tested in tests/server/test_cli.py."""
+    woman = photo("astronaut.png")
+    untiled = dreamt(woman, network, replace(QUICK, tile=8192))
+    tiled = dreamt(woman, network, replace(QUICK, tile=128))
+    assert torch.equal(tiled, untiled)
 
 
 def test_only_the_window_is_dreamed_in_and_it_is_returned(network, cat):

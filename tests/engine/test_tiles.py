@@ -3,7 +3,17 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamlayer.engine.tiles import Span, Window, blocks, scaled, seeing, seen, tiles, whole
+from dreamlayer.engine.tiles import (
+    Span,
+    Window,
+    blocks,
+    divided,
+    scaled,
+    seeing,
+    seen,
+    whole,
+    widened,
+)
 
 STRIDES = st.sampled_from([1, 2, 4, 8, 16])
 
@@ -39,12 +49,24 @@ def test_seeing_is_just_the_cells_whose_field_meets_the_span(stride, start, leng
         assert (cell in range(*found)) == bool(field.common(span).length)
 
 
-@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 400))
-def test_tiles_cover_a_map_once(rows, columns, side):
+@given(STRIDES, st.integers(0, 40), st.integers(1, 300), st.integers(0, 400), st.integers(1, 900))
+def test_a_widened_span_holds_the_old_one_and_is_long_enough(stride, first, length, least, whole):
+    span = Span(0, whole).common(Span(first * stride, first * stride + length))
+    if not span.length:
+        return
+    wide = widened(span, least, stride, whole)
+    assert wide.start % stride == 0
+    assert 0 <= wide.start <= span.start
+    assert span.stop <= wide.stop <= whole
+    assert wide.length >= min(least, whole)
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 100))
+def test_a_divided_window_is_covered_once(rows, columns, largest):
     counted = [[0] * columns for _ in range(rows)]
-    for tile in tiles(whole(rows, columns), 4, (-5, 9), (rows * 4, columns * 4), side):
-        for row in range(*tile.cells.rows):
-            for column in range(*tile.cells.columns):
+    for block in divided(whole(rows, columns), largest):
+        for row in range(*block.rows):
+            for column in range(*block.columns):
                 counted[row][column] += 1
     assert all(count == 1 for row in counted for count in row)
 

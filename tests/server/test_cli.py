@@ -78,10 +78,9 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Done when.
 
 
-def test_the_same_seed_gives_the_same_bytes_and_tiles_do_not_matter(
-    photo: Path, tmp_path: Path
-) -> None:
-    common = ("dream", photo, "--layer", "10", "--seed", "7", "--octaves", "2", "--steps", "2")
+def test_the_same_seed_gives_the_same_bytes_and_tiles_do_not_matter(tmp_path: Path) -> None:
+    """With the default recipe: an error of rounding would grow through all of its steps."""
+    common = ("dream", CHELSEA, "--layer", "10", "--seed", "7")
     for name, tile in (("one", 2048), ("two", 2048)):
         good(*common, "--tile", tile, "-o", tmp_path / f"{name}.png")
     report = json.loads(good(*common, "--tile", 128, "-o", tmp_path / "tiles.png", "--json"))
@@ -90,7 +89,7 @@ def test_the_same_seed_gives_the_same_bytes_and_tiles_do_not_matter(
     whole = array(tmp_path / "one.png").astype(np.float64)
     error = np.mean((tiles - whole) ** 2)
     assert error == 0 or 10 * np.log10(255**2 / error) > 60
-    assert np.abs(whole - array(photo)).mean() > 1.0  # it has dreamed
+    assert np.abs(whole - array(CHELSEA)).mean() > 1.0  # it has dreamed
     assert Recipe.of(report["recipe"]).tile == 128
     assert report["seed"] == 7
     assert report["gain"] > 1.0

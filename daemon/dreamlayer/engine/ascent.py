@@ -53,12 +53,11 @@ class Ascent:
         tiled = TiledObjective(self.network, self.objective, self._canvas(x), window, self.side)
         inside = (..., window.rows.slice(), window.columns.slice())
         total = torch.zeros_like(x[inside])
-        done = 0
+        done = 0.0
         for _ in range(self.samples):
-            parts = tiled.add_gradient(self._noisy(x), total)
-            for tile, _part in zip(tiled.tiles, parts, strict=True):
-                done += tile.cells.area
-                yield done / (self.samples * tiled.cells)
+            for share in tiled.add_gradient(self._noisy(x), total):
+                done += share / self.samples
+                yield min(done, 1.0)
         total = gaussian(total, self.recipe.smooth)
         norm = total.abs().mean()
         if norm > 0:

@@ -16,7 +16,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.tiles import Span, Window
+from dreamlayer.engine.tiles import Window
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,8 @@ class Canvas:
         return self.height + self.margin, self.width + self.margin
 
     def place(self, window: Window) -> Window:
-        """A window of the picture in the canvas, with the margin behind each edge it touches."""
-        rows = _place(window.rows, self.height, self.shift[0], self.margin)
-        return Window(rows, _place(window.columns, self.width, self.shift[1], self.margin))
+        """Where a window of the picture lies in the canvas."""
+        return Window(window.rows.moved(self.shift[0]), window.columns.moved(self.shift[1]))
 
     def take(self, picture: Tensor, crop: Window) -> Tensor:
         """The canvas's pixels in `crop`, from a picture (1, C, height, width)."""
@@ -64,12 +63,6 @@ class Canvas:
             [_reflect(i - self.shift[0], self.height) for i in range(*crop.rows)],
             [_reflect(i - self.shift[1], self.width) for i in range(*crop.columns)],
         )
-
-
-def _place(span: Span, length: int, shift: int, margin: int) -> Span:
-    start = 0 if span.start == 0 else span.start + shift
-    stop = length + margin if span.stop == length else span.stop + shift
-    return Span(start, stop)
 
 
 def _reflect(index: int, length: int) -> int:

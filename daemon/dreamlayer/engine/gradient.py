@@ -1,9 +1,14 @@
 """The exact tiled gradient: the picture is computed in pieces, the result does not depend on them.
 
-For an objective L = 1/N · Σ f(a_u) over the cells u of a map, the cells are divided into blocks
-(`tiles.py`), and each block's gradient is that of its own terms alone, back-propagated to all the
-pixels which they see and added up. Each term is counted once and sees the very pixels it would
-see untiled, so the sum is the untiled gradient, up to rounding. No blending windows, no seams.
+For an objective L = 1/N · Σ f(a_u) over the cells u of a map, the picture's pixels are divided into
+blocks. The cells that see any pixel of a block are computed from all that they see (`tiles.py`);
+their terms hold all that the block's pixels contribute to L, so the gradient is complete there, and
+only there it is kept. Every pixel's gradient is thus one sum, over the same terms, in the same
+order, as it is untiled: no blending windows, no seams, and with convolutions that add up in order
+(`models/convolution.py`) no difference in a single bit.
+
+Adding up partial gradients of blocks of cells costs smaller crops, but rounds differently; that
+flips the choice of a max pool after a dozen steps, and the dream goes another way.
 """
 
 from __future__ import annotations
@@ -18,7 +23,9 @@ from torch import Tensor
 
 from dreamlayer.engine.canvas import Canvas
 from dreamlayer.engine.objectives import Objective
-from dreamlayer.engine.tiles import Tile, Window, seeing, tiles, whole
+from dreamlayer.engine.tiles import Tile, Window, divided, seeing, tile, whole
+
+LEAST_CELLS = 32  # a crop's side; for smaller maps torch adds up a convolution in another order
 
 
 class Cut(Protocol):
@@ -40,7 +47,7 @@ class TiledObjective:
     Attributes:
         canvas: how the network sees the picture.
         window: pixels of the picture; the cells that see any of them are counted.
-        side: the side of a block of cells, in pixels.
+        side: the largest side of a block, in pixels.
     """
 
     network: Cut
@@ -50,23 +57,15 @@ class TiledObjective:
     side: int
 
     @cached_property
-    def tiles(self) -> list[Tile]:
-        """The work; one tile if the network's cells see the whole picture and can't be tiled."""
-        height, width = self.canvas.size
-        rows, columns = self.network.grid(height, width)
-        if not self.network.local:
-            return [Tile(whole(rows, columns), whole(height, width))]
-        place = self.canvas.place(self.window)
-        stride, reach = self.network.stride, self.network.reach
-        cells = Window(
-            seeing(place.rows, stride, reach, rows), seeing(place.columns, stride, reach, columns)
-        )
-        return list(tiles(cells, stride, reach, self.canvas.size, self.side))
+    def counted(self) -> Window:
+        """The cells of the objective; all of them if each sees the whole picture."""
+        rows, columns = self.network.grid(*self.canvas.size)
+        return self._seeing(self.window, (rows, columns))
 
     @cached_property
-    def cells(self) -> int:
-        """How many cells are counted."""
-        return sum(tile.cells.area for tile in self.tiles)
+    def blocks(self) -> list[Window]:
+        """The window's pixels in pieces; one if the network can't be tiled."""
+        return list(divided(self.window, self.side)) if self.network.local else [self.window]
 
     def add_gradient(self, picture: Tensor, total: Tensor) -> Iterator[float]:
         """Add the gradient of the objective's mean over its cells to `total`.
@@ -76,28 +75,51 @@ class TiledObjective:
             total: (1, 3, rows, columns) of the window; changed in place.
 
         Yields:
-            after each tile its part of the objective; they add up to `value(picture)`.
+            after each block its share of the window.
         """
-        for tile in self.tiles:
-            crop = self.canvas.take(picture, tile.crop).detach().clone().requires_grad_(True)
+        for block in self.blocks:
+            piece = self._tile(self._seeing(block, self.network.grid(*self.canvas.size)))
+            crop = self.canvas.take(picture, piece.crop).detach().clone().requires_grad_(True)
             with torch.enable_grad():
-                value = self.objective.total(self._own(tile, self.network(crop)))
+                value = self.objective.total(self._own(piece, self.network(crop)))
                 # The sum is back-propagated, not the mean: 1/N would vanish in half precision.
                 (slope,) = torch.autograd.grad(value, crop)
-            self.canvas.add(total, self.window, tile.crop, slope / self.cells)
-            yield float(value.detach()) / self.cells
+            rows = block.rows.slice(self.window.rows.start)
+            columns = block.columns.slice(self.window.columns.start)
+            part = slope / self.counted.area
+            self.canvas.add(total[..., rows, columns], block, piece.crop, part)
+            yield block.area / self.window.area
 
     def value(self, picture: Tensor) -> float:
         """The objective's mean over its cells, for a picture (1, 3, height, width)."""
         total = 0.0
+        side = max(1, self.side // self.network.stride)
+        parts = divided(self.counted, side) if self.network.local else [self.counted]
         with torch.inference_mode():
-            for tile in self.tiles:
-                cells = self.network(self.canvas.take(picture, tile.crop))
-                total += float(self.objective.total(self._own(tile, cells)))
-        return total / self.cells
+            for cells in parts:
+                piece = self._tile(cells)
+                found = self.network(self.canvas.take(picture, piece.crop))
+                total += float(self.objective.total(self._own(piece, found)))
+        return total / self.counted.area
 
-    def _own(self, tile: Tile, cells: Tensor) -> Tensor:
+    def _seeing(self, window: Window, grid: tuple[int, int]) -> Window:
+        """The cells that see any pixel of a window of the picture."""
+        if not self.network.local:
+            return whole(*grid)
+        place, stride, reach = self.canvas.place(window), self.network.stride, self.network.reach
+        return Window(
+            seeing(place.rows, stride, reach, grid[0]),
+            seeing(place.columns, stride, reach, grid[1]),
+        )
+
+    def _tile(self, cells: Window) -> Tile:
+        if not self.network.local:
+            return Tile(cells, whole(*self.canvas.size))
+        stride = self.network.stride
+        return tile(cells, stride, self.network.reach, self.canvas.size, LEAST_CELLS * stride)
+
+    def _own(self, piece: Tile, cells: Tensor) -> Tensor:
         """The tile's own cells, out of the map of its crop."""
         stride = self.network.stride
-        rows = tile.cells.rows.slice(tile.crop.rows.start // stride)
-        return cells[..., rows, tile.cells.columns.slice(tile.crop.columns.start // stride)]
+        rows = piece.cells.rows.slice(piece.crop.rows.start // stride)
+        return cells[..., rows, piece.cells.columns.slice(piece.crop.columns.start // stride)]

@@ -1,12 +1,11 @@
 """Where the tiles of an exact gradient lie: integers only.
 
-The cells of the feature map are divided into blocks, each cell belongs to exactly one. A block's
-crop is all the pixels that its cells see, so that the cells have the values they would have in the
-whole picture:
+A tile is some cells of the feature map and their crop: all the pixels that they see, so that the
+cells have the values they would have in the whole picture:
 
             crop
     ┌──────────────────┐      crop begins on a multiple of the stride, so that the network's
-    │   cells' pixels  │      windows fall as they do in the whole picture;
+    │  what they see   │      windows fall as they do in the whole picture;
     │   ┌──────────┐   │      it is cut only where the picture itself ends, where the network's
     │   │  block   │   │      own border handling is the same.
     │   └──────────┘   │
@@ -89,22 +88,34 @@ def seen(cells: Span, stride: int, reach: tuple[int, int], length: int) -> Span:
     return Span(start, min(length, (cells.stop - 1) * stride + reach[1] + 1))
 
 
-def blocks(cells: Span, largest: int) -> list[Span]:
-    """Divide cells into runs of nearly the same length, none longer than `largest`."""
-    count = max(1, -(-cells.length // largest))
-    edges = [cells.start + cells.length * i // count for i in range(count + 1)]
+def blocks(span: Span, largest: int) -> list[Span]:
+    """Divide a span into runs of nearly the same length, none longer than `largest`."""
+    count = max(1, -(-span.length // largest))
+    edges = [span.start + span.length * i // count for i in range(count + 1)]
     return [Span(a, b) for a, b in pairwise(edges)]
 
 
-def tiles(
-    cells: Window, stride: int, reach: tuple[int, int], size: tuple[int, int], side: int
-) -> Iterator[Tile]:
-    """The tiles that cover `cells`, row by row.
+def divided(window: Window, largest: int) -> Iterator[Window]:
+    """Divide a window into blocks, none with a side longer than `largest`, row by row."""
+    for rows in blocks(window.rows, largest):
+        for columns in blocks(window.columns, largest):
+            yield Window(rows, columns)
 
-    `size` is the picture's (h, w); `side` the side of a block in pixels, at least one cell.
-    """
-    largest = max(1, side // stride)
-    for rows in blocks(cells.rows, largest):
-        for columns in blocks(cells.columns, largest):
-            crop = Window(seen(rows, stride, reach, size[0]), seen(columns, stride, reach, size[1]))
-            yield Tile(Window(rows, columns), crop)
+
+def widened(span: Span, least: int, stride: int, length: int) -> Span:
+    """A span of an axis, begun on a multiple of the stride, made `least` long where that fits."""
+    if span.length >= least:
+        return span
+    stop = min(length, span.start + least)
+    return Span(min(span.start, max(0, (stop - least) // stride * stride)), stop)
+
+
+def tile(
+    cells: Window, stride: int, reach: tuple[int, int], size: tuple[int, int], least: int
+) -> Tile:
+    """The tile of some cells of a picture of `size` (h, w), its crop no smaller than `least`."""
+    rows, columns = (
+        widened(seen(span, stride, reach, length), least, stride, length)
+        for span, length in zip(cells, size, strict=True)
+    )
+    return Tile(cells, Window(rows, columns))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dreamlayer.models import geometry, zoo
+from dreamlayer.models.convolution import make_reproducible
 from dreamlayer.models.torchvision_import import import_torchvision
 
 
@@ -122,6 +123,7 @@ def cut(model_name: str, layer: str, device: torch.device | str = "cpu") -> Netw
     name = resolve_layer(model_name, layer)
     preprocessing = _Preprocessing(zoo.find(model_name))
     module = nn.Sequential(preprocessing, _Truncated(zoo.load(model_name), name)).eval()
+    make_reproducible(module)
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Network(model_name, name, module, _geometry(model_name, name)).to(device)
 

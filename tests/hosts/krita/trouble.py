@@ -9,7 +9,8 @@ from krita import QLabel, QPushButton, QSpinBox, QToolButton, Selection
 
 from dreamlink import client, discovery
 
-LONG = {"octaves": 4, "steps": 200}  # never over by itself within these tests
+# Never over by itself within these tests.
+LONG = {"octaves": 4, "steps": 500, "noise": 0.1, "noise_samples": 8}
 CALL_AGAIN = "Your picture is unchanged; call Deep Dream again."
 
 
