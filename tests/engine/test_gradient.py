@@ -23,10 +23,16 @@ def tiled_gradient(network, objective, canvas, picture, window, side):
 
 
 def untiled_gradient(network, objective, canvas, picture):
-    """Autograd through the whole canvas at once, for the picture's own pixels: the definition."""
+    """Autograd through the whole canvas at once, for the picture's own pixels: the definition.
+
+    The mean is over the cells that see the picture: a last one may see its reflection alone.
+    """
+    counted = TiledObjective(
+        network, objective, canvas, whole(canvas.height, canvas.width), HUGE
+    ).counted
     seen = canvas.take(picture, whole(*canvas.size)).clone().requires_grad_(True)
     cells = network(seen)
-    value = objective.total(cells) / (cells.shape[-1] * cells.shape[-2])
+    value = objective.total(cells) / counted.area
     (slope,) = torch.autograd.grad(value, seen)
     down, right = canvas.shift
     return slope[..., down : down + canvas.height, right : right + canvas.width]
