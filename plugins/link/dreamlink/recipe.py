@@ -27,7 +27,9 @@ class Parameter:
     """One row of the table.
 
     `minimum`, `maximum` and `step` (the increment of a spin box) are None for texts and switches;
-    `main` tells whether a front end shows the parameter at once or folds it under "More".
+    `main` tells whether a front end shows the parameter at once or folds it under "More". A text
+    with `choices` is one of them. `live` parameters only say how the finished dream is laid over
+    the picture: they can be changed afterwards, without dreaming again.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Parameter:
     step: float | None = None
     unit: str = ""
     main: bool = False
+    live: bool = False
+    choices: tuple[str, ...] = ()
 
     def check(self, value: object) -> Value:
         """Return `value` as this parameter's type, or raise RecipeError with one sentence."""
@@ -47,6 +51,10 @@ class Parameter:
             if isinstance(value, bool):
                 return value
             raise RecipeError(f"{self.name} is either on or off, not {value!r}.")
+        if self.choices:
+            if isinstance(value, str) and value in self.choices:
+                return value
+            raise RecipeError(f"{self.name} is {_either(self.choices)}, not {value!r:.60}.")
         if self.kind is str:
             if isinstance(value, str) and len(value) <= 1000 and value.isprintable():
                 return value
@@ -103,6 +111,20 @@ class Recipe:
         "Amplify only these channels of the layer, e.g. 30 or 30,115. Empty: the whole layer.",
         main=True,
     )
+    pooling: str = _row(
+        "max",
+        "Pooling",
+        "How the network passes on what it finds: max as it was trained, average for smoother,"
+        " more even shapes.",
+        choices=("max", "average"),
+    )
+    start: str = _row(
+        "picture",
+        "Start from",
+        "Dream into the picture, or into noise: then the whole area is filled with what the network"
+        " imagines, and what was there is covered. Works on an empty layer.",
+        choices=("picture", "noise"),
+    )
     octaves: int = _row(
         4,
         "Octaves",
@@ -115,6 +137,13 @@ class Recipe:
         "Octave scale",
         "The ratio of one octave's size to the next.",
         minimum=1.05, maximum=3.0, step=0.05,
+    )  # fmt: skip
+    supersample: int = _row(
+        0,
+        "Octaves above",
+        "How many of the octaves are larger than the picture itself. They are reduced again in the"
+        " end: finer strokes, for several times the time.",
+        minimum=0, maximum=3, step=1,
     )  # fmt: skip
     steps: int = _row(
         10,
@@ -134,11 +163,36 @@ class Recipe:
         "How far each step is blurred. 0 gives fine grain, 1 to 2 large soft strokes.",
         minimum=0.0, maximum=8.0, step=0.1, unit="px",
     )  # fmt: skip
+    conditioning: str = _row(
+        "plain",
+        "Conditioning",
+        "How each step weighs coarse against fine: plain as the network says, laplacian all scales"
+        " alike, spectral as in natural pictures.",
+        choices=("plain", "laplacian", "spectral"),
+    )
+    tv: float = _row(
+        0.0,
+        "Calm",
+        "How strongly grain in what is dreamed is flattened (total variation).",
+        minimum=0.0, maximum=2.0, step=0.05,
+    )  # fmt: skip
+    stay: float = _row(
+        0.0,
+        "Stay near",
+        "How strongly the dream is drawn back to the picture while it is dreamed.",
+        minimum=0.0, maximum=2.0, step=0.05,
+    )  # fmt: skip
     roll: bool = _row(
         True,
         "Roll",
         "Shift the network's grid by a random amount before each step, so that it leaves no"
         " pattern of dots.",
+    )
+    wrap: bool = _row(
+        False,
+        "Seamless",
+        "Let the dream run on across the edges, left into right and top into bottom, so that a"
+        " texture stays tileable. Without a selection only.",
     )
     noise: float = _row(
         0.0,
@@ -176,8 +230,40 @@ class Recipe:
         1.0,
         "Strength",
         "How much of the dream is added to the picture: 0 nothing, 1 all of it.",
-        minimum=0.0, maximum=2.0, step=0.05, main=True,
+        minimum=0.0, maximum=2.0, step=0.05, main=True, live=True,
     )  # fmt: skip
+    colour: str = _row(
+        "full",
+        "Colours",
+        "Which colours the dream brings: full all of them, capped no stronger ones than the picture"
+        " has, luminance only light and dark, source light and dark in the picture's own colours as"
+        " the eye sees them (OKLab).",
+        choices=("full", "capped", "luminance", "source"), main=True, live=True,
+    )  # fmt: skip
+    feather: float = _row(
+        0.0,
+        "Feather",
+        "How far the edge of a selection is softened.",
+        minimum=0.0, maximum=500.0, step=1.0, unit="px", live=True,
+    )  # fmt: skip
+    soft_clip: bool = _row(
+        True,
+        "Soft clip",
+        "Let the dream fade towards black and white instead of burning out.",
+        live=True,
+    )
+    dither: bool = _row(
+        False,
+        "Dither",
+        "Round to 8 bits with fine noise, so that soft gradients don't show bands.",
+        live=True,
+    )
+    zero_mean: bool = _row(
+        False,
+        "Keep brightness",
+        "Keep the mean colour of the picture: the dream makes it neither lighter nor darker.",
+        live=True,
+    )
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Recipe:
@@ -232,6 +318,10 @@ class Recipe:
     def to_dict(self) -> dict[str, Value]:
         """Names and values; `Recipe.of` reads it back."""
         return dataclasses.asdict(self)
+
+
+def _either(choices: tuple[str, ...]) -> str:
+    return f"{', '.join(choices[:-1])} or {choices[-1]}"
 
 
 def _names() -> str:
