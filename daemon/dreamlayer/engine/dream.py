@@ -9,37 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
 from dreamlayer.engine import octaves
 from dreamlayer.engine.ascent import Ascent
-from dreamlayer.engine.gradient import Cut
-from dreamlayer.engine.objectives import objective
+from dreamlayer.engine.binding import bind
+from dreamlayer.engine.imagine import imagine
+from dreamlayer.engine.objectives import Objective
 from dreamlayer.engine.tiles import Window, scaled
+from dreamlayer.models.network import Network
 from dreamlink.recipe import Recipe
 
 AUTOMATIC_SIDE = 1024  # px; the share of the halo is small, and memory stays below a gigabyte
+IMAGINED_SIDE = 512  # px; what starts from noise is imagined so large, and dreamed on from there
+IMAGINING = 0.5  # of the work
 
 
 class TooSmall(ValueError):
     """The picture has no place for a single cell of the layer."""
 
 
-class Dreamer(Cut, Protocol):
-    """What the loop needs to know of a network besides its gradient."""
-
-    name: str
-    layer: str
-    channels: int
-    minimum: int
-
-
 @dataclass(frozen=True)
 class Progress:
-    """Where a dream is; octaves and steps count from 1.
+    """Where a dream is; octaves and steps count from 1, and are 0 while a picture is imagined.
 
     `picture` gives what has been dreamed so far in the window: (1, 3, h, w) at the octave's size.
     """
@@ -54,22 +49,39 @@ class Progress:
 
 @dataclass(frozen=True)
 class Dreamt:
-    """A finished dream: `detail` (1, 3, h, w), what was added to the window, in picture units."""
+    """A finished dream.
+
+    Attributes:
+        detail: (1, 3, h, w), what was added to the window, in picture units.
+        base: (1, 3, h, w), what it was added to, if that is not the source: the picture that the
+            network imagined from noise.
+        megapixel_steps: gradients computed, in megapixels.
+    """
 
     detail: Tensor
+    base: Tensor | None
     megapixel_steps: float
 
 
 def dream(
-    source: Tensor, network: Dreamer, recipe: Recipe, window: Window
+    source: Tensor,
+    network: Network,
+    recipe: Recipe,
+    window: Window,
+    *,
+    mask: Tensor | None = None,
+    guide: Tensor | None = None,
 ) -> Generator[Progress, None, Dreamt]:
     """Dream into a picture.
 
     Args:
         source: (1, 3, H, W), R, G, B in 0..1, sRGB-encoded, on the network's device.
-        network: cut off behind the recipe's layer.
+        network: cut for the recipe (`binding.cut_for`).
         recipe: with a seed; the same seed on the same device gives the same detail.
         window: the part to dream in; what lies around it is seen but not changed.
+        mask: (1, 1, h, w) of the window, 0..1; where it is 0 nothing is dreamed, and steps are
+            measured where it is not.
+        guide: (1, 3, h, w), R, G, B in 0..1, for expressions that need one.
 
     Yields:
         Progress after every tile; closing the generator there stops the dream.
@@ -79,39 +91,126 @@ def dream(
     """
     size = (source.shape[-2], source.shape[-1])
     _check_size(size, network)
-    target = objective(recipe.channel_numbers())
-    target.check(network.channels, network.layer)
     random = torch.Generator().manual_seed(recipe.seed)
-    ascent = Ascent(network, target, recipe, recipe.tile or AUTOMATIC_SIDE, random)
+    objective = bind(recipe.expression(), network, guide)
+    sizes = octaves.sizes(
+        *size, recipe.octaves, recipe.octave_scale, network.minimum, recipe.supersample
+    )
+    if recipe.start == "picture":
+        loop = _Octaves(source, network, recipe, window, mask, objective, random)
+        detail = yield from loop.run(sizes, 0.0)
+        return Dreamt(detail, None, loop.work(sizes) / 1e6)
 
-    sizes = octaves.sizes(*size, recipe.octaves, recipe.octave_scale, network.minimum)
-    windows = [scaled(window, size, octave_size) for octave_size in sizes]
-    work = sum(w.area for w in windows) * recipe.steps
-    done = 0
-
-    detail = torch.zeros_like(source[..., :1, :1])
-    for octave, (octave_size, inside) in enumerate(zip(sizes, windows, strict=True), start=1):
-        base = octaves.resize(source, octave_size)
-        if base is not source:
-            base.clamp_(0.0, 1.0)  # bicubic overshoots
-        x = (base + octaves.resize(detail, octave_size)).clamp_(0.0, 1.0)
-        del detail  # it is as large as the picture
-        for step in range(1, recipe.steps + 1):
-            for part in ascent.step(x, inside):
-                fraction = (done + part * inside.area) / work
-                yield Progress(
-                    fraction, octave, len(sizes), step, recipe.steps, _picture(x, inside)
-                )
-            done += inside.area
-        detail = x - base
-    return Dreamt(_cut_out(detail, window), work * ascent.samples / 1e6)
+    picture = yield from _imagined(source, network, recipe, window, objective, random)
+    factor = _imagined_factor(window)
+    larger = [s for s in sizes if s[0] > size[0] * factor]
+    loop = _Octaves(picture, network, recipe, window, mask, objective, random)
+    detail = yield from loop.run(larger, IMAGINING)
+    return Dreamt(detail, _cut_out(picture, window), loop.work(larger) / 1e6)
 
 
-def _check_size(size: tuple[int, int], network: Dreamer) -> None:
+@dataclass(frozen=True)
+class _Octaves:
+    """The loop over sizes from coarse to fine."""
+
+    source: Tensor
+    network: Network
+    recipe: Recipe
+    window: Window
+    mask: Tensor | None
+    objective: Objective
+    random: torch.Generator
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.source.shape[-2], self.source.shape[-1]
+
+    def work(self, sizes: list[tuple[int, int]]) -> float:
+        """The pixels of all gradients."""
+        samples = self.recipe.noise_samples if self.recipe.noise > 0 else 1
+        areas = sum(scaled(self.window, self.size, size).area for size in sizes)
+        return float(areas * self.recipe.steps * samples)
+
+    def run(self, sizes: list[tuple[int, int]], begin: float) -> Generator[Progress, None, Tensor]:
+        """Dream at each size; returns the window's detail at the source's own size.
+
+        Progress goes from `begin` to 1.
+        """
+        recipe = self.recipe
+        ascent = Ascent(
+            self.network, self.objective, recipe, recipe.tile or AUTOMATIC_SIDE, self.random
+        )
+        work, done = self.work(sizes) / ascent.samples, 0.0
+        detail = torch.zeros_like(self.source[..., :1, :1])
+        for octave, size in enumerate(sizes, start=1):
+            inside = scaled(self.window, self.size, size)
+            mask = _resized_mask(self.mask, inside)
+            base = octaves.resize(self.source, size, recipe.wrap)
+            if base is not self.source:
+                base.clamp_(0.0, 1.0)  # bicubic overshoots
+            x = (base + octaves.resize(detail, size, recipe.wrap)).clamp_(0.0, 1.0)
+            del detail  # it is as large as the picture
+            for step in range(1, recipe.steps + 1):
+                for part in ascent.step(x, base, inside, mask):
+                    fraction = begin + (1 - begin) * (done + part * inside.area) / work
+                    yield Progress(
+                        fraction, octave, len(sizes), step, recipe.steps, _picture(x, inside)
+                    )
+                done += inside.area
+            detail = x - base
+        # Octaves above the source are reduced again, which takes what is too fine out of them.
+        detail = octaves.resize(detail, self.size, recipe.wrap)
+        return _cut_out(detail, self.window)
+
+
+def _imagined(
+    source: Tensor,
+    network: Network,
+    recipe: Recipe,
+    window: Window,
+    objective: Objective,
+    random: torch.Generator,
+) -> Generator[Progress, None, Tensor]:
+    """The source with its window filled by what the network imagines from noise."""
+    factor = _imagined_factor(window)
+    size = tuple(
+        max(network.minimum, round(span.length * factor)) for span in (window.rows, window.columns)
+    )
+    imagining = imagine((size[0], size[1]), network, objective, recipe, random)
+    try:
+        while True:
+            fraction = next(imagining)
+            yield Progress(fraction * IMAGINING, 0, 0, 0, 0, _picture(source, window))
+    except StopIteration as done:
+        found: Tensor = done.value
+    whole_window = (window.rows.length, window.columns.length)
+    filled = source.clone()
+    filled[..., window.rows.slice(), window.columns.slice()] = octaves.resize(
+        found.to(source), whole_window, recipe.wrap
+    ).clamp(0.0, 1.0)
+    return filled
+
+
+def _imagined_factor(window: Window) -> float:
+    return min(1.0, IMAGINED_SIDE / max(window.rows.length, window.columns.length))
+
+
+def _resized_mask(mask: Tensor | None, window: Window) -> Tensor | None:
+    """A mask for an octave's window; what was not 0 stays so."""
+    if mask is None:
+        return None
+    size = (window.rows.length, window.columns.length)
+    if tuple(mask.shape[-2:]) == size:
+        return mask
+    return F.adaptive_max_pool2d(mask, size)
+
+
+def _check_size(size: tuple[int, int], network: Network) -> None:
     if min(size) < network.minimum:
         raise TooSmall(
-            f"{size[1]} × {size[0]} pixels are too few for {network.layer} of {network.name}:"
-            f" it needs {network.minimum} on each side. Choose an earlier layer or a larger area."
+            f"{size[1]} × {size[0]} pixels are too few for {', '.join(network.layers)} of"
+            f" {network.name}: {network.minimum} are needed on each side. Choose an earlier layer"
+            " or a larger area."
         )
 
 

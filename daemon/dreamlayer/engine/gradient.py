@@ -1,11 +1,15 @@
 """The exact tiled gradient: the picture is computed in pieces, the result does not depend on them.
 
-For an objective L = 1/N · Σ f(a_u) over the cells u of a map, the picture's pixels are divided into
-blocks. The cells that see any pixel of a block are computed from all that they see (`tiles.py`);
+For an objective L = Σ f(a_u) over the cells u of some maps, the picture's pixels are divided into
+blocks. The cells that see any pixel of a block are computed from all that they see (their crop);
 their terms hold all that the block's pixels contribute to L, so the gradient is complete there, and
 only there it is kept. Every pixel's gradient is thus one sum, over the same terms, in the same
 order, as it is untiled: no blending windows, no seams, and with convolutions that add up in order
 (`models/convolution.py`) no difference in a single bit.
+
+What depends on a map as a whole (a class, a cosine) takes two passes: the map is assembled from the
+same tiles without a gradient, the objective's slope at each of its cells is found, and that slope
+makes the objective a sum over cells.
 
 Adding up partial gradients of blocks of cells costs smaller crops, but rounds differently; that
 flips the choice of a max pool after a dozen steps, and the dream goes another way.
@@ -13,31 +17,19 @@ flips the choice of a max pool after a dozen steps, and the dream goes another w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from dreamlayer.engine.canvas import Canvas
+from dreamlayer.engine.layout import Cut, Layout
 from dreamlayer.engine.objectives import Objective
-from dreamlayer.engine.tiles import Tile, Window, divided, seeing, tile, whole
+from dreamlayer.engine.tiles import Window
 
-LEAST_CELLS = 32  # a crop's side; for smaller maps torch adds up a convolution in another order
-
-
-class Cut(Protocol):
-    """A network cut off behind its target layer (models.network.Network is one)."""
-
-    stride: int
-    reach: tuple[int, int]
-    local: bool
-
-    def __call__(self, x: Tensor) -> Tensor: ...
-
-    def grid(self, height: int, width: int) -> tuple[int, int]: ...
+FIRST_PASS = 1 / 3  # of the work; a pass without gradient costs about half of one with it
 
 
 @dataclass(frozen=True)
@@ -48,6 +40,8 @@ class TiledObjective:
         canvas: how the network sees the picture.
         window: pixels of the picture; the cells that see any of them are counted.
         side: the largest side of a block, in pixels.
+        mask: (1, 1, rows, columns) of the window; no gradient is computed for blocks where it is
+            0 throughout. None: everywhere.
     """
 
     network: Cut
@@ -55,71 +49,99 @@ class TiledObjective:
     canvas: Canvas
     window: Window
     side: int
+    mask: Tensor | None = None
 
     @cached_property
-    def counted(self) -> Window:
-        """The cells of the objective; all of them if each sees the whole picture."""
-        rows, columns = self.network.grid(*self.canvas.size)
-        return self._seeing(self.window, (rows, columns))
+    def layout(self) -> Layout:
+        return Layout(self.network, self.canvas, self.window)
 
     @cached_property
     def blocks(self) -> list[Window]:
-        """The window's pixels in pieces; one if the network can't be tiled."""
-        return list(divided(self.window, self.side)) if self.network.local else [self.window]
+        """The pieces of the window that the mask does not leave empty."""
+        return [block for block in self.layout.blocks(self.side) if self._wanted(block)]
 
     def add_gradient(self, picture: Tensor, total: Tensor) -> Iterator[float]:
-        """Add the gradient of the objective's mean over its cells to `total`.
+        """Add the gradient of the objective to `total`.
 
         Args:
             picture: (1, 3, height, width), R, G, B in 0..1.
             total: (1, 3, rows, columns) of the window; changed in place.
 
         Yields:
-            after each block its share of the window.
+            after each block its share of the work.
         """
+        objective, left = self.objective, 1.0
+        if not objective.additive:
+            maps: dict[int, Tensor] = {}
+            for share in self._assemble(picture, objective.whole_maps, maps):
+                yield share * FIRST_PASS
+            places = [self.layout.place(k, cells) for k, cells in enumerate(self.layout.counted)]
+            objective, left = objective.linear(maps, places), 1.0 - FIRST_PASS
+        area = sum(block.area for block in self.blocks)
         for block in self.blocks:
-            piece = self._tile(self._seeing(block, self.network.grid(*self.canvas.size)))
-            crop = self.canvas.take(picture, piece.crop).detach().clone().requires_grad_(True)
-            with torch.enable_grad():
-                value = self.objective.total(self._own(piece, self.network(crop)))
-                # The sum is back-propagated, not the mean: 1/N would vanish in half precision.
-                (slope,) = torch.autograd.grad(value, crop)
-            rows = block.rows.slice(self.window.rows.start)
-            columns = block.columns.slice(self.window.columns.start)
-            part = slope / self.counted.area
-            self.canvas.add(total[..., rows, columns], block, piece.crop, part)
-            yield block.area / self.window.area
+            self._add_block(objective, picture, total, block)
+            yield block.area / area * left
 
     def value(self, picture: Tensor) -> float:
-        """The objective's mean over its cells, for a picture (1, 3, height, width)."""
-        total = 0.0
-        side = max(1, self.side // self.network.stride)
-        parts = divided(self.counted, side) if self.network.local else [self.counted]
+        """The objective for a picture (1, 3, height, width)."""
+        layout, total = self.layout, 0.0
         with torch.inference_mode():
-            for cells in parts:
-                piece = self._tile(cells)
-                found = self.network(self.canvas.take(picture, piece.crop))
-                total += float(self.objective.total(self._own(piece, found)))
-        return total / self.counted.area
+            for k, counted in enumerate(layout.counted):
+                objective = self.objective.on_map(k)
+                if not objective.additive:
+                    maps: dict[int, Tensor] = {}
+                    list(self._assemble(picture, [k], maps))
+                    total += float(objective.value(maps, {k: layout.place(k, counted)}))
+                    continue
+                for cells in layout.parts(k, self.side) if objective.terms else ():
+                    crop = layout.crop({k: cells})
+                    found = self.network(self.canvas.take(picture, crop))[k]
+                    own = {k: layout.own(k, cells, crop, found)}
+                    total += float(objective.total(own, {k: layout.place(k, cells)}, 1))
+        return total
 
-    def _seeing(self, window: Window, grid: tuple[int, int]) -> Window:
-        """The cells that see any pixel of a window of the picture."""
-        if not self.network.local:
-            return whole(*grid)
-        place, stride, reach = self.canvas.place(window), self.network.stride, self.network.reach
-        return Window(
-            seeing(place.rows, stride, reach, grid[0]),
-            seeing(place.columns, stride, reach, grid[1]),
-        )
+    def _add_block(
+        self, objective: Objective, picture: Tensor, total: Tensor, block: Window
+    ) -> None:
+        layout = self.layout
+        cells = dict(enumerate(layout.seeing(block)))
+        crop = layout.crop(cells)
+        x = self.canvas.take(picture, crop).detach().clone().requires_grad_(True)
+        per = layout.counted[0].area
+        with torch.enable_grad():
+            found = self.network(x)
+            own = {k: layout.own(k, window, crop, found[k]) for k, window in cells.items()}
+            places = {k: layout.place(k, window) for k, window in cells.items()}
+            (slope,) = torch.autograd.grad(objective.total(own, places, per), x)
+        rows = block.rows.slice(self.window.rows.start)
+        columns = block.columns.slice(self.window.columns.start)
+        self.canvas.add(total[..., rows, columns], block, crop, slope / per)
 
-    def _tile(self, cells: Window) -> Tile:
-        if not self.network.local:
-            return Tile(cells, whole(*self.canvas.size))
-        stride = self.network.stride
-        return tile(cells, stride, self.network.reach, self.canvas.size, LEAST_CELLS * stride)
+    def _assemble(
+        self, picture: Tensor, numbers: Collection[int], maps: dict[int, Tensor]
+    ) -> Iterator[float]:
+        """Put the counted cells of some maps into `maps`; yields each block's share of the work.
 
-    def _own(self, piece: Tile, cells: Tensor) -> Tensor:
-        """The tile's own cells, out of the map of its crop."""
-        stride = self.network.stride
-        rows = piece.cells.rows.slice(piece.crop.rows.start // stride)
-        return cells[..., rows, piece.cells.columns.slice(piece.crop.columns.start // stride)]
+        Cells that see two blocks are computed twice, and are the same.
+        """
+        layout = self.layout
+        for block in layout.blocks(self.side):
+            cells = {k: window for k, window in enumerate(layout.seeing(block)) if k in numbers}
+            crop = layout.crop(cells)
+            with torch.no_grad():
+                found = self.network(self.canvas.take(picture, crop))
+            for k, window in cells.items():
+                counted = layout.counted[k]
+                own = layout.own(k, window, crop, found[k])
+                if k not in maps:
+                    size = (counted.rows.length, counted.columns.length)
+                    maps[k] = own.new_zeros(1, own.shape[1], *size)
+                rows = window.rows.slice(counted.rows.start)
+                maps[k][..., rows, window.columns.slice(counted.columns.start)] = own
+            yield block.area / self.window.area
+
+    def _wanted(self, block: Window) -> bool:
+        if self.mask is None:
+            return True
+        rows = block.rows.slice(self.window.rows.start)
+        return bool(self.mask[..., rows, block.columns.slice(self.window.columns.start)].any())

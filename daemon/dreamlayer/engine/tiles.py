@@ -1,6 +1,6 @@
 """Where the tiles of an exact gradient lie: integers only.
 
-A tile is some cells of the feature map and their crop: all the pixels that they see, so that the
+A tile is some cells of the feature maps and their crop: all the pixels that they see, so that the
 cells have the values they would have in the whole picture:
 
             crop
@@ -52,13 +52,6 @@ class Window(NamedTuple):
         return self.rows.length * self.columns.length
 
 
-class Tile(NamedTuple):
-    """One piece of work: the cells to count, and the pixels that they see."""
-
-    cells: Window
-    crop: Window
-
-
 def whole(height: int, width: int) -> Window:
     return Window(Span(0, height), Span(0, width))
 
@@ -83,9 +76,9 @@ def seeing(span: Span, stride: int, reach: tuple[int, int], count: int) -> Span:
 
 
 def seen(cells: Span, stride: int, reach: tuple[int, int], length: int) -> Span:
-    """The pixels of an axis of `length` that `cells` see, begun on a multiple of the stride."""
-    start = max(0, (cells.start * stride + reach[0]) // stride * stride)
-    return Span(start, min(length, (cells.stop - 1) * stride + reach[1] + 1))
+    """The pixels of an axis of `length` that `cells` see."""
+    start = min(max(0, cells.start * stride + reach[0]), length - 1)
+    return Span(start, max(start + 1, min(length, (cells.stop - 1) * stride + reach[1] + 1)))
 
 
 def blocks(span: Span, largest: int) -> list[Span]:
@@ -103,19 +96,7 @@ def divided(window: Window, largest: int) -> Iterator[Window]:
 
 
 def widened(span: Span, least: int, stride: int, length: int) -> Span:
-    """A span of an axis, begun on a multiple of the stride, made `least` long where that fits."""
-    if span.length >= least:
-        return span
-    stop = min(length, span.start + least)
-    return Span(min(span.start, max(0, (stop - least) // stride * stride)), stop)
-
-
-def tile(
-    cells: Window, stride: int, reach: tuple[int, int], size: tuple[int, int], least: int
-) -> Tile:
-    """The tile of some cells of a picture of `size` (h, w), its crop no smaller than `least`."""
-    rows, columns = (
-        widened(seen(span, stride, reach, length), least, stride, length)
-        for span, length in zip(cells, size, strict=True)
-    )
-    return Tile(cells, Window(rows, columns))
+    """A span of an axis, made to begin on a multiple of the stride and `least` long if it fits."""
+    start = span.start // stride * stride
+    stop = max(span.stop, min(length, start + least))
+    return Span(max(0, min(start, (stop - least) // stride * stride)), stop)
