@@ -75,24 +75,22 @@ def _layer(expression: Expression, target: Target, model: str) -> str:
 
 
 def _term(target: Target, channels: int, guide: Tensor | None) -> Term:
-    if target.kind == "squares":
-        return objectives.Squares()
-    if target.kind == "mean":
-        return objectives.Mean()
-    if target.kind == "channels":
-        return objectives.Channels(target.channels)
-    if target.kind == "unit":
-        assert target.place is not None
-        return objectives.Unit(target.channels[0], target.place)
-    if target.kind == "direction":
+    kind = target.kind
+    if kind in ("guide", "cosine"):
+        assert guide is not None
+        flat = guide.flatten(2)[0]
+        if kind == "cosine":
+            return objectives.Cosine(flat.mean(dim=1))
+        return objectives.Guide(flat[:, :: -(-flat.shape[1] // GUIDE_CELLS)])
+    if kind == "direction":
         vector = torch.zeros(channels)
         vector[list(target.channels)] = torch.tensor(target.weights)
         return objectives.Direction(vector)
-    assert guide is not None
-    if target.kind == "guide":
-        flat = guide.flatten(2)[0]
-        return objectives.Guide(flat[:, :: -(-flat.shape[1] // GUIDE_CELLS)])
-    return objectives.Cosine(guide.mean(dim=(0, 2, 3)))
+    if kind == "unit" and target.place is not None:
+        return objectives.Unit(target.channels[0], target.place)
+    if kind == "channels":
+        return objectives.Channels(target.channels)
+    return objectives.Mean() if kind == "mean" else objectives.Squares()
 
 
 def _logit(expression: Expression, target: Target, network: Network) -> Term:
