@@ -9,29 +9,46 @@ from dreamlayer.models import geometry
 
 
 class SmallNetwork:
-    """A cut network of a few layers, measured as the real ones are."""
+    """A sequence of layers, cut off behind some of them and measured as the real ones are."""
 
     name = "small"
-    layer = "last"
 
-    def __init__(self, module: nn.Module, dtype: torch.dtype = torch.float64) -> None:
-        found = geometry.measure(module)
-        self.stride, self.reach, self.local = found.stride, found.reach, found.local
-        self.channels, self.minimum = found.channels, found.minimum
-        self.module = self._bare = module.to(dtype).requires_grad_(False).eval()
+    def __init__(
+        self, module: nn.Sequential, taps: tuple[int, ...] = (), dtype: torch.dtype = torch.float64
+    ) -> None:
+        self.taps = taps or (len(module) - 1,)
+        self.layers = tuple(f"features.{tap}" for tap in self.taps)
+        self.maps = tuple(geometry.measure(module[: tap + 1]) for tap in self.taps)
+        self.scales = (1.0,) * len(self.taps)
+        self.stride = max(one.stride for one in self.maps)
+        self.minimum = max(one.minimum for one in self.maps)
+        self.local = all(one.local for one in self.maps)
+        self.module = module.to(dtype).requires_grad_(False).eval()
+        random = torch.Generator().manual_seed(4)
+        self.classifier = torch.randn(5, self.maps[-1].channels, generator=random, dtype=dtype)
+        self.seen: list[tuple[int, int]] = []  # the sizes of what it was shown
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return self.module(x)
+    def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
+        self.seen.append((x.shape[-2], x.shape[-1]))
+        return self._maps(x)
 
-    def grid(self, height: int, width: int) -> tuple[int, int]:
-        shape = self._bare(torch.zeros(1, 3, height, width, dtype=next(self.parameters()).dtype))
-        return shape.shape[-2], shape.shape[-1]
+    def _maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        found = {}
+        for number, layer in enumerate(self.module):
+            x = layer(x)
+            found[number] = x
+        return tuple(found[tap] for tap in self.taps)
 
-    def parameters(self):
-        return self._bare.parameters()
+    def grids(self, height: int, width: int) -> tuple[tuple[int, int], ...]:
+        x = torch.zeros(1, 3, height, width, dtype=self.classifier.dtype)
+        return tuple((cells.shape[-2], cells.shape[-1]) for cells in self._maps(x))
+
+    def logits(self, cells: Tensor) -> Tensor:
+        """A classifier that is not linear in the mean of its map."""
+        return (cells.tanh().mean(dim=(2, 3)) @ self.classifier.t()).exp()
 
 
-def pooled(dtype: torch.dtype = torch.float64) -> SmallNetwork:
+def pooled(dtype: torch.dtype = torch.float64, taps: tuple[int, ...] = ()) -> SmallNetwork:
     """Padded convolutions and floored max pooling, as VGG has: stride 4."""
     torch.manual_seed(0)
     return SmallNetwork(
@@ -40,11 +57,12 @@ def pooled(dtype: torch.dtype = torch.float64) -> SmallNetwork:
             nn.Conv2d(8, 12, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
             nn.Conv2d(12, 6, 3, padding=1),
         ),
+        taps,
         dtype,
     )  # fmt: skip
 
 
-def unpadded(dtype: torch.dtype = torch.float64) -> SmallNetwork:
+def unpadded(dtype: torch.dtype = torch.float64, taps: tuple[int, ...] = ()) -> SmallNetwork:
     """A bare strided convolution and pooling with ceil_mode, as SqueezeNet has: stride 4."""
     torch.manual_seed(1)
     return SmallNetwork(
@@ -52,5 +70,6 @@ def unpadded(dtype: torch.dtype = torch.float64) -> SmallNetwork:
             nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True),
             nn.Conv2d(8, 6, 3, padding=1),
         ),
+        taps,
         dtype,
     )  # fmt: skip

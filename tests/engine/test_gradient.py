@@ -1,18 +1,26 @@
 """The tiled gradient is the gradient: gates of ENGINE.md, "The exact tiled gradient"."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dreamlayer.engine import objectives
+from dreamlayer.engine.binding import bind, cut_for
 from dreamlayer.engine.canvas import Canvas
 from dreamlayer.engine.gradient import TiledObjective
-from dreamlayer.engine.objectives import Channels, WholeLayer
+from dreamlayer.engine.objectives import Channels, Objective, Squares, Weighted, single
 from dreamlayer.engine.tiles import Span, Window, whole
-from dreamlayer.models.network import cut
+from dreamlink.recipe import Recipe
 from tests.engine.networks import pooled, unpadded
 
 HUGE = 1 << 20  # a side that makes one tile of any picture
+SQUARES = single(Squares())
+RANDOM = torch.Generator().manual_seed(9)
+GUIDE = torch.randn(6, 20, generator=RANDOM, dtype=torch.float64)
+DIRECTION = torch.randn(6, generator=RANDOM, dtype=torch.float64)
 
 
 def tiled_gradient(network, objective, canvas, picture, window, side):
@@ -25,15 +33,16 @@ def tiled_gradient(network, objective, canvas, picture, window, side):
 def untiled_gradient(network, objective, canvas, picture):
     """Autograd through the whole canvas at once, for the picture's own pixels: the definition.
 
-    The mean is over the cells that see the picture: a last one may see its reflection alone.
+    The means are over the cells that see the picture: a last one may see its reflection alone.
     """
-    counted = TiledObjective(
-        network, objective, canvas, whole(canvas.height, canvas.width), HUGE
-    ).counted
+    layout = TiledObjective(network, objective, canvas, whole(*picture.shape[-2:]), HUGE).layout
     seen = canvas.take(picture, whole(*canvas.size)).clone().requires_grad_(True)
-    cells = network(seen)
-    value = objective.total(cells) / counted.area
-    (slope,) = torch.autograd.grad(value, seen)
+    maps = [
+        cells[..., counted.rows.slice(), counted.columns.slice()]
+        for cells, counted in zip(network(seen), layout.counted, strict=True)
+    ]
+    places = [layout.place(number, counted) for number, counted in enumerate(layout.counted)]
+    (slope,) = torch.autograd.grad(objective.value(maps, places), seen)
     down, right = canvas.shift
     return slope[..., down : down + canvas.height, right : right + canvas.width]
 
@@ -42,9 +51,23 @@ def error(found, expected):
     return float((found - expected).norm() / expected.norm())
 
 
+def terms(network):
+    """Every kind of term, on the last map of a small network."""
+    return {
+        "squares": Squares(),
+        "mean": objectives.Mean(),
+        "channels": Channels((1, 4)),
+        "unit": objectives.Unit(2, (0.4, 0.7)),
+        "direction": objectives.Direction(DIRECTION),
+        "guide": objectives.Guide(GUIDE),
+        "cosine": objectives.Cosine(DIRECTION),
+        "class": objectives.Logit(network.logits, 3),
+    }
+
+
 @pytest.mark.parametrize("make", [pooled, unpadded])
-@pytest.mark.parametrize("objective", [WholeLayer(), Channels((1, 4))])
-@settings(max_examples=15, deadline=None)
+@pytest.mark.parametrize("kind", terms(pooled()))
+@settings(max_examples=8, deadline=None)
 @given(
     height=st.integers(21, 75),
     width=st.integers(21, 75),
@@ -52,88 +75,158 @@ def error(found, expected):
     margin=st.integers(0, 9),
     data=st.data(),
 )
-def test_any_tiling_of_any_size_is_exact(make, objective, height, width, side, margin, data):
+def test_any_tiling_of_any_size_is_exact(make, kind, height, width, side, margin, data):
     network = make()
     shift = (data.draw(st.integers(0, margin)), data.draw(st.integers(0, margin)))
     canvas = Canvas(height, width, margin, shift)
+    picture = torch.rand(1, 3, height, width, dtype=torch.float64)
+    objective = single(terms(network)[kind])
+    found, _ = tiled_gradient(network, objective, canvas, picture, whole(height, width), side)
+    assert error(found, untiled_gradient(network, objective, canvas, picture)) < 1e-10
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    height=st.integers(21, 75),
+    width=st.integers(21, 75),
+    side=st.integers(1, 80),
+    shift=st.tuples(st.integers(0, 9), st.integers(0, 9)),
+)
+def test_several_layers_of_several_strides_are_exact(height, width, side, shift):
+    network = pooled(taps=(1, 4, 6))
+    objective = Objective((
+        Weighted(1.0, 0, 2.0, Squares()),
+        Weighted(-0.5, 1, 0.3, Channels((7,))),
+        Weighted(3.0, 2, 1.0, objectives.Logit(network.logits, 1)),
+        Weighted(2.0, 2, 0.7, objectives.Cosine(DIRECTION)),
+    ))  # fmt: skip
+    canvas = Canvas(height, width, 9, shift)
     picture = torch.rand(1, 3, height, width, dtype=torch.float64)
     found, _ = tiled_gradient(network, objective, canvas, picture, whole(height, width), side)
     assert error(found, untiled_gradient(network, objective, canvas, picture)) < 1e-10
 
 
+def squeezenet(layer, dtype=torch.float64):
+    return cut_for(Recipe.of({"layer": layer})).to("cpu", dtype)
+
+
 @pytest.mark.parametrize("size", [(211, 257), (240, 333)])
 @pytest.mark.parametrize("side", [64, 128])
 def test_the_embedded_network_is_exact(size, side):
-    network = cut("squeezenet1_1", "10").to("cpu", torch.float64)
+    network = squeezenet("10")
     canvas = Canvas(*size, 16, (5, 11))
     picture = torch.rand(1, 3, *size, dtype=torch.float64)
-    found, count = tiled_gradient(network, WholeLayer(), canvas, picture, whole(*size), side)
+    found, count = tiled_gradient(network, SQUARES, canvas, picture, whole(*size), side)
     assert count > 1
-    assert error(found, untiled_gradient(network, WholeLayer(), canvas, picture)) < 1e-10
+    assert error(found, untiled_gradient(network, SQUARES, canvas, picture)) < 1e-10
+
+
+@pytest.mark.parametrize("model", ["squeezenet1_1", "vgg16", "googlenet", "resnet50"])
+@pytest.mark.parametrize(
+    "text", ["LAYER", "LAYER:3", "class:castle", "LAYER:guide", "LAYER:cosine"]
+)
+def test_every_network_is_exact_with_every_objective(model, text, random_weights):
+    layer, size, side = {
+        "squeezenet1_1": ("10", (211, 257), 128),
+        "vgg16": ("features.14", (121, 149), 64),
+        "googlenet": ("inception3b", (211, 257), 128),
+        "resnet50": ("layer2", (211, 257), 128),
+    }[model]
+    recipe = Recipe.of({"model": model, "layer": text.replace("LAYER", layer)})
+    network = cut_for(recipe).to("cpu", torch.float64)
+    guide = torch.rand(1, 3, 100, 90, dtype=torch.float64)
+    objective = bind(recipe.expression(), network, guide)
+    canvas, picture = Canvas(*size, 16, (5, 11)), torch.rand(1, 3, *size, dtype=torch.float64)
+    found, count = tiled_gradient(network, objective, canvas, picture, whole(*size), side)
+    assert count > 1
+    assert error(found, untiled_gradient(network, objective, canvas, picture)) < 1e-10
 
 
 def test_single_precision_is_exact_to_its_rounding():
-    network = cut("squeezenet1_1", "10")
+    network = squeezenet("10", torch.float32)
     canvas, picture = Canvas(240, 240), torch.rand(1, 3, 240, 240)
-    found, _ = tiled_gradient(network, WholeLayer(), canvas, picture, whole(240, 240), 64)
-    assert error(found, untiled_gradient(network, WholeLayer(), canvas, picture)) < 1e-5
+    found, _ = tiled_gradient(network, SQUARES, canvas, picture, whole(240, 240), 64)
+    assert error(found, untiled_gradient(network, SQUARES, canvas, picture)) < 1e-5
 
 
 @pytest.mark.parametrize("end", [0, 1])
-def test_a_halo_one_stride_too_small_is_not_exact(end):
+@pytest.mark.parametrize("kind", ["squares", "class"])
+def test_a_halo_one_stride_too_small_is_not_exact(end, kind):
     """The reach that the network reports is needed: with less of it the gate must fail."""
-    network = cut("squeezenet1_1", "10").to("cpu", torch.float64)
-    low, high = network.reach
-    network.reach = (low + network.stride, high) if end == 0 else (low, high - network.stride)
+    network = squeezenet("10" if kind == "squares" else "class:castle")
+    recipe = Recipe.of({"layer": "10" if kind == "squares" else "class:castle"})
+    objective = bind(recipe.expression(), network)
     canvas, picture = Canvas(333, 333), torch.rand(1, 3, 333, 333, dtype=torch.float64)
-    found, _ = tiled_gradient(network, WholeLayer(), canvas, picture, whole(333, 333), 64)
-    assert error(found, untiled_gradient(network, WholeLayer(), canvas, picture)) > 1e-4
+    expected = untiled_gradient(network, objective, canvas, picture)
+    low, high = network.maps[0].reach
+    reach = (low + network.stride, high) if end == 0 else (low, high - network.stride)
+    network.maps = (replace(network.maps[0], reach=reach),)
+    found, _ = tiled_gradient(network, objective, canvas, picture, whole(333, 333), 64)
+    assert error(found, expected) > 1e-4
 
 
 def test_a_window_gets_the_gradient_of_the_cells_that_see_it():
     network, window = pooled(), Window(Span(20, 31), Span(40, 60))
     canvas, picture = Canvas(64, 80), torch.rand(1, 3, 64, 80, dtype=torch.float64)
-    found, _ = tiled_gradient(network, WholeLayer(), canvas, picture, window, 8)
-    expected = untiled_gradient(network, WholeLayer(), canvas, picture)[..., 20:31, 40:60]
+    found, _ = tiled_gradient(network, SQUARES, canvas, picture, window, 8)
+    expected = untiled_gradient(network, SQUARES, canvas, picture)[..., 20:31, 40:60]
     # Fewer cells are counted, so the mean is another: the direction is what must agree.
     cosine = torch.nn.functional.cosine_similarity(found.flatten(), expected.flatten(), dim=0)
     assert cosine > 1 - 1e-12
 
 
 def test_no_work_is_done_outside_what_the_window_needs():
-    network, seen = pooled(), []
+    network = pooled()
     small = Window(Span(8, 40), Span(8, 40))
-    tiled = TiledObjective(network, WholeLayer(), Canvas(400, 400), small, HUGE)
-    module = network.module
-    network.module = lambda x: seen.append(x.shape[-2:]) or module(x)
+    tiled = TiledObjective(network, SQUARES, Canvas(400, 400), small, HUGE)
     picture, total = torch.rand(1, 3, 400, 400).double(), torch.zeros(1, 3, 32, 32).double()
+    network.seen.clear()
     list(tiled.add_gradient(picture, total))
-    assert len(seen) == 1
-    assert max(seen[0]) < 160
+    assert len(network.seen) == 1
+    assert max(network.seen[0]) < 160
+
+
+def test_no_work_is_done_where_the_mask_is_empty():
+    network, picture = pooled(), torch.rand(1, 3, 64, 64, dtype=torch.float64)
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., :16, 40:] = 0.5
+    full, _ = tiled_gradient(network, SQUARES, Canvas(64, 64), picture, whole(64, 64), 16)
+    found = torch.zeros_like(picture)
+    masked = TiledObjective(network, SQUARES, Canvas(64, 64), whole(64, 64), 16, mask)
+    assert sum(masked.add_gradient(picture, found)) == pytest.approx(1.0)
+    assert len(masked.blocks) == 2
+    assert torch.equal(found[..., :16, 32:], full[..., :16, 32:])
+    assert not found[..., 16:, :].any()
 
 
 @pytest.mark.parametrize("side", [48, 128, 200])
-def test_on_the_cpu_not_a_bit_depends_on_the_tiles(side):
+@pytest.mark.parametrize("layer", ["10", "features.6 + class:castle"])
+def test_on_the_cpu_not_a_bit_depends_on_the_tiles(side, layer):
     """Or a max pool's choice flips after a dozen steps, and the dream goes another way."""
-    network, size = cut("squeezenet1_1", "10"), (600, 551)
+    network, size = squeezenet(layer, torch.float32), (600, 551)
+    objective = bind(Recipe.of({"layer": layer}).expression(), network)
     canvas, picture = Canvas(*size, 80, (37, 41)), torch.rand(1, 3, *size)
-    tiled, count = tiled_gradient(network, WholeLayer(), canvas, picture, whole(*size), side)
-    untiled, _ = tiled_gradient(network, WholeLayer(), canvas, picture, whole(*size), HUGE)
+    tiled, count = tiled_gradient(network, objective, canvas, picture, whole(*size), side)
+    untiled, _ = tiled_gradient(network, objective, canvas, picture, whole(*size), HUGE)
     assert count > 1
     assert torch.equal(tiled, untiled)
 
 
-def test_the_value_does_not_depend_on_the_tiles():
+@pytest.mark.parametrize("kind", terms(pooled()))
+def test_the_value_does_not_depend_on_the_tiles(kind):
     network, picture = pooled(), torch.rand(1, 3, 70, 90, dtype=torch.float64)
-    cells = network(picture)
-    expected = cells.square().mean(dim=1).mean()
+    objective = single(terms(network)[kind])
+    expected = objective.value(network(picture))
     for side in (4, 17, HUGE):
-        tiled = TiledObjective(network, WholeLayer(), Canvas(70, 90), whole(70, 90), side)
+        tiled = TiledObjective(network, objective, Canvas(70, 90), whole(70, 90), side)
+        if kind == "unit":  # which cell is meant depends on where its field's middle lies
+            expected = expected if side == HUGE else tiled.value(picture)
+            continue
         assert tiled.value(picture) == pytest.approx(float(expected))
 
 
 def test_no_gradient_of_weights_is_computed():
-    network = cut("squeezenet1_1", "10")
+    network = squeezenet("10", torch.float32)
     window = whole(96, 96)
-    tiled_gradient(network, WholeLayer(), Canvas(96, 96), torch.rand(1, 3, 96, 96), window, HUGE)
+    tiled_gradient(network, SQUARES, Canvas(96, 96), torch.rand(1, 3, 96, 96), window, HUGE)
     assert all(p.grad is None and not p.requires_grad for p in network.module.parameters())
