@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from dreamlayer.models import geometry
-from dreamlayer.models.network import _Truncated
+from dreamlayer.models.anatomy import Anatomy
+from dreamlayer.models.network import _First
 from dreamlayer.models.torchvision_import import import_torchvision
 
 
@@ -15,7 +16,8 @@ def measure(name: str, layer: str, **options: bool) -> geometry.Geometry:
     """The geometry of one of torchvision's networks, without weights."""
     with torch.device("meta"):
         network = import_torchvision().models.get_model(name, weights=None, **options)
-    return geometry.measure(_Truncated(network, layer))
+    network.eval()
+    return geometry.measure(_First(Anatomy(network).upto(network, [layer])))
 
 
 # Strides and receptive fields as the literature and arithmetic on kernels and strides have them.

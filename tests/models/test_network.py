@@ -10,15 +10,20 @@ from torch import Tensor, nn
 
 from dreamlayer.models import geometry, zoo
 from dreamlayer.models import network as network_module
-from dreamlayer.models.network import Network, UnknownLayer, cut, describe, resolve_layer
+from dreamlayer.models.network import CLASS, Network, UnknownLayer, cut, describe, resolve_layer
 
 NAME = "squeezenet1_1"
 SPEC = zoo.MODELS[NAME]
 
 
 @cache
-def network(layer: str) -> Network:
-    return cut(NAME, layer)
+def network(*layers: str) -> Network:
+    return cut(NAME, layers)
+
+
+def only_map(layer: str, x: Tensor) -> Tensor:
+    (cells,) = network(layer)(x)
+    return cells
 
 
 def whole_network_map(layer: str, x: Tensor) -> Tensor:
@@ -41,9 +46,9 @@ def test_map_and_gradient_are_those_of_the_whole_network(part: str) -> None:
     torch.manual_seed(1)
     x = torch.rand(1, 3, 75, 91)
     maps, slopes = [], []
-    for forward in (network(layer), lambda p: whole_network_map(layer, p)):
+    for forward in (only_map, whole_network_map):
         picture = x.clone().requires_grad_()
-        maps.append(forward(picture))
+        maps.append(forward(layer, picture))
         slopes.append(torch.autograd.grad((maps[-1] ** 2).mean(), picture)[0])
     torch.testing.assert_close(maps[0], maps[1], rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(slopes[0], slopes[1], rtol=1e-3, atol=1e-4 * slopes[1].abs().max())
@@ -51,8 +56,8 @@ def test_map_and_gradient_are_those_of_the_whole_network(part: str) -> None:
 
 def test_the_first_layer_is_the_raw_convolution() -> None:
     x = torch.rand(1, 3, 20, 20)
-    assert (network("features.0")(x) < 0).any()
-    assert (network("features.1")(x) >= 0).all()
+    assert (only_map("features.0", x) < 0).any()
+    assert (only_map("features.1", x) >= 0).all()
 
 
 def test_nothing_behind_the_target_is_held() -> None:
@@ -68,7 +73,7 @@ def test_nothing_behind_the_target_runs() -> None:
     # 17 pixels give features.10 its one cell, and the pooling in front of features.3 needs fewer.
     assert network("2").minimum < network("10").minimum
     small = torch.rand(1, 3, network("2").minimum, network("2").minimum)
-    assert network("2")(small).shape[-2:] == (1, 1)
+    assert only_map("2", small).shape[-2:] == (1, 1)
     with pytest.raises(RuntimeError):
         network("10")(small)
 
@@ -77,26 +82,70 @@ def test_the_network_is_frozen() -> None:
     cut_off = network("10")
     assert not cut_off.module.training
     x = torch.rand(1, 3, 40, 40, requires_grad=True)
-    cut_off(x).sum().backward()
+    cut_off(x)[0].sum().backward()
     assert x.grad is not None
     assert all(p.grad is None and not p.requires_grad for p in cut_off.module.parameters())
 
 
 def test_what_a_network_says_of_itself() -> None:
     found = network("10")
-    assert (found.name, found.layer) == (NAME, "features.10")
-    assert (found.stride, found.channels, found.local) == (16, 384, True)
-    assert found.reach[1] - found.reach[0] + 1 == 143
-    assert found(torch.rand(1, 3, 50, 60)).shape == (1, 384, *found.grid(50, 60))
+    assert (found.name, found.layers) == (NAME, ("features.10",))
+    assert (found.stride, found.local) == (16, True)
+    (layer,) = found.maps
+    assert (layer.stride, layer.channels, layer.receptive_field) == (16, 384, 143)
+    assert only_map("10", torch.rand(1, 3, 50, 60)).shape == (1, 384, *found.grids(50, 60)[0])
+
+
+def test_several_layers_are_cut_at_once_each_with_its_own_map() -> None:
+    several = network("3", "features.0", "10", CLASS)
+    x = torch.rand(1, 3, 75, 91)
+    maps = several(x)
+    for layer, cells in zip(several.layers, maps, strict=True):
+        # The ReLU behind features.0 works in place in the network: it must not reach that map.
+        torch.testing.assert_close(cells, only_map(layer, x), rtol=1e-5, atol=1e-4)
+    assert several.layers == ("features.3", "features.0", "features.10", CLASS)
+    assert [found.stride for found in several.maps] == [4, 2, 16, 16]
+    assert (several.stride, several.minimum, several.local) == (16, 17, True)
+    assert several.grids(75, 91) == tuple(tuple(cells.shape[-2:]) for cells in maps)
+
+
+def test_scales_make_the_layers_alike() -> None:
+    noise = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(7))
+    found = network("0", "10")
+    sizes = [float(cells.square().mean().sqrt()) for cells in found(noise)]
+    assert sizes == pytest.approx(found.scales, rel=0.05)
+    assert sizes[0] / sizes[1] != pytest.approx(1.0, rel=0.5)
+
+
+def test_logits_are_those_of_the_whole_network() -> None:
+    x = torch.rand(1, 3, 120, 91)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (SPEC.mean, SPEC.std))
+    found = network("5", CLASS)
+    logits = found.logits(found(x)[1])
+    torch.testing.assert_close(logits, zoo.load(NAME)((x - mean) / std), rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="without its classifier"):
+        network("5").logits(found(x)[1])
+
+
+def test_average_pooling_keeps_the_geometry_and_gives_smaller_maps() -> None:
+    smooth = cut(NAME, ["2", "10"], pooling="average")
+    usual = network("2", "10")
+    assert smooth.maps == usual.maps
+    x = torch.rand(1, 3, 75, 90)  # of which ceil_mode leaves part of a window at the end
+    for less, more in zip(smooth(x), usual(x), strict=True):
+        assert less.shape == more.shape
+        assert less.mean() < more.mean()
+    (raw,) = network("1")(x)
+    assert smooth(x)[0][0, 5, 3, 4] == pytest.approx(float(raw[0, 5, 6:9, 8:11].mean()), rel=1e-5)
 
 
 @pytest.mark.parametrize("layer", ["0", "2", "5", "8", "12"])
 def test_the_minimum_is_the_smallest_side_with_a_cell(layer: str) -> None:
     found = network(layer)
-    assert found(torch.rand(1, 3, found.minimum, found.minimum)).shape[-2:] == (1, 1)
+    assert only_map(layer, torch.rand(1, 3, found.minimum, found.minimum)).shape[-2:] == (1, 1)
     less = found.minimum - 1
     with pytest.raises(ValueError, match=f"too small.*needs {found.minimum} pixels"):
-        found.grid(less, less)
+        found.grids(less, less)
     with pytest.raises(RuntimeError):
         found(torch.rand(1, 3, less, less))
 
@@ -110,8 +159,8 @@ def test_the_minimum_is_the_smallest_side_with_a_cell(layer: str) -> None:
 def test_the_grid_is_the_real_maps_size(layer: str, height: int, width: int) -> None:
     found = network(layer if layer.isdecimal() else f"features.{layer}")
     with torch.no_grad():
-        real = found(torch.zeros(1, 3, height, width)).shape[-2:]
-    assert found.grid(height, width) == tuple(real)
+        (cells,) = found(torch.zeros(1, 3, height, width))
+    assert found.grids(height, width) == (tuple(cells.shape[-2:]),)
 
 
 @settings(max_examples=12, deadline=None)
@@ -122,18 +171,18 @@ def test_the_grid_is_the_real_maps_size(layer: str, height: int, width: int) -> 
 )
 def test_a_cell_sees_its_reach_and_nothing_beyond(layer: str, cell: int, across: bool) -> None:
     found = watchful(layer)
-    first, last = (cell * found.stride + r for r in found.reach)
+    first, last = (cell * found.stride + r for r in found.maps[0].reach)
     length = last + 3 * found.stride
     shape = (found.minimum + 8, length) if across else (length, found.minimum + 8)
     with torch.no_grad():
         still = torch.zeros(1, 3, *shape, dtype=torch.float64)
-        before = line(found(still), cell, across)
+        before = line(found(still)[0], cell, across)
         for pixel, seen in [(first - 1, False), (first, True), (last, True), (last + 1, False)]:
             if pixel < 0:
                 continue
             touched = still.clone()
             touched.select(-1 if across else -2, pixel).fill_(1e6)
-            assert torch.equal(line(found(touched), cell, across), before) is not seen
+            assert torch.equal(line(found(touched)[0], cell, across), before) is not seen
 
 
 def line(cells: Tensor, cell: int, across: bool) -> Tensor:
@@ -143,15 +192,16 @@ def line(cells: Tensor, cell: int, across: bool) -> Tensor:
 @cache
 def watchful(layer: str) -> Network:
     """The network with every weight positive: a bright pixel anywhere in a field gets through."""
-    found = cut(NAME, layer).to("cpu", torch.float64)
+    found = cut(NAME, [layer]).to("cpu", torch.float64)
     for weight in found.module.parameters():
         weight.abs_()
     return found
 
 
 def test_a_network_moves_to_another_number_format() -> None:
-    found = cut(NAME, "3").to("cpu", torch.float64)
-    assert found(torch.rand(1, 3, 30, 30, dtype=torch.float64)).dtype == torch.float64
+    found = cut(NAME, ["3", CLASS]).to("cpu", torch.float64)
+    maps = found(torch.rand(1, 3, 30, 30, dtype=torch.float64))
+    assert found.logits(maps[1]).dtype == maps[0].dtype == torch.float64
     assert (found.device, found.dtype) == (torch.device("cpu"), torch.float64)
 
 
@@ -183,7 +233,7 @@ def test_ways_to_name_a_layer(text: str, name: str) -> None:
 )
 def test_a_wrong_layer_is_quoted_and_others_offered(text: str, sentence: str) -> None:
     with pytest.raises(UnknownLayer, match=sentence):
-        cut(NAME, text)
+        cut(NAME, [text])
 
 
 def test_a_wrong_network_is_told_from_a_wrong_layer() -> None:

@@ -40,6 +40,27 @@ def test_a_cup_of_coffee_is_an_espresso() -> None:
     assert classify("coffee.png")["espresso"] > 0.9
 
 
+def test_a_class_goes_by_its_name_or_number() -> None:
+    for text in ("castle", " Castle", "483"):
+        assert zoo.class_number("squeezenet1_1", text) == 483
+    assert zoo.class_number("squeezenet1_1", "egyptian_cat") == 285
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("castel", r"has no class 'castel'\. Did you mean castle "),
+        ("cat", r"has no class 'cat'\. Did you mean .*tiger cat or .*Egyptian cat\?"),
+        ("1000", r"has the classes 0 to 999, not 1000"),
+        ("-1", r"no class '-1'"),
+        ("", r"no class ''\.$"),
+    ],
+)
+def test_a_wrong_class_is_quoted_and_near_ones_offered(text: str, sentence: str) -> None:
+    with pytest.raises(zoo.UnknownClass, match=sentence):
+        zoo.class_number("squeezenet1_1", text)
+
+
 def test_the_preprocessing_is_what_the_weights_were_trained_with() -> None:
     spec = zoo.MODELS["squeezenet1_1"]
     mean = tuple(round(255 * value) for value in spec.mean)

@@ -1,17 +1,24 @@
-"""A network cut off behind its target layer, and the list of layers there are to choose from."""
+"""A network cut off behind its target layers, and the list of layers there are to choose from."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from dreamlayer.models import geometry, zoo
+from dreamlayer.models.anatomy import CLASS, Anatomy, average_pooling
 from dreamlayer.models.convolution import make_reproducible
-from dreamlayer.models.torchvision_import import import_torchvision
+from dreamlayer.models.geometry import Geometry
+
+__all__ = ["CLASS", "LayerInfo", "Network", "UnknownLayer", "cut", "describe", "resolve_layer"]
+
+NOISE_SIDE = 224  # px of the noise picture by which the maps' scales are told
 
 
 class UnknownLayer(ValueError):
@@ -23,7 +30,7 @@ class LayerInfo:
     """What one layer of a network offers."""
 
     name: str  # in full: "features.10"
-    index: int | None  # its number in `features`; None for a part of a numbered layer
+    index: int | None  # its number, see resolve_layer; None for a part of a numbered layer
     kind: str  # "Conv2d", "Fire" …
     channels: int
     stride: int  # px between cells
@@ -46,98 +53,145 @@ class _Preprocessing(nn.Module):
         return (x - self.mean) / self.std
 
 
-class _Truncated(nn.Module):
-    """What a layer's map needs of a network, and nothing else; gives that map."""
+class _First(nn.Module):
+    """The one map of a part of a network that gives one."""
 
-    def __init__(self, network: nn.Module, layer: str) -> None:
+    def __init__(self, part: nn.Module) -> None:
         super().__init__()
-        import_torchvision()
-        from torchvision.models.feature_extraction import create_feature_extractor
-
-        # It carries a graph for training, too, and a copy of it would come up in training mode.
-        both = create_feature_extractor(network, {layer: "map"}, suppress_diff_warning=True)
-        self.needed = torch.fx.GraphModule(both, both.eval_graph)
-        self.eval().requires_grad_(False)
+        self.part = part
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.needed(x)["map"]  # type: ignore[no-any-return]
+        return self.part(x)[0]  # type: ignore[no-any-return]
 
 
 class Network:
-    """A network cut off behind one layer: nothing behind that layer is held or run.
+    """A network cut off behind some of its layers: nothing behind the last is held or run.
 
     It takes R, G, B in 0..1, sRGB-encoded; preprocessing is its first step. Weights are frozen, the
     network is in eval mode, and gradients flow to the picture only.
 
-    `name` and `layer` (in full: "features.10") say what it is. `stride`, `reach`, `channels`,
-    `minimum` and `local` are as in geometry.Geometry.
+    Attributes:
+        name: the network's.
+        layers: their full names, in the order asked for; CLASS is the map behind which there is
+            but the classifier.
+        maps: the geometry of each layer's map.
+        scales: of each map, the root of the mean square over a fixed noise picture (of the logits,
+            for CLASS): layers weighted by its inverse count alike. > 0.
+        stride: px, the coarsest of all maps.
+        minimum: px, the smallest side of a square that gives each map a cell.
+        local: whether all maps are, and every stride divides the coarsest: tiles are exact.
+        device, dtype: where and in which numbers it computes.
     """
 
-    def __init__(self, name: str, layer: str, module: nn.Module, found: geometry.Geometry) -> None:
+    def __init__(
+        self, name: str, layers: Sequence[str], module: nn.Module, classifier: nn.Module | None
+    ) -> None:
         self.name = name
-        self.layer = layer
-        self.stride = found.stride
-        self.reach = found.reach
-        self.channels = found.channels
-        self.minimum = found.minimum
-        self.local = found.local
+        self.layers = tuple(layers)
+        self.maps = tuple(_geometry(name, layer) for layer in layers)
+        self.stride = max(found.stride for found in self.maps)
+        self.minimum = max(found.minimum for found in self.maps)
+        self.local = all(found.local and self.stride % found.stride == 0 for found in self.maps)
         self.device = torch.device("cpu")
         self.dtype = torch.float32
         self.module = module
-        self._bare = _bare_cut(name, layer)
-        self._grids: dict[tuple[int, int], tuple[int, int]] = {}
+        self._classifier = classifier
+        self._grids: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
+        self.scales = self._measured_scales()
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return the map (1, C, h, w) of the picture `x` (1, 3, H, W), R, G, B in 0..1."""
+    def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return one map (1, C, h, w) a layer of the picture `x` (1, 3, H, W), R, G, B in 0..1."""
         return self.module(x.contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]
 
-    def grid(self, height: int, width: int) -> tuple[int, int]:
-        """Return the number of cells (h, w) of a picture, without computing the map.
+    def grids(self, height: int, width: int) -> tuple[tuple[int, int], ...]:
+        """Return the number of cells (h, w) of each map of a picture, without computing it.
 
         ValueError if the picture is too small to give one.
         """
         size = (height, width)
         if size not in self._grids:
-            found = geometry.cells(self._bare, height, width)
-            if min(found) < 1:
-                raise ValueError(
-                    f"A picture of {width} × {height} pixels is too small for {self.layer} of "
-                    f"{self.name}: it needs {self.minimum} pixels on each side."
-                )
-            self._grids[size] = found
+            self._grids[size] = tuple(self._grid(layer, *size) for layer in self.layers)
         return self._grids[size]
+
+    def logits(self, last: Tensor) -> Tensor:
+        """Return the logits (1, classes) that the whole CLASS map (1, C, h, w) gives.
+
+        ValueError if the network was not cut behind CLASS.
+        """
+        if self._classifier is None:
+            raise ValueError(f"{self.name} was cut without its classifier.")
+        return cast(Tensor, self._classifier(last))
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Network:
         """Move the network to a device (and to another number format); returns itself."""
         self.device = torch.device(device)
         self.dtype = dtype or self.dtype
-        self.module.to(self.device, self.dtype)
+        for part in (self.module, self._classifier):
+            if part is not None:
+                part.to(self.device, self.dtype)
         return self
 
+    def _grid(self, layer: str, height: int, width: int) -> tuple[int, int]:
+        found = geometry.cells(_bare_cut(self.name, layer), height, width)
+        if min(found) < 1:
+            least = _geometry(self.name, layer).minimum
+            raise ValueError(
+                f"A picture of {width} × {height} pixels is too small for {layer} of {self.name}:"
+                f" it needs {least} pixels on each side."
+            )
+        return found
 
-def cut(model_name: str, layer: str, device: torch.device | str = "cpu") -> Network:
-    """Load a network and cut it off behind `layer` (a name or a number, see resolve_layer).
+    def _measured_scales(self) -> tuple[float, ...]:
+        side = max(NOISE_SIDE, self.minimum)
+        noise = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            found = [
+                self.logits(cells) if layer == CLASS else cells
+                for layer, cells in zip(self.layers, self(noise), strict=True)
+            ]
+            return tuple(float(values.square().mean().sqrt()) or 1.0 for values in found)
+
+
+def cut(
+    model_name: str,
+    layers: Sequence[str],
+    device: torch.device | str = "cpu",
+    pooling: str = "max",
+) -> Network:
+    """Load a network and cut it off behind `layers` (names or numbers, see resolve_layer).
+
+    Args:
+        model_name: see zoo.
+        layers: at least one; CLASS is the map behind which there is but the classifier.
+        device: where it shall compute.
+        pooling: "max" as it was trained, or "average" of the same windows.
 
     Raises zoo.UnknownModel, UnknownLayer, zoo.MissingWeights.
     """
-    name = resolve_layer(model_name, layer)
-    preprocessing = _Preprocessing(zoo.find(model_name))
-    module = nn.Sequential(preprocessing, _Truncated(zoo.load(model_name), name)).eval()
-    make_reproducible(module)
-    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Network(model_name, name, module, _geometry(model_name, name)).to(device)
+    names = [resolve_layer(model_name, layer) for layer in layers]
+    whole, anatomy = zoo.load(model_name), _anatomy(model_name)
+    parts = [anatomy.upto(whole, names)]
+    if CLASS in names:
+        parts.append(anatomy.behind(whole))
+    for part in parts:
+        if pooling == "average":
+            average_pooling(part)
+        make_reproducible(part)
+        part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module = nn.Sequential(_Preprocessing(zoo.find(model_name)), parts[0]).eval()
+    return Network(model_name, names, module, *(parts[1:] or [None])).to(device)
 
 
 def resolve_layer(model_name: str, text: str) -> str:
     """Return a layer's full name: "10" → "features.10", "features.10" and its parts stay.
 
-    Raises zoo.UnknownModel, and UnknownLayer with the nearest names.
+    CLASS stays, too. Raises zoo.UnknownModel, and UnknownLayer with the nearest names.
     """
     prefix = zoo.find(model_name).features + "."
     names = _layer_kinds(model_name)
     wanted = text.strip()
     name = prefix + str(int(wanted)) if wanted.isdecimal() else wanted
-    if name in names:
+    if name in names or name == CLASS:
         return name
     raise UnknownLayer(_why_not(model_name, wanted, prefix, list(names)))
 
@@ -198,11 +252,16 @@ def _why_not(model_name: str, wanted: str, prefix: str, names: list[str]) -> str
 
 
 @cache
-def _bare_cut(model_name: str, layer: str) -> nn.Module:
-    """The cut network on the meta device: it knows shapes and costs nothing."""
-    return _Truncated(zoo.skeleton(model_name), layer)
+def _anatomy(model_name: str) -> Anatomy:
+    return Anatomy(zoo.skeleton(model_name))
 
 
 @cache
-def _geometry(model_name: str, layer: str) -> geometry.Geometry:
+def _bare_cut(model_name: str, layer: str) -> nn.Module:
+    """The network cut off behind one layer on the meta device: it costs nothing."""
+    return _First(_anatomy(model_name).upto(zoo.skeleton(model_name), [layer]))
+
+
+@cache
+def _geometry(model_name: str, layer: str) -> Geometry:
     return geometry.measure(_bare_cut(model_name, layer))

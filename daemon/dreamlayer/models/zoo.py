@@ -25,6 +25,10 @@ class MissingWeights(OSError):
     """A network's weights are not where they should be, or are those of another network."""
 
 
+class UnknownClass(ValueError):
+    """The network tells no class of this name or number."""
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """A network that can dream. `name` is also torchvision's name for its definition."""
@@ -112,3 +116,37 @@ def categories(name: str) -> list[str]:
     find(name)
     weights = import_torchvision().models.get_model_weights(name)
     return list(weights["IMAGENET1K_V1"].meta["categories"])
+
+
+def class_number(name: str, text: str) -> int:
+    """Return the number of a class of the network `name`, from its name or its number as text.
+
+    Upper and lower case are the same, and so are blanks and underscores. UnknownClass quotes
+    `text` and lists near matches.
+    """
+    names = categories(name)
+    wanted = _plain(text)
+    if wanted.isdecimal() and int(wanted) < len(names):
+        return int(wanted)
+    plain = [_plain(known) for known in names]
+    numbers = [number for number, known in enumerate(plain) if known == wanted]
+    if len(numbers) == 1:
+        return numbers[0]
+    if numbers:
+        several = " and ".join(str(number) for number in numbers)
+        raise UnknownClass(f"'{text}' is the name of the classes {several} of {name}: write one.")
+    if wanted.isdecimal():
+        raise UnknownClass(f"{name} has the classes 0 to {len(names) - 1}, not {wanted}.")
+    raise UnknownClass(f"{name} has no class '{text}'.{_near(wanted, plain, names)}")
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("_", " ").lower().split())
+
+
+def _near(wanted: str, plain: list[str], names: list[str]) -> str:
+    """A question for the classes most like `wanted`: spelt so, or with that word in the name."""
+    spelt = difflib.get_close_matches(wanted, plain, n=3, cutoff=0.7)
+    holding = [known for known in plain if wanted and wanted in known.split()]
+    near = list(dict.fromkeys([*spelt, *holding]))[:5]
+    return f" Did you mean {' or '.join(names[plain.index(n)] for n in near)}?" if near else ""
