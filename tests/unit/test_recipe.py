@@ -5,18 +5,22 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dreamlink.dream import layer_name
+from dreamlink.expression import parse
 from dreamlink.recipe import PARAMETERS, SEED_MAX, Parameter, Recipe, RecipeError
 
 ROWS = list(PARAMETERS.values())
 NUMBERS = [row for row in ROWS if row.kind in (int, float)]
 SWITCHES = [row for row in ROWS if row.kind is bool]
-TEXTS = [row for row in ROWS if row.kind is str]
+TEXTS = [row for row in ROWS if row.kind is str and not row.choices]
+CHOICES = [row for row in ROWS if row.choices]
 
 
 def named(rows: list[Parameter]) -> pytest.MarkDecorator:
@@ -83,6 +87,17 @@ def test_a_text_is_short_and_printable(row: Parameter, value: object) -> None:
         row.check(value)
 
 
+@named(CHOICES)
+def test_a_choice_is_one_of_those_that_are_told(row: Parameter) -> None:
+    assert row.default in row.choices
+    for choice in row.choices:
+        assert row.parse(choice) == choice
+        assert choice in row.help
+    for value in ("other", "", row.choices[0].upper(), 7, None):
+        with pytest.raises(RecipeError, match=f"^{row.name} is {row.choices[0]}.* or "):
+            row.check(value)
+
+
 @named(ROWS)
 def test_what_a_person_typed_is_read(row: Parameter) -> None:
     assert row.parse(str(row.default)) == row.default
@@ -102,21 +117,34 @@ def test_an_unknown_name_is_told_with_a_near_one() -> None:
         Recipe.of({"xyz": 3})
 
 
-def test_a_layer_with_a_channel_is_taken_apart() -> None:
-    recipe = Recipe.of({"layer": "10:30"})
-    assert (recipe.layer, recipe.channels, recipe.channel_numbers()) == ("10", "30", (30,))
-    assert Recipe.of({"layer": "10:30", "channels": "30"}) == recipe
-    assert Recipe.of({"layer": "features.10:3,5"}).channel_numbers() == (3, 5)
+def test_channels_belong_to_a_plain_layer() -> None:
+    assert Recipe.of({"layer": "10", "channels": "3, 5"}).expression() == parse("10:3,5")
+    assert Recipe.of({"layer": " (10) ", "channels": "3"}).expression() == parse("10:3")
+    assert Recipe.of({"layer": "10:3"}).expression() == parse("10:3")
+    assert Recipe.of({"layer": "10 + 12:3*0.5"}).expression() == parse("10 + 12:3*0.5")
 
 
 @pytest.mark.parametrize(
-    "values",
-    [{"layer": "10:"}, {"layer": "10:30", "channels": "31"}, {"channels": "a"}, {"channels": "-1"},
-     {"channels": "1,,2"}, {"channels": "1.5"}, {"layer": "10:x"}],
+    ("values", "words"),
+    [({"layer": "10:"}, "10:»«"), ({"layer": "10:x"}, "10:»x«"), ({"layer": ""}, "»«"),
+     ({"layer": "10:30", "channels": "31"}, "“10:30” says itself"),
+     ({"layer": "10+12", "channels": "31"}, "leave channels empty"),
+     ({"layer": "class:3", "channels": "31"}, "leave channels empty"),
+     ({"channels": "a"}, "30,115, not 'a'"), ({"channels": "-1"}, "'-1'"),
+     ({"channels": "1,,2"}, "'1,,2'"), ({"channels": "1.5"}, "'1.5'"),
+     ({"channels": "3 + 12"}, "30,115"), ({"channels": "3,3"}, "twice")],
 )  # fmt: skip
-def test_channels_that_make_no_sense_are_refused(values: dict[str, object]) -> None:
-    with pytest.raises(RecipeError, match=r"\.$"):
+def test_what_can_not_be_amplified_is_refused(values: dict[str, object], words: str) -> None:
+    with pytest.raises(RecipeError, match=rf"{re.escape(words)}.*\.$"):
         Recipe.of(values)
+
+
+def test_a_layer_is_named_by_what_was_amplified_and_never_long() -> None:
+    short = Recipe.of({"layer": "10", "channels": "30", "seed": 7})
+    assert layer_name("Cat", short) == "Dream of Cat (10:30, seed 7)"
+    long = Recipe.of({"layer": " + ".join(["features.10:30"] * 20), "seed": 7})
+    assert len(layer_name("Cat", long)) < 70
+    assert layer_name("Cat", long).endswith("…, seed 7)")
 
 
 def test_a_seed_is_drawn_once() -> None:
@@ -127,16 +155,24 @@ def test_a_seed_is_drawn_once() -> None:
     assert len({Recipe.of({}).with_seed().seed for _ in range(20)}) > 15
 
 
+NUMBER_LISTS = st.lists(st.integers(0, 5000), max_size=5, unique=True).map(
+    lambda numbers: ",".join(map(str, numbers))
+)
+OWN = {"layer": st.sampled_from(["10", "layer3.1.conv2"]), "channels": NUMBER_LISTS}
+
+
 def values_of(row: Parameter) -> st.SearchStrategy[Any]:
+    if row.name in OWN:
+        return OWN[row.name]
+    if row.choices:
+        return st.sampled_from(row.choices)
     if row.kind is bool:
         return st.booleans()
     if row.kind is int:
         return st.integers(int(row.minimum or 0), int(row.maximum or 0))
     if row.kind is float:
         return st.floats(row.minimum, row.maximum)
-    if row.name == "channels":
-        return st.lists(st.integers(0, 5000), max_size=5).map(lambda n: ",".join(map(str, n)))
-    return st.text(st.characters(categories=["L", "N", "P"], exclude_characters=":"), max_size=50)
+    return st.text(st.characters(categories=["L", "N", "P"]), max_size=50)
 
 
 @given(st.fixed_dictionaries({row.name: values_of(row) for row in ROWS}))

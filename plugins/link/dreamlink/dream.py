@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Protocol
 
+from .errors import shortened
 from .messages import DreamRequest, Frame, Header
 from .picture import Picture, PictureError
 from .recipe import Recipe
 
+TARGET_LENGTH = 40  # letters of what is amplified that a layer's name shows
 BYTES_UNCHECKED = "The daemon sent pixels that don't fit the request; nothing was changed."
 
 
@@ -145,5 +147,5 @@ def lost(reason: str) -> str:
 
 def layer_name(source: str, recipe: Recipe) -> str:
     """What the new layer is called, e.g. "Dream of Cat (features.10:30, seed 7)"."""
-    target = f"{recipe.layer}:{recipe.channels}" if recipe.channels else recipe.layer
+    target = shortened(recipe.expression().text, TARGET_LENGTH)
     return f"Dream of {source} ({target}, seed {recipe.seed})"

@@ -10,16 +10,19 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from .errors import RecipeError, shortened
+from .expression import Expression, parse
+
+__all__ = ["PARAMETERS", "SEED_MAX", "Parameter", "Recipe", "RecipeError", "Value"]
+
+CHANNELS = re.compile(r"\s*\d+\s*(?:,\s*\d+\s*)*", re.ASCII)
 SEED_MAX = 2**31 - 1  # GIMP's integer arguments have 32 bits, with a sign
 Value = int | float | bool | str
-
-
-class RecipeError(ValueError):
-    """A recipe that cannot be dreamed; the text is one sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,9 @@ class Recipe:
     layer: str = _row(
         "features.10",
         "Network layer",
-        "The layer whose activity is amplified: its name (features.10), its index (10), or"
-        " layer:channel (10:30). Early layers draw strokes and textures, late ones animals and"
+        "What is amplified: a layer by name (features.10) or index (10), a channel of it (10:30), a"
+        " class (class:castle), what a guide picture has (10:guide); also several with weights, +"
+        " and -: 10:30 + 12*0.5. Early layers draw strokes and textures, late ones animals and"
         " things. See: dreamlayer layers MODEL.",
         main=True,
     )
@@ -269,10 +273,8 @@ class Recipe:
     def of(cls, values: Mapping[str, object]) -> Recipe:
         """A checked recipe from names and values; absent ones take their default.
 
-        A layer written `10:30` is taken apart into layer and channels.
-
         Raises:
-            RecipeError: unknown name, wrong type, out of range, or channels that contradict.
+            RecipeError: unknown name, wrong type, out of range, or nothing to amplify.
         """
         checked: dict[str, Any] = {}
         for name, value in values.items():
@@ -281,19 +283,31 @@ class Recipe:
                 hint = f"; did you mean {near[0]}?" if near else f"; there are: {_names()}."
                 raise RecipeError(f"A recipe has no parameter {name!r:.60}{hint}")
             checked[name] = PARAMETERS[name].check(value)
-        layer, colon, channel = checked.get("layer", cls.layer).partition(":")
-        if colon:
-            if checked.get("channels") not in (None, "", channel):
-                raise RecipeError(
-                    f"The layer {checked['layer']!r} names a channel and channels says"
-                    f" {checked['channels']!r}: leave one of them out."
-                )
-            checked |= {"layer": layer, "channels": channel}
-            if not channel:
-                raise RecipeError("Behind the colon of a layer stands a channel, e.g. 10:30.")
         recipe = cls(**checked)
-        recipe.channel_numbers()
+        terms = recipe.expression().terms
+        if not recipe.channels and [(w, t.kind) for w, t in terms] == [(1.0, "channels")]:
+            layer, channels = recipe.layer.split(":")
+            recipe = dataclasses.replace(recipe, layer=layer, channels=channels)
         return recipe
+
+    def expression(self) -> Expression:
+        """What is amplified: `layer`, with `channels` if that is one plain layer.
+
+        Raises RecipeError, with one sentence.
+        """
+        expression = parse(self.layer)
+        if not self.channels.strip():
+            return expression
+        if not CHANNELS.fullmatch(self.channels):
+            raise RecipeError(
+                f"channels is a list of numbers such as 30 or 30,115, not {self.channels!r:.60}."
+            )
+        if [(weight, target.kind) for weight, target in expression.terms] != [(1.0, "squares")]:
+            raise RecipeError(
+                f"channels says {self.channels!r:.60} and “{shortened(self.layer, 60)}” says itself"
+                " what to amplify: leave channels empty."
+            )
+        return parse(f"{expression.layers[0]}:{self.channels.strip()}")
 
     def channel_numbers(self) -> tuple[int, ...]:
         """The channels as numbers, empty for the whole layer; raises RecipeError."""
