@@ -13,7 +13,6 @@ from dreamlink.expression import Expression, Target, mark
 from dreamlink.recipe import Recipe
 
 GUIDE_CELLS = 1024  # of the guide that each cell is compared with, evenly chosen
-LOGIT_SCALE = 10.0  # logits spread over about so much
 
 
 class UnboundExpression(ValueError):
@@ -55,7 +54,9 @@ def bind(expression: Expression, network: Network, guide: Tensor | None = None) 
     for weight, target in expression.terms:
         number = network.layers.index(_layer(expression, target, network.name))
         if target.kind == "class":
-            terms.append(Weighted(weight, number, 1.0, _logit(expression, target, network)))
+            # The scale is that of the logits, not of the map that they are made from.
+            logit = _logit(expression, target, network)
+            terms.append(Weighted(weight / network.scales[number], number, 1.0, logit))
         else:
             _check_channels(expression, target, network, number)
             scale = network.scales[number]
@@ -98,7 +99,7 @@ def _logit(expression: Expression, target: Target, network: Network) -> Term:
         number = zoo.class_number(network.name, target.label)
     except zoo.UnknownClass as error:
         raise _refused(expression, target, str(error)) from error
-    return objectives.Logit(lambda cells: network.logits(cells) / LOGIT_SCALE, number)
+    return objectives.Logit(network.logits, number)
 
 
 def _check_channels(expression: Expression, target: Target, network: Network, number: int) -> None:
