@@ -9,9 +9,12 @@ from dreamlayer.models import geometry
 
 
 class SmallNetwork:
-    """A sequence of layers, cut off behind some of them and measured as the real ones are."""
+    """A sequence of layers, cut off behind some of them and measured as the real ones are.
 
-    name = "small"
+    It goes by the embedded network's name, so that recipes can name its layers: "features.6".
+    """
+
+    name = "squeezenet1_1"
 
     def __init__(
         self, module: nn.Sequential, taps: tuple[int, ...] = (), dtype: torch.dtype = torch.float64
@@ -26,6 +29,7 @@ class SmallNetwork:
         self.module = module.to(dtype).requires_grad_(False).eval()
         random = torch.Generator().manual_seed(4)
         self.classifier = torch.randn(5, self.maps[-1].channels, generator=random, dtype=dtype)
+        self._grids: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
         self.seen: list[tuple[int, int]] = []  # the sizes of what it was shown
 
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -40,8 +44,11 @@ class SmallNetwork:
         return tuple(found[tap] for tap in self.taps)
 
     def grids(self, height: int, width: int) -> tuple[tuple[int, int], ...]:
-        x = torch.zeros(1, 3, height, width, dtype=self.classifier.dtype)
-        return tuple((cells.shape[-2], cells.shape[-1]) for cells in self._maps(x))
+        size = (height, width)
+        if size not in self._grids:
+            x = torch.zeros(1, 3, height, width, dtype=self.classifier.dtype)
+            self._grids[size] = tuple((m.shape[-2], m.shape[-1]) for m in self._maps(x))
+        return self._grids[size]
 
     def logits(self, cells: Tensor) -> Tensor:
         """A classifier that is not linear in the mean of its map."""

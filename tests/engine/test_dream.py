@@ -8,19 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamlayer.engine import octaves
+from dreamlayer.engine.binding import bind, cut_for
 from dreamlayer.engine.dream import TooSmall, dream
 from dreamlayer.engine.tiles import Span, Window, whole
-from dreamlayer.models.network import cut
 from dreamlink.recipe import Recipe
 from tests.engine.looks import dreamt, photo
 from tests.engine.networks import pooled
 
 QUICK = Recipe.of({"octaves": 2, "steps": 2, "seed": 5})
+SMALL = replace(QUICK, layer="features.6")  # for networks.pooled()
 
 
 @pytest.fixture(scope="module")
 def network():
-    return cut("squeezenet1_1", "10")
+    return cut_for(QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +74,16 @@ def test_detail_is_all_that_is_added():
     the source went through every octave.
     """
     silent = pooled()
-    for weight in silent.parameters():
+    for weight in silent.module.parameters():
         weight.zero_()
-    recipe = replace(QUICK, octaves=4)
+    recipe = replace(SMALL, octaves=4)
     assert not dreamt(small_source((80, 90)), silent, recipe).any()
 
 
 def test_detail_of_coarse_octaves_survives_the_fine_ones():
     """With steps at the coarse octave only, its detail must still be in the final one."""
     network, source = pooled(), small_source((64, 64))
-    steps = replace(QUICK, octaves=3, octave_scale=1.5, steps=1, smooth=0.0, step_size=8.0)
+    steps = replace(SMALL, octaves=3, octave_scale=1.5, steps=1, smooth=0.0, step_size=8.0)
     alone = dreamt(source, network, replace(steps, octaves=1))
     together = dreamt(source, network, steps)
     assert together.abs().mean() > 1.2 * alone.abs().mean()
@@ -91,7 +92,7 @@ def test_detail_of_coarse_octaves_survives_the_fine_ones():
 def test_a_step_changes_the_picture_by_its_size():
     """Step size is in 1/255 of the range, in the mean of the absolute change."""
     network, source = pooled(), small_source()
-    recipe = replace(QUICK, octaves=1, steps=1, step_size=3.0)
+    recipe = replace(SMALL, octaves=1, steps=1, step_size=3.0)
     detail = dreamt(source, network, recipe)
     assert float(detail.abs().mean()) == pytest.approx(3.0 / 255, rel=1e-6)
 
@@ -99,18 +100,18 @@ def test_a_step_changes_the_picture_by_its_size():
 def test_noise_is_really_seen_by_the_network():
     """The reference's noise ran over range(0)."""
     network, source = pooled(), small_source()
-    without = dreamt(source, network, QUICK)
-    noisy = dreamt(source, network, replace(QUICK, noise=0.3))
-    more = dreamt(source, network, replace(QUICK, noise=0.3, noise_samples=4))
+    without = dreamt(source, network, SMALL)
+    noisy = dreamt(source, network, replace(SMALL, noise=0.3))
+    more = dreamt(source, network, replace(SMALL, noise=0.3, noise_samples=4))
     assert not torch.equal(without, noisy)
     assert not torch.equal(noisy, more)
     # No noise, no use for samples.
-    assert torch.equal(without, dreamt(source, network, replace(QUICK, noise_samples=4)))
+    assert torch.equal(without, dreamt(source, network, replace(SMALL, noise_samples=4)))
 
 
 def test_roll_shifts_the_grid_of_the_network():
     network, source = pooled(), small_source()
-    still = replace(QUICK, roll=False, octaves=1, steps=1)
+    still = replace(SMALL, roll=False, octaves=1, steps=1)
     # Without roll and noise nothing is random.
     unseeded = dreamt(source, network, replace(still, seed=6))
     assert torch.equal(dreamt(source, network, still), unseeded)
@@ -120,7 +121,7 @@ def test_roll_shifts_the_grid_of_the_network():
 
 def test_the_dreamed_picture_stays_in_range():
     network, source = pooled(), small_source()
-    detail = dreamt(source, network, replace(QUICK, step_size=50.0))
+    detail = dreamt(source, network, replace(SMALL, step_size=50.0))
     assert (source + detail).min() >= -1e-12
     assert (source + detail).max() <= 1 + 1e-12
 
@@ -137,13 +138,11 @@ def test_progress_rises_from_tile_to_tile_and_shows_the_picture(network, cat):
 
 
 def test_closing_the_generator_stops_at_the_next_tile(cat):
-    network, calls = cut("squeezenet1_1", "10"), []
-    module = network.module
-    network.module = lambda x: calls.append(1) or module(x)
-    steps = dream(cat, network, replace(QUICK, tile=32), whole(*cat.shape[-2:]))
+    network = pooled(torch.float32)
+    steps = dream(cat, network, replace(SMALL, tile=32), whole(*cat.shape[-2:]))
     next(steps)
     steps.close()
-    assert len(calls) == 1
+    assert len(network.seen) == 1
 
 
 @pytest.mark.parametrize(
@@ -151,8 +150,82 @@ def test_closing_the_generator_stops_at_the_next_tile(cat):
     [
         ((16, 300), QUICK, "300 × 16 pixels are too few for features.10 of squeezenet1_1"),
         ((64, 64), replace(QUICK, channels="512"), "there is no channel 512"),
+        ((64, 64), replace(QUICK, layer="10 + 10:512"), "In “10 [+] »10:512«”.*no channel 512"),
     ],
 )
 def test_what_cannot_be_dreamed_is_said_in_a_sentence(network, size, recipe, words):
     with pytest.raises((TooSmall, ValueError), match=words):
         dreamt(torch.rand(1, 3, *size), network, recipe)
+
+
+def test_where_the_mask_is_empty_nothing_is_dreamed(network, cat):
+    mask = torch.zeros(1, 1, *cat.shape[-2:])
+    mask[..., 30:90, 50:150] = 1.0
+    masked, plain = dreamt(cat, network, QUICK, mask=mask), dreamt(cat, network, QUICK)
+    inside = (mask > 0).expand_as(masked)
+    # Coarse octaves know the mask's edge to a pixel of theirs, and resizing spreads it by two.
+    far = torch.nn.functional.max_pool2d(mask, 17, 1, 8).expand_as(masked) == 0
+    assert not masked[far].any()
+    # Steps are measured where the mask is: it dreams as deep as the whole picture would.
+    assert masked[inside].abs().mean() == pytest.approx(float(plain.abs().mean()), rel=0.3)
+
+
+def test_octaves_above_the_source_end_at_its_size(network, cat):
+    small = cat[..., :80, :100].clone()
+    plain = dreamt(small, network, QUICK)
+    above = dreamt(small, network, replace(QUICK, octaves=3, octave_scale=1.5, supersample=1))
+    assert above.shape == plain.shape
+    assert above.abs().mean() > 0.005
+
+
+def test_a_guide_draws_the_dream_to_its_own_features(cat):
+    """Of two guides, the one that was shown is the one that the result resembles more."""
+    recipe = replace(QUICK, layer="features.6:guide", steps=4)
+    network = cut_for(recipe)
+    stripes = torch.zeros(1, 3, 96, 96)
+    stripes[..., ::8] = stripes[..., 1::8] = stripes[..., 2::8] = 1.0
+    spots = (torch.rand(1, 1, 12, 12, generator=torch.Generator().manual_seed(1)) > 0.6).float()
+    spots = torch.nn.functional.interpolate(spots, size=(96, 96)).expand(1, 3, 96, 96)
+    found = {}
+    for name, guide in (("stripes", stripes), ("spots", spots)):
+        after = cat + dreamt(cat, network, recipe, guide=guide)
+        for other, picture in (("stripes", stripes), ("spots", spots)):
+            objective = bind(recipe.expression(), network, picture)
+            found[name, other] = float(objective.value(network(after)))
+    assert found["stripes", "stripes"] > found["spots", "stripes"]
+    assert found["spots", "spots"] > found["stripes", "spots"]
+
+
+def test_a_guide_that_is_missing_is_asked_for(cat):
+    recipe = replace(QUICK, layer="features.6:guide")
+    with pytest.raises(ValueError, match="follows a guide picture, and none was given"):
+        dreamt(cat, cut_for(recipe), recipe)
+
+
+def test_a_negative_weight_dreams_away(cat):
+    recipe = replace(QUICK, layer="-features.10", steps=4)
+    network = cut_for(recipe)
+    after = cat + dreamt(cat, network, recipe)
+    assert network(after)[0].square().mean() < 0.8 * network(cat)[0].square().mean()
+
+
+def test_what_starts_from_noise_covers_what_was_there(cat):
+    """The result is the imagined picture and its detail; the source has no part in it."""
+    recipe = replace(QUICK, layer="features.10:30", start="noise", steps=1)
+    network, small = cut_for(recipe), cat[..., :96, :128].clone()
+    steps = dream(small, network, recipe, whole(96, 128))
+    events = []
+    try:
+        while True:
+            events.append(next(steps))
+    except StopIteration as done:
+        found = done.value
+    fractions = [event.fraction for event in events]
+    assert fractions == sorted(fractions)
+    assert found.base.shape == small.shape
+    again = dream(torch.zeros_like(small), network, recipe, whole(96, 128))
+    try:
+        while True:
+            next(again)
+    except StopIteration as done:
+        assert torch.equal(done.value.base, found.base)
