@@ -18,6 +18,8 @@ from PIL.PngImagePlugin import PngInfo
 from dreamlink.picture import Picture
 
 MAX_PIXELS = 1 << 30  # a picture that claims more is broken, or meant to fill the memory
+TEXT = "dreamlayer"  # the name of a PNG's text chunk
+GUIDE_SIDE = 512  # pixels of a guide's longer side; its features are compared, not its details
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is below large photographs
 
 LAYOUTS = {"RGB": ("RGB", "U8"), "RGBA": ("RGBA", "U8"), "L": ("G", "U8"), "LA": ("GA", "U8"),
@@ -105,6 +107,37 @@ def read_mask(path: Path, size: tuple[int, int]) -> Image.Image:
     return _eight_bits(source.image).convert("L")
 
 
+def read_guide(path: Path) -> Image.Image:
+    """A guide picture (mode RGB), no larger than the network needs it; raises FileError."""
+    image = _fitting(read(path).image, _JPEG).convert("RGB")
+    image.thumbnail((GUIDE_SIDE, GUIDE_SIDE), Image.Resampling.LANCZOS)
+    return image
+
+
+def read_recipe(path: Path) -> object:
+    """The JSON that a PNG carries as its text "dreamlayer", or that a .json file is.
+
+    Raises FileError.
+    """
+    if path.suffix.lower() == ".json":
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise FileError(f"There is no file {path}.") from error
+        except (OSError, ValueError) as error:
+            raise FileError(f"{path} can't be read: {_reason(error)}.") from error
+    else:
+        text = _open(path).info.get(TEXT, "")
+        if not text:
+            raise FileError(
+                f"{path} carries no recipe: only a .png that dreamlayer dream wrote does."
+            )
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"The recipe in {path} is not JSON: {_reason(error)}.") from error
+
+
 def check_output(path: Path, source: Source) -> None:
     """Find out before dreaming whether the result can be saved; raises FileError.
 
@@ -128,10 +161,10 @@ def check_output(path: Path, source: Source) -> None:
         source.notes.append(f"{kind.name} has no transparency: it becomes white.")
 
 
-def write(path: Path, image: Image.Image, source: Source, recipe: Mapping[str, Any]) -> None:
+def write(path: Path, image: Image.Image, source: Source, story: Mapping[str, Any]) -> None:
     """Save `image` with the profile and resolution of `source`, whole or not at all.
 
-    A PNG carries the recipe as its text "dreamlayer". Raises FileError.
+    A PNG carries the story of its dream (JSON) as its text "dreamlayer". Raises FileError.
     """
     kind = FORMATS[path.suffix.lower()]
     options = dict(kind.options)
@@ -141,7 +174,7 @@ def write(path: Path, image: Image.Image, source: Source, recipe: Mapping[str, A
         options["dpi"] = source.dpi
     if kind is _PNG:
         text = PngInfo()
-        text.add_text("dreamlayer", json.dumps(recipe))
+        text.add_text(TEXT, json.dumps(story))
         options["pnginfo"] = text
     target = Path(os.path.realpath(path))  # a link stays a link
     fresh = target.with_name(f".{target.name}.{os.getpid()}")

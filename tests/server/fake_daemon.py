@@ -46,7 +46,7 @@ class FakeStudio:
     def dream(
         self, request: DreamRequest, frames: Sequence[Frame]
     ) -> Generator[Any, None, SimpleNamespace]:
-        number = (*request.recipe.channel_numbers(), 1)[0]
+        number = (*request.recipe.expression().terms[0][1].channels, 1)[0]
         tiles = number if number < 900 else 2
         for tile in range(tiles):
             time.sleep(2.0 if tile and number == SLOW else TILE)

@@ -14,7 +14,8 @@ from PIL import Image, ImageCms
 
 from dreamlayer import files
 from dreamlayer.files import FileError, Source
-from dreamlink.picture import Picture
+from dreamlayer.stored import Stored
+from dreamlink.picture import Picture, Region
 
 RECIPE = {"layer": "features.10", "seed": 7}
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -285,3 +286,50 @@ def test_masks_of_all_kinds_are_read_as_grey(tmp_path: Path) -> None:
     assert files.read_mask(deep, (6, 5)).getextrema() == (128, 128)
     with pytest.raises(FileError, match="6 × 5"):
         files.read_mask(deep, (5, 6))
+
+
+# Guides and recipes.
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "I;16"])
+def test_a_guide_is_reduced_to_what_the_network_needs(tmp_path: Path, mode: str) -> None:
+    guide = files.read_guide(saved(tmp_path, gradient(mode, 1024, 600)))
+    assert (guide.mode, guide.size) == ("RGB", (512, 300))
+    small = files.read_guide(saved(tmp_path, gradient(mode)))
+    assert small.size == (40, 30)
+
+
+def test_what_was_dreamed_is_read_back(tmp_path: Path) -> None:
+    story = Stored(RECIPE, Region(1, 2, 3, 4), mask=True, guide=True)
+    files.write(tmp_path / "out.png", gradient("RGB"), Source(gradient("RGB")), story.to_dict())
+    assert Stored.read(tmp_path / "out.png") == story
+    (tmp_path / "story.json").write_text(json.dumps(story.to_dict()))
+    assert Stored.read(tmp_path / "story.json") == story
+    (tmp_path / "recipe.json").write_text(json.dumps(RECIPE))  # as GIMP keeps it with a layer
+    assert Stored.read(tmp_path / "recipe.json") == Stored(RECIPE)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "not JSON"), ("[" * 100_000, "not JSON"), ("7", "no recipe"),
+        ("\udcff", "can't be read"),
+        ('{"recipe": 7}', "damaged"), ('{"recipe": {}, "select": [1, 2, 3]}', "damaged"),
+        ('{"recipe": {}, "select": [1, 2, 0, 4]}', "damaged"),
+    ],
+)  # fmt: skip
+def test_what_is_no_recipe_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "recipe.json"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(FileError, match=words) as raised:
+        Stored.read(path)
+    assert str(raised.value).endswith(".")
+    assert str(path) in str(raised.value)
+
+
+def test_only_pictures_that_were_dreamed_carry_a_recipe(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="carries no recipe"):
+        Stored.read(saved(tmp_path, gradient("RGB")))
+    for name in ("missing.png", "missing.json"):
+        with pytest.raises(FileError, match="no file"):
+            Stored.read(tmp_path / name)

@@ -284,10 +284,7 @@ class Recipe:
                 raise RecipeError(f"A recipe has no parameter {name!r:.60}{hint}")
             checked[name] = PARAMETERS[name].check(value)
         recipe = cls(**checked)
-        terms = recipe.expression().terms
-        if not recipe.channels and [(w, t.kind) for w, t in terms] == [(1.0, "channels")]:
-            layer, channels = recipe.layer.split(":")
-            recipe = dataclasses.replace(recipe, layer=layer, channels=channels)
+        recipe.expression()
         return recipe
 
     def expression(self) -> Expression:
@@ -308,20 +305,6 @@ class Recipe:
                 " what to amplify: leave channels empty."
             )
         return parse(f"{expression.layers[0]}:{self.channels.strip()}")
-
-    def channel_numbers(self) -> tuple[int, ...]:
-        """The channels as numbers, empty for the whole layer; raises RecipeError."""
-        if not self.channels.strip():
-            return ()
-        try:
-            numbers = tuple(int(word) for word in self.channels.split(","))
-        except ValueError:
-            numbers = (-1,)
-        if min(numbers) < 0:
-            raise RecipeError(
-                f"channels is a list of numbers such as 30 or 30,115, not {self.channels!r:.60}."
-            )
-        return numbers
 
     def with_seed(self) -> Recipe:
         """This recipe with a seed drawn if it has none, so that the dream can be repeated."""

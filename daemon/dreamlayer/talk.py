@@ -1,0 +1,46 @@
+"""The daemon as the command line talks to it."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from dreamlink.client import Client
+from dreamlink.launch import STARTING, connect
+from dreamlink.messages import Header, new_id
+
+ANSWER_WITHIN = 120.0  # seconds; the first answer about layers waits until torch is loaded
+SPEAK_AFTER = 1.0  # seconds of waiting for the daemon that need no word
+
+
+class CommandError(Exception):
+    """Something that ends the command; the text is one sentence for the user."""
+
+
+def daemon() -> Client:
+    """The daemon, started if it does not run."""
+    said: set[str] = set()
+    began = time.monotonic()
+
+    def show(sentence: str) -> None:
+        worth_it = sentence == STARTING or time.monotonic() > began + SPEAK_AFTER
+        if worth_it and sentence not in said:
+            said.add(sentence)
+            print(f"dreamlayer: {sentence}", file=sys.stderr)
+
+    return connect([sys.executable, "-m", "dreamlayer", "serve"], show)
+
+
+def ask(client: Client, request: Header) -> Header:
+    """The daemon's answer to a request that has exactly one; raises CommandError."""
+    request_id = new_id()
+    client.send({**request, "id": request_id})
+    end = time.monotonic() + ANSWER_WITHIN
+    while (left := end - time.monotonic()) > 0:
+        message = client.receive(left)
+        if message is not None and message[0].get("id") == request_id:
+            header = message[0]
+            if header["op"] == "error":
+                raise CommandError(str(header.get("text")))
+            return header
+    raise CommandError("The Dreamlayer daemon does not answer.")

@@ -1,0 +1,154 @@
+"""Named recipes. To add one, add a line to a table below; what it leaves out takes its default."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .recipe import Recipe, RecipeError, Value
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A recipe with a name.
+
+    Attributes:
+        name: how it is called for.
+        title: how it is shown.
+        help: one sentence about what it looks like.
+        values: the recipe's parameters that differ from their defaults.
+    """
+
+    name: str
+    title: str
+    help: str
+    values: Mapping[str, Value]
+
+    def recipe(self) -> Recipe:
+        return Recipe.of(self.values)
+
+
+def find(name: str) -> Preset:
+    """The preset of a name; raises RecipeError, with near names."""
+    if name not in PRESETS:
+        near = difflib.get_close_matches(name, PRESETS, 3, 0.5)
+        hint = f"perhaps {' or '.join(near)}" if near else "see: dreamlayer presets"
+        raise RecipeError(f"There is no preset {name!r:.60}; {hint}.")
+    return PRESETS[name]
+
+
+def _squeezenet(name: str, title: str, text: str, **values: Value) -> Preset:
+    return Preset(name, title, text, values)
+
+
+def _googlenet(name: str, title: str, text: str, **values: Value) -> Preset:
+    return Preset(name, title, text, {"model": "googlenet", **values})
+
+
+def _vgg16(name: str, title: str, text: str, **values: Value) -> Preset:
+    return Preset(name, title, text, {"model": "vgg16", **values})
+
+
+def _reference(name: str, title: str, text: str, layer: str, **values: Value) -> Preset:
+    """As the work that Dreamlayer started from dreams: vgg16, 40 steps in 8 octaves of ratio 1.5.
+
+    Two of the octaves are above the picture's own size. Its rate of 0.05 counts in the network's
+    units of about 0.226 of the whole range: 2.9 levels of 255.
+    """
+    common: dict[str, Value] = {
+        "model": "vgg16", "layer": layer, "octaves": 8, "octave_scale": 1.5, "supersample": 2,
+        "steps": 40, "step_size": 2.9, "smooth": 0.0, "roll": True, "soft_clip": False,
+    }  # fmt: skip
+    return Preset(f"reference-{name}", title, text, common | values)
+
+
+_ALL = (
+    # The embedded network.
+    _squeezenet(
+        "animals", "Animals", "Dog faces, fur and paws grow out of every shape: the classic dream.",
+        layer="features.10",
+    ),
+    _squeezenet(
+        "eyes", "Eyes", "Everything round opens an eye.",
+        layer="features.9", smooth=0.6,
+    ),
+    _squeezenet(
+        "birds", "Birds", "Beaks, feathers and odd beasts, large and far apart.",
+        layer="features.12", octaves=5, steps=12,
+    ),
+    _squeezenet(
+        "feathers", "Parrot feathers", "Bright plumage over all that has a texture.",
+        layer="features.10:30",
+    ),
+    _squeezenet(
+        "strawberries", "Strawberries", "Whatever it was, it ripens: red, round and with seeds.",
+        layer="features.9:10", octaves=5,
+    ),
+    _squeezenet(
+        "strokes", "Brush strokes", "Short strokes that follow the lines of the picture.",
+        layer="features.6", octaves=3, smooth=0.5,
+    ),
+    _squeezenet(
+        "swirls", "Swirls", "Lines curl into large soft whirls.",
+        layer="features.7", octaves=6, smooth=1.5, noise=0.1, noise_samples=2,
+    ),
+    _squeezenet(
+        "weave", "Weave", "A fine cloth is laid over the picture.",
+        layer="features.3", octaves=3, octave_scale=1.6,
+    ),
+    _squeezenet(
+        "engraving", "Engraving", "Hatched in light and dark only, in the picture's own colours.",
+        layer="features.4", octaves=2, steps=14, colour="source", smooth=0.4,
+    ),
+    _squeezenet(
+        "mist", "Mist", "Animals as large, clean, soft shapes, as if seen through fog.",
+        layer="features.10", octaves=5, smooth=2.0, noise=0.15, noise_samples=3, zero_mean=True,
+    ),
+    _squeezenet(
+        "tapestry", "Tapestry", "All scales at once, from threads to figures.",
+        layer="features.9", octaves=6, conditioning="laplacian", smooth=0.0, colour="capped",
+    ),
+    _squeezenet(
+        "bestiary", "Bestiary", "Fur, feathers and eyes together, and as little cloth as can be.",
+        layer="features.10 + features.12*0.7 + features.9*0.5 - features.3*0.3", octaves=6,
+    ),
+    # Larger networks, which are fetched when they are asked for.
+    _googlenet(
+        "inception", "Inception", "The picture that made DeepDream known: dogs, birds and cars.",
+        layer="inception4c", octave_scale=1.4,
+    ),
+    _googlenet(
+        "pagodas", "Pagodas", "Towers, wheels and creatures, stacked on each other.",
+        layer="inception4d", octaves=6,
+    ),
+    _googlenet(
+        "filigree", "Filigree", "Fine curls and scales, like the work of a goldsmith.",
+        layer="inception3b", octaves=3,
+    ),
+    _googlenet(
+        "arches", "Arches", "Windows, columns and gates, in light and dark only.",
+        layer="inception4b", octaves=5, colour="luminance",
+    ),
+    _vgg16(
+        "oil", "Oil paint", "Thick, rich strokes.",
+        layer="features.14", octaves=3, smooth=1.0,
+    ),
+    _vgg16(
+        "faces", "Faces", "Heads and eyes, painted softly.",
+        layer="features.25", octaves=5, noise=0.1,
+    ),
+    # The reference's own pictures.
+    _reference("25", "Reference: layer 25", "Eyes and animals, as the reference has them.", "25"),
+    _reference("27", "Reference: layer 27", "Heads and figures, as the reference has them.", "27"),
+    _reference("2", "Reference: layer 2", "Fine lines, as the reference has them.", "2"),
+    _reference("25-30", "Reference: layer 25, channel 30", "One channel of layer 25.", "25:30"),
+    _reference("25-150", "Reference: layer 25, channel 150", "One channel of layer 25.", "25:150"),
+    _reference("27-500", "Reference: layer 27, channel 500", "One channel of layer 27.", "27:500"),
+    _reference(
+        "noise", "Reference: with noise", "Layer 27 with the noise that never ran there.", "27",
+        noise=0.1,
+    ),
+)  # fmt: skip
+
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in _ALL}

@@ -1,0 +1,44 @@
+"""The named recipes: each is one, each is different, and what is misspelt is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from dreamlink.presets import PRESETS, Preset, find
+from dreamlink.recipe import PARAMETERS, RecipeError
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_a_preset_is_a_recipe_that_people_can_choose(preset: Preset) -> None:
+    recipe = preset.recipe()
+    for name, value in preset.values.items():
+        assert getattr(recipe, name) == value
+        assert type(value) is PARAMETERS[name].kind
+    assert preset.name == preset.name.lower().replace(" ", "-")
+    assert preset.title
+    assert preset.help.endswith(".")
+    assert not recipe.expression().needs_guide  # nobody could choose it without one
+    assert recipe.seed == 0
+
+
+def test_presets_differ() -> None:
+    assert len({preset.recipe() for preset in PRESETS.values()}) == len(PRESETS)
+    assert len({preset.title for preset in PRESETS.values()}) == len(PRESETS)
+
+
+def test_the_issue_s_presets_are_there() -> None:
+    models = [preset.recipe().model for preset in PRESETS.values()]
+    assert models.count("squeezenet1_1") >= 12
+    own = [preset for preset in PRESETS.values() if not preset.name.startswith("reference-")]
+    assert sum(preset.recipe().model in ("googlenet", "vgg16") for preset in own) >= 6
+    reference = [find(f"reference-{n}").recipe() for n in ("25", "27", "2", "25-30", "25-150")]
+    assert [recipe.layer for recipe in reference] == ["25", "27", "2", "25:30", "25:150"]
+    assert find("reference-27-500").recipe().layer == "27:500"
+    assert find("reference-noise").recipe().noise > 0
+
+
+def test_a_misspelt_preset_is_told_with_near_ones() -> None:
+    with pytest.raises(RecipeError, match=r"strawberries\.$"):
+        find("strawberry")
+    with pytest.raises(RecipeError, match=r"dreamlayer presets\.$"):
+        find("xyzzy")
