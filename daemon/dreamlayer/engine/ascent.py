@@ -1,22 +1,26 @@
-"""One octave's climb: shift, noise, gradient, step."""
+"""One octave's climb: shift, noise, gradient, conditioning, step."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from dreamlayer.engine.canvas import Canvas
-from dreamlayer.engine.conditioning import gaussian
-from dreamlayer.engine.gradient import Cut, TiledObjective
+from dreamlayer.engine.conditioning import condition
+from dreamlayer.engine.gradient import TiledObjective
+from dreamlayer.engine.layout import Cut
+from dreamlayer.engine.noise import Noise
 from dreamlayer.engine.objectives import Objective
+from dreamlayer.engine.regularisers import drawn_back, flattened
 from dreamlayer.engine.tiles import Window
 from dreamlink.recipe import Recipe
 
 APRON = 2  # strides of reflected picture around the picture
 LEVELS = 255.0  # a step size of 1 changes the picture by 1/255, in the mean over the pixels
+KEYS = 2**31  # of noise
 
 
 @dataclass(frozen=True)
@@ -38,48 +42,77 @@ class Ascent:
         """Gradients that are averaged in one step."""
         return self.recipe.noise_samples if self.recipe.noise > 0 else 1
 
-    def step(self, x: Tensor, window: Window) -> Iterator[float]:
-        """Take one step: change `x` (1, 3, H, W; 0..1) in place, inside `window` only.
+    def step(
+        self, x: Tensor, base: Tensor, window: Window, mask: Tensor | None = None
+    ) -> Iterator[float]:
+        """Take one step: change `x` in place, inside `window` and where the mask is not 0 only.
 
-            shift x at random · g = mean over K noisy copies of the gradient · unshift · smooth
-            x ← x + step_size · g / mean|g|
+            shift x at random · g = mean over K noisy copies of the gradient · unshift · condition
+            x ← x + step_size · (g / mean|g| − tv · ∇TV(x − base) − stay · (x − base))
 
-        The norm is one for all tiles and all of the window: with a norm per tile a flat sky would
-        become as busy as a castle. Where the gradient is zero everywhere nothing changes.
+        The norm is one for all tiles and all of the selection: with a norm per tile a flat sky
+        would become as busy as a castle. Where the gradient is zero everywhere the network adds
+        nothing.
+
+        Args:
+            x: (1, 3, H, W), 0..1: the octave's picture, dreamed so far.
+            base: (1, 3, H, W): the same without the dream.
+            window: where to dream.
+            mask: (1, 1, h, w) of the window, 0..1: how much each pixel counts for the norm.
 
         Yields:
             the part of this step that is done, after each tile: the place to stop.
         """
-        tiled = TiledObjective(self.network, self.objective, self._canvas(x), window, self.side)
         inside = (..., window.rows.slice(), window.columns.slice())
         total = torch.zeros_like(x[inside])
-        done = 0.0
+        canvas, done = self._canvas(x), 0.0
         for _ in range(self.samples):
-            for share in tiled.add_gradient(self._noisy(x), total):
+            seen = replace(canvas, noise=self._noise())
+            tiled = TiledObjective(self.network, self.objective, seen, window, self.side, mask)
+            for share in tiled.add_gradient(x, total):
                 done += share / self.samples
                 yield min(done, 1.0)
-        total = gaussian(total, self.recipe.smooth)
-        norm = total.abs().mean()
-        if norm > 0:
-            total *= self.recipe.step_size / LEVELS / norm
-            x[inside].add_(total).clamp_(0.0, 1.0)
+        recipe, length = self.recipe, self.recipe.step_size / LEVELS
+        move = condition(total, recipe.conditioning, recipe.smooth, recipe.wrap)
+        norm = _mean_size(move, mask)
+        move *= length / norm if norm > 0 else 0.0
+        if recipe.tv > 0:
+            move += flattened(x[inside] - base[inside], length * recipe.tv, recipe.wrap)
+        if recipe.stay > 0:
+            move += drawn_back(x[inside] - base[inside] + move, length * recipe.stay)
+        if mask is not None:
+            move *= mask > 0
+        x[inside].add_(move).clamp_(0.0, 1.0)
 
     def _canvas(self, x: Tensor) -> Canvas:
         """A canvas with an apron all around, shifted over the full stride of the network.
 
         Any less than the full stride leaves a lattice of dots. Without the apron the network's
-        outermost cells, which see padding instead of a picture, would leave the edges undreamed.
+        outermost cells, which see padding instead of a picture, would leave the edges undreamed;
+        a seamless texture needs all the cells that see its edges, and all that these see.
         """
         height, width = x.shape[-2:]
         stride = self.network.stride
         apron = APRON * stride
+        if self.recipe.wrap and self.network.local:
+            field = max(one.reach[1] - one.reach[0] for one in self.network.maps)
+            apron = -(-field // stride) * stride
         shift = [0, 0]
         if self.recipe.roll:
             shift = torch.randint(stride, (2,), generator=self.random).tolist()
-        return Canvas(height, width, 2 * apron + stride, (apron + shift[0], apron + shift[1]))
+        place = (apron + shift[0], apron + shift[1])
+        return Canvas(height, width, 2 * apron + stride, place, self.recipe.wrap)
 
-    def _noisy(self, x: Tensor) -> Tensor:
+    def _noise(self) -> Noise | None:
         if self.recipe.noise <= 0:
-            return x
-        noise = torch.randn(x.shape, generator=self.random).to(x)
-        return noise.mul_(self.recipe.noise).add_(x)
+            return None
+        key = int(torch.randint(KEYS, (), generator=self.random))
+        return Noise(self.recipe.noise, key)
+
+
+def _mean_size(gradient: Tensor, mask: Tensor | None) -> float:
+    """The mean of |gradient|, weighted by the mask."""
+    if mask is None:
+        return float(gradient.abs().mean())
+    weight = float(mask.sum()) * gradient.shape[1]
+    return float((gradient.abs() * mask).sum()) / weight if weight > 0 else 0.0

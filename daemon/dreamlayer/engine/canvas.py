@@ -1,11 +1,17 @@
-"""The picture as the network sees it: shifted by the roll, continued by reflection at its edges.
+"""The picture as the network sees it: shifted by the roll, continued beyond its edges, noisy.
 
 A shift is an offset, not a copy: crops are taken from the picture through it, and gradients of
-crops are added back through it. The reflection is only seen: its gradient is not added to the
-pixels that it mirrors, or the edges would dream twice as much as the middle. The canvas has one
-size for all shifts: the picture's plus `margin`.
+crops are added back through it. The canvas has one size for all shifts: the picture's plus
+`margin`. Beyond the edges the picture goes on by its reflection, or, for a seamless texture, by
+its opposite edge:
 
-        margin = 3, shift = 1        . r | p i c t u r e | r .
+        margin = 4, shift = 2        c i | p i c t u r e | r u
+                          wrap       r e | p i c t u r e | p i
+
+That continuation is only seen: its gradient is not added to the pixels that it shows, or the edges
+would dream twice as much as the middle. A seamless texture needs no such gradient if the margin
+holds all the cells that see the picture: what a cell beyond the edge does to a pixel at the other
+edge, its double on this side does as well.
 """
 
 from __future__ import annotations
@@ -16,17 +22,24 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from dreamlayer.engine.noise import Noise
 from dreamlayer.engine.tiles import Window
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """A picture of `height` × `width` pixels, laid `shift` (rows, columns) into its canvas."""
+    """A picture of `height` × `width` pixels, laid `shift` (rows, columns) into its canvas.
+
+    `wrap` continues it by its opposite edges instead of its reflection; `noise` is added to what is
+    taken from it, the same in a pixel and in its reflection.
+    """
 
     height: int
     width: int
     margin: int = 0
     shift: tuple[int, int] = (0, 0)
+    wrap: bool = False
+    noise: Noise | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -39,17 +52,17 @@ class Canvas:
     def take(self, picture: Tensor, crop: Window) -> Tensor:
         """The canvas's pixels in `crop`, from a picture (1, C, height, width)."""
         rows, columns = self._sources(crop)
+        down, right = _index(rows, picture.device), _index(columns, picture.device)
         if _is_run(rows) and _is_run(columns):
-            return picture[..., rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        device = picture.device
-        return picture.index_select(-2, _index(rows, device)).index_select(
-            -1, _index(columns, device)
-        )
+            found = picture[..., rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        else:
+            found = picture.index_select(-2, down).index_select(-1, right)
+        return found if self.noise is None else self.noise.at(down, right, picture).add_(found)
 
     def add(self, total: Tensor, window: Window, crop: Window, part: Tensor) -> None:
         """Add `part`, the gradient of the pixels `take(crop)`, to `total`, that of `window`.
 
-        What falls outside the window, or on the reflection, is dropped.
+        What falls outside the window, or beyond the picture's edges, is dropped.
         """
         own = Window(crop.rows.moved(-self.shift[0]), crop.columns.moved(-self.shift[1]))
         both = Window(window.rows.common(own.rows), window.columns.common(own.columns))
@@ -59,10 +72,15 @@ class Canvas:
             total[(..., *into)] += part[(..., *from_)]
 
     def _sources(self, crop: Window) -> tuple[list[int], list[int]]:
+        source = _repeat if self.wrap else _reflect
         return (
-            [_reflect(i - self.shift[0], self.height) for i in range(*crop.rows)],
-            [_reflect(i - self.shift[1], self.width) for i in range(*crop.columns)],
+            [source(i - self.shift[0], self.height) for i in range(*crop.rows)],
+            [source(i - self.shift[1], self.width) for i in range(*crop.columns)],
         )
+
+
+def _repeat(index: int, length: int) -> int:
+    return index % length
 
 
 def _reflect(index: int, length: int) -> int:

@@ -1,0 +1,65 @@
+"""Gaussian noise that is a function of the place: the same for any tile, with no array to keep.
+
+The noise of a whole picture would be an array as large as the picture; noise drawn crop by crop
+would depend on the tiles. So each sample is computed from its row, its column and a key: a hash of
+them (Chris Wellons' `lowbias32`, 2018, two rounds of multiply and shift) is a uniform number, and
+the inverse error function makes it a normal one. Every device computes the same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+WORD = 32  # bits
+STEP = 0x9E3779B9  # from one column to the next: odd, so that no number comes twice in a row
+ROUNDS = ((16, 0x7FEB352D), (15, 0x846CA68B))  # (shift, factor) of lowbias32
+LAST_SHIFT = 16
+BITS = 24  # of the hash that are used: as many as a float32 holds
+
+
+@dataclass(frozen=True)
+class Noise:
+    """One noisy copy of a picture: `sigma` in picture units; another `key`, other noise."""
+
+    sigma: float
+    key: int
+
+    def at(self, rows: Tensor, columns: Tensor, like: Tensor) -> Tensor:
+        """The noise of the pixels in these rows and columns.
+
+        Args:
+            rows, columns: numbers of the picture's rows (h) and columns (w), in any order.
+            like: a tensor (1, C, …) of the channels, number format and device that are wanted.
+
+        Returns:
+            (1, C, h, w), independent N(0, sigma²) for different places and channels.
+        """
+        channels = torch.arange(like.shape[1], device=like.device)
+        lines = _hash(_hash(_word(rows + self.key)[None] + _word(channels * STEP)[:, None]) ^ 1)
+        words = _hash(lines[None, :, :, None] + _word(columns * STEP)[None, None, None])
+        words >>= WORD - BITS
+        uniform = words.to(like.dtype).add_(0.5).mul_(2.0 ** (1 - BITS))  # −1 … 1, never reached
+        return uniform.erfinv_().mul_(self.sigma * math.sqrt(2.0))
+
+
+def _word(numbers: Tensor) -> Tensor:
+    """The low 32 bits of int64, as int32."""
+    return ((numbers & 0xFFFFFFFF) + (1 << 31)).remainder(1 << WORD).sub(1 << 31).to(torch.int32)
+
+
+def _hash(words: Tensor) -> Tensor:
+    """Mix the bits of int32 words, in place. Overflow is wanted: torch multiplies modulo 2³²."""
+    for shift, factor in ROUNDS:
+        words ^= _shifted(words, shift)
+        words *= factor if factor < 1 << 31 else factor - (1 << WORD)
+    words ^= _shifted(words, LAST_SHIFT)
+    return words
+
+
+def _shifted(words: Tensor, by: int) -> Tensor:
+    """To the right, filled with zeros: torch's own shift repeats the sign."""
+    return (words >> by).bitwise_and_((1 << (WORD - by)) - 1)
