@@ -147,7 +147,7 @@ class Link:
 def begun(plugin: SimpleNamespace) -> tuple[Any, Link]:
     """A job that has sent its request."""
     link = Link()
-    job = plugin.job.Job(link, plugin.reader.read(96), Recipe(), lambda job: None)
+    job = plugin.job.Job(link, plugin.reader.read(Recipe()), Recipe(), lambda job: None)
     job.start()
     job.connected()
     return job, link
@@ -162,7 +162,7 @@ def done(job: Any, link: Link) -> None:
 
 def test_only_the_canvas_and_the_selections_surroundings_are_read(plugin: SimpleNamespace) -> None:
     document.chosen = Selection(50, 40, 10, 8)
-    source = plugin.reader.read(16)
+    source = plugin.reader.read(Recipe(context=16))
     assert document.source.asked == [(34, 24, 42, 40)]
     assert source.place == Region(50, 40, 10, 8)
     assert source.region == Region(16, 16, 10, 8)
@@ -171,16 +171,27 @@ def test_only_the_canvas_and_the_selections_surroundings_are_read(plugin: Simple
 
 def test_surroundings_end_at_the_canvas(plugin: SimpleNamespace) -> None:
     document.chosen = Selection(-20, 70, 40, 40)
-    source = plugin.reader.read(1000)
+    source = plugin.reader.read(Recipe(context=1000))
     assert document.source.asked == [(0, 0, 100, 80)]
     assert source.region == source.place == Region(0, 70, 20, 10)
+
+
+def test_noise_fills_the_canvas_or_the_selection_whatever_the_layer_has(
+    plugin: SimpleNamespace,
+) -> None:
+    document.source = Node("Nothing", (0, 0, 0, 0))
+    with pytest.raises(plugin.reader.DocumentError, match="start from noise"):
+        plugin.reader.read(Recipe())
+    assert plugin.reader.read(Recipe(start="noise")).place == Region(0, 0, 100, 80)
+    document.chosen = Selection(50, 40, 10, 8)
+    assert plugin.reader.read(Recipe(start="noise")).place == Region(50, 40, 10, 8)
 
 
 def test_more_than_krita_hands_out_is_refused_before_it_is_read(plugin: SimpleNamespace) -> None:
     document.size = (30000, 20000)
     document.source = Node("Huge", (0, 0, 30000, 20000), "F32")
     with pytest.raises(plugin.reader.DocumentError, match="select a smaller part"):
-        plugin.reader.read(96)
+        plugin.reader.read(Recipe())
     assert not document.source.asked
 
 

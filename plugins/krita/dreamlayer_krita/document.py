@@ -15,6 +15,7 @@ from krita import Krita
 
 from dreamlink.messages import Frame
 from dreamlink.picture import Picture, Region
+from dreamlink.recipe import Recipe
 
 RAW = ("paintlayer",)  # their own pixels, before masks; of the others what they show
 SHOWN = ("grouplayer", "vectorlayer", "clonelayer", "filelayer", "filllayer")
@@ -85,8 +86,11 @@ class Source:
     mask: Frame | None
 
 
-def read(context: int) -> Source:
-    """The active layer's pixels where there is a selection, with `context` pixels around it.
+def read(recipe: Recipe) -> Source:
+    """The active layer's pixels where there is a selection, with the recipe's context around it.
+
+    What starts from noise needs no pixels: it fills the selection or the canvas, whatever the
+    layer has there.
 
     Raises:
         DocumentError: there is nothing to dream on; the text says why.
@@ -98,9 +102,9 @@ def read(context: int) -> Source:
     _check_kind(node)
     document.waitForDone()  # the brush stroke before
     canvas = Region(0, 0, document.width(), document.height())
-    layer = _layer_box(node, canvas)
+    layer = canvas if recipe.start == "noise" else _layer_box(node, canvas)
     place, mask = _selected(document.selection(), node.name(), layer)
-    seen = place.grow(context).clip(layer)
+    seen = place.grow(recipe.context).clip(layer)
     space = _space(node)
     wire = space.wire
     picture = Picture(seen.width, seen.height, wire.depth, wire.order, wire.curve or "srgb")
@@ -175,7 +179,10 @@ def _layer_box(node: Any, canvas: Region) -> Region:
     bounds = node.bounds()
     box = Region(bounds.x(), bounds.y(), bounds.width(), bounds.height())
     if box.empty:
-        raise DocumentError(f"The layer “{node.name()}” is empty: there is nothing to dream on.")
+        raise DocumentError(
+            f"The layer “{node.name()}” is empty: there is nothing to dream on. Paint on it, or"
+            " start from noise."
+        )
     if box.clip(canvas).empty:
         raise DocumentError(f"The layer “{node.name()}” lies outside the canvas: move it first.")
     return box.clip(canvas)

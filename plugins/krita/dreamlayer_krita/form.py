@@ -79,6 +79,9 @@ def _widget(parameter: Parameter) -> Any:
     widget: Any
     if parameter.kind is bool:
         widget = QtWidgets.QCheckBox()
+    elif parameter.choices:
+        widget = QtWidgets.QComboBox()
+        widget.addItems(parameter.choices)
     elif parameter.kind is str:
         widget = QtWidgets.QLineEdit()
     else:
@@ -99,6 +102,8 @@ def _tool_tip(parameter: Parameter) -> str:
 def _value(parameter: Parameter, widget: Any) -> Value:
     if parameter.kind is bool:
         return bool(widget.isChecked())
+    if parameter.choices:
+        return str(widget.currentText())
     if parameter.kind is str:
         return str(widget.text()).strip()
     return parameter.check(widget.value())
@@ -107,6 +112,8 @@ def _value(parameter: Parameter, widget: Any) -> Value:
 def _put(parameter: Parameter, widget: Any, value: Value) -> None:
     if parameter.kind is bool:
         widget.setChecked(value)
+    elif parameter.choices:
+        widget.setCurrentText(value)
     elif parameter.kind is str:
         widget.setText(value)
     else:

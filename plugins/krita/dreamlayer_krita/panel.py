@@ -49,7 +49,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
             return
         try:
             recipe = self._form.recipe()
-            source = document.read(recipe.context)
+            source = document.read(recipe)
         except (RecipeError, document.DocumentError) as error:
             self._say(str(error))
             return

@@ -66,7 +66,7 @@ def _dream_all(image: Any, drawables: list[Any], recipe: Recipe, progress: Progr
     try:
         with contextlib.closing(connect(progress)) as client:
             for index, drawable in enumerate(drawables):
-                looked = source.Source.of(image, drawable, recipe.context)
+                looked = source.Source.of(image, drawable, recipe)
                 part = Part(progress, index, len(drawables))
                 dreamed = dream(client, looked, recipe, part)
                 assert dreamed.pixels is not None

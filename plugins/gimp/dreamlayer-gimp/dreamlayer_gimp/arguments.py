@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gi.repository import GObject
+from gi.repository import Gimp, GObject
 
 from dreamlink.recipe import PARAMETERS, Parameter, Recipe
 
@@ -22,6 +22,8 @@ def add_to(procedure: Any) -> None:
         end = (row.default, GObject.ParamFlags.READWRITE)
         if row.kind is bool:
             procedure.add_boolean_argument(*start, *end)
+        elif row.choices:
+            procedure.add_choice_argument(*start, _choice(row), *end)
         elif row.kind is str:
             procedure.add_string_argument(*start, *end)
         elif row.kind is int:
@@ -33,7 +35,8 @@ def add_to(procedure: Any) -> None:
 def recipe(config: Any) -> Recipe:
     """The recipe that the arguments describe.
 
-    GIMP itself replaces a number out of range by the default; the rest is checked here.
+    GIMP itself replaces a number out of range, and what is no choice, by the default; the rest is
+    checked here.
     Raises RecipeError.
     """
     values = {name: config.get_property(argument(name)) for name in PARAMETERS}
@@ -80,6 +83,13 @@ def with_mnemonics(labels: list[str]) -> list[str]:
         taken |= set(label[place : place + 1].lower())
         marked.append(f"{label[:place]}_{label[place:]}" if free else label)
     return marked
+
+
+def _choice(row: Parameter) -> Any:
+    choice = Gimp.Choice.new()
+    for number, name in enumerate(row.choices):
+        choice.add(name, number, name.capitalize(), "")
+    return choice
 
 
 def _label(row: Parameter) -> str:

@@ -67,8 +67,8 @@ class Source:
     window: Any
 
     @classmethod
-    def of(cls, image: Any, drawable: Any, context: int) -> Source:
-        """Look at a layer; `context` pixels around a selection are seen too. Raises Refused."""
+    def of(cls, image: Any, drawable: Any, recipe: Recipe) -> Source:
+        """Look at a layer, and at the recipe's context around a selection. Raises Refused."""
         check(image, drawable)
         name = drawable.get_name()
         touched, *box = drawable.mask_intersect()
@@ -78,9 +78,10 @@ class Source:
                 " Select > None, then call Deep Dream again."
             )
         region = Region(*box)
-        _refuse_empty(drawable, region)
+        if recipe.start != "noise":  # which fills also what is empty
+            _refuse_empty(drawable, region)
         whole = Region(0, 0, drawable.get_width(), drawable.get_height())
-        seen = region.grow(context).clip(whole)
+        seen = region.grow(recipe.context).clip(whole)
         layout, form = _layout(image, drawable, seen)
         _, left, top = drawable.get_offsets()
         selection: Frame | None = None
@@ -151,5 +152,5 @@ def _refuse_empty(drawable: Any, region: Region) -> None:
         if alpha.count(0) == len(alpha):
             raise Refused(
                 f"The layer “{drawable.get_name()}” is wholly transparent there, so a dream on it"
-                " could not be seen: choose a layer with something on it."
+                " could not be seen: choose a layer with something on it, or start from noise."
             )
