@@ -26,6 +26,17 @@ if TYPE_CHECKING:
     from dreamlayer.selection import Selection
     from dreamlayer.stored import Stored
 
+LAYERS = """\
+what --layer can say:
+  features.10                     a whole layer, by name or by number: 10
+  10:mean                         the same, strong places no more than weak ones
+  10:30   10:30,115               a channel of it, or several
+  10:30@0.5,0.25                  a channel in one place: half way across, a quarter down
+  "10:direction(3 7=0.5 9=-1)"    a mixture of channels
+  10:guide   10:cosine            what the picture of --guide has, place by place or as a whole
+  class:castle   class:483        a thing that the network knows, by name or number
+  "10:30 + 12*0.5 - 3"            several, with weights; what is taken away is dreamed away
+"""
 CANCEL_WITHIN = 5.0  # seconds that Ctrl-C waits for the daemon's word
 
 
@@ -35,8 +46,9 @@ CANCEL_WITHIN = 5.0  # seconds that Ctrl-C waits for the daemon's word
 def add(commands: Any) -> None:
     """Add the command to argparse's subparsers."""
     dream = commands.add_parser(
-        "dream", help="dream on a picture", description="Dream on a picture.", allow_abbrev=False
-    )
+        "dream", help="dream on a picture", description="Dream on a picture.", epilog=LAYERS,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+    )  # fmt: skip
     dream.set_defaults(run=run)
     dream.add_argument("input", metavar="INPUT", type=Path, help="the picture")
     dream.add_argument(

@@ -16,9 +16,12 @@ TAKEN = "colrs"  # mnemonics of the dialog's own buttons: Cancel, OK, Load, Rese
 
 def add_to(procedure: Any) -> None:
     """Give the procedure one argument for each parameter of the recipe table."""
-    labels = with_mnemonics([_label(row) for row in PARAMETERS.values()])
-    for row, label in zip(PARAMETERS.values(), labels, strict=True):
-        start = (argument(row.name), label, row.help)
+    # There are more labels than letters: the rows that are seen at once choose first.
+    rows = sorted(PARAMETERS.values(), key=lambda row: not row.main)
+    names = (row.name for row in rows)
+    labels = dict(zip(names, with_mnemonics([_label(row) for row in rows]), strict=True))
+    for row in PARAMETERS.values():
+        start = (argument(row.name), labels[row.name], row.help)
         end = (row.default, GObject.ParamFlags.READWRITE)
         if row.kind is bool:
             procedure.add_boolean_argument(*start, *end)
