@@ -140,7 +140,7 @@ def check_channels_that_are_no_numbers():
 
 def check_layer_and_channels_that_contradict():
     image, source = photo_part()
-    refuse(image, [source], "leave one of them out", layer="10:30", channels="31")
+    refuse(image, [source], "leave channels empty", layer="10:30", channels="31")
 
 
 def check_interactive_without_a_display():

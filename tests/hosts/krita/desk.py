@@ -18,6 +18,9 @@ from krita import Krita, QApplication, QLabel, QListView, QPushButton, QWidget
 app = Krita.instance()
 FOLDER = Path(case.arguments["folder"])  # seen from outside too
 QUICK = {"octaves": 1, "steps": 2, "step_size": 1.5, "seed": 7, "context": 96}
+PLAIN = {
+    "layer": "features.10", "channels": "", "start": "picture", "strength": 1.0, "colour": "full",
+}  # fmt: skip
 FORMATS = {"U8": ("B", 255), "U16": ("H", 65535), "F16": ("e", 1.0), "F32": ("f", 1.0)}
 
 
@@ -32,7 +35,7 @@ def run_checks(script):
             continue
         started = time.monotonic()
         try:
-            fill_form(**QUICK, layer="features.10", strength=1.0, channels="")
+            fill_form(**QUICK, **PLAIN)
             yield from check()
             trouble = ""
         except Exception:
@@ -74,7 +77,8 @@ def busy():
 def fill_form(**values):
     for name, value in values.items():
         field = part(QWidget, name)
-        put = next(p for p in ("setValue", "setChecked", "setText") if hasattr(field, p))
+        ways = ("setValue", "setChecked", "setCurrentText", "setText")
+        put = next(way for way in ways if hasattr(field, way))
         getattr(field, put)(value)
 
 

@@ -296,13 +296,26 @@ def check_layer_larger_than_the_canvas():
     keep("larger", big, *[(0, 0, 128, 96)] * 2, layer, "BGRA", "srgb")
 
 
+def check_noise_fills_an_empty_layer():
+    document = yield from desk.new_document()
+    empty = document.createNode("Nothing", "paintlayer")
+    document.rootNode().addChildNode(empty, None)
+    yield from desk.activate(document, empty)
+    layer = yield from desk.dream(start="noise")
+    pixels = bytes(layer.pixelData(0, 0, 128, 96))
+    assert set(pixels[3::4]) == {255}, "it is not opaque"
+    assert len(set(pixels[1::4])) > 10, "it is not filled"
+    assert desk.box(empty)[2:] == (0, 0), "the empty layer has changed"
+
+
 def check_settings_are_remembered():
     yield from desk.new_document()
-    yield from desk.dream(channels="30", strength=0.85)
+    yield from desk.dream(channels="30", strength=0.85, colour="luminance")
     remembered = json.loads(desk.app.readSetting("dreamlayer", "recipe", "{}"))
     assert remembered["channels"] == "30" and remembered["strength"] == 0.85, remembered
+    assert remembered["colour"] == "luminance", remembered
     from dreamlayer_krita.panel import Panel
 
     recipe = Panel(print)._form.recipe()  # as in the next Krita
-    assert (recipe.channels, recipe.strength) == ("30", 0.85)
+    assert (recipe.channels, recipe.strength, recipe.colour) == ("30", 0.85, "luminance")
     assert ":30, seed 7" in desk.app.activeDocument().rootNode().childNodes()[1].name()
