@@ -17,7 +17,6 @@ from torch import Tensor
 from dreamlayer.engine import octaves
 from dreamlayer.engine.ascent import Ascent
 from dreamlayer.engine.binding import bind
-from dreamlayer.engine.imagine import imagine
 from dreamlayer.engine.objectives import Objective
 from dreamlayer.engine.tiles import Window, scaled
 from dreamlayer.models.network import Network
@@ -172,6 +171,8 @@ def _imagined(
     random: torch.Generator,
 ) -> Generator[Progress, None, Tensor]:
     """The source with its window filled by what the network imagines from noise."""
+    from dreamlayer.engine.imagine import imagine
+
     factor = _imagined_factor(window)
     size = tuple(
         max(network.minimum, round(span.length * factor)) for span in (window.rows, window.columns)
