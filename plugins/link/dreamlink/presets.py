@@ -79,23 +79,23 @@ _ALL = (
     ),
     _squeezenet(
         "feathers", "Parrot feathers", "Bright plumage over all that has a texture.",
-        layer="features.10:30",
+        layer="features.10:30", octaves=5, steps=16, step_size=1.5,
     ),
     _squeezenet(
-        "strawberries", "Strawberries", "Whatever it was, it ripens: red, round and with seeds.",
-        layer="features.9:10", octaves=5,
+        "strawberries", "Strawberries", "Whatever it was, it ripens: round and full of seeds.",
+        layer="features.9:10", octaves=5, steps=16, step_size=1.5,
     ),
     _squeezenet(
         "strokes", "Brush strokes", "Short strokes that follow the lines of the picture.",
         layer="features.6", octaves=3, smooth=0.5,
     ),
     _squeezenet(
-        "swirls", "Swirls", "Lines curl into large soft whirls.",
-        layer="features.7", octaves=6, smooth=1.5, noise=0.1, noise_samples=2,
+        "swirls", "Swirls", "Lines curl up, and eyes look out of the whirls.",
+        layer="features.7:mean", octaves=6, smooth=0.6,
     ),
     _squeezenet(
-        "weave", "Weave", "A fine cloth is laid over the picture.",
-        layer="features.3", octaves=3, octave_scale=1.6,
+        "confetti", "Confetti", "Bright drops of colour along every edge.",
+        layer="features.3", octaves=3, smooth=0.3,
     ),
     _squeezenet(
         "engraving", "Engraving", "Hatched in light and dark only, in the picture's own colours.",
@@ -103,14 +103,18 @@ _ALL = (
     ),
     _squeezenet(
         "mist", "Mist", "Animals as large, clean, soft shapes, as if seen through fog.",
-        layer="features.10", octaves=5, smooth=2.0, noise=0.15, noise_samples=3, zero_mean=True,
+        layer="features.10", octaves=5, smooth=1.2, noise=0.12, noise_samples=2, zero_mean=True,
     ),
     _squeezenet(
         "tapestry", "Tapestry", "All scales at once, from threads to figures.",
         layer="features.9", octaves=6, conditioning="laplacian", smooth=0.0, colour="capped",
     ),
     _squeezenet(
-        "bestiary", "Bestiary", "Fur, feathers and eyes together, and as little cloth as can be.",
+        "castles", "Castles", "Walls, towers and windows, wherever there is an upright line.",
+        layer="class:castle", octaves=5, steps=16,
+    ),
+    _squeezenet(
+        "bestiary", "Bestiary", "Fur, feathers and eyes together, with as few drops of colour as can be.",
         layer="features.10 + features.12*0.7 + features.9*0.5 - features.3*0.3", octaves=6,
     ),
     # Larger networks, which are fetched when they are asked for.
