@@ -114,7 +114,7 @@ _ALL = (
         layer="class:castle", octaves=5, steps=16,
     ),
     _squeezenet(
-        "bestiary", "Bestiary", "Fur, feathers and eyes together, with as few drops of colour as can be.",
+        "bestiary", "Bestiary", "Fur, feathers and eyes together, with few drops of colour.",
         layer="features.10 + features.12*0.7 + features.9*0.5 - features.3*0.3", octaves=6,
     ),
     # Larger networks, which are fetched when they are asked for.
