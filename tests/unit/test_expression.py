@@ -36,6 +36,7 @@ TARGETS = {
     "class:black-and-tan coonhound": Target("class", label="black-and-tan coonhound"),
     "class:crane (the bird)": Target("class", label="crane (the bird)"),
     'class:"lakeside, lakeshore"': Target("class", label="lakeside, lakeshore"),
+    'class:"one - two"': Target("class", label="one - two"),
     'class:"a + ""b"" * c"': Target("class", label='a + "b" * c'),
 }
 
