@@ -104,9 +104,9 @@ class Recipe:
         "features.10",
         "Network layer",
         "What is amplified: a layer by name (features.10) or index (10), a channel of it (10:30), a"
-        " class (class:castle), what a guide picture has (10:guide); also several with weights, +"
-        " and -: 10:30 + 12*0.5. Early layers draw strokes and textures, late ones animals and"
-        " things. See: dreamlayer layers MODEL.",
+        " thing by name (class:castle); several with weights, + and -: 10:30 + 12*0.5 - 3. Early"
+        " layers draw strokes and textures, late ones animals and things. See: dreamlayer layers"
+        " MODEL.",
         main=True,
     )
     channels: str = _row(
