@@ -1,0 +1,230 @@
+"""The gates of a dream: what is measured of it, and what it must be.
+
+`judge` measures a dream on a photo, `judge_plain` the plain loop of 2015 on the same photo,
+`judge_exactness` what must hold whatever is dreamed. What says nothing of a recipe is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from statistics import mean, median
+
+import torch
+from torch import Tensor
+
+from dreamlayer.engine import octaves
+from dreamlayer.engine.binding import bind
+from dreamlayer.engine.dream import AUTOMATIC_SIDE, Dreamt
+from dreamlayer.engine.measures import Meter
+from dreamlayer.engine.tiles import Window, blocks, whole
+from dreamlayer.models import zoo
+from dreamlayer.models.network import Network
+from dreamlink.recipe import Recipe
+from tests.engine import looks
+from tests.engine.plain import TILE, plain_dream
+
+INFINITE = float("inf")
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+CROP = 0.6  # of each side: the part of a photo that is dreamed on its own, too
+SMALL_TILE = 80  # px
+AWAKE = 0.01  # of the mean activation: channels that the source leaves asleep have no gain
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The range that a measure must lie in."""
+
+    low: float = -INFINITE
+    high: float = INFINITE
+
+    def holds(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        if self.low == self.high:
+            return f"{self.low:g}"
+        if self.high == INFINITE:
+            return f"≥ {self.low:g}"
+        return f"≤ {self.high:g}" if self.low == -INFINITE else f"{self.low:g}–{self.high:g}"
+
+
+GATES: dict[str, Gate] = {
+    "gain": Gate(2.0),
+    "least / mean gain": Gate(0.9),
+    "channel / others": Gate(3.0),
+    "fine": Gate(0.8, 1.5),
+    "lattice": Gate(high=1.1),
+    "edges": Gate(0.7, 1.3),
+    "chroma": Gate(high=1.3),
+    "clipped": Gate(high=0.05),
+    "SSIM": Gate(0.0, 1.0),
+    "SSIM falls by": Gate(1e-6),
+    "probability": Gate(0.95),
+    "twice the steps": Gate(1.0),
+    "seams": Gate(0.95, 1.05),
+    "tiled, dB": Gate(60.0),
+    "again, dB": Gate(INFINITE),
+    "outside": Gate(0.0, 0.0),
+}
+
+
+def gates_of(recipe: Recipe) -> dict[str, Gate]:
+    """The gates that hold for a recipe."""
+    found = dict(GATES)
+    if recipe.colour != "full":
+        found["chroma"] = Gate(high=1.05)
+    if all(weight < 0 or target.kind == "cosine" for weight, target in recipe.expression().terms):
+        found["gain"] = Gate(1.5)  # it can reach 2 at most
+    return found
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A photo (1, 3, H, W), and what is dreamed on it."""
+
+    source: Tensor
+    network: Network
+    recipe: Recipe
+    guide: Tensor | None = None
+
+    @property
+    def part(self) -> Window:
+        return looks.middle(self.source.shape[-2:], CROP)
+
+    @property
+    def crop(self) -> Tensor:
+        return looks.cut_out(self.source, self.part)
+
+    def finished(self, source: Tensor, **changes: object) -> Dreamt:
+        more = {} if self.guide is None else {"guide": self.guide}
+        return looks.finished(source, self.network, replace(self.recipe, **changes), **more)
+
+    def result(self, source: Tensor, dream: Dreamt) -> Tensor:
+        return looks.laid_over(looks.overlay(source, dream, self.recipe), source, self.recipe)
+
+    def meter(self, source: Tensor) -> Meter:
+        window = whole(*source.shape[-2:])
+        return Meter(source, self.network, self.recipe, window, self.guide)
+
+    @cached_property
+    def whole_meter(self) -> Meter:
+        return self.meter(self.source)
+
+
+def judge(scene: Scene) -> tuple[Figures, Tensor]:
+    """The measures of a dream on a photo, and its picture (1, 3, H, W)."""
+    source, recipe = scene.source, scene.recipe
+    dream = scene.finished(source)
+    over = looks.overlay(source, dream, recipe)
+    result = looks.laid_over(over, source, recipe)
+    similar = [
+        looks.ssim(source, looks.laid_over(over, source, replace(recipe, strength=strength)))
+        for strength in STRENGTHS
+    ]
+    unchanged = similar[0] > 1 - 1e-9
+    fall = min(a - b for a, b in pairwise(similar))
+    found = _of_activations(scene, result) | {"SSIM falls by": fall if unchanged else -1.0}
+    if dream.base is not None:  # of the photo nothing is left to compare with
+        return found | {"clipped": looks.clipped(result)}, result
+    alone = scene.finished(scene.crop).detail
+    within = looks.cut_out(dream.detail, scene.part)
+    return found | _of_looks(scene, result) | {
+        "lattice": looks.lattice_index(dream.detail, scene.network.stride),
+        "edges": looks.edge_index(alone, within),
+    }, result
+
+
+def judge_plain(scene: Scene) -> tuple[Figures, Tensor]:
+    """The same measures of the plain loop with the recipe's network, objective and steps."""
+    source, crop = scene.source, scene.crop
+    objective = bind(scene.recipe.expression(), scene.network, scene.guide)
+
+    def detail(picture: Tensor, tile: int) -> Tensor:
+        return plain_dream(picture, scene.network, objective, scene.recipe, tile) - picture
+
+    untiled, tiled = detail(crop, AUTOMATIC_SIDE), detail(crop, SMALL_TILE)
+    borders = [range(SMALL_TILE, side, SMALL_TILE) for side in crop.shape[-2:]]
+    dreamt = detail(source, TILE)
+    result = source + dreamt
+    return _of_activations(scene, result) | _of_looks(scene, result) | {
+        "lattice": looks.lattice_index(dreamt, scene.network.stride),
+        "edges": looks.edge_index(untiled, looks.cut_out(dreamt, scene.part)),
+        "seams": looks.seam_index(tiled, *borders) / looks.seam_index(untiled, *borders),
+        "tiled, dB": looks.decibels(tiled, untiled),
+    }, result
+
+
+def judge_exactness(scene: Scene) -> Figures:
+    """What must hold whatever is dreamed, on a part of the photo."""
+    crop = scene.crop
+    first = scene.finished(crop)
+    half = scene.finished(crop, steps=max(1, scene.recipe.steps // 2))
+    meter = scene.meter(crop)
+    gains = [mean(meter.gains(scene.result(crop, dream))) for dream in (half, first)]
+    found = {
+        "twice the steps": gains[1] / gains[0],
+        "again, dB": looks.decibels(scene.finished(crop).detail, first.detail),
+        "outside": looks.outside(crop, first, scene.recipe),
+    }
+    if scene.network.local:
+        tiled = scene.finished(crop, tile=SMALL_TILE).detail
+        window = whole(*crop.shape[-2:])
+        borders = [[block.start for block in blocks(s, SMALL_TILE)[1:]] for s in window]
+        seams = [looks.seam_index(detail, *borders) for detail in (tiled, first.detail)]
+        found["seams"] = seams[0] / seams[1]
+        found["tiled, dB"] = looks.decibels(tiled, first.detail)
+    return found
+
+
+def _of_activations(scene: Scene, result: Tensor) -> Figures:
+    gains = scene.whole_meter.gains(result)
+    found = {"gain": mean(gains), "least / mean gain": min(gains) / mean(gains)} if gains else {}
+    if len(targets := scene.recipe.expression().terms) == 1:
+        kind = targets[0][1].kind
+        if kind == "channels":
+            found["channel / others"] = _specificity(scene, result, targets[0][1].channels)
+        if kind == "class" and scene.recipe.start == "noise":
+            found["probability"] = _probability(scene, result, targets[0][1].label)
+    return found
+
+
+def _of_looks(scene: Scene, result: Tensor) -> Figures:
+    source = scene.source
+    return {
+        "fine": looks.high_frequencies(result) / looks.high_frequencies(source),
+        "chroma": looks.chroma(result) / looks.chroma(source),
+        "clipped": looks.clipped(result) - looks.clipped(source),
+        "SSIM": looks.ssim(source, result),
+    }
+
+
+def _specificity(scene: Scene, result: Tensor, channels: tuple[int, ...]) -> float:
+    """The gain of some channels over the median gain of the others, over four shifts."""
+    before, after = (
+        sum(_means(scene.network, picture, shift) for shift in (0, 3, 6, 9))
+        for picture in (scene.source, result)
+    )
+    others = before > AWAKE * before.mean()
+    others[list(channels)] = False
+    own = after[list(channels)].sum() / before[list(channels)].sum().clamp(min=1e-9)
+    return float(own / median((after / before)[others].tolist()))
+
+
+def _means(network: Network, picture: Tensor, shift: int) -> Tensor:
+    with torch.inference_mode():
+        return network(picture[..., shift:, shift:])[0].abs().mean(dim=(0, 2, 3))
+
+
+def _probability(scene: Scene, result: Tensor, label: str) -> float:
+    """What the network takes the picture for, shifted and rescaled as it never was dreamed."""
+    found, number = [], zoo.class_number(scene.network.name, label)
+    for shift, scale in ((5, 0.93), (11, 1.07), (17, 0.87)):
+        part = result[..., shift:, shift:]
+        size = [round(side * scale) for side in part.shape[-2:]]
+        with torch.inference_mode():
+            (cells,) = scene.network(octaves.resize(part, (size[0], size[1])).clamp(0, 1))
+            found.append(float(scene.network.logits(cells).softmax(dim=1)[0, number]))
+    return min(found)
