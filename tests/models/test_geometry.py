@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dreamlayer.models import geometry
 from dreamlayer.models.anatomy import Anatomy
-from dreamlayer.models.network import _First
+from dreamlayer.models.layers import _First
 from dreamlayer.models.torchvision_import import import_torchvision
 
 

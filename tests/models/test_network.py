@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from dreamlayer.models import geometry, zoo
-from dreamlayer.models import network as network_module
+from dreamlayer.models import layers as layers_module
 from dreamlayer.models.network import CLASS, Network, UnknownLayer, cut, describe, resolve_layer
 
 NAME = "squeezenet1_1"
@@ -254,7 +254,7 @@ def test_describe_lists_the_numbered_layers() -> None:
 def test_describe_lists_their_parts_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     # Measuring takes seconds and is tested elsewhere; here every layer gets one known geometry.
     known = geometry.Geometry(stride=16, reach=(-40, 70), channels=48, minimum=17, local=True)
-    monkeypatch.setattr(network_module, "_geometry", lambda *_: known)
+    monkeypatch.setattr(layers_module, "geometry_of", lambda *_: known)
     layers = {info.name: info for info in describe(NAME, parts=True)}
     part = layers["features.10.squeeze"]
     assert (part.index, part.kind, part.receptive_field) == (None, "Conv2d", 111)
@@ -264,6 +264,6 @@ def test_describe_lists_their_parts_on_request(monkeypatch: pytest.MonkeyPatch) 
 
 def test_describe_says_where_no_tile_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = geometry.Geometry(16, geometry.UNBOUNDED, channels=8, minimum=1, local=False)
-    monkeypatch.setattr(network_module, "_geometry", lambda *_: wide)
+    monkeypatch.setattr(layers_module, "geometry_of", lambda *_: wide)
     first = describe(NAME)[0]
     assert (first.receptive_field, first.halo, first.exact) == (None, None, False)

@@ -6,12 +6,15 @@ numbers of any network of the same architecture. Nothing behind the layers wante
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+
+from dreamlayer.models.geometry import shapes_alone
 
 CLASS = "class"  # the name, among layers, of the last map: the one that the classes are told from
 SIZES = ((320, 384), (640, 768))  # px; a layer's map grows with the picture, a vector does not
@@ -30,7 +33,7 @@ class Anatomy:
             self.graph = fx.Tracer().trace(skeleton)
         except Exception as error:  # whatever a forward() does that a trace can't follow
             raise Uncuttable(f"torch.fx cannot follow {type(skeleton).__name__}.") from error
-        self._skeleton = skeleton
+        self.skeleton = skeleton
 
     def upto(self, network: nn.Module, layers: Sequence[str]) -> nn.Module:
         """Return the part of `network` that gives the maps of `layers`, as a tuple, in order.
@@ -88,7 +91,7 @@ class Anatomy:
     @cached_property
     def _channels(self) -> dict[fx.Node, int]:
         """The nodes that give maps (1, C, h, w) which grow with the picture, as they run."""
-        small, large = (_shapes(self._skeleton, self.graph, *size) for size in SIZES)
+        small, large = (_shapes(self.skeleton, self.graph, *size) for size in SIZES)
         return {
             node: shape[1]
             for node, shape in small.items()
@@ -136,7 +139,7 @@ def _module(network: nn.Module, graph: fx.Graph) -> nn.Module:
     part = fx.GraphModule(network, graph)
     for module in part.modules():
         if getattr(module, "inplace", False):
-            module.inplace = False  # it would reach into the map of the layer in front of it
+            module.inplace = False  # type: ignore[assignment]  # it would reach into the map of the layer in front of it
     return part.eval().requires_grad_(False)
 
 
@@ -180,8 +183,7 @@ def _shapes(
     """The shapes that the nodes give for a picture; as far as the network can go with it."""
     watched = _Watched(skeleton, graph)
     watched.extra_traceback = False
-    try:
+    # Stops where a network takes pictures of one size only.
+    with contextlib.suppress(RuntimeError, AssertionError), shapes_alone():
         watched.run(torch.empty(1, 3, height, width, device="meta"))
-    except (RuntimeError, AssertionError):  # one size only, or positions known for one only
-        pass
     return watched.shapes

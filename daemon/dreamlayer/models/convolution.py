@@ -22,31 +22,43 @@ class _Convolve(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: Pair,
+        padding: Pair,
+        groups: int,
     ) -> Tensor:
         ctx.save_for_backward(weight)
-        ctx.shape, ctx.stride, ctx.padding = x.shape, stride, padding
-        return F.conv2d(x, weight, bias, stride, padding)
+        ctx.shape, ctx.stride, ctx.padding, ctx.groups = x.shape, stride, padding, groups
+        return F.conv2d(x, weight, bias, stride, padding, 1, groups)
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         (slope,), (weight,) = slopes, ctx.saved_tensors
+        grouped = weight.view(ctx.groups, -1, *weight.shape[1:])  # (groups, out, in, h, w)
         if ctx.stride == (1, 1):
-            turned = weight.flip(2, 3).transpose(0, 1)
+            turned = grouped.transpose(1, 2).flatten(0, 1).flip(2, 3)
             border = [side - 1 - p for side, p in zip(weight.shape[2:], ctx.padding, strict=True)]
-            back = F.conv2d(slope, turned, None, 1, border)
+            back = F.conv2d(slope, turned, None, 1, border, 1, ctx.groups)
         else:
-            columns = weight.flatten(1).t() @ slope.flatten(2)
+            kernels = grouped.flatten(2).transpose(1, 2)  # (groups, in · h · w, out)
+            columns = kernels @ slope.reshape(1, ctx.groups, kernels.shape[2], -1)
             back = F.fold(
-                columns, ctx.shape[2:], weight.shape[2:], padding=ctx.padding, stride=ctx.stride
+                columns.flatten(1, 2),
+                ctx.shape[2:],
+                weight.shape[2:],
+                padding=ctx.padding,
+                stride=ctx.stride,
             )
-        return back, None, None, None, None
+        return back, None, None, None, None, None
 
 
 class _Convolution(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         result: Tensor = _Convolve.apply(  # type: ignore[no-untyped-call]
-            x, self.weight, self.bias, self.stride, self.padding
+            x, self.weight, self.bias, self.stride, self.padding, self.groups
         )
         return result
 
@@ -63,7 +75,6 @@ def _can_stand_in(convolution: nn.Conv2d) -> bool:
     return (
         convolution.padding_mode == "zeros"
         and convolution.dilation == (1, 1)
-        and convolution.groups == 1
         and isinstance(padding, tuple)
         and all(p < side for p, side in zip(padding, convolution.kernel_size, strict=True))
     )

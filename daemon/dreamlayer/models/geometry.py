@@ -3,6 +3,9 @@
 Nothing is typed in. A copy of the network gets positive weights and average pooling instead of max
 pooling (over the same windows), so that no dependence can cancel or lose against a larger one; the
 gradient of one cell is then non-zero at exactly those pixels the cell depends on.
+
+What a convolution sees does not depend on its channels. So the copy is tried with one channel
+throughout, which takes milliseconds; networks that take channels apart need the full number.
 """
 
 from __future__ import annotations
@@ -55,8 +58,15 @@ class Geometry:
         return -(-beyond // self.stride) * self.stride
 
 
-class _MeanOfMax(TorchFunctionMode):
-    """While active, max pooling is average pooling over the same windows."""
+Rules = Mapping[Any, Callable[..., Tensor]]
+
+
+class _Rewritten(TorchFunctionMode):
+    """While active, some functions are others."""
+
+    def __init__(self, instead: Rules) -> None:
+        super().__init__()
+        self._instead = instead
 
     def __torch_function__(
         self,
@@ -65,9 +75,8 @@ class _MeanOfMax(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if func is nn.functional.max_pool2d:  # what nn.MaxPool2d calls, too
-            return _average_pool(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
+        chosen: Callable[..., Any] = self._instead.get(func, func)
+        return chosen(*args, **(kwargs or {}))
 
 
 def _average_pool(
@@ -85,10 +94,50 @@ def _average_pool(
     return nn.functional.avg_pool2d(x, kernel_size, stride, padding, ceil_mode)
 
 
+def _thin_convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """The mean of all channels over the windows of a convolution: a map of one channel."""
+    kernel = torch.ones(1, 1, *weight.shape[2:], dtype=x.dtype) / weight[0, 0].numel()
+    mean = x.mean(dim=1, keepdim=True)
+    return nn.functional.conv2d(mean, kernel, None, stride, padding, dilation)
+
+
+def _unchanged(x: Tensor, *_: Any, **__: Any) -> Tensor:
+    return x
+
+
+# On the meta device these take a hundred times as long as a convolution, to change no shape.
+NO_SHAPE_CHANGES: Rules = {
+    nn.functional.batch_norm: _unchanged,
+    nn.functional.relu: _unchanged,
+    nn.functional.hardtanh: _unchanged,
+    nn.functional.silu: _unchanged,
+}
+MEAN_OF_MAX: Rules = {nn.functional.max_pool2d: _average_pool}  # what nn.MaxPool2d calls, too
+ONE_CHANNEL: Rules = {
+    **MEAN_OF_MAX,
+    nn.functional.conv2d: _thin_convolution,
+    nn.functional.batch_norm: _unchanged,  # with the statistics of training: no cell sees more
+}
+
+
+def shapes_alone() -> TorchFunctionMode:
+    """Return a context in which what does not change a shape is left out."""
+    return _Rewritten(NO_SHAPE_CHANGES)
+
+
 def shape(cut: Cut, height: int, width: int) -> torch.Size | None:
     """Return the map's shape; None for too small a picture. `cut` is on `meta`."""
     try:
-        return cut(torch.empty(1, 3, height, width, device="meta")).shape
+        with shapes_alone():
+            return cut(torch.empty(1, 3, height, width, device="meta")).shape
     except RuntimeError:  # torch's way to say that a window is larger than what it slides over
         return None
 
@@ -126,19 +175,22 @@ def measure(cut: nn.Module) -> Geometry:
     far = 2**20
     more = cells(bare, minimum + far, minimum)[0] - cells(bare, minimum, minimum)[0]
     stride = round(far / more) if more else far
-    reach = _reach(_positive(bare), stride, minimum)
+    try:
+        reach = _reach(_without_activations(bare), ONE_CHANNEL, stride, minimum)
+    except (RuntimeError, IndexError):  # it counts on the number of its channels
+        reach = _reach(_positive(bare), MEAN_OF_MAX, stride, minimum)
     return Geometry(stride, reach or UNBOUNDED, least[1], minimum, reach is not None)
 
 
-def _reach(positive: nn.Module, stride: int, minimum: int) -> tuple[int, int] | None:
+def _reach(positive: nn.Module, rules: Rules, stride: int, minimum: int) -> tuple[int, int] | None:
     """Measure on ever longer strips, until one is longer than the field on both sides."""
     length = 4 * (minimum + stride)
     while length <= LONGEST_STRIP:
         # Both axes, two lengths, two cells: tiles are exact only if the field lies alike in all.
         found = [
-            _strip_reach(positive, (minimum, length), 0, stride),
-            _strip_reach(positive, (length, minimum), 0, stride),
-            _strip_reach(positive, (minimum, length + 1), 1, stride),
+            _strip_reach(positive, rules, (minimum, length), 0, stride),
+            _strip_reach(positive, rules, (length, minimum), 0, stride),
+            _strip_reach(positive, rules, (minimum, length + 1), 1, stride),
         ]
         if None not in found:
             return found[0] if len(set(found)) == 1 else None
@@ -147,7 +199,7 @@ def _reach(positive: nn.Module, stride: int, minimum: int) -> tuple[int, int] | 
 
 
 def _strip_reach(
-    positive: nn.Module, size: tuple[int, int], beside: int, stride: int
+    positive: nn.Module, rules: Rules, size: tuple[int, int], beside: int, stride: int
 ) -> tuple[int, int] | None:
     """Return the reach of the cell `beside` the middle one; None where a border may cut it off.
 
@@ -155,7 +207,7 @@ def _strip_reach(
     """
     upright = size[0] > size[1]
     x = torch.ones(1, 3, *size, dtype=torch.float64, requires_grad=True)
-    with torch.enable_grad(), _MeanOfMax():
+    with torch.enable_grad(), _Rewritten(rules):
         along = positive(x).sum(dim=-1 if upright else -2)[0]  # (C, cells along the strip)
     cell = along.shape[1] // 2 + beside
     # Weights, because the plain sum over the channels of a normalised map is a constant.
@@ -173,16 +225,11 @@ def _positive(cut: nn.Module) -> nn.Module:
 
     Weights lie around 1 / fan-in, so neither depth nor width runs out of float64's range.
     """
-    network = copy.deepcopy(cut).to_empty(device="cpu").double().eval()
+    network = _without_activations(cut).to_empty(device="cpu").double()
     random = torch.Generator().manual_seed(0)
     for buffer in network.buffers():
         buffer.zero_()  # a network from `meta` brings none, and to_empty() leaves what memory held
     for module in network.modules():
-        for name, child in module.named_children():
-            if type(child).__module__ == activation.__name__ and not isinstance(
-                child, nn.MultiheadAttention
-            ):
-                setattr(module, name, nn.Identity())  # none moves anything; some saturate
         if isinstance(module, nn.modules.batchnorm._NormBase):
             module.reset_running_stats()
     for weight in network.parameters():
@@ -190,4 +237,16 @@ def _positive(cut: nn.Module) -> nn.Module:
         weight.requires_grad_(False).copy_(
             (0.5 + torch.rand(weight.shape, generator=random, dtype=weight.dtype)) / fan_in
         )
+    return network
+
+
+def _without_activations(cut: nn.Module) -> nn.Module:
+    """Return a copy in eval mode without activations: none moves anything, but some saturate."""
+    network = copy.deepcopy(cut).eval()
+    for module in network.modules():
+        for name, child in module.named_children():
+            if type(child).__module__ == activation.__name__ and not isinstance(
+                child, nn.MultiheadAttention
+            ):
+                setattr(module, name, nn.Identity())
     return network

