@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from dreamlink.messages import Frame
 from dreamlink.picture import Picture
 
-Raw = NDArray[Any]  # (height, width, samples) as on the wire
-Plane = NDArray[np.float32]  # (height, width, 1 or 3)
-Mask = NDArray[np.uint8]  # (height, width), 255 = all
+Raw = NDArray[Any]  # (…, samples) as on the wire
+Planes = NDArray[np.float32]  # (1 or 3, …)
+Mask = NDArray[np.uint8]  # (…), 255 = all
 
 _TYPES = {"U8": "<u1", "U16": "<u2", "F16": "<f2", "F32": "<f4"}
-_COLOURS = {"RGBA": [0, 1, 2], "BGRA": [2, 1, 0], "RGB": [0, 1, 2], "GA": [0], "G": [0]}
+_COLOURS = {"RGBA": (0, 1, 2), "BGRA": (2, 1, 0), "RGB": (0, 1, 2), "GA": (0,), "G": (0,)}
 _ALPHA = {"RGBA": 3, "BGRA": 3, "GA": 1}
 
 
@@ -33,58 +33,94 @@ def view_mask(frame: Frame, height: int, width: int) -> Mask:
     return np.frombuffer(frame, dtype=np.uint8).reshape(height, width)
 
 
-def colours(raw: Raw, picture: Picture) -> Plane:
-    """The colours as sRGB-encoded planes."""
-    chosen = raw[..., _COLOURS[picture.order]].astype(np.float32)
+def colours(raw: Raw, picture: Picture) -> Planes:
+    """The colours of (…, samples) as sRGB-encoded planes (1 or 3, …)."""
+    order = _COLOURS[picture.order]
+    planes = np.empty((len(order), *raw.shape[:-1]), np.float32)
+    for plane, sample in zip(planes, order, strict=True):
+        plane[...] = raw[..., sample]
     if picture.depth.startswith("U"):
-        chosen /= _top(raw)
-    return _encoded(chosen) if picture.curve == "linear" else chosen
+        planes *= np.float32(1 / _top(raw))
+    return _encoded(planes) if picture.curve == "linear" else planes
 
 
-def for_network(planes: Plane) -> Plane:
-    """(height, width, 3) in 0..1 and finite, as networks were trained on."""
+def alpha(raw: Raw, picture: Picture) -> NDArray[np.float32] | None:
+    """The opacity (…) in 0..1, None for a layout without."""
+    if picture.order not in _ALPHA:
+        return None
+    plane = raw[..., _ALPHA[picture.order]].astype(np.float32)
+    if picture.depth.startswith("U"):
+        plane *= np.float32(1 / _top(raw))
+    return plane
+
+
+def for_network(planes: Planes) -> Planes:
+    """(3, …) in 0..1 and finite, as networks were trained on."""
     clean = np.clip(np.nan_to_num(planes, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0)
-    return np.repeat(clean, 3, axis=-1) if clean.shape[-1] == 1 else clean
+    return np.repeat(clean, 3, axis=0) if len(clean) == 1 else clean
 
 
-def replaced(raw: Raw, picture: Picture, result: Plane, changed: NDArray[np.bool_]) -> Raw:
-    """A copy of `raw` with the colours of `result` where `changed`, untouched elsewhere.
+def put(
+    raw: Raw,
+    picture: Picture,
+    planes: Planes,
+    changed: NDArray[np.bool_],
+    noise: NDArray[np.float32] | float = 0.0,
+) -> None:
+    """Put colours into `raw`, in place, where `changed`; pixels that are no numbers stay.
 
     Args:
-        raw: (height, width, samples).
-        result: (height, width, 1 or 3), sRGB-encoded.
-        changed: (height, width).
+        raw: (…, samples).
+        planes: (1 or 3, …), sRGB-encoded.
+        changed: (…).
+        noise: is added before rounding to whole numbers, within ±0.5 (dither).
     """
-    samples = _decoded(result) if picture.curve == "linear" else result
+    values = _decoded(planes) if picture.curve == "linear" else planes
     if picture.depth.startswith("U"):
-        samples = np.rint(np.clip(samples, 0.0, 1.0) * _top(raw))
-    fresh = raw.copy()
-    order = _COLOURS[picture.order]
-    fresh[..., order] = np.where(changed[..., None], samples.astype(raw.dtype), raw[..., order])
-    return fresh
+        top = _top(raw)
+        values = values * top
+        values += noise
+        np.rint(np.clip(values, 0.0, top, out=values), out=values)
+    else:
+        changed = changed & np.isfinite(planes).all(axis=0)
+    everywhere = bool(changed.all())
+    for plane, sample in zip(values, _COLOURS[picture.order], strict=True):
+        with np.errstate(over="ignore", invalid="ignore"):  # of pixels that stay
+            fresh = plane.astype(raw.dtype)
+        raw[..., sample] = fresh if everywhere else np.where(changed, fresh, raw[..., sample])
+
+
+def cover(raw: Raw, picture: Picture, amount: NDArray[np.float32]) -> None:
+    """Make `raw` more opaque, in place: at an amount (…) of 0 it stays, from 1 on it is opaque."""
+    opacity = raw[..., _ALPHA[picture.order]]
+    top = float(_top(raw)) if picture.depth.startswith("U") else 1.0
+    missing = (top - opacity) * np.clip(amount, 0.0, 1.0)
+    if picture.depth.startswith("U"):
+        missing = np.rint(missing)
+    opacity[...] = (opacity + missing).astype(raw.dtype)
 
 
 def clip_alpha(raw: Raw, picture: Picture, mask: Mask) -> None:
-    """Multiply the alpha of `raw`, in place, with a mask (height, width) of 0..255."""
-    alpha = raw[..., _ALPHA[picture.order]]
+    """Multiply the alpha of `raw`, in place, with a mask (…) of 0..255."""
+    opacity = raw[..., _ALPHA[picture.order]]
     if picture.depth.startswith("U"):
-        alpha[...] = (alpha.astype(np.uint32) * mask + 127) // 255
+        opacity[...] = (opacity.astype(np.uint32) * mask + 127) // 255
     else:
-        alpha[...] = np.where(mask == 255, alpha, alpha * (mask / np.float32(255)))
+        opacity[...] = np.where(mask == 255, opacity, opacity * (mask / np.float32(255)))
 
 
 def _top(raw: Raw) -> np.float32:
     return np.float32(np.iinfo(raw.dtype).max)
 
 
-def _encoded(linear: Plane) -> Plane:
+def _encoded(linear: Planes) -> Planes:
     """The sRGB curve (IEC 61966-2-1), continued as an odd function below 0."""
     size = np.abs(linear)
     curve = np.where(size <= 0.0031308, size * 12.92, 1.055 * size ** (1 / 2.4) - 0.055)
     return np.copysign(curve, linear).astype(np.float32)
 
 
-def _decoded(encoded: Plane) -> Plane:
+def _decoded(encoded: Planes) -> Planes:
     size = np.abs(encoded)
     linear = np.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055) ** 2.4)
     return np.copysign(linear, encoded).astype(np.float32)

@@ -5,7 +5,7 @@ This is what the daemon's compute thread calls; importing it imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -13,17 +13,19 @@ import torch
 from torch import Tensor
 
 from dreamlayer import pixels
-from dreamlayer.blend import blend
+from dreamlayer.engine import binding, measures, octaves
 from dreamlayer.engine import dream as engine
-from dreamlayer.engine import measures, octaves
 from dreamlayer.engine.tiles import Span, Window
-from dreamlayer.models.network import Network, cut, describe, resolve_layer
+from dreamlayer.models.network import Network, cut, describe
+from dreamlayer.overlay import Overlay
 from dreamlink.messages import DreamRequest, Frame
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe import Recipe
 
-STRIP = 128  # rows
+STRIP = 128  # rows: what is between wire and tensor needs no room for the whole picture
 NETWORKS_KEPT = 4  # cut networks; a cut at another layer is another one
+
+Key = tuple[str, tuple[str, ...], str, str]  # of a network: name, layers, pooling, device
 
 
 class UnknownDevice(ValueError):
@@ -32,7 +34,7 @@ class UnknownDevice(ValueError):
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a dream is. With `text` the network is being loaded, and octave and step are 0.
+    """Where a dream is. With `text` it is not in an octave yet, and octave and step are 0.
 
     `preview(side)` gives the region so far as U8 RGB, its longer side at most `side` pixels.
     """
@@ -48,9 +50,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Finished:
-    """The region's pixels in the request's layout, and how they came about."""
+    """The region's pixels in the request's layout, and how they came about.
 
-    pixels: bytes
+    `overlay` makes them again, otherwise blended.
+    """
+
+    pixels: Frame
+    overlay: Overlay
     device: str
     recipe: Recipe
     megapixel_steps: float
@@ -64,7 +70,7 @@ class Studio:
     """
 
     def __init__(self) -> None:
-        self._networks: dict[tuple[str, str, str], Network] = {}
+        self._networks: dict[Key, Network] = {}
         device = _device("auto")
         self.device = _describe_device(device)
         self._network(Recipe(), device)
@@ -72,7 +78,7 @@ class Studio:
     @property
     def networks(self) -> list[str]:
         """The loaded networks, e.g. "squeezenet1_1 features.10 on cpu"."""
-        return [f"{name} {layer} on {device}" for name, layer, device in self._networks]
+        return [f"{name} {', '.join(layers)} on {at}" for name, layers, _, at in self._networks]
 
     def layers(self, model: str) -> list[dict[str, object]]:
         """The layers of a model; raises zoo.UnknownModel."""
@@ -90,40 +96,74 @@ class Studio:
             ValueError: with a sentence for the user.
         """
         recipe = request.recipe.with_seed()
+        _check(request)
         device = _device(request.device)
         yield Progress(0.0, "Loading the network…")
         network = self._network(recipe, device)
 
-        raw = pixels.view(frames[0], request.picture)
-        source = _source(raw, request.picture).to(device)
+        raw, mask, guide = _pictures(request, frames)
+        source = _planes(raw, request.picture).to(device)
         window = _window(request.region)
-        dreamt = yield from _watched(engine.dream(source, network, recipe, window))
+        weights = None
+        if mask is not None:
+            weights = torch.from_numpy(mask / np.float32(255))[None, None].to(device)
+        if guide is not None:
+            guide = guide.to(device)
+        dreamt = yield from _watched(
+            engine.dream(source, network, recipe, window, mask=weights, guide=guide)
+        )
 
         part = (window.rows.slice(), window.columns.slice())
-        mask = None
-        if request.mask:
-            mask = pixels.view_mask(frames[1], window.rows.length, window.columns.length)
-        detail = dreamt.detail[0].permute(1, 2, 0).cpu().numpy()
-        final = _result(raw[part], detail, request, recipe.strength, mask)
+        covers = dreamt.base is not None
+        added = dreamt.detail if dreamt.base is None else dreamt.base + dreamt.detail
+        overlay = Overlay(
+            raw[part], request.result, added, covers, recipe, mask, request.clip, request.own_edges
+        )
+        final = overlay.blend(recipe)
 
         gain = None
         if request.gain:
             after = source.clone()
-            after[(..., *part)] = _source(final, request.result).to(device)
-            gain = measures.gain(source, after, network, recipe, window)
+            result = _planes(pixels.view(final, request.result), request.result)
+            after[(..., *part)] = result.to(device)
+            gain = measures.gain(source, after, network, recipe, window, guide)
         return Finished(
-            final.tobytes(), _describe_device(device), recipe, dreamt.megapixel_steps, gain
+            final, overlay, _describe_device(device), recipe, dreamt.megapixel_steps, gain
         )
 
     def _network(self, recipe: Recipe, device: torch.device) -> Network:
-        """The network cut behind the recipe's layer, loaded or remembered."""
-        layer = resolve_layer(recipe.model, recipe.layer)
-        key = (recipe.model, layer, str(device))
-        network = self._networks.pop(key, None) or cut(recipe.model, layer, device)
+        """The network cut for the recipe, loaded or remembered."""
+        layers = binding.layers(recipe)
+        key = (recipe.model, layers, recipe.pooling, str(device))
+        network = self._networks.pop(key, None) or cut(recipe.model, layers, device, recipe.pooling)
         self._networks[key] = network  # the last used is the last to be forgotten
         while len(self._networks) > NETWORKS_KEPT:
             del self._networks[next(iter(self._networks))]
         return network
+
+
+def _check(request: DreamRequest) -> None:
+    """Raise ValueError for what makes no sense together."""
+    whole = request.region == request.picture.region and all(request.own_edges)
+    if request.recipe.wrap and not whole:
+        raise ValueError(
+            "A seamless dream (wrap) takes the whole picture: undo the selection, or turn it off."
+        )
+
+
+def _pictures(
+    request: DreamRequest, frames: Sequence[Frame]
+) -> tuple[pixels.Raw, pixels.Mask | None, Tensor | None]:
+    """The pixels, the mask (height, width) and the guide (1, 3, h, w) in a request's frames."""
+    raw = pixels.view(frames[0], request.picture)
+    mask = guide = None
+    if request.mask:
+        mask = pixels.view_mask(frames[1], request.region.height, request.region.width)
+        if not mask.any():
+            raise ValueError("Nothing is selected there: the mask is black all over.")
+    if request.guide:
+        guide = _planes(pixels.view(frames[-1], request.guide), request.guide)
+    return raw, mask, guide
 
 
 def _watched(
@@ -135,7 +175,7 @@ def _watched(
             now = next(dreaming)
             yield Progress(
                 now.fraction,
-                None,
+                None if now.octave else "Imagining from noise…",
                 now.octave,
                 now.octaves,
                 now.step,
@@ -156,37 +196,14 @@ def _preview(picture: Tensor, side: int) -> tuple[Picture, bytes]:
     return Picture(size[1], size[0], "U8", "RGB"), data
 
 
-def _source(raw: pixels.Raw, picture: Picture) -> Tensor:
+def _planes(raw: pixels.Raw, picture: Picture) -> Tensor:
     """(height, width, samples) → (1, 3, height, width) for the network."""
-    source = torch.empty(1, 3, picture.height, picture.width)
-    for rows in _strips(picture.height):
-        planes = pixels.for_network(pixels.colours(raw[rows], picture))
-        source[0, :, rows] = torch.from_numpy(planes).permute(2, 0, 1)
-    return source
-
-
-def _result(
-    raw: pixels.Raw,
-    detail: pixels.Plane,
-    request: DreamRequest,
-    strength: float,
-    mask: pixels.Mask | None,
-) -> pixels.Raw:
-    """The source's pixels in the region with the detail (height, width, 3) blended in."""
-    final = np.empty(raw.shape, raw.dtype)
-    for rows in _strips(len(raw)):
-        source = pixels.colours(raw[rows], request.picture)
-        weights = None if mask is None or request.clip else mask[rows]
-        result, changed = blend(source, detail[rows], strength, weights)
-        final[rows] = pixels.replaced(raw[rows], request.picture, result, changed)
-        if mask is not None and request.clip:
-            pixels.clip_alpha(final[rows], request.picture, mask[rows])
-    return final
-
-
-def _strips(height: int) -> Iterator[slice]:
-    """Some rows at a time: what is between wire and tensor needs no room for the whole picture."""
-    return (slice(top, top + STRIP) for top in range(0, height, STRIP))
+    planes = torch.empty(1, 3, picture.height, picture.width)
+    for top in range(0, picture.height, STRIP):
+        rows = slice(top, top + STRIP)
+        seen = pixels.for_network(pixels.colours(raw[rows], picture))
+        planes[0, :, rows] = torch.from_numpy(seen)
+    return planes
 
 
 def _window(region: Region) -> Window:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .picture import Picture, PictureError, Region, region_of
+from .picture import Edges, Picture, PictureError, Region, region_of
 from .recipe import Recipe
 
 try:  # the installer puts msgpack's pure-Python files beside the plug-ins' copy of this package
@@ -27,6 +27,7 @@ except ImportError:
 
 PROTOCOL = 1
 HEADER_MAX = 1 << 20  # bytes; the largest header is a list of layers
+GUIDE_MAX = 1024  # pixels; a guide's side
 Frame = bytes | bytearray | memoryview
 
 Header = dict[str, Any]
@@ -67,6 +68,11 @@ class DreamRequest:
         picture: layout of the pixels sent: the region and the surroundings that the network sees.
         region: the part of the picture to dream in and to return, in the picture's coordinates.
         mask: whether a second frame follows: one byte a pixel of the region, 255 = dream fully.
+        guide: layout of the guide picture, reduced to 512 pixels or so, for recipes that need one;
+            its pixels are the last frame.
+        edges: which sides of the region are the edges of the picture itself, where a selection is
+            not feathered. None: those that reach the edge of the pixels sent, which is right
+            wherever surroundings are sent.
         clip: how the mask is applied: True multiplies the result's alpha with it (a layer that
             shows only the selection); False blends the colours (a picture that changes only there).
         preview: longest side of the previews that come with progress; 0 for none.
@@ -78,6 +84,8 @@ class DreamRequest:
     picture: Picture
     region: Region
     mask: bool = False
+    guide: Picture | None = None
+    edges: Edges | None = None
     clip: bool = False
     preview: int = 0
     gain: bool = False
@@ -92,11 +100,18 @@ class DreamRequest:
             "picture": self.picture.to_dict(),
             "region": list(self.region),
             "mask": self.mask,
+            "guide": self.guide.to_dict() if self.guide else None,
+            "edges": list(self.edges) if self.edges else None,
             "clip": self.clip,
             "preview": self.preview,
             "gain": self.gain,
             "device": self.device,
         }
+
+    @property
+    def own_edges(self) -> Edges:
+        """The sides of the region that are the picture's own edges."""
+        return self.edges or self.region.edges(self.picture.region)
 
     @property
     def result(self) -> Picture:
@@ -119,6 +134,8 @@ class DreamRequest:
             picture=Picture.of(header.get("picture")),
             region=region_of(header.get("region")),
             mask=_typed(header, "mask", bool, False),
+            guide=_guide_of(header.get("guide")),
+            edges=_edges_of(header.get("edges")),
             clip=_typed(header, "clip", bool, False),
             preview=_typed(header, "preview", int, 0),
             gain=_typed(header, "gain", bool, False),
@@ -138,11 +155,59 @@ class DreamRequest:
         expected = [self.picture.nbytes]
         if self.mask:
             expected.append(self.region.width * self.region.height)
+        if self.guide:
+            expected.append(self.guide.nbytes)
         if [len(memoryview(f).cast("B")) for f in frames] != expected:
             raise MessageError(
                 "The pixels don't fit their description: "
                 f"{[len(f) for f in frames]} bytes came, {expected} were announced."
             )
+
+
+@dataclass(frozen=True)
+class BlendRequest:
+    """Everything that op "blend" says.
+
+    Attributes:
+        of: the id of the finished dream that is to be laid over its picture again.
+        recipe: that dream's, but for the parameters that are `live`.
+    """
+
+    of: str
+    recipe: Recipe
+    id: str = field(default_factory=new_id)
+
+    def header(self) -> Header:
+        return {"op": "blend", "id": self.id, "of": self.of, "recipe": self.recipe.to_dict()}
+
+    @classmethod
+    def read(cls, header: Header) -> BlendRequest:
+        """Check a request against the recipe table; raises RecipeError, MessageError."""
+        recipe = header.get("recipe")
+        if not isinstance(recipe, dict) or "of" not in header:
+            raise MessageError("A blend needs a recipe, and the id of the dream that it is of.")
+        of, request_id = _typed(header, "of", str, ""), _typed(header, "id", str, "")
+        return cls(of, Recipe.of(recipe), request_id)
+
+
+def _guide_of(values: object) -> Picture | None:
+    if values is None:
+        return None
+    guide = Picture.of(values)
+    if max(guide.width, guide.height) > GUIDE_MAX:
+        raise PictureError(
+            f"A guide picture is sent reduced to at most {GUIDE_MAX} pixels wide and high, not"
+            f" {guide.width} × {guide.height}."
+        )
+    return guide
+
+
+def _edges_of(values: object) -> Edges | None:
+    if values is None:
+        return None
+    if not isinstance(values, list | tuple) or [type(v) for v in values] != [bool] * 4:
+        raise PictureError("Edges are four times true or false: left, top, right, bottom.")
+    return Edges(*values)
 
 
 def _typed(header: Header, name: str, kind: type, default: Any) -> Any:

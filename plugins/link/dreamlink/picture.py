@@ -16,6 +16,15 @@ class PictureError(ValueError):
     """A layout or rectangle that makes no sense; the text is one sentence."""
 
 
+class Edges(NamedTuple):
+    """Which sides of a region are the picture's own: where a selection has no edge to soften."""
+
+    left: bool
+    top: bool
+    right: bool
+    bottom: bool
+
+
 class Region(NamedTuple):
     """A rectangle of pixels; `x`, `y` is its top-left corner."""
 
@@ -43,6 +52,15 @@ class Region(NamedTuple):
 
     def moved(self, dx: int, dy: int) -> Region:
         return Region(self.x + dx, self.y + dy, self.width, self.height)
+
+    def edges(self, picture: Region) -> Edges:
+        """The sides where this region of a picture reaches the picture's own edge."""
+        return Edges(
+            self.x <= picture.x,
+            self.y <= picture.y,
+            self.x + self.width >= picture.x + picture.width,
+            self.y + self.height >= picture.y + picture.height,
+        )
 
 
 @dataclass(frozen=True)

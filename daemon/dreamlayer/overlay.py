@@ -1,0 +1,195 @@
+"""A finished dream and the picture under it: laid over it again as often as one likes.
+
+The pixels are worked through in runs that fit into a core's cache, on all cores; beside source,
+dream and result nothing of the picture's size is held, but for a mask.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dreamlayer import pixels
+from dreamlayer.blend import blend
+from dreamlayer.feather import feathered
+from dreamlink.messages import Frame
+from dreamlink.picture import Edges, Picture
+from dreamlink.recipe import PARAMETERS, Recipe, RecipeError
+
+RUN = 8192  # pixels: their planes fit into a core's cache, and numpy's overhead is small
+THREADS = min(4, os.cpu_count() or 1)
+NOISE = 1 << 18  # samples of dither; each run takes its own from a place of its own
+Plane = NDArray[np.float32]
+
+
+class Overlay:
+    """What a dream added to a picture's region, with all that it takes to add it otherwise.
+
+    Args:
+        source: (height, width, samples), the region's pixels before the dream.
+        layout: of these pixels.
+        dreamt: (1, 3, height, width), what was added to the colours; or, if it `covers`, the
+            colours themselves. Kept with half the precision, finer than 8 bits can show.
+        covers: the picture was imagined from noise: it takes the source's place, and is opaque.
+        recipe: with its seed; what is `live` in it can be changed.
+        mask: (height, width), or None for all.
+        clip: the mask goes into the alpha, not into the colours.
+        edges: the sides of the region that are the picture's own.
+    """
+
+    def __init__(
+        self,
+        source: pixels.Raw,
+        layout: Picture,
+        dreamt: Tensor,
+        covers: bool,
+        recipe: Recipe,
+        mask: pixels.Mask | None,
+        clip: bool,
+        edges: Edges,
+    ) -> None:
+        self._source = np.ascontiguousarray(source).reshape(-1, layout.samples)
+        self._layout = layout
+        self._dreamt = dreamt[0].to("cpu", torch.float16).flatten(1)
+        self._covers = covers
+        self._recipe = recipe
+        self._mask = mask
+        self._clip = clip
+        self._edges = edges
+        self._soft: tuple[float, pixels.Mask | None] = (0.0, mask)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory held, with room for a feathered mask."""
+        masks = len(self._source) * (1 if self._mask is None else 2)
+        return self._source.nbytes + self._dreamt.nbytes + masks
+
+    def blend(self, recipe: Recipe) -> Frame:
+        """The region's pixels, in the source's layout, as the recipe's live parameters say.
+
+        Raises:
+            RecipeError: the recipe differs in something that needs a new dream.
+        """
+        self._check(recipe)
+        if self._covers:  # it is in the range itself, whatever lay there before
+            recipe = replace(recipe, soft_clip=False)
+        mask = self._feathered(recipe.feather)
+        fresh = np.empty_like(self._source)
+        runs = [slice(start, start + RUN) for start in range(0, len(fresh), RUN)]
+        noise = self._noise(recipe, len(runs))
+        with ThreadPoolExecutor(THREADS) as pool:
+            mean = self._mean(runs, mask, pool) if recipe.zero_mean else None
+
+            def lay(number: int) -> None:
+                part = None if mask is None else mask[runs[number]]
+                fresh[runs[number]] = self._lay(runs[number], part, recipe, mean, noise(number))
+
+            for _ in pool.map(lay, range(len(runs))):
+                pass
+        return fresh.reshape(-1).view(np.uint8).data
+
+    def _check(self, recipe: Recipe) -> None:
+        for name, parameter in PARAMETERS.items():
+            ours, theirs = getattr(self._recipe, name), getattr(recipe, name)
+            drawn = name == "seed" and theirs == 0
+            if ours != theirs and not parameter.live and not drawn:
+                live = ", ".join(p.name for p in PARAMETERS.values() if p.live)
+                raise RecipeError(
+                    f"{name} can't be changed from {ours!r:.60} to {theirs!r:.60} without dreaming"
+                    f" again; what can be changed is {live}."
+                )
+
+    def _feathered(self, width: float) -> pixels.Mask | None:
+        """The mask (pixels) with its soft edge, remembered until another width is asked for."""
+        if self._soft[0] != width:
+            size = (self._layout.height, self._layout.width)
+            self._soft = (width, feathered(self._mask, size, width, self._edges))
+        return None if self._soft[1] is None else self._soft[1].reshape(-1)
+
+    def _lay(
+        self,
+        run: slice,
+        mask: pixels.Mask | None,
+        recipe: Recipe,
+        mean: pixels.Planes | None,
+        noise: Plane | float,
+    ) -> pixels.Raw:
+        """A run of the source's pixels with the dream laid over them."""
+        raw = self._source[run].copy()
+        planes = pixels.colours(raw, self._layout)
+        detail = self._detail(run, planes)
+        if mean is not None:
+            detail -= mean
+        share: Plane = np.full(1, recipe.strength, np.float32)
+        if mask is not None and not self._clip:
+            share = np.multiply(mask, share / 255, dtype=np.float32)
+        opacity = pixels.alpha(raw, self._layout) if self._covers else None
+        detail *= share if opacity is None else _weight(share, opacity)
+        result, changed = blend(planes, detail, recipe)
+        pixels.put(raw, self._layout, result, changed, noise)
+        if opacity is not None:
+            pixels.cover(raw, self._layout, share)
+        if mask is not None and self._clip:
+            pixels.clip_alpha(raw, self._layout, mask)
+        return raw
+
+    def _detail(self, run: slice, planes: pixels.Planes) -> pixels.Planes:
+        """What is to be added to the colours (1 or 3, pixels) of a run: (3, pixels)."""
+        dreamt: pixels.Planes = self._dreamt[:, run].float().numpy()  # numpy takes 20 times as long
+        if self._covers:
+            dreamt -= planes
+            np.nan_to_num(dreamt, copy=False, posinf=0.0, neginf=0.0)
+        return dreamt
+
+    def _mean(
+        self, runs: list[slice], mask: pixels.Mask | None, pool: ThreadPoolExecutor
+    ) -> pixels.Planes:
+        """The mean of the detail in each channel (3, 1), over what is selected and can be seen."""
+
+        def add_up(run: slice) -> NDArray[np.float64]:
+            raw = self._source[run]
+            detail = self._detail(run, pixels.colours(raw, self._layout))
+            weights = np.ones(len(raw), np.float32)
+            for share in (pixels.alpha(raw, self._layout), None if mask is None else mask[run]):
+                if share is not None:
+                    weights *= share
+            return np.array([*(detail @ weights), weights.sum()], np.float64)
+
+        *sums, weight = np.sum(list(pool.map(add_up, runs)), axis=0)
+        mean: pixels.Planes = np.array(sums)[:, None] / max(weight, 1e-9)
+        return mean.astype(np.float32)
+
+    def _noise(self, recipe: Recipe, runs: int) -> Callable[[int], Plane | float]:
+        """For each run the noise (channels, pixels) that is added before rounding to 8 bits.
+
+        Within ±0.5, so that the mean of the rounded values is what was rounded.
+        """
+        if not recipe.dither or self._layout.depth != "U8":
+            return lambda number: 0.0
+        channels = 1 if self._layout.order in ("G", "GA") else 3
+        random = np.random.default_rng(self._recipe.seed)
+        places = random.integers(0, NOISE - channels * RUN, runs)
+        noise = (random.random(NOISE, np.float32) - np.float32(0.5)) * np.float32(0.999)
+
+        def of(number: int) -> Plane:
+            pixel_count = min(RUN, len(self._source) - number * RUN)
+            place = places[number]
+            return noise[place : place + channels * pixel_count].reshape(channels, -1)
+
+        return of
+
+
+def _weight(share: Plane, opacity: Plane) -> Plane:
+    """How much of a new opaque picture is seen where a `share` of it is mixed into an old one.
+
+    Colours are mixed by how much each picture covers: share / (share + opacity · (1 − share)).
+    """
+    covered = np.maximum(share + opacity * (1 - share), 1e-9)
+    return np.divide(share, covered, dtype=np.float32)
