@@ -8,8 +8,8 @@ import os
 import sys
 import textwrap
 
-from dreamlayer import dream_command
-from dreamlayer.talk import CommandError, ask, daemon
+from dreamlayer import dream_command, models_command
+from dreamlayer.talk import CommandError, ask
 from dreamlink import VERSION
 
 NOT_RUNNING = "The Dreamlayer daemon is not running."
@@ -56,13 +56,10 @@ def _parser() -> argparse.ArgumentParser:
         ("serve", _serve, "run the daemon here, until Ctrl-C"),
         ("status", _status, "what the daemon is doing"),
         ("stop", _stop, "end the daemon"),
-        ("models", _models, "which networks there are"),
         ("presets", _presets, "which named recipes there are"),
     ):
         commands.add_parser(name, help=text, description=text).set_defaults(run=run)
-    layers = commands.add_parser("layers", help="which layers a network has")
-    layers.add_argument("model", metavar="MODEL", help="see: dreamlayer models")
-    layers.set_defaults(run=_layers)
+    models_command.add(commands)
     return parser
 
 
@@ -118,27 +115,6 @@ def _stop(_arguments: argparse.Namespace) -> None:
             while True:  # until it has gone
                 client.receive(1.0)
     print("The Dreamlayer daemon has stopped.")
-
-
-def _models(_arguments: argparse.Namespace) -> None:
-    with contextlib.closing(daemon()) as client:
-        models = ask(client, {"op": "models"})["models"]
-    for model in models:
-        print(f"{model['name']}  ({model['title']}, default layer {model['default_layer']})")
-        print(f"    {model['summary']}")
-        print(f"    Licence: {model['licence']}")
-
-
-def _layers(arguments: argparse.Namespace) -> None:
-    with contextlib.closing(daemon()) as client:
-        layers = ask(client, {"op": "layers", "model": arguments.model})["layers"]
-    columns = ("name", "index", "kind", "channels", "stride", "receptive_field")
-    rows = [[name.replace("_", " ") for name in columns]]
-    rows += [["" if layer[c] is None else str(layer[c]) for c in columns] for layer in layers]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
 
 
 def _presets(_arguments: argparse.Namespace) -> None:

@@ -15,13 +15,23 @@ from typing import TYPE_CHECKING
 
 import zmq
 
-from dreamlayer.models.zoo import MODELS
+from dreamlayer.models import zoo
 from dreamlayer.server.access import Doorkeeper
+from dreamlayer.server.blends import Blender
 from dreamlayer.server.channel import Channel, Outgoing
 from dreamlayer.server.jobs import Job, Worker
 from dreamlink import VERSION
 from dreamlink.client import MESSAGE_MAX
-from dreamlink.messages import PROTOCOL, DreamRequest, Frame, Header, MessageError, pack, unpack
+from dreamlink.messages import (
+    PROTOCOL,
+    BlendRequest,
+    DreamRequest,
+    Frame,
+    Header,
+    MessageError,
+    pack,
+    unpack,
+)
 
 if TYPE_CHECKING:
     from dreamlayer.studio import Studio
@@ -59,13 +69,15 @@ class Router:
         port = self._socket.bind_to_random_port("tcp://127.0.0.1")
         self.endpoint = f"tcp://127.0.0.1:{port}"
         self.channel = Channel()
-        self._worker = Worker(studio_factory, self.channel.post, log_place)
+        self._blender = Blender(self.channel.post, log_place)
+        self._worker = Worker(studio_factory, self.channel.post, self._blender, log_place)
         self._greeted: dict[bytes, bool] = {}  # peer → whether it speaks our protocol
         self._late: deque[Outgoing] = deque()
         self._began = time.monotonic()
         self._stop_by: float | None = None
         self._requests: dict[str, Callable[[bytes, Header, Sequence[Frame]], None]] = {
             "dream": self._dream,
+            "blend": self._blend,
             "cancel": self._cancel,
             "status": self._status,
             "models": self._models,
@@ -92,6 +104,7 @@ class Router:
             if self._stop_by is not None and not stopping:
                 stopping = True
                 self._worker.end()
+                self._blender.end()
                 on_stop()
             if self._warm_up_due():
                 self._worker.start()
@@ -108,7 +121,7 @@ class Router:
         self._socket.close(linger=LINGER)
         self._doorkeeper.close()
         self._context.term()
-        ended = self._worker.join(0.5)
+        ended = self._worker.join(0.5) and self._blender.join(0.5)
         self.channel.close()
         return ended
 
@@ -178,6 +191,9 @@ class Router:
         ahead = self._worker.submit(Job(peer, request, frames))
         self._send(Outgoing(peer, {"op": "queued", "id": request.id, "ahead": ahead}))
 
+    def _blend(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
+        self._blender.submit(peer, BlendRequest.read(header))
+
     def _cancel(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
         self._worker.cancel(peer, header["id"])
 
@@ -192,8 +208,15 @@ class Router:
         self._send(Outgoing(peer, {**answer, **self._worker.status()}))
 
     def _models(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
-        told = ("name", "title", "summary", "default_layer", "licence")
-        models = [{name: getattr(spec, name) for name in told} for spec in MODELS.values()]
+        told = ("name", "title", "summary", "default_layer", "licence", "classes")
+        models = [
+            {
+                **{name: getattr(spec, name) for name in told},
+                "ready": zoo.ready(spec),
+                "get": zoo.how_to_get(spec.name),
+            }
+            for spec in zoo.listed()
+        ]
         self._send(Outgoing(peer, {"op": "models", "id": header["id"], "models": models}))
 
     def _layers(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
@@ -221,6 +244,7 @@ class Router:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
             self._worker.forget(peer)
+            self._blender.forget(peer)
             self._greeted.pop(peer, None)
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from dreamlayer.models import shelf
 from dreamlayer.server import access
 from dreamlayer.server.router import Router
 from dreamlink import VERSION, discovery
@@ -42,6 +43,7 @@ def serve(studio_factory: Callable[[], Studio] = real_studio) -> None:
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
     lock = access.claim()
+    shelf.keep_in(discovery.home() / "models")
     token = access.new_token()
     router = Router(token, studio_factory, _log_place())
     previous = signal.set_wakeup_fd(router.channel.waker_fileno(), warn_on_full_buffer=False)
