@@ -53,10 +53,10 @@ class Gate:
 
 GATES: dict[str, Gate] = {
     "gain": Gate(2.0),
-    "least / mean gain": Gate(0.9),
+    "least / mean gain": Gate(0.75),
     "channel / others": Gate(3.0),
     "fine": Gate(0.8, 1.5),
-    "lattice": Gate(high=1.1),
+    "lattice": Gate(high=1.07),
     "edges": Gate(0.7, 1.3),
     "chroma": Gate(high=1.3),
     "clipped": Gate(high=0.05),
@@ -195,7 +195,7 @@ def _of_looks(scene: Scene, result: Tensor) -> Figures:
     source = scene.source
     return {
         "fine": looks.high_frequencies(result) / looks.high_frequencies(source),
-        "chroma": looks.chroma(result) / looks.chroma(source),
+        "chroma": looks.chroma_ratio(source, result),
         "clipped": looks.clipped(result) - looks.clipped(source),
         "SSIM": looks.ssim(source, result),
     }

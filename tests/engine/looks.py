@@ -20,6 +20,7 @@ from dreamlink.recipe import Recipe
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 EDGE = 8  # px
+MUTED = 0.05  # chroma in OKLab; of the photos in tests/pictures: 0.03 to 0.11
 
 
 def photo(name: str, side: int | None = None) -> Tensor:
@@ -151,6 +152,16 @@ _OPPONENTS = torch.tensor(
     ],
     dtype=torch.float64,
 )
+
+
+def chroma_ratio(source: Tensor, result: Tensor) -> float:
+    """How much more chroma there is in a result than in its source.
+
+    Of a source that has hardly any, the little that a dream brings would be many times as much:
+    it is measured by what a photo of muted colours has.
+    """
+    before = chroma(source)
+    return 1 + (chroma(result) - before) / max(before, MUTED)
 
 
 def clipped(picture: Tensor) -> float:

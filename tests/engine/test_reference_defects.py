@@ -34,7 +34,7 @@ def texture(height, width):
 
 
 def photo(side=160):
-    return looks.photo("coffee.png", 400)[..., 40 : 40 + side, 60 : 60 + side].clone()
+    return looks.photo("china.jpg", 400)[..., 60 : 60 + side, 60 : 60 + side].clone()
 
 
 # Noise that never ran.
@@ -209,28 +209,26 @@ def network():
 def test_fine_grain_colours_and_likeness_stay_in_their_gates(network):
     """The reference: 6 to 8.5 times the fine detail, 1.6 to 1.8 times the colour, SSIM 0.06."""
     source, recipe = photo(), Recipe.of({"seed": 7})
+    many = replace(recipe, steps=40, step_size=2.9, octaves=3, octave_scale=1.5, roll=False)
     result = (source + looks.dreamt(source, network, recipe)).clamp(0, 1)
-    many = replace(recipe, step_size=2.9, steps=40, octave_scale=1.5, octaves=3)
     reference = plain_dream(source, network, bind(many.expression(), network), many)
-
-    def fine(picture):
-        return looks.high_frequencies(picture) / looks.high_frequencies(source)
-
-    def colour(picture):
-        return looks.chroma(picture) / looks.chroma(source)
-
-    assert GATES["fine"].holds(fine(result))
-    assert not GATES["fine"].holds(fine(reference))
-    assert GATES["chroma"].holds(colour(result))
-    assert colour(reference) > colour(result)
-    assert looks.ssim(source, result) > 0.6
-    assert looks.ssim(source, reference) < 0.3
+    fine, fine_reference = (
+        looks.high_frequencies(picture) / looks.high_frequencies(source)
+        for picture in (result, reference)
+    )
+    assert GATES["fine"].holds(fine)
+    assert fine_reference > 1.5 * GATES["fine"].high
+    assert GATES["chroma"].holds(looks.chroma_ratio(source, result))
+    assert looks.chroma_ratio(source, reference) > 1.6
+    assert looks.ssim(source, result) > 0.7
+    assert looks.ssim(source, reference) < 0.4
 
 
 def test_the_roll_leaves_no_lattice(network):
     """Without it the same phase of the network's grid is dreamed on in every step."""
-    source, recipe = photo(), Recipe.of({"seed": 7, "steps": 20})
+    source = photo()
+    recipe = Recipe.of({"seed": 7, "octaves": 2, "steps": 15, "smooth": 0.4})
     rolled = looks.dreamt(source, network, recipe)
     fixed = looks.dreamt(source, network, replace(recipe, roll=False))
     assert GATES["lattice"].holds(looks.lattice_index(rolled, network.stride))
-    assert not GATES["lattice"].holds(looks.lattice_index(fixed, network.stride))
+    assert looks.lattice_index(fixed, network.stride) > 1.1
