@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import io
 import json
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamlink import discovery
+from dreamlink.presets import PRESETS
 from dreamlink.recipe import PARAMETERS, Recipe
 from tests.server.daemons import SOON, wait_until
 
@@ -57,7 +59,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("DREAMLAYER_HOME", str(folder))
         assert dreamlayer("status").stdout == "The Dreamlayer daemon is not running.\n"
         assert not (folder / "daemon.json").exists()
-        assert "Starting the Dreamlayer daemon…" in dreamlayer("models").stderr
+        assert "Starting the Dreamlayer daemon…" in dreamlayer("layers", "squeezenet1_1").stderr
         yield folder
         log = (folder / "daemon.log").read_text()
         assert "has stopped" in dreamlayer("stop").stdout
@@ -149,12 +151,57 @@ def test_a_png_carries_its_recipe_its_resolution_and_nothing_else_is_left(
 ) -> None:
     said = good("dream", photo, "-o", tmp_path / "out.png", "--octaves=1", "--steps=1", "--layer=3")
     with Image.open(tmp_path / "out.png") as image:
-        recipe = Recipe.of(json.loads(image.info["dreamlayer"]))
+        recipe = Recipe.of(json.loads(image.info["dreamlayer"])["recipe"])
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
     assert recipe.seed > 0  # drawn, and told
     assert f"seed {recipe.seed}" in said
     assert [path.name for path in tmp_path.iterdir()] == ["out.png"]
     assert list(photo.parent.iterdir()) == [photo]
+
+
+def test_a_dream_is_dreamed_again_from_its_picture(photo: Path, tmp_path: Path) -> None:
+    first, again = tmp_path / "first.png", tmp_path / "again.png"
+    select = ("--select", "60,50,70,40")
+    good("dream", photo, "-o", first, *select, "--layer=3:5", "--octaves=1", "--steps=2")
+    good("dream", photo, "-o", again, *select, "--recipe", first)
+    assert again.read_bytes() == first.read_bytes()
+    done = dreamlayer("dream", photo, "-o", again, "--recipe", first)
+    assert "only 60,50,70,40" in done.stderr  # which nobody said this time
+    assert again.read_bytes() == first.read_bytes()
+    good("dream", photo, "-o", again, *select, "--recipe", first, "--strength=0")
+    assert np.array_equal(array(again), array(photo))
+
+
+def test_a_mask_is_asked_for_when_a_dream_is_dreamed_again(photo: Path, tmp_path: Path) -> None:
+    first, again, mask = (tmp_path / name for name in ("first.png", "again.png", "mask.png"))
+    Image.linear_gradient("L").resize((200, 160)).save(mask)
+    good("dream", photo, "-o", first, "--mask", mask, *QUICK)
+    assert "through a mask" in dreamlayer("dream", photo, "-o", again, "--recipe", first).stderr
+    good("dream", photo, "-o", again, "--recipe", first, "--mask", mask)
+    assert again.read_bytes() == first.read_bytes()
+
+
+def test_a_preset_is_a_recipe_that_options_change(photo: Path, tmp_path: Path) -> None:
+    quick = ("--preset", "feathers", "--octaves=1", "--steps=1", "--json")
+    told = json.loads(good("dream", photo, "-o", tmp_path / "out.png", *quick))
+    feathers = PRESETS["feathers"].recipe()
+    changed = dataclasses.replace(feathers, octaves=1, steps=1, seed=told["seed"])
+    assert Recipe.of(told["recipe"]) == changed
+    listed = good("presets")
+    for name, preset in PRESETS.items():
+        assert name in listed
+        assert preset.title in listed
+
+
+def test_a_guide_is_followed(photo: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.png"
+    Image.effect_noise((700, 300), 60).save(other)
+    for name, guide in (("one", photo), ("two", other)):
+        command = ("dream", photo, "-o", tmp_path / f"{name}.png", *QUICK, "--layer=3:guide")
+        good(*command, "--guide", guide)
+    one, two = array(tmp_path / "one.png"), array(tmp_path / "two.png")
+    assert not np.array_equal(one, array(photo))
+    assert not np.array_equal(one, two)
 
 
 def test_an_output_may_replace_a_file_even_the_input(photo: Path, tmp_path: Path) -> None:
@@ -237,6 +284,16 @@ def test_status_models_and_layers_are_told() -> None:
         (("tiny.png",), "too few"),
         (("photo.png", "--layer", "features.99"), "features.99"),
         (("photo.png", "--layer", "10:9999"), "9999"),
+        (("photo.png", "--layer", "10 + features.99:3*2"), "»features.99:3«"),
+        (("photo.png", "--layer", "10:"), "10:»«"),
+        (("photo.png", "--layer", "class:catsle"), "castle"),
+        (("photo.png", "--layer", "10:guide"), "--guide"),
+        (("photo.png", "--guide", "photo.png"), "--layer features.10:guide"),
+        (("photo.png", "--layer", "10:guide", "--guide", "missing.png"), "no file"),
+        (("photo.png", "--preset", "strawberry"), "strawberries"),
+        (("photo.png", "--recipe", "photo.png"), "no recipe"),
+        (("photo.png", "--recipe", "missing.png"), "no file"),
+        (("photo.png", "--pooling", "soft"), "max or average"),
         (("photo.png", "--channels", "a"), "channels"),
         (("photo.png", "--model", "squeezenet9"), "squeezenet9"),
         (("photo.png", "--device", "abacus"), "abacus"),
@@ -309,8 +366,9 @@ def test_every_parameter_is_an_option_with_range_and_default() -> None:
         assert option in text
         if row.minimum is not None:
             assert f"{row.minimum:g} to {row.maximum:g}" in text
+        assert " or ".join(row.choices) in text
     assert "--no-roll" in text
-    for option in ("--select", "--mask", "--device", "--json"):
+    for option in ("--select", "--mask", "--device", "--json", "--guide", "--preset", "--recipe"):
         assert option in text
 
 

@@ -186,7 +186,8 @@ def test_a_dream_that_fails_says_why_and_the_next_one_works(
 def test_models_and_layers(client: Client) -> None:
     models = ask(client, "models")["models"]
     assert "squeezenet1_1" in [model["name"] for model in models]
-    assert set(models[0]) == {"name", "title", "summary", "default_layer", "licence"}
+    told = {"name", "title", "summary", "default_layer", "licence", "classes", "ready", "get"}
+    assert set(models[0]) == told
     assert ask(client, "layers", model="fake")["layers"] == [{"name": "features.0", "index": 0}]
     assert ask(client, "layers", model="nix")["text"] == "There is no network 'nix'."
 
