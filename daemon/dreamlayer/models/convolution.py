@@ -8,11 +8,12 @@ visibly. The forward convolution does not have that fault, so the gradient is co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 Pair = tuple[int, int]
 
@@ -55,26 +56,44 @@ class _Convolve(torch.autograd.Function):
         return back, None, None, None, None, None
 
 
+def convolve(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] | str = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Return what `F.conv2d` does, with the reproducible gradient where there is one."""
+    if isinstance(padding, str) or _pair(dilation) != (1, 1):
+        return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    if any(p >= side for p, side in zip(_pair(padding), weight.shape[2:], strict=True)):
+        return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    result: Tensor = _Convolve.apply(  # type: ignore[no-untyped-call]
+        x, weight, bias, _pair(stride), _pair(padding), groups
+    )
+    return result
+
+
 class _Convolution(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = _Convolve.apply(  # type: ignore[no-untyped-call]
-            x, self.weight, self.bias, self.stride, self.padding, self.groups
+        return convolve(
+            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
         )
-        return result
 
 
 def make_reproducible(network: nn.Module) -> None:
-    """Let a network with frozen weights use these convolutions, where they can stand in."""
+    """Let a network with frozen weights use these convolutions."""
     for module in network.modules():
-        if type(module) is nn.Conv2d and _can_stand_in(module):
+        if type(module) is nn.Conv2d and module.padding_mode == "zeros":
             module.__class__ = _Convolution  # the same parameters, another forward()
+        if isinstance(module, fx.GraphModule):
+            for node in module.graph.nodes:
+                if node.target is F.conv2d:
+                    node.target = convolve
+            module.recompile()
 
 
-def _can_stand_in(convolution: nn.Conv2d) -> bool:
-    padding = convolution.padding
-    return (
-        convolution.padding_mode == "zeros"
-        and convolution.dilation == (1, 1)
-        and isinstance(padding, tuple)
-        and all(p < side for p, side in zip(padding, convolution.kernel_size, strict=True))
-    )
+def _pair(value: int | Sequence[int]) -> Pair:
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
