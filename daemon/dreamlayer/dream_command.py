@@ -16,7 +16,7 @@ from dreamlink import presets
 from dreamlink.client import Client
 from dreamlink.dream import Dream
 from dreamlink.messages import DreamRequest, Header
-from dreamlink.picture import Region
+from dreamlink.picture import Picture, Region
 from dreamlink.recipe import PARAMETERS, Parameter, Recipe
 
 if TYPE_CHECKING:
@@ -196,12 +196,15 @@ def _dreamt(
     """The dream, when it is over."""
     from dreamlayer import selection
 
-    seen = selected.seen(Region(0, 0, *source.image.size), recipe.context)
+    whole = Region(0, 0, *source.image.size)
+    seen = selected.seen(whole, recipe.context)
     request = DreamRequest(
         recipe=recipe,
         picture=source.layout(seen.width, seen.height),
         region=selected.region.moved(-seen.x, -seen.y),
         mask=selected.mask is not None,
+        guide=None if guide is None else Picture(*guide.size, "U8", "RGB"),
+        edges=selected.region.edges(whole),
         gain=arguments.json,
         device=arguments.device,
     )

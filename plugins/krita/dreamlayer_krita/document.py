@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from krita import Krita
 
 from dreamlink.messages import Frame
-from dreamlink.picture import Picture, Region
+from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe import Recipe
 
 RAW = ("paintlayer",)  # their own pixels, before masks; of the others what they show
@@ -71,6 +71,7 @@ class Source:
         picture: layout of `pixels`.
         region: where to dream, in the picture's coordinates.
         place: the same rectangle on the canvas.
+        edges: which of its sides are those of the layer on the canvas.
         pixels: the region and its surroundings.
         mask: the selection in the region, one byte a pixel, or None without a selection.
     """
@@ -82,6 +83,7 @@ class Source:
     picture: Picture
     region: Region
     place: Region
+    edges: Edges
     pixels: Frame
     mask: Frame | None
 
@@ -121,6 +123,7 @@ def read(recipe: Recipe) -> Source:
         picture=picture,
         region=place.moved(-seen.x, -seen.y),
         place=place,
+        edges=place.edges(layer),
         pixels=_pixels(document, node, seen, space),
         mask=mask,
     )

@@ -74,6 +74,7 @@ class Job:
             source.region,
             mask=source.mask is not None,
             clip=source.mask is not None,
+            edges=source.edges,
         )
         frames = [source.pixels] if source.mask is None else [source.pixels, source.mask]
         try:

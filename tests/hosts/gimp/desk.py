@@ -140,6 +140,7 @@ def ask_daemon(
     order: str,
     recipe: dict[str, Any],
     region: tuple[int, int, int, int] | None = None,
+    mask: bytes | None = None,
 ) -> bytes:
     """The daemon's own answer to a request that is made here, without the plug-in."""
     from dreamlink.dream import Dream, State
@@ -151,7 +152,9 @@ def ask_daemon(
     picture = Picture(*size, depth, order)
     where = Region(*region) if region else picture.region
     client = connect()
-    dream = Dream(client, DreamRequest(Recipe.of(recipe), picture, where), data)
+    masked = mask is not None
+    request = DreamRequest(Recipe.of(recipe), picture, where, mask=masked, clip=masked)
+    dream = Dream(client, request, data, *([mask] if masked else []))
     while not dream.over:
         message = client.receive(60)
         assert message, "the daemon is silent"

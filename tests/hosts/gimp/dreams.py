@@ -99,12 +99,16 @@ def check_selection():
 
     assert tuple(layer.get_offsets())[1:] == (x + 10, y + 5)
     assert (layer.get_width(), layer.get_height()) == (width, height)
+    mask = pixels(layer.create_mask(Gimp.AddMaskType.SELECTION), "Y u8")
     data = ask_daemon(
-        pixels(source, "R'G'B'A u8", seen), seen[2:], "U8", "RGBA", FAST, (40, 40, width, height)
-    )
-    assert pixels(layer, "R'G'B'A u8") == data
-    reference = layer.create_mask(Gimp.AddMaskType.SELECTION)
-    assert pixels(layer.get_mask()) == pixels(reference)
+        pixels(source, "R'G'B'A u8", seen), seen[2:], "U8", "RGBA", FAST, (40, 40, width, height),
+        mask,
+    )  # fmt: skip
+    assert data[3::4] == mask
+    assert pixels(layer.get_mask(), "Y u8") == mask
+    dreamt = pixels(layer, "R'G'B'A u8")
+    assert set(dreamt[3::4]) == {255}
+    assert all(dreamt[i::4] == data[i::4] for i in range(3))
     assert layer.get_apply_mask()
     assert sum(0 < value < 255 for value in chosen) > 0, "the edge is not soft"
     changed_at_full = 0

@@ -43,7 +43,7 @@ def dream(client: Client, source: Source, recipe: Recipe, progress: Progress) ->
         Cancelled: the user wanted so.
     """
     try:
-        dream = Dream(client, source.request(recipe), source.pixels())
+        dream = Dream(client, source.request(recipe), *source.frames())
         while not dream.over:
             progress.show(dream.fraction, dream.text)
             if progress.cancelled:

@@ -13,7 +13,7 @@ from dreamlink.picture import Region
 from dreamlink.recipe import Recipe
 
 from . import buffers
-from .source import Source, mask_form
+from .source import Source
 
 PARASITE = "dreamlayer-recipe"  # the recipe as JSON, saved with the layer
 
@@ -34,12 +34,21 @@ def make(source: Source, recipe: Recipe, pixels: Frame) -> Any:
     layer.set_offsets(*source.corner)
     buffers.write(layer.get_buffer(), box, source.form, pixels)
     if source.mask is not None:
-        mask = layer.create_mask(Gimp.AddMaskType.WHITE)
-        buffers.write(mask.get_buffer(), box, mask_form(source.layout), source.mask)
-        layer.add_mask(mask)
+        _move_alpha_into_mask(layer, box, source.form)
     data = json.dumps(recipe.to_dict()).encode()
     layer.attach_parasite(Gimp.Parasite.new(PARASITE, Gimp.PARASITE_PERSISTENT, data))
     return layer
+
+
+def _move_alpha_into_mask(layer: Any, box: Region, form: str) -> None:
+    """What is selected came back as alpha; as a mask it can still be painted on.
+
+    GIMP's own ALPHA_TRANSFER complains about layers that are in no image yet.
+    """
+    layer.add_mask(layer.create_mask(Gimp.AddMaskType.ALPHA))
+    opaque = form.replace("A ", " ", 1)  # "R'G'B'A u8" → "R'G'B' u8"
+    colours = buffers.read(layer.get_buffer(), box, opaque)
+    buffers.write(layer.get_buffer(), box, opaque, colours)
 
 
 def insert(image: Any, made: list[tuple[Source, Any]]) -> None:

@@ -52,7 +52,7 @@ class Source:
         layout: how the seen pixels travel.
         form: babl's name of that layout; the result is written with the same.
         corner: the region's top-left corner in the image's coordinates.
-        mask: the selection in the region (`mask_form`), None where nothing is selected.
+        mask: the selection in the region, one byte a pixel; None where nothing is selected.
         window: the display that the call came from; None where there are no windows.
     """
 
@@ -87,18 +87,26 @@ class Source:
         selection: Frame | None = None
         if not Gimp.Selection.is_empty(image):
             buffer = image.get_selection().get_buffer()
-            selection = buffers.read(buffer, region.moved(left, top), mask_form(layout))
+            selection = buffers.read(buffer, region.moved(left, top), "Y u8")
         corner = (left + region.x, top + region.y)
         window = Gimp.default_display()
         return cls(image, drawable, region, seen, layout, form, corner, selection, window)
 
     def request(self, recipe: Recipe) -> DreamRequest:
-        region = self.region.moved(-self.seen.x, -self.seen.y)
-        return DreamRequest(recipe, self.layout, region)
+        whole = Region(0, 0, self.drawable.get_width(), self.drawable.get_height())
+        return DreamRequest(
+            recipe,
+            self.layout,
+            self.region.moved(-self.seen.x, -self.seen.y),
+            mask=self.mask is not None,
+            clip=self.mask is not None,
+            edges=self.region.edges(whole),
+        )
 
-    def pixels(self) -> Frame:
-        """The pixels that the network sees, in the layout of the request."""
-        return buffers.read(self.drawable.get_buffer(), self.seen, self.form)
+    def frames(self) -> list[Frame]:
+        """The pixels that the network sees, in the layout of the request, and the selection."""
+        pixels = buffers.read(self.drawable.get_buffer(), self.seen, self.form)
+        return [pixels] if self.mask is None else [pixels, self.mask]
 
     def check_still_there(self) -> None:
         """Raise Refused if the dream has no place any more."""
@@ -114,11 +122,6 @@ class Source:
                 "The image's colour mode was changed while its layer dreamed, so the dream was"
                 " stopped. Call Deep Dream again."
             )
-
-
-def mask_form(layout: Picture) -> str:
-    """Babl's name for selections and layer masks: linear, as fine as the picture's own pixels."""
-    return "Y u8" if layout.depth == "U8" else "Y float"
 
 
 def _layout(image: Any, drawable: Any, seen: Region) -> tuple[Picture, str]:
