@@ -17,6 +17,7 @@ from dreamlayer.server.access import AlreadyRunning
 from dreamlayer.server.serve import serve
 from dreamlink.messages import DreamRequest, Frame
 from dreamlink.picture import Picture
+from dreamlink.recipe import Recipe, RecipeError
 
 SLOW = 905
 TURNED = bytes([*range(1, 256), 0])
@@ -27,6 +28,20 @@ TROUBLE = {
     903: KeyError("weight"),
     904: MemoryError(),
 }
+
+
+class FakeOverlay:
+    """Gives pixels that tell the strength; the feather says how many hundredths of a second it takes."""
+
+    def __init__(self, request: DreamRequest) -> None:
+        self.nbytes = self._size = request.result.nbytes
+        self._steps = request.recipe.steps
+
+    def blend(self, recipe: Recipe) -> bytes:
+        time.sleep(recipe.feather / 100)
+        if recipe.steps != self._steps:
+            raise RecipeError("steps can't be changed without dreaming again.")
+        return bytes([round(recipe.strength * 100)]) * self._size
 
 
 class FakeStudio:
@@ -59,6 +74,7 @@ class FakeStudio:
         sent = bytes(memoryview(frames[0])[: request.result.nbytes])
         return SimpleNamespace(
             pixels=sent.translate(TURNED),
+            overlay=FakeOverlay(request),
             device="cpu",
             recipe=request.recipe.with_seed(),
             megapixel_steps=0.5,

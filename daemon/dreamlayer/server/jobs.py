@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from dreamlayer.models.zoo import MissingWeights
+from dreamlayer.server.blends import Blender
 from dreamlayer.server.channel import Outgoing
+from dreamlayer.server.failures import sentence
 from dreamlayer.server.progress import Reporter
 from dreamlink.messages import DreamRequest, Frame, Header
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SPOKEN = (ValueError, MissingWeights)  # errors whose text is written for the user
 WARM_UP = "Loading PyTorch…"
 
 
@@ -49,11 +49,13 @@ class Worker:
         self,
         studio_factory: Callable[[], Studio],
         post: Callable[[Outgoing], None],
+        blender: Blender,
         log_place: str,
     ) -> None:
         self._studio_factory = studio_factory
         self._studio: Studio | None = None
         self._post = post
+        self._blender = blender
         self._log_place = log_place
         self._changed = threading.Condition()  # guards what follows
         self._queue: deque[Job] = deque()
@@ -175,13 +177,14 @@ class Worker:
         try:
             finished = self._dream(job)
         except Exception as error:
-            outcome, header = "failed", {"op": "error", "text": self._sentence(error)}
+            outcome, header = "failed", {"op": "error", "text": sentence(error, self._log_place)}
         else:
             if finished is None:
                 outcome, header = "cancelled", {"op": "cancelled"}
             else:
                 outcome, header = "done", _done(finished, time.monotonic() - began)
                 frames = [finished.pixels]
+                self._blender.keep(job.peer, job.request.id, finished.overlay)
         width, height = job.request.region.width, job.request.region.height
         recipe = job.request.recipe
         log.info(
@@ -219,24 +222,8 @@ class Worker:
                 layers = self._load_studio().layers(model)
                 header = {"op": "layers", "model": model, "layers": layers}
             except Exception as error:
-                header = {"op": "error", "text": self._sentence(error)}
+                header = {"op": "error", "text": sentence(error, self._log_place)}
             self._post(Outgoing(peer, {**header, "id": request_id}))
-
-    def _sentence(self, error: Exception) -> str:
-        """What to tell the user; what it does not say goes into the log."""
-        if isinstance(error, SPOKEN):
-            log.info("refused: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
-            return str(error)
-        log.error("unexpected", exc_info=error)
-        if _out_of_memory(error):
-            return (
-                "There is not enough memory for this dream: dream on a smaller selection, or set"
-                f" tile to 256. The details are in {self._log_place}."
-            )
-        return (
-            f"The dream failed unexpectedly ({type(error).__name__}: {error!s:.200});"
-            f" the details are in {self._log_place}."
-        )
 
 
 def _done(finished: Finished, seconds: float) -> Header:
@@ -249,15 +236,3 @@ def _done(finished: Finished, seconds: float) -> Header:
         "megapixel_steps": finished.megapixel_steps,
         "gain": finished.gain,
     }
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether it is Python's or torch's; the latter by name, as torch may not be loaded."""
-    words = str(error).lower()
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "not enough memory" in words
-        or "can't allocate memory" in words
-        or "out of memory" in words
-    )

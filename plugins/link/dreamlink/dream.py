@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from .errors import shortened
-from .messages import DreamRequest, Frame, Header
+from .messages import BlendRequest, DreamRequest, Frame, Header
 from .picture import Picture, PictureError
 from .recipe import Recipe
 
@@ -33,44 +33,33 @@ class Sender(Protocol):
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None: ...
 
 
-class Dream:
-    """A request under way.
+class Asked:
+    """Something asked of the daemon that ends with pixels, or without.
 
     Attributes:
         state: where it stands.
         fraction: how much of the work is done, 0 to 1.
         text: one line for a progress bar, or the reason of a failure.
-        preview: layout and RGB pixels of the newest preview, if previews were asked for.
-        pixels: when done, the result's raw pixels in the layout `request.result`.
-        report: when done, the daemon's figures: seconds, device, seed, recipe, …
+        pixels: when done, the result's raw pixels in the dream's layout `request.result`.
+        report: when done, the daemon's figures: seconds, recipe, …
     """
 
-    def __init__(self, client: Sender, request: DreamRequest, *frames: Frame) -> None:
-        self.request = request
+    def __init__(self, request_id: str, layout: Picture) -> None:
         self.state = State.WAITING
         self.fraction = 0.0
         self.text = "Waiting for the daemon…"
-        self.preview: tuple[Picture, Frame] | None = None
         self.pixels: bytearray | None = None
         self.report: Header = {}
-        self._cancelling = False
-        self._client = client
-        client.send(request.header(), *frames)
+        self._id = request_id
+        self._layout = layout
 
     @property
     def over(self) -> bool:
         return self.state in (State.DONE, State.CANCELLED, State.FAILED)
 
-    def cancel(self) -> None:
-        """Ask the daemon to stop; the state changes when it has."""
-        if not self.over:
-            self._cancelling = True  # the tile in work is still computed, and may tell of it
-            self.text = "Cancelling…"
-            self._client.send({"op": "cancel", "id": self.request.id})
-
     def receive(self, header: Header, frames: list[bytearray]) -> bool:
         """Take a message of the daemon; False if it belongs to another request."""
-        if header.get("id") != self.request.id or self.over:
+        if header.get("id") != self._id or self.over:
             return False
         op = header["op"]
         if op == "queued":
@@ -86,8 +75,51 @@ class Dream:
         return True
 
     def fail(self, reason: str) -> None:
-        """End the dream with a sentence for the user, e.g. that the connection was lost."""
+        """End it with a sentence for the user, e.g. that the connection was lost."""
         self.state, self.text = State.FAILED, reason
+
+    def _progress(self, header: Header, frames: list[bytearray]) -> None:
+        """Only a dream tells of its progress."""
+
+    def _done(self, header: Header, frames: list[bytearray]) -> None:
+        if len(frames) != 1 or len(frames[0]) != self._layout.nbytes:
+            self.fail(BYTES_UNCHECKED)
+            return
+        self.pixels = frames[0]
+        self.report = header
+        self.fraction = 1.0
+        self.state, self.text = State.DONE, "Done."
+
+
+class Dream(Asked):
+    """A dream under way.
+
+    Attributes:
+        preview: layout and RGB pixels of the newest preview, if previews were asked for.
+    """
+
+    def __init__(self, client: Sender, request: DreamRequest, *frames: Frame) -> None:
+        super().__init__(request.id, request.result)
+        self.request = request
+        self.preview: tuple[Picture, Frame] | None = None
+        self._cancelling = False
+        self._client = client
+        client.send(request.header(), *frames)
+
+    def cancel(self) -> None:
+        """Ask the daemon to stop; the state changes when it has."""
+        if not self.over:
+            self._cancelling = True  # the tile in work is still computed, and may tell of it
+            self.text = "Cancelling…"
+            self._client.send({"op": "cancel", "id": self.request.id})
+
+    def blend(self, recipe: Recipe) -> Blend:
+        """Ask for the finished dream's pixels with other `live` parameters; nothing is dreamed.
+
+        `recipe` is the one in the report but for these. A blend that is asked for before an older
+        one of the same dream has begun takes its place: the older one is cancelled.
+        """
+        return Blend(self._client, BlendRequest(self.request.id, recipe), self.request.result)
 
     def _progress(self, header: Header, frames: list[bytearray]) -> None:
         self.state = State.RUNNING
@@ -102,14 +134,14 @@ class Dream:
             if layout.nbytes == len(frames[0]):
                 self.preview = (layout, frames[0])
 
-    def _done(self, header: Header, frames: list[bytearray]) -> None:
-        if len(frames) != 1 or len(frames[0]) != self.request.result.nbytes:
-            self.fail(BYTES_UNCHECKED)
-            return
-        self.pixels = frames[0]
-        self.report = header
-        self.fraction = 1.0
-        self.state, self.text = State.DONE, "Done."
+
+class Blend(Asked):
+    """A finished dream that is being laid over its picture again."""
+
+    def __init__(self, client: Sender, request: BlendRequest, layout: Picture) -> None:
+        super().__init__(request.id, layout)
+        self.request = request
+        client.send(request.header())
 
 
 def _waiting(ahead: object) -> str:

@@ -1,0 +1,122 @@
+"""The last finished dreams, and the thread that lays them over their pictures again.
+
+A blend takes a few hundredths of a second and is asked for while somebody moves a slider, so it
+has a thread of its own: it waits for no dream.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dreamlayer.server.channel import Outgoing
+from dreamlayer.server.failures import sentence
+from dreamlink.messages import BlendRequest, Frame, Header
+
+if TYPE_CHECKING:
+    from dreamlayer.overlay import Overlay
+
+log = logging.getLogger(__name__)
+
+KEEP_MB = 1024  # of finished dreams in all, unless DREAMLAYER_KEEP_MB says otherwise
+FORGOTTEN = "This dream is no longer kept, so it can't be changed afterwards: dream again."
+
+
+def memory_limit() -> int:
+    """Bytes that finished dreams may take; 0 keeps none. The setting is in MiB."""
+    setting = os.environ.get("DREAMLAYER_KEEP_MB", str(KEEP_MB))
+    if not setting.isdecimal():
+        log.warning("DREAMLAYER_KEEP_MB is a number of MiB, not %.40r; %d it is", setting, KEEP_MB)
+        setting = str(KEEP_MB)
+    return int(setting) << 20
+
+
+class Blender:
+    """Keeps dreams within a limit of memory, the ones used last, and blends them in a thread."""
+
+    def __init__(self, post: Callable[[Outgoing], None], log_place: str) -> None:
+        self._post = post
+        self._log_place = log_place
+        self._limit = memory_limit()
+        self._changed = threading.Condition()  # guards what follows
+        self._kept: dict[tuple[bytes, str], Overlay] = {}  # by peer and id; the last used last
+        self._queue: deque[tuple[bytes, BlendRequest]] = deque()
+        self._ending = False
+        self._thread = threading.Thread(target=self._run, name="blend", daemon=True)
+        self._thread.start()
+
+    # For the compute thread.
+
+    def keep(self, peer: bytes, dream_id: str, overlay: Overlay) -> None:
+        """Keep a finished dream if there is room at all, and forget older ones that take it."""
+        if overlay.nbytes > self._limit:
+            return
+        with self._changed:
+            self._kept[peer, dream_id] = overlay
+            while sum(kept.nbytes for kept in self._kept.values()) > self._limit:
+                del self._kept[next(iter(self._kept))]
+
+    # For the I/O thread; none of them waits.
+
+    def submit(self, peer: bytes, request: BlendRequest) -> None:
+        """Have a dream blended; an older request for the same one, not begun yet, is cancelled."""
+        with self._changed:
+            for waiting in [(p, r) for p, r in self._queue if (p, r.of) == (peer, request.of)]:
+                self._queue.remove(waiting)
+                self._answer(peer, waiting[1], {"op": "cancelled"})
+            self._queue.append((peer, request))
+            self._changed.notify()
+
+    def forget(self, peer: bytes) -> None:
+        """Forget the dreams of a peer that went away."""
+        with self._changed:
+            for key in [key for key in self._kept if key[0] == peer]:
+                del self._kept[key]
+
+    def end(self) -> None:
+        """End the thread after the blend in work."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread's end; whether it has ended."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    # The thread.
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._ending)
+                if self._ending:
+                    return
+                peer, request = self._queue.popleft()
+                overlay = self._kept.pop((peer, request.of), None)
+                if overlay is not None:
+                    self._kept[peer, request.of] = overlay
+            self._blend(peer, request, overlay)
+
+    def _blend(self, peer: bytes, request: BlendRequest, overlay: Overlay | None) -> None:
+        began = time.monotonic()
+        if overlay is None:
+            self._answer(peer, request, {"op": "error", "text": FORGOTTEN})
+            return
+        try:
+            pixels = overlay.blend(request.recipe)
+        except Exception as error:
+            text = sentence(error, self._log_place)
+            self._answer(peer, request, {"op": "error", "text": text})
+            return
+        seconds = round(time.monotonic() - began, 3)
+        recipe = request.recipe.to_dict()
+        self._answer(peer, request, {"op": "done", "seconds": seconds, "recipe": recipe}, pixels)
+
+    def _answer(self, peer: bytes, request: BlendRequest, header: Header, *frames: Frame) -> None:
+        self._post(Outgoing(peer, {**header, "id": request.id}, frames))

@@ -1,0 +1,172 @@
+"""Finished dreams are laid over their pictures again, at once, as long as they are kept."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dreamlayer.server.blends import FORGOTTEN, KEEP_MB, Blender, memory_limit
+from dreamlayer.server.channel import Outgoing
+from dreamlink.client import Client
+from dreamlink.dream import Blend, Dream, State
+from dreamlink.messages import BlendRequest, new_id
+from dreamlink.recipe import Recipe
+from tests.server.daemons import (
+    Daemon,
+    ask,
+    finish,
+    receive,
+    start_dream,
+    wait_until,
+)
+
+
+def dreamed(client: Client, **more: Any) -> Dream:
+    dream = start_dream(client, 1, **more)
+    finish(client, dream)
+    assert dream.state is State.DONE
+    return dream
+
+
+def await_blend(client: Client, *blends: Blend) -> None:
+    while not all(blend.over for blend in blends):
+        message = receive(client)
+        for blend in blends:
+            blend.receive(*message)
+
+
+def test_a_finished_dream_is_blended_as_often_as_one_likes(client: Client) -> None:
+    dream = dreamed(client)
+    recipe = Recipe.of(dream.report["recipe"])
+    for strength in (0.5, 1.5, 0.5):
+        blend = dream.blend(replace(recipe, strength=strength))
+        await_blend(client, blend)
+        assert blend.state is State.DONE
+        assert blend.pixels == bytes([round(strength * 100)]) * dream.request.result.nbytes
+        assert blend.report["recipe"]["strength"] == strength
+        assert blend.report["seconds"] < 1.0
+
+
+def test_blends_and_status_do_not_wait_for_the_dream_that_computes(client: Client) -> None:
+    first = dreamed(client)
+    running = start_dream(client, 800)
+    finish(client, running, lambda d: d.state is State.RUNNING)
+    began = time.monotonic()
+    blend = first.blend(replace(first.request.recipe, feather=100.0))
+    assert ask(client, "status")["jobs"][0]["state"] == "running"
+    assert not blend.over
+    assert time.monotonic() - began < 0.9  # before the blend, which takes a second here
+    await_blend(client, blend)
+    assert blend.state is State.DONE
+    assert not running.over
+    running.cancel()
+    finish(client, running)
+
+
+def test_the_newest_blend_takes_the_place_of_those_that_have_not_begun(client: Client) -> None:
+    dream = dreamed(client)
+    slow = replace(dream.request.recipe, feather=40.0)
+    blends = [dream.blend(replace(slow, strength=number / 10)) for number in range(5)]
+    await_blend(client, *blends)
+    states = [blend.state for blend in blends]
+    assert states[-1] is State.DONE
+    assert states[1:-1] == [State.CANCELLED] * 3
+    assert blends[-1].pixels is not None
+    assert blends[-1].pixels[0] == 40
+
+
+def test_a_dream_of_somebody_else_or_of_nobody_is_not_blended(
+    client: Client, daemon: Daemon
+) -> None:
+    dream = dreamed(client)
+    with contextlib.closing(daemon.connect()) as other:
+        recipe = dream.request.recipe.to_dict()
+        assert ask(other, "blend", of=dream.request.id, recipe=recipe)["text"] == FORGOTTEN
+        assert ask(other, "blend", of=new_id(), recipe=recipe)["text"] == FORGOTTEN
+
+
+def test_what_needs_a_new_dream_is_refused_and_the_dream_stays(client: Client) -> None:
+    dream = dreamed(client)
+    refused = dream.blend(replace(dream.request.recipe, steps=11))
+    await_blend(client, refused)
+    assert refused.state is State.FAILED
+    assert "dreaming again" in refused.text
+    again = dream.blend(dream.request.recipe)
+    await_blend(client, again)
+    assert again.state is State.DONE
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "recipe"),
+        ({"recipe": {}}, "id of the dream"),
+        ({"recipe": {}, "of": 5}, "of is not"),
+        ({"recipe": {"strength": 9}, "of": "x"}, "strength"),
+        ({"recipe": {"power": 9}, "of": "x"}, "power"),
+        ({"recipe": "bold", "of": "x"}, "recipe"),
+    ],
+)
+def test_a_blend_that_makes_no_sense_is_refused(
+    client: Client, fields: dict[str, Any], words: str
+) -> None:
+    answer = ask(client, "blend", **fields)
+    assert answer["op"] == "error"
+    assert words in answer["text"]
+
+
+def test_the_dreams_that_were_used_longest_ago_are_forgotten(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DREAMLAYER_KEEP_MB", "4")
+    daemon = Daemon(home)
+    try:
+        with contextlib.closing(daemon.connect()) as client:
+            first, second = (dreamed(client, side=700) for _ in range(2))  # 1.4 MiB each
+            await_blend(client, first.blend(first.request.recipe))
+            third = dreamed(client, side=700)
+            blends = [dream.blend(dream.request.recipe) for dream in (first, second, third)]
+            await_blend(client, *blends)
+            states = [blend.state for blend in blends]
+            assert states == [State.DONE, State.FAILED, State.DONE]
+            assert blends[1].text == FORGOTTEN
+            large = dreamed(client, side=1200)  # 4.1 MiB
+            blend = large.blend(large.request.recipe)
+            await_blend(client, blend)
+            assert blend.text == FORGOTTEN
+            still = first.blend(first.request.recipe)
+            await_blend(client, still)
+            assert still.state is State.DONE
+    finally:
+        daemon.kill()
+
+
+def test_the_dreams_of_a_client_that_went_away_are_forgotten() -> None:
+    sent: list[Outgoing] = []
+    blender = Blender(sent.append, "the log")
+    overlay: Any = SimpleNamespace(nbytes=1, blend=lambda recipe: b"x")
+    blender.keep(b"one", "dream", overlay)
+    blender.keep(b"two", "dream", overlay)
+    blender.forget(b"one")
+    for peer in (b"one", b"two"):
+        blender.submit(peer, BlendRequest("dream", Recipe()))
+    wait_until(lambda: len(sent) == 2)
+    assert {(m.peer, m.header["op"]) for m in sent} == {(b"one", "error"), (b"two", "done")}
+    blender.end()
+    assert blender.join(5.0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "limit"), [("0", 0), ("16", 16 << 20), ("much", KEEP_MB << 20), ("-1", 1 << 30)]
+)
+def test_the_memory_for_kept_dreams_is_set_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch, setting: str, limit: int
+) -> None:
+    monkeypatch.setenv("DREAMLAYER_KEEP_MB", setting)
+    assert memory_limit() == limit
