@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamlink.messages import (
+    GUIDE_MAX,
     HEADER_MAX,
+    BlendRequest,
     DreamRequest,
     MessageError,
     new_id,
     pack,
     unpack,
 )
-from dreamlink.picture import Picture, PictureError, Region
+from dreamlink.picture import Edges, Picture, PictureError, Region
 from dreamlink.recipe import Recipe, RecipeError
 
 PICTURE = Picture(12, 10, "U16", "RGBA")
@@ -74,17 +76,25 @@ def requests(draw: st.DrawFn) -> tuple[DreamRequest, list[bytes]]:
         draw(st.integers(1, picture.height - y)),
     )
     mask = draw(st.booleans())
+    guide = draw(st.none() | st.builds(Picture, st.integers(1, 20), st.integers(1, 20)))
     request = DreamRequest(
         Recipe.of({"seed": draw(st.integers(0, 100)), "roll": draw(st.booleans())}),
         picture,
         Region(x, y, width, height),
         mask=mask,
+        guide=guide,
+        edges=draw(st.none() | st.builds(Edges, *[st.booleans()] * 4)),
         clip=draw(st.booleans()) and "A" in order,
         preview=draw(st.integers(0, 4096)),
         gain=draw(st.booleans()),
         device=draw(st.sampled_from(["auto", "cpu", "cuda:1"])),
     )
-    return request, [bytes(picture.nbytes), *([bytes(width * height)] if mask else [])]
+    frames = [bytes(picture.nbytes)]
+    if mask:
+        frames.append(bytes(width * height))
+    if guide:
+        frames.append(bytes(guide.nbytes))
+    return request, frames
 
 
 @given(requests())
@@ -117,6 +127,10 @@ def header(**change: Any) -> dict[str, Any]:
         ({"gain": 1}, MessageError),
         ({"clip": None}, MessageError),
         ({"id": 5}, MessageError),
+        ({"guide": 5}, PictureError),
+        ({"guide": Picture(GUIDE_MAX + 1, 1).to_dict()}, PictureError),
+        ({"edges": [True, True, True]}, PictureError),
+        ({"edges": [1, 1, 1, 1]}, PictureError),
         ({"device": "d" * 101}, MessageError),
     ],
 )
@@ -135,8 +149,38 @@ def test_frames_must_have_the_announced_lengths() -> None:
     for frames in ([], [good[:-1]], [good + b"x"], [good, mask]):
         with pytest.raises(MessageError, match="don't fit"):
             DreamRequest.of(header(), frames)
+    guide, shades = Picture(6, 5, "U8", "RGB").to_dict(), bytes(90)
+    assert DreamRequest.of(header(guide=guide), [good, shades]).guide == Picture(6, 5, "U8", "RGB")
+    assert DreamRequest.of(header(guide=guide, mask=True), [good, mask, shades]).mask
+    for frames in ([good, mask[:-1]], [good, shades], [good, mask, shades]):
+        with pytest.raises(MessageError, match="don't fit"):
+            DreamRequest.of(header(mask=True), frames)
     with pytest.raises(MessageError, match="don't fit"):
-        DreamRequest.of(header(mask=True), [good, mask[:-1]])
+        DreamRequest.of(header(guide=guide, mask=True), [good, shades, mask])
+
+
+@pytest.mark.parametrize(
+    ("region", "edges"),
+    [
+        (Region(0, 0, 12, 10), Edges(True, True, True, True)),
+        (Region(2, 0, 10, 9), Edges(False, True, True, False)),
+        (Region(0, 3, 5, 7), Edges(True, False, False, True)),
+    ],
+)
+def test_where_nothing_is_said_the_edge_of_the_pixels_is_the_pictures(
+    region: Region, edges: Edges
+) -> None:
+    assert DreamRequest(Recipe(), PICTURE, region).own_edges == edges
+    said = Edges(False, False, False, True)
+    assert DreamRequest(Recipe(), PICTURE, region, edges=said).own_edges == said
+
+
+def test_blends_survive_the_wire() -> None:
+    request = BlendRequest("a dream", Recipe(strength=0.3))
+    assert BlendRequest.read(unpack(pack(request.header()))) == request
+    for odd in ({"recipe": {}}, {"of": "x"}, {"of": "x", "recipe": 3}, {"of": 1, "recipe": {}}):
+        with pytest.raises(MessageError):
+            BlendRequest.read({"op": "blend", **odd})
 
 
 def test_a_mask_can_be_put_only_into_an_alpha() -> None:

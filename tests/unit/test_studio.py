@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dreamlayer.models.network import Network
 from dreamlayer.studio import Studio
 from dreamlink.messages import DreamRequest
-from dreamlink.picture import Picture, Region
+from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe import Recipe
 
 QUICK = Recipe.of({"octaves": 1, "steps": 1, "seed": 4})
@@ -57,7 +58,7 @@ def test_the_order_of_the_channels_does_not_matter_to_the_dream(studio):
         studio, DreamRequest(QUICK, bgra, bgra.region), raw[..., [2, 1, 0, 3]].tobytes()
     )
     again = np.frombuffer(swapped.pixels, np.uint8).reshape(raw.shape)[..., [2, 1, 0, 3]]
-    assert again.tobytes() == straight.pixels
+    assert again.tobytes() == bytes(straight.pixels)
 
 
 def test_only_the_region_comes_back_and_the_mask_is_kept(studio):
@@ -93,6 +94,132 @@ def test_the_surroundings_are_seen(studio):
     )
 
 
+class Counted:
+    """The pixels that the network was given."""
+
+    def __init__(self, monkeypatch):
+        self.pixels = 0
+        call = Network.__call__
+
+        def counting(network, x):
+            self.pixels += x.shape[-2] * x.shape[-1]
+            return call(network, x)
+
+        monkeypatch.setattr(Network, "__call__", counting)
+
+    def of(self, studio, request, *frames):
+        before = self.pixels
+        finished, _ = finish(studio, request, *frames)
+        return self.pixels - before, finished
+
+
+def test_a_selection_costs_what_it_and_its_halo_take(studio, monkeypatch):
+    """Not what lies around it: in a picture of four times the area it is the same work."""
+    counted = Counted(monkeypatch)
+    recipe = replace(QUICK, steps=2, roll=False, layer="features.3")
+    places = {
+        "in a picture": (Picture(320, 320), Region(128, 128, 64, 64)),
+        "in a larger one": (Picture(640, 640), Region(288, 288, 64, 64)),
+        "twice as wide and high": (Picture(640, 640), Region(256, 256, 128, 128)),
+        "all of it": (Picture(640, 640), Region(0, 0, 640, 640)),
+    }
+    work, told = {}, {}
+    finish(studio, DreamRequest(recipe, Picture(64, 64), Region(0, 0, 9, 9)), bytes(64 * 64 * 4))
+    for name, (layout, region) in places.items():
+        request = DreamRequest(recipe, layout, region)
+        work[name], finished = counted.of(studio, request, random_pixels(layout).tobytes())
+        told[name] = finished.megapixel_steps
+    assert work["in a picture"] == work["in a larger one"]
+    assert work["in a picture"] < work["twice as wide and high"] < work["all of it"] / 10
+    assert told["in a picture"] == pytest.approx(64 * 64 * 2 / 1e6)
+    assert told["twice as wide and high"] == pytest.approx(4 * told["in a picture"])
+
+
+def test_nothing_is_dreamed_where_the_mask_is_black(studio):
+    """And the step is measured where it is not: what lies beside the mask does not weaken it."""
+    layout = Picture(96, 96)
+    raw = random_pixels(layout)
+    mask = np.zeros((96, 96), np.uint8)
+    mask[:, :32] = 255
+    request = DreamRequest(QUICK, layout, layout.region, mask=True, clip=True)
+    finished, _ = finish(studio, request, raw.tobytes(), mask.tobytes())
+    result = np.frombuffer(finished.pixels, np.uint8).reshape(96, 96, 4)
+    assert np.array_equal(result[:, 32:, :3], raw[:, 32:, :3])
+    assert np.abs(result[:, :32, :3].astype(int) - raw[:, :32, :3]).mean() == pytest.approx(
+        1.0,
+        abs=0.3,  # one step of one level
+    )
+
+
+def test_a_mask_that_selects_nothing_is_said_in_a_sentence(studio):
+    layout = Picture(64, 64)
+    request = DreamRequest(QUICK, layout, layout.region, mask=True)
+    with pytest.raises(ValueError, match="Nothing is selected"):
+        finish(studio, request, random_pixels(layout).tobytes(), bytes(64 * 64))
+
+
+@pytest.mark.parametrize("depth", ["U8", "F32"])
+@pytest.mark.parametrize("clip", [False, True])
+def test_a_blend_with_the_same_recipe_gives_the_same_bytes(studio, depth, clip):
+    layout = Picture(80, 60, depth)
+    recipe = replace(QUICK, dither=True, colour="source", feather=5.0, seed=0)
+    request = DreamRequest(
+        recipe, layout, Region(10, 5, 64, 50), mask=True, clip=clip, edges=Edges(*[False] * 4)
+    )
+    mask = np.random.default_rng(2).integers(0, 256, (50, 64), np.uint8)
+    finished, _ = finish(studio, request, random_pixels(layout).tobytes(), mask.tobytes())
+    assert bytes(finished.overlay.blend(finished.recipe)) == bytes(finished.pixels)
+    assert bytes(finished.overlay.blend(recipe)) == bytes(finished.pixels)  # its seed was drawn
+    weaker = finished.overlay.blend(replace(finished.recipe, strength=0.5))
+    assert bytes(weaker) != bytes(finished.pixels)
+
+
+# From noise, seamless, with a guide.
+
+
+def test_from_noise_an_empty_layer_is_filled_and_covered(studio):
+    layout = Picture(64, 64)
+    recipe = replace(QUICK, start="noise", layer="features.3")
+    request = DreamRequest(recipe, layout, Region(16, 8, 40, 48))
+    finished, seen = finish(studio, request, bytes(layout.nbytes))
+    result = np.frombuffer(finished.pixels, np.uint8).reshape(48, 40, 4)
+    assert (result[..., 3] == 255).all()
+    assert result[..., :3].std() > 10
+    assert "Imagining from noise…" in [progress.text for progress in seen]
+    nothing = finished.overlay.blend(replace(finished.recipe, strength=0.0))
+    assert bytes(nothing) == bytes(48 * 40 * 4)
+
+
+@pytest.mark.parametrize("edges", [None, Edges(True, True, True, False)])
+def test_a_seamless_dream_of_a_selection_is_refused(studio, edges):
+    layout = Picture(64, 64)
+    region = layout.region if edges else Region(0, 0, 64, 63)
+    request = DreamRequest(replace(QUICK, wrap=True), layout, region, edges=edges)
+    with pytest.raises(ValueError, match="whole picture: undo the selection"):
+        finish(studio, request, random_pixels(layout).tobytes())
+
+
+def test_the_guide_travels_behind_the_mask_and_leads_the_dream(studio):
+    layout, guide = Picture(64, 64), Picture(70, 50, "U8", "RGB")
+    recipe = replace(QUICK, layer="features.3:guide")
+    request = DreamRequest(recipe, layout, layout.region, mask=True, guide=guide)
+    mask = np.full((64, 64), 255, np.uint8)
+    results = set()
+    for shade in (40, 200):
+        stripes = np.full((50, 70, 3), shade, np.uint8)
+        stripes[:, ::4] = 255 - shade
+        frames = (random_pixels(layout).tobytes(), mask.tobytes(), stripes.tobytes())
+        results.add(bytes(finish(studio, request, *frames)[0].pixels))
+    assert len(results) == 2
+
+
+def test_a_dream_with_a_guide_needs_one(studio):
+    layout = Picture(64, 64)
+    request = DreamRequest(replace(QUICK, layer="features.3:guide"), layout, layout.region)
+    with pytest.raises(ValueError, match="guide picture"):
+        finish(studio, request, random_pixels(layout).tobytes())
+
+
 def test_the_report_says_what_was_done(studio):
     layout = Picture(64, 48)
     request = DreamRequest(replace(QUICK, seed=0, steps=3), layout, layout.region, gain=True)
@@ -105,7 +232,7 @@ def test_the_report_says_what_was_done(studio):
     layout, data = seen[-1].preview(32)
     assert (layout.width, layout.height, layout.order) == (32, 24, "RGB")
     assert len(data) == layout.nbytes
-    assert studio.networks == [f"squeezenet1_1 features.10 on {finished.device}"]
+    assert studio.networks[-1] == f"squeezenet1_1 features.10 on {finished.device}"
 
 
 @pytest.mark.parametrize(
