@@ -327,7 +327,7 @@ def refused(done: subprocess.CompletedProcess[str], words: str) -> None:
     lines = done.stderr.splitlines()
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("dreamlayer: ")
-    assert lines[0].endswith((".", ")"))
+    assert lines[0].endswith((".", ")", "?"))
     assert words in lines[0]
 
 
