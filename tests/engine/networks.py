@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dreamlayer.models import geometry
+from dreamlayer.models import geometry, zoo
 
 
 class SmallNetwork:
@@ -80,3 +80,17 @@ def unpadded(dtype: torch.dtype = torch.float64, taps: tuple[int, ...] = ()) -> 
         taps,
         dtype,
     )  # fmt: skip
+
+
+def with_random_weights(name: str) -> nn.Module:
+    """A network of the zoo as `zoo.load` gives it, its weights drawn: for those kept elsewhere."""
+    network = zoo.skeleton(name).to_empty(device="cpu")
+    torch.manual_seed(2)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight)
+            if module.bias is not None:
+                nn.init.normal_(module.bias, std=0.1)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+    return network.eval().requires_grad_(False)
