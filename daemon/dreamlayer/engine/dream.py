@@ -17,6 +17,7 @@ from torch import Tensor
 from dreamlayer.engine import octaves
 from dreamlayer.engine.ascent import Ascent
 from dreamlayer.engine.binding import bind
+from dreamlayer.engine.imagine import imagine
 from dreamlayer.engine.objectives import Objective
 from dreamlayer.engine.tiles import Window, scaled
 from dreamlayer.models.network import Network
@@ -150,7 +151,7 @@ class _Octaves:
             x = (base + octaves.resize(detail, size, recipe.wrap)).clamp_(0.0, 1.0)
             del detail  # it is as large as the picture
             for step in range(1, recipe.steps + 1):
-                for part in ascent.step(x, base, inside, mask):
+                for part in ascent.step(x, base, inside, mask, size[1] / self.size[1]):
                     fraction = begin + (1 - begin) * (done + part * inside.area) / work
                     yield Progress(
                         fraction, octave, len(sizes), step, recipe.steps, _picture(x, inside)
@@ -171,8 +172,6 @@ def _imagined(
     random: torch.Generator,
 ) -> Generator[Progress, None, Tensor]:
     """The source with its window filled by what the network imagines from noise."""
-    from dreamlayer.engine.imagine import imagine
-
     factor = _imagined_factor(window)
     size = tuple(
         max(network.minimum, round(span.length * factor)) for span in (window.rows, window.columns)
