@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from dreamlayer.blend import CHROMA_CAP, LEVEL, LUMINANCE, blend
 from dreamlink.recipe import PARAMETERS, Recipe
+from tests.engine import looks
 from tests.oklab import oklab, srgb
 
 COLOURS = PARAMETERS["colour"].choices
@@ -131,6 +133,26 @@ def test_source_colours_take_only_the_lightness_of_the_dream():
 
 
 @pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("size", [0.1, 0.3])
+@pytest.mark.parametrize("name", ["chelsea.png", "coffee.png", "china.jpg"])
+def test_the_gates_of_chroma_hold_for_dreams_of_any_colour(name, size, soft):
+    """As the eye sees it, on photos, for a stronger and more colourful dream than any network's."""
+    photo = looks.photo(name, 256)
+    noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(1))
+    noise = torch.nn.functional.avg_pool2d(noise, 5, 1, 2)
+    detail = (noise / noise.std() * size)[0].flatten(1).numpy()
+    gates = {"full": 9.0, "capped": 1.3, "luminance": 1.05, "source": 1.05}
+    for colour, gate in gates.items():
+        recipe = Recipe(colour=colour, soft_clip=soft)
+        result, _ = blend(photo[0].flatten(1).numpy(), detail, recipe)
+        rounded = torch.from_numpy(np.rint(result * 255) / 255).reshape(photo.shape)
+        ratio = looks.chroma(rounded) / looks.chroma(photo)
+        assert 0.8 < ratio <= gate, (colour, ratio)
+        if soft:
+            assert looks.clipped(rounded) <= looks.clipped(photo)
+
+
+@pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize("colour", COLOURS)
 def test_eight_bit_results_are_those_of_the_formulas_in_double_precision(colour, soft):
     source = np.rint(random_planes(9, 20000) * 255) / np.float32(255)
@@ -150,7 +172,7 @@ def reference(source, detail, colour, soft):
     elif colour == "capped":
         grey, own = weights @ target, np.abs(source - weights @ source).sum(axis=0)
         size = np.abs(target - grey).sum(axis=0)
-        target = grey + (target - grey) * np.minimum(1, 1.2 * own / np.maximum(size, 1e-12))
+        target = grey + (target - grey) * np.minimum(1, CHROMA_CAP * own / np.maximum(size, 1e-12))
     elif colour == "source":
         lightness = oklab(np.clip(target, 0, 1))[0]
         target = np.clip(srgb(np.stack([lightness, *oklab(source)[1:]])), 0, 1)
