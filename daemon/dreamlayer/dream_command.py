@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dreamlayer.models import zoo
 from dreamlayer.talk import CommandError, daemon
 from dreamlink import presets
 from dreamlink.client import Client
@@ -153,6 +154,8 @@ def _recipe(arguments: argparse.Namespace, base: Mapping[str, object]) -> Recipe
             values[name] = value if parameter.kind is bool else parameter.parse(value)
     if "layer" in values:
         values.setdefault("channels", "")  # those of the base belong to its layer
+    elif "model" in values and "layer" not in base:  # the table's default is another network's
+        values["layer"] = zoo.find(str(values["model"])).default_layer
     return Recipe.of({**base, **values})
 
 

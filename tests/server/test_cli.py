@@ -296,6 +296,7 @@ def test_status_models_and_layers_are_told() -> None:
         (("photo.png", "--pooling", "soft"), "max or average"),
         (("photo.png", "--channels", "a"), "channels"),
         (("photo.png", "--model", "squeezenet9"), "squeezenet9"),
+        (("photo.png", "--model", "googlenet"), "models get googlenet"),  # its layer is a good one
         (("photo.png", "--device", "abacus"), "abacus"),
         (("photo.png", "--octaves", "99"), "octaves"),
         (("photo.png", "--steps", "ten"), "steps"),

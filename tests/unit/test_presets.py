@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dreamlayer.engine import binding
 from dreamlink.presets import PRESETS, Preset, find
 from dreamlink.recipe import PARAMETERS, RecipeError
 
@@ -19,6 +20,11 @@ def test_a_preset_is_a_recipe_that_people_can_choose(preset: Preset) -> None:
     assert preset.help.endswith(".")
     assert not recipe.expression().needs_guide  # nobody could choose it without one
     assert recipe.seed == 0
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_the_network_has_the_layers_that_a_preset_names(preset: Preset) -> None:
+    assert binding.layers(preset.recipe())
 
 
 def test_presets_differ() -> None:
