@@ -1,9 +1,14 @@
-"""The blur of a step's gradient is a Gaussian, and moves nothing."""
+"""What is done to a gradient does what it says, moves nothing, and respects circular borders."""
+
+import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dreamlayer.engine.conditioning import gaussian
+from dreamlayer.engine import pyramid
+from dreamlayer.engine.conditioning import condition, gaussian, laplacian, spectral
 
 
 def test_an_impulse_becomes_a_gaussian():
@@ -30,3 +35,94 @@ def test_an_even_gradient_stays_as_it_is_up_to_its_edges():
 def test_no_blur_is_no_change():
     gradient = torch.rand(1, 3, 6, 6)
     assert gaussian(gradient, 0.0) is gradient
+    assert condition(gradient, "plain", 0.0) is gradient
+
+
+@settings(deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 5), st.booleans())
+def test_the_bands_of_a_pyramid_add_up_to_the_picture(height, width, bands, wrap):
+    picture = torch.randn(1, 3, height, width, dtype=torch.float64)
+    levels = pyramid.split(picture.clone(), bands, wrap)
+    assert [level.shape[-2:] for level in levels] == [
+        (math.ceil(height / 2**k), math.ceil(width / 2**k)) for k in range(bands + 1)
+    ]
+    assert torch.allclose(pyramid.merge(levels, wrap), picture, atol=1e-12)
+
+
+def test_fine_waves_lie_in_fine_bands_and_coarse_ones_in_coarse():
+    places = torch.arange(128, dtype=torch.float64)
+    strongest = []
+    for length in (3.0, 8.0, 16.0, 64.0):
+        wave = torch.sin(2 * math.pi * places / length).expand(1, 1, 128, 128).clone()
+        levels = pyramid.split(wave, 3, wrap=False)
+        strongest.append(max(range(4), key=lambda k, found=levels: float(found[k].square().mean())))
+    assert strongest == [0, 1, 2, 3]
+
+
+def test_laplacian_gives_all_bands_one_size():
+    """A gradient that is nearly all grain: its shapes come out as strong as the grain."""
+    torch.manual_seed(5)
+    grain = torch.randn(1, 3, 96, 120, dtype=torch.float64)
+    shapes = torch.nn.functional.interpolate(torch.randn(1, 3, 12, 15).double(), (96, 120))
+    before = grain + 0.05 * gaussian(shapes, 3.0)
+    levels = pyramid.split(laplacian(before.clone()), 3)
+    sizes = [float(level.square().mean().sqrt()) for level in levels[:3]]
+    assert max(sizes) / min(sizes) < 2.0  # the bands overlap
+    raw = [float(level.square().mean().sqrt()) for level in pyramid.split(before, 3)[:3]]
+    assert max(raw) / min(raw) > 3
+
+
+def test_laplacian_does_not_blow_up_the_mean():
+    """The rest has no size of its own to reach: it would shift the brightness of the picture."""
+    torch.manual_seed(5)
+    gradient = torch.randn(1, 3, 128, 128, dtype=torch.float64) + 0.001
+    factor = float(laplacian(gradient.clone()).mean() / gradient.mean())
+    assert factor < 20
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (7, 7)])
+@pytest.mark.parametrize("kind", ["laplacian", "spectral"])
+def test_small_or_empty_gradients_are_conditioned_too(kind, size):
+    found = condition(torch.rand(1, 3, *size), kind, 0.8)
+    assert found.shape[-2:] == size
+    assert found.isfinite().all()
+    assert not condition(torch.zeros(1, 3, *size), kind, 0.8).any()
+
+
+def test_spectral_divides_by_the_frequency():
+    places = torch.arange(96, dtype=torch.float64)
+    gains = {}
+    for length in (3.0, 6.0, 12.0, 96.0):
+        wave = torch.cos(2 * math.pi * places / length).expand(1, 1, 96, 96).clone()
+        gains[length] = float(spectral(wave, 0.0, wrap=True).std() / wave.std())
+    assert gains[6.0] / gains[3.0] == pytest.approx(2.0, rel=0.06)
+    assert gains[12.0] / gains[6.0] == pytest.approx(2.0, rel=0.2)
+    assert gains[96.0] < 16.5  # where it stops
+
+
+def test_spectral_blurs_as_the_gaussian_does():
+    gradient = torch.randn(1, 3, 60, 64, dtype=torch.float64)
+    both = spectral(gradient, 1.5, wrap=True)
+    after = gaussian(spectral(gradient, 0.0, wrap=True), 1.5, wrap=True)
+    assert float((both - after).norm() / after.norm()) < 0.01  # the one is cut off at 3 σ
+
+
+def test_spectral_treats_the_edges_as_the_middle():
+    """Reflected: opposite edges do not touch, and a gradient at one does nothing at the other."""
+    gradient = torch.zeros(1, 3, 80, 90, dtype=torch.float64)
+    gradient[..., :4] = 1.0
+    found = spectral(gradient, 0.0)
+    assert found[..., -4:].abs().max() < 0.02 * found[..., :4].abs().max()
+    around = spectral(gradient, 0.0, wrap=True)
+    assert around[..., -4:].abs().max() > 0.2 * around[..., :4].abs().max()
+
+
+@pytest.mark.parametrize("kind", ["plain", "laplacian", "spectral"])
+def test_circular_borders_are_no_borders(kind):
+    """Rolled and conditioned is conditioned and rolled, where the pyramid's halving allows it."""
+    gradient = torch.randn(1, 3, 64, 80, dtype=torch.float64)
+    expected = condition(gradient.clone(), kind, 0.8, wrap=True).roll((24, 40), (-2, -1))
+    rolled = gradient.roll((24, 40), (-2, -1))
+    assert torch.allclose(condition(rolled.clone(), kind, 0.8, wrap=True), expected, atol=1e-9)
+    bordered = condition(rolled.clone(), kind, 0.8)
+    assert not torch.allclose(bordered, expected, atol=1e-2)

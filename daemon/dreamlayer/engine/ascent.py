@@ -43,7 +43,12 @@ class Ascent:
         return self.recipe.noise_samples if self.recipe.noise > 0 else 1
 
     def step(
-        self, x: Tensor, base: Tensor, window: Window, mask: Tensor | None = None
+        self,
+        x: Tensor,
+        base: Tensor,
+        window: Window,
+        mask: Tensor | None = None,
+        scale: float = 1.0,
     ) -> Iterator[float]:
         """Take one step: change `x` in place, inside `window` and where the mask is not 0 only.
 
@@ -59,21 +64,26 @@ class Ascent:
             base: (1, 3, H, W): the same without the dream.
             window: where to dream.
             mask: (1, 1, h, w) of the window, 0..1: how much each pixel counts for the norm.
+            scale: the octave's size over the source's. The noise is the less the smaller an octave
+                is, as if it had been reduced with the picture: fine octaves need it for their
+                strokes, coarse ones only lose what they see.
 
         Yields:
             the part of this step that is done, after each tile: the place to stop.
         """
         inside = (..., window.rows.slice(), window.columns.slice())
         total = torch.zeros_like(x[inside])
-        canvas, done = self._canvas(x), 0.0
+        canvas, done = self._canvas(x, whole_picture=mask is None and total.shape == x.shape), 0.0
         for _ in range(self.samples):
-            seen = replace(canvas, noise=self._noise())
+            seen = replace(canvas, noise=self._noise(scale))
             tiled = TiledObjective(self.network, self.objective, seen, window, self.side, mask)
             for share in tiled.add_gradient(x, total):
                 done += share / self.samples
                 yield min(done, 1.0)
         recipe, length = self.recipe, self.recipe.step_size / LEVELS
         move = condition(total, recipe.conditioning, recipe.smooth, recipe.wrap)
+        if any(canvas.origin):
+            move = move.roll(canvas.origin, (-2, -1))
         norm = _mean_size(move, mask)
         move *= length / norm if norm > 0 else 0.0
         if recipe.tv > 0:
@@ -84,30 +94,37 @@ class Ascent:
             move *= mask > 0
         x[inside].add_(move).clamp_(0.0, 1.0)
 
-    def _canvas(self, x: Tensor) -> Canvas:
+    def _canvas(self, x: Tensor, whole_picture: bool) -> Canvas:
         """A canvas with an apron all around, shifted over the full stride of the network.
 
         Any less than the full stride leaves a lattice of dots. Without the apron the network's
-        outermost cells, which see padding instead of a picture, would leave the edges undreamed;
-        a seamless texture needs all the cells that see its edges, and all that these see.
+        outermost cells, which see padding instead of a picture, would leave the edges undreamed.
+
+        A seamless texture needs all the cells that see its edges, and all that these see. Where its
+        sides are no multiples of the stride, the grid does not close on itself: the place where it
+        breaks moves with each step, so that no edge is left.
         """
         height, width = x.shape[-2:]
-        stride = self.network.stride
+        stride, wrap, roll = self.network.stride, self.recipe.wrap, self.recipe.roll
         apron = APRON * stride
-        if self.recipe.wrap and self.network.local:
+        if wrap and self.network.local:
             field = max(one.reach[1] - one.reach[0] for one in self.network.maps)
             apron = -(-field // stride) * stride
-        shift = [0, 0]
-        if self.recipe.roll:
-            shift = torch.randint(stride, (2,), generator=self.random).tolist()
-        place = (apron + shift[0], apron + shift[1])
-        return Canvas(height, width, 2 * apron + stride, place, self.recipe.wrap)
+        down, right = (self._below(stride), self._below(stride)) if roll else (0, 0)
+        origin = (0, 0)
+        if wrap and roll and whole_picture:
+            origin = (self._below(height), self._below(width))
+        place = (apron + down, apron + right)
+        return Canvas(height, width, 2 * apron + stride, place, wrap, origin)
 
-    def _noise(self) -> Noise | None:
+    def _noise(self, scale: float) -> Noise | None:
         if self.recipe.noise <= 0:
             return None
-        key = int(torch.randint(KEYS, (), generator=self.random))
-        return Noise(self.recipe.noise, key)
+        return Noise(self.recipe.noise * min(1.0, scale), self._below(KEYS))
+
+    def _below(self, limit: int) -> int:
+        """A random number 0 … limit − 1."""
+        return int(torch.randint(limit, (), generator=self.random))
 
 
 def _mean_size(gradient: Tensor, mask: Tensor | None) -> float:

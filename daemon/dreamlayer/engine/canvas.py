@@ -30,8 +30,9 @@ from dreamlayer.engine.tiles import Window
 class Canvas:
     """A picture of `height` × `width` pixels, laid `shift` (rows, columns) into its canvas.
 
-    `wrap` continues it by its opposite edges instead of its reflection; `noise` is added to what is
-    taken from it, the same in a pixel and in its reflection.
+    `wrap` continues it by its opposite edges instead of its reflection. Such a picture has no
+    beginning: the canvas and all windows can begin at any pixel `origin` (row, column) of it.
+    `noise` is added to what is taken, the same in a pixel and in all its doubles.
     """
 
     height: int
@@ -39,6 +40,7 @@ class Canvas:
     margin: int = 0
     shift: tuple[int, int] = (0, 0)
     wrap: bool = False
+    origin: tuple[int, int] = (0, 0)
     noise: Noise | None = None
 
     @property
@@ -73,9 +75,10 @@ class Canvas:
 
     def _sources(self, crop: Window) -> tuple[list[int], list[int]]:
         source = _repeat if self.wrap else _reflect
+        down, right = (o - s for o, s in zip(self.origin, self.shift, strict=True))
         return (
-            [source(i - self.shift[0], self.height) for i in range(*crop.rows)],
-            [source(i - self.shift[1], self.width) for i in range(*crop.columns)],
+            [source(i + down, self.height) for i in range(*crop.rows)],
+            [source(i + right, self.width) for i in range(*crop.columns)],
         )
 
 

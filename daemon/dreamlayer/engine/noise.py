@@ -39,8 +39,9 @@ class Noise:
             (1, C, h, w), independent N(0, sigma²) for different places and channels.
         """
         channels = torch.arange(like.shape[1], device=like.device)
-        lines = _hash(_hash(_word(rows + self.key)[None] + _word(channels * STEP)[:, None]) ^ 1)
-        words = _hash(lines[None, :, :, None] + _word(columns * STEP)[None, None, None])
+        planes = _hash(_word(channels * STEP + self.key))
+        lines = _hash(planes[:, None] + _word(rows * STEP))
+        words = _hash(lines[None, :, :, None] + _word(columns * STEP))
         words >>= WORD - BITS
         uniform = words.to(like.dtype).add_(0.5).mul_(2.0 ** (1 - BITS))  # −1 … 1, never reached
         return uniform.erfinv_().mul_(self.sigma * math.sqrt(2.0))

@@ -1,0 +1,116 @@
+"""A seamless texture is dreamed without a seam: exactly, and to the eye."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dreamlayer.engine import octaves
+from dreamlayer.engine.ascent import Ascent
+from dreamlayer.engine.binding import bind, cut_for
+from dreamlayer.engine.canvas import Canvas
+from dreamlayer.engine.gradient import TiledObjective
+from dreamlayer.engine.tiles import whole
+from dreamlink.recipe import Recipe
+from tests.engine import looks
+from tests.engine.networks import pooled, unpadded
+from tests.engine.test_ascent import picture, stepped
+
+WRAP = Recipe.of({"layer": "features.6", "seed": 5, "smooth": 0.8, "wrap": True, "roll": False})
+HUGE = 1 << 20
+
+
+@pytest.mark.parametrize("origin", [(0, 0), (3, 17)])
+def test_the_canvas_goes_on_by_the_opposite_edge(origin):
+    canvas = Canvas(9, 20, 25, (11, 4), wrap=True, origin=origin)  # several times around
+    shown = picture((9, 20))
+    begun = np.roll(shown.numpy(), (-origin[0], -origin[1]), (-2, -1))
+    expected = np.pad(begun, ((0, 0), (0, 0), (11, 14), (4, 21)), mode="wrap")
+    assert np.array_equal(canvas.take(shown, whole(*canvas.size)).numpy(), expected)
+
+
+def of_endless_plane(network, shown):
+    """The gradient of one period's cells in a plane of many pictures, at all their doubles."""
+    leaf = shown.clone().requires_grad_(True)
+    cells = network(leaf.repeat(1, 1, 5, 5))[-1]
+    rows, columns = (side // network.stride for side in shown.shape[-2:])
+    period = cells[..., 2 * rows : 3 * rows, 2 * columns : 3 * columns]
+    (slope,) = torch.autograd.grad(period.square().mean(dim=1).sum(), leaf)
+    return slope
+
+
+def found_by_step(network, shown, narrower=0, side=HUGE):
+    recipe = replace(WRAP, layer=network.layers[-1])
+    ascent = Ascent(network, bind(recipe.expression(), network, None), recipe, side, None)
+    canvas = ascent._canvas(shown, whole_picture=True)
+    shift = tuple(s - narrower for s in canvas.shift)
+    canvas = replace(canvas, margin=canvas.margin - 2 * narrower, shift=shift)
+    total = torch.zeros_like(shown)
+    tiled = TiledObjective(network, ascent.objective, canvas, whole(*shown.shape[-2:]), side)
+    list(tiled.add_gradient(shown, total))
+    return total
+
+
+def difference(found, expected):
+    """Of the directions: how many cells a mean is taken over is another matter."""
+    return float((found / found.norm() - expected / expected.norm()).norm())
+
+
+@pytest.mark.parametrize("make", [pooled, unpadded])
+@pytest.mark.parametrize("size", [(48, 40), (12, 16)])
+def test_the_gradient_is_complete_across_the_edge(make, size):
+    """As in an endless plane, also for pictures smaller than what a cell sees."""
+    network, shown = make(), picture(size)
+    expected = of_endless_plane(network, shown)
+    assert difference(found_by_step(network, shown), expected) < 1e-10
+    assert difference(found_by_step(network, shown, side=17), expected) < 1e-10
+
+
+def test_with_a_narrower_apron_it_is_not():
+    network, shown = pooled(), picture((48, 40))
+    expected = of_endless_plane(network, shown)
+    field = network.maps[-1].receptive_field
+    too_narrow = -(-field // network.stride // 2) * network.stride
+    assert difference(found_by_step(network, shown, narrower=too_narrow), expected) > 1e-4
+
+
+@pytest.mark.parametrize("conditioning", ["plain", "laplacian", "spectral"])
+@pytest.mark.parametrize("held", [{}, {"tv": 0.5, "stay": 0.5}])
+def test_a_rolled_texture_gives_a_rolled_dream(conditioning, held):
+    """By whole strides, and halvings of the pyramid; any other shift is another grid."""
+    shown, by = picture((64, 80)), (24, 40)
+    recipe = replace(WRAP, conditioning=conditioning, **held)
+    dreamt = stepped(shown, recipe, steps=3)
+    rolled = stepped(shown.roll(by, (-2, -1)), recipe, steps=3)
+    assert torch.allclose(rolled, dreamt.roll(by, (-2, -1)), atol=1e-10)
+    bordered = replace(recipe, wrap=False)
+    rolled = stepped(shown.roll(by, (-2, -1)), bordered, steps=3)
+    assert not torch.allclose(
+        rolled, stepped(shown, bordered, steps=3).roll(by, (-2, -1)), atol=1e-3
+    )
+
+
+def seam(detail, axis):
+    """Mean |difference| across the opposite edges over that of other neighbours.
+
+    Between octaves of a scale of 2 every second line lies, as the edge does, half-way between two
+    pixels of the coarse one, where a resized picture is steepest; so it is compared with those.
+    """
+    lines = (detail.roll(-1, axis) - detail).abs().transpose(axis, -1).mean(dim=(0, 1, 2))
+    return float(lines[-1] / lines[1:-2:2].mean())
+
+
+def test_a_seamless_texture_stays_seamless_and_others_do_not():
+    recipe = Recipe.of({"seed": 7, "octaves": 2, "octave_scale": 2.0, "steps": 4})
+    network = cut_for(recipe)
+    found = {True: [], False: []}
+    for seed in range(6):
+        random = torch.Generator().manual_seed(seed)
+        texture = octaves.resize(torch.rand(1, 3, 26, 34, generator=random), (212, 276), wrap=True)
+        for wrap, ratios in found.items():
+            seeded = replace(recipe, wrap=wrap, seed=seed + 1)
+            detail = looks.dreamt(texture.clamp(0, 1), network, seeded)
+            ratios.extend(seam(detail, axis) for axis in (-2, -1))
+    assert 0.9 < sum(found[True]) / len(found[True]) < 1.1
+    assert sum(found[False]) / len(found[False]) > 2
