@@ -1,13 +1,22 @@
 """How long it takes to lay a finished dream over its picture again, for each live parameter.
 
 python -m tests.bench.blending [MEGAPIXELS]
+
+First in this process, then through a daemon and the link, then while the daemon dreams: with the
+time that the daemon takes to tell its status meanwhile.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from statistics import median
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -15,10 +24,17 @@ import numpy as np
 import torch
 
 from dreamlayer.overlay import Overlay
+from dreamlink import discovery
+from dreamlink.client import Client
+from dreamlink.dream import Asked, Dream, State
+from dreamlink.messages import DreamRequest, new_id
 from dreamlink.picture import Edges, Picture
 from dreamlink.recipe import Recipe
 
-RECIPES: dict[str, dict[str, object]] = {
+TIMES = 15
+QUICK = Recipe(layer="features.3", octaves=1, steps=1, seed=7)
+LONG = replace(QUICK, steps=500)
+CHANGES: dict[str, dict[str, object]] = {
     "full": {},
     "capped": {"colour": "capped"},
     "luminance": {"colour": "luminance"},
@@ -27,34 +43,93 @@ RECIPES: dict[str, dict[str, object]] = {
     "full, dither": {"dither": True},
     "full, zero_mean": {"zero_mean": True},
     "full, feather 40": {"feather": 40.0},
-    "source, dither, zero_mean, feather 40": {
-        "colour": "source", "dither": True, "zero_mean": True, "feather": 40.0
-    },
-}  # fmt: skip
+    "all at once": {"colour": "source", "dither": True, "zero_mean": True, "feather": 40.0},
+}
 
 
-def overlay(megapixels: float) -> Overlay:
+def layout_of(megapixels: float) -> Picture:
     width = round((megapixels * 1e6 * 1.5) ** 0.5)
-    layout = Picture(width, round(megapixels * 1e6 / width), "U8", "RGBA")
-    random = np.random.default_rng(1)
-    source = random.integers(0, 256, (layout.height, layout.width, 4), np.uint8)
+    return Picture(width, round(megapixels * 1e6 / width), "U8", "RGBA")
+
+
+def source_of(layout: Picture) -> np.ndarray:
+    shape = (layout.height, layout.width, layout.samples)
+    return np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+
+
+def overlay(layout: Picture) -> Overlay:
     generator = torch.Generator().manual_seed(1)
     detail = torch.randn(1, 3, layout.height, layout.width, generator=generator) * 0.1
     edges = Edges(False, False, False, False)
-    return Overlay(source, layout, detail, False, Recipe(seed=7), None, False, edges)
+    return Overlay(source_of(layout), layout, detail, False, QUICK, None, False, edges)
+
+
+def report(name: str, work: Callable[[], object]) -> None:
+    """Print how long it takes, and the processor's time of this process in it."""
+    wall, cores = [], []
+    for _ in range(TIMES):
+        began, spent = time.perf_counter(), time.process_time()
+        work()
+        wall.append((time.perf_counter() - began) * 1000)
+        cores.append((time.process_time() - spent) * 1000)
+    print(f"{name:32}{median(wall):8.1f}{min(wall):8.1f}{min(cores):8.1f}")
+
+
+@contextlib.contextmanager
+def daemon() -> Iterator[Client]:
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["DREAMLAYER_HOME"] = home
+        command = [sys.executable, "-m", "dreamlayer", "serve"]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            while (info := discovery.find()) is None:
+                time.sleep(0.05)
+            with contextlib.closing(Client.connect(info)) as client:
+                yield client
+                client.send({"op": "stop", "id": new_id()})
+                process.wait()
+
+
+def wait(client: Client, asked: Asked) -> None:
+    while not asked.over:
+        message = client.receive(1.0)
+        if message is not None:
+            asked.receive(*message)
+    assert asked.state is not State.FAILED, asked.text
+
+
+def status(client: Client) -> None:
+    request_id = new_id()
+    client.send({"op": "status", "id": request_id})
+    while True:
+        message = client.receive(1.0)
+        if message is not None and message[0]["id"] == request_id:
+            return
 
 
 def main() -> None:
-    megapixels = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
-    laid = overlay(megapixels)
-    print(f"{megapixels:g} megapixels RGBA U8, {os.cpu_count()} cores, of 15: median, best")
-    for name, values in RECIPES.items():
-        recipe, times = Recipe.of({"seed": 7, **values}), []
-        for _ in range(15):
-            began = time.perf_counter()
-            laid.blend(recipe)
-            times.append((time.perf_counter() - began) * 1000)
-        print(f"{name:40} {sorted(times)[7]:6.1f} ms {min(times):6.1f} ms")
+    layout = layout_of(float(sys.argv[1]) if len(sys.argv) > 1 else 2.0)
+    print(f"{layout.width} × {layout.height} RGBA U8, {os.cpu_count()} cores, of {TIMES} times")
+    print(f"{'ms':32}  median    best     CPU")
+    laid = overlay(layout)
+    for name, values in CHANGES.items():
+        recipe = replace(QUICK, **values)
+        report(name, lambda recipe=recipe: laid.blend(recipe))  # type: ignore[misc]
+    with daemon() as client:
+        pixels = source_of(layout).tobytes()
+        dream = Dream(client, DreamRequest(QUICK, layout, layout.region), pixels)
+        wait(client, dream)
+        for meanwhile in ("", ", while it dreams"):
+            if meanwhile:
+                Dream(client, DreamRequest(LONG, layout, layout.region), pixels)
+            for name in ("full", "source"):
+                recipe = replace(QUICK, **CHANGES[name])
+                report(
+                    f"{name}, through the link{meanwhile}",
+                    lambda recipe=recipe: wait(client, dream.blend(recipe)),  # type: ignore[misc]
+                )
+            report(f"status{meanwhile}", lambda: status(client))
+        dream.blend(QUICK)
+        report("status, while it dreams and blends", lambda: status(client))
 
 
 if __name__ == "__main__":
