@@ -9,11 +9,13 @@ faint to be seen count as much.
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 
 from dreamlayer.engine import octaves
+from dreamlayer.engine.awake import Awake
 from dreamlayer.engine.objectives import Objective
 from dreamlayer.engine.rivals import against_rivals
 from dreamlayer.engine.spectrum import Spectrum
@@ -25,6 +27,7 @@ STEPS = 16  # for each of the recipe's, which is the number of steps in one octa
 LEAST_STEPS, MOST_STEPS = 48, 640
 RATE = 0.06
 NOISE = (0.1, 0.03)  # standard deviation at the first and the last step, of the range 0..1
+WAKING = 16  # steps in which channels that don't answer at all are called, too
 LEAST_SIDE = 128  # px, of the longer side; smaller pictures are imagined larger, and reduced
 MARGIN = 1 / 12  # of the picture, on each side, imagined beyond its edges and cut off in the end
 
@@ -61,12 +64,14 @@ def imagine(
     camera = Camera(view, margin, recipe.wrap, random)
     adam = _Adam(spectrum.coefficients)
     steps = min(max(STEPS * recipe.steps, LEAST_STEPS), MOST_STEPS)
+    asleep = WAKING
     for step in range(steps):
-        done = step / steps
-        with torch.enable_grad():
-            seen = camera.view(spectrum.picture(), NOISE[0] + (NOISE[1] - NOISE[0]) * done)
+        noise = NOISE[0] + (NOISE[1] - NOISE[0]) * step / steps
+        with torch.enable_grad(), Awake() if asleep else nullcontext():
+            seen = camera.view(spectrum.picture(), noise)
             value = objective.value(network(seen.to(network.dtype)))
             (slope,) = torch.autograd.grad(value, spectrum.coefficients)
+        asleep = max(0, asleep - 1) if slope.any() else WAKING
         adam.climb(slope, RATE)
         yield (step + 1) / steps
     with torch.no_grad():

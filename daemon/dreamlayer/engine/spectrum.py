@@ -18,7 +18,7 @@ from torch import Tensor
 # How colours vary in photographs: the principal axes (columns) of the covariance of the logits of
 # R, G, B, each as long as its standard deviation, the first of length 1. Mean covariance of the
 # pictures chelsea, coffee, astronaut and rocket in tests/pictures, their samples kept in 0.02..0.98
-# (tests/engine/test_spectrum.py computes it again).
+# (tests/engine/test_from_noise.py computes it again).
 COLOURS = ((0.566, 0.209, 0.036), (0.589, -0.024, -0.086), (0.577, -0.180, 0.053))
 STEEPNESS = 1.25  # amplitude ~ 1/frequency^1.25: smoother than pictures are in the mean
 REFERENCE = 224  # px; the weights of a picture of this side begin with 1
@@ -29,7 +29,9 @@ START = 0.01  # standard deviation of the coefficients to start with: a nearly g
 class Spectrum:
     """The coefficients of a picture (1, 3, h, w); what an ascent changes is `coefficients`."""
 
-    def __init__(self, size: tuple[int, int], random: torch.Generator, device: torch.device):
+    def __init__(
+        self, size: tuple[int, int], random: torch.Generator, device: torch.device
+    ) -> None:
         height, width = size
         down, right = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)
         frequency = torch.hypot(down, right).clamp(min=1 / max(size))  # the mean as the lowest

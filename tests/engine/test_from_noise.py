@@ -1,0 +1,101 @@
+"""The parts that imagine a picture from noise, each by itself."""
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812 - everybody's name for it
+
+from dreamlayer.engine.awake import Awake
+from dreamlayer.engine.objectives import Channels, Logit, Objective, Weighted
+from dreamlayer.engine.rivals import against_rivals
+from dreamlayer.engine.spectrum import COLOURS, Spectrum
+from dreamlayer.engine.views import Camera
+from tests.engine import looks
+
+CPU = torch.device("cpu")
+
+
+def test_the_colours_are_those_of_the_pictures():
+    covariances = []
+    for name in ("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg"):
+        samples = looks.photo(name)[0].flatten(1).double().clamp(0.02, 0.98)
+        covariances.append(torch.cov(torch.logit(samples)))
+    variances, axes = torch.linalg.eigh(torch.stack(covariances).mean(dim=0))
+    axes = (axes * variances.sqrt()).flip(1) / variances[-1].sqrt()
+    axes *= axes[0].sign()  # an axis may point either way
+    assert torch.allclose(axes, torch.tensor(COLOURS).double(), atol=0.002)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 9), (37, 64)])
+def test_a_picture_begins_nearly_grey(size):
+    picture = Spectrum(size, torch.Generator().manual_seed(1), CPU).picture()
+    assert picture.shape == (1, 3, *size)
+    assert (picture - 0.5).abs().max() < 0.05
+
+
+def test_coarse_waves_are_larger_than_fine_ones():
+    picture = Spectrum((64, 64), torch.Generator().manual_seed(1), CPU).picture().detach()
+    energy = torch.fft.rfft2(picture - picture.mean()).abs().square().mean(dim=(0, 1))
+    assert energy[1:4, 1:4].mean() > 100 * energy[20:30, 20:30].mean()
+
+
+def camera(size, margin=(0, 0), wrap=False):
+    return Camera(size, margin, wrap, torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+def test_a_view_brings_nothing_that_is_not_in_the_picture(wrap):
+    look = camera((20, 33), (3, 3), wrap)
+    picture = torch.full((1, 3, 26, 39), 0.7)
+    for _ in range(8):
+        view = look.view(picture, 0.0)
+        assert view.shape == (1, 3, 20, 33)
+        assert torch.allclose(view, torch.tensor(0.7), atol=1e-5)
+
+
+def test_a_circle_stays_a_circle_in_a_picture_that_is_not_square():
+    rows, columns = torch.arange(60.0)[:, None] - 29.5, torch.arange(120.0) - 59.5
+    disc = ((rows**2 + columns**2) < 15**2).float().expand(1, 3, -1, -1)
+    look = camera((40, 100))
+    for _ in range(8):
+        seen = look.view(disc, 0.0)[0, 0] > 0.5
+        assert abs(int(seen.any(dim=0).sum()) - int(seen.any(dim=1).sum())) <= 2
+
+
+def test_views_differ_and_gradients_flow_through_them():
+    look = camera((16, 16), (2, 2))
+    picture = torch.rand(1, 3, 20, 20, generator=torch.Generator().manual_seed(3))
+    picture.requires_grad_(True)
+    one, other = look.view(picture, 0.0), look.view(picture, 0.0)
+    assert (one - other).abs().max() > 0.1
+    (slope,) = torch.autograd.grad(one.sum(), picture)
+    assert slope.abs().sum() > 0
+
+
+def test_where_a_relu_is_closed_a_little_gradient_passes_while_awake():
+    x = torch.tensor([-2.0, 3.0], requires_grad=True)
+    for relu in (F.relu, torch.relu, torch.nn.ReLU(inplace=True)):
+        (plain,) = torch.autograd.grad(relu(x * 1).sum(), x)
+        with Awake():
+            value = relu(x * 1)
+        (awake,) = torch.autograd.grad(value.sum(), x)
+        assert value.tolist() == [0.0, 3.0]
+        assert plain.tolist() == [0.0, 1.0]
+        assert awake[1] == 1.0
+        assert 0 < awake[0] < 1
+
+
+def test_a_class_counts_by_its_odds_against_all_others():
+    logits = torch.tensor([[1.0, -2.0, 0.5, 3.0]])
+    term = Logit(lambda cells: cells.mean(dim=(2, 3)), 2)
+    cells = logits[..., None, None]
+    p = logits.softmax(dim=1)[0, 2]
+    value = against_rivals(Objective((Weighted(2.0, 0, 1.0, term),))).value([cells])
+    assert value == pytest.approx(2 * float(torch.log(p / (1 - p))))
+
+
+def test_what_shall_shrink_and_what_is_no_class_stays_as_it_is():
+    terms = (
+        Weighted(-1.0, 0, 1.0, Logit(lambda cells: cells, 2)),
+        Weighted(1.0, 0, 1.0, Channels((3,))),
+    )
+    assert against_rivals(Objective(terms)).terms == terms
