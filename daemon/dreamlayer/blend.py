@@ -16,7 +16,7 @@ from dreamlayer.pixels import Planes
 from dreamlink.recipe import Recipe
 
 LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)  # Rec. 709
-CHROMA_CAP = np.float32(1.15)  # "capped": times the own chroma of each pixel, in sRGB; see the tests
+CHROMA_CAP = np.float32(1.15)  # "capped": times each pixel's own, in sRGB; 1.3 to the eye at most
 LEVEL = 1 / 255  # soft clip stays this far off black and white
 _TINY = np.float32(1e-12)
 

@@ -114,11 +114,7 @@ class Studio:
         )
 
         part = (window.rows.slice(), window.columns.slice())
-        covers = dreamt.base is not None
-        added = dreamt.detail if dreamt.base is None else dreamt.base + dreamt.detail
-        overlay = Overlay(
-            raw[part], request.result, added, covers, recipe, mask, request.clip, request.own_edges
-        )
+        overlay = _overlay(raw[part], dreamt, request, recipe, mask)
         final = overlay.blend(recipe)
 
         gain = None
@@ -140,6 +136,20 @@ class Studio:
         while len(self._networks) > NETWORKS_KEPT:
             del self._networks[next(iter(self._networks))]
         return network
+
+
+def _overlay(
+    source: pixels.Raw,
+    dreamt: engine.Dreamt,
+    request: DreamRequest,
+    recipe: Recipe,
+    mask: pixels.Mask | None,
+) -> Overlay:
+    """The region's pixels and what was dreamed there."""
+    covers = dreamt.base is not None
+    added = dreamt.detail if dreamt.base is None else dreamt.base + dreamt.detail
+    edges = request.own_edges
+    return Overlay(source, request.result, added, covers, recipe, mask, request.clip, edges)
 
 
 def _check(request: DreamRequest) -> None:

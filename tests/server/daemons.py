@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,12 @@ SOON = 20.0  # seconds; generous, as the machine may be busy
 class Daemon:
     """A daemon that the test started."""
 
-    def __init__(self, home: Path, *arguments: str) -> None:
+    def __init__(self, home: Path, *arguments: str, program: Sequence[str] = FAKE) -> None:
         self.home = home
         self.log = home / "test.log"
         home.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([*FAKE, *arguments], stdout=log, stderr=log)
+            self.process = subprocess.Popen([*program, *arguments], stdout=log, stderr=log)
         wait_until(lambda: self.published or self.process.poll() is not None)
         assert self.published, self.log.read_text()
 

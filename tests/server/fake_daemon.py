@@ -31,7 +31,7 @@ TROUBLE = {
 
 
 class FakeOverlay:
-    """Gives pixels that tell the strength; the feather says how many hundredths of a second it takes."""
+    """Gives pixels that tell the strength; the feather says how many 1/100 s it takes."""
 
     def __init__(self, request: DreamRequest) -> None:
         self.nbytes = self._size = request.result.nbytes

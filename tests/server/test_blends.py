@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,8 @@ from dreamlayer.server.blends import FORGOTTEN, KEEP_MB, Blender, memory_limit
 from dreamlayer.server.channel import Outgoing
 from dreamlink.client import Client
 from dreamlink.dream import Blend, Dream, State
-from dreamlink.messages import BlendRequest, new_id
+from dreamlink.messages import BlendRequest, DreamRequest, new_id
+from dreamlink.picture import Picture
 from dreamlink.recipe import Recipe
 from tests.server.daemons import (
     Daemon,
@@ -160,6 +163,33 @@ def test_the_dreams_of_a_client_that_went_away_are_forgotten() -> None:
     assert {(m.peer, m.header["op"]) for m in sent} == {(b"one", "error"), (b"two", "done")}
     blender.end()
     assert blender.join(5.0)
+
+
+def test_a_real_dream_is_blended_to_the_same_bytes_also_while_another_one_is_dreamed(
+    home: Path,
+) -> None:
+    daemon = Daemon(home, program=[sys.executable, "-m", "dreamlayer", "serve"])
+    picture = Picture(160, 120)
+    pixels = os.urandom(picture.nbytes)
+    recipe = Recipe(layer="features.3", octaves=1, steps=1, colour="source", dither=True)
+    try:
+        with contextlib.closing(daemon.connect()) as client:
+            dream = Dream(client, DreamRequest(recipe, picture, picture.region), pixels)
+            finish(client, dream)
+            assert dream.state is State.DONE, dream.text
+            recipe = Recipe.of(dream.report["recipe"])
+            endless = DreamRequest(replace(recipe, octaves=4, steps=500), picture, picture.region)
+            running = Dream(client, endless, pixels)
+            finish(client, running, lambda d: d.state is State.RUNNING)
+            blends = []
+            for strength in (1.0, 0.0):
+                blends.append(dream.blend(replace(recipe, strength=strength)))
+                await_blend(client, blends[-1])
+            assert ask(client, "status")["jobs"][0]["state"] == "running"
+            assert [blend.pixels for blend in blends] == [dream.pixels, pixels]
+            assert dream.pixels != pixels
+    finally:
+        daemon.kill()
 
 
 @pytest.mark.parametrize(
