@@ -35,6 +35,7 @@ def measure(name: str, layer: str, **options: bool) -> geometry.Geometry:
         ("squeezenet1_1", "features.12", 16, 207),
         ("alexnet", "features.10", 16, 163),
         ("resnet50", "layer3", 16, 267),
+        ("densenet121", "features.denseblock2", 8, 255),
     ],
 )
 def test_known_receptive_fields(name: str, layer: str, stride: int, field: int) -> None:

