@@ -114,7 +114,9 @@ class Studio:
         )
 
         part = (window.rows.slice(), window.columns.slice())
-        overlay = _overlay(raw[part], dreamt, request, recipe, mask)
+        whole = request.region == request.picture.region
+        region = raw if whole else raw[part].copy()  # the surroundings needn't be kept
+        overlay = _overlay(region, dreamt, request, recipe, mask)
         final = overlay.blend(recipe)
 
         gain = None

@@ -174,6 +174,8 @@ def test_a_real_dream_is_blended_to_the_same_bytes_also_while_another_one_is_dre
     recipe = Recipe(layer="features.3", octaves=1, steps=1, colour="source", dither=True)
     try:
         with contextlib.closing(daemon.connect()) as client:
+            while ask(client, "status")["device"] is None:  # PyTorch is being loaded
+                time.sleep(0.2)
             dream = Dream(client, DreamRequest(recipe, picture, picture.region), pixels)
             finish(client, dream)
             assert dream.state is State.DONE, dream.text
