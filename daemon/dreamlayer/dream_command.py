@@ -166,9 +166,10 @@ def _check_guide(recipe: Recipe, guide: Path | None) -> None:
         raise CommandError(
             f"“{recipe.layer}” needs a guide picture: say which with --guide PICTURE."
         )
+    layer = next(iter(recipe.expression().layers), Recipe().layer)
     raise CommandError(
-        "A guide picture is looked at only if the layer says so: add e.g. --layer"
-        f" {recipe.expression().layers[0]}:guide, or leave --guide out."
+        f"A guide picture is looked at only if the layer says so: add e.g. --layer {layer}:guide, or"
+        " leave --guide out."
     )
 
 

@@ -289,6 +289,7 @@ def test_status_models_and_layers_are_told() -> None:
         (("photo.png", "--layer", "class:catsle"), "castle"),
         (("photo.png", "--layer", "10:guide"), "--guide"),
         (("photo.png", "--guide", "photo.png"), "--layer features.10:guide"),
+        (("photo.png", "--guide", "photo.png", "--layer", "class:castle"), "10:guide"),
         (("photo.png", "--layer", "10:guide", "--guide", "missing.png"), "no file"),
         (("photo.png", "--preset", "strawberry"), "strawberries"),
         (("photo.png", "--recipe", "photo.png"), "no recipe"),
