@@ -168,7 +168,7 @@ def _check_guide(recipe: Recipe, guide: Path | None) -> None:
         )
     layer = next(iter(recipe.expression().layers), Recipe().layer)
     raise CommandError(
-        f"A guide picture is looked at only if the layer says so: add e.g. --layer {layer}:guide, or"
+        f"A guide is looked at only if the layer says so: add e.g. --layer {layer}:guide, or"
         " leave --guide out."
     )
 
