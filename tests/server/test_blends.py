@@ -8,16 +8,14 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from dreamlayer.server.blends import FORGOTTEN, KEEP_MB, Blender, memory_limit
-from dreamlayer.server.channel import Outgoing
+from dreamlayer.server.blends import FORGOTTEN, KEEP_MB, memory_limit
 from dreamlink.client import Client
 from dreamlink.dream import Blend, Dream, State
-from dreamlink.messages import BlendRequest, DreamRequest, new_id
+from dreamlink.messages import DreamRequest, new_id
 from dreamlink.picture import Picture
 from dreamlink.recipe import Recipe
 from tests.server.daemons import (
@@ -150,19 +148,22 @@ def test_the_dreams_that_were_used_longest_ago_are_forgotten(
         daemon.kill()
 
 
-def test_the_dreams_of_a_client_that_went_away_are_forgotten() -> None:
-    sent: list[Outgoing] = []
-    blender = Blender(sent.append, "the log")
-    overlay: Any = SimpleNamespace(nbytes=1, blend=lambda recipe: b"x")
-    blender.keep(b"one", "dream", overlay)
-    blender.keep(b"two", "dream", overlay)
-    blender.forget(b"one")
-    for peer in (b"one", b"two"):
-        blender.submit(peer, BlendRequest("dream", Recipe()))
-    wait_until(lambda: len(sent) == 2)
-    assert {(m.peer, m.header["op"]) for m in sent} == {(b"one", "error"), (b"two", "done")}
-    blender.end()
-    assert blender.join(5.0)
+def test_the_dreams_of_a_client_that_went_away_are_forgotten(
+    client: Client, daemon: Daemon
+) -> None:
+    dream = dreamed(client)
+    before = ask(client, "status")["kept"]
+    with contextlib.closing(daemon.connect()) as other:
+        dreamed(other)
+        dreamed(other)
+        assert ask(client, "status")["kept"] == before + 2
+    wait_until(lambda: ask(client, "status")["kept"] == before)
+    with contextlib.closing(daemon.connect()) as next_one:  # gets the other's number
+        dreamed(next_one)
+        blend = dream.blend(dream.request.recipe)
+        await_blend(client, blend)
+        assert blend.state is State.DONE
+        assert ask(client, "status")["kept"] == before + 1
 
 
 def test_a_real_dream_is_blended_to_the_same_bytes_also_while_another_one_is_dreamed(

@@ -78,6 +78,12 @@ class Blender:
             for key in [key for key in self._kept if key[0] == peer]:
                 del self._kept[key]
 
+    @property
+    def count(self) -> int:
+        """How many dreams are kept."""
+        with self._changed:
+            return len(self._kept)
+
     def end(self) -> None:
         """End the thread after the blend in work."""
         with self._changed:

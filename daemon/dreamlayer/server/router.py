@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from dreamlayer.models import zoo
 from dreamlayer.server.access import Doorkeeper
@@ -71,7 +72,9 @@ class Router:
         self.channel = Channel()
         self._blender = Blender(self.channel.post, log_place)
         self._worker = Worker(studio_factory, self.channel.post, self._blender, log_place)
+        self._departures = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._greeted: dict[bytes, bool] = {}  # peer → whether it speaks our protocol
+        self._descriptors: dict[int, bytes] = {}  # of the peers' connections
         self._late: deque[Outgoing] = deque()
         self._began = time.monotonic()
         self._stop_by: float | None = None
@@ -91,7 +94,8 @@ class Router:
         greeted: loading libraries from a cold disk halts all of Python's threads for seconds.
         """
         poller = zmq.Poller()
-        for source in (self._socket, self._doorkeeper.socket, self.channel):
+        sources = (self._socket, self._doorkeeper.socket, self._departures, self.channel)
+        for source in sources:
             poller.register(source, zmq.POLLIN)
         stopping = False
         while not (stopping and self._finished()):
@@ -100,6 +104,8 @@ class Router:
                 self._doorkeeper.answer()
             if self._socket in ready:
                 self._read()
+            if self._departures in ready:
+                self._part()
             self._write()
             if self._stop_by is not None and not stopping:
                 stopping = True
@@ -118,6 +124,7 @@ class Router:
     def close(self) -> bool:
         """Send what is left and close; False if the compute thread could not be ended in time."""
         self._write()
+        self._socket.disable_monitor()
         self._socket.close(linger=LINGER)
         self._doorkeeper.close()
         self._context.term()
@@ -147,6 +154,9 @@ class Router:
                 peer, header, *frames = self._socket.recv_multipart(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return
+            if peer.bytes not in self._greeted:
+                self._part()  # whose number this connection may have got
+                self._descriptors[int(peer.get(zmq.SRCFD))] = peer.bytes
             self._handle(peer.bytes, header.buffer, [frame.buffer for frame in frames])
 
     def _handle(self, peer: bytes, packed: Frame, frames: Sequence[Frame]) -> None:
@@ -205,7 +215,8 @@ class Router:
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self._began, 1),
         }
-        self._send(Outgoing(peer, {**answer, **self._worker.status()}))
+        answer |= {**self._worker.status(), "kept": self._blender.count}
+        self._send(Outgoing(peer, answer))
 
     def _models(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
         told = ("name", "title", "summary", "default_layer", "licence", "classes")
@@ -224,6 +235,15 @@ class Router:
         if not isinstance(model, str):
             raise MessageError("Say of which model the layers are wanted.")
         self._worker.ask_layers(peer, header["id"], model)
+
+    def _part(self) -> None:
+        """Drop the dreams of clients that have gone."""
+        while self._departures.poll(0):
+            descriptor = int(recv_monitor_message(self._departures)["value"])
+            peer = self._descriptors.pop(descriptor, None)
+            if peer is not None:
+                self._worker.forget(peer)
+                self._blender.forget(peer)
 
     # Out.
 
