@@ -43,7 +43,7 @@ def of_endless_plane(network, shown):
 def found_by_step(network, shown, narrower=0, side=HUGE):
     recipe = replace(WRAP, layer=network.layers[-1])
     ascent = Ascent(network, bind(recipe.expression(), network, None), recipe, side, None)
-    canvas = ascent._canvas(shown, whole_picture=True)
+    canvas = ascent._canvas(shown, wrap=True, fixed=False)
     shift = tuple(s - narrower for s in canvas.shift)
     canvas = replace(canvas, margin=canvas.margin - 2 * narrower, shift=shift)
     total = torch.zeros_like(shown)
@@ -89,6 +89,14 @@ def test_a_rolled_texture_gives_a_rolled_dream(conditioning, held):
     assert not torch.allclose(
         rolled, stepped(shown, bordered, steps=3).roll(by, (-2, -1)), atol=1e-3
     )
+
+
+def test_a_dream_lies_where_its_gradient_was_wherever_the_canvas_begins():
+    shown = picture((64, 80))
+    still = (stepped(shown, WRAP) - shown).flatten()
+    for seed in range(1, 5):
+        begun_elsewhere = (stepped(shown, replace(WRAP, roll=True, seed=seed)) - shown).flatten()
+        assert torch.cosine_similarity(begun_elsewhere, still, dim=0) > 0.3
 
 
 def seam(detail, axis):

@@ -73,7 +73,8 @@ class Ascent:
         """
         inside = (..., window.rows.slice(), window.columns.slice())
         total = torch.zeros_like(x[inside])
-        canvas, done = self._canvas(x, whole_picture=mask is None and total.shape == x.shape), 0.0
+        wrap = self.recipe.wrap and total.shape == x.shape  # a part has no opposite edges
+        canvas, done = self._canvas(x, wrap, fixed=mask is not None), 0.0
         for _ in range(self.samples):
             seen = replace(canvas, noise=self._noise(scale))
             tiled = TiledObjective(self.network, self.objective, seen, window, self.side, mask)
@@ -81,20 +82,20 @@ class Ascent:
                 done += share / self.samples
                 yield min(done, 1.0)
         recipe, length = self.recipe, self.recipe.step_size / LEVELS
-        move = condition(total, recipe.conditioning, recipe.smooth, recipe.wrap)
+        move = condition(total, recipe.conditioning, recipe.smooth, wrap)
         if any(canvas.origin):
             move = move.roll(canvas.origin, (-2, -1))
         norm = _mean_size(move, mask)
         move *= length / norm if norm > 0 else 0.0
         if recipe.tv > 0:
-            move += flattened(x[inside] - base[inside], length * recipe.tv, recipe.wrap)
+            move += flattened(x[inside] - base[inside], length * recipe.tv, wrap)
         if recipe.stay > 0:
             move += drawn_back(x[inside] - base[inside] + move, length * recipe.stay)
         if mask is not None:
             move *= mask > 0
         x[inside].add_(move).clamp_(0.0, 1.0)
 
-    def _canvas(self, x: Tensor, whole_picture: bool) -> Canvas:
+    def _canvas(self, x: Tensor, wrap: bool, fixed: bool) -> Canvas:
         """A canvas with an apron all around, shifted over the full stride of the network.
 
         Any less than the full stride leaves a lattice of dots. Without the apron the network's
@@ -102,17 +103,17 @@ class Ascent:
 
         A seamless texture needs all the cells that see its edges, and all that these see. Where its
         sides are no multiples of the stride, the grid does not close on itself: the place where it
-        breaks moves with each step, so that no edge is left.
+        breaks moves with each step (unless it is `fixed`), so that no edge is left.
         """
         height, width = x.shape[-2:]
-        stride, wrap, roll = self.network.stride, self.recipe.wrap, self.recipe.roll
+        stride, roll = self.network.stride, self.recipe.roll
         apron = APRON * stride
         if wrap and self.network.local:
             field = max(one.reach[1] - one.reach[0] for one in self.network.maps)
             apron = -(-field // stride) * stride
         down, right = (self._below(stride), self._below(stride)) if roll else (0, 0)
         origin = (0, 0)
-        if wrap and roll and whole_picture:
+        if wrap and roll and not fixed:
             origin = (self._below(height), self._below(width))
         place = (apron + down, apron + right)
         return Canvas(height, width, 2 * apron + stride, place, wrap, origin)
