@@ -125,6 +125,7 @@ class Router:
         """Send what is left and close; False if the compute thread could not be ended in time."""
         self._write()
         self._socket.disable_monitor()
+        self._departures.close(linger=0)
         self._socket.close(linger=LINGER)
         self._doorkeeper.close()
         self._context.term()
