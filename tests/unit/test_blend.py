@@ -46,6 +46,14 @@ def test_the_result_stays_in_the_wider_of_the_two_ranges(source, detail, recipe)
     assert (result <= np.maximum(source, 1) + 1e-6).all()
 
 
+@pytest.mark.parametrize("recipe", [Recipe(), hard])
+def test_what_a_source_has_beyond_the_range_stays_and_can_be_brought_back(recipe):
+    source = np.repeat(np.array([[-0.4, -0.4, 3.0, 3.0]], np.float32), 3, axis=0)
+    detail = np.repeat(np.array([[-0.1, 0.1, 0.1, -0.1]], np.float32), 3, axis=0)
+    result, _ = blend(source, detail, recipe)
+    assert np.allclose(result, [-0.4, -0.3, 3.0, 2.9], atol=1e-6)
+
+
 @given(hnp.arrays(np.float32, (1, 4), elements=st.floats(0, 1, width=32)), recipes)
 def test_a_grey_source_takes_the_luminance(source, recipe):
     detail = np.repeat(np.array([[0.1], [-0.2], [0.3]], np.float32), 4, axis=1)
