@@ -16,6 +16,7 @@ from dreamlayer import pixels
 from dreamlayer.engine import binding, measures, octaves
 from dreamlayer.engine import dream as engine
 from dreamlayer.engine.tiles import Span, Window
+from dreamlayer.models import zoo
 from dreamlayer.models.network import Network, cut, describe
 from dreamlayer.overlay import Overlay
 from dreamlink.messages import DreamRequest, Frame
@@ -25,7 +26,7 @@ from dreamlink.recipe import Recipe
 STRIP = 128  # rows: what is between wire and tensor needs no room for the whole picture
 NETWORKS_KEPT = 4  # cut networks; a cut at another layer is another one
 
-Key = tuple[str, tuple[str, ...], str, str]  # of a network: name, layers, pooling, device
+Key = tuple[zoo.ModelSpec, tuple[str, ...], str, str]  # of a network: name, layers, pooling, device
 
 
 class UnknownDevice(ValueError):
@@ -78,7 +79,7 @@ class Studio:
     @property
     def networks(self) -> list[str]:
         """The loaded networks, e.g. "squeezenet1_1 features.10 on cpu"."""
-        return [f"{name} {', '.join(layers)} on {at}" for name, layers, _, at in self._networks]
+        return [f"{of.name} {', '.join(layers)} on {at}" for of, layers, _, at in self._networks]
 
     def layers(self, model: str) -> list[dict[str, object]]:
         """The layers of a model; raises zoo.UnknownModel."""
@@ -132,7 +133,8 @@ class Studio:
     def _network(self, recipe: Recipe, device: torch.device) -> Network:
         """The network cut for the recipe, loaded or remembered."""
         layers = binding.layers(recipe)
-        key = (recipe.model, layers, recipe.pooling, str(device))
+        # By all that is known of it: a user may remove a network and add another by that name.
+        key = (zoo.find(recipe.model), layers, recipe.pooling, str(device))
         network = self._networks.pop(key, None) or cut(recipe.model, layers, device, recipe.pooling)
         self._networks[key] = network  # the last used is the last to be forgotten
         while len(self._networks) > NETWORKS_KEPT:
