@@ -125,10 +125,13 @@ def check_selection_partly_beside_the_layer():
     image, source = photo_part()
     source.set_offsets(30, 20)
     image.select_rectangle(Gimp.ChannelOps.REPLACE, 0, 0, 50, 40)
-    layer = deep_dream(image, [source], **FAST).layer
+    layer = deep_dream(image, [source], **FAST, feather=8.0).layer
     assert tuple(layer.get_offsets())[1:] == (30, 20)
     assert (layer.get_width(), layer.get_height()) == (20, 20)
-    assert set(pixels(layer.get_mask(), "Y u8")) == {255}
+    mask = pixels(layer.get_mask(), "Y u8")
+    assert mask[0] == 255, "the layer's own corner is no edge of the selection"
+    assert sorted(mask[:20], reverse=True) == list(mask[:20]), "it does not fall to the right"
+    assert mask[19] < 60 > mask[-20], list(mask[:20])
 
 
 def check_transparent_parts_stay_transparent():
