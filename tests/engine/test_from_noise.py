@@ -38,6 +38,27 @@ def test_coarse_waves_are_larger_than_fine_ones():
     assert energy[1:4, 1:4].mean() > 100 * energy[20:30, 20:30].mean()
 
 
+@pytest.mark.parametrize("size", [(30, 41), (53, 24), (24, 31)])
+def test_a_spectrum_goes_on_in_another_size_with_the_same_picture(size):
+    random = torch.Generator().manual_seed(1)
+    small = Spectrum((24, 31), random, CPU)
+    with torch.no_grad():
+        small.coefficients[:, :, 5:-4, :] = 0.0  # nothing finer than the other size holds
+        small.coefficients[:, :, :, 5:] = 0.0
+        small.coefficients *= 100
+    other = Spectrum(size, random, CPU)
+    with torch.no_grad():
+        other.coefficients.zero_()
+    other.begin_as(small)
+    with torch.no_grad():
+        colours = torch.logit(small.picture()).mean(), torch.logit(other.picture()).mean()
+        assert small.picture().std() > 0.05
+        # Pixels (0, 0) lie on each other; so do all where both sizes divide alike.
+        assert torch.allclose(small.picture()[..., 0, 0], other.picture()[..., 0, 0], atol=1e-4)
+        assert colours[0] == pytest.approx(float(colours[1]), abs=1e-4)
+        assert small.picture().std() == pytest.approx(float(other.picture().std()), rel=0.01)
+
+
 def camera(size, margin=(0, 0), wrap=False):
     return Camera(size, margin, wrap, torch.Generator().manual_seed(1))
 

@@ -80,22 +80,39 @@ def test_more_steps_imagine_more(early):
         assert early(deep)[0][0, 9].mean() > early(faint)[0][0, 9].mean()
 
 
+def watched(network):
+    """The network, and the sizes of all that it is shown."""
+    sizes = []
+
+    def look(picture):
+        sizes.append(tuple(picture.shape[-2:]))
+        return network(picture)
+
+    look.minimum, look.device, look.dtype = network.minimum, network.device, network.dtype
+    return look, sizes
+
+
 def test_it_can_be_stopped_after_every_step(early):
-    seen = []
+    network, seen = watched(early)
     recipe = recipe_for("4:9")
-
-    def watched(picture):
-        seen.append(picture.shape)
-        return early(picture)
-
-    watched.minimum, watched.device, watched.dtype = early.minimum, early.device, early.dtype
     objective = bind(recipe.expression(), early)
-    steps = imagine((64, 64), watched, objective, recipe, torch.Generator().manual_seed(1))
+    steps = imagine((64, 64), network, objective, recipe, torch.Generator().manual_seed(1))
     fractions = [next(steps) for _ in range(3)]
     steps.close()
     assert len(seen) == 3
     assert 0 < fractions[0] < fractions[1] < fractions[2] < 1
     assert torch.is_grad_enabled()
+
+
+def test_a_large_picture_begins_small(early):
+    """One thing in the middle, not many little ones."""
+    network, seen = watched(early)
+    recipe = recipe_for("4:9")
+    objective = bind(recipe.expression(), early)
+    steps = imagine((30, 300), network, objective, recipe, torch.Generator().manual_seed(1))
+    assert list(steps)[-1] == 1.0
+    assert set(seen) == {(22, 224), (30, 300)}
+    assert seen == sorted(seen)
 
 
 def test_progress_ends_at_one(early):

@@ -2,8 +2,8 @@
 
 Activation maximisation (Erhan et al., 2009) on the spectrum of the picture (`spectrum.py`), seen
 turned, scaled, shifted and under noise that fades from step to step (`views.py`), by Adam (Kingma
-and Ba, 2014). The noise is what makes colours natural and shapes whole: without it, patterns too
-faint to be seen count as much.
+and Ba, 2014); first at the size that networks know, then at its own. The noise is what makes
+colours natural and shapes whole: without it, patterns too faint to be seen count as much.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ LEAST_STEPS, MOST_STEPS = 48, 640
 RATE = 0.06
 NOISE = (0.1, 0.03)  # standard deviation at the first and the last step, of the range 0..1
 WAKING = 16  # steps in which channels that don't answer at all are called, too
-LEAST_SIDE = 128  # px, of the longer side; smaller pictures are imagined larger, and reduced
+LEAST_SIDE = 128  # px, of the longer side; smaller pictures are imagined so large, and reduced
+COARSE_SIDE = 224  # px, of the longer side, as networks were trained: what begins larger becomes
+COARSE = 0.6  # many small things instead of one; this part of the steps is taken there
 MARGIN = 1 / 12  # of the picture, on each side, imagined beyond its edges and cut off in the end
 
 
@@ -55,34 +57,65 @@ def imagine(
     Returns:
         the picture (1, 3, h, w), R, G, B in 0..1, sRGB-encoded, float32.
     """
-    objective = against_rivals(objective)
-    inner = _working_size(size)
-    view = (max(inner[0], network.minimum), max(inner[1], network.minimum))
-    margin = (round(view[0] * MARGIN), round(view[1] * MARGIN))
-    outer = inner if recipe.wrap else (view[0] + 2 * margin[0], view[1] + 2 * margin[1])
-    spectrum = Spectrum(outer, random, network.device)
-    camera = Camera(view, margin, recipe.wrap, random)
-    adam = _Adam(spectrum.coefficients)
     steps = min(max(STEPS * recipe.steps, LEAST_STEPS), MOST_STEPS)
-    asleep = WAKING
+    inner = _scaled(size, max(LEAST_SIDE, *size))
+    coarse = _scaled(inner, min(COARSE_SIDE, max(inner)))
+    stage = _Stage(coarse, network, against_rivals(objective), recipe.wrap, random)
     for step in range(steps):
-        noise = NOISE[0] + (NOISE[1] - NOISE[0]) * step / steps
-        with torch.enable_grad(), Awake() if asleep else nullcontext():
-            seen = camera.view(spectrum.picture(), noise)
-            value = objective.value(network(seen.to(network.dtype)))
-            (slope,) = torch.autograd.grad(value, spectrum.coefficients)
-        asleep = max(0, asleep - 1) if slope.any() else WAKING
-        adam.climb(slope, RATE)
+        if step == round(COARSE * steps) and coarse != inner:
+            stage = stage.enlarged(inner)
+        stage.climb(step / steps)
         yield (step + 1) / steps
-    with torch.no_grad():
-        picture = _middle(spectrum.picture(), inner)
-        return octaves.resize(picture, size, recipe.wrap).clamp(0.0, 1.0)
+    return octaves.resize(stage.picture(), size, recipe.wrap).clamp(0.0, 1.0)
 
 
-def _working_size(size: tuple[int, int]) -> tuple[int, int]:
-    """The size to imagine in: the very size, unless there is no room for a thing in it."""
-    factor = max(1.0, LEAST_SIDE / max(size))
-    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+class _Stage:
+    """The ascent at one size (h, w)."""
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        network: Network,
+        objective: Objective,
+        wrap: bool,
+        random: torch.Generator,
+    ) -> None:
+        self.size, self.network, self.objective = size, network, objective
+        view = (max(size[0], network.minimum), max(size[1], network.minimum))
+        margin = (round(view[0] * MARGIN), round(view[1] * MARGIN))
+        outer = size if wrap else (view[0] + 2 * margin[0], view[1] + 2 * margin[1])
+        self.camera = Camera(view, margin, wrap, random)
+        self.spectrum = Spectrum(outer, random, network.device)
+        self._adam = _Adam(self.spectrum.coefficients)
+        self._calls = WAKING
+
+    def enlarged(self, size: tuple[int, int]) -> _Stage:
+        """The next stage: the same picture in another size."""
+        camera = self.camera
+        stage = _Stage(size, self.network, self.objective, camera.wrap, camera.random)
+        stage.spectrum.begin_as(self.spectrum)
+        return stage
+
+    def climb(self, done: float) -> None:
+        """Take one step; `done` is the fraction of all steps that were taken before."""
+        noise = NOISE[0] + (NOISE[1] - NOISE[0]) * done
+        with torch.enable_grad(), Awake() if self._calls else nullcontext():
+            seen = self.camera.view(self.spectrum.picture(), noise)
+            value = self.objective.value(self.network(seen.to(self.network.dtype)))
+            (slope,) = torch.autograd.grad(value, self.spectrum.coefficients)
+        self._calls = max(0, self._calls - 1) if slope.any() else WAKING
+        self._adam.climb(slope, RATE)
+
+    def picture(self) -> Tensor:
+        """The picture (1, 3, h, w) without what was imagined around it."""
+        with torch.no_grad():
+            return _middle(self.spectrum.picture(), self.size)
+
+
+def _scaled(size: tuple[int, int], longer: int) -> tuple[int, int]:
+    """A size of the same shape with that longer side."""
+    height, width = (max(1, round(side * longer / max(size))) for side in size)
+    return height, width
 
 
 def _middle(picture: Tensor, size: tuple[int, int]) -> Tensor:

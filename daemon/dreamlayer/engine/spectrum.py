@@ -42,6 +42,18 @@ class Spectrum:
         self._weights = (weights * math.sqrt(height * width)).to(device)
         self._colours = torch.tensor(COLOURS, device=device)
 
+    def begin_as(self, other: Spectrum) -> None:
+        """Take over the picture of a spectrum of another size, resized to this one's."""
+        area, old = self.size[0] * self.size[1], other.size[0] * other.size[1]
+        rows = min(self.size[0], other.size[0])
+        columns = min(self.coefficients.shape[3], other.coefficients.shape[3])
+        above = (rows + 1) // 2  # the waves that run downwards; the others stand at the end
+        with torch.no_grad():
+            waves = other.coefficients * other._weights[..., None] * (area / old)
+            for part in (slice(0, above), slice(above - rows, None)):
+                kept = waves[:, :, part, :columns] / self._weights[part, :columns, None]
+                self.coefficients[:, :, part, :columns] = kept
+
     def picture(self) -> Tensor:
         """The picture (1, 3, h, w), R, G, B in 0..1; it goes on by its opposite edge."""
         waves = torch.view_as_complex(self.coefficients) * self._weights
