@@ -90,7 +90,7 @@ class Ascent:
         if recipe.tv > 0:
             move += flattened(x[inside] - base[inside], length * recipe.tv, wrap)
         if recipe.stay > 0:
-            move += drawn_back(x[inside] - base[inside] + move, length * recipe.stay)
+            move += drawn_back((x[inside] - base[inside]).add_(move), length * recipe.stay)
         if mask is not None:
             move *= mask > 0
         x[inside].add_(move).clamp_(0.0, 1.0)

@@ -21,7 +21,9 @@ FFT_FACTORS = (2, 3, 5)
 
 
 def condition(gradient: Tensor, kind: str, smooth: float, wrap: bool = False) -> Tensor:
-    """Condition a gradient (1, C, H, W); it may be written over.
+    """Condition a gradient (1, C, H, W) in place; it is returned.
+
+    Channel by channel: it takes about four planes (H, W) of memory more.
 
     Args:
         kind: "plain", "laplacian" or "spectral".
@@ -31,71 +33,79 @@ def condition(gradient: Tensor, kind: str, smooth: float, wrap: bool = False) ->
     if kind == "spectral":
         return spectral(gradient, smooth, wrap)
     if kind == "laplacian":
-        gradient = laplacian(gradient, wrap)
+        laplacian(gradient, wrap)
     return gaussian(gradient, smooth, wrap)
 
 
 def gaussian(gradient: Tensor, sigma: float, wrap: bool = False) -> Tensor:
-    """Blur a gradient (1, C, H, W) with a Gaussian of `sigma` pixels; 0 leaves it alone."""
+    """Blur a gradient (1, C, H, W) in place with a Gaussian of `sigma` pixels; 0 does nothing."""
     if sigma <= 0:
         return gradient
     radius = math.ceil(3 * sigma)
     weights = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
     weights = [weight / sum(weights) for weight in weights]
     # Sums of shifted pictures: a convolution would blow one channel up to the sixteen it likes.
-    for axis in (-1, -2):
-        length = gradient.shape[axis]
-        padded = extended(gradient, axis, radius, radius, wrap)
-        gradient = torch.zeros_like(gradient)
-        for offset, weight in enumerate(weights):
-            gradient.add_(padded.narrow(axis, offset, length), alpha=weight)
+    for plane in _planes(gradient):
+        for axis in (-1, -2):
+            length = plane.shape[axis]
+            padded = extended(plane, axis, radius, radius, wrap)
+            plane.zero_()
+            for offset, weight in enumerate(weights):
+                plane.add_(padded.narrow(axis, offset, length), alpha=weight)
     return gradient
 
 
 def laplacian(gradient: Tensor, wrap: bool = False) -> Tensor:
-    """Give the bands of a gradient's Laplacian pyramid one RMS; written over it.
+    """Give the bands of a gradient's Laplacian pyramid one RMS, in place.
 
     Source: "laplacian pyramid gradient normalization" of TensorFlow's DeepDream tutorial
     (Mordvintsev, 2015). One RMS for all of a band, so that calm parts of a picture stay calm. The
     rest is weighed as the coarsest band is: with an RMS of its own it makes whole pictures darker.
     """
-    bands = min(BANDS, int(math.log2(max(1.0, min(gradient.shape[-2:]) / SMALLEST))))
-    levels = pyramid.split(gradient, bands, wrap)
+    count = min(BANDS, int(math.log2(max(1.0, min(gradient.shape[-2:]) / SMALLEST))))
+    pyramids = [pyramid.split(plane, count, wrap) for plane in _planes(gradient)]
     weight = 1.0
-    for level in levels:
-        size = float(level.square().mean().sqrt())
-        if size > 0 and level is not levels[-1]:
+    for number in range(count + 1):
+        levels = [one[number] for one in pyramids]
+        size = math.sqrt(sum(float(level.square().mean()) for level in levels) / len(levels))
+        if size > 0 and number < count:
             weight = 1.0 / size
-        level.mul_(weight)
-    return pyramid.merge(levels, wrap)
+        for level in levels:
+            level.mul_(weight)
+    for one in pyramids:
+        pyramid.merge(one, wrap)
+    return gradient
 
 
 def spectral(gradient: Tensor, smooth: float, wrap: bool = False) -> Tensor:
-    """Divide a gradient's spectrum by the frequency, as natural pictures have it; and blur it.
+    """Divide a gradient's spectrum by the frequency, as natural pictures have it, and blur it.
 
-    Source: the scaling of the Fourier parameterisation in "Feature visualization" (Olah,
+    In place. Source: the scaling of the Fourier parameterisation in "Feature visualization" (Olah,
     Mordvintsev, Schubert, 2017). Waves longer than 16 px are not amplified further: they belong
     to coarser octaves, and would make whole pictures darker. Without `wrap` the gradient is
     continued by its reflection.
     """
+    rows, columns = gradient.shape[-2:]
     margin = 0 if wrap else int(LONGEST_WAVE)
-    conditioned = torch.empty_like(gradient)
-    for channel in range(gradient.shape[1]):  # one spectrum at a time
-        plane = gradient[:, channel : channel + 1]
+    for plane in _planes(gradient):
+        padded = plane
         if margin:
             for axis in (-2, -1):
                 length = plane.shape[axis]
                 after = _fast_length(length + 2 * margin) - length - margin
-                plane = reflected(plane, axis, margin, after)
-        height, width = plane.shape[-2:]
-        spectrum = torch.fft.rfft2(plane)
+                padded = reflected(padded, axis, margin, after)
+        height, width = padded.shape[-2:]
+        spectrum = torch.fft.rfft2(padded)
+        del padded
         spectrum *= _response(height, width, smooth, plane)
-        plane = torch.fft.irfft2(spectrum, (height, width))
-        rows, columns = gradient.shape[-2:]
-        conditioned[:, channel : channel + 1] = plane[
-            ..., margin : margin + rows, margin : margin + columns
-        ]
-    return conditioned
+        found = torch.fft.irfft2(spectrum, (height, width))
+        plane.copy_(found[..., margin : margin + rows, margin : margin + columns])
+    return gradient
+
+
+def _planes(gradient: Tensor) -> list[Tensor]:
+    """Views of the single channels."""
+    return [gradient[:, channel : channel + 1] for channel in range(gradient.shape[1])]
 
 
 def _response(height: int, width: int, smooth: float, like: Tensor) -> Tensor:

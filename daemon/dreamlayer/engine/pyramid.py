@@ -49,11 +49,9 @@ def _halve(picture: Tensor, wrap: bool) -> Tensor:
 
 
 def _add_enlarged(fine: Tensor, coarse: Tensor, sign: float, wrap: bool) -> None:
-    """Add a half, enlarged by the same filter, to the picture; one channel at a time."""
-    for channel in range(fine.shape[1]):
-        tall = _enlarge(coarse[:, channel : channel + 1], -2, fine.shape[-2], wrap)
-        wide = _enlarge(tall, -1, fine.shape[-1], wrap)
-        fine[:, channel : channel + 1].add_(wide, alpha=sign)
+    """Add a half, enlarged by the same filter, to the picture."""
+    tall = _enlarge(coarse, -2, fine.shape[-2], wrap)
+    fine.add_(_enlarge(tall, -1, fine.shape[-1], wrap), alpha=sign)
 
 
 def _enlarge(picture: Tensor, axis: int, length: int, wrap: bool) -> Tensor:

@@ -11,7 +11,7 @@ HALF_WAY = 0.1  # picture units
 
 
 def flattened(detail: Tensor, step: float, wrap: bool = False) -> Tensor:
-    """The change that one step down the detail's total variation makes.
+    """The change that one step down the detail's total variation makes; written over the detail.
 
     Source: Rudin, Osher, Fatemi, 1992; the colours share their edges (Blomgren and Chan, 1998).
     Slopes below 8 steps are softened to their square, which keeps the explicit step from
@@ -27,22 +27,23 @@ def flattened(detail: Tensor, step: float, wrap: bool = False) -> Tensor:
         for channel in range(detail.shape[1]):
             norm += _slope(detail, channel, axis, wrap).square_()
     norm = norm.rsqrt_().mul_(step)
-    change = torch.empty_like(detail)
     for channel in range(detail.shape[1]):
-        into = change[:, channel : channel + 1].zero_()
+        plane = detail[:, channel : channel + 1]
+        change = torch.zeros_like(plane)
         for axis in (-2, -1):
             length = detail.shape[axis]
             flow = _slope(detail, channel, axis, wrap).mul_(norm)
-            into += flow
+            change += flow
             if wrap:
-                into -= flow.roll(1, axis)
+                change -= flow.roll(1, axis)
             else:
-                into.narrow(axis, 1, length - 1).sub_(flow.narrow(axis, 0, length - 1))
-    return change
+                change.narrow(axis, 1, length - 1).sub_(flow.narrow(axis, 0, length - 1))
+        plane.copy_(change)
+    return detail
 
 
 def drawn_back(detail: Tensor, step: float) -> Tensor:
-    """The change that one step down half the detail's square makes.
+    """The change that one step down half the detail's square makes; written over the detail.
 
     Where the dream pushes on with its mean strength, it comes to rest at a detail of 0.1 for a
     `stay` of 1. The step is implicit (it is taken from where it ends), so that it never overshoots.
@@ -52,7 +53,7 @@ def drawn_back(detail: Tensor, step: float) -> Tensor:
         step: in picture units.
     """
     rate = step / HALF_WAY
-    return detail * (-rate / (1.0 + rate))
+    return detail.mul_(-rate / (1.0 + rate))
 
 
 def _slope(detail: Tensor, channel: int, axis: int, wrap: bool) -> Tensor:
