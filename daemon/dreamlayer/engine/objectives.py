@@ -114,8 +114,8 @@ class Direction:
     def value(self, cells: Tensor, place: Place) -> Tensor:
         vector = (self.vector / self.vector.norm()).to(cells)[None, :, None, None]
         dot = (cells * vector).sum(dim=1)
-        purity = F.cosine_similarity(cells, vector, dim=1).clamp(min=LEAST_COSINE)
-        return (dot * purity).sum()
+        purity: Tensor = F.cosine_similarity(cells, vector, dim=1)
+        return (dot * purity.clamp(min=LEAST_COSINE)).sum()
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,8 @@ class Guide:
         flat = cells.flatten(2)[0]  # (C, cells)
         with torch.no_grad():
             best = [
-                (guide.t() @ part).argmax(dim=0)
-                for part in flat.split(MATCHED_AT_ONCE, dim=1)
-                if part.shape[1]
+                (guide.t() @ flat[:, first : first + MATCHED_AT_ONCE]).argmax(dim=0)
+                for first in range(0, flat.shape[1], MATCHED_AT_ONCE)
             ]
         if not best:
             return flat.sum()
