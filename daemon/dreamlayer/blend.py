@@ -1,8 +1,7 @@
 """Source + detail → result: colour modes, and the way into the range. All of it by pixel.
 
-Planes are (channels, pixels), sRGB-encoded, float32. Each function is a handful of passes over
-planes that fit into a core's cache, so that all of it can be done again while a slider moves.
-It is numpy because over so few pixels its passes take half the time of torch's.
+Planes are (channels, pixels), sRGB-encoded, float32. Each function is a handful of passes, so that
+all of it can be done again while a slider moves.
 """
 
 from __future__ import annotations
@@ -55,11 +54,16 @@ def blend(source: Planes, detail: Planes, recipe: Recipe) -> tuple[Planes, NDArr
         is to stay as it is, to the bit.
     """
     changed = np.abs(detail).max(axis=0) > 0
-    change = LUMINANCE @ detail if len(source) == 1 else _CHANGES[recipe.colour](source, detail)
-    return (_soft if recipe.soft_clip else _hard)(source, change), changed
+    colour = _grey if len(source) == 1 else _CHANGES[recipe.colour]
+    into_range = _soft if recipe.soft_clip else _hard
+    return into_range(source, colour(source, detail)), changed
 
 
 # What the detail changes, by colour mode.
+
+
+def _grey(_source: Planes, detail: Planes) -> Planes:
+    return _mixed(LUMINANCE, detail)
 
 
 def _full(_source: Planes, detail: Planes) -> Planes:
@@ -68,15 +72,15 @@ def _full(_source: Planes, detail: Planes) -> Planes:
 
 def _luminance(_source: Planes, detail: Planes) -> Planes:
     """The same for R, G and B, so that their differences stay."""
-    return np.repeat(LUMINANCE @ detail, 3, axis=0)
+    return np.repeat(_mixed(LUMINANCE, detail), 3, axis=0)
 
 
 def _capped(source: Planes, detail: Planes) -> Planes:
     """All of the detail, but no pixel's colour further from its grey than the cap allows."""
     dreamt = source + detail
-    grey = LUMINANCE @ dreamt
+    grey = _mixed(LUMINANCE, dreamt)
     dreamt -= grey
-    most = np.abs(source - LUMINANCE @ source).sum(axis=0)
+    most = np.abs(source - _mixed(LUMINANCE, source)).sum(axis=0)
     share = CHROMA_CAP * most / np.maximum(np.abs(dreamt).sum(axis=0), _TINY)
     dreamt *= np.minimum(share, 1)
     dreamt += grey
@@ -95,10 +99,10 @@ def _source(source: Planes, detail: Planes) -> Planes:
     np.clip(dreamt, 0, 1, out=dreamt)
     dreamt = _cone_roots(dreamt)
     dreamt -= own
-    own += _LIGHTNESS @ dreamt
+    own += _mixed(_LIGHTNESS, dreamt)
     np.multiply(own, own, out=dreamt)
     dreamt *= own
-    linear = _COLOURS @ dreamt
+    linear = _mixed(_COLOURS, dreamt)
     np.clip(linear, 0, 1, out=linear)
     encoded = _encoded(linear)
     encoded -= seen
@@ -115,30 +119,40 @@ _CHANGES: dict[str, Callable[[Planes, Planes], Planes]] = {
 
 def _cone_roots(encoded: Planes) -> Planes:
     """(3, pixels) in 0..1 → the cube roots of the cones' answers, L', M', S' of OKLab."""
-    cones = _CONES @ _decoded(encoded)
+    cones = _mixed(_CONES, _decoded(encoded))
     return _power(np.maximum(cones, 0, out=cones), 1 / 3)
+
+
+def _mixed(matrix: Planes, planes: Planes) -> Planes:
+    """`matrix @ planes`. BLAS would wake threads of its own for it, which then spin in our way."""
+    mixed = np.empty((len(matrix), planes.shape[1]), np.float32)
+    part = np.empty(planes.shape[1], np.float32)
+    for weights, total in zip(matrix, mixed, strict=True):
+        np.multiply(planes[0], weights[0], out=total)
+        for plane, weight in zip(planes[1:], weights[1:], strict=True):
+            np.add(total, np.multiply(plane, weight, out=part), out=total)
+    return mixed
 
 
 def _decoded(encoded: Planes) -> Planes:
     """The sRGB curve (IEC 61966-2-1) in 0..1, its two pieces added up: faster than a choice."""
     curve = np.maximum(encoded, np.float32(0.04045))
+    line = encoded - curve
+    line *= np.float32(1 / 12.92)
     curve += np.float32(0.055)
     curve *= np.float32(1 / 1.055)
     _power(curve, 2.4)
-    line = np.minimum(encoded, np.float32(0.04045))
-    line -= np.float32(0.04045)
-    line *= np.float32(1 / 12.92)
     curve += line
     return curve
 
 
 def _encoded(linear: Planes) -> Planes:
-    curve = _power(np.maximum(linear, np.float32(0.0031308)), 1 / 2.4)
+    curve = np.maximum(linear, np.float32(0.0031308))
+    line = linear - curve
+    line *= np.float32(12.92)
+    _power(curve, 1 / 2.4)
     curve *= np.float32(1.055)
     curve -= np.float32(0.055)
-    line = np.minimum(linear, np.float32(0.0031308))
-    line -= np.float32(0.0031308)
-    line *= np.float32(12.92)
     curve += line
     return curve
 

@@ -1,13 +1,12 @@
 """A finished dream and the picture under it: laid over it again as often as one likes.
 
-The pixels are worked through in runs that fit into a core's cache, on all cores; beside source,
-dream and result nothing of the picture's size is held, but for a mask.
+The pixels are worked through in runs, on all cores; beside source, dream and result nothing of the
+picture's size is held, but for a mask.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -23,9 +22,9 @@ from dreamlink.messages import Frame
 from dreamlink.picture import Edges, Picture
 from dreamlink.recipe import PARAMETERS, Recipe, RecipeError
 
-RUN = 8192  # pixels: their planes fit into a core's cache, and numpy's overhead is small
+RUN = 1 << 17  # pixels. Between two of numpy's passes a thread waits for Python's lock: with runs
+# of a few thousand pixels, which a core's cache would hold, two threads are no faster than one.
 THREADS = min(4, os.cpu_count() or 1)
-NOISE = 1 << 18  # samples of dither; each run takes its own from a place of its own
 Plane = NDArray[np.float32]
 
 
@@ -83,15 +82,14 @@ class Overlay:
         mask = self._feathered(recipe.feather)
         fresh = np.empty_like(self._source)
         runs = [slice(start, start + RUN) for start in range(0, len(fresh), RUN)]
-        noise = self._noise(recipe, len(runs))
         with ThreadPoolExecutor(THREADS) as pool:
             mean = self._mean(runs, mask, pool) if recipe.zero_mean else None
 
-            def lay(number: int) -> None:
-                part = None if mask is None else mask[runs[number]]
-                fresh[runs[number]] = self._lay(runs[number], part, recipe, mean, noise(number))
+            def lay(run: slice) -> None:
+                part = None if mask is None else mask[run]
+                fresh[run] = self._lay(run, part, recipe, mean)
 
-            for _ in pool.map(lay, range(len(runs))):
+            for _ in pool.map(lay, runs):
                 pass
         return fresh.reshape(-1).view(np.uint8).data
 
@@ -119,7 +117,6 @@ class Overlay:
         mask: pixels.Mask | None,
         recipe: Recipe,
         mean: pixels.Planes | None,
-        noise: Plane | float,
     ) -> pixels.Raw:
         """A run of the source's pixels with the dream laid over them."""
         raw = self._source[run].copy()
@@ -133,7 +130,7 @@ class Overlay:
         opacity = pixels.alpha(raw, self._layout) if self._covers else None
         detail *= share if opacity is None else _weight(share, opacity)
         result, changed = blend(planes, detail, recipe)
-        pixels.put(raw, self._layout, result, changed, noise)
+        pixels.put(raw, self._layout, result, changed, self._noise(run, recipe))
         if opacity is not None:
             pixels.cover(raw, self._layout, share)
         if mask is not None and self._clip:
@@ -160,30 +157,26 @@ class Overlay:
             for share in (pixels.alpha(raw, self._layout), None if mask is None else mask[run]):
                 if share is not None:
                     weights *= share
-            return np.array([*(detail @ weights), weights.sum()], np.float64)
+            detail *= weights
+            return np.array([*detail.sum(axis=1), weights.sum()], np.float64)
 
         *sums, weight = np.sum(list(pool.map(add_up, runs)), axis=0)
         mean: pixels.Planes = np.array(sums)[:, None] / max(weight, 1e-9)
         return mean.astype(np.float32)
 
-    def _noise(self, recipe: Recipe, runs: int) -> Callable[[int], Plane | float]:
-        """For each run the noise (channels, pixels) that is added before rounding to 8 bits.
+    def _noise(self, run: slice, recipe: Recipe) -> Plane | float:
+        """The noise (channels, pixels) that is added to a run before rounding to 8 bits.
 
         Within ±0.5, so that the mean of the rounded values is what was rounded.
         """
         if not recipe.dither or self._layout.depth != "U8":
-            return lambda number: 0.0
+            return 0.0
         channels = 1 if self._layout.order in ("G", "GA") else 3
-        random = np.random.default_rng(self._recipe.seed)
-        places = random.integers(0, NOISE - channels * RUN, runs)
-        noise = (random.random(NOISE, np.float32) - np.float32(0.5)) * np.float32(0.999)
-
-        def of(number: int) -> Plane:
-            pixel_count = min(RUN, len(self._source) - number * RUN)
-            place = places[number]
-            return noise[place : place + channels * pixel_count].reshape(channels, -1)
-
-        return of
+        random = np.random.default_rng((self._recipe.seed, run.start))
+        noise = random.random((channels, len(self._source[run])), np.float32)
+        noise -= np.float32(0.5)
+        noise *= np.float32(0.999)
+        return noise
 
 
 def _weight(share: Plane, opacity: Plane) -> Plane:
