@@ -112,9 +112,9 @@ class Direction:
     additive = True
 
     def value(self, cells: Tensor, place: Place) -> Tensor:
-        vector = (self.vector / self.vector.norm()).to(cells)[None, :, None, None]
+        vector: Tensor = (self.vector / self.vector.norm()).to(cells)[None, :, None, None]
         dot = (cells * vector).sum(dim=1)
-        purity: Tensor = F.cosine_similarity(cells, vector, dim=1)
+        purity = F.cosine_similarity(cells, vector, dim=1)
         return (dot * purity.clamp(min=LEAST_COSINE)).sum()
 
 
@@ -146,7 +146,10 @@ class Cosine:
     additive = False
 
     def value(self, cells: Tensor, place: Place) -> Tensor:
-        return F.cosine_similarity(cells.mean(dim=(0, 2, 3)), self.features.to(cells), dim=0)
+        found: Tensor = F.cosine_similarity(
+            cells.mean(dim=(0, 2, 3)), self.features.to(cells), dim=0
+        )
+        return found
 
 
 @dataclass(frozen=True)
