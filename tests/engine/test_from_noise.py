@@ -83,6 +83,14 @@ def test_a_circle_stays_a_circle_in_a_picture_that_is_not_square():
         assert longest / shortest < 1.05
 
 
+def test_seamless_views_begin_anywhere():
+    halves = torch.cat([torch.zeros(1, 3, 40, 20), torch.ones(1, 3, 40, 20)], dim=3)
+    for wrap, most in ((True, True), (False, False)):
+        look = camera((40, 40), (3, 3), wrap)
+        left = [float(look.view(halves, 0.0)[..., 15:25, :8].mean()) for _ in range(16)]
+        assert (max(left) > 0.7) == most
+
+
 def test_views_differ_and_gradients_flow_through_them():
     look = camera((16, 16), (2, 2))
     picture = torch.rand(1, 3, 20, 20, generator=torch.Generator().manual_seed(3))

@@ -131,4 +131,9 @@ def test_a_seamless_picture_goes_on_across_its_edges(early):
         imagined(recipe_for("4", wrap=wrap, steps=5), (96, 128), 1, early) for wrap in (True, False)
     )
     assert edge_over_inside(seamless) < 1.5
+    with torch.no_grad():
+        found = early(seamless.roll((48, 64), (2, 3)))[0].square().mean(dim=(0, 1))
+    rows, columns = (side // 2 for side in found.shape)
+    assert found[:, columns - 1 : columns + 1].mean() > 0.5 * found.mean()
+    assert found[rows - 1 : rows + 1].mean() > 0.5 * found.mean()
     assert edge_over_inside(plain) > 1.5
