@@ -38,7 +38,7 @@ def sheet(rows: list[list[torch.Tensor]]) -> Image.Image:
 def main() -> None:
     given = sys.argv[1:]
     path = Path(given[0] if given else "classes.png")
-    side, seeds = (int(n) for n in (given[1:3] + ["224", "3"][len(given[1:3]) :]))
+    side, seeds = (int(n) for n in (given[1:3] + ["256", "3"][len(given[1:3]) :]))
     names = given[3:] or list(CLASSES)
     network = cut(MODEL, ["class"])
     passed, rows = 0, []
