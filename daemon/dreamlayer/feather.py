@@ -9,6 +9,7 @@ from dreamlayer.pixels import Mask
 from dreamlink.picture import Edges
 
 STEPS = 16  # most steps from the edge to full; a wider feather is made on coarser cells
+BAND = 512  # rows at a time, at least: no room is needed for several masks
 
 
 def feathered(mask: Mask | None, size: tuple[int, int], width: float, edges: Edges) -> Mask | None:
@@ -31,16 +32,31 @@ def feathered(mask: Mask | None, size: tuple[int, int], width: float, edges: Edg
     steps = round(width / side)
     if steps == 0 or (mask is None and all(edges)):
         return mask
-    full = np.full(size, 255, np.uint8) if mask is None else mask
-    cells = _cells(full, side, edges)
+    full = np.broadcast_to(np.uint8(255), size) if mask is None else mask
+    soft = np.empty(size, np.uint8)
+    apron = (steps + 1) * side  # what is decided further off does not reach a band
+    band = -(-max(BAND, apron) // side) * side
+    for top in range(0, size[0], band):
+        begin, stop = max(0, top - apron), min(size[0], top + band + apron)
+        own = edges._replace(
+            top=edges.top if begin == 0 else True, bottom=edges.bottom if stop == size[0] else True
+        )
+        rows = slice(top - begin, top - begin + band)
+        soft[top : top + band] = _softened(full[begin:stop], side, steps, own)[rows]
+    return soft
+
+
+def _softened(mask: Mask, side: int, steps: int, edges: Edges) -> Mask:
+    cells = _cells(mask, side, edges)
     total = np.zeros(cells.shape, np.uint16)
     for step in range(steps):
         cells = _eroded(_bordered(cells, edges), square=step % 2 == 0)
         total += cells
     depth = total.astype(np.float32) / (255 * steps)
-    soft = np.rint(depth * depth * (3 - 2 * depth) * 255).astype(np.uint8)
-    smooth: Mask = np.minimum(_enlarged(soft, side)[: size[0], : size[1]], full)
-    return smooth
+    smooth = np.rint(depth * depth * (3 - 2 * depth) * 255).astype(np.uint8)
+    height, width = mask.shape
+    softened: Mask = np.minimum(_enlarged(smooth, side)[:height, :width], mask)
+    return softened
 
 
 def _cells(mask: Mask, side: int, edges: Edges) -> Mask:

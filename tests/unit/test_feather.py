@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from dreamlayer import feather
 from dreamlayer.feather import feathered
 from dreamlink.picture import Edges
 
@@ -19,6 +20,17 @@ def test_nowhere_more_than_the_mask(mask, width, own):
     soft = feathered(mask, mask.shape, width, own)
     assert soft.shape == mask.shape
     assert (soft <= mask).all()
+
+
+@pytest.mark.parametrize("width", [5.0, 16.0, 33.0, 70.0])
+@pytest.mark.parametrize("own", [NONE, ALL, Edges(True, False, False, True)])
+def test_bands_of_rows_leave_no_trace(width, own, monkeypatch):
+    random = np.random.default_rng(4)
+    mask = np.repeat(np.repeat(random.choice([0, 255, 255, 255], (31, 7)), 13, 0), 29, 1)
+    mask = mask.astype(np.uint8)
+    whole = feathered(mask, mask.shape, width, own)
+    monkeypatch.setattr(feather, "BAND", 1)
+    assert np.array_equal(feathered(mask, mask.shape, width, own), whole)
 
 
 @pytest.mark.parametrize("width", [0.0, 0.4])

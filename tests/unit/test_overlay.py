@@ -1,5 +1,6 @@
 """A finished dream over its picture: what each live parameter does to the pixels, and what not."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -238,3 +239,19 @@ def test_its_memory_is_told():
     layout = Picture(100, 50)
     dream = laid(layout, source_of(layout))
     assert dream.nbytes == 100 * 50 * (4 + 3 * 2 + 1)
+
+
+@pytest.mark.parametrize("change", [{}, {"colour": "source"}, {"feather": 12.0}, {"feather": 90.0}])
+def test_a_larger_picture_takes_only_its_result_more_memory(change, monkeypatch):
+    """And its feathered mask, which is kept: all the rest is done by runs and bands."""
+    monkeypatch.setattr(overlay, "THREADS", 1)  # what two hold at once is left to chance
+    recipe, peaks = replace(RECIPE, dither=True, zero_mean=True, **change), []
+    for height in (1000, 2000):
+        layout = Picture(1000, height)
+        mask = np.full((height, 1000), 255, np.uint8)
+        dream = laid(layout, source_of(layout), torch.zeros(1, 3, height, 1000), mask=mask)
+        tracemalloc.start()
+        dream.blend(recipe)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 1e6 * (4 + 1 + 1)
