@@ -110,15 +110,18 @@ def seam(detail, axis):
 
 
 def test_a_seamless_texture_stays_seamless_and_others_do_not():
-    recipe = Recipe.of({"seed": 7, "octaves": 2, "octave_scale": 2.0, "steps": 4})
+    """Over twelve textures the ratio is known to 0.02; at one seam it is 0.8 to 1.2 by chance."""
+    recipe = Recipe.of({"layer": "4", "octaves": 2, "octave_scale": 2.0, "steps": 3})
     network = cut_for(recipe)
     found = {True: [], False: []}
-    for seed in range(6):
+    for seed in range(1, 13):
         random = torch.Generator().manual_seed(seed)
-        texture = octaves.resize(torch.rand(1, 3, 26, 34, generator=random), (212, 276), wrap=True)
+        texture = octaves.resize(torch.rand(1, 3, 53, 69, generator=random), (212, 276), wrap=True)
+        texture = texture.clamp(0, 1).roll(
+            torch.randint(200, (2,), generator=random).tolist(), (2, 3)
+        )
         for wrap, ratios in found.items():
-            seeded = replace(recipe, wrap=wrap, seed=seed + 1)
-            detail = looks.dreamt(texture.clamp(0, 1), network, seeded)
+            detail = looks.dreamt(texture, network, replace(recipe, wrap=wrap, seed=seed))
             ratios.extend(seam(detail, axis) for axis in (-2, -1))
     assert 0.9 < sum(found[True]) / len(found[True]) < 1.1
     assert sum(found[False]) / len(found[False]) > 2
