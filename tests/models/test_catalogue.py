@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from dreamlayer.models import library, state, zoo
+from dreamlayer.models.anatomy import average_pooling
 from dreamlayer.models.catalogue import MODELS, PACKAGE, TORCHVISION, UNFIT
 from dreamlayer.models.layers import (
     LayerInfo,
@@ -176,6 +177,29 @@ def test_average_pooling_leaves_no_maximum(name: str, monkeypatch: pytest.Monkey
     assert smooth(x)[0].shape[-2:] == grid
     with pytest.raises(AssertionError, match="a maximum"):
         usual(x)
+
+
+def test_means_of_windows_count_the_picture_alone() -> None:
+    pools = nn.Sequential(nn.MaxPool2d(3, 1, padding=1), nn.MaxPool2d(3, 2, ceil_mode=True))
+    average_pooling(pools)
+    assert torch.equal(pools(torch.ones(1, 1, 6, 8)), torch.ones(1, 1, 3, 4))
+    called = torch.fx.symbolic_trace(_Pooled())
+    average_pooling(called)
+    assert torch.equal(called(torch.ones(1, 1, 6, 8)), torch.ones(1, 1, 3, 4))
+
+
+class _Pooled(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.max_pool2d(x, 3, stride=2, padding=1)
+
+
+def test_a_function_that_works_in_place_leaves_the_map_in_front_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(zoo, "load", lambda _: _filled("googlenet"))
+    raw, behind = cut("googlenet", ["conv1.bn", "conv1"])(torch.rand(1, 3, 30, 30))
+    assert (raw < 0).any()
+    assert torch.equal(raw.relu(), behind)
 
 
 needs_lite = pytest.mark.skipif(

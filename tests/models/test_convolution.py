@@ -57,16 +57,26 @@ def _map_and_gradient(network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor
     return found.detach(), torch.autograd.grad(found.square().sum(), picture)[0]
 
 
-def test_the_gradient_inside_does_not_depend_on_the_pictures_size() -> None:
-    """To the last bit, and torch's own backward convolution does not manage that."""
+@pytest.mark.parametrize("called", ["modules", "functions"])
+def test_the_gradient_inside_does_not_depend_on_the_pictures_size(called: str) -> None:
+    """To the last bit. Torch's own backward convolution fails with 80 pixels, on some machines."""
     torch.manual_seed(0)
-    network = nn.Sequential(
-        nn.Conv2d(3, 16, 3, 2, 1), nn.Conv2d(16, 16, 3, 1, 1, groups=16), nn.Conv2d(16, 8, 1)
-    ).requires_grad_(False)
+    stack = [nn.Conv2d(3, 64, 3, 2), nn.Conv2d(64, 16, 1), nn.Conv2d(16, 64, 3, 1, 1)]
+    network: nn.Module = nn.Sequential(*stack).requires_grad_(False)
+    if called == "functions":
+        network = torch.fx.symbolic_trace(nn.Sequential(*(_Called(conv) for conv in stack)))
     make_reproducible(network)
+    assert all(_gradients_agree(network, side) for side in (80, 200, 352))
+
+
+def _gradients_agree(network: nn.Module, side: int) -> bool:
+    """Whether a pixel's gradient is the same in a part of a picture."""
+    torch.manual_seed(1)
     network.to(memory_format=torch.channels_last)
     x = torch.randn(1, 3, 400, 400).contiguous(memory_format=torch.channels_last)
     _, whole = _map_and_gradient(network, x)
-    part = x[..., 100:300, 100:300].contiguous(memory_format=torch.channels_last)
+    part = x[..., 20 : 20 + side, 20 : 20 + side].contiguous(memory_format=torch.channels_last)
     _, cut = _map_and_gradient(network, part)
-    assert torch.equal(cut[..., 20:-20, 20:-20], whole[..., 120:280, 120:280])
+    inside = slice(20, side - 20)
+    same = slice(40, side)
+    return torch.equal(cut[..., inside, inside], whole[..., same, same])

@@ -225,9 +225,19 @@ def test_a_file_without_a_state_dict_is_refused(found: object, tmp_path: Path) -
 def test_a_name_is_never_a_path(name: str, file: Path) -> None:
     with pytest.raises(CannotAdd, match="letters, digits, - and _"):
         library.add(name, ARCH, file)
-    assert shelf.current().find(name) is None
     with pytest.raises(zoo.UnknownModel):
         library.remove(name)
+
+
+def test_what_lies_beside_the_folder_is_none_of_its_networks(file: Path, folder: Path) -> None:
+    library.add("mine", ARCH, file)
+    for suffix in (".json", ".safetensors"):
+        shutil.copy(folder / f"mine{suffix}", folder.parent / f"other{suffix}")
+    with pytest.raises(zoo.UnknownModel):
+        zoo.find("../other")
+    with pytest.raises(zoo.UnknownModel):
+        library.remove("../other")
+    assert (folder.parent / "other.json").exists()
 
 
 @pytest.mark.parametrize("name", ["vgg16", "VGG16", "squeezenet1_1", "regnet_x_400mf"])
