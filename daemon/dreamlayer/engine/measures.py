@@ -51,7 +51,8 @@ class Meter:
 
         gain = 1 + (objective of the result − objective of the source) / unit
 
-    The unit is what the objective's terms are worth in the source, each counted positive. So for
+    The unit is what the objective's terms are worth in the source, each counted positive, in the
+    mean over the shifts: of what the source hardly has, one shift may see next to nothing. So for
     a layer and its channels the gain is simply after / before, while objectives that can be zero
     or less have one as well (see `_Unit`). What is dreamed away can fall to nothing at most, and a
     cosine can rise to 1: their gains stay below 2.
@@ -91,12 +92,13 @@ class Meter:
         A dream made at one phase of the grid looks better at that phase than it is, and one that
         lives on what 8 bits can't hold is none. Empty if the source does not excite the layers.
         """
-        if min(self._units) <= 0:
+        unit = sum(self._units) / len(self._units)
+        if unit <= 0:
             return []
         rounded = (result * 255.0).round() / 255.0
         return [
             1 + (tiled.value(rounded) - before) / unit
-            for tiled, before, unit in zip(self._objectives, self._before, self._units, strict=True)
+            for tiled, before in zip(self._objectives, self._before, strict=True)
         ]
 
 
