@@ -36,6 +36,8 @@ def measure(name: str, layer: str, **options: bool) -> geometry.Geometry:
         ("alexnet", "features.10", 16, 163),
         ("resnet50", "layer3", 16, 267),
         ("densenet121", "features.denseblock2", 8, 255),
+        ("convnext_tiny", "features.3", 8, 224),
+        ("shufflenet_v2_x0_5", "stage2", 8, 63),
     ],
 )
 def test_known_receptive_fields(name: str, layer: str, stride: int, field: int) -> None:

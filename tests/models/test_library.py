@@ -60,7 +60,10 @@ def test_what_is_brought_becomes_a_network_with_its_number_of_classes(
     assert all(torch.equal(kept[name], array) for name, array in weights.items())
 
 
-@pytest.mark.parametrize("kind", ["safetensors", "half", "data parallel", "compiled", "checkpoint"])
+KINDS = ["safetensors", "half", "parameters", "data parallel", "compiled", "checkpoint"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_usual_kinds_of_files_are_read(
     kind: str, weights: dict[str, Tensor], tmp_path: Path
 ) -> None:
@@ -70,6 +73,8 @@ def test_usual_kinds_of_files_are_read(
         save_file(weights, path)
     elif kind == "half":
         torch.save({name: array.half() for name, array in weights.items()}, path)
+    elif kind == "parameters":
+        torch.save({name: torch.nn.Parameter(array) for name, array in weights.items()}, path)
     elif kind == "data parallel":
         wrapped = {f"module.{name}": array for name, array in weights.items()}
         torch.save({"epoch": 3, "arch": ARCH, "best": 53.2, "state_dict": wrapped}, path)
@@ -238,6 +243,9 @@ def test_what_lies_beside_the_folder_is_none_of_its_networks(file: Path, folder:
     with pytest.raises(zoo.UnknownModel):
         library.remove("../other")
     assert (folder.parent / "other.json").exists()
+    (folder / "mine.safetensors").unlink()
+    with pytest.raises(zoo.UnknownModel):
+        zoo.find("mine")
 
 
 @pytest.mark.parametrize("name", ["vgg16", "VGG16", "squeezenet1_1", "regnet_x_400mf"])

@@ -5,7 +5,7 @@ pooling (over the same windows), so that no dependence can cancel or lose agains
 gradient of one cell is then non-zero at exactly those pixels the cell depends on.
 
 What a convolution sees does not depend on its channels. So the copy is tried with one channel
-throughout, which takes milliseconds; networks that take channels apart need the full number.
+throughout, which takes milliseconds; networks that take channels apart need them all.
 """
 
 from __future__ import annotations
@@ -109,6 +109,19 @@ def _thin_convolution(
     return nn.functional.conv2d(mean, kernel, None, stride, padding, dilation)
 
 
+def _thin_linear(x: Tensor, *_: Any) -> Tensor:
+    """Of a map turned to (1, h, w, C), with one channel."""
+    if x.shape[-1] != 1:
+        raise RuntimeError("It is not of the channels.")
+    return x
+
+
+def _thin_layer_norm(x: Tensor, normalized_shape: Any, *_: Any, **__: Any) -> Tensor:
+    if len(normalized_shape) != 1:
+        raise RuntimeError("It is not of the channels alone.")
+    return _thin_linear(x)
+
+
 def _unchanged(x: Tensor, *_: Any, **__: Any) -> Tensor:
     return x
 
@@ -119,11 +132,15 @@ NO_SHAPE_CHANGES: Rules = {
     nn.functional.relu: _unchanged,
     nn.functional.hardtanh: _unchanged,
     nn.functional.silu: _unchanged,
+    nn.functional.gelu: _unchanged,
+    nn.functional.layer_norm: _unchanged,
 }
 MEAN_OF_MAX: Rules = {nn.functional.max_pool2d: _average_pool}  # what nn.MaxPool2d calls, too
 ONE_CHANNEL: Rules = {
     **MEAN_OF_MAX,
     nn.functional.conv2d: _thin_convolution,
+    nn.functional.linear: _thin_linear,
+    nn.functional.layer_norm: _thin_layer_norm,
     nn.functional.batch_norm: _unchanged,  # with the statistics of training: no cell sees more
 }
 
@@ -176,7 +193,7 @@ def measure(cut: nn.Module) -> Geometry:
     more = cells(bare, minimum + far, minimum)[0] - cells(bare, minimum, minimum)[0]
     stride = round(far / more) if more else far
     try:
-        reach = _reach(_without_activations(bare), ONE_CHANNEL, stride, minimum)
+        reach = _reach(_thin(bare), ONE_CHANNEL, stride, minimum)
     except (RuntimeError, IndexError):  # it counts on the number of its channels
         reach = _reach(_positive(bare), MEAN_OF_MAX, stride, minimum)
     return Geometry(stride, reach or UNBOUNDED, least[1], minimum, reach is not None)
@@ -237,6 +254,17 @@ def _positive(cut: nn.Module) -> nn.Module:
         weight.requires_grad_(False).copy_(
             (0.5 + torch.rand(weight.shape, generator=random, dtype=weight.dtype)) / fan_in
         )
+    return network
+
+
+def _thin(cut: nn.Module) -> nn.Module:
+    """Return a copy without activations, and with a single 1 for what scales channels."""
+    network = _without_activations(cut)
+    for module in network.modules():
+        for name, scale in list(module.named_parameters(recurse=False)):
+            if scale.dim() == 3 and scale.shape[1:] == (1, 1):
+                one = torch.ones(1, 1, 1, dtype=torch.float64)
+                setattr(module, name, nn.Parameter(one, requires_grad=False))
     return network
 
 

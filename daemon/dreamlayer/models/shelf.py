@@ -39,8 +39,8 @@ class Shelf:
         return path is not None and path.is_file()
 
     def find(self, name: str) -> ModelSpec | None:
-        """The network of the user's that is called `name`; None too if its note is damaged."""
-        if self.folder is None or not NAME.fullmatch(name) or name in MODELS:
+        """The network of the user's called `name`; None too if what it is made of is damaged."""
+        if self.folder is None or not self.holds(name) or name in MODELS:
             return None
         try:
             note = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))

@@ -72,7 +72,7 @@ def fitted(found: State, arch: str, what: str) -> tuple[dict[str, Tensor], int]:
             named.setdefault(name, torch.zeros((), dtype=array.dtype))
     _check(named, wanted, arch, what)
     return {
-        name: named[name].to(array.dtype).clone(memory_format=torch.contiguous_format)
+        name: named[name].detach().to(array.dtype).clone(memory_format=torch.contiguous_format)
         for name, array in wanted.items()
     }, classes
 
