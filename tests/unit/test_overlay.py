@@ -235,6 +235,14 @@ def test_what_needs_a_new_dream_is_refused_by_name(change):
     assert dream.blend(replace(RECIPE, seed=0)) == dream.blend(RECIPE)  # "any seed" is this one
 
 
+def test_sixteen_bits_of_a_dream_are_enough_for_sixteen_bits_of_a_picture():
+    layout = Picture(60, 40, "U16", "RGB")
+    source, detail = np.full((40, 60, 3), 32768, np.uint16), detail_of(layout)
+    result = blended(laid(layout, source, detail), layout, replace(RECIPE, soft_clip=False))
+    exact = np.rint(32768 + detail[0].permute(1, 2, 0).double().numpy() * 65535)
+    assert np.abs(result - exact).max() <= 2
+
+
 def test_its_memory_is_told():
     layout = Picture(100, 50)
     dream = laid(layout, source_of(layout))
