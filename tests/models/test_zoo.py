@@ -13,6 +13,7 @@ from safetensors.torch import load, save_file
 from dreamlayer.models import zoo
 from dreamlayer.models.catalogue import EMBEDDED
 from dreamlayer.models.convert_squeezenet import ORIGIN
+from dreamlayer.models.network import CLASS, cut
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 
@@ -25,9 +26,9 @@ def classify(picture: str) -> dict[str, float]:
     image = image.resize([round(side * scale) for side in image.size], Image.Resampling.BICUBIC)
     left, top = (image.width - 224) // 2, (image.height - 224) // 2
     crop = image.crop((left, top, left + 224, top + 224))
-    x = torch.from_numpy(np.asarray(crop, np.float32) / 255)
-    x = ((x - torch.tensor(spec.mean)) / torch.tensor(spec.std)).permute(2, 0, 1)[None]
-    best = zoo.load(spec.name)(x)[0].softmax(0).topk(3)
+    x = torch.from_numpy(np.asarray(crop, np.float32) / 255).permute(2, 0, 1)[None]
+    network = cut(spec.name, [CLASS])
+    best = network.logits(network(x)[0])[0].softmax(0).topk(3)
     names = zoo.categories(spec.name)
     return {names[i]: p for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)}
 
