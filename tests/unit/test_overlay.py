@@ -118,7 +118,8 @@ def test_the_mask_weighs_the_detail():
 # Dither.
 
 
-def test_dither_keeps_means_between_the_levels():
+def test_dither_keeps_means_between_the_levels(monkeypatch):
+    monkeypatch.setattr(overlay, "RUN", 300 * 100)
     layout = Picture(300, 200, "U8", "RGB")
     source = np.full((200, 300, 3), 100, np.uint8)
     detail = torch.full((1, 3, 200, 300), 20.3 / 255)
@@ -127,6 +128,7 @@ def test_dither_keeps_means_between_the_levels():
     dithered = blended(laid(layout, source, detail), layout, replace(RECIPE, dither=True))
     assert set(np.unique(dithered)) == {120, 121}
     assert dithered.reshape(-1, 3).mean(axis=0) == pytest.approx(120.3, abs=0.02)
+    assert dithered[:100].tobytes() != dithered[100:].tobytes()
     rows = dithered[..., 0].mean(axis=1)
     assert abs(np.corrcoef(rows[1:], rows[:-1])[0, 1]) < 0.3
 

@@ -174,6 +174,17 @@ def test_a_blend_with_the_same_recipe_gives_the_same_bytes(studio, depth, clip):
     assert bytes(weaker) != bytes(finished.pixels)
 
 
+def test_a_selection_is_feathered_where_the_request_says_that_it_ends(studio):
+    layout = Picture(64, 64)
+    raw = random_pixels(layout)
+    request = DreamRequest(replace(QUICK, feather=10.0, strength=2.0), layout, layout.region)
+    for edges, untouched in ((None, False), (Edges(True, False, True, True), True)):
+        finished, _ = finish(studio, replace(request, edges=edges), raw.tobytes())
+        result = np.frombuffer(finished.pixels, np.uint8).reshape(raw.shape)
+        assert np.array_equal(result[0], raw[0]) == untouched
+        assert not np.array_equal(result[63], raw[63])
+
+
 # From noise, seamless, with a guide.
 
 
