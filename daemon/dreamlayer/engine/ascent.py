@@ -18,7 +18,7 @@ from dreamlayer.engine.regularisers import drawn_back, flattened
 from dreamlayer.engine.tiles import Window
 from dreamlink.recipe import Recipe
 
-APRON = 2  # strides of reflected picture around the picture
+APRON = 1  # strides of reflected picture around the picture: its edges then dream as its middle
 LEVELS = 255.0  # a step size of 1 changes the picture by 1/255, in the mean over the pixels
 KEYS = 2**31  # of noise
 
