@@ -202,7 +202,7 @@ class Recipe:
         0.0,
         "Noise",
         "Standard deviation of the noise that the network sees on the picture (SmoothGrad), as a"
-        " part of the whole range; smaller octaves get less of it. 0.03 to 0.1 gives larger, cleaner"
+        " part of the whole range; smaller octaves get less. 0.03 to 0.1 gives larger, cleaner"
         " strokes.",
         minimum=0.0, maximum=1.0, step=0.01,
     )  # fmt: skip
