@@ -84,7 +84,8 @@ def make_environment(place: environment.Environment) -> None:
     with roots.locked(place.folder.with_suffix(".lock"), say):
         say(f"Setting up the environment {place.folder}")
         environment.make(place)
-        options = ["--quiet", "--disable-pip-version-check", "--editable", f"{CHECKOUT}[test]"]
+        project = f"{CHECKOUT}[test,efficientnet]"
+        options = ["--quiet", "--disable-pip-version-check", "--editable", project]
         command = [*environment.pip_command(place), "install", *options]
         if subprocess.call(command, env=environment.clean_environ()):
             raise InstallError("pip failed: the reason is above. Mend that, then run this again.")

@@ -240,9 +240,9 @@ class Recipe:
     colour: str = _row(
         "full",
         "Colours",
-        "Which colours the dream brings: full all of them, capped no stronger ones than the picture"
-        " has, luminance only light and dark, source light and dark in the picture's own colours as"
-        " the eye sees them (OKLab).",
+        "Which colours the dream brings: full all of them, capped hardly stronger ones than the"
+        " picture has, luminance only light and dark, source light and dark in the picture's own"
+        " colours as the eye sees them (OKLab).",
         choices=("full", "capped", "luminance", "source"), main=True, live=True,
     )  # fmt: skip
     feather: float = _row(
