@@ -17,9 +17,11 @@ class Sheet:
 
     def __init__(self) -> None:
         self._cells: dict[tuple[str, str], Image.Image] = {}
+        self._labels: dict[tuple[str, str], str] = {}
 
-    def put(self, row: str, column: str, picture: Tensor) -> None:
-        """Keep a small copy of a picture (1, 3, H, W) in 0..1."""
+    def put(self, row: str, column: str, picture: Tensor, label: str | None = None) -> None:
+        """Keep a small copy of a picture (1, 3, H, W) in 0..1; its label is "row · column"."""
+        self._labels[row, column] = label or f"{row} · {column}"
         pixels = (picture[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
         image = Image.fromarray(pixels)
         height = round(image.height * WIDTH / image.width)
@@ -44,7 +46,7 @@ class Sheet:
             for number, column in enumerate(columns):
                 left = GAP + number * (WIDTH + GAP)
                 if (row, column) in self._cells:
-                    draw.text((left, top + 2), f"{row} · {column}", "black", font)
+                    draw.text((left, top + 2), self._labels[row, column], "black", font)
                     sheet.paste(self._cells[row, column], (left, top + LABEL))
             top += height + LABEL + GAP
         sheet.save(path, quality=90)

@@ -94,6 +94,10 @@ _ALL = (
         layer="features.7", octaves=5, steps=12, smooth=0.9, colour="capped",
     ),
     _squeezenet(
+        "stripes", "Tiger stripes", "The coat of a tiger over everything.",
+        layer="features.7:20", octaves=5, steps=14, smooth=1.0, colour="capped",
+    ),
+    _squeezenet(
         "engraving", "Engraving", "Carved in light and dark, in the picture's own colours.",
         layer="features.7", octaves=2, steps=22, smooth=1.1, colour="source",
     ),

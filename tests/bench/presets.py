@@ -1,0 +1,40 @@
+"""A contact sheet of the embedded network's presets on one photo.
+
+python -m tests.bench.presets SHEET.jpg [PHOTO [SIDE]]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from dreamlayer.engine.binding import cut_for
+from dreamlayer.models import zoo
+from dreamlink.presets import PRESETS
+from dreamlink.recipe import Recipe
+from tests.bench.sheet import Sheet
+from tests.engine import looks
+
+COLUMNS = 5
+SEED = 7
+
+
+def main() -> None:
+    path, photo, side = [
+        *sys.argv[1:],
+        *("presets.jpg", "astronaut.png", "480")[len(sys.argv) - 1 :],
+    ]
+    source, sheet = looks.photo(photo, int(side)), Sheet()
+    presets = [p for p in PRESETS.values() if zoo.find(p.recipe().model).weights == zoo.EMBEDDED]
+    sheet.put("0", "0", source, photo)
+    for number, preset in enumerate(presets, start=1):
+        recipe = Recipe.of({**preset.values, "seed": SEED})
+        dream = looks.finished(source, cut_for(recipe), recipe)
+        picture = looks.laid_over(looks.overlay(source, dream, recipe), source, recipe)
+        row, column = divmod(number, COLUMNS)
+        sheet.put(str(row), str(column), picture, preset.name)
+    sheet.save(Path(path))
+
+
+if __name__ == "__main__":
+    main()
