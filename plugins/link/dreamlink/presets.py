@@ -42,6 +42,10 @@ def _squeezenet(name: str, title: str, text: str, **values: Value) -> Preset:
     return Preset(name, title, text, values)
 
 
+def _lite(name: str, title: str, text: str, **values: Value) -> Preset:
+    return Preset(name, title, text, {"model": "efficientnet-lite0", **values})
+
+
 def _googlenet(name: str, title: str, text: str, **values: Value) -> Preset:
     return Preset(name, title, text, {"model": "googlenet", **values})
 
@@ -122,7 +126,11 @@ _ALL = (
         "volcano", "Volcano", "From noise, whatever was there: a mountain that breathes fire.",
         layer="class:volcano", start="noise",
     ),
-    # Larger networks, which are fetched when they are asked for.
+    # Other networks, which are fetched when they are asked for.
+    _lite(
+        "woodcut", "Woodcut", "Rows of fine parallel cuts that follow every form.",
+        layer="6", octaves=3,
+    ),
     _googlenet(
         "inception", "Inception", "The picture that made DeepDream known: dogs, birds and cars.",
         layer="inception4c", octave_scale=1.4,
