@@ -99,4 +99,4 @@ def test_more_steps_dream_deeper():
         after = (part + looks.dreamt(part, network, recipe)).clamp(0, 1)
         found.append(mean(meter(part, "features.10", network).gains(after)))
     assert found == sorted(found)
-    assert found[0] > 1.5
+    assert found[0] > 1.3
