@@ -159,7 +159,9 @@ def test_every_network_is_exact_with_every_objective(
     found, count = tiled_gradient(network, objective, canvas, picture, whole(*size), side)
     assert count > 1
     assert error(found, expected) < 1e-10
-    if not kind:
+    # With a halo one stride too small it is not. (Sums of channels don't tell: what is at the end
+    # of a field changes an activation a little, but seldom which of the ReLUs before it are open.)
+    if "," not in kind:
         assert error(clipped_gradient(network, objective, canvas, picture, side), expected) > 1e-6
 
 
