@@ -182,10 +182,10 @@ def judge_exactness(scene: Scene) -> Figures:
     gains = [mean(meter.gains(scene.result(crop, dream))) for dream in (half, first)]
     found = {
         "twice the steps": gains[1] / gains[0],
-        "again, dB": looks.decibels(scene.finished(crop).detail, first.detail),
+        "again, dB": looks.decibels(_dreamt(scene.finished(crop)), _dreamt(first)),
         "outside": looks.outside(crop, first, scene.recipe),
     }
-    if scene.network.local:
+    if scene.network.local and first.detail.any():  # what is imagined small is all of one piece
         tiled = scene.finished(crop, tile=SMALL_TILE).detail
         window = whole(*crop.shape[-2:])
         borders = [[block.start for block in blocks(s, SMALL_TILE)[1:]] for s in window]
@@ -193,6 +193,10 @@ def judge_exactness(scene: Scene) -> Figures:
         found["seams"] = seams[0] / seams[1]
         found["tiled, dB"] = looks.decibels(tiled, first.detail)
     return found
+
+
+def _dreamt(dream: Dreamt) -> Tensor:
+    return dream.detail if dream.base is None else dream.base + dream.detail
 
 
 def _of_activations(scene: Scene, result: Tensor) -> Figures:
