@@ -116,11 +116,12 @@ _ALL = (
     ),
     _squeezenet(
         "castles", "Castles", "Walls, towers and windows, wherever there is an upright line.",
-        layer="class:castle", octaves=5, steps=16,
+        layer="class:castle", octaves=5, steps=16, smooth=0.9, colour="capped",
     ),
     _squeezenet(
         "bestiary", "Bestiary", "Fur, feathers and eyes together, with few drops of colour.",
-        layer="features.10 + features.12*0.7 + features.9*0.5 - features.3*0.3", smooth=1.0,
+        layer="features.10 + features.12*0.7 + features.9*0.5 - features.3*0.3", octaves=5,
+        smooth=1.0,
     ),
     _squeezenet(
         "volcano", "Volcano", "From noise, whatever was there: a mountain that breathes fire.",
