@@ -18,6 +18,7 @@ LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)  # Rec. 709
 CHROMA_CAP = np.float32(1.15)  # "capped": times each pixel's own, in sRGB; 1.3 to the eye at most
 LEVEL = 1 / 255  # soft clip stays this far off black and white
 _TINY = np.float32(1e-12)
+_KNEE = np.float32(0.04045)  # where the sRGB curve's straight piece ends
 
 # OKLab (Björn Ottosson, 2020): linear sRGB → cones; their cube roots → lightness; cones → sRGB.
 _CONES = np.array(
@@ -120,7 +121,8 @@ _CHANGES: dict[str, Callable[[Planes, Planes], Planes]] = {
 def _cone_roots(encoded: Planes) -> Planes:
     """(3, pixels) in 0..1 → the cube roots of the cones' answers, L', M', S' of OKLab."""
     cones = _mixed(_CONES, _decoded(encoded))
-    return _power(np.maximum(cones, 0, out=cones), 1 / 3)
+    roots: Planes = np.cbrt(np.maximum(cones, 0, out=cones), out=cones)
+    return roots
 
 
 def _mixed(matrix: Planes, planes: Planes) -> Planes:
@@ -135,15 +137,23 @@ def _mixed(matrix: Planes, planes: Planes) -> Planes:
 
 
 def _decoded(encoded: Planes) -> Planes:
-    """The sRGB curve (IEC 61966-2-1) in 0..1, its two pieces added up: faster than a choice."""
-    curve = np.maximum(encoded, np.float32(0.04045))
-    line = encoded - curve
+    """The sRGB curve (IEC 61966-2-1) in 0..1, its two pieces added up: faster than a choice.
+
+    Black is exactly 0: the cube root of a rounding error would be seen.
+    """
+    curve = _curved(np.maximum(encoded, _KNEE))
+    curve -= _curved(np.full(1, _KNEE))
+    line = np.minimum(encoded, _KNEE)
     line *= np.float32(1 / 12.92)
-    curve += np.float32(0.055)
-    curve *= np.float32(1 / 1.055)
-    _power(curve, 2.4)
     curve += line
     return curve
+
+
+def _curved(encoded: Planes) -> Planes:
+    """The upper piece of the curve, in place."""
+    encoded += np.float32(0.055)
+    encoded *= np.float32(1 / 1.055)
+    return _power(encoded, 2.4)
 
 
 def _encoded(linear: Planes) -> Planes:
@@ -160,9 +170,9 @@ def _encoded(linear: Planes) -> Planes:
 def _power(base: Planes, exponent: float) -> Planes:
     """`base` (≥ 0) to a power, in place. By a logarithm it is quicker than numpy's own."""
     with np.errstate(divide="ignore"):
-        np.log(base, out=base)
+        np.log2(base, out=base)
     base *= np.float32(exponent)
-    np.exp(base, out=base)
+    np.exp2(base, out=base)
     return base
 
 
