@@ -8,33 +8,23 @@ Source of the idea: Lucid's redirected ReLU gradients (Olah et al., 2017).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
-
 import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+
+from dreamlayer.models.rewriting import Rewritten
 
 LEAK = 0.1  # of the gradient passes where a ReLU is closed
-_RELUS = {F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
+_RELUS = (F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
 
 
-class Awake(TorchFunctionMode):
+class Awake(Rewritten):
     """While active, every ReLU has its usual values, and a part of the gradient always passes."""
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        named = kwargs or {}
-        if func in _RELUS:
-            return _leaky(named["input"] if "input" in named else args[0])
-        return func(*args, **named)
+    def __init__(self) -> None:
+        super().__init__(dict.fromkeys(_RELUS, _leaky))
 
 
-def _leaky(x: Tensor) -> Tensor:
-    return torch.where(x > 0, x, LEAK * (x - x.detach()))
+def _leaky(input: Tensor, inplace: bool = False) -> Tensor:
+    """A ReLU by value, never in place."""
+    return torch.where(input > 0, input, LEAK * (input - input.detach()))

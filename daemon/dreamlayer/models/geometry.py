@@ -11,7 +11,7 @@ throughout, which takes milliseconds; networks that take channels apart need the
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import activation
 from torch.overrides import TorchFunctionMode
+
+from dreamlayer.models.rewriting import Rewritten, Rules
 
 Cut = Callable[[Tensor], Tensor]  # (1, 3, H, W) → (1, C, h, w)
 
@@ -56,27 +58,6 @@ class Geometry:
         """
         beyond = max(-self.reach[0], self.reach[1] - self.stride + 1, 0)
         return -(-beyond // self.stride) * self.stride
-
-
-Rules = Mapping[Any, Callable[..., Tensor]]
-
-
-class _Rewritten(TorchFunctionMode):
-    """While active, some functions are others."""
-
-    def __init__(self, instead: Rules) -> None:
-        super().__init__()
-        self._instead = instead
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        chosen: Callable[..., Any] = self._instead.get(func, func)
-        return chosen(*args, **(kwargs or {}))
 
 
 def _average_pool(
@@ -147,7 +128,7 @@ ONE_CHANNEL: Rules = {
 
 def shapes_alone() -> TorchFunctionMode:
     """Return a context in which what does not change a shape is left out."""
-    return _Rewritten(NO_SHAPE_CHANGES)
+    return Rewritten(NO_SHAPE_CHANGES)
 
 
 def shape(cut: Cut, height: int, width: int) -> torch.Size | None:
@@ -224,7 +205,7 @@ def _strip_reach(
     """
     upright = size[0] > size[1]
     x = torch.ones(1, 3, *size, dtype=torch.float64, requires_grad=True)
-    with torch.enable_grad(), _Rewritten(rules):
+    with torch.enable_grad(), Rewritten(rules):
         along = positive(x).sum(dim=-1 if upright else -2)[0]  # (C, cells along the strip)
     cell = along.shape[1] // 2 + beside
     # Weights, because the plain sum over the channels of a normalised map is a constant.
