@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from dreamlayer.server.access import Doorkeeper
 from dreamlayer.server.blends import Blender
 from dreamlayer.server.channel import Channel, Outgoing
 from dreamlayer.server.jobs import Job, Worker
+from dreamlayer.server.outbox import Outbox, Sent
 from dreamlink import VERSION
 from dreamlink.client import MESSAGE_MAX
 from dreamlink.messages import (
@@ -75,7 +75,7 @@ class Router:
         self._departures = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._greeted: dict[bytes, bool] = {}  # peer → whether it speaks our protocol
         self._descriptors: dict[int, bytes] = {}  # of the peers' connections
-        self._late: deque[Outgoing] = deque()
+        self._outbox = Outbox(self._try_to_send, self._lose)
         self._began = time.monotonic()
         self._stop_by: float | None = None
         self._requests: dict[str, Callable[[bytes, Header, Sequence[Frame]], None]] = {
@@ -106,7 +106,7 @@ class Router:
                 self._read()
             if self._departures in ready:
                 self._part()
-            self._write()
+            self._outbox.send_all(self.channel.drain())
             if self._stop_by is not None and not stopping:
                 stopping = True
                 self._worker.end()
@@ -123,7 +123,7 @@ class Router:
 
     def close(self) -> bool:
         """Send what is left and close; False if the compute thread could not be ended in time."""
-        self._write()
+        self._outbox.send_all(self.channel.drain())
         self._socket.disable_monitor()
         self._departures.close(linger=0)
         self._socket.close(linger=LINGER)
@@ -142,7 +142,7 @@ class Router:
 
     def _patience(self) -> int | None:
         """Milliseconds until something is due even if nothing happens; None: nothing is."""
-        if self._late or self._stop_by is not None:
+        if self._outbox.waiting or self._stop_by is not None:
             return RETRY
         return None if self._warm_up_due() else int(WARM_UP_AFTER * 1000)
 
@@ -167,11 +167,11 @@ class Router:
             request_id = _id_of(header)
             self._dispatch(peer, header, frames)
         except ValueError as error:  # every one of ours has a sentence for the user
-            self._send(Outgoing(peer, {"op": "error", "id": request_id, "text": str(error)}))
+            self._outbox.send(Outgoing(peer, {"op": "error", "id": request_id, "text": str(error)}))
         except Exception as error:
             log.exception("a message could not be handled")
             text = f"The daemon failed unexpectedly ({type(error).__name__})."
-            self._send(Outgoing(peer, {"op": "error", "id": request_id, "text": text}))
+            self._outbox.send(Outgoing(peer, {"op": "error", "id": request_id, "text": text}))
 
     def _dispatch(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
         op = header["op"]
@@ -181,7 +181,7 @@ class Router:
             raise MessageError("The first message of a connection is hello.")
         elif op == "stop":  # also from another version, which wants to be served by its own daemon
             log.info("asked to stop")
-            self._send(Outgoing(peer, {"op": "stopping", "id": header["id"]}))
+            self._outbox.send(Outgoing(peer, {"op": "stopping", "id": header["id"]}))
             self.stop()
         elif not self._greeted[peer]:
             raise MessageError(f"This daemon speaks protocol {PROTOCOL}, version {VERSION}.")
@@ -193,14 +193,14 @@ class Router:
     def _hello(self, peer: bytes, header: Header) -> None:
         self._greeted[peer] = header.get("protocol") == PROTOCOL
         answer = {"op": "hello", "protocol": PROTOCOL, "version": VERSION, "pid": os.getpid()}
-        self._send(Outgoing(peer, {**answer, "id": header["id"]}))
+        self._outbox.send(Outgoing(peer, {**answer, "id": header["id"]}))
 
     def _dream(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
         if self._stop_by is not None:
             raise MessageError("The Dreamlayer daemon is stopping; dream again in a moment.")
         request = DreamRequest.of(header, frames)
         ahead = self._worker.submit(Job(peer, request, frames))
-        self._send(Outgoing(peer, {"op": "queued", "id": request.id, "ahead": ahead}))
+        self._outbox.send(Outgoing(peer, {"op": "queued", "id": request.id, "ahead": ahead}))
 
     def _blend(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
         self._blender.submit(peer, BlendRequest.read(header))
@@ -217,7 +217,7 @@ class Router:
             "uptime": round(time.monotonic() - self._began, 1),
         }
         answer |= {**self._worker.status(), "kept": self._blender.count}
-        self._send(Outgoing(peer, answer))
+        self._outbox.send(Outgoing(peer, answer))
 
     def _models(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
         told = ("name", "title", "summary", "default_layer", "licence", "classes")
@@ -229,7 +229,7 @@ class Router:
             }
             for spec in zoo.listed()
         ]
-        self._send(Outgoing(peer, {"op": "models", "id": header["id"], "models": models}))
+        self._outbox.send(Outgoing(peer, {"op": "models", "id": header["id"], "models": models}))
 
     def _layers(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
         model = header.get("model")
@@ -248,25 +248,23 @@ class Router:
 
     # Out.
 
-    def _write(self) -> None:
-        late, self._late = self._late, deque()
-        for message in [*late, *self.channel.drain()]:
-            self._send(message)
-
-    def _send(self, message: Outgoing) -> None:
-        """Send without waiting; what a client has no room for goes later, progress not at all."""
+    def _try_to_send(self, message: Outgoing) -> Sent:
         peer, header, frames = message
         try:
             self._socket.send_multipart([peer, pack(header), *frames], zmq.DONTWAIT, copy=False)
         except zmq.Again:
-            if header["op"] != "progress":
-                self._late.append(message)
+            return Sent.FULL
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
-            self._worker.forget(peer)
-            self._blender.forget(peer)
-            self._greeted.pop(peer, None)
+            return Sent.NOBODY
+        return Sent.GONE
+
+    def _lose(self, peer: bytes) -> None:
+        """Drop what is under way for a client that is no longer there."""
+        self._worker.forget(peer)
+        self._blender.forget(peer)
+        self._greeted.pop(peer, None)
 
 
 def _id_of(header: Header) -> str:
