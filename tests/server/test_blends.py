@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dreamlayer.server.blends import FORGOTTEN, KEEP_MB, memory_limit
+from dreamlayer.server.blends import FORGOTTEN
 from dreamlink.client import Client
 from dreamlink.dream import Blend, Dream, State
 from dreamlink.messages import DreamRequest, new_id
@@ -130,7 +130,7 @@ def test_a_blend_that_makes_no_sense_is_refused(
 def test_the_dreams_that_were_used_longest_ago_are_forgotten(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DREAMLAYER_KEEP_MB", "4")
+    monkeypatch.setenv("DREAMLAYER_KEEP_MEMORY", "4")
     daemon = Daemon(home)
     try:
         with contextlib.closing(daemon.connect()) as client:
@@ -198,13 +198,3 @@ def test_a_real_dream_is_blended_to_the_same_bytes_also_while_another_one_is_dre
             assert dream.pixels != pixels
     finally:
         daemon.kill()
-
-
-@pytest.mark.parametrize(
-    ("setting", "limit"), [("0", 0), ("16", 16 << 20), ("much", KEEP_MB << 20), ("-1", 1 << 30)]
-)
-def test_the_memory_for_kept_dreams_is_set_in_the_environment(
-    monkeypatch: pytest.MonkeyPatch, setting: str, limit: int
-) -> None:
-    monkeypatch.setenv("DREAMLAYER_KEEP_MB", setting)
-    assert memory_limit() == limit

@@ -7,7 +7,6 @@ has a thread of its own: it waits for no dream.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -23,26 +22,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEEP_MB = 1024  # of finished dreams in all, unless DREAMLAYER_KEEP_MB says otherwise
 FORGOTTEN = "This dream is no longer kept, so it can't be changed afterwards: dream again."
 
 
-def memory_limit() -> int:
-    """Bytes that finished dreams may take; 0 keeps none. The setting is in MiB."""
-    setting = os.environ.get("DREAMLAYER_KEEP_MB", str(KEEP_MB))
-    if not setting.isdecimal():
-        log.warning("DREAMLAYER_KEEP_MB is a number of MiB, not %.40r; %d it is", setting, KEEP_MB)
-        setting = str(KEEP_MB)
-    return int(setting) << 20
-
-
 class Blender:
-    """Keeps dreams within a limit of memory, the ones used last, and blends them in a thread."""
+    """Keeps dreams within a limit of memory, the ones used last, and blends them in a thread.
 
-    def __init__(self, post: Callable[[Outgoing], None], log_place: str) -> None:
+    Args:
+        post: sends an answer.
+        log_place: where the log is, in words.
+        limit: bytes that finished dreams may take; 0 keeps none.
+    """
+
+    def __init__(self, post: Callable[[Outgoing], None], log_place: str, limit: int) -> None:
         self._post = post
         self._log_place = log_place
-        self._limit = memory_limit()
+        self._limit = limit
         self._changed = threading.Condition()  # guards what follows
         self._kept: dict[tuple[bytes, str], Overlay] = {}  # by peer and id; the last used last
         self._queue: deque[tuple[bytes, BlendRequest]] = deque()

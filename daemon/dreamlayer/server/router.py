@@ -21,8 +21,8 @@ from dreamlayer.server.blends import Blender
 from dreamlayer.server.channel import Channel, Outgoing
 from dreamlayer.server.jobs import Job, Worker
 from dreamlayer.server.outbox import Outbox, Sent
+from dreamlayer.server.settings import MIB, Settings
 from dreamlink import VERSION
-from dreamlink.client import MESSAGE_MAX
 from dreamlink.messages import (
     PROTOCOL,
     BlendRequest,
@@ -42,7 +42,6 @@ log = logging.getLogger(__name__)
 PENDING_MAX = 16  # messages that wait in libzmq for one client that does not read
 RETRY = 100  # milliseconds until a message that found its client's queue full is tried again
 WARM_UP_AFTER = 1.0  # seconds; see Router.run
-STOP_WITHIN = 10.0  # seconds for the tile in work to end when the daemon stops
 LINGER = 2000  # milliseconds for the last messages to leave
 ID_MAX = 100
 READ_AT_ONCE = 100  # messages
@@ -56,21 +55,27 @@ class Router:
         channel: how other threads, and signals, wake the loop.
     """
 
-    def __init__(self, token: str, studio_factory: Callable[[], Studio], log_place: str) -> None:
+    def __init__(
+        self,
+        token: str,
+        studio_factory: Callable[[], Studio],
+        log_place: str,
+        settings: Settings,
+    ) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
         self._doorkeeper = Doorkeeper(self._context, token)
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.PLAIN_SERVER, 1)
         self._socket.setsockopt(zmq.ZAP_DOMAIN, b"dreamlayer")
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # says when a client has gone
-        self._socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_MAX)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, settings.message_max * MIB)
         self._socket.setsockopt(zmq.SNDHWM, PENDING_MAX)
         # No heartbeats: on the loopback a dead client's connection closes at once, and a host
         # whose window is busy must not be cut off.
         port = self._socket.bind_to_random_port("tcp://127.0.0.1")
         self.endpoint = f"tcp://127.0.0.1:{port}"
         self.channel = Channel()
-        self._blender = Blender(self.channel.post, log_place)
+        self._blender = Blender(self.channel.post, log_place, settings.keep_memory * MIB)
         self._worker = Worker(studio_factory, self.channel.post, self._blender, log_place)
         self._departures = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._greeted: dict[bytes, bool] = {}  # peer → whether it speaks our protocol
@@ -78,6 +83,7 @@ class Router:
         self._outbox = Outbox(self._try_to_send, self._lose)
         self._began = time.monotonic()
         self._stop_by: float | None = None
+        self._stop_within = settings.stop_within
         self._requests: dict[str, Callable[[bytes, Header, Sequence[Frame]], None]] = {
             "dream": self._dream,
             "blend": self._blend,
@@ -118,7 +124,7 @@ class Router:
     def stop(self) -> None:
         """Cancel all dreams and leave the loop soon; safe to call from a signal handler."""
         if self._stop_by is None:
-            self._stop_by = time.monotonic() + STOP_WITHIN
+            self._stop_by = time.monotonic() + self._stop_within
             self.channel.wake()
 
     def close(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dreamlayer.models import shelf
-from dreamlayer.server import access
+from dreamlayer.server import access, settings
 from dreamlayer.server.router import Router
 from dreamlink import VERSION, discovery
 from dreamlink.discovery import DaemonInfo
@@ -43,9 +43,12 @@ def serve(studio_factory: Callable[[], Studio] = real_studio) -> None:
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
     lock = access.claim()
+    loaded = settings.load()
+    for problem in loaded.problems:
+        log.warning("a setting is left out: %s", problem)
     shelf.keep_in(discovery.home() / "models")
     token = access.new_token()
-    router = Router(token, studio_factory, _log_place())
+    router = Router(token, studio_factory, _log_place(), loaded.settings)
     previous = signal.set_wakeup_fd(router.channel.waker_fileno(), warn_on_full_buffer=False)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):
