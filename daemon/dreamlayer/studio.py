@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamlayer import pixels
+from dreamlayer import devices, pixels
 from dreamlayer.engine import binding, measures, octaves
 from dreamlayer.engine import dream as engine
 from dreamlayer.engine.tiles import Span, Window
@@ -27,10 +27,6 @@ STRIP = 128  # rows: what is between wire and tensor needs no room for the whole
 NETWORKS_KEPT = 4  # cut networks; a cut at another layer is another one
 
 Key = tuple[zoo.ModelSpec, tuple[str, ...], str, str]  # of a network: name, layers, pooling, device
-
-
-class UnknownDevice(ValueError):
-    """The device asked for is not in this machine."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +68,8 @@ class Studio:
 
     def __init__(self) -> None:
         self._networks: dict[Key, Network] = {}
-        device = _device("auto")
-        self.device = _describe_device(device)
+        device = devices.find("auto")
+        self.device = devices.describe(device)
         self._network(Recipe(), device)
 
     @property
@@ -98,7 +94,7 @@ class Studio:
         """
         recipe = request.recipe.with_seed()
         _check(request)
-        device = _device(request.device)
+        device = devices.find(request.device)
         yield Progress(0.0, "Loading the network…")
         network = self._network(recipe, device)
 
@@ -127,7 +123,7 @@ class Studio:
             after[(..., *part)] = result.to(device)
             gain = measures.gain(source, after, network, recipe, window, guide)
         return Finished(
-            final, overlay, _describe_device(device), recipe, dreamt.megapixel_steps, gain
+            final, overlay, devices.describe(device), recipe, dreamt.megapixel_steps, gain
         )
 
     def _network(self, recipe: Recipe, device: torch.device) -> Network:
@@ -222,27 +218,3 @@ def _planes(raw: pixels.Raw, picture: Picture) -> Tensor:
 
 def _window(region: Region) -> Window:
     return Window(Span(region.y, region.y + region.height), Span(region.x, region.x + region.width))
-
-
-def _device(name: str) -> torch.device:
-    """The device of a name; "auto" is the best there is."""
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UnknownDevice(
-            f"There is no device {name!r:.40} here. Use auto, cpu, cuda or mps."
-        ) from error
-    if device.type == "meta":
-        raise UnknownDevice("Nothing can be computed on the device 'meta'.")
-    return device
-
-
-def _describe_device(device: torch.device) -> str:
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return str(device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from dreamlayer import devices
 from dreamlayer.models.zoo import MissingWeights
 
 log = logging.getLogger(__name__)
@@ -17,7 +18,7 @@ def sentence(error: Exception, log_place: str) -> str:
         log.info("refused: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
         return str(error)
     log.error("unexpected", exc_info=error)
-    if _out_of_memory(error):
+    if devices.is_out_of_memory(error):
         return (
             "There is not enough memory for this dream: dream on a smaller selection, or set"
             f" tile to 256. The details are in {log_place}."
@@ -25,16 +26,4 @@ def sentence(error: Exception, log_place: str) -> str:
     return (
         f"The dream failed unexpectedly ({type(error).__name__}: {error!s:.200});"
         f" the details are in {log_place}."
-    )
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether it is Python's or torch's; the latter by name, as torch may not be loaded."""
-    words = str(error).lower()
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "not enough memory" in words
-        or "can't allocate memory" in words
-        or "out of memory" in words
     )
