@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dreamlink.messages import (
     GUIDE_MAX,
     HEADER_MAX,
+    QUICK_MAX,
     BlendRequest,
     DreamRequest,
     MessageError,
@@ -88,6 +89,7 @@ def requests(draw: st.DrawFn) -> tuple[DreamRequest, list[bytes]]:
         preview=draw(st.integers(0, 4096)),
         gain=draw(st.booleans()),
         device=draw(st.sampled_from(["auto", "cpu", "cuda:1"])),
+        **draw(st.sampled_from([{}, {"quick": True}, {"keep": True}])),
     )
     frames = [bytes(picture.nbytes)]
     if mask:
@@ -132,6 +134,10 @@ def header(**change: Any) -> dict[str, Any]:
         ({"edges": [True, True, True]}, PictureError),
         ({"edges": [1, 1, 1, 1]}, PictureError),
         ({"device": "d" * 101}, MessageError),
+        ({"quick": 1}, MessageError),
+        ({"keep": None}, MessageError),
+        ({"quick": True, "keep": True}, MessageError),
+        ({"keep": True, "id": "x" * 15}, MessageError),
     ],
 )
 def test_requests_that_make_no_sense_are_refused(
@@ -139,6 +145,18 @@ def test_requests_that_make_no_sense_are_refused(
 ) -> None:
     with pytest.raises(error, match=r"\.$"):
         DreamRequest.of(header(**change), [bytes(PICTURE.nbytes)])
+
+
+def test_a_quick_dream_has_a_small_picture() -> None:
+    for size in ((QUICK_MAX, 1), (1, QUICK_MAX)):
+        small = Picture(*size, "U8", "G")
+        request = DreamRequest(Recipe(), small, small.region, quick=True)
+        assert DreamRequest.of(request.header(), [bytes(small.nbytes)]).quick
+    for size in ((QUICK_MAX + 1, 1), (1, QUICK_MAX + 1)):
+        large = Picture(*size, "U8", "G")
+        request = DreamRequest(Recipe(), large, large.region, quick=True)
+        with pytest.raises(MessageError, match=r"768 pixels"):
+            DreamRequest.of(request.header(), [bytes(large.nbytes)])
 
 
 def test_frames_must_have_the_announced_lengths() -> None:

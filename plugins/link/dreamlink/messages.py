@@ -28,6 +28,8 @@ except ImportError:
 PROTOCOL = 1
 HEADER_MAX = 1 << 20  # bytes; the largest header is a list of layers
 GUIDE_MAX = 1024  # pixels; a guide's side
+QUICK_MAX = 768  # pixels; a side of the picture of a quick dream
+KEPT_ID_MIN = 16  # letters; who knows the id of a kept dream may fetch it
 Frame = bytes | bytearray | memoryview
 
 Header = dict[str, Any]
@@ -78,6 +80,9 @@ class DreamRequest:
         preview: longest side of the previews that come with progress; 0 for none.
         gain: whether to measure how much the layer's activity grew (takes extra time).
         device: "auto", "cpu", "cuda", "mps" or e.g. "cuda:1".
+        quick: a look ahead on a reduced picture: it goes before dreams that are not quick, its
+            previews get better until it is done, and a newer one of the same client replaces it.
+        keep: the dream survives its client, who may come back with its id and fetch it.
     """
 
     recipe: Recipe
@@ -90,6 +95,8 @@ class DreamRequest:
     preview: int = 0
     gain: bool = False
     device: str = "auto"
+    quick: bool = False
+    keep: bool = False
     id: str = field(default_factory=new_id)
 
     def header(self) -> Header:
@@ -106,6 +113,8 @@ class DreamRequest:
             "preview": self.preview,
             "gain": self.gain,
             "device": self.device,
+            "quick": self.quick,
+            "keep": self.keep,
         }
 
     @property
@@ -140,10 +149,27 @@ class DreamRequest:
             preview=_typed(header, "preview", int, 0),
             gain=_typed(header, "gain", bool, False),
             device=_typed(header, "device", str, "auto"),
+            quick=_typed(header, "quick", bool, False),
+            keep=_typed(header, "keep", bool, False),
             id=_typed(header, "id", str, ""),
         )
+        request._check_manner()
         request._check_frames(frames)
         return request
+
+    def _check_manner(self) -> None:
+        """Raise MessageError for what is asked of the queue and makes no sense."""
+        if self.quick and self.keep:
+            raise MessageError("A quick dream is not kept: it would be outdated. Say one of both.")
+        if self.quick and max(self.picture.width, self.picture.height) > QUICK_MAX:
+            raise MessageError(
+                f"A quick dream has a picture of at most {QUICK_MAX} pixels on each side, not"
+                f" {self.picture.width} × {self.picture.height}: reduce it."
+            )
+        if self.keep and len(self.id) < KEPT_ID_MIN:
+            raise MessageError(
+                f"The id of a dream to keep has at least {KEPT_ID_MIN} letters, drawn at random."
+            )
 
     def _check_frames(self, frames: Sequence[Frame]) -> None:
         if self.region.empty or self.region.clip(self.picture.region) != self.region:
