@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dreamlayer.models import geometry, zoo
+from dreamlayer.models.passes import AutogradPass, Pass
 
 
 class SmallNetwork:
@@ -35,6 +36,9 @@ class SmallNetwork:
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
         self.seen.append((x.shape[-2], x.shape[-1]))
         return self._maps(x)
+
+    def run(self, x: Tensor) -> Pass:
+        return AutogradPass(self, x)
 
     def _maps(self, x: Tensor) -> tuple[Tensor, ...]:
         found = {}

@@ -106,13 +106,16 @@ class TiledObjective:
         layout = self.layout
         cells = dict(enumerate(layout.seeing(block)))
         crop = layout.crop(cells)
-        x = self.canvas.take(picture, crop).detach().clone().requires_grad_(True)
+        found = self.network.run(self.canvas.take(picture, crop))
         per = layout.counted[0].area
         with torch.enable_grad():
-            found = self.network(x)
-            own = {k: layout.own(k, window, crop, found[k]) for k, window in cells.items()}
+            maps = [cells.detach().requires_grad_(True) for cells in found.maps]
+            own = {k: layout.own(k, window, crop, maps[k]) for k, window in cells.items()}
             places = {k: layout.place(k, window) for k, window in cells.items()}
-            (slope,) = torch.autograd.grad(objective.total(own, places, per), x)
+            slopes = torch.autograd.grad(
+                objective.total(own, places, per), maps, materialize_grads=True
+            )
+        slope = found.pull_back(slopes)
         rows = block.rows.slice(self.window.rows.start)
         columns = block.columns.slice(self.window.columns.start)
         self.canvas.add(total[..., rows, columns], block, crop, slope / per)

@@ -12,6 +12,7 @@ from torch import Tensor
 from dreamlayer.engine.canvas import Canvas
 from dreamlayer.engine.objectives import Place
 from dreamlayer.engine.tiles import Span, Window, divided, seeing, seen, whole, widened
+from dreamlayer.models.passes import Pass
 
 LEAST_CELLS = 32  # a crop's side; for smaller maps torch adds up a convolution in another order
 
@@ -36,6 +37,8 @@ class Cut(Protocol):
     def maps(self) -> Sequence[Map]: ...
 
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]: ...
+
+    def run(self, x: Tensor) -> Pass: ...
 
     def grids(self, height: int, width: int) -> tuple[tuple[int, int], ...]: ...
 
