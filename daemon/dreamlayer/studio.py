@@ -6,27 +6,26 @@ This is what the daemon's compute thread calls; importing it imports torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dreamlayer import devices, pixels
-from dreamlayer.engine import binding, measures, octaves
+from dreamlayer.devices import Devices
 from dreamlayer.engine import dream as engine
+from dreamlayer.engine import measures, octaves
 from dreamlayer.engine.tiles import Span, Window
-from dreamlayer.models import zoo
-from dreamlayer.models.network import Network, cut, describe
+from dreamlayer.models.network import Network, describe
+from dreamlayer.networks import Networks
 from dreamlayer.overlay import Overlay
 from dreamlink.messages import DreamRequest, Frame
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe import Recipe
 
+CPU = torch.device("cpu")
 STRIP = 128  # rows: what is between wire and tensor needs no room for the whole picture
-NETWORKS_KEPT = 4  # cut networks; a cut at another layer is another one
-
-Key = tuple[zoo.ModelSpec, tuple[str, ...], str, str]  # of a network: name, layers, pooling, device
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,8 @@ class Progress:
 class Finished:
     """The region's pixels in the request's layout, and how they came about.
 
-    `overlay` makes them again, otherwise blended.
+    `overlay` makes them again, otherwise blended. `notes` are sentences for the user: what was
+    not as it should be, though the dream is there.
     """
 
     pixels: Frame
@@ -58,24 +58,40 @@ class Finished:
     recipe: Recipe
     megapixel_steps: float
     gain: float | None
+    notes: tuple[str, ...] = ()
 
 
 class Studio:
     """Turns requests into pixels. One thread at a time.
 
     The network of the default recipe is loaded at once, so that the first dream needn't wait.
+    `idle` are the seconds after which networks that nobody uses are dropped, 0: never.
     """
 
-    def __init__(self) -> None:
-        self._networks: dict[Key, Network] = {}
-        device = devices.find("auto")
+    def __init__(self, idle: float = 0.0) -> None:
+        self._devices = Devices()
+        self._networks = Networks(idle)
+        device, _ = self._devices.choose("auto")
+        try:
+            with self._networks.using(Recipe(), device):
+                pass
+        except RuntimeError as error:
+            if self._devices.give_up(device, error) is None:
+                raise
+            device = CPU
         self.device = devices.describe(device)
-        self._network(Recipe(), device)
 
     @property
     def networks(self) -> list[str]:
         """The loaded networks, e.g. "squeezenet1_1 features.10 on cpu"."""
-        return [f"{of.name} {', '.join(layers)} on {at}" for of, layers, _, at in self._networks]
+        return self._networks.describe()
+
+    def drop_idle(self) -> float | None:
+        """Drop the networks that nobody has used for long; seconds until this is due again.
+
+        To be called between two dreams. None: not before the next dream.
+        """
+        return self._networks.drop_idle()
 
     def layers(self, model: str) -> list[dict[str, object]]:
         """The layers of a model; raises zoo.UnknownModel."""
@@ -94,48 +110,59 @@ class Studio:
         """
         recipe = request.recipe.with_seed()
         _check(request)
-        device = devices.find(request.device)
+        device, note = self._devices.choose(request.device)
+        finished: Finished | None = None
+        try:
+            finished = yield from self._dream_on(device, recipe, request, frames)
+        except (RuntimeError, MemoryError) as error:
+            note = self._devices.give_up(device, error)
+            if note is None:
+                raise
+        if finished is None:  # behind the except clause, which holds on to what lies on the device
+            self._networks.drop_from(device)
+            yield Progress(0.0, note)
+            finished = yield from self._dream_on(CPU, recipe, request, frames)
+        if request.device == "auto":
+            self.device = finished.device
+        return finished if note is None else replace(finished, notes=(note, *finished.notes))
+
+    def _dream_on(
+        self, device: torch.device, recipe: Recipe, request: DreamRequest, frames: Sequence[Frame]
+    ) -> Generator[Progress, None, Finished]:
         yield Progress(0.0, "Loading the network…")
-        network = self._network(recipe, device)
+        with self._networks.using(recipe, device) as network:
+            return (yield from _dream_with(network, recipe, request, frames))
 
-        raw, mask, guide = _pictures(request, frames)
-        source = _planes(raw, request.picture).to(device)
-        window = _window(request.region)
-        weights = None
-        if mask is not None:
-            weights = torch.from_numpy(mask / np.float32(255))[None, None].to(device)
-        if guide is not None:
-            guide = guide.to(device)
-        dreamt = yield from _watched(
-            engine.dream(source, network, recipe, window, mask=weights, guide=guide)
-        )
 
-        part = (window.rows.slice(), window.columns.slice())
-        whole = request.region == request.picture.region
-        region = raw if whole else raw[part].copy()  # the surroundings needn't be kept
-        overlay = _overlay(region, dreamt, request, recipe, mask)
-        final = overlay.blend(recipe)
+def _dream_with(
+    network: Network, recipe: Recipe, request: DreamRequest, frames: Sequence[Frame]
+) -> Generator[Progress, None, Finished]:
+    device = network.device
+    raw, mask, guide = _pictures(request, frames)
+    source = _planes(raw, request.picture).to(device)
+    window = _window(request.region)
+    weights = None
+    if mask is not None:
+        weights = torch.from_numpy(mask / np.float32(255))[None, None].to(device)
+    if guide is not None:
+        guide = guide.to(device)
+    dreamt = yield from _watched(
+        engine.dream(source, network, recipe, window, mask=weights, guide=guide)
+    )
 
-        gain = None
-        if request.gain:
-            after = source.clone()
-            result = _planes(pixels.view(final, request.result), request.result)
-            after[(..., *part)] = result.to(device)
-            gain = measures.gain(source, after, network, recipe, window, guide)
-        return Finished(
-            final, overlay, devices.describe(device), recipe, dreamt.megapixel_steps, gain
-        )
+    part = (window.rows.slice(), window.columns.slice())
+    whole = request.region == request.picture.region
+    region = raw if whole else raw[part].copy()  # the surroundings needn't be kept
+    overlay = _overlay(region, dreamt, request, recipe, mask)
+    final = overlay.blend(recipe)
 
-    def _network(self, recipe: Recipe, device: torch.device) -> Network:
-        """The network cut for the recipe, loaded or remembered."""
-        layers = binding.layers(recipe)
-        # By all that is known of it: a user may remove a network and add another by that name.
-        key = (zoo.find(recipe.model), layers, recipe.pooling, str(device))
-        network = self._networks.pop(key, None) or cut(recipe.model, layers, device, recipe.pooling)
-        self._networks[key] = network  # the last used is the last to be forgotten
-        while len(self._networks) > NETWORKS_KEPT:
-            del self._networks[next(iter(self._networks))]
-        return network
+    gain = None
+    if request.gain:
+        after = source.clone()
+        result = _planes(pixels.view(final, request.result), request.result)
+        after[(..., *part)] = result.to(device)
+        gain = measures.gain(source, after, network, recipe, window, guide)
+    return Finished(final, overlay, devices.describe(device), recipe, dreamt.megapixel_steps, gain)
 
 
 def _overlay(
