@@ -15,31 +15,34 @@ from typing import TYPE_CHECKING
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from dreamlayer.models import zoo
 from dreamlayer.server.access import Doorkeeper
 from dreamlayer.server.blends import Blender
 from dreamlayer.server.channel import Channel, Outgoing
-from dreamlayer.server.jobs import Job, Worker
+from dreamlayer.server.handlers import Handlers
 from dreamlayer.server.outbox import Outbox, Sent
 from dreamlayer.server.settings import MIB, Settings
+from dreamlayer.server.worker import Worker
 from dreamlink import VERSION
 from dreamlink.messages import (
+    HEADER_MAX,
     PROTOCOL,
-    BlendRequest,
-    DreamRequest,
     Frame,
     Header,
     MessageError,
     pack,
     unpack,
 )
+from dreamlink.pieces import PIECE, announced, is_piece
 
 if TYPE_CHECKING:
     from dreamlayer.studio import Studio
 
 log = logging.getLogger(__name__)
 
-PENDING_MAX = 16  # messages that wait in libzmq for one client that does not read
+PENDING_MAX = 16  # messages that wait in libzmq for, or from, one client
+# Bytes. libzmq reads so much of a message before it knows who sends it, and whether it is one.
+MESSAGE_MAX = max(HEADER_MAX, PIECE)
+NO_ROOM = "There is not enough memory for this picture now: dream on a smaller selection."
 RETRY = 100  # milliseconds until a message that found its client's queue full is tried again
 WARM_UP_AFTER = 1.0  # seconds; see Router.run
 LINGER = 2000  # milliseconds for the last messages to leave
@@ -68,8 +71,9 @@ class Router:
         self._socket.setsockopt(zmq.PLAIN_SERVER, 1)
         self._socket.setsockopt(zmq.ZAP_DOMAIN, b"dreamlayer")
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # says when a client has gone
-        self._socket.setsockopt(zmq.MAXMSGSIZE, settings.message_max * MIB)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_MAX)
         self._socket.setsockopt(zmq.SNDHWM, PENDING_MAX)
+        self._socket.setsockopt(zmq.RCVHWM, PENDING_MAX)
         # No heartbeats: on the loopback a dead client's connection closes at once, and a host
         # whose window is busy must not be cut off.
         port = self._socket.bind_to_random_port("tcp://127.0.0.1")
@@ -80,18 +84,12 @@ class Router:
         self._departures = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._greeted: dict[bytes, bool] = {}  # peer → whether it speaks our protocol
         self._descriptors: dict[int, bytes] = {}  # of the peers' connections
+        self._intake = Intake()
         self._outbox = Outbox(self._try_to_send, self._lose)
         self._began = time.monotonic()
         self._stop_by: float | None = None
         self._stop_within = settings.stop_within
-        self._requests: dict[str, Callable[[bytes, Header, Sequence[Frame]], None]] = {
-            "dream": self._dream,
-            "blend": self._blend,
-            "cancel": self._cancel,
-            "status": self._status,
-            "models": self._models,
-            "layers": self._layers,
-        }
+        self._handlers = Handlers(self._outbox.send, self._worker, self._blender)
 
     def run(self, on_stop: Callable[[], None]) -> None:
         """Serve until `stop`; `on_stop` is called as soon as that is asked for.
@@ -125,6 +123,7 @@ class Router:
         """Cancel all dreams and leave the loop soon; safe to call from a signal handler."""
         if self._stop_by is None:
             self._stop_by = time.monotonic() + self._stop_within
+            self._handlers.stopping = True
             self.channel.wake()
 
     def close(self) -> bool:
@@ -158,41 +157,88 @@ class Router:
         """Handle what clients have sent, up to a bound, so that answers leave in between."""
         for _ in range(READ_AT_ONCE):
             try:
-                peer, header, *frames = self._socket.recv_multipart(zmq.DONTWAIT, copy=False)
+                peer, *message = self._socket.recv_multipart(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return
             if peer.bytes not in self._greeted:
                 self._part()  # whose number this connection may have got
                 self._descriptors[int(peer.get(zmq.SRCFD))] = peer.bytes
-            self._handle(peer.bytes, header.buffer, [frame.buffer for frame in frames])
+            self._handle(peer.bytes, [frame.buffer for frame in message])
 
-    def _handle(self, peer: bytes, packed: Frame, frames: Sequence[Frame]) -> None:
+    def _handle(self, peer: bytes, message: Sequence[Frame]) -> None:
+        """Handle a header, or a piece of the pixels that a header has announced."""
+        piece = is_piece(message)
         request_id = ""
         try:
-            header = unpack(packed)
-            request_id = _id_of(header)
-            self._dispatch(peer, header, frames)
+            if piece:
+                self._intake.add(peer, message[1])
+            else:
+                self._miss(peer)
+                header = unpack(message[0])
+                request_id = _id_of(header)
+                self._begin(peer, header, len(message))
+            whole = self._intake.take(peer)
+            if whole is not None:
+                request_id = whole[0]["id"]
+                self._dispatch(peer, *whole)
+        except LostPieces as error:
+            self._refuse(peer, error.request_id, str(error))
         except ValueError as error:  # every one of ours has a sentence for the user
-            self._outbox.send(Outgoing(peer, {"op": "error", "id": request_id, "text": str(error)}))
+            self._refuse(peer, request_id, str(error))
+        except MemoryError:
+            self._refuse(peer, request_id, NO_ROOM)
         except Exception as error:
             log.exception("a message could not be handled")
             text = f"The daemon failed unexpectedly ({type(error).__name__})."
-            self._outbox.send(Outgoing(peer, {"op": "error", "id": request_id, "text": text}))
+            self._refuse(peer, request_id, text)
+
+    def _refuse(self, peer: bytes, request_id: str, text: str) -> None:
+        """Answer a request with an error; if its pixels are still to come, they are not wanted."""
+        self._intake.refuse(peer)
+        self._outbox.send(Outgoing(peer, {"op": "error", "id": request_id, "text": text}))
+
+    def _miss(self, peer: bytes) -> None:
+        """A header came: if pixels of the request before it are missing, that one is over."""
+        unfinished = self._intake.cut_short(peer)
+        if unfinished is not None:
+            self._refuse(peer, unfinished, "The pixels of this request did not come whole.")
+
+    def _begin(self, peer: bytes, header: Header, frames: int) -> None:
+        """Do what a header asks for, or make room for the pixels that it announces."""
+        if frames != 1:
+            raise MessageError("A header is a message of its own, and so is every piece of pixels.")
+        lengths = announced(header)
+        if not lengths:
+            self._dispatch(peer, header, [])
+            return
+        self._permit(peer, header["op"])
+        if header["op"] != "dream":
+            raise MessageError(f"No pixels belong to the request {header['op']!r:.60}.")
+        DreamRequest.announced(header, lengths)
+        self._intake.expect(peer, header, lengths)
+
+    def _permit(self, peer: bytes, op: str) -> None:
+        """Raise MessageError for a request that this connection may not make."""
+        if op == "hello":
+            return
+        if peer not in self._greeted:
+            raise MessageError("The first message of a connection is hello.")
+        if op == "stop":  # also from another version, which wants to be served by its own daemon
+            return
+        if not self._greeted[peer]:
+            raise MessageError(f"This daemon speaks protocol {PROTOCOL}, version {VERSION}.")
+        if op not in self._requests:
+            raise MessageError(f"This daemon knows no request {op!r:.60}.")
 
     def _dispatch(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
         op = header["op"]
+        self._permit(peer, op)
         if op == "hello":
             self._hello(peer, header)
-        elif peer not in self._greeted:
-            raise MessageError("The first message of a connection is hello.")
-        elif op == "stop":  # also from another version, which wants to be served by its own daemon
+        elif op == "stop":
             log.info("asked to stop")
             self._outbox.send(Outgoing(peer, {"op": "stopping", "id": header["id"]}))
             self.stop()
-        elif not self._greeted[peer]:
-            raise MessageError(f"This daemon speaks protocol {PROTOCOL}, version {VERSION}.")
-        elif op not in self._requests:
-            raise MessageError(f"This daemon knows no request {op!r:.60}.")
         else:
             self._requests[op](peer, header, frames)
 
@@ -201,54 +247,13 @@ class Router:
         answer = {"op": "hello", "protocol": PROTOCOL, "version": VERSION, "pid": os.getpid()}
         self._outbox.send(Outgoing(peer, {**answer, "id": header["id"]}))
 
-    def _dream(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
-        if self._stop_by is not None:
-            raise MessageError("The Dreamlayer daemon is stopping; dream again in a moment.")
-        request = DreamRequest.of(header, frames)
-        ahead = self._worker.submit(Job(peer, request, frames))
-        self._outbox.send(Outgoing(peer, {"op": "queued", "id": request.id, "ahead": ahead}))
-
-    def _blend(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
-        self._blender.submit(peer, BlendRequest.read(header))
-
-    def _cancel(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
-        self._worker.cancel(peer, header["id"])
-
-    def _status(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
-        answer = {
-            "op": "status",
-            "id": header["id"],
-            "version": VERSION,
-            "pid": os.getpid(),
-            "uptime": round(time.monotonic() - self._began, 1),
-        }
-        answer |= {**self._worker.status(), "kept": self._blender.count}
-        self._outbox.send(Outgoing(peer, answer))
-
-    def _models(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
-        told = ("name", "title", "summary", "default_layer", "licence", "classes")
-        models = [
-            {
-                **{name: getattr(spec, name) for name in told},
-                "ready": zoo.ready(spec),
-                "get": zoo.how_to_get(spec.name),
-            }
-            for spec in zoo.listed()
-        ]
-        self._outbox.send(Outgoing(peer, {"op": "models", "id": header["id"], "models": models}))
-
-    def _layers(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
-        model = header.get("model")
-        if not isinstance(model, str):
-            raise MessageError("Say of which model the layers are wanted.")
-        self._worker.ask_layers(peer, header["id"], model)
-
     def _part(self) -> None:
         """Drop the dreams of clients that have gone."""
         while self._departures.poll(0):
             descriptor = int(recv_monitor_message(self._departures)["value"])
             peer = self._descriptors.pop(descriptor, None)
             if peer is not None:
+                self._intake.forget(peer)
                 self._worker.forget(peer)
                 self._blender.forget(peer)
 
@@ -268,6 +273,7 @@ class Router:
 
     def _lose(self, peer: bytes) -> None:
         """Drop what is under way for a client that is no longer there."""
+        self._intake.forget(peer)
         self._worker.forget(peer)
         self._blender.forget(peer)
         self._greeted.pop(peer, None)

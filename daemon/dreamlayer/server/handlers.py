@@ -1,0 +1,90 @@
+"""What each request of a greeted client is answered with (`plugins/link/PROTOCOL.md`).
+
+This is the I/O thread: what takes longer goes to the worker and the blender.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+
+from dreamlayer.models import zoo
+from dreamlayer.server.blends import Blender
+from dreamlayer.server.channel import Outgoing
+from dreamlayer.server.jobs import Job
+from dreamlayer.server.worker import Worker
+from dreamlink import VERSION
+from dreamlink.messages import BlendRequest, DreamRequest, Frame, Header, MessageError
+
+
+class Handlers:
+    """A method for each request.
+
+    Attributes:
+        stopping: whether new dreams are refused.
+    """
+
+    def __init__(self, send: Callable[[Outgoing], None], worker: Worker, blender: Blender) -> None:
+        self.stopping = False
+        self._send = send
+        self._worker = worker
+        self._blender = blender
+        self._began = time.monotonic()
+        self._requests: dict[str, Callable[[bytes, Header, Sequence[Frame]], None]] = {
+            "dream": self._dream,
+            "blend": self._blend,
+            "cancel": self._cancel,
+            "status": self._status,
+            "models": self._models,
+            "layers": self._layers,
+        }
+
+    def handle(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
+        """Answer a request; raises MessageError for one that is unknown or makes no sense."""
+        op = header["op"]
+        if op not in self._requests:
+            raise MessageError(f"This daemon knows no request {op!r:.60}.")
+        self._requests[op](peer, header, frames)
+
+    def _dream(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
+        if self.stopping:
+            raise MessageError("The Dreamlayer daemon is stopping; dream again in a moment.")
+        request = DreamRequest.of(header, frames)
+        ahead = self._worker.submit(Job(peer, request, frames))
+        self._send(Outgoing(peer, {"op": "queued", "id": request.id, "ahead": ahead}))
+
+    def _blend(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
+        self._blender.submit(peer, BlendRequest.read(header))
+
+    def _cancel(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
+        self._worker.cancel(peer, header["id"])
+
+    def _status(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
+        answer = {
+            "op": "status",
+            "id": header["id"],
+            "version": VERSION,
+            "pid": os.getpid(),
+            "uptime": round(time.monotonic() - self._began, 1),
+        }
+        answer |= {**self._worker.status(), "kept": self._blender.count}
+        self._send(Outgoing(peer, answer))
+
+    def _models(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
+        told = ("name", "title", "summary", "default_layer", "licence", "classes")
+        models = [
+            {
+                **{name: getattr(spec, name) for name in told},
+                "ready": zoo.ready(spec),
+                "get": zoo.how_to_get(spec.name),
+            }
+            for spec in zoo.listed()
+        ]
+        self._send(Outgoing(peer, {"op": "models", "id": header["id"], "models": models}))
+
+    def _layers(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
+        model = header.get("model")
+        if not isinstance(model, str):
+            raise MessageError("Say of which model the layers are wanted.")
+        self._worker.ask_layers(peer, header["id"], model)
