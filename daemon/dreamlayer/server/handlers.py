@@ -40,6 +40,12 @@ class Handlers:
             "layers": self._layers,
         }
 
+    def admit(self, _peer: bytes, header: Header, lengths: Sequence[int], _coming: int) -> None:
+        """Check a request by its header, before its frames come; raises ValueError."""
+        if header["op"] != "dream":
+            raise MessageError(f"No pixels belong to the request {header['op']!r:.60}.")
+        DreamRequest.announced(header, lengths)
+
     def handle(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
         """Answer a request; raises MessageError for one that is unknown or makes no sense."""
         op = header["op"]

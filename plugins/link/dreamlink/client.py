@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from . import VERSION
+from . import VERSION, pieces
 from .discovery import DaemonInfo
-from .messages import PROTOCOL, Frame, Header, MessageError, new_id, pack, unpack
+from .messages import PROTOCOL, Frame, Header, MessageError, new_id, unpack
 from .zmtp import Dealer, ZmtpError
 
 USER = "dreamlayer"
@@ -101,7 +101,8 @@ class Client:
 
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
         """Queue a message and write what the socket takes at once; raises LinkError."""
-        self._dealer.send([pack(header), *frames])
+        for message in pieces.messages(header, frames):
+            self._dealer.send(message)
         self.flush()
 
     def flush(self) -> None:

@@ -135,6 +135,11 @@ class DreamRequest:
         Raises:
             RecipeError, PictureError, MessageError: with one sentence for the user.
         """
+        return cls.announced(header, [len(memoryview(frame).cast("B")) for frame in frames])
+
+    @classmethod
+    def announced(cls, header: Header, lengths: Sequence[int]) -> DreamRequest:
+        """Like `of`, before the frames themselves have come."""
         recipe = header.get("recipe")
         if not isinstance(recipe, dict):
             raise MessageError("A dream needs a recipe.")
@@ -154,7 +159,7 @@ class DreamRequest:
             id=_typed(header, "id", str, ""),
         )
         request._check_manner()
-        request._check_frames(frames)
+        request._check_lengths(lengths)
         return request
 
     def _check_manner(self) -> None:
@@ -171,7 +176,7 @@ class DreamRequest:
                 f"The id of a dream to keep has at least {KEPT_ID_MIN} letters, drawn at random."
             )
 
-    def _check_frames(self, frames: Sequence[Frame]) -> None:
+    def _check_lengths(self, lengths: Sequence[int]) -> None:
         if self.region.empty or self.region.clip(self.picture.region) != self.region:
             raise PictureError("The region to dream in lies outside the picture that was sent.")
         if not 0 <= self.preview <= 4096:
@@ -183,10 +188,10 @@ class DreamRequest:
             expected.append(self.region.width * self.region.height)
         if self.guide:
             expected.append(self.guide.nbytes)
-        if [len(memoryview(f).cast("B")) for f in frames] != expected:
+        if list(lengths) != expected:
             raise MessageError(
-                "The pixels don't fit their description: "
-                f"{[len(f) for f in frames]} bytes came, {expected} were announced."
+                f"The pixels don't fit their description, which makes {expected} bytes, not"
+                f" {list(lengths)}."
             )
 
 
