@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor, fx, nn
 
-Pair = tuple[int, int]
+Pair = tuple[int, int]  # of rows, of columns
 
 
 class _Convolve(torch.autograd.Function):
@@ -66,12 +66,12 @@ def convolve(
     groups: int = 1,
 ) -> Tensor:
     """Return what `F.conv2d` does, with the reproducible gradient where there is one."""
-    if isinstance(padding, str) or _pair(dilation) != (1, 1):
+    if isinstance(padding, str) or as_pair(dilation) != (1, 1):
         return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
-    if any(p >= side for p, side in zip(_pair(padding), weight.shape[2:], strict=True)):
+    if any(p >= side for p, side in zip(as_pair(padding), weight.shape[2:], strict=True)):
         return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
     result: Tensor = _Convolve.apply(  # type: ignore[no-untyped-call]
-        x, weight, bias, _pair(stride), _pair(padding), groups
+        x, weight, bias, as_pair(stride), as_pair(padding), groups
     )
     return result
 
@@ -95,5 +95,6 @@ def make_reproducible(network: nn.Module) -> None:
             module.recompile()
 
 
-def _pair(value: int | Sequence[int]) -> Pair:
+def as_pair(value: int | Sequence[int]) -> Pair:
+    """One number for rows and columns, or two."""
     return (value, value) if isinstance(value, int) else (value[0], value[1])

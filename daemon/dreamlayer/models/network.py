@@ -14,24 +14,11 @@ from dreamlayer.models.anatomy import CLASS, average_pooling
 from dreamlayer.models.convolution import make_reproducible
 from dreamlayer.models.layers import LayerInfo, UnknownLayer, describe, resolve_layer
 from dreamlayer.models.passes import AutogradPass, Pass
+from dreamlayer.models.preprocessing import Preprocessing
 
 __all__ = ["CLASS", "LayerInfo", "Network", "UnknownLayer", "cut", "describe", "resolve_layer"]
 
 NOISE_SIDE = 224  # px of the noise picture by which the maps' scales are told
-
-
-class _Preprocessing(nn.Module):
-    """R, G, B in 0..1 → what the network was trained on."""
-
-    def __init__(self, spec: zoo.ModelSpec) -> None:
-        super().__init__()
-        self.mean: Tensor
-        self.std: Tensor
-        self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.std
 
 
 class Network:
@@ -151,5 +138,6 @@ def cut(
             average_pooling(module)
         make_reproducible(module)
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    prepared = nn.Sequential(_Preprocessing(zoo.find(model_name)), part).eval()
+    spec = zoo.find(model_name)
+    prepared = nn.Sequential(Preprocessing(spec.mean, spec.std), part).eval()
     return Network(model_name, names, prepared, classifier).to(device)
