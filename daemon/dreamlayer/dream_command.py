@@ -11,13 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamlayer.models import zoo
 from dreamlayer.talk import CommandError, daemon
-from dreamlink import presets
-from dreamlink.client import Client
-from dreamlink.dream import Dream
-from dreamlink.messages import DreamRequest, Header
-from dreamlink.picture import Picture, Region
 from dreamlink.recipe import PARAMETERS, Parameter, Recipe
 
 if TYPE_CHECKING:
@@ -26,6 +20,9 @@ if TYPE_CHECKING:
     from dreamlayer.files import Source
     from dreamlayer.selection import Selection
     from dreamlayer.stored import Stored
+    from dreamlink.client import Client
+    from dreamlink.dream import Dream
+    from dreamlink.messages import Header
 
 LAYERS = """\
 what --layer can say:
@@ -119,6 +116,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Dream on a picture file into another, as the options say."""
     from dreamlayer import files, selection
     from dreamlayer.stored import Stored
+    from dreamlink import presets
 
     base = Stored.read(arguments.recipe) if arguments.recipe else Stored()
     preset = presets.find(arguments.preset).values if arguments.preset is not None else {}
@@ -155,6 +153,8 @@ def _recipe(arguments: argparse.Namespace, base: Mapping[str, object]) -> Recipe
     if "layer" in values:
         values.setdefault("channels", "")  # those of the base belong to its layer
     elif "model" in values and "layer" not in base:  # the table's default is another network's
+        from dreamlayer.models import zoo
+
         values["layer"] = zoo.find(str(values["model"])).default_layer
     return Recipe.of({**base, **values})
 
@@ -199,6 +199,9 @@ def _dreamt(
 ) -> Dream:
     """The dream, when it is over."""
     from dreamlayer import selection
+    from dreamlink.dream import Dream
+    from dreamlink.messages import DreamRequest
+    from dreamlink.picture import Picture, Region
 
     whole = Region(0, 0, *source.image.size)
     seen = selected.seen(whole, recipe.context)

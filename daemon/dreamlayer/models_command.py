@@ -8,10 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from dreamlayer.models import shelf, zoo
-from dreamlayer.models.catalogue import how_to_get
 from dreamlayer.talk import CommandError, ask, daemon
-from dreamlink import discovery
 
 WIDTH = 88  # letters
 COLUMNS = ("name", "index", "kind", "channels", "stride", "receptive field", "halo", "tiles")
@@ -73,6 +70,9 @@ def _add_add(actions: Any) -> None:
 
 
 def _list(_arguments: argparse.Namespace) -> None:
+    from dreamlayer.models import zoo
+    from dreamlayer.models.catalogue import how_to_get
+
     _use_folder()
     for spec in zoo.listed():
         state = "ready" if zoo.ready(spec) else f"get it with: {how_to_get(spec.name)}"
@@ -139,4 +139,7 @@ def _triple(text: str | None, name: str) -> list[float] | None:
 
 
 def _use_folder() -> None:
+    from dreamlayer.models import shelf
+    from dreamlink import discovery
+
     shelf.keep_in(discovery.home() / "models")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dreamlayer.server import settings
-from dreamlayer.server.settings import SETTINGS, Loaded, shown
+if TYPE_CHECKING:
+    from dreamlayer.server.settings import Loaded
 
 WIDTH = 88  # letters
 LATER = "It holds from the next start of the daemon on: dreamlayer stop"
@@ -27,6 +27,9 @@ def add(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from dreamlayer.server import settings
+    from dreamlayer.server.settings import SETTINGS, shown
+
     if arguments.value is not None:
         value = settings.change(arguments.name, arguments.value)
         print(f"{arguments.name} is {shown(arguments.name, value)} now. {LATER}")
@@ -44,6 +47,8 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _show(name: str, loaded: Loaded) -> None:
+    from dreamlayer.server.settings import SETTINGS, shown
+
     row = SETTINGS[name]
     said = f"{name} = {shown(name, getattr(loaded.settings, name))}"
     if name in loaded.origins:

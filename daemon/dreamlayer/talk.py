@@ -1,13 +1,14 @@
-"""The daemon as the command line talks to it."""
+"""The daemon as the command line talks to it. The link is imported only when it is talked to."""
 
 from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
-from dreamlink.client import Client
-from dreamlink.launch import STARTING, connect
-from dreamlink.messages import Header, new_id
+if TYPE_CHECKING:
+    from dreamlink.client import Client
+    from dreamlink.messages import Header
 
 ANSWER_WITHIN = 120.0  # seconds; the first answer about layers waits until torch is loaded
 SPEAK_AFTER = 1.0  # seconds of waiting for the daemon that need no word
@@ -19,6 +20,8 @@ class CommandError(Exception):
 
 def daemon() -> Client:
     """The daemon, started if it does not run."""
+    from dreamlink.launch import STARTING, connect
+
     said: set[str] = set()
     began = time.monotonic()
 
@@ -33,6 +36,8 @@ def daemon() -> Client:
 
 def ask(client: Client, request: Header) -> Header:
     """The daemon's answer to a request that has exactly one; raises CommandError."""
+    from dreamlink.messages import new_id
+
     request_id = new_id()
     client.send({**request, "id": request_id})
     end = time.monotonic() + ANSWER_WITHIN
