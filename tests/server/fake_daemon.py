@@ -53,6 +53,9 @@ class FakeStudio:
     def __init__(self, startup: float) -> None:
         time.sleep(startup)
 
+    def drop_idle(self) -> float | None:
+        return None
+
     def layers(self, model: str) -> list[dict[str, object]]:
         if model != "fake":
             raise ValueError(f"There is no network {model!r}.")
@@ -79,6 +82,7 @@ class FakeStudio:
             recipe=request.recipe.with_seed(),
             megapixel_steps=0.5,
             gain=2.0 if request.gain else None,
+            notes=(),
         )
 
 

@@ -100,6 +100,10 @@ class Settings:
         100.0, "Duty", "Which part of the time may be spent working; less keeps a laptop cool.",
         minimum=5.0, maximum=100.0, unit="%",
     )  # fmt: skip
+    priority: str = _row(
+        "normal", "Priority", "Whether dreams stand back when other programs want the processor.",
+        choices=("normal", "low"),
+    )  # fmt: skip
     preview_share: float = _row(
         10.0, "Previews", "Which part of the time may be spent on a running dream's previews.",
         minimum=0.0, maximum=100.0, unit="%",

@@ -15,7 +15,8 @@ from pathlib import Path
 
 DAEMON_FILE = "daemon.json"
 LAUNCHER_FILE = "launcher.json"
-LOG_FILE = "daemon.log"
+LOG_FILE = "daemon.log"  # the daemon writes it
+SAID_FILE = "daemon.err"  # what a started daemon prints: only where it comes to no log, or crashes
 
 
 def home() -> Path:

@@ -15,6 +15,7 @@ from .client import Client, LinkError, StaleDaemon
 
 START_TIMEOUT = 60.0  # seconds; a cold disk and a virus scanner take their time
 PAUSE = 0.1  # seconds between two looks
+SAID_MAX = 1 << 18  # bytes of what daemons have printed; if there are more, it begins anew
 STARTING = "Starting the Dreamlayer daemon…"
 
 # What a host sets for its own libraries would break the daemon's Python.
@@ -37,7 +38,7 @@ def connecting(command: Sequence[str] | None = None) -> Generator[str, None, Cli
     client = yield from _greeting()
     if client is not None:
         return client
-    process = _launch(command or discovery.launch_command())
+    process, before = _launch(command or discovery.launch_command())
     end = time.monotonic() + START_TIMEOUT
     while time.monotonic() < end:
         yield STARTING
@@ -49,8 +50,9 @@ def connecting(command: Sequence[str] | None = None) -> Generator[str, None, Cli
             end = min(end, time.monotonic() + (5.0 if process.returncode == 0 else 0.0))
     process.kill()
     raise LinkError(
-        f"The Dreamlayer daemon did not start. Its last words: {_last_words()}"
-        f" The whole log: {discovery.home() / discovery.LOG_FILE}"
+        f"The Dreamlayer daemon did not start. Its last words: {_last_words(before)}"
+        f" All that it said: {discovery.home() / discovery.SAID_FILE}; its log is"
+        f" {discovery.LOG_FILE} beside it."
     )
 
 
@@ -94,7 +96,8 @@ def _greeting() -> Generator[str, None, Client | None]:
         return None
 
 
-def _launch(command: Sequence[str] | None) -> subprocess.Popen[bytes]:
+def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int]:
+    """Start the daemon; also how long the file of what it says was before that."""
     if not command:
         raise LinkError(
             "The Dreamlayer daemon is not running and not installed for this user."
@@ -111,17 +114,21 @@ def _launch(command: Sequence[str] | None) -> subprocess.Popen[bytes]:
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (home / discovery.LOG_FILE).open("ab") as log:
-            return subprocess.Popen(
+        path = home / discovery.SAID_FILE
+        long = path.exists() and path.stat().st_size > SAID_MAX
+        with path.open("wb" if long else "ab") as said:
+            before = said.tell()
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=said,
+                stderr=said,
                 cwd=home,
                 env={k: v for k, v in os.environ.items() if k not in HOSTS_OWN},
                 start_new_session=True,  # it outlives the host, and the host's Ctrl-C
                 creationflags=flags,
             )
+            return process, before
     except OSError as error:
         raise LinkError(
             f"The Dreamlayer daemon can't be started ({error}). Run Dreamlayer's install.py again."
@@ -133,9 +140,12 @@ def _sandboxed() -> bool:
     return Path("/.flatpak-info").exists() or "SNAP_NAME" in os.environ
 
 
-def _last_words() -> str:
+def _last_words(before: int) -> str:
+    """The last line that was said after the first `before` bytes."""
     try:
-        lines = (discovery.home() / discovery.LOG_FILE).read_text("utf-8", "replace").splitlines()
+        with (discovery.home() / discovery.SAID_FILE).open("rb") as said:
+            said.seek(before)
+            lines = said.read(SAID_MAX).decode("utf-8", "replace").splitlines()
     except OSError:
         lines = []
     spoken = [line.strip() for line in lines if line.strip()]
