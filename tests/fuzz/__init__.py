@@ -1,0 +1,1 @@
+"""Malformed input, by the million, for both sides of the link. `python -m tests.fuzz --help`."""

@@ -1,0 +1,1 @@
+def attack(run): raise NotImplementedError
