@@ -24,6 +24,8 @@ def check(checkout: Path, own: Own, machine: Machine) -> int:
     for fine, sentence in _findings(checkout, own, machine):
         print(f"{'ok ' if fine else '!! '} {sentence}", flush=True)
         good = good and fine
+    if own.environment.script.exists():
+        print(f"    More, and a report for a bug's: {own.environment.script} doctor")
     return 0 if good else 1
 
 

@@ -60,6 +60,12 @@ def remove_gimp(profile: Path) -> bool:
     return _remove(profile / "plug-ins", GIMP_PARTS)
 
 
+def contents(top: Path, root: Path | None = None) -> dict[str, bytes]:
+    """What is in the files in a folder (or one file), by their paths below `root`."""
+    files = [top] if top.is_file() else list(_source_files(top))
+    return {path.relative_to(root or top).as_posix(): path.read_bytes() for path in files}
+
+
 def vendor_dreamlink(checkout: Path, msgpack: Path, target: Path) -> None:
     """Make the folder `target` a dreamlink package that brings its own pure-Python msgpack."""
     _copy_tree(checkout / "plugins" / "link" / "dreamlink", target)
@@ -115,24 +121,19 @@ def _swap(fresh: Path, target: Path, old: Path) -> None:
 def _differences(stage_into: Callable[[Path], None], folder: Path) -> list[str]:
     with tempfile.TemporaryDirectory(prefix=WORK_PREFIX) as work:
         stage_into(Path(work))
-        wanted = _contents(Path(work))
+        wanted = contents(Path(work))
         parts = [folder / part.name for part in Path(work).iterdir()]
         with _readably(folder):
             found = {
                 path: content
                 for part in parts
-                for path, content in _contents(part, part.parent).items()
+                for path, content in contents(part, part.parent).items()
             }
     differing = {path for path in wanted | found if wanted.get(path) != found.get(path)}
     script = folder / "dreamlayer-gimp" / GIMP_SCRIPT
     if script.is_file() and not script.stat().st_mode & 0o100:
         differing.add(f"dreamlayer-gimp/{GIMP_SCRIPT}")
     return sorted(differing)
-
-
-def _contents(top: Path, root: Path | None = None) -> dict[str, bytes]:
-    files = [top] if top.is_file() else list(_source_files(top))
-    return {path.relative_to(root or top).as_posix(): path.read_bytes() for path in files}
 
 
 def _remove(folder: Path, parts: tuple[str, ...]) -> bool:

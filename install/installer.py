@@ -17,6 +17,7 @@ from install import checkup, hosts, kritarc, places, removal
 from install.command_link import link_command
 from install.environment import build, clean_environ
 from install.errors import InstallError
+from install.manifest import write_manifest
 from install.own import Own, greet_daemon, stop_daemon
 from install.places import GimpPlace, KritaPlace, Machine, NewGimp
 
@@ -81,6 +82,7 @@ def _install(checkout: Path, own: Own, machine: Machine, picture: Path | None) -
         build(own.environment, checkout, own.pip_log)
     own.write_launcher()
     kritas, gimps, problems = _put_plugins(checkout, own, machine)
+    write_manifest(own, kritas, gimps)
     link = link_command(own.environment, machine)
     if current and picture is None and own.sample.is_file():
         _start(own)
@@ -177,7 +179,7 @@ def _dream(checkout: Path, own: Own, picture: Path | None) -> Path:
         raise InstallError(
             "Dreamlayer is installed, but this dream failed for the reason above."
             f" The daemon's log is {own.home / 'daemon.log'};"
-            " `python3 install/install.py --check` tells more."
+            f" {_typed(own.environment.script)} doctor tells more."
         )
     return result.absolute()
 
@@ -206,7 +208,8 @@ def _tell(
     if gimps:
         print("  GIMP          Restart it and open a picture: Filters ▸ Artistic ▸ Deep Dream…")
     print(f"  Command line  {_typed(link or own.environment.script)} dream PICTURE -o DREAM.png")
-    print("  Later         install.py again brings all up to date; --check, --uninstall.")
+    print("  Later         install.py again brings all up to date; --check, --uninstall;")
+    print("                if something is amiss: dreamlayer doctor")
     if not kritas and not gimps:
         print("\nNo Krita and no GIMP 3 was found: install one of them, then run this again.")
     for hint in places.hints(machine):

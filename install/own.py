@@ -47,6 +47,11 @@ class Own:
         return self.home / discovery.LAUNCHER_FILE
 
     @property
+    def manifest(self) -> Path:
+        """Which hosts have the plug-in, see manifest.py."""
+        return self.home / discovery.MANIFEST_FILE
+
+    @property
     def pip_log(self) -> Path:
         return self.home / "install.log"
 
@@ -58,8 +63,10 @@ class Own:
     @property
     def files(self) -> list[Path]:
         """All files that Dreamlayer keeps here besides the environment."""
-        names = (discovery.DAEMON_FILE, LOCK_FILE, discovery.LOG_FILE)
-        return [self.launcher, self.pip_log, self.sample, *(self.home / name for name in names)]
+        names = (discovery.DAEMON_FILE, LOCK_FILE, discovery.LOG_FILE, discovery.SAID_FILE)
+        older = self.home.glob(f"{discovery.LOG_FILE}.*")
+        own = [self.launcher, self.manifest, self.pip_log, self.sample]
+        return [*own, *(self.home / name for name in names), *older]
 
     @property
     def start_command(self) -> list[str]:

@@ -4,6 +4,8 @@ The environment is made without pip here: it borrows the libraries of the Python
 """
 
 import ast
+import hashlib
+import json
 import os
 import site
 import subprocess
@@ -90,6 +92,13 @@ def test_a_person_installs_dreams_checks_and_uninstalls(person: Path, builds: li
         assert (person / ".local/share/krita/pykrita/dreamlink/_vendor/msgpack").is_dir()
         assert (person / ".config/GIMP/3.0/plug-ins/dreamlayer-gimp").is_dir()
         assert "enable_dreamlayer_krita=true" in (person / ".config/kritarc").read_text()
+        told = json.loads((person / ".local/share/dreamlayer/plugins.json").read_text())["plugins"]
+        assert [plugin["host"] for plugin in told] == ["Krita", "GIMP 3.0"]
+        for plugin in told:
+            assert plugin["version"] == dreamlink.VERSION
+            for name, digest in plugin["files"].items():
+                content = Path(plugin["folder"], name).read_bytes()
+                assert hashlib.sha256(content).hexdigest() == digest
 
         assert run("--dream", "blau grün.png") == 0  # nothing is made anew, nothing overwritten
         assert (person / "blau grün-dream-2.png").is_file()
@@ -118,7 +127,8 @@ def test_a_file_that_others_put_into_dreamlayers_folder_survives(person: Path, c
     theirs = person / ".local/share/dreamlayer/env/notes.txt"
     theirs.parent.mkdir(parents=True)
     theirs.write_text("theirs")
-    (theirs.parents[1] / "daemon.log").write_text("ours")
+    for ours in ("daemon.log", "daemon.log.1", "daemon.err", "plugins.json"):
+        (theirs.parents[1] / ours).write_text("ours")
     assert run("--uninstall") == 0
     assert files(theirs.parents[1]) == {"env/notes.txt": b"theirs"}
     assert str(theirs.parents[1]) in capsys.readouterr().out

@@ -15,6 +15,7 @@ from pathlib import Path
 
 DAEMON_FILE = "daemon.json"
 LAUNCHER_FILE = "launcher.json"
+MANIFEST_FILE = "plugins.json"  # which hosts the installer gave the plug-in
 LOG_FILE = "daemon.log"  # the daemon writes it
 SAID_FILE = "daemon.err"  # what a started daemon prints: only where it comes to no log, or crashes
 

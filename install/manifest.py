@@ -1,0 +1,39 @@
+"""What was put where: a file in Dreamlayer's folder, which `dreamlayer doctor` reads.
+
+Of each host its name, the folder that the plug-in is in, the plug-in's version, the SHA-256 of each
+of its files, and for Krita the settings file that says whether it is enabled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dreamlink import VERSION
+from install.hosts import GIMP_PARTS, KRITA_PARTS, contents
+from install.own import Own
+from install.places import GimpPlace, KritaPlace
+
+
+def write_manifest(own: Own, kritas: Sequence[KritaPlace], gimps: Sequence[GimpPlace]) -> None:
+    """Write down which hosts have the plug-in, and each of its files' SHA-256."""
+    plugins = [
+        _plugin(krita.name, krita.data / "pykrita", KRITA_PARTS) | {"settings": str(krita.settings)}
+        for krita in kritas
+    ]
+    plugins += [_plugin(gimp.name, gimp.profile / "plug-ins", GIMP_PARTS) for gimp in gimps]
+    fresh = own.manifest.with_suffix(".new")
+    fresh.write_text(json.dumps({"plugins": plugins}, indent=1), encoding="utf-8")
+    fresh.replace(own.manifest)
+
+
+def _plugin(host: str, folder: Path, parts: Sequence[str]) -> dict[str, Any]:
+    files = {
+        path: hashlib.sha256(content).hexdigest()
+        for part in parts
+        for path, content in contents(folder / part, folder).items()
+    }
+    return {"host": host, "version": VERSION, "folder": str(folder), "files": files}
