@@ -1,16 +1,14 @@
-"""Who may connect, and that there is one daemon per user."""
+"""That there is one daemon per user, in a folder that is this user's alone, with a fresh token."""
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import time
 
-import zmq
 from filelock import BaseFileLock, FileLock, Timeout
 
+from dreamlayer.server.folder import private
 from dreamlink import discovery
-from dreamlink.client import USER
 
 LOCK_FILE = "daemon.lock"
 PATIENCE = 20.0  # seconds to wait for a daemon that is just starting or stopping
@@ -25,9 +23,10 @@ def claim() -> BaseFileLock:
 
     Raises:
         AlreadyRunning: another daemon holds it.
-        OSError: Dreamlayer's folder can't be written.
+        NotOurs: Dreamlayer's folder belongs to another user.
+        OSError: it can't be written.
     """
-    discovery.home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    private(discovery.home())
     lock = FileLock(discovery.home() / LOCK_FILE)
     end = time.monotonic() + PATIENCE
     while True:
@@ -50,31 +49,3 @@ def claim() -> BaseFileLock:
 def new_token() -> str:
     """The password of this run; whoever can read the discovery file may connect."""
     return secrets.token_urlsafe(32)
-
-
-class Doorkeeper:
-    """Tells libzmq which connections may come in: those that know the token.
-
-    ZAP is ZeroMQ's RFC 27, PLAIN its RFC 24. pyzmq's own authenticator needs an asyncio thread
-    (which on Windows needs tornado) and logs passwords when debugging; this is all that is
-    wanted of it.
-    """
-
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], token: str) -> None:
-        self._expected = (USER.encode(), token.encode())
-        self.socket = context.socket(zmq.REP)
-        self.socket.bind("inproc://zeromq.zap.01")
-
-    def answer(self) -> None:
-        """Answer one question of libzmq's; to be called when `socket` is readable."""
-        version, request, _domain, _address, _identity, mechanism, *given = (
-            self.socket.recv_multipart(zmq.DONTWAIT)
-        )
-        known = mechanism == b"PLAIN" and len(given) == len(self._expected)
-        for word, expected in zip(given, self._expected, strict=False):
-            known &= hmac.compare_digest(word, expected)
-        status = [b"200", b"OK", USER.encode()] if known else [b"400", b"Wrong token", b""]
-        self.socket.send_multipart([version, request, *status, b""])
-
-    def close(self) -> None:
-        self.socket.close(linger=0)

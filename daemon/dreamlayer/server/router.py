@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
-from dreamlayer.server.access import Doorkeeper
+from dreamlayer.server import keys
 from dreamlayer.server.blends import Blender
 from dreamlayer.server.channel import Channel, Outgoing
+from dreamlayer.server.door import LOCAL, Door
 from dreamlayer.server.handlers import Handlers
 from dreamlayer.server.outbox import Outbox, Sent
 from dreamlayer.server.reception import Reception
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PENDING_MAX = 16  # messages that wait in libzmq for, or from, one client
 # Bytes. libzmq reads so much of a message before it knows who sends it, and whether it is one.
 MESSAGE_MAX = HEADER_MAX + PIECE  # somewhat too long ones get an answer
+HANDSHAKE = 5000  # milliseconds until a connection that does not say who it is is closed
 RETRY = 100  # milliseconds until a message that found its client's queue full is tried again
 WARM_UP_AFTER = 1.0  # seconds; see Router.run
 LINGER = 2000  # milliseconds for the last messages to leave
@@ -52,10 +53,12 @@ class Router:
         settings: Settings,
     ) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
-        self._doorkeeper = Doorkeeper(self._context, token)
+        self._door = Door(self._context, token, settings.connections_max, keys.name_of)
         self._socket = self._context.socket(zmq.ROUTER)
+        self._departures = self._door.watch(self._socket)
         self._socket.setsockopt(zmq.PLAIN_SERVER, 1)
-        self._socket.setsockopt(zmq.ZAP_DOMAIN, b"dreamlayer")
+        self._socket.setsockopt(zmq.ZAP_DOMAIN, LOCAL)
+        self._socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # says when a client has gone
         self._socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_MAX)
         self._socket.setsockopt(zmq.SNDHWM, PENDING_MAX)
@@ -67,7 +70,6 @@ class Router:
         self.channel = Channel()
         self._blender = Blender(self.channel.post, log_place, settings.keep_memory * MIB)
         self._worker = Worker(studio_factory, self.channel.post, self._blender, log_place)
-        self._departures = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._descriptors: dict[int, bytes] = {}  # of the peers' connections
         self._outbox = Outbox(self._try_to_send, self._lose)
         self._began = time.monotonic()
@@ -83,18 +85,17 @@ class Router:
         greeted: loading libraries from a cold disk halts all of Python's threads for seconds.
         """
         poller = zmq.Poller()
-        sources = (self._socket, self._doorkeeper.socket, self._departures, self.channel)
+        sources = (self._socket, self._door.asked, self._departures, self.channel)
         for source in sources:
             poller.register(source, zmq.POLLIN)
         stopping = False
         while not (stopping and self._finished()):
             ready = dict(poller.poll(self._patience()))
-            if self._doorkeeper.socket in ready:
-                self._doorkeeper.answer()
+            self._part()
+            if self._door.asked in ready:
+                self._door.answer()
             if self._socket in ready:
                 self._read()
-            if self._departures in ready:
-                self._part()
             self._outbox.send_all(self.channel.drain())
             if self._stop_by is not None and not stopping:
                 stopping = True
@@ -115,9 +116,8 @@ class Router:
         """Send what is left and close; False if the compute thread could not be ended in time."""
         self._outbox.send_all(self.channel.drain())
         self._socket.disable_monitor()
-        self._departures.close(linger=0)
         self._socket.close(linger=LINGER)
-        self._doorkeeper.close()
+        self._door.close()
         self._context.term()
         ended = self._worker.join(0.5) and self._blender.join(0.5)
         self.channel.close()
@@ -147,13 +147,14 @@ class Router:
                 return
             if not self._reception.knows(peer.bytes):
                 self._part()  # whose number this connection may have got
-                self._descriptors[int(peer.get(zmq.SRCFD))] = peer.bytes
+                descriptor = int(peer.get(zmq.SRCFD))
+                self._descriptors[descriptor] = peer.bytes
+                self._door.spoke(descriptor)
             self._reception.take(peer.bytes, [frame.buffer for frame in message])
 
     def _part(self) -> None:
         """Drop the dreams of clients that have gone."""
-        while self._departures.poll(0):
-            descriptor = int(recv_monitor_message(self._departures)["value"])
+        for descriptor in self._door.departed():
             peer = self._descriptors.pop(descriptor, None)
             if peer is not None:
                 self._reception.forget(peer)
