@@ -89,7 +89,7 @@ def requests(draw: st.DrawFn) -> tuple[DreamRequest, list[bytes]]:
         preview=draw(st.integers(0, 4096)),
         gain=draw(st.booleans()),
         device=draw(st.sampled_from(["auto", "cpu", "cuda:1"])),
-        **draw(st.sampled_from([{}, {"quick": True}, {"keep": True}])),
+        **draw(st.sampled_from([{}, {"quick": True, "reduced": 2.5}, {"keep": True}])),
     )
     frames = [bytes(picture.nbytes)]
     if mask:
@@ -137,6 +137,10 @@ def header(**change: Any) -> dict[str, Any]:
         ({"quick": 1}, MessageError),
         ({"keep": None}, MessageError),
         ({"quick": True, "keep": True}, MessageError),
+        ({"reduced": 2.0}, MessageError),  # but for a quick one
+        ({"quick": True, "reduced": 0.5}, MessageError),
+        ({"quick": True, "reduced": float("nan")}, MessageError),
+        ({"quick": True, "reduced": "2"}, MessageError),
         ({"keep": True, "id": "x" * 15}, MessageError),
     ],
 )

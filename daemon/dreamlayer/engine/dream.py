@@ -7,7 +7,7 @@ resized from the source itself, so it stays as sharp as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,6 +71,7 @@ def dream(
     *,
     mask: Tensor | None = None,
     guide: Tensor | None = None,
+    sizes: Sequence[tuple[int, int]] | None = None,
 ) -> Generator[Progress, None, Dreamt]:
     """Dream into a picture.
 
@@ -82,6 +83,7 @@ def dream(
         mask: (1, 1, h, w) of the window, 0..1; where it is 0 nothing is dreamed, and steps are
             measured where it is not.
         guide: (1, 3, h, w), R, G, B in 0..1, for expressions that need one.
+        sizes: (h, w) of the whole picture in each octave, coarse to fine; None: the recipe's.
 
     Yields:
         Progress after every tile; closing the generator there stops the dream.
@@ -93,7 +95,7 @@ def dream(
     _check_size(size, network)
     random = torch.Generator().manual_seed(recipe.seed)
     objective = bind(recipe.expression(), network, guide)
-    sizes = octaves.sizes(
+    sizes = sizes or octaves.sizes(
         *size, recipe.octaves, recipe.octave_scale, network.minimum, recipe.supersample
     )
     if recipe.start == "picture":
@@ -125,13 +127,15 @@ class _Octaves:
     def size(self) -> tuple[int, int]:
         return self.source.shape[-2], self.source.shape[-1]
 
-    def work(self, sizes: list[tuple[int, int]]) -> float:
+    def work(self, sizes: Sequence[tuple[int, int]]) -> float:
         """The pixels of all gradients."""
         samples = self.recipe.noise_samples if self.recipe.noise > 0 else 1
         areas = sum(scaled(self.window, self.size, size).area for size in sizes)
         return float(areas * self.recipe.steps * samples)
 
-    def run(self, sizes: list[tuple[int, int]], begin: float) -> Generator[Progress, None, Tensor]:
+    def run(
+        self, sizes: Sequence[tuple[int, int]], begin: float
+    ) -> Generator[Progress, None, Tensor]:
         """Dream at each size; returns the window's detail at the source's own size.
 
         Progress goes from `begin` to 1.

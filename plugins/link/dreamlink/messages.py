@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .picture import Edges, Picture, PictureError, Region, region_of
+from .picture import MAX_SIDE, Edges, Picture, PictureError, Region, region_of
 from .recipe import Recipe
 
 try:  # the installer puts msgpack's pure-Python files beside the plug-ins' copy of this package
@@ -82,6 +82,8 @@ class DreamRequest:
         device: "auto", "cpu", "cuda", "mps" or e.g. "cuda:1".
         quick: a look ahead on a reduced picture: it goes before dreams that are not quick, its
             previews get better until it is done, and a newer one of the same client replaces it.
+        reduced: how many times smaller the picture of a quick dream is than the one that the whole
+            dream would have: what is dreamed then is as large beside the picture's things.
         keep: the dream survives its client, who may come back with its id and fetch it.
     """
 
@@ -96,6 +98,7 @@ class DreamRequest:
     gain: bool = False
     device: str = "auto"
     quick: bool = False
+    reduced: float = 1.0
     keep: bool = False
     id: str = field(default_factory=new_id)
 
@@ -114,6 +117,7 @@ class DreamRequest:
             "gain": self.gain,
             "device": self.device,
             "quick": self.quick,
+            "reduced": float(self.reduced),
             "keep": self.keep,
         }
 
@@ -155,6 +159,7 @@ class DreamRequest:
             gain=_typed(header, "gain", bool, False),
             device=_typed(header, "device", str, "auto"),
             quick=_typed(header, "quick", bool, False),
+            reduced=_typed(header, "reduced", float, 1.0),
             keep=_typed(header, "keep", bool, False),
             id=_typed(header, "id", str, ""),
         )
@@ -170,6 +175,11 @@ class DreamRequest:
             raise MessageError(
                 f"A quick dream has a picture of at most {QUICK_MAX} pixels on each side, not"
                 f" {self.picture.width} × {self.picture.height}: reduce it."
+            )
+        if not 1.0 <= self.reduced <= MAX_SIDE or (self.reduced > 1.0 and not self.quick):
+            raise MessageError(
+                f"Only a quick dream's picture is reduced, 1 to {MAX_SIDE} times, not"
+                f" {self.reduced!r:.40}."
             )
         if self.keep and len(self.id) < KEPT_ID_MIN:
             raise MessageError(
