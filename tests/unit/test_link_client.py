@@ -163,7 +163,8 @@ def test_a_dream_runs_from_waiting_to_done(dream: Dream, sent: Sent) -> None:
     assert dream.receive(progress, [])
     assert (dream.state, dream.fraction) == (State.RUNNING, 0.5)
     assert dream.text == "Octave 2 of 4, step 3 of 10, about 12 s left"
-    assert dream.receive({"op": "done", "id": name, "seed": 3}, [bytearray(b"x" * 36)])
+    done = {"op": "done", "id": name, "seconds": 1.5, "seed": 3, "recipe": {"seed": 3}}
+    assert dream.receive(done, [bytearray(b"x" * 36)])
     assert (dream.over, dream.state, dream.pixels) == (True, State.DONE, bytearray(b"x" * 36))
     assert dream.report["seed"] == 3
     assert not dream.receive({"op": "cancelled", "id": name}, [])
@@ -178,7 +179,8 @@ def test_a_dream_takes_only_its_own_messages(dream: Dream) -> None:
 
 @pytest.mark.parametrize("frames", [[], [bytearray(35)], [bytearray(36), bytearray(1)]])
 def test_pixels_that_do_not_fit_fail_the_dream(dream: Dream, frames: list[bytearray]) -> None:
-    dream.receive({"op": "done", "id": dream.request.id}, frames)
+    done = {"op": "done", "id": dream.request.id, "seconds": 1.5, "recipe": {}}
+    dream.receive(done, frames)
     assert dream.state is State.FAILED
     assert dream.pixels is None
     assert "nothing was changed" in dream.text
@@ -201,14 +203,54 @@ def test_an_error_is_told_in_the_daemons_words(dream: Dream) -> None:
     assert (dream.state, dream.text) == (State.FAILED, "There is no layer 99.")
 
 
-def test_only_previews_that_fit_their_layout_are_taken(dream: Dream) -> None:
+def test_a_preview_that_fits_its_layout_is_taken(dream: Dream) -> None:
     header = {"op": "progress", "id": dream.request.id, "fraction": 0.1}
     layout = Picture(2, 1, "U8", "RGB")
-    dream.receive({**header, "preview": layout.to_dict()}, [bytearray(5)])
-    dream.receive({**header, "preview": {"width": 0}}, [bytearray(6)])
-    assert dream.preview is None
     dream.receive({**header, "preview": layout.to_dict()}, [bytearray(6)])
     assert dream.preview == (layout, bytearray(6))
+
+
+PREVIEW = {"width": 2, "height": 1, "depth": "U8", "order": "RGB"}
+PROGRESS = {"op": "progress", "fraction": 0.1}
+DONE = {"op": "done", "seconds": 1.0, "recipe": {}}
+
+
+@pytest.mark.parametrize(
+    ("header", "frames", "named"),
+    [
+        ({"op": "dreamt"}, [], "dreamt"),
+        ({"op": "queued"}, [], "ahead"),
+        ({"op": "queued", "ahead": -1}, [], "ahead"),
+        ({"op": "progress"}, [], "fraction"),
+        ({"op": "progress", "fraction": float("nan")}, [], "fraction"),
+        ({"op": "progress", "fraction": 1.01}, [], "more than all"),
+        ({**PROGRESS, "text": 7}, [], "text"),
+        ({**PROGRESS, "octave": 1, "octaves": 2, "step": 0, "steps": 3}, [], "step"),
+        ({**PROGRESS, "remaining": float("inf")}, [], "remaining"),
+        ({**PROGRESS, "remaining": "soon"}, [], "remaining"),
+        (PROGRESS, [bytearray(6)], "picture"),
+        ({**PROGRESS, "preview": {"width": 0}}, [bytearray(6)], "height"),
+        ({**PROGRESS, "preview": PREVIEW}, [bytearray(5)], "preview"),
+        ({**PROGRESS, "preview": PREVIEW}, [], "preview"),
+        ({"op": "done", "recipe": {}}, [bytearray(36)], "seconds"),
+        ({"op": "done", "seconds": 1.0}, [bytearray(36)], "recipe"),
+        ({**DONE, "recipe": {"octaves": 99}}, [bytearray(36)], "octaves"),
+        ({**DONE, "device": 1}, [bytearray(36)], "device"),
+        ({**DONE, "seed": 0.5}, [bytearray(36)], "seed"),
+        ({**DONE, "gain": "much"}, [bytearray(36)], "gain"),
+        ({"op": "error"}, [], "text"),
+        ({"op": "error", "text": " "}, [], "text"),
+    ],
+)
+def test_an_answer_that_makes_no_sense_fails_the_dream_and_nothing_else(
+    dream: Dream, header: dict[str, Any], frames: list[bytearray], named: str
+) -> None:
+    assert dream.receive({**header, "id": dream.request.id}, frames)
+    assert dream.state is State.FAILED
+    assert "makes no sense" in dream.text
+    assert named in dream.text
+    assert "nothing was changed" in dream.text
+    assert dream.pixels is None
 
 
 def test_progress_is_told_as_far_as_it_is_known() -> None:

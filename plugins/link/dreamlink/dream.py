@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Protocol
 
+from .answers import check
 from .errors import shortened
-from .messages import BlendRequest, DreamRequest, Frame, Header
-from .picture import Picture, PictureError
+from .messages import BlendRequest, DreamRequest, Frame, Header, MessageError
+from .picture import Picture
 from .recipe import Recipe
 
 TARGET_LENGTH = 40  # letters of what is amplified that a layer's name shows
@@ -62,6 +63,11 @@ class Asked:
         if header.get("id") != self._id or self.over:
             return False
         op = header["op"]
+        try:
+            check(header, frames)
+        except MessageError as error:
+            self.fail(str(error))
+            return True
         if op == "queued":
             self.text = _waiting(header.get("ahead"))
         elif op == "progress":
@@ -71,7 +77,7 @@ class Asked:
         elif op == "cancelled":
             self.state, self.text = State.CANCELLED, "Cancelled."
         elif op == "error":
-            self.fail(str(header.get("text", "The daemon failed without saying why.")))
+            self.fail(header["text"])
         return True
 
     def fail(self, reason: str) -> None:
@@ -127,12 +133,7 @@ class Dream(Asked):
         if not self._cancelling:
             self.text = progress_text(header)
         if frames:
-            try:
-                layout = Picture.of(header.get("preview"))
-            except PictureError:
-                return
-            if layout.nbytes == len(frames[0]):
-                self.preview = (layout, frames[0])
+            self.preview = (Picture.of(header["preview"]), frames[0])
 
 
 class Blend(Asked):
