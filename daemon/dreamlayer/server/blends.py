@@ -67,6 +67,12 @@ class Blender:
             self._queue.append((peer, request))
             self._changed.notify()
 
+    def attach(self, peer: bytes, dream_id: str) -> None:
+        """Let a dream belong to `peer` from now on, whose client came back."""
+        with self._changed:
+            for key in [key for key in self._kept if key[1] == dream_id]:
+                self._kept[peer, dream_id] = self._kept.pop(key)
+
     def forget(self, peer: bytes) -> None:
         """Forget the dreams of a peer that went away."""
         with self._changed:

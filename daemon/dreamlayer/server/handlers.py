@@ -13,9 +13,18 @@ from dreamlayer.models import zoo
 from dreamlayer.server.blends import Blender
 from dreamlayer.server.channel import Outgoing
 from dreamlayer.server.jobs import Job
-from dreamlayer.server.worker import Worker
+from dreamlayer.server.results import LOST, Results
+from dreamlayer.server.schedule import Question, Schedule
+from dreamlayer.server.worker import WARM_UP, Worker
 from dreamlink import VERSION
-from dreamlink.messages import BlendRequest, DreamRequest, Frame, Header, MessageError
+from dreamlink.messages import (
+    KEPT_ID_MIN,
+    BlendRequest,
+    DreamRequest,
+    Frame,
+    Header,
+    MessageError,
+)
 
 
 class Handlers:
@@ -25,14 +34,25 @@ class Handlers:
         stopping: whether new dreams are refused.
     """
 
-    def __init__(self, send: Callable[[Outgoing], None], worker: Worker, blender: Blender) -> None:
+    def __init__(
+        self,
+        send: Callable[[Outgoing], None],
+        schedule: Schedule,
+        worker: Worker,
+        results: Results,
+        blender: Blender,
+    ) -> None:
         self.stopping = False
         self._send = send
+        self._schedule = schedule
         self._worker = worker
+        self._results = results
         self._blender = blender
         self._began = time.monotonic()
         self._requests: dict[str, Callable[[bytes, Header, Sequence[Frame]], None]] = {
             "dream": self._dream,
+            "fetch": self._fetch,
+            "received": self._received,
             "blend": self._blend,
             "cancel": self._cancel,
             "status": self._status,
@@ -57,14 +77,36 @@ class Handlers:
         if self.stopping:
             raise MessageError("The Dreamlayer daemon is stopping; dream again in a moment.")
         request = DreamRequest.of(header, frames)
-        ahead = self._worker.submit(Job(peer, request, frames))
+        if request.keep:
+            self._results.reserve(request)
+        try:
+            ahead = self._schedule.submit(Job(peer, request, frames))
+        except MessageError:
+            self._results.release(request.id)
+            raise
         self._send(Outgoing(peer, {"op": "queued", "id": request.id, "ahead": ahead}))
+        if self._worker.loading:
+            warm_up = {"op": "progress", "id": request.id, "fraction": 0.0, "text": WARM_UP}
+            self._send(Outgoing(peer, warm_up))
+
+    def _fetch(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
+        """A client has come back for a dream: it goes on, or its result is sent."""
+        dream_id = header["id"]
+        if len(dream_id) >= KEPT_ID_MIN and (  # a shorter one can be guessed
+            self._schedule.attach(peer, dream_id) or self._results.fetch(peer, dream_id)
+        ):
+            self._blender.attach(peer, dream_id)
+            return
+        self._send(Outgoing(peer, {"op": "error", "id": dream_id, "text": LOST, "lost": True}))
+
+    def _received(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
+        self._results.received(peer, header["id"])
 
     def _blend(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
         self._blender.submit(peer, BlendRequest.read(header))
 
     def _cancel(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
-        self._worker.cancel(peer, header["id"])
+        self._schedule.cancel(peer, header["id"])
 
     def _status(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
         answer = {
@@ -74,7 +116,8 @@ class Handlers:
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self._began, 1),
         }
-        answer |= {**self._worker.status(), "kept": self._blender.count}
+        answer |= {**self._worker.status(), **self._schedule.status(), **self._results.status()}
+        answer["kept"] = self._blender.count
         self._send(Outgoing(peer, answer))
 
     def _models(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
@@ -93,4 +136,4 @@ class Handlers:
         model = header.get("model")
         if not isinstance(model, str):
             raise MessageError("Say of which model the layers are wanted.")
-        self._worker.ask_layers(peer, header["id"], model)
+        self._schedule.ask(Question(peer, header["id"], model))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.1  # seconds between two messages
 PREVIEW_INTERVAL = 1 / 3  # seconds between two previews …
-PREVIEW_SHARE = 0.1  # … and no more of the time than this is spent on making them
+PREVIEW_SHARE = 0.1  # … and no more of the time is spent on making them
 GUESS_AFTER = 1.0  # seconds of work after which the remaining time can be told
 
 Send = Callable[[Header, Sequence[Frame]], None]
@@ -23,9 +23,14 @@ class Reporter:
     """Turns the studio's progress at every tile into the client's progress messages."""
 
     def __init__(
-        self, request: DreamRequest, send: Send, clock: Callable[[], float] = time.monotonic
+        self,
+        request: DreamRequest,
+        send: Send,
+        clock: Callable[[], float] = time.monotonic,
+        preview_share: float = PREVIEW_SHARE,
     ) -> None:
         self._request = request
+        self._preview_share = preview_share
         self._send = send
         self._clock = clock
         self._text: str | None = None
@@ -70,10 +75,12 @@ class Reporter:
         return round(spent * (1 - fraction) / worked, 1)
 
     def _preview(self, progress: Progress, now: float, header: Header) -> list[Frame]:
-        if not self._request.preview or progress.preview is None or now < self._next_preview:
+        wanted = self._request.preview and self._preview_share and progress.preview
+        if not wanted or now < self._next_preview:
             return []
+        assert progress.preview is not None
         layout, pixels = progress.preview(self._request.preview)
         cost = self._clock() - now
-        self._next_preview = now + max(PREVIEW_INTERVAL, cost / PREVIEW_SHARE)
+        self._next_preview = now + max(PREVIEW_INTERVAL, cost / self._preview_share)
         header["preview"] = layout.to_dict()
         return [pixels]

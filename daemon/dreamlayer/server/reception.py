@@ -42,11 +42,11 @@ class Reception:
     Args:
         send: sends an answer.
         desk: answers the requests of greeted connections.
-        stop: ends the daemon.
+        stop: ends the daemon; True: when it has finished its dreams.
     """
 
     def __init__(
-        self, send: Callable[[Outgoing], None], desk: Desk, stop: Callable[[], None]
+        self, send: Callable[[Outgoing], None], desk: Desk, stop: Callable[[bool], None]
     ) -> None:
         self._send = send
         self._desk = desk
@@ -118,7 +118,7 @@ class Reception:
         elif op == "stop":  # also from another version, which wants to be served by its own daemon
             log.info("asked to stop")
             self._send(Outgoing(peer, {"op": "stopping", "id": header["id"]}))
-            self._stop()
+            self._stop(header.get("finish") is True)
         elif not self._greeted[peer]:
             raise MessageError(f"This daemon speaks protocol {PROTOCOL}, version {VERSION}.")
         elif lengths:

@@ -13,14 +13,19 @@ from typing import TYPE_CHECKING
 import zmq
 
 from dreamlayer.server import keys
+from dreamlayer.server.absent import Absent
 from dreamlayer.server.blends import Blender
 from dreamlayer.server.channel import Channel, Outgoing
+from dreamlayer.server.clock import AwakeClock
 from dreamlayer.server.door import LOCAL, Door
 from dreamlayer.server.handlers import Handlers
 from dreamlayer.server.outbox import Outbox, Sent
 from dreamlayer.server.reception import Reception
+from dreamlayer.server.results import Results
+from dreamlayer.server.schedule import Schedule
 from dreamlayer.server.settings import MIB, Settings
 from dreamlayer.server.worker import Worker
+from dreamlink import discovery
 from dreamlink.messages import HEADER_MAX, pack
 from dreamlink.pieces import PIECE
 
@@ -32,6 +37,7 @@ PENDING_MAX = 16  # messages that wait in libzmq for, or from, one client
 MESSAGE_MAX = HEADER_MAX + PIECE  # somewhat too long ones get an answer
 HANDSHAKE = 5000  # milliseconds until a connection that does not say who it is is closed
 RETRY = 100  # milliseconds until a message that found its client's queue full is tried again
+TICK = 500  # milliseconds between two looks at what is due
 WARM_UP_AFTER = 1.0  # seconds; see Router.run
 LINGER = 2000  # milliseconds for the last messages to leave
 READ_AT_ONCE = 100  # messages
@@ -69,13 +75,22 @@ class Router:
         self.endpoint = f"tcp://127.0.0.1:{port}"
         self.channel = Channel()
         self._blender = Blender(self.channel.post, log_place, settings.keep_memory * MIB)
-        self._worker = Worker(studio_factory, self.channel.post, self._blender, log_place)
+        self._results = Results(self.channel.post, discovery.home(), settings)
+        self._schedule = Schedule(self.channel.post, self._results, settings)
+        self._worker = Worker(
+            studio_factory, self._schedule, self.channel.post, self._blender, log_place, settings
+        )
         self._descriptors: dict[int, bytes] = {}  # of the peers' connections
         self._outbox = Outbox(self._try_to_send, self._lose)
+        self._absent = Absent(settings.grace)
+        self._clock = AwakeClock()
         self._began = time.monotonic()
+        self._finish_by: float | None = None
         self._stop_by: float | None = None
-        self._stop_within = settings.stop_within
-        self._handlers = Handlers(self._outbox.send, self._worker, self._blender)
+        self._settings = settings
+        self._handlers = Handlers(
+            self._outbox.send, self._schedule, self._worker, self._results, self._blender
+        )
         self._reception = Reception(self._outbox.send, self._handlers, self.stop)
 
     def run(self, on_stop: Callable[[], None]) -> None:
@@ -88,8 +103,8 @@ class Router:
         sources = (self._socket, self._door.asked, self._departures, self.channel)
         for source in sources:
             poller.register(source, zmq.POLLIN)
-        stopping = False
-        while not (stopping and self._finished()):
+        ending = False
+        while not (ending and self._ended()):
             ready = dict(poller.poll(self._patience()))
             self._part()
             if self._door.asked in ready:
@@ -97,35 +112,59 @@ class Router:
             if self._socket in ready:
                 self._read()
             self._outbox.send_all(self.channel.drain())
-            if self._stop_by is not None and not stopping:
-                stopping = True
-                self._worker.end()
+            self._let_time_pass()
+            if self._stop_by is not None and not ending:
+                ending = True
+                self._schedule.end()
                 self._blender.end()
                 on_stop()
             if self._warm_up_due():
                 self._worker.start()
 
-    def stop(self) -> None:
-        """Cancel all dreams and leave the loop soon; safe to call from a signal handler."""
-        if self._stop_by is None:
-            self._stop_by = time.monotonic() + self._stop_within
-            self._handlers.stopping = True
-            self.channel.wake()
+    def stop(self, finish: bool = False) -> None:
+        """Leave the loop soon; safe to call from a signal handler.
+
+        `finish`: when the dreams under way are done, if they are in time; else they are cancelled.
+        """
+        now = time.monotonic()
+        self._handlers.stopping = True
+        if not finish:
+            self._stop_by = self._stop_by or now + self._settings.stop_within
+        elif self._finish_by is None:
+            self._finish_by = now + self._settings.finish_within
+        self.channel.wake()
 
     def close(self) -> bool:
         """Send what is left and close; False if the compute thread could not be ended in time."""
         self._outbox.send_all(self.channel.drain())
         self._socket.disable_monitor()
-        self._socket.close(linger=LINGER)
+        left = (self._stop_by or 0.0) - time.monotonic()
+        self._socket.close(linger=max(LINGER, int(left * 1000)))
         self._door.close()
         self._context.term()
         ended = self._worker.join(0.5) and self._blender.join(0.5)
+        self._results.close()
         self.channel.close()
         return ended
 
-    def _finished(self) -> bool:
-        """Whether the last dream is answered, or has taken too long to stop."""
-        return not self._worker.busy or time.monotonic() > (self._stop_by or 0.0)
+    def _ended(self) -> bool:
+        """Whether all dreams are answered and the answers have left, or it has taken too long."""
+        answered = not self._schedule.busy and not self._outbox.waiting
+        return answered or time.monotonic() > (self._stop_by or 0.0)
+
+    def _let_time_pass(self) -> None:
+        """Do what is due."""
+        now = self._clock.tick()
+        for peer in self._absent.given_up(now):
+            self._schedule.give_up(peer)
+            self._results.given_up(peer)
+            self._blender.forget(peer)
+        self._schedule.expire(now)
+        self._results.expire(now)
+        if self._finish_by is not None and (
+            not self._schedule.busy or time.monotonic() > self._finish_by
+        ):
+            self.stop()
 
     def _warm_up_due(self) -> bool:
         return self._reception.anybody or time.monotonic() > self._began + WARM_UP_AFTER
@@ -134,7 +173,9 @@ class Router:
         """Milliseconds until something is due even if nothing happens; None: nothing is."""
         if self._outbox.waiting or self._stop_by is not None:
             return RETRY
-        return None if self._warm_up_due() else int(WARM_UP_AFTER * 1000)
+        if self._absent or self._schedule.busy or self._results.waiting or not self._warm_up_due():
+            return TICK
+        return None
 
     # In.
 
@@ -153,13 +194,11 @@ class Router:
             self._reception.take(peer.bytes, [frame.buffer for frame in message])
 
     def _part(self) -> None:
-        """Drop the dreams of clients that have gone."""
+        """Notice clients that have gone."""
         for descriptor in self._door.departed():
             peer = self._descriptors.pop(descriptor, None)
             if peer is not None:
-                self._reception.forget(peer)
-                self._worker.forget(peer)
-                self._blender.forget(peer)
+                self._lose(peer)
 
     # Out.
 
@@ -176,7 +215,7 @@ class Router:
         return Sent.GONE
 
     def _lose(self, peer: bytes) -> None:
-        """Drop what is under way for a client that is no longer there."""
+        """A client is no longer there; it has some time to come back."""
         self._reception.forget(peer)
-        self._worker.forget(peer)
-        self._blender.forget(peer)
+        if self._absent.add(peer, self._clock.tick()):
+            self._results.vanished(peer)

@@ -84,11 +84,15 @@ class Settings:
         DAY, "Age of results", "How long a finished dream waits until it is fetched. 0: for ever."
     )
     grace: float = _seconds(
-        10.0, "Grace", "How long a dream goes on whose program has vanished.", high=DAY
+        5.0, "Grace", "How long a dream goes on whose program has vanished.", high=DAY
     )
     stop_within: float = _seconds(
         10.0, "Stop within", "How long the daemon waits for the work at hand when it stops.", 3600.0
     )
+    finish_within: float = _seconds(
+        600.0, "Finish within", "How long the daemon goes on with its dreams when it is asked to"
+        " finish them before it stops.", DAY
+    )  # fmt: skip
     idle_unload: float = _seconds(
         300.0, "Idle", "How long a network that nobody uses stays in the graphics card's memory."
         " 0: for ever.",
@@ -107,6 +111,10 @@ class Settings:
     preview_share: float = _row(
         10.0, "Previews", "Which part of the time may be spent on a running dream's previews.",
         minimum=0.0, maximum=100.0, unit="%",
+    )  # fmt: skip
+    quick_share: float = _row(
+        75.0, "Quick looks", "Which part of the time quick looks may take while dreams that are not"
+        " quick are under way.", minimum=1.0, maximum=99.0, unit="%",
     )  # fmt: skip
     log_size: int = _mebibytes(4, "Log", "How long the log grows until a new one is begun.", low=1)
     log_files: int = _count(3, "Old logs", "How many older logs are kept.", 100, low=0)
