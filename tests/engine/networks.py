@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from dreamlayer.models import geometry, zoo
-from dreamlayer.models.passes import AutogradPass, Pass
+from dreamlayer.models.passes import AutogradPass, Box, Pass
 
 
 class SmallNetwork:
@@ -37,8 +39,8 @@ class SmallNetwork:
         self.seen.append((x.shape[-2], x.shape[-1]))
         return self._maps(x)
 
-    def run(self, x: Tensor) -> Pass:
-        return AutogradPass(self, x)
+    def run(self, x: Tensor, wanted: Sequence[Box] | None = None, keep: Box | None = None) -> Pass:
+        return AutogradPass(self, x, wanted, keep)
 
     def _maps(self, x: Tensor) -> tuple[Tensor, ...]:
         found = {}

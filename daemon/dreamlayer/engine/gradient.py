@@ -28,6 +28,7 @@ from dreamlayer.engine.canvas import Canvas
 from dreamlayer.engine.layout import Cut, Layout
 from dreamlayer.engine.objectives import Objective
 from dreamlayer.engine.tiles import Window
+from dreamlayer.models.passes import cut_out
 
 FIRST_PASS = 1 / 3  # of the work; a pass without gradient costs about half of one with it
 
@@ -96,7 +97,7 @@ class TiledObjective:
                 for cells in layout.parts(k, self.side) if objective.terms else ():
                     crop = layout.crop({k: cells})
                     found = self.network(self.canvas.take(picture, crop))[k]
-                    own = {k: layout.own(k, cells, crop, found)}
+                    own = {k: cut_out(found, layout.within(k, cells, crop))}
                     total += float(objective.total(own, {k: layout.place(k, cells)}, 1))
         return total
 
@@ -106,19 +107,21 @@ class TiledObjective:
         layout = self.layout
         cells = dict(enumerate(layout.seeing(block)))
         crop = layout.crop(cells)
-        found = self.network.run(self.canvas.take(picture, crop))
+        own = self.canvas.place(block)
+        own = Window(own.rows.common(crop.rows), own.columns.common(crop.columns))
+        keep = Window(own.rows.moved(-crop.rows.start), own.columns.moved(-crop.columns.start))
+        wanted = [layout.within(k, window, crop) for k, window in cells.items()]
+        found = self.network.run(self.canvas.take(picture, crop), wanted, keep)
         per = layout.counted[0].area
         with torch.enable_grad():
-            maps = [cells.detach().requires_grad_(True) for cells in found.maps]
-            own = {k: layout.own(k, window, crop, maps[k]) for k, window in cells.items()}
+            maps = [found_cells.detach().requires_grad_(True) for found_cells in found.maps]
             places = {k: layout.place(k, window) for k, window in cells.items()}
-            slopes = torch.autograd.grad(
-                objective.total(own, places, per), maps, materialize_grads=True
-            )
+            value = objective.total(dict(enumerate(maps)), places, per)
+            slopes = torch.autograd.grad(value, maps, materialize_grads=True)
         slope = found.pull_back(slopes)
         rows = block.rows.slice(self.window.rows.start)
         columns = block.columns.slice(self.window.columns.start)
-        self.canvas.add(total[..., rows, columns], block, crop, slope / per)
+        self.canvas.add(total[..., rows, columns], block, own, slope / per)
 
     def _assemble(
         self, picture: Tensor, numbers: Collection[int], maps: dict[int, Tensor]
@@ -135,7 +138,7 @@ class TiledObjective:
                 found = self.network(self.canvas.take(picture, crop))
             for k, window in cells.items():
                 counted = layout.counted[k]
-                own = layout.own(k, window, crop, found[k])
+                own = cut_out(found[k], layout.within(k, window, crop))
                 if k not in maps:
                     size = (counted.rows.length, counted.columns.length)
                     maps[k] = own.new_zeros(1, own.shape[1], *size)

@@ -12,7 +12,7 @@ from torch import Tensor
 from dreamlayer.engine.canvas import Canvas
 from dreamlayer.engine.objectives import Place
 from dreamlayer.engine.tiles import Span, Window, divided, seeing, seen, whole, widened
-from dreamlayer.models.passes import Pass
+from dreamlayer.models.passes import Box, Pass
 
 LEAST_CELLS = 32  # a crop's side; for smaller maps torch adds up a convolution in another order
 
@@ -38,7 +38,9 @@ class Cut(Protocol):
 
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]: ...
 
-    def run(self, x: Tensor) -> Pass: ...
+    def run(
+        self, x: Tensor, wanted: Sequence[Box] | None = None, keep: Box | None = None
+    ) -> Pass: ...
 
     def grids(self, height: int, width: int) -> tuple[tuple[int, int], ...]: ...
 
@@ -91,11 +93,11 @@ class Layout:
         rows, columns = (self._crop(cells, axis) for axis in (0, 1))
         return Window(rows, columns)
 
-    def own(self, number: int, cells: Window, crop: Window, found: Tensor) -> Tensor:
-        """The cells `cells` out of `found`, the map of a crop."""
+    def within(self, number: int, cells: Window, crop: Window) -> Window:
+        """Where `cells` of a map lie in the map of a crop."""
         stride = self.network.maps[number].stride
-        rows = cells.rows.slice(crop.rows.start // stride)
-        return found[..., rows, cells.columns.slice(crop.columns.start // stride)]
+        rows, columns = crop.rows.start // stride, crop.columns.start // stride
+        return Window(cells.rows.moved(-rows), cells.columns.moved(-columns))
 
     def place(self, number: int, cells: Window) -> Place:
         return Place(cells, self.counted[number], lambda x, y: self._focus(number, x, y))

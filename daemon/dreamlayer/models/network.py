@@ -13,7 +13,7 @@ from dreamlayer.models import zoo
 from dreamlayer.models.anatomy import CLASS, average_pooling
 from dreamlayer.models.convolution import make_reproducible
 from dreamlayer.models.layers import LayerInfo, UnknownLayer, describe, resolve_layer
-from dreamlayer.models.passes import AutogradPass, Pass
+from dreamlayer.models.passes import AutogradPass, Box, Pass
 from dreamlayer.models.preprocessing import Preprocessing
 
 __all__ = ["CLASS", "LayerInfo", "Network", "UnknownLayer", "cut", "describe", "resolve_layer"]
@@ -60,9 +60,15 @@ class Network:
         """Return one map (1, C, h, w) a layer of the picture `x` (1, 3, H, W), R, G, B in 0..1."""
         return self.module(x.contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]
 
-    def run(self, x: Tensor) -> Pass:
-        """Return the same maps with what it takes to pull a gradient back from them to `x`."""
-        return AutogradPass(self, x)
+    def run(self, x: Tensor, wanted: Sequence[Box] | None = None, keep: Box | None = None) -> Pass:
+        """Return the maps of `x` with what it takes to pull a gradient back from them.
+
+        Args:
+            x: (1, 3, H, W), as for a call.
+            wanted: the cells of each map that matter; all if not given.
+            keep: the pixels whose gradient matters; all if not given.
+        """
+        return AutogradPass(self, x, wanted, keep)
 
     def grids(self, height: int, width: int) -> tuple[tuple[int, int], ...]:
         """Return the number of cells (h, w) of each map of a picture, without computing it.
