@@ -8,7 +8,7 @@ import os
 import sys
 import textwrap
 
-from dreamlayer import dream_command, models_command, settings_command
+from dreamlayer import doctor_command, dream_command, models_command, settings_command
 from dreamlayer.talk import CommandError, ask
 from dreamlink import VERSION
 
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser(name, help=text, description=text).set_defaults(run=run)
     models_command.add(commands)
     settings_command.add(commands)
+    doctor_command.add(commands)
     return parser
 
 

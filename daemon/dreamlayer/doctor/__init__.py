@@ -1,0 +1,1 @@
+"""What `dreamlayer doctor` looks at, a file for each room; nothing is changed by looking."""

@@ -1,0 +1,112 @@
+"""Python, the libraries, memory, the device and how the network is computed on it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from dreamlayer.doctor.findings import Finding, ok, warning, wrong
+
+AGAIN = "Run install.py again."
+PINNED = re.compile(r"([\w.-]+)==([\w.]+)$")  # a requirement that holds for every Python
+GB = 1e9
+MEMORY_WANTED = 1.0 * GB  # free; a dream takes some 300 MB beside its picture
+CARD_MEMORY_WANTED = 1.0 * GB
+
+
+def look() -> Iterator[Finding]:
+    yield _python()
+    yield _libraries()
+    yield _memory()
+    yield from _device()
+    yield _network()
+
+
+def _python() -> Finding:
+    bits = 64 if sys.maxsize > 2**32 else 32
+    text = f"Python {platform.python_version()}, {bits} bit, on {platform.platform(terse=True)}"
+    if bits == 32:
+        return wrong(text, "PyTorch needs a 64-bit Python: install one and run install.py with it.")
+    return ok(text)
+
+
+def _libraries() -> Finding:
+    """Whether what is installed is what the project asks for."""
+    try:
+        required = importlib.metadata.requires("dreamlayer") or []
+    except importlib.metadata.PackageNotFoundError:
+        return wrong("Dreamlayer's package is not installed in this Python.", AGAIN)
+    found, differing = [], []
+    for name, wanted in (match.groups() for match in map(PINNED.match, required) if match):
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            version = "missing"
+        found.append(f"{name} {version}")
+        if version.partition("+")[0] != wanted:
+            differing.append(f"{name} {version} (made for {wanted})")
+    if differing:
+        return wrong(f"Libraries: {', '.join(differing)}", f"{AGAIN} It fetches the right ones.")
+    return ok(f"Libraries: {', '.join(found)}")
+
+
+def _memory() -> Finding:
+    memory = psutil.virtual_memory()
+    text = f"Memory: {memory.available / GB:.1f} of {memory.total / GB:.1f} GB free"
+    if memory.available < MEMORY_WANTED:
+        return warning(text, "Close other programs, or dream on small selections.")
+    return ok(text)
+
+
+def _device() -> Iterator[Finding]:
+    import torch
+
+    from dreamlayer import devices
+
+    device = devices.find("auto")
+    if not devices.answers(device):
+        yield wrong(
+            f"Device: {device} is there, but computes nothing.",
+            "Restart the computer or renew the graphics driver; until then dream on the CPU"
+            " (--device cpu).",
+        )
+        return
+    text = f"Device: {devices.describe(device)}, {os.cpu_count()} cores"
+    if device.type == "cpu" and _has_nvidia_card():
+        yield warning(
+            f"{text}; there is an NVIDIA card, but PyTorch {torch.__version__} can't use it.",
+            f"Renew its driver, restart the computer, then: {AGAIN}",
+        )
+    elif device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        text += f", {free / GB:.1f} of {total / GB:.1f} GB of its memory free"
+        if free < CARD_MEMORY_WANTED:
+            yield warning(text, "Close other programs that use the graphics card.")
+        else:
+            yield ok(text)
+    else:
+        yield ok(text)
+
+
+def _has_nvidia_card() -> bool:
+    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+
+
+def _network() -> Finding:
+    """How the default network is computed."""
+    import torch
+
+    from dreamlayer.networks import Networks
+    from dreamlink.recipe import Recipe
+
+    networks = Networks()
+    with networks.using(Recipe(), torch.device("cpu")):
+        return ok(f"Network: {', '.join(networks.describe())}")

@@ -1,0 +1,186 @@
+"""The daemon: whether it answers, how fast, what it logged, and whether it really dreams."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from dreamlayer.doctor.findings import Finding, ok, warning, wrong
+from dreamlayer.talk import ask
+from dreamlink import VERSION, discovery
+from dreamlink.client import Client, LinkError, WrongVersion
+from dreamlink.dream import Dream, State
+from dreamlink.launch import connect, connect_to_running
+from dreamlink.messages import DreamRequest
+from dreamlink.picture import Picture, Region
+from dreamlink.recipe import Recipe
+
+ROUND_TRIPS = 9
+SLOW = 0.1  # seconds for a question and its answer
+DREAM_WITHIN = 300.0  # seconds; a slow computer that loads PyTorch from a cold disk
+TAIL = 200  # lines of the log
+SIDE, MARGIN = 128, 16  # px of the test picture, and of what is not to change around
+RECIPE = {"octaves": 2, "steps": 10, "seed": 7}
+GAIN = 1.2  # times as active must the network be; it is 2.8 on the CPU
+STOP = "Run `dreamlayer stop`, then try again."
+
+
+def look() -> Iterator[Finding]:
+    """Start the daemon if need be; one that was started here is stopped again."""
+    yield from logged()
+    try:
+        running = connect_to_running()
+        client = running or connect(_command())
+    except WrongVersion as error:
+        yield wrong(f"Daemon: {error}", "Run `dreamlayer stop`, then install.py again.")
+        return
+    except LinkError as error:
+        yield wrong(f"Daemon: {error}", STOP)
+        return
+    with contextlib.closing(client):
+        told = ask(client, {"op": "status"})
+        state = "it runs and answers" if running else "it starts when it is wanted, and answers"
+        if told["version"] == VERSION:
+            yield ok(f"Daemon: {state}, version {VERSION}")
+        else:
+            yield wrong(
+                f"Daemon: version {told['version']} is running, {VERSION} is installed.",
+                "Run `dreamlayer stop`: the next dream starts the new one.",
+            )
+        yield _link(client)
+        yield from _dream(client)
+        if not running:
+            _stop(client)
+
+
+def _command() -> list[str]:
+    return discovery.launch_command() or [sys.executable, "-m", "dreamlayer", "serve"]
+
+
+def _stop(client: Client) -> None:
+    with contextlib.suppress(LinkError):
+        client.send({"op": "stop", "id": "doctor"})
+        while client.receive(1.0) is not None:
+            pass
+
+
+def _link(client: Client) -> Finding:
+    times = []
+    for _ in range(ROUND_TRIPS):
+        began = time.perf_counter()
+        ask(client, {"op": "status"})
+        times.append(time.perf_counter() - began)
+    median = statistics.median(times)
+    text = f"Link: a question is answered within {median * 1000:.1f} ms"
+    if median > SLOW:
+        return warning(text, "The computer is very busy, or a virus scanner looks into the link.")
+    return ok(text)
+
+
+# The test dream.
+
+
+def _dream(client: Client) -> Iterator[Finding]:
+    """Dream on a drawn picture with the embedded network and see that it is a dream."""
+    picture = Picture(SIDE, SIDE)
+    inner = SIDE - 2 * MARGIN
+    source = _drawn(picture)
+    request = DreamRequest(
+        Recipe.of(RECIPE), picture, Region(MARGIN, MARGIN, inner, inner), gain=True
+    )
+    began = time.monotonic()
+    dream = Dream(client, request, source)
+    while not dream.over and time.monotonic() < began + DREAM_WITHIN:
+        message = client.receive(1.0)
+        if message is not None:
+            dream.receive(*message)
+    if dream.state is not State.DONE:
+        text = dream.text if dream.over else f"it was not done within {DREAM_WITHIN:.0f} s"
+        yield wrong(f"Test dream: {text}", f"{STOP} If it fails again, look into the log.")
+        return
+    yield judged(_region(source, picture, request.region), dream)
+    for note in dream.report.get("notes", []):
+        yield warning(f"Test dream: {note}", "Renew the graphics driver, or restart the computer.")
+
+
+def judged(source: bytes, dream: Dream) -> Finding:
+    """Whether what came back for the region's pixels `source` is a dream."""
+    pixels, gain = bytes(dream.pixels or b""), dream.report.get("gain")
+    seconds, device = dream.report["seconds"], dream.report["device"]
+    colours = [index for index in range(len(source)) if index % 4 != 3]
+    changed = sum(source[index] != pixels[index] for index in colours) / len(colours)
+    problem = None
+    if pixels[3::4] != source[3::4]:
+        problem = "the alpha has changed"
+    elif changed < 0.5:
+        problem = f"only {changed:.0%} of the picture has changed"
+    elif not isinstance(gain, float) or not math.isfinite(gain) or gain < GAIN:
+        problem = f"the network sees no more than before (gain {gain})"
+    if problem:
+        return wrong(
+            f"Test dream: {problem} (on {device}).",
+            "Dream on the CPU (--device cpu). If that is a dream, renew the graphics driver.",
+        )
+    return ok(f"Test dream: {seconds:.1f} s on {device}, gain {gain:.1f}")
+
+
+def _drawn(picture: Picture) -> bytes:
+    """Waves in three colours, opaque."""
+    pixels = bytearray()
+    for y in range(picture.height):
+        for x in range(picture.width):
+            waves = (math.sin(x / 7 + y / 11), math.sin(x / 13 - y / 5), math.sin((x + y) / 17))
+            pixels += bytes([*(round(128 + 90 * wave) for wave in waves), 255])
+    return bytes(pixels)
+
+
+def _region(pixels: bytes, picture: Picture, region: Region) -> bytes:
+    rows = range(region.y, region.y + region.height)
+    starts = [(y * picture.width + region.x) * 4 for y in rows]
+    return b"".join(pixels[start : start + region.width * 4] for start in starts)
+
+
+# The log.
+
+
+def logged() -> Iterator[Finding]:
+    """What went wrong lately, by the daemon's own word."""
+    lines = tail(discovery.LOG_FILE)
+    errors = [line for line in map(_read, lines) if line.get("level") in ("error", "critical")]
+    if errors:
+        last = str(errors[-1].get("error") or errors[-1].get("event")).strip().splitlines()[-1]
+        yield warning(
+            f"Log: {len(errors)} errors of late; the last, {errors[-1].get('time')}: {last:.200}",
+            f"All of it: {discovery.home() / discovery.LOG_FILE}",
+        )
+    elif lines:
+        yield ok("Log: no errors of late")
+    said = [line for line in tail(discovery.SAID_FILE) if line.strip()]
+    if said:
+        yield warning(
+            f"Log: a daemon crashed, or could not start; its last words: {said[-1]:.200}",
+            f"All of it: {discovery.home() / discovery.SAID_FILE}",
+        )
+
+
+def tail(name: str, count: int = TAIL) -> list[str]:
+    """The last lines of one of the files in Dreamlayer's folder; none if it is not there."""
+    try:
+        text = (discovery.home() / name).read_text("utf-8", "replace")
+    except OSError:
+        return []
+    return text.splitlines()[-count:]
+
+
+def _read(line: str) -> dict[str, Any]:
+    try:
+        values = json.loads(line)
+    except ValueError:
+        return {}
+    return values if isinstance(values, dict) else {}
