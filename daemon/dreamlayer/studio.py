@@ -5,6 +5,7 @@ This is what the daemon's compute thread calls; importing it imports torch.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from dreamlayer import devices, pixels
 from dreamlayer.devices import Devices
 from dreamlayer.engine import dream as engine
-from dreamlayer.engine import measures, octaves
+from dreamlayer.engine import measures, octaves, quick
 from dreamlayer.engine.tiles import Span, Window
 from dreamlayer.models.network import Network, describe
 from dreamlayer.networks import Networks
@@ -32,7 +33,8 @@ STRIP = 128  # rows: what is between wire and tensor needs no room for the whole
 class Progress:
     """Where a dream is. With `text` it is not in an octave yet, and octave and step are 0.
 
-    `preview(side)` gives the region so far as U8 RGB, its longer side at most `side` pixels.
+    `preview(side)` gives the region so far as U8 RGB, its longer side at most `side` pixels. In a
+    quick `look` it is the result that is expected, laid over the picture as the recipe says.
     """
 
     fraction: float
@@ -42,6 +44,7 @@ class Progress:
     step: int = 0
     steps: int = 0
     preview: Callable[[int], tuple[Picture, bytes]] | None = None
+    look: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,8 @@ class Studio:
         self._networks = Networks(idle)
         device, _ = self._devices.choose("auto")
         try:
-            with self._networks.using(Recipe(), device):
-                pass
+            with self._networks.using(Recipe(), device) as network:
+                _warm_up(network)
         except RuntimeError as error:
             if self._devices.give_up(device, error) is None:
                 raise
@@ -134,6 +137,13 @@ class Studio:
             return (yield from _dream_with(network, recipe, request, frames))
 
 
+def _warm_up(network: Network) -> None:
+    """Use a network once, small: the first dream then finds code loaded and threads begun."""
+    side = network.minimum + network.stride
+    seen = network.run(torch.zeros(1, 3, side, side, dtype=network.dtype, device=network.device))
+    seen.pull_back([torch.zeros_like(cells) for cells in seen.maps])
+
+
 def _dream_with(
     network: Network, recipe: Recipe, request: DreamRequest, frames: Sequence[Frame]
 ) -> Generator[Progress, None, Finished]:
@@ -146,14 +156,24 @@ def _dream_with(
         weights = torch.from_numpy(mask / np.float32(255))[None, None].to(device)
     if guide is not None:
         guide = guide.to(device)
-    dreamt = yield from _watched(
-        engine.dream(source, network, recipe, window, mask=weights, guide=guide)
-    )
-
     part = (window.rows.slice(), window.columns.slice())
     whole = request.region == request.picture.region
     region = raw if whole else raw[part].copy()  # the surroundings needn't be kept
-    overlay = _overlay(region, dreamt, request, recipe, mask)
+
+    def laid(dreamt: engine.Dreamt) -> Overlay:
+        return _overlay(region, dreamt, request, recipe, mask)
+
+    if request.quick:
+        looking = quick.look(
+            source, network, recipe, window, request.reduced, mask=weights, guide=guide
+        )
+        dreamt = yield from _looked(
+            looking, lambda found, side: _result(laid(found), request, side)
+        )
+    else:
+        dreaming = engine.dream(source, network, recipe, window, mask=weights, guide=guide)
+        dreamt = yield from _watched(dreaming)
+    overlay = laid(dreamt)
     final = overlay.blend(recipe)
 
     gain = None
@@ -222,6 +242,30 @@ def _watched(
     except StopIteration as done:
         dreamt: engine.Dreamt = done.value
         return dreamt
+
+
+def _looked(
+    looking: Generator[engine.Progress | quick.Look, None, engine.Dreamt],
+    show: Callable[[engine.Dreamt, int], tuple[Picture, bytes]],
+) -> Generator[Progress, None, engine.Dreamt]:
+    """A quick dream's progress in the words of the link; only whole looks are shown."""
+    try:
+        while True:
+            now = next(looking)
+            if isinstance(now, quick.Look):
+                preview = functools.partial(show, now.dreamt)
+                yield Progress(now.fraction, "Looking closer…", preview=preview, look=True)
+            else:
+                yield Progress(now.fraction, "Taking a quick look…")
+    except StopIteration as done:
+        dreamt: engine.Dreamt = done.value
+        return dreamt
+
+
+def _result(overlay: Overlay, request: DreamRequest, side: int) -> tuple[Picture, bytes]:
+    """A preview of the result that an overlay gives."""
+    pixels_now = overlay.blend(request.recipe)
+    return _preview(_planes(pixels.view(pixels_now, request.result), request.result), side)
 
 
 def _preview(picture: Tensor, side: int) -> tuple[Picture, bytes]:

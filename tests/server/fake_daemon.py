@@ -72,6 +72,7 @@ class FakeStudio:
                 raise TROUBLE[number]
             yield SimpleNamespace(
                 fraction=tile / tiles, text=None, octave=1, octaves=1, step=tile + 1, steps=tiles,
+                look=False,
                 preview=lambda side: (Picture(side, 1, "U8", "RGB"), bytes(side * 3)),
             )  # fmt: skip
         sent = bytes(memoryview(frames[0])[: request.result.nbytes])

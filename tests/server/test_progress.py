@@ -35,9 +35,16 @@ class Listener:
     def _send(self, header: Header, frames: Sequence[Frame]) -> None:
         self.sent.append((self.clock.now, header, frames))
 
-    def tell(self, fraction: float, text: str | None = None) -> None:
+    def tell(self, fraction: float, text: str | None = None, look: bool = False) -> None:
         progress: Any = SimpleNamespace(
-            fraction=fraction, text=text, octave=1, octaves=4, step=2, steps=10, preview=self._draw
+            fraction=fraction,
+            text=text,
+            octave=1,
+            octaves=4,
+            step=2,
+            steps=10,
+            preview=self._draw,
+            look=look,
         )
         self.reporter.tell(progress)
 
@@ -118,3 +125,12 @@ def test_the_fraction_stays_between_0_and_1() -> None:
         listener.tell(fraction)
         listener.clock.now += 1.0
     assert [header["fraction"] for _now, header, _frames in listener.sent] == [0.0, 1.0]
+
+
+def test_a_quick_look_is_told_at_once_and_shown() -> None:
+    listener = Listener(preview=64)
+    listener.tell(0.0, "Taking a quick look…")
+    for fraction in (0.1, 0.2):
+        listener.clock.now += 0.01
+        listener.tell(fraction, "Looking closer…", look=True)
+    assert [len(frames) for _now, _header, frames in listener.sent] == [1, 1, 1]

@@ -266,3 +266,22 @@ def test_an_unknown_device_is_said_in_a_sentence(studio):
     request = DreamRequest(QUICK, layout, layout.region, device="abacus")
     with pytest.raises(ValueError, match="no device 'abacus'"):
         finish(studio, request, random_pixels(layout).tobytes())
+
+
+def test_a_quick_dream_shows_whole_looks_and_ends_as_the_dream(studio):
+    layout, region = Picture(150, 140, "U8", "BGRA"), Region(10, 20, 130, 110)
+    raw = random_pixels(layout)
+    recipe = replace(QUICK, octaves=3, steps=4, strength=0.5)
+    request = DreamRequest(recipe, layout, region, preview=65)
+    full, _ = finish(studio, request, raw.tobytes())
+    quick, seen = finish(studio, replace(request, quick=True), raw.tobytes())
+    assert bytes(quick.pixels) == bytes(full.pixels)
+    looks = [now for now in seen if now.look]
+    assert looks
+    assert all(now.preview is None and now.text for now in seen if not now.look)
+    for now in looks:
+        shown, pixels = now.preview(65)
+        assert (shown.width, shown.height, len(pixels)) == (65, 55, 65 * 55 * 3)
+    blended = np.frombuffer(looks[-1].preview(130)[1], np.uint8).reshape(110, 130, 3)
+    source = raw[20:130, 10:140, 2::-1]
+    assert 1 < np.abs(blended.astype(int) - source).mean() < 20  # laid over the picture

@@ -43,6 +43,7 @@ class Reporter:
             self._began = now, progress.fraction
         news = progress.text is not None and progress.text != self._text
         self._text = progress.text
+        news |= progress.look
         if now < self._next_message and not news:
             return
         self._next_message = now + INTERVAL
@@ -76,7 +77,7 @@ class Reporter:
 
     def _preview(self, progress: Progress, now: float, header: Header) -> list[Frame]:
         wanted = self._request.preview and self._preview_share and progress.preview
-        if not wanted or now < self._next_preview:
+        if not wanted or (now < self._next_preview and not progress.look):
             return []
         assert progress.preview is not None
         layout, pixels = progress.preview(self._request.preview)
