@@ -8,11 +8,10 @@ import os
 import sys
 import textwrap
 
-from dreamlayer import doctor_command, dream_command, models_command, settings_command
-from dreamlayer.talk import CommandError, ask
+from dreamlayer import doctor_command, dream_command, models_command, settings_command, stop_command
+from dreamlayer.talk import NOT_RUNNING, CommandError, ask
 from dreamlink import VERSION
 
-NOT_RUNNING = "The Dreamlayer daemon is not running."
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 HELP_WIDTH = 88  # letters
 
@@ -55,12 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, text in (
         ("serve", _serve, "run the daemon here, until Ctrl-C"),
         ("status", _status, "what the daemon is doing"),
-        ("stop", _stop, "end the daemon"),
         ("presets", _presets, "which named recipes there are"),
     ):
         commands.add_parser(name, help=text, description=text).set_defaults(run=run)
     models_command.add(commands)
     settings_command.add(commands)
+    stop_command.add(commands)
     doctor_command.add(commands)
     return parser
 
@@ -95,28 +94,6 @@ def _status(_arguments: argparse.Namespace) -> None:
     jobs = [f"{job['state']} {job['fraction']:.0%}" for job in told["jobs"]]
     print(f"dreams:    {', '.join(jobs) or 'none'}")
     print(f"until now: {told['done']} done, {told['failed']} failed, {told['cancelled']} cancelled")
-
-
-def _stop(_arguments: argparse.Namespace) -> None:
-    from dreamlink import discovery
-    from dreamlink.client import Client, LinkError, StaleDaemon
-    from dreamlink.messages import PROTOCOL
-
-    info = discovery.find()
-    try:
-        client = Client(info) if info else None
-    except StaleDaemon:
-        client = None
-    if client is None:
-        print(NOT_RUNNING)
-        return
-    with contextlib.closing(client):  # not greeted by connect(): any version can be stopped
-        ask(client, {"op": "hello", "protocol": PROTOCOL, "version": VERSION})
-        ask(client, {"op": "stop"})
-        with contextlib.suppress(LinkError):
-            while True:  # until it has gone
-                client.receive(1.0)
-    print("The Dreamlayer daemon has stopped.")
 
 
 def _presets(_arguments: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dreamlink.messages import Header
 
 ANSWER_WITHIN = 120.0  # seconds; the first answer about layers waits until torch is loaded
+NOT_RUNNING = "The Dreamlayer daemon is not running."
 SPEAK_AFTER = 1.0  # seconds of waiting for the daemon that need no word
 
 

@@ -135,6 +135,10 @@ class Link:
     def open(self, listener: object) -> None:
         self.listener = listener
 
+    def reopen(self, listener: object, reason: str) -> None:
+        self.listener = listener
+        self.reason = reason
+
     def leave(self) -> None:
         self.listener = None
 
@@ -265,8 +269,35 @@ def test_cancel_works_when_the_daemon_is_gone_too(plugin: SimpleNamespace) -> No
     assert job.state is State.CANCELLED
 
 
-def test_lost_connection_says_that_nothing_changed(plugin: SimpleNamespace) -> None:
+LOST = "The connection to the Dreamlayer daemon was lost."
+
+
+def test_a_lost_connection_is_looked_for_and_the_dream_goes_on(plugin: SimpleNamespace) -> None:
+    job, link = begun(plugin)
+    job.lost(LOST)
+    assert link.reason == LOST
+    assert job.state is State.WAITING
+    job.connected()
+    assert link.sent[-1] == {"op": "fetch", "id": link.sent[0]["id"]}
+    done(job, link)
+    assert job.state is State.DONE
+    assert len(document.nodes) == 2
+
+
+def test_a_daemon_that_is_gone_leaves_the_picture_unchanged(plugin: SimpleNamespace) -> None:
     job, _ = begun(plugin)
-    job.lost("The connection to the Dreamlayer daemon was lost.")
+    job.lost(LOST)
+    job.lost(LOST)  # looking for it was in vain
     assert job.state is State.FAILED
-    assert job.text.endswith("Your picture is unchanged; call Deep Dream again.")
+    assert job.text == f"{LOST} Your picture is unchanged; call Deep Dream again."
+    assert len(document.nodes) == 1
+
+
+def test_a_line_that_breaks_again_and_again_is_given_up(plugin: SimpleNamespace) -> None:
+    job, _ = begun(plugin)
+    for _ in range(5):
+        job.lost(LOST)
+        job.connected()
+    assert job.state is State.WAITING
+    job.lost(LOST)
+    assert job.state is State.FAILED

@@ -24,7 +24,13 @@ NO_ROOM = "There is not enough memory for this picture now: dream on a smaller s
 
 
 class Desk(Protocol):
-    """What answers requests."""
+    """What answers requests; `stopping`: new dreams are refused."""
+
+    stopping: bool
+
+    @property
+    def unfetched(self) -> int:
+        """How many finished dreams nobody has fetched yet: lost if the daemon ends."""
 
     def admit(self, peer: bytes, header: Header, lengths: Sequence[int], coming: int) -> None:
         """Raise ValueError for a request whose pixels are not wanted.
@@ -53,6 +59,7 @@ class Reception:
         self._stop = stop
         self._intake = Intake()
         self._greeted: dict[bytes, bool] = {}  # peer → whether it speaks our protocol
+        self._guests: set[bytes] = set()  # from other computers
 
     @property
     def anybody(self) -> bool:
@@ -63,8 +70,14 @@ class Reception:
         """Whether a connection was greeted."""
         return peer in self._greeted
 
+    def meet(self, peer: bytes, local: bool) -> None:
+        """Note where a connection comes from: from this computer or from another one."""
+        if not local:
+            self._guests.add(peer)
+
     def forget(self, peer: bytes) -> None:
         """Let go what a connection that has ended had begun to send."""
+        self._guests.discard(peer)
         self._intake.forget(peer)
         self._greeted.pop(peer, None)
 
@@ -116,8 +129,11 @@ class Reception:
         elif peer not in self._greeted:
             raise MessageError("The first message of a connection is hello.")
         elif op == "stop":  # also from another version, which wants to be served by its own daemon
+            if peer in self._guests:
+                raise MessageError("A daemon is stopped on its own computer.")
             log.info("asked to stop")
-            self._send(Outgoing(peer, {"op": "stopping", "id": header["id"]}))
+            answer = {"op": "stopping", "unfetched": self._desk.unfetched}
+            self._send(Outgoing(peer, {**answer, "id": header["id"]}))
             self._stop(header.get("finish") is True)
         elif not self._greeted[peer]:
             raise MessageError(f"This daemon speaks protocol {PROTOCOL}, version {VERSION}.")
@@ -130,7 +146,8 @@ class Reception:
     def _hello(self, peer: bytes, header: Header) -> None:
         self._greeted[peer] = header.get("protocol") == PROTOCOL
         answer = {"op": "hello", "protocol": PROTOCOL, "version": VERSION, "pid": os.getpid()}
-        self._send(Outgoing(peer, {**answer, "id": header["id"]}))
+        stopping = self._desk.stopping
+        self._send(Outgoing(peer, {**answer, "stopping": stopping, "id": header["id"]}))
 
 
 def _id_of(header: Header) -> str:

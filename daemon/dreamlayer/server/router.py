@@ -6,6 +6,7 @@ torch go to the worker, whose answers come back through the channel.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -17,20 +18,25 @@ from dreamlayer.server.absent import Absent
 from dreamlayer.server.blends import Blender
 from dreamlayer.server.channel import Channel, Outgoing
 from dreamlayer.server.clock import AwakeClock
-from dreamlayer.server.door import LOCAL, Door
+from dreamlayer.server.door import LOCAL, Door, Listening, open_to_others
 from dreamlayer.server.handlers import Handlers
+from dreamlayer.server.limits import Limits
 from dreamlayer.server.outbox import Outbox, Sent
 from dreamlayer.server.reception import Reception
 from dreamlayer.server.results import Results
 from dreamlayer.server.schedule import Schedule
 from dreamlayer.server.settings import MIB, Settings
+from dreamlayer.server.update import Update
 from dreamlayer.server.worker import Worker
 from dreamlink import discovery
+from dreamlink.client import USER
 from dreamlink.messages import HEADER_MAX, pack
 from dreamlink.pieces import PIECE
 
 if TYPE_CHECKING:
     from dreamlayer.studio import Studio
+
+log = logging.getLogger(__name__)
 
 PENDING_MAX = 16  # messages that wait in libzmq for, or from, one client
 # Bytes. libzmq reads so much of a message before it knows who sends it, and whether it is one.
@@ -57,6 +63,7 @@ class Router:
         studio_factory: Callable[[], Studio],
         log_place: str,
         settings: Settings,
+        listen: Listening | None = None,
     ) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
         self._door = Door(self._context, token, settings.connections_max, keys.name_of)
@@ -73,6 +80,8 @@ class Router:
         # whose window is busy must not be cut off.
         port = self._socket.bind_to_random_port("tcp://127.0.0.1")
         self.endpoint = f"tcp://127.0.0.1:{port}"
+        if listen is not None:
+            open_to_others(self._socket, listen)
         self.channel = Channel()
         self._blender = Blender(self.channel.post, log_place, settings.keep_memory * MIB)
         self._results = Results(self.channel.post, discovery.home(), settings)
@@ -84,13 +93,15 @@ class Router:
         self._outbox = Outbox(self._try_to_send, self._lose)
         self._absent = Absent(settings.grace)
         self._clock = AwakeClock()
+        self._update = Update(settings.update_after)
         self._began = time.monotonic()
         self._finish_by: float | None = None
         self._stop_by: float | None = None
         self._settings = settings
         self._handlers = Handlers(
-            self._outbox.send, self._schedule, self._worker, self._results, self._blender
-        )
+            self._outbox.send, self._schedule, self._worker, self._results, self._blender,
+            Limits(settings), self._door.status,
+        )  # fmt: skip
         self._reception = Reception(self._outbox.send, self._handlers, self.stop)
 
     def run(self, on_stop: Callable[[], None]) -> None:
@@ -110,6 +121,7 @@ class Router:
             if self._door.asked in ready:
                 self._door.answer()
             if self._socket in ready:
+                self._update.heard()
                 self._read()
             self._outbox.send_all(self.channel.drain())
             self._let_time_pass()
@@ -165,17 +177,21 @@ class Router:
             not self._schedule.busy or time.monotonic() > self._finish_by
         ):
             self.stop()
+        idle = not (self._schedule.busy or self._results.waiting or self._stop_by)
+        if idle and self._update.due():
+            log.info("another version was installed: it is started with the next call")
+            self.stop()
 
     def _warm_up_due(self) -> bool:
         return self._reception.anybody or time.monotonic() > self._began + WARM_UP_AFTER
 
-    def _patience(self) -> int | None:
-        """Milliseconds until something is due even if nothing happens; None: nothing is."""
+    def _patience(self) -> int:
+        """Milliseconds until something is due even if nothing happens."""
         if self._outbox.waiting or self._stop_by is not None:
             return RETRY
         if self._absent or self._schedule.busy or self._results.waiting or not self._warm_up_due():
             return TICK
-        return None
+        return self._update.patience
 
     # In.
 
@@ -191,6 +207,7 @@ class Router:
                 descriptor = int(peer.get(zmq.SRCFD))
                 self._descriptors[descriptor] = peer.bytes
                 self._door.spoke(descriptor)
+                self._reception.meet(peer.bytes, peer.get("User-Id") == USER)
             self._reception.take(peer.bytes, [frame.buffer for frame in message])
 
     def _part(self) -> None:

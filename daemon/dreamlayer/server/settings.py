@@ -93,6 +93,10 @@ class Settings:
         600.0, "Finish within", "How long the daemon goes on with its dreams when it is asked to"
         " finish them before it stops.", DAY
     )  # fmt: skip
+    update_after: float = _seconds(
+        60.0, "Update after", "How long the daemon has had nothing to do when it makes way for"
+        " another version that was installed.", DAY
+    )  # fmt: skip
     idle_unload: float = _seconds(
         300.0, "Idle", "How long a network that nobody uses stays in the graphics card's memory."
         " 0: for ever.",

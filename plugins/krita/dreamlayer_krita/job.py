@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dreamlink.client import LinkError
 from dreamlink.dream import Dream, State, layer_name, lost
+from dreamlink.line import RETURNS_MAX
 from dreamlink.messages import DreamRequest, Header
 from dreamlink.recipe import Recipe
 
@@ -40,6 +41,8 @@ class Job:
         self._recipe = recipe
         self._changed = changed
         self._dream: Dream | None = None
+        self._away = False  # whether the connection was lost and is looked for
+        self._returns = 0
 
     @property
     def over(self) -> bool:
@@ -67,6 +70,16 @@ class Job:
         self._changed(self)
 
     def connected(self) -> None:
+        self._away = False
+        try:
+            if self._dream is None:
+                self._dream = self._ask()
+            else:
+                self._dream.resume()
+        except LinkError as error:
+            self._end(State.FAILED, lost(str(error)))
+
+    def _ask(self) -> Dream:
         source = self._source
         request = DreamRequest(
             self._recipe,
@@ -77,10 +90,7 @@ class Job:
             edges=source.edges,
         )
         frames = [source.pixels] if source.mask is None else [source.pixels, source.mask]
-        try:
-            self._dream = Dream(self._link, request, *frames)
-        except LinkError as error:
-            self._end(State.FAILED, lost(str(error)))
+        return Dream(self._link, request, *frames)
 
     def received(self, header: Header, frames: list[bytearray]) -> None:
         dream = self._dream
@@ -98,7 +108,14 @@ class Job:
             self._changed(self)
 
     def lost(self, reason: str) -> None:
-        self._end(State.FAILED, reason if self._dream is None else lost(reason))
+        if self._dream is None:
+            self._end(State.FAILED, reason)
+        elif self._away or self._returns == RETURNS_MAX:
+            self._end(State.FAILED, lost(reason))
+        else:  # the daemon dreams on for a while
+            self._away = True
+            self._returns += 1
+            self._link.reopen(self, reason)
 
     def _add_layer(self, dream: Dream) -> None:
         report = dream.report

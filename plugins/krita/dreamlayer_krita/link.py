@@ -36,7 +36,8 @@ class Link:
         self._listener: Listener | None = None
         self._client: Client | None = None
         self._notifiers: list[Any] = []  # to read, to write
-        self._steps: Generator[str, None, Client] | None = None
+        self._steps: Generator[str, None, Client | None] | None = None
+        self._reason = ""  # why a connection that is looked for again was lost
         self._show = show
         self._timer = QtCore.QTimer()
         self._timer.setInterval(int(launch.PAUSE * 1000))
@@ -52,6 +53,14 @@ class Link:
         self._steps = launch.connecting()
         self._timer.start()
         self._connect()
+
+    def reopen(self, listener: Listener, reason: str) -> None:
+        """Look for the daemon whose connection was lost; `listener` hears `reason` if it died."""
+        self._listener = listener
+        self._reason = reason
+        self._drop()
+        self._steps = launch.returning()
+        self._timer.start()
 
     def leave(self) -> None:
         """Stop listening; an open connection is kept for the next dream."""
@@ -83,7 +92,10 @@ class Link:
         except StopIteration as done:
             self._timer.stop()
             self._steps = None
-            self._attach(done.value)
+            if done.value is None:
+                self._lose(self._reason)
+            else:
+                self._attach(done.value)
         except LinkError as error:
             self._lose(str(error))
         else:

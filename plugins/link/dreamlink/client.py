@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import selectors
+import select
 import socket
 import time
 from collections import deque
@@ -36,11 +37,20 @@ class StaleDaemon(LinkError):
 
 
 class WrongVersion(LinkError):
-    """The daemon speaks another protocol than this client."""
+    """The daemon speaks another protocol than this client; `older` tells whether an older one."""
+
+    def __init__(self, text: str, older: bool) -> None:
+        super().__init__(text)
+        self.older = older
 
 
 class Client:
-    """A connection to the daemon, greeted and checked by `connect`."""
+    """A connection to the daemon, greeted and checked by `connect`.
+
+    Attributes:
+        closed: whether it has ended.
+        stopping: whether the daemon only finished its dreams when it was greeted.
+    """
 
     def __init__(self, info: DaemonInfo, timeout: float = 5.0) -> None:
         host, _, port = info.endpoint.removeprefix("tcp://").rpartition(":")
@@ -54,6 +64,7 @@ class Client:
         self._inbox: deque[Message] = deque()
         self._failure: LinkError | None = None  # raised when all that came before it is read
         self.closed = False
+        self.stopping = False
 
     @classmethod
     def connect(cls, info: DaemonInfo, timeout: float = 5.0) -> Client:
@@ -77,7 +88,9 @@ class Client:
         """Like `connect`, in short steps: for event loops, which go on when they like."""
         client = cls(info, timeout)
         try:
-            _check_hello((yield from client._hello(info.pid, time.monotonic() + timeout)))
+            hello = yield from client._hello(info.pid, time.monotonic() + timeout)
+            _check_hello(hello)
+            client.stopping = hello.get("stopping") is True
         except BaseException:
             client.close()
             raise
@@ -96,7 +109,8 @@ class Client:
         if not self._dealer.greeted:
             raise StaleDaemon("The daemon's port is in use by something else.")
         raise LinkError(
-            f"The Dreamlayer daemon does not answer. End the process {pid} and try again."
+            f"The Dreamlayer daemon does not answer. End the process {pid}, if that is still"
+            " Dreamlayer, and try again."
         )
 
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
@@ -212,9 +226,16 @@ def _check_hello(header: Header) -> None:
     theirs = header.get("protocol")
     if header.get("op") == "hello" and theirs == PROTOCOL:
         return
-    version = header.get("version", "?")
+    daemon = f"{header.get('version', '?')!s:.20} (protocol {theirs!s:.10})"
+    program = f"{VERSION} (protocol {PROTOCOL})"
+    if type(theirs) is int and theirs < PROTOCOL:
+        raise WrongVersion(
+            f"The Dreamlayer daemon is version {daemon}, older than this program, {program}:"
+            " run Dreamlayer's install.py again.",
+            older=True,
+        )
     raise WrongVersion(
-        f"The running Dreamlayer daemon is version {version!s:.20} and speaks protocol"
-        f" {theirs!s:.10}; this program is version {VERSION} and speaks protocol {PROTOCOL}."
-        " Run `dreamlayer stop`, then install both anew with install.py."
+        f"This program has version {program} of Dreamlayer, older than its daemon, {daemon}:"
+        " run Dreamlayer's install.py again and restart this program.",
+        older=False,
     )

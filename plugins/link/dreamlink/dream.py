@@ -6,6 +6,7 @@ same words.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Protocol
@@ -77,7 +78,8 @@ class Asked:
         elif op == "cancelled":
             self.state, self.text = State.CANCELLED, "Cancelled."
         elif op == "error":
-            self.fail(header["text"])
+            gone = header.get("lost") is True
+            self.fail(lost(header["text"]) if gone else header["text"])
         return True
 
     def fail(self, reason: str) -> None:
@@ -119,6 +121,16 @@ class Dream(Asked):
             self.text = "Cancelling…"
             self._client.send({"op": "cancel", "id": self.request.id})
 
+    def resume(self) -> None:
+        """Go on over a new connection, after the one before was lost.
+
+        The sender that this dream was made with has that connection now. The daemon tells how the
+        dream stands, or that it is lost.
+        """
+        self._client.send({"op": "fetch", "id": self.request.id})
+        if self._cancelling:
+            self._client.send({"op": "cancel", "id": self.request.id})
+
     def blend(self, recipe: Recipe) -> Blend:
         """Ask for the finished dream's pixels with other `live` parameters; nothing is dreamed.
 
@@ -126,6 +138,13 @@ class Dream(Asked):
         one of the same dream has begun takes its place: the older one is cancelled.
         """
         return Blend(self._client, BlendRequest(self.request.id, recipe), self.request.result)
+
+    def _done(self, header: Header, frames: list[bytearray]) -> None:
+        super()._done(header, frames)
+        with contextlib.suppress(
+            ConnectionError
+        ):  # the pixels are here: it does not matter any more
+            self._client.send({"op": "received", "id": self.request.id})
 
     def _progress(self, header: Header, frames: list[bytearray]) -> None:
         self.state = State.RUNNING

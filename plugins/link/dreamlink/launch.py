@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,13 +11,19 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import discovery
-from .client import Client, LinkError, StaleDaemon
+from . import VERSION, discovery
+from .client import Client, LinkError, StaleDaemon, WrongVersion
+from .messages import PROTOCOL, new_id
 
 START_TIMEOUT = 60.0  # seconds; a cold disk and a virus scanner take their time
 PAUSE = 0.1  # seconds between two looks
 SAID_MAX = 1 << 18  # bytes of what daemons have printed; if there are more, it begins anew
 STARTING = "Starting the Dreamlayer daemon…"
+STOPPING = "The Dreamlayer daemon finishes its dreams and stops; then a new one is started…"
+OLDER = "An older Dreamlayer daemon finishes its dreams; then the new one is started…"
+LOOKING = "The connection was lost: looking for the Dreamlayer daemon…"
+STOP_TIMEOUT = 900.0  # seconds that a daemon may take to finish its dreams
+LOOKS = 3  # for a daemon whose connection was lost
 
 # What a host sets for its own libraries would break the daemon's Python.
 HOSTS_OWN = (
@@ -35,7 +42,7 @@ def connecting(command: Sequence[str] | None = None) -> Generator[str, None, Cli
     Raises:
         LinkError: the daemon can't be started or reached.
     """
-    client = yield from _greeting()
+    client = yield from _running()
     if client is not None:
         return client
     process, before = _launch(command or discovery.launch_command())
@@ -54,6 +61,22 @@ def connecting(command: Sequence[str] | None = None) -> Generator[str, None, Cli
         f" All that it said: {discovery.home() / discovery.SAID_FILE}; its log is"
         f" {discovery.LOG_FILE} beside it."
     )
+
+
+def returning() -> Generator[str, None, Client | None]:
+    """Find the daemon again after a connection was lost, step by step as `connecting`.
+
+    No daemon is started: one that has died knows no dreams any more. The value is None then.
+
+    Raises:
+        LinkError: there is one, but it can't be spoken to.
+    """
+    for _ in range(LOOKS):
+        client = yield from _greeting()
+        if client is not None or discovery.find() is None:
+            return client
+        yield LOOKING
+    return None
 
 
 def connect(command: Sequence[str] | None = None, show: Any = lambda sentence: None) -> Client:
@@ -77,6 +100,42 @@ def connect_to_running() -> Client | None:
         return Client.connect(info)
     except StaleDaemon:
         return None
+
+
+def _running() -> Generator[str, None, Client | None]:
+    """The daemon if it runs, is of our time and not about to stop; else None when it has gone."""
+    end = time.monotonic() + STOP_TIMEOUT
+    while time.monotonic() < end:
+        try:
+            client = yield from _greeting()
+        except WrongVersion as error:
+            if not error.older:
+                raise
+            yield from _send_away(error)
+            return None
+        if client is None or not client.stopping:
+            return client
+        client.close()
+        yield STOPPING
+    raise LinkError("The Dreamlayer daemon is stopping, but does not end. Try again later.")
+
+
+def _send_away(reason: WrongVersion) -> Generator[str, None, None]:
+    """Ask a daemon of an older protocol to stop when its dreams are done; wait until it has."""
+    info = discovery.find()
+    if info is None:
+        return
+    end = time.monotonic() + STOP_TIMEOUT
+    try:
+        with contextlib.closing(Client(info)) as client:
+            client.send({"op": "hello", "id": new_id(), "protocol": PROTOCOL, "version": VERSION})
+            client.send({"op": "stop", "id": new_id(), "finish": True})
+            while time.monotonic() < end:
+                yield OLDER
+                client.read()
+    except LinkError:
+        return  # it has gone
+    raise reason
 
 
 def _greeting() -> Generator[str, None, Client | None]:

@@ -64,11 +64,11 @@ def _dream_all(image: Any, drawables: list[Any], recipe: Recipe, progress: Progr
     """The dreams as layers outside the image: a call that fails or is cancelled adds none."""
     made: Made = []
     try:
-        with contextlib.closing(connect(progress)) as client:
+        with contextlib.closing(connect(progress)) as line:
             for index, drawable in enumerate(drawables):
                 looked = source.Source.of(image, drawable, recipe)
                 part = Part(progress, index, len(drawables))
-                dreamed = dream(client, looked, recipe, part)
+                dreamed = dream(line, looked, recipe, part)
                 assert dreamed.pixels is not None
                 used = Recipe.of(dreamed.report.get("recipe", {}))
                 made.append((looked, result.make(looked, used, dreamed.pixels)))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
-from dreamlink.client import Client, LinkError
+from dreamlink.client import LinkError
 from dreamlink.dream import Dream, State, lost
 from dreamlink.launch import PAUSE, connecting
+from dreamlink.line import Line
 from dreamlink.recipe import Recipe
 
 from .errors import Cancelled, Refused
@@ -16,7 +17,7 @@ from .source import Source
 PATIENCE = 5.0  # seconds that the daemon may take to confirm a cancel
 
 
-def connect(progress: Progress) -> Client:
+def connect(progress: Progress) -> Line:
     """Find the daemon or start it, showing that this takes a while.
 
     Raises:
@@ -28,14 +29,13 @@ def connect(progress: Progress) -> Client:
         try:
             progress.show(0.0, next(steps))
         except StopIteration as done:
-            client: Client = done.value
-            return client
+            return Line(done.value)
         progress.wait(PAUSE)
         if progress.cancelled:
             raise Cancelled
 
 
-def dream(client: Client, source: Source, recipe: Recipe, progress: Progress) -> Dream:
+def dream(line: Line, source: Source, recipe: Recipe, progress: Progress) -> Dream:
     """Dream on one layer, to the end; the answer has its pixels.
 
     Raises:
@@ -43,15 +43,13 @@ def dream(client: Client, source: Source, recipe: Recipe, progress: Progress) ->
         Cancelled: the user wanted so.
     """
     try:
-        dream = Dream(client, source.request(recipe), *source.frames())
+        dream = Dream(line, source.request(recipe), *source.frames())
         while not dream.over:
             progress.show(dream.fraction, dream.text)
             if progress.cancelled:
-                _cancel(client, dream, progress)
+                _cancel(line, dream, progress)
             source.check_still_there()
-            message = client.receive(TURN)
-            if message is not None:
-                dream.receive(*message)
+            line.attend(dream, TURN)
     except LinkError as error:
         raise Refused(lost(str(error))) from error
     if dream.state is not State.DONE:
@@ -59,12 +57,10 @@ def dream(client: Client, source: Source, recipe: Recipe, progress: Progress) ->
     return dream
 
 
-def _cancel(client: Client, dream: Dream, progress: Progress) -> None:
+def _cancel(line: Line, dream: Dream, progress: Progress) -> None:
     dream.cancel()
     end = time.monotonic() + PATIENCE
     while not dream.over and time.monotonic() < end:
         progress.show(dream.fraction, dream.text)
-        message = client.receive(TURN)
-        if message is not None:
-            dream.receive(*message)
+        line.attend(dream, TURN)
     raise Cancelled  # also if the dream was quicker, or the daemon too slow: closing stops it

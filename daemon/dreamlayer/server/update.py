@@ -1,0 +1,46 @@
+"""Whether another version was installed since the daemon was started."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+
+
+def installed() -> str | None:
+    """The version that is installed now; None while there is none."""
+    try:
+        return importlib.metadata.version("dreamlayer")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+class Update:
+    """Tells a daemon that has nothing to do to make way for another version.
+
+    What is compared is what was installed at the start, not what this code says of itself: they
+    may differ for good where it is developed.
+
+    Args:
+        after: seconds without a message after which it is looked whether there is another version.
+    """
+
+    def __init__(self, after: float) -> None:
+        self._after = max(0.1, after)
+        self._at_start = installed()
+        self._look_at = time.monotonic() + after
+
+    @property
+    def patience(self) -> int:
+        """Milliseconds until it is time to look."""
+        return max(1, round((self._look_at - time.monotonic()) * 1000))
+
+    def heard(self) -> None:
+        """A client is talking to the daemon: now is not the time."""
+        self._look_at = time.monotonic() + self._after
+
+    def due(self) -> bool:
+        """Whether to make way: nobody has talked for a while, and another version is there."""
+        if time.monotonic() < self._look_at:
+            return False
+        self.heard()
+        return installed() != self._at_start
