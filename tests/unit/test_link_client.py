@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import struct
 import threading
@@ -113,6 +114,24 @@ def test_an_unreadable_answer_ends_the_connection() -> None:
         with pytest.raises(LinkError, match="unreadable"):
             client.receive(5.0)
         assert client.closed
+
+
+@pytest.mark.parametrize("manner", ["waiting", "event loop"])
+def test_what_is_unreadable_behind_a_message_is_told_though_nothing_follows(manner: str) -> None:
+    def play(connection: socket.socket) -> None:
+        answer_hello(connection, message({"op": "progress", "id": "1"}) + b"\x00\x01\xc1")
+        swallow(connection)
+
+    with server(play) as info:
+        client = Client.connect(info, 5.0)
+        time.sleep(0.2)  # both have come
+        assert [header["op"] for header, _ in client.read()] == ["progress"]
+        began = time.monotonic()
+        if manner == "event loop":
+            assert select.select([client], [], [], 10.0)[0] == [client]
+        with pytest.raises(LinkError, match="unreadable"):
+            client.receive(10.0)
+        assert time.monotonic() - began < 5.0
 
 
 def test_nothing_coming_is_not_an_error() -> None:
