@@ -116,4 +116,4 @@ def test_menu_entry_is_there_without_dreamlink(host: HostSession) -> None:
     assert facts["text"].endswith("Run Dreamlayer's install.py again.")
     again = verdicts(host, "arguments.py")
     assert again.get("names"), again["output"]
-    assert again["names"] == [name.replace("_", "-") for name in PARAMETERS]
+    assert again["names"] == ["preset", *(name.replace("_", "-") for name in PARAMETERS)]

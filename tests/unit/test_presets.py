@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dreamlayer.engine import binding
-from dreamlink.presets import PRESETS, Preset, find
-from dreamlink.recipe import PARAMETERS, RecipeError
+from dreamlink.presets import KEPT, PRESETS, Preset, find, of
+from dreamlink.recipe import PARAMETERS, Recipe, RecipeError
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
@@ -41,6 +41,14 @@ def test_the_issue_s_presets_are_there() -> None:
     assert [recipe.layer for recipe in reference] == ["25", "27", "2", "25:30", "25:150"]
     assert find("reference-27-500").recipe().layer == "27:500"
     assert find("reference-noise").recipe().noise > 0
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_a_recipe_tells_which_preset_it_is_whatever_its_seed(preset: Preset) -> None:
+    recipe = Recipe.of({**preset.values, "seed": 7, "tile": 256, "context": 0, "feather": 3.0})
+    assert of(recipe) is preset
+    assert of(Recipe.of({**preset.values, "steps": 499})) is None
+    assert not KEPT & preset.values.keys()
 
 
 def test_a_misspelt_preset_is_told_with_near_ones() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .recipe import Recipe, RecipeError, Value
+
+KEPT = frozenset(
+    {"seed", "tile", "context", "feather"}
+)  # not a matter of looks: a preset leaves them alone
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,15 @@ def find(name: str) -> Preset:
         hint = f"perhaps {' or '.join(near)}" if near else "see: dreamlayer presets"
         raise RecipeError(f"There is no preset {name!r:.60}; {hint}.")
     return PRESETS[name]
+
+
+def of(recipe: Recipe) -> Preset | None:
+    """The preset that a recipe is, whatever its seed and the like."""
+    kept = {name: getattr(recipe, name) for name in KEPT}
+    for preset in PRESETS.values():
+        if dataclasses.replace(preset.recipe(), **kept) == recipe:
+            return preset
+    return None
 
 
 def _squeezenet(name: str, title: str, text: str, **values: Value) -> Preset:

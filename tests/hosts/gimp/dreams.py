@@ -301,6 +301,16 @@ def check_with_last_values():
     assert str(recipe["seed"]) in layer.get_name()
 
 
+def check_preset_and_what_differs():
+    image, source = photo_part()
+    layer = deep_dream(image, [source], preset="strawberries", steps=1, seed=7).layer
+    recipe = recipe_of(layer)
+    told = {name: recipe[name] for name in ("layer", "octaves", "steps", "colour", "seed")}
+    assert told == {
+        "layer": "features.9:10", "octaves": 5, "steps": 1, "colour": "capped", "seed": 7
+    }, told  # fmt: skip
+
+
 def check_channel_and_index_as_in_the_reference():
     image, source = photo_part()
     layer = deep_dream(image, [source], **{**FAST, "layer": "5:30"}).layer
@@ -310,7 +320,7 @@ def check_channel_and_index_as_in_the_reference():
 
 
 def check_noise_fills_an_empty_layer():
-    """With choices: what is no choice becomes the default, as GIMP does with numbers."""
+    """With choices: what is no choice becomes the default, as GIMP has it."""
     image, _ = photo_part(96, 64)
     empty = Gimp.Layer.new(image, "air", 96, 64, RGBA, 100, Gimp.LayerMode.NORMAL)
     image.insert_layer(empty, None, 0)

@@ -143,6 +143,19 @@ def check_layer_and_channels_that_contradict():
     refuse(image, [source], "leave channels empty", layer="10:30", channels="31")
 
 
+def check_numbers_out_of_range():
+    image, source = photo_part()
+    refuse(image, [source], "steps is between 1 and 500, not 501", steps=501)
+    refuse(image, [source], "octaves is between", "not -4", octaves=-4)
+    refuse(image, [source], "octave_scale is between 1.05 and 3, not 9.0", octave_scale=9.0)
+    refuse(image, [source], "seed is between", "not -1", seed=-1)
+
+
+def check_unknown_preset():
+    image, source = photo_part()
+    refuse(image, [source], "no preset 'strawberry'", "strawberries", preset="strawberry")
+
+
 def check_interactive_without_a_display():
     image, source = photo_part()
     image.clean_all()

@@ -167,6 +167,18 @@ def check_called_by_the_user():
     assert {name: first[name] for name in ASKED} == ASKED
 
 
+def check_preset_is_chosen():
+    """The first entry is "Settings of your own"; the fifth preset sets the controls below."""
+    image, source = photo_part(200, 120)
+    show(image)
+    on_window(DIALOG, "alt+p", "Home", *["Down"] * 5, "alt+o", name="preset")
+    recipe = recipe_of(deep_dream(image, [source], INTERACTIVE, **ASKED).layer)
+    told = {name: recipe[name] for name in ("layer", "octaves", "steps", "colour", "seed")}
+    assert told == {
+        "layer": "features.9:10", "octaves": 5, "steps": 16, "colour": "capped", "seed": 11
+    }, told  # fmt: skip
+
+
 def check_cancel():
     image, source = open_photo()
     image.scale(1353, 900)  # a dream of half a minute

@@ -6,16 +6,31 @@ from typing import Any
 
 from gi.repository import Gimp, GObject
 
+from dreamlink import presets
 from dreamlink.recipe import PARAMETERS, Parameter, Recipe
 
 from .errors import Refused
+from .preset_box import PresetBox
 
 TITLE = "Deep Dream"
-TAKEN = "colrs"  # mnemonics of the dialog's own buttons: Cancel, OK, Load, Reset, Save
+PRESET = "preset"
+TAKEN = "colrsp"  # mnemonics of the dialog's own: Cancel, OK, Load, Reset, Save, and the presets
+# GIMP puts the default in place of a number beyond an argument's limits, and goes on. So they are
+# wide: what is wrong comes through, and the recipe table says so. The dialog has the real limits.
+WHOLE = 2**31
+WIDE = 1e9
 
 
 def add_to(procedure: Any) -> None:
-    """Give the procedure one argument for each parameter of the recipe table."""
+    """Give the procedure an argument for the preset and one for each parameter of the recipe."""
+    procedure.add_string_argument(
+        PRESET,
+        "Preset",
+        "For scripts: the recipe of this name, e.g. feathers, with what the other arguments say"
+        " otherwise. See: dreamlayer presets.",
+        "",
+        GObject.ParamFlags.READWRITE,
+    )
     # There are more labels than letters: the rows that are seen at once choose first.
     rows = sorted(PARAMETERS.values(), key=lambda row: not row.main)
     names = (row.name for row in rows)
@@ -30,20 +45,25 @@ def add_to(procedure: Any) -> None:
         elif row.kind is str:
             procedure.add_string_argument(*start, *end)
         elif row.kind is int:
-            procedure.add_int_argument(*start, row.minimum, row.maximum, *end)
+            procedure.add_int_argument(*start, -WHOLE, WHOLE - 1, *end)
         else:
-            procedure.add_double_argument(*start, row.minimum, row.maximum, *end)
+            procedure.add_double_argument(*start, -WIDE, WIDE, *end)
 
 
 def recipe(config: Any) -> Recipe:
-    """The recipe that the arguments describe.
+    """The recipe that the arguments describe: the preset's, and what differs from the defaults.
 
-    GIMP itself replaces a number out of range, and what is no choice, by the default; the rest is
-    checked here.
+    GIMP itself replaces what is no choice by the default; the rest is checked here.
     Raises RecipeError.
     """
-    values = {name: config.get_property(argument(name)) for name in PARAMETERS}
-    return Recipe.of({name: "" if value is None else value for name, value in values.items()})
+    name = config.get_property(PRESET)
+    values = dict(presets.find(name).values) if name else {}
+    for row in PARAMETERS.values():
+        value = config.get_property(argument(row.name))
+        value = "" if value is None else value
+        if value != row.default:
+            values[row.name] = value
+    return Recipe.of(values)
 
 
 def ask(procedure: Any, config: Any) -> bool:
@@ -59,13 +79,18 @@ def ask(procedure: Any, config: Any) -> bool:
             " NONINTERACTIVE."
         )
     GimpUi.init("dreamlayer-gimp")
+    config.set_property(PRESET, "")  # the controls say all
     dialog = GimpUi.ProcedureDialog.new(procedure, config, TITLE)
+    for row in PARAMETERS.values():
+        if row.kind in (int, float):
+            _limit(dialog, row)
     main = [argument(row.name) for row in PARAMETERS.values() if row.main]
     more = [argument(row.name) for row in PARAMETERS.values() if not row.main]
     dialog.fill_box("more", more)
     dialog.get_label("more-title", "More", False, False)
     dialog.fill_expander("more-expander", "more-title", False, "more")
     dialog.fill([*main, "more-expander"])
+    PresetBox(config).put_into(dialog)
     confirmed: bool = dialog.run()
     dialog.destroy()
     return confirmed
@@ -86,6 +111,20 @@ def with_mnemonics(labels: list[str]) -> list[str]:
         taken |= set(label[place : place + 1].lower())
         marked.append(f"{label[:place]}_{label[place:]}" if free else label)
     return marked
+
+
+def _limit(dialog: Any, row: Parameter) -> None:
+    """Give a number's control its real limits; what has few values gets a slider."""
+    from gi.repository import GimpUi
+
+    slider = row.main and row.name != "seed"
+    kind = GimpUi.ScaleEntry if slider else GimpUi.LabelSpin
+    control = dialog.get_widget(argument(row.name), kind.__gtype__)
+    control.set_property("lower", row.minimum)
+    control.set_property("upper", row.maximum)
+    control.set_property("digits", 0 if row.kind is int else 2)
+    step = row.step or 1
+    control.set_increments(step, 10 * step)
 
 
 def _choice(row: Parameter) -> Any:
