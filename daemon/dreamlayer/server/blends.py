@@ -85,6 +85,12 @@ class Blender:
         with self._changed:
             return len(self._kept)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that they take."""
+        with self._changed:
+            return sum(kept.nbytes for kept in self._kept.values())
+
     def end(self) -> None:
         """End the thread after the blend in work."""
         with self._changed:

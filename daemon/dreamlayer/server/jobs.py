@@ -7,6 +7,7 @@ behind somebody else's whole pile.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -22,6 +23,7 @@ class Job:
         frames: the request's pixels, until it is computed.
         state: "queued", "running", or "paused" while a quick one is computed.
         fraction: how much of the work is done, 0 to 1.
+        asked: when it was asked for, on time.monotonic()'s clock.
         since: when it was first seen by `Worker.expire`.
         cancelled: set when nobody wants it any more.
         over: whether it was answered.
@@ -33,6 +35,7 @@ class Job:
         self.frames = frames
         self.state = "queued"
         self.fraction = 0.0
+        self.asked = time.monotonic()
         self.since: float | None = None
         self.cancelled = threading.Event()
         self.over = False
@@ -53,6 +56,8 @@ class Job:
             "fraction": self.fraction,
             "quick": self.request.quick,
             "keep": self.request.keep,
+            "client": self.lane.hex(),
+            "age": round(time.monotonic() - self.asked, 1),
         }
 
 

@@ -60,10 +60,10 @@ def start(size: int, files: int) -> None:
         faulthandler.enable(sys.stderr)
 
 
-def event(logger: logging.Logger, name: str, **fields: Any) -> None:
+def event(logger: logging.Logger, name: str, *, level: int = logging.INFO, **fields: Any) -> None:
     """Log that something happened; the fields are numbers, texts or lists of such."""
     words = " ".join(f"{key}={value!s:.200}" for key, value in fields.items())
-    logger.info("%s %s", name, words, extra={FIELDS: {"event": name, **fields}})
+    logger.log(level, "%s %s", name, words, extra={FIELDS: {"event": name, **fields}})
 
 
 def hide(secret: str) -> None:

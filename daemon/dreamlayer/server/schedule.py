@@ -122,17 +122,20 @@ class Schedule:
     def status(self) -> Header:
         """What `status` tells of dreams: those under way, and how many ended how."""
         with self._changed:
-            return {"jobs": [job.describe() for job in self._jobs()], **self._counts}
+            jobs = self._jobs()
+            waiting = sum(job.nbytes for job in jobs)
+            told = [job.describe() for job in jobs]
+            return {"jobs": told, "waiting_memory": waiting, **self._counts}
 
     # For the compute thread.
 
-    def take(self) -> Job | None:
+    def take(self, timeout: float | None = None) -> Job | None:
         """Wait for something to do, and begin with the dream whose turn it is.
 
-        None: a question was asked, or it is time to end.
+        None: a question was asked, or it is time to end, or `timeout` seconds have passed.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._questions or self.ending)
+            self._changed.wait_for(lambda: self._queue or self._questions or self.ending, timeout)
             if self.ending or not self._queue:
                 return None
             if not self._queue.has_others:

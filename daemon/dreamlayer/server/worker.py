@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from dreamlayer.server import logs
 from dreamlayer.server.blends import Blender
 from dreamlayer.server.channel import Outgoing
 from dreamlayer.server.failures import sentence
 from dreamlayer.server.jobs import Job
 from dreamlayer.server.progress import Reporter
+from dreamlayer.server.rates import Rates
 from dreamlayer.server.schedule import Schedule
 from dreamlayer.server.settings import Settings
 from dreamlink.messages import Frame, Header
@@ -55,6 +57,7 @@ class Worker:
         self._studio: Studio | None = None
         self._device: str | None = None  # the studio's own, copied: it is not made for two threads
         self._networks: list[str] = []
+        self._rates = Rates()
         self._thread = threading.Thread(target=self._run, name="compute", daemon=True)
 
     # For the I/O thread.
@@ -70,8 +73,9 @@ class Worker:
         return self._device is None
 
     def status(self) -> Header:
-        """What `status` tells: device (None while PyTorch is being loaded), networks."""
-        return {"device": self._device, "networks": self._networks}
+        """What `status` tells: device (None while PyTorch is being loaded), networks, rates."""
+        told = {"device": self._device, "networks": self._networks}
+        return {**told, **self._rates.describe()}
 
     def join(self, timeout: float) -> bool:
         """Wait for the thread's end; whether it has ended."""
@@ -87,7 +91,7 @@ class Worker:
         except Exception:  # tried again, and told to the user, with the first dream
             log.exception("the studio can't be loaded")
         while not self._schedule.ending:
-            job = self._schedule.take()
+            job = self._schedule.take(self._drop_idle())
             self._answer_questions()
             if job is not None:
                 self._work(job)
@@ -97,13 +101,23 @@ class Worker:
             began = time.monotonic()
             self._studio = self._studio_factory()
             self._device = self._studio.device
-            log.info("ready on %s after %.1f s", self._device, time.monotonic() - began)
+            seconds = round(time.monotonic() - began, 3)
+            logs.event(log, "ready", device=self._device, seconds=seconds)
         return self._studio
+
+    def _drop_idle(self) -> float | None:
+        """Let go of networks that nobody uses; seconds until this is due again, None: never."""
+        if self._studio is None:
+            return None
+        due = self._studio.drop_idle()
+        self._networks = list(self._studio.networks)
+        return due
 
     def _work(self, job: Job) -> None:
         """Compute one dream and answer its client, whatever happens."""
         began = time.monotonic()
         pixels: Frame | None = None
+        finished: Finished | None = None
         try:
             finished = self._dream(job)
         except Exception as error:
@@ -112,11 +126,14 @@ class Worker:
             if finished is None:
                 outcome, header = "cancelled", {"op": "cancelled"}
             else:
-                outcome, header = "done", _done(finished, time.monotonic() - began)
+                seconds = time.monotonic() - began
+                outcome, header = "done", _done(finished, seconds)
+                self._rates.add(finished.megapixel_steps, seconds)
                 pixels = finished.pixels
                 self._blender.keep(job.peer, job.id, finished.overlay)
-        _log(job, outcome, time.monotonic() - began)
-        self._networks = list(self._studio.networks) if self._studio else []
+        _log(job, outcome, time.monotonic() - began, finished)
+        if self._studio is not None:
+            self._networks, self._device = list(self._studio.networks), self._studio.device
         self._schedule.ended(job, outcome, header, pixels)
 
     def _dream(self, job: Job) -> Finished | None:
@@ -164,13 +181,17 @@ def _done(finished: Finished, seconds: float) -> Header:
         "recipe": finished.recipe.to_dict(),
         "megapixel_steps": finished.megapixel_steps,
         "gain": finished.gain,
+        "notes": list(finished.notes),
     }
 
 
-def _log(job: Job, outcome: str, seconds: float) -> None:
+def _log(job: Job, outcome: str, seconds: float, finished: Finished | None) -> None:
     region, recipe = job.request.region, job.request.recipe
-    log.log(
-        logging.DEBUG if job.request.quick else logging.INFO,
-        "dream %.40r of %d × %d on %s %s: %s after %.1f s",
-        job.id, region.width, region.height, recipe.model, recipe.layer, outcome, seconds,
-    )  # fmt: skip
+    fields = {
+        "id": job.id, "outcome": outcome, "width": region.width, "height": region.height,
+        "model": recipe.model, "layer": recipe.layer, "seconds": round(seconds, 3),
+    }  # fmt: skip
+    if finished is not None:
+        fields |= {"device": finished.device, "megapixel_steps": finished.megapixel_steps}
+        fields |= {"notes": list(finished.notes)} if finished.notes else {}
+    logs.event(log, "dream", level=logging.DEBUG if job.request.quick else logging.INFO, **fields)

@@ -1,0 +1,41 @@
+"""How much the daemon has dreamed lately."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+HOUR = 3600.0  # seconds
+
+
+class Rates:
+    """Counts the dreams of the last hour. Any thread may ask."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._done: deque[tuple[float, float, float]] = deque()  # end, MP-steps, seconds
+
+    def add(self, megapixel_steps: float, seconds: float) -> None:
+        """A dream is done that took so long."""
+        with self._lock:
+            self._done.append((self._clock(), megapixel_steps, seconds))
+            self._forget()
+
+    def describe(self) -> dict[str, float]:
+        """Dreams in the last hour, and the megapixel-steps of each second that they took."""
+        with self._lock:
+            self._forget()
+            done = list(self._done)
+        work, seconds = sum(one[1] for one in done), sum(one[2] for one in done)
+        speed = work / seconds if seconds > 0 else 0.0
+        return {
+            "dreams_per_hour": len(done),
+            "megapixel_steps_per_second": round(speed, 4),
+        }
+
+    def _forget(self) -> None:
+        while self._done and self._done[0][0] < self._clock() - HOUR:
+            self._done.popleft()
