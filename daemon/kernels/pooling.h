@@ -1,0 +1,141 @@
+// Pooling forth and back. Backwards each cell gathers from the windows it lies in, in order.
+#pragma once
+#include <algorithm>
+
+#include "cells.h"
+
+namespace VARIANT {
+
+constexpr int NONE = 255;  // the choice of a maximum that ReLU made 0
+
+struct Span {
+    Int first, last;
+};
+
+// The windows along an axis in which cell `at` lies.
+INLINE Span windows(const Step &step, int axis, Int at, Int count) {
+    const Int pace = step.pace[axis], moved = at + step.padding[axis];
+    const Int before = moved - step.kernel[axis];
+    return {before < 0 ? 0 : before / pace + 1, std::min(count, moved / pace + 1)};
+}
+
+inline void max_pool(const Step &step, Int first, Int last) {
+    const Map &in = step.in, &out = step.out;
+    for (Int y = first; y < last; y++) {
+        const Row to = row(out, y);
+        const Int top = y * step.pace[0] - step.padding[0];
+        for (Int x = out.col0; x < out.col0 + out.cols; x++) {
+            const Int left = x * step.pace[1] - step.padding[1];
+            for (Int c = 0; c < out.depth; c += LANES) {
+                uint8_t *choice = step.finish & CHOOSE
+                                      ? marked<uint8_t>(step.choices, y, x) + c : nullptr;
+                vec most = zero();
+                bool any = step.finish & RELU;
+                if (choice) memset(choice, NONE, LANES);
+                for (Int i = 0; i < step.kernel[0]; i++) {
+                    const Row from = row(in, top + i);
+                    for (Int j = 0; j < step.kernel[1]; j++) {
+                        if (!from.holds(left + j)) continue;
+                        const vec v = load(from.at(left + j) + c);
+                        const uint32_t bits = any ? above(v, most) : (1u << LANES) - 1;
+                        most = any ? choose(bits, v, most) : v;
+                        any = true;
+                        if (choice && bits) write(choice, bits, (int)(i * step.kernel[1] + j));
+                    }
+                }
+                store(to.at(x) + c, most);
+            }
+        }
+    }
+}
+
+inline void max_back(const Step &step, Int first, Int last) {
+    const Map &in = step.in, &out = step.out;
+    for (Int y = first; y < last; y++) {
+        const Line line(step, y);
+        const Span down = windows(step, 0, y, in.height);
+        for (Int x = out.col0; x < out.col0 + out.cols; x++) {
+            const Span across = windows(step, 1, x, in.width);
+            for (Int c = 0; c < out.depth; c += GROUP) {
+                vec sum[IN_GROUP];
+                for (Int g = 0; g < IN_GROUP; g++) sum[g] = zero();
+                for (Int i = down.first; i < down.last; i++) {
+                    const Row from = row(in, i);
+                    const Int place = y + step.padding[0] - i * step.pace[0];
+                    for (Int j = across.first; j < across.last; j++) {
+                        const Int own = x + step.padding[1] - j * step.pace[1];
+                        const int wanted = (int)(place * step.kernel[1] + own);
+                        const uint8_t *choice = marked<uint8_t>(step.choices, i, j) + c;
+                        for (Int g = 0; g < IN_GROUP; g++)
+                            sum[g] = sum[g] + keep(load(from.at(j) + c + g * LANES),
+                                                   equal(choice + g * LANES, wanted));
+                    }
+                }
+                line.put(x, c, sum);
+            }
+        }
+    }
+}
+
+// By how many cells a window's sum is divided, along one axis.
+INLINE Int shared(const Step &step, int axis, Int window, Int length) {
+    const Int begin = window * step.pace[axis] - step.padding[axis];
+    const Int end = begin + step.kernel[axis];
+    if (step.count_padding) return std::min(end, length + step.padding[axis]) - begin;
+    return std::min(end, length) - std::max(Int{0}, begin);
+}
+
+INLINE float share(const Step &step, const Map &cells, Int y, Int x) {
+    return 1.0f / (float)(shared(step, 0, y, cells.height) * shared(step, 1, x, cells.width));
+}
+
+inline void mean_pool(const Step &step, Int first, Int last) {
+    const Map &in = step.in, &out = step.out;
+    for (Int y = first; y < last; y++) {
+        const Line line(step, y);
+        const Int top = y * step.pace[0] - step.padding[0];
+        for (Int x = out.col0; x < out.col0 + out.cols; x++) {
+            const Int left = x * step.pace[1] - step.padding[1];
+            const vec part = all(share(step, in, y, x));
+            for (Int c = 0; c < out.depth; c += GROUP) {
+                vec sum[IN_GROUP];
+                for (Int g = 0; g < IN_GROUP; g++) sum[g] = zero();
+                for (Int i = 0; i < step.kernel[0]; i++) {
+                    const Row from = row(in, top + i);
+                    for (Int j = 0; j < step.kernel[1]; j++)
+                        if (from.holds(left + j))
+                            for (Int g = 0; g < IN_GROUP; g++)
+                                sum[g] = sum[g] + load(from.at(left + j) + c + g * LANES);
+                }
+                for (Int g = 0; g < IN_GROUP; g++) sum[g] = sum[g] * part;
+                line.put(x, c, sum);
+            }
+        }
+    }
+}
+
+inline void mean_back(const Step &step, Int first, Int last) {
+    const Map &in = step.in, &out = step.out;
+    for (Int y = first; y < last; y++) {
+        const Line line(step, y);
+        const Span down = windows(step, 0, y, in.height);
+        for (Int x = out.col0; x < out.col0 + out.cols; x++) {
+            const Span across = windows(step, 1, x, in.width);
+            for (Int c = 0; c < out.depth; c += GROUP) {
+                vec sum[IN_GROUP];
+                for (Int g = 0; g < IN_GROUP; g++) sum[g] = zero();
+                for (Int i = down.first; i < down.last; i++) {
+                    const Row from = row(in, i);
+                    for (Int j = across.first; j < across.last; j++) {
+                        const vec part = all(share(step, out, i, j));
+                        for (Int g = 0; g < IN_GROUP; g++)
+                            sum[g] = fma(load(from.at(j) + c + g * LANES), part, sum[g]);
+                    }
+                }
+                line.put(x, c, sum);
+            }
+        }
+    }
+}
+
+}  // namespace VARIANT

@@ -1,0 +1,32 @@
+// All steps for one kind of processor: compiled once for each, VARIANT being its name.
+#include "convolve.h"
+#include "passing.h"
+#include "pooling.h"
+#include "winograd.h"
+
+namespace VARIANT {
+
+Int panel() { return PANEL; }
+
+// Numbers that a step needs beside its maps.
+Int workspace(const Step &step) {
+    if (step.kind == WINOGRAD) return winograd_workspace(step);
+    return step.kind == CONVOLVE || step.kind == GRADIENT ? convolve_workspace(step) : 0;
+}
+
+void run(const Step &step, Int first, Int last, float *room) {
+    switch (step.kind) {
+        case PICTURE: return picture(step, first, last);
+        case CONVOLVE: return convolve(step, first, last, room);
+        case WINOGRAD: return winograd(step, first, last, room);
+        case MAX_POOL: return max_pool(step, first, last);
+        case MAX_BACK: return max_back(step, first, last);
+        case MEAN_POOL: return mean_pool(step, first, last);
+        case MEAN_BACK: return mean_back(step, first, last);
+        case COPY: return copy(step, first, last);
+        case CLEAR: return clear(step, first, last);
+        case GRADIENT: return gradient(step, first, last, room);
+    }
+}
+
+}  // namespace VARIANT
