@@ -13,11 +13,15 @@ import hmac
 import logging
 from collections import Counter
 from collections.abc import Callable
+from typing import NamedTuple
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from dreamlayer.server.address import Address
+from dreamlayer.server.keys import Pair
 from dreamlink.client import USER
+from dreamlink.messages import Header
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,8 @@ BROKEN = "broken handshake"
 UNFINISHED = "unfinished handshake"
 NOT_ZEROMQ = "not ZeroMQ"
 MISMATCH = 0x11000002  # libzmq's number for another mechanism than ours
+HEARTBEAT = 5000  # milliseconds between two signs of life of another computer …
+HEARTBEAT_TIMEOUT = 20000  # … and without one until its connection counts as broken
 EVENTS = (
     zmq.EVENT_ACCEPTED
     | zmq.EVENT_HANDSHAKE_SUCCEEDED
@@ -39,6 +45,34 @@ EVENTS = (
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | zmq.EVENT_DISCONNECTED
 )
+
+
+class Listening(NamedTuple):
+    """Where to listen to other computers, and the key pair that shows who this one is."""
+
+    address: Address
+    pair: Pair
+
+
+def open_to_others(socket: zmq.Socket[bytes], listening: Listening) -> None:
+    """Let other computers in, too, by their keys: CURVE and nothing else at this address.
+
+    libzmq takes a socket's options at the time of `bind`: those set here are not for the loopback.
+    Raises OSError if the address can't be listened on.
+    """
+    socket.setsockopt(zmq.CURVE_SERVER, 1)
+    socket.setsockopt(zmq.CURVE_SECRETKEY, listening.pair.secret)
+    socket.setsockopt(zmq.ZAP_DOMAIN, REMOTE)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT)
+    socket.setsockopt(zmq.IPV6, int(":" in listening.address.host))
+    try:
+        socket.bind(listening.address.endpoint)
+    except zmq.ZMQError as error:
+        raise OSError(
+            f"Can't listen on {listening.address} ({error.strerror}): give an address of this"
+            " computer's, and a port that is free."
+        ) from error
 
 
 class Door:
@@ -81,6 +115,10 @@ class Door:
         """
         self._news = socket.get_monitor_socket(EVENTS)
         return self._news
+
+    def status(self) -> Header:
+        """What `status` tells: how many clients are in, and how many were refused, by kind."""
+        return {"connections": self.connections, "refused": dict(self.refused)}
 
     @property
     def connections(self) -> int:
