@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-import select
 import socket
 import time
 from collections import deque
@@ -157,7 +156,7 @@ class Client:
         self._socket.close()
 
     def _wait(self, timeout: float) -> None:
-        if self.closed:
+        if self.closed or self._failure is not None:
             return  # reading says so
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self.wants_to_write else 0)
         with selectors.DefaultSelector() as selector:  # select() fails above 1024 open files
@@ -168,7 +167,7 @@ class Client:
         """Read and write what goes without waiting.
 
         A daemon's last words come together with its end: the end is told when they are read. Until
-        then the socket stays open, so that it wakes an event loop again.
+        then the socket stays open and readable, so that it wakes an event loop again.
         """
         if self.closed:
             raise LinkError("The connection to the Dreamlayer daemon is closed.")
@@ -188,6 +187,8 @@ class Client:
     def _fail(self, reason: str, cause: Exception) -> None:
         self._failure = LinkError(reason)
         self._failure.__cause__ = cause
+        with contextlib.suppress(OSError):  # readable at its end, though nothing more may come
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def _read(self) -> None:
         budget = BUDGET
