@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from dreamlayer.models import zoo
+from dreamlayer.server import process
 from dreamlayer.server.blends import Blender
 from dreamlayer.server.channel import Outgoing
 from dreamlayer.server.jobs import Job
+from dreamlayer.server.limits import Limits
 from dreamlayer.server.results import LOST, Results
 from dreamlayer.server.schedule import Question, Schedule
 from dreamlayer.server.worker import WARM_UP, Worker
@@ -28,7 +30,7 @@ from dreamlink.messages import (
 
 
 class Handlers:
-    """A method for each request.
+    """A method for each request. `connections` tells of those that are in and were refused.
 
     Attributes:
         stopping: whether new dreams are refused.
@@ -41,6 +43,8 @@ class Handlers:
         worker: Worker,
         results: Results,
         blender: Blender,
+        limits: Limits,
+        connections: Callable[[], Header],
     ) -> None:
         self.stopping = False
         self._send = send
@@ -48,6 +52,8 @@ class Handlers:
         self._worker = worker
         self._results = results
         self._blender = blender
+        self._limits = limits
+        self._connections = connections
         self._began = time.monotonic()
         self._requests: dict[str, Callable[[bytes, Header, Sequence[Frame]], None]] = {
             "dream": self._dream,
@@ -60,11 +66,18 @@ class Handlers:
             "layers": self._layers,
         }
 
-    def admit(self, _peer: bytes, header: Header, lengths: Sequence[int], _coming: int) -> None:
+    @property
+    def unfetched(self) -> int:
+        """How many finished dreams nobody has fetched yet: lost if the daemon ends."""
+        return self._results.count
+
+    def admit(self, peer: bytes, header: Header, lengths: Sequence[int], coming: int) -> None:
         """Check a request by its header, before its frames come; raises ValueError."""
         if header["op"] != "dream":
             raise MessageError(f"No pixels belong to the request {header['op']!r:.60}.")
-        DreamRequest.announced(header, lengths)
+        request = DreamRequest.announced(header, lengths)
+        self._limits.check_size(request, lengths)
+        self._limits.check_room(peer, request, sum(lengths), self._schedule.waiting(), coming)
 
     def handle(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
         """Answer a request; raises MessageError for one that is unknown or makes no sense."""
@@ -77,10 +90,12 @@ class Handlers:
         if self.stopping:
             raise MessageError("The Dreamlayer daemon is stopping; dream again in a moment.")
         request = DreamRequest.of(header, frames)
+        job = Job(peer, request, frames)
+        self._limits.check_room(peer, request, job.nbytes, self._schedule.waiting())
         if request.keep:
             self._results.reserve(request)
         try:
-            ahead = self._schedule.submit(Job(peer, request, frames))
+            ahead = self._schedule.submit(job)
         except MessageError:
             self._results.release(request.id)
             raise
@@ -117,7 +132,9 @@ class Handlers:
             "uptime": round(time.monotonic() - self._began, 1),
         }
         answer |= {**self._worker.status(), **self._schedule.status(), **self._results.status()}
-        answer["kept"] = self._blender.count
+        answer["kept"], answer["kept_memory"] = self._blender.count, self._blender.nbytes
+        answer["memory"] = process.memory()
+        answer |= self._connections()
         self._send(Outgoing(peer, answer))
 
     def _models(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:

@@ -60,10 +60,10 @@ class Settings:
         minimum=1, maximum=17180, unit="megapixels",
     )  # fmt: skip
     waiting_max: int = _count(
-        64, "Waiting dreams", "How many dreams may wait, of all programs together.", 100000
+        256, "Waiting dreams", "How many dreams may wait, of all programs together.", 100000
     )
     waiting_max_client: int = _count(
-        16, "Waiting dreams of one program", "How many dreams of one program may wait.", 100000
+        64, "Waiting dreams of one program", "How many dreams of one program may wait.", 100000
     )
     waiting_memory: int = _mebibytes(
         4096, "Memory of waiting dreams", "How much memory the pictures that wait may take. One"
