@@ -11,7 +11,7 @@ from typing import Any
 
 from dreamlink import discovery
 from dreamlink.client import Client, Message
-from dreamlink.dream import Dream
+from dreamlink.dream import Dream, Sender
 from dreamlink.messages import DreamRequest, Header, new_id
 from dreamlink.picture import Picture
 from dreamlink.recipe import Recipe
@@ -78,7 +78,7 @@ def receive(client: Client) -> Message:
     return message
 
 
-def start_dream(client: Client, trouble: int, *, side: int = 8, **more: Any) -> Dream:
+def start_dream(client: Sender, trouble: int, *, side: int = 8, **more: Any) -> Dream:
     """A small dream; `trouble` tells the fake studio how many tiles it has, or what goes wrong."""
     picture = Picture(side, side, "U8", "RGB")
     recipe = Recipe.of({"channels": str(trouble)})
