@@ -307,7 +307,7 @@ def test_a_client_of_another_protocol_says_what_to_do(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dreamlink.client.PROTOCOL", 99)
-    with pytest.raises(WrongVersion, match="older than this program.*install.py"):
+    with pytest.raises(WrongVersion, match=r"older than this program.*install\.py"):
         daemon.connect()
 
 

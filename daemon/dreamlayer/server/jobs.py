@@ -67,6 +67,7 @@ class Queue:
     def __init__(self) -> None:
         self._quick: deque[Job] = deque()
         self._turns: dict[bytes, deque[Job]] = {}  # by lane, in the order of their next turns
+        self._last: bytes | None = None  # the lane that had the last turn: all others go before it
 
     def __len__(self) -> int:
         return len(self._quick) + sum(len(jobs) for jobs in self._turns.values())
@@ -96,6 +97,8 @@ class Queue:
             self._quick.append(job)
         else:
             self._turns.setdefault(job.lane, deque()).append(job)
+            if self._last in self._turns:
+                self._turns[self._last] = self._turns.pop(self._last)
 
     def remove(self, job: Job) -> None:
         """Take out a job that is in the queue."""
@@ -118,6 +121,7 @@ class Queue:
         job = jobs.popleft()
         if jobs:
             self._turns[lane] = jobs
+        self._last = lane
         return job
 
 

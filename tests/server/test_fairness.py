@@ -1,0 +1,129 @@
+"""Several clients at once: short dreams are not stuck behind long ones, nobody is forgotten."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from dreamlink.client import Client
+from dreamlink.dream import Dream, State
+from tests.server.daemons import Daemon, ask, finish, receive, start_dream
+
+
+@pytest.fixture
+def other(daemon: Daemon) -> Iterator[Client]:
+    with contextlib.closing(daemon.connect()) as connection:
+        yield connection
+
+
+def running(client: Client, tiles: int) -> Dream:
+    dream = start_dream(client, tiles)
+    finish(client, dream, lambda d: d.state is State.RUNNING and d.fraction > 0)
+    return dream
+
+
+def end(client: Client, dream: Dream) -> None:
+    dream.cancel()
+    finish(client, dream)
+    assert dream.state is State.CANCELLED
+
+
+def test_a_quick_dream_overtakes_a_long_one_which_goes_on(client: Client, other: Client) -> None:
+    long = running(client, 60)
+    assert ask(other, "status")["jobs"][0]["fraction"] < 1
+    quick = start_dream(other, 5, quick=True)
+    finish(other, quick)
+    assert quick.state is State.DONE
+    jobs = ask(other, "status")["jobs"]
+    assert [(job["id"], job["state"]) for job in jobs] == [(long.request.id, "running")]
+    finish(client, long)
+    assert long.state is State.DONE
+    assert long.pixels == bytearray(b"\1" * 192)
+
+
+def test_a_quick_dream_of_the_same_client_overtakes_too(client: Client) -> None:
+    long = running(client, 800)
+    quick = start_dream(client, 2, quick=True)
+    ended: list[str] = []
+    while not quick.over:
+        header, frames = receive(client)
+        quick.receive(header, frames)
+        if header["op"] == "done":
+            ended.append(header["id"])
+    assert ended == [quick.request.id]
+    end(client, long)
+
+
+def test_a_long_dream_gets_on_though_quick_ones_never_end(client: Client, other: Client) -> None:
+    long = running(client, 12)
+    quick = start_dream(other, 2, quick=True)
+    while not long.over:
+        message = client.receive(0.01)
+        if message is not None:
+            long.receive(*message)
+        message = other.receive(0.01)
+        if message is not None:
+            quick.receive(*message)
+        if quick.over:
+            quick = start_dream(other, 2, quick=True)
+    assert long.state is State.DONE
+    finish(other, quick)
+    assert quick.state is State.DONE
+
+
+def test_the_newest_quick_dream_replaces_the_running_and_the_waiting_one(client: Client) -> None:
+    looks = [start_dream(client, 800, quick=True)]
+    finish(client, looks[0], lambda d: d.state is State.RUNNING)
+    looks += [start_dream(client, tiles, quick=True) for tiles in (800, 800, 1)]
+    while not all(look.over for look in looks):
+        message = receive(client)
+        for look in looks:
+            look.receive(*message)
+    states = [look.state for look in looks]
+    assert states == [State.CANCELLED] * 3 + [State.DONE]
+
+
+def test_two_clients_quick_dreams_leave_each_other_alone(client: Client, other: Client) -> None:
+    first, second = (start_dream(c, 10, quick=True) for c in (client, other))
+    finish(client, first)
+    finish(other, second)
+    assert (first.state, second.state) == (State.DONE, State.DONE)
+
+
+def test_nobody_waits_behind_anothers_pile(client: Client, other: Client) -> None:
+    pile = [start_dream(client, 10) for _ in range(8)]
+    finish(client, pile[0], lambda d: d.state is State.RUNNING)
+    single = start_dream(other, 1)
+    header, _ = receive(other)
+    assert (header["op"], header["ahead"]) == ("queued", 1)
+    finish(other, single)
+    assert single.state is State.DONE
+    left = {job["id"] for job in ask(other, "status")["jobs"]}
+    assert left >= {dream.request.id for dream in pile[2:]}
+    for dream in pile:
+        dream.cancel()
+    ended = 0
+    while ended < len(pile):
+        ended += receive(client)[0]["op"] in ("done", "cancelled")
+
+
+def test_cancel_is_answered_while_another_dream_computes(client: Client, other: Client) -> None:
+    long = running(client, 800)
+    waiting = start_dream(other, 1)
+    end(other, waiting)
+    quick = start_dream(other, 800, quick=True)
+    finish(other, quick, lambda d: d.state is State.RUNNING)
+    end(client, long)  # it is paused
+    assert not quick.over
+    end(other, quick)
+    assert ask(client, "status")["jobs"] == []
+
+
+def test_a_quick_dream_that_fails_harms_no_other(client: Client, other: Client) -> None:
+    long = running(client, 800)
+    quick = start_dream(other, 903, quick=True)
+    finish(other, quick)
+    assert quick.state is State.FAILED
+    end(client, long)
