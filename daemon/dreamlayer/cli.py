@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
 import textwrap
 
-from dreamlayer import doctor_command, dream_command, models_command, settings_command, stop_command
-from dreamlayer.talk import NOT_RUNNING, CommandError, ask
+from dreamlayer import (
+    doctor_command,
+    dream_command,
+    keys_command,
+    models_command,
+    serve_command,
+    settings_command,
+    status_command,
+    stop_command,
+)
+from dreamlayer.talk import CommandError
 from dreamlink import VERSION
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
@@ -51,49 +59,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dreamlayer {VERSION}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     dream_command.add(commands)
-    for name, run, text in (
-        ("serve", _serve, "run the daemon here, until Ctrl-C"),
-        ("status", _status, "what the daemon is doing"),
-        ("presets", _presets, "which named recipes there are"),
-    ):
-        commands.add_parser(name, help=text, description=text).set_defaults(run=run)
+    serve_command.add(commands)
+    text = "which named recipes there are"
+    commands.add_parser("presets", help=text, description=text).set_defaults(run=_presets)
+    status_command.add(commands)
     models_command.add(commands)
     settings_command.add(commands)
+    keys_command.add(commands)
     stop_command.add(commands)
     doctor_command.add(commands)
     return parser
 
 
 # Commands.
-
-
-def _serve(_arguments: argparse.Namespace) -> None:
-    from dreamlayer.server.access import AlreadyRunning
-    from dreamlayer.server.serve import serve
-
-    try:
-        serve()
-    except AlreadyRunning as already:
-        print(already)
-
-
-def _status(_arguments: argparse.Namespace) -> None:
-    from dreamlink.dream import duration
-    from dreamlink.launch import connect_to_running
-
-    client = connect_to_running()
-    if client is None:
-        print(NOT_RUNNING)
-        return
-    with contextlib.closing(client):
-        told = ask(client, {"op": "status"})
-    print(f"The Dreamlayer daemon {told['version']} is running (process {told['pid']}).")
-    print(f"up:        {duration(told['uptime'])}")
-    print(f"device:    {told['device'] or 'not known yet: PyTorch is being loaded'}")
-    print(f"networks:  {', '.join(told['networks']) or 'none loaded'}")
-    jobs = [f"{job['state']} {job['fraction']:.0%}" for job in told["jobs"]]
-    print(f"dreams:    {', '.join(jobs) or 'none'}")
-    print(f"until now: {told['done']} done, {told['failed']} failed, {told['cancelled']} cancelled")
 
 
 def _presets(_arguments: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ from dreamlayer.server.jobs import Job
 from dreamlayer.server.limits import Limits
 from dreamlayer.server.results import LOST, Results
 from dreamlayer.server.schedule import Question, Schedule
+from dreamlayer.server.settings import Settings
 from dreamlayer.server.worker import WARM_UP, Worker
 from dreamlink import VERSION
 from dreamlink.messages import (
@@ -43,7 +44,7 @@ class Handlers:
         worker: Worker,
         results: Results,
         blender: Blender,
-        limits: Limits,
+        settings: Settings,
         connections: Callable[[], Header],
     ) -> None:
         self.stopping = False
@@ -52,7 +53,8 @@ class Handlers:
         self._worker = worker
         self._results = results
         self._blender = blender
-        self._limits = limits
+        self._limits = Limits(settings)
+        self._elsewhere = bool(settings.remote)
         self._connections = connections
         self._began = time.monotonic()
         self._requests: dict[str, Callable[[bytes, Header, Sequence[Frame]], None]] = {
@@ -138,6 +140,9 @@ class Handlers:
         self._send(Outgoing(peer, answer))
 
     def _models(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
+        if self._elsewhere:
+            self._schedule.ask(Question(peer, header["id"], None))
+            return
         told = ("name", "title", "summary", "default_layer", "licence", "classes")
         models = [
             {

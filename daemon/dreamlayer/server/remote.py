@@ -137,6 +137,7 @@ class RemoteStudio:
         """
         theirs = replace(request, id=new_id(), keep=False)
         progress = RemoteProgress(0.0, f"Asking the computer {self._address}…")
+        previews = _Previews()
         yield progress
         conversation = self._link.ask(theirs.header(), frames)
         over = False
@@ -144,14 +145,17 @@ class RemoteStudio:
             while True:
                 message = conversation.next(BEAT)
                 if message is None:
-                    yield replace(progress, preview=None, look=False)
+                    yield replace(progress, preview=previews.offer, look=False)
                     continue
                 over = message[0]["op"] in ("done", "cancelled", "error")
                 header, came = _checked(message)
                 if over:
                     return self._finished(theirs, header, came)
-                progress = _progress(header, came, request.quick)
-                yield progress
+                progress = _progress(header)
+                if came:
+                    previews.put(Picture.of(header["preview"]), came[0])
+                look = request.quick and bool(came)
+                yield replace(progress, preview=previews.offer, look=look)
         finally:
             conversation.close(cancel=not over)
 
@@ -189,19 +193,35 @@ def _pixels(frames: Sequence[Frame], layout: Picture) -> Frame:
     return frames[0]
 
 
-def _progress(header: Header, frames: Sequence[Frame], quick: bool) -> RemoteProgress:
+def _progress(header: Header) -> RemoteProgress:
     """What an answer on the way says."""
     if header["op"] == "queued":
         waiting = "Waiting: other dreams are ahead on the other computer…"
         return RemoteProgress(0.0, waiting if header["ahead"] else "Starting to dream…")
-    preview = None
-    if frames:
-        layout = Picture.of(header["preview"])
-        preview = lambda _side: (layout, frames[0])  # noqa: E731 - of the size that was asked for
     if "octave" not in header:
-        text = progress_text(header)[:300]
-        return RemoteProgress(
-            header["fraction"], text, preview=preview, look=quick and bool(frames)
-        )
+        return RemoteProgress(header["fraction"], progress_text(header)[:300])
     numbers = {name: header[name] for name in ("octave", "octaves", "step", "steps")}
-    return RemoteProgress(header["fraction"], preview=preview, **numbers)
+    return RemoteProgress(header["fraction"], **numbers)
+
+
+class _Previews:
+    """The newest preview, offered until it is shown: it comes when it likes."""
+
+    def __init__(self) -> None:
+        self._newest: tuple[Picture, Frame] | None = None
+
+    def put(self, layout: Picture, pixels: Frame) -> None:
+        self._newest = layout, pixels
+
+    @property
+    def offer(self) -> Callable[[int], tuple[Picture, Frame]] | None:
+        """What shows it, of the size that was asked for; None if there is no news."""
+        newest = self._newest
+        if newest is None:
+            return None
+
+        def show(_side: int) -> tuple[Picture, Frame]:
+            self._newest = None
+            return newest
+
+        return show

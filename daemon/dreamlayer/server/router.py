@@ -20,7 +20,6 @@ from dreamlayer.server.channel import Channel, Outgoing
 from dreamlayer.server.clock import AwakeClock
 from dreamlayer.server.door import LOCAL, Door, Listening, open_to_others
 from dreamlayer.server.handlers import Handlers
-from dreamlayer.server.limits import Limits
 from dreamlayer.server.outbox import Outbox, Sent
 from dreamlayer.server.reception import Reception
 from dreamlayer.server.results import Results
@@ -100,7 +99,7 @@ class Router:
         self._settings = settings
         self._handlers = Handlers(
             self._outbox.send, self._schedule, self._worker, self._results, self._blender,
-            Limits(settings), self._door.status,
+            settings, self._door.status,
         )  # fmt: skip
         self._reception = Reception(self._outbox.send, self._handlers, self.stop)
 

@@ -22,11 +22,11 @@ TOO_OLD = f"The dream was not finished in the time that dreams have ({remedy('jo
 
 
 class Question(NamedTuple):
-    """Something to be told between two tiles: the layers of a model."""
+    """Something to be told between two tiles: a model's layers, or the models there are (None)."""
 
     peer: bytes
     id: str
-    model: str
+    model: str | None
 
 
 class Schedule:

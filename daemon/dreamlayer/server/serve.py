@@ -7,10 +7,13 @@ import logging
 import os
 import signal
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dreamlayer.models import shelf
-from dreamlayer.server import access, logs, process, settings
+from dreamlayer.server import access, keys, logs, process, settings
+from dreamlayer.server.address import Address, remote_address
+from dreamlayer.server.door import Listening
+from dreamlayer.server.remote import RemoteStudio
 from dreamlayer.server.router import Router
 from dreamlayer.server.settings import MIB, Settings
 from dreamlink import VERSION, discovery
@@ -35,14 +38,25 @@ def real_studio(chosen: Settings) -> Studio:
     return Studio(idle=chosen.idle_unload)
 
 
-def serve(studio_factory: Callable[[], Studio] | None = None) -> None:
+def remote_studio(chosen: Settings) -> Studio:
+    """What lets another computer dream, as the setting `remote` says."""
+    address, key = remote_address(chosen.remote)
+    elsewhere = RemoteStudio(address, key, keys.own() or keys.make(), chosen.message_max * MIB)
+    return cast("Studio", elsewhere)  # all of it that the worker needs
+
+
+def serve(
+    studio_factory: Callable[[], Studio] | None = None, listen: Address | None = None
+) -> None:
     """Run the daemon until it is asked to stop, by message or by signal.
 
-    `studio_factory` makes what dreams: for tests.
+    `studio_factory` makes what dreams here: for tests. `listen`: where to listen to other
+    computers, whose keys were allowed.
 
     Raises:
         AlreadyRunning: this user's daemon runs; the text says where.
-        OSError: Dreamlayer's folder can't be written.
+        OSError: Dreamlayer's folder can't be written, or `listen` can't be listened on.
+        KeysError: this computer's key is damaged.
     """
     lock = access.claim()
     loaded = settings.load()
@@ -54,7 +68,10 @@ def serve(studio_factory: Callable[[], Studio] | None = None) -> None:
     token = access.new_token()
     logs.hide(token)
     factory = studio_factory or functools.partial(real_studio, chosen)
-    router = Router(token, factory, str(logs.path()), chosen)
+    if chosen.remote:
+        factory = functools.partial(remote_studio, chosen)
+    listening = None if listen is None else Listening(listen, keys.own() or keys.make())
+    router = Router(token, factory, str(logs.path()), chosen, listening)
     previous = signal.set_wakeup_fd(router.channel.waker_fileno(), warn_on_full_buffer=False)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):

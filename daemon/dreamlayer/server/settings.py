@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from dreamlayer.server.address import remote_address
 from dreamlink import discovery
 from dreamlink.recipe import Parameter, Value
 
@@ -100,6 +101,10 @@ class Settings:
     idle_unload: float = _seconds(
         300.0, "Idle", "How long a network that nobody uses stays in the graphics card's memory."
         " 0: for ever.",
+    )  # fmt: skip
+    map_above: int = _mebibytes(
+        0, "Memory of a picture", "Larger pictures are kept in files while they are dreamed. 0:"
+        " those that the free memory does not easily hold.",
     )  # fmt: skip
     threads: int = _count(
         0, "Threads", "How many of the processor's cores may work. 0: all.", 1024, low=0
@@ -232,7 +237,10 @@ def change(name: str, text: str) -> Value:
 
 def check(name: str, value: object) -> Value:
     """`value` as the type of the setting `name`; raises ValueError with one sentence."""
-    return known(name).check(value)
+    checked = known(name).check(value)
+    if name == "remote" and checked:
+        remote_address(str(checked))
+    return checked
 
 
 def parse(name: str, text: str) -> Value:

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dreamlayer.server import logs
 from dreamlayer.server.blends import Blender
@@ -21,6 +21,7 @@ from dreamlayer.server.settings import Settings
 from dreamlink.messages import Frame, Header
 
 if TYPE_CHECKING:
+    from dreamlayer.server.remote import RemoteStudio
     from dreamlayer.studio import Finished, Studio
 
 log = logging.getLogger(__name__)
@@ -165,11 +166,17 @@ class Worker:
         while (question := self._schedule.question()) is not None:
             header: Header
             try:
-                layers = self._load_studio().layers(question.model)
-                header = {"op": "layers", "model": question.model, "layers": layers}
+                header = _told(self._load_studio(), question.model)
             except Exception as error:
                 header = {"op": "error", "text": sentence(error, self._log_place)}
             self._post(Outgoing(question.peer, {**header, "id": question.id}))
+
+
+def _told(studio: Studio, model: str | None) -> Header:
+    """The answer to a question: a model's layers, or None: the models of another computer."""
+    if model is None:
+        return {"op": "models", "models": cast("RemoteStudio", studio).models()}
+    return {"op": "layers", "model": model, "layers": studio.layers(model)}
 
 
 def _done(finished: Finished, seconds: float) -> Header:

@@ -1,0 +1,443 @@
+"""Dreaming on another computer: two daemons here, one of which asks the other."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import zmq
+
+from dreamlayer.cli import main
+from dreamlayer.server import keys
+from dreamlink.client import Client
+from dreamlink.dream import State
+from dreamlink.messages import PROTOCOL, pack, unpack
+from dreamlink.recipe import Recipe
+from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
+
+LISTENING = [sys.executable, "-m", "tests.server.listening_daemon"]
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Computers:
+    """Two computers: `there` dreams, `here` asks it to. Each has a folder and a daemon."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.there, self.here = folder / "there", folder / "here"
+        self.address = f"127.0.0.1:{free_port()}"
+        self._monkeypatch = monkeypatch
+        self.daemons: list[Daemon] = []
+        self.at(self.there)
+        self.key = keys.make().public.hex()
+        self.at(self.here)
+        self.own_key = keys.make().public.hex()
+        assert main(["settings", "remote", f"{self.address}/{self.key}"]) == 0
+
+    def at(self, home: Path) -> None:
+        """Sit down at a computer."""
+        self._monkeypatch.setenv("DREAMLAYER_HOME", str(home))
+
+    def allow(self) -> None:
+        self.at(self.there)
+        assert main(["keys", "allow", "painter", self.own_key]) == 0
+        self.at(self.here)
+
+    def start(self, home: Path) -> Daemon:
+        self.at(home)
+        self._monkeypatch.setenv(
+            "PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+        )
+        if home == self.there:
+            daemon = Daemon(home, self.address, program=LISTENING)
+        else:
+            daemon = Daemon(home)
+        self.at(self.here)
+        self.daemons.append(daemon)
+        return daemon
+
+    def connect(self, home: Path) -> Client:
+        self.at(home)
+        daemon = next(d for d in reversed(self.daemons) if d.home == home)
+        client = daemon.connect()
+        self.at(self.here)
+        return client
+
+
+@pytest.fixture
+def computers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Computers]:
+    both = Computers(tmp_path, monkeypatch)
+    yield both
+    for daemon in both.daemons:
+        daemon.kill()
+
+
+@pytest.fixture
+def connected(computers: Computers) -> Iterator[tuple[Computers, Client]]:
+    """Both daemons, the one here allowed there, and a client here."""
+    computers.allow()
+    computers.start(computers.there)
+    computers.start(computers.here)
+    with contextlib.closing(computers.connect(computers.here)) as client:
+        yield computers, client
+
+
+def test_a_dream_is_dreamed_there_and_a_plug_in_need_not_know(
+    connected: tuple[Computers, Client],
+) -> None:
+    computers, client = connected
+    dream = start_dream(client, 20, side=700, preview=16, gain=True)  # 1.5 MB: several pieces
+    finish(client, dream, lambda d: d.preview is not None)
+    finish(client, dream)
+    assert dream.state is State.DONE, dream.text
+    assert dream.pixels == bytes([1]) * dream.request.result.nbytes
+    assert dream.report["seed"] > 0
+    assert dream.report["gain"] == 2.0
+    assert computers.address in dream.report["device"]
+    with contextlib.closing(computers.connect(computers.there)) as theirs:
+        assert ask(theirs, "status")["done"] == 1
+    assert computers.address in ask(client, "status")["device"]
+
+
+def test_a_finished_dream_is_blended_there(connected: tuple[Computers, Client]) -> None:
+    _computers, client = connected
+    dream = start_dream(client, 1)
+    finish(client, dream)
+    recipe = Recipe.of(dream.report["recipe"])
+    for values, state in ({"strength": 0.5}, State.DONE), ({"steps": 99}, State.FAILED):
+        blend = dream.blend(replace(recipe, **values))
+        while not blend.over:
+            blend.receive(*receive(client))
+        assert blend.state is state
+    assert "steps" in blend.text
+    last = dream.blend(replace(recipe, strength=0.5))
+    while not last.over:
+        last.receive(*receive(client))
+    assert last.pixels == bytes([50]) * dream.request.result.nbytes
+
+
+def test_cancel_reaches_the_other_computer(connected: tuple[Computers, Client]) -> None:
+    computers, client = connected
+    dream = start_dream(client, 800)
+    finish(client, dream, lambda d: "Octave" in d.text)
+    dream.cancel()
+    finish(client, dream)
+    assert dream.state is State.CANCELLED
+    with contextlib.closing(computers.connect(computers.there)) as theirs:
+        wait_until(lambda: ask(theirs, "status")["cancelled"] == 1)
+        assert not ask(theirs, "status")["jobs"]
+
+
+def test_a_client_that_goes_away_cancels_there(connected: tuple[Computers, Client]) -> None:
+    computers, client = connected
+    dream = start_dream(client, 800)
+    finish(client, dream, lambda d: "Octave" in d.text)
+    client.close()
+    with contextlib.closing(computers.connect(computers.there)) as theirs:
+        wait_until(lambda: ask(theirs, "status")["cancelled"] == 1)
+
+
+def test_what_the_other_computer_refuses_is_told(connected: tuple[Computers, Client]) -> None:
+    _computers, client = connected
+    dream = start_dream(client, 901)
+    finish(client, dream)
+    assert dream.state is State.FAILED
+    assert "only 512 channels" in dream.text
+
+
+def test_layers_and_models_are_those_of_the_other_computer(
+    connected: tuple[Computers, Client],
+) -> None:
+    _computers, client = connected
+    assert ask(client, "layers", model="fake")["layers"][0]["name"] == "features.0"
+    assert "no network 'other'" in ask(client, "layers", model="other")["text"]
+    assert "squeezenet1_1" in [model["name"] for model in ask(client, "models")["models"]]
+
+
+def test_a_computer_that_is_gone_is_said_and_it_comes_back_by_itself(
+    connected: tuple[Computers, Client],
+) -> None:
+    computers, client = connected
+    dream = start_dream(client, 800)
+    finish(client, dream, lambda d: "Octave" in d.text)
+    computers.daemons[0].kill()
+    finish(client, dream)
+    assert dream.state is State.FAILED
+    assert "lost" in dream.text
+    assert computers.address in dream.text
+    following = start_dream(client, 1)
+    finish(client, following)
+    assert following.state is State.FAILED
+    assert "can't be reached" in following.text
+    assert "dreamlayer settings remote default" in following.text
+    computers.start(computers.there)
+    following = start_dream(client, 1)
+    finish(client, following)
+    assert following.state is State.DONE, following.text
+
+
+def test_a_daemon_that_stops_there_is_said_and_asked_again(
+    connected: tuple[Computers, Client],
+) -> None:
+    computers, client = connected
+    finished = start_dream(client, 1)
+    finish(client, finished)
+    dream = start_dream(client, 800)
+    finish(client, dream, lambda d: "Octave" in d.text)
+    computers.daemons[0].process.send_signal(signal.SIGTERM)
+    finish(client, dream)
+    assert dream.state is State.FAILED
+    assert "dream again" in dream.text or "lost" in dream.text
+    computers.daemons[0].wait()
+    computers.start(computers.there)
+    blend = finished.blend(Recipe.of(finished.report["recipe"]))
+    while not blend.over:
+        blend.receive(*receive(client))
+    assert blend.state is State.FAILED  # what was kept there went with it
+    assert "dream again" in blend.text
+
+
+def test_the_daemon_here_stops_at_once_while_it_is_dreamed_there(
+    connected: tuple[Computers, Client],
+) -> None:
+    computers, client = connected
+    dream = start_dream(client, 800)
+    finish(client, dream, lambda d: "Octave" in d.text)
+    ask(client, "stop")
+    finish(client, dream)
+    assert dream.state is State.CANCELLED
+    assert computers.daemons[1].wait() == 0
+
+
+def test_a_computer_that_was_not_allowed_is_refused_counted_and_told_what_to_do(
+    computers: Computers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    computers.start(computers.there)
+    computers.start(computers.here)
+    with contextlib.closing(computers.connect(computers.here)) as client:
+        dream = start_dream(client, 1)
+        finish(client, dream)
+        assert dream.state is State.FAILED
+        assert f"dreamlayer keys allow NAME {computers.own_key}" in dream.text
+        with contextlib.closing(computers.connect(computers.there)) as theirs:
+            assert ask(theirs, "status")["refused"]["key not allowed"] >= 1
+        computers.allow()  # without starting anything anew
+        following = start_dream(client, 1)
+        finish(client, following)
+        assert following.state is State.DONE, following.text
+
+
+def test_who_was_removed_is_let_in_no_more(computers: Computers) -> None:
+    computers.allow()
+    computers.start(computers.there)
+    computers.at(computers.there)
+    assert main(["keys", "remove", "painter"]) == 0
+    computers.start(computers.here)
+    with contextlib.closing(computers.connect(computers.here)) as client:
+        dream = start_dream(client, 1)
+        finish(client, dream)
+        assert "does not let this computer in" in dream.text
+
+
+def test_a_stranger_at_the_address_is_not_believed(computers: Computers) -> None:
+    computers.allow()
+    computers.at(computers.there)
+    keys.make()  # another key than the setting remote says
+    computers.start(computers.there)
+    computers.start(computers.here)
+    with contextlib.closing(computers.connect(computers.here)) as client:
+        dream = start_dream(client, 1)
+        finish(client, dream)
+        assert dream.state is State.FAILED
+        assert "does not show the key" in dream.text
+
+
+# The socket that listens to other computers.
+
+
+def knock(address: str, **options: object) -> zmq.Socket[bytes]:
+    socket = zmq.Context.instance().socket(zmq.DEALER)
+    socket.setsockopt(zmq.LINGER, 0)
+    for name, value in options.items():
+        setattr(socket, name, value)
+    socket.connect(f"tcp://{address}")
+    socket.send(pack({"op": "hello", "id": "1", "protocol": PROTOCOL, "version": "0"}))
+    return socket
+
+
+def test_neither_null_nor_the_token_open_it(connected: tuple[Computers, Client]) -> None:
+    computers, _client = connected
+    computers.at(computers.there)
+    token = computers.daemons[0].info.token
+    with contextlib.closing(computers.connect(computers.there)) as theirs:
+        for options in ({}, {"plain_username": b"dreamlayer", "plain_password": token.encode()}):
+            before = refusals(theirs)
+            with contextlib.closing(knock(computers.address, **options)) as stranger:
+                wait_until(lambda before=before: refusals(theirs) > before)
+                assert not stranger.poll(200)
+
+
+def refusals(client: Client) -> int:
+    """How many were refused. Of two libzmqs that disagree either may hang up first."""
+    refused = ask(client, "status")["refused"]
+    assert set(refused) <= {"without token or key", "unfinished handshake"}
+    return sum(refused.values())
+
+
+def test_another_computer_may_not_stop_the_daemon(connected: tuple[Computers, Client]) -> None:
+    computers, _client = connected
+    pair = keys.own()
+    assert pair is not None
+    options = {
+        "curve_serverkey": bytes.fromhex(computers.key),
+        "curve_publickey": pair.public,
+        "curve_secretkey": pair.secret,
+    }
+    with contextlib.closing(knock(computers.address, **options)) as other:
+        assert other.poll(SOON * 1000)
+        assert unpack(other.recv())["op"] == "hello"
+        other.send(pack({"op": "stop", "id": "2"}))
+        answer = unpack(other.recv())
+    assert "on its own computer" in answer["text"]
+    assert computers.daemons[0].process.poll() is None
+
+
+def test_an_address_that_is_not_ours_is_said(home: Path) -> None:
+    for address in ("192.0.2.1:1", "127.0.0.1:99999", "example.org", "nonsense:x"):
+        ended = subprocess.run(
+            [sys.executable, "-m", "dreamlayer", "serve", "--listen", address],
+            capture_output=True, text=True, timeout=SOON, check=False,
+        )  # fmt: skip
+        assert ended.returncode == 1
+        (sentence,) = ended.stderr.strip().splitlines()[-1:]
+        assert sentence.startswith("dreamlayer: ")
+        assert "unexpectedly" not in sentence
+        assert not (home / "daemon.json").exists()
+
+
+# Keys and addresses.
+
+
+def test_keys_are_the_users_alone(home: Path) -> None:
+    keys.make()
+    keys.allow("friend", "ab" * 32)
+    folder = home / "keys"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(p.stat().st_mode) for p in folder.iterdir()} == {0o600}
+    (folder / "key.json").chmod(0o644)
+    assert keys.own() is not None
+    assert stat.S_IMODE((folder / "key.json").stat().st_mode) == 0o600
+
+
+def test_the_commands_for_keys(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "show"]) == 0
+    assert "dreamlayer keys make" in capsys.readouterr().out
+    assert main(["keys", "make"]) == 0
+    pair = keys.own()
+    assert pair is not None
+    shown = capsys.readouterr().out
+    assert pair.public.hex() in shown
+    assert pair.secret.hex() not in shown
+    assert pair.secret.hex() not in repr(pair)
+    assert main(["keys", "make"]) == 0
+    assert keys.own() == pair
+    assert main(["keys", "make", "--again"]) == 0
+    assert keys.own() != pair
+    capsys.readouterr()
+    assert main(["keys", "allow", "studio-2", "AB" * 32]) == 0
+    assert main(["keys", "list"]) == 0
+    assert f"studio-2  {'ab' * 32}" in capsys.readouterr().out
+    assert keys.name_of(b"\xab" * 32) == "studio-2"
+    assert keys.name_of(b"\xac" * 32) is None
+    assert main(["keys", "remove", "studio-2"]) == 0
+    assert keys.allowed() == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["allow", "../x", "ab" * 32], "A name is"),
+        (["allow", "", "ab" * 32], "A name is"),
+        (["allow", "x" * 65, "ab" * 32], "A name is"),
+        (["allow", "x", "ab" * 31], "64 hexadecimal digits"),
+        (["allow", "x", "zz" * 32], "64 hexadecimal digits"),
+        (["allow", "x", "ab" * 32 + "\n0"], "64 hexadecimal digits"),
+        (["allow", "second", "cd" * 32], "under the name first"),
+        (["remove", "nobody"], "there are: first"),
+    ],
+)
+def test_what_is_no_key_is_refused_in_one_sentence(
+    home: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    keys.allow("first", "cd" * 32)
+    assert main(["keys", *words]) == 1
+    assert said in capsys.readouterr().err
+    assert keys.allowed() == {"first": b"\xcd" * 32}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"public": 5}', '{"public": "ab", "secret": "cd"}']
+)
+def test_a_damaged_key_is_said(home: Path, text: str) -> None:
+    keys.make()
+    (home / "keys" / "key.json").write_text(text)
+    with pytest.raises(keys.KeysError):
+        keys.own()
+    (home / "keys" / "allowed.json").write_text('{"a": 1}')
+    assert keys.name_of(bytes(32)) is None  # nobody comes in then
+    with pytest.raises(keys.KeysError):
+        keys.allow("b", "ab" * 32)  # and nothing is written over
+
+
+def test_a_secret_key_of_another_public_one_is_damaged(home: Path) -> None:
+    first, second = keys.make(), keys.make()
+    text = f'{{"public": "{first.public.hex()}", "secret": "{second.secret.hex()}"}}'
+    (home / "keys" / "key.json").write_text(text)
+    with pytest.raises(keys.KeysError, match="damaged"):
+        keys.own()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["somewhere", "1.2.3.4:5", f"1.2.3.4:0/{'ab' * 32}", f"1.2.3.4:70000/{'ab' * 32}",
+     f"a b:5/{'ab' * 32}", f"/{'ab' * 32}", f"1.2.3.4:5/{'ab' * 31}", f"tcp://*:5/{'ab' * 32}",
+     f"1.2.3.4:5;ipc:///x/{'ab' * 32}"],
+)  # fmt: skip
+def test_a_remote_that_is_none_is_refused_when_it_is_set(
+    home: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    assert main(["settings", "remote", text]) == 1
+    assert "remote is ADDRESS:PORT/KEY" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint"),
+    [
+        ("gpu.local", "tcp://gpu.local:17647"),
+        ("192.168.1.5:4000", "tcp://192.168.1.5:4000"),
+        ("[fe80::1]:4000", "tcp://[fe80::1]:4000"),
+        ("fe80::1", "tcp://[fe80::1]:17647"),
+        ("tcp://gpu:1", "tcp://gpu:1"),
+    ],
+)
+def test_addresses_that_people_type(text: str, endpoint: str) -> None:
+    from dreamlayer.server.address import remote_address
+
+    address, key = remote_address(f"{text}/{'ab' * 32}")
+    assert address.endpoint == endpoint
+    assert key == b"\xab" * 32
