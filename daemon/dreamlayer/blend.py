@@ -57,7 +57,8 @@ def blend(source: Planes, detail: Planes, recipe: Recipe) -> tuple[Planes, NDArr
     changed = np.abs(detail).max(axis=0) > 0
     colour = _grey if len(source) == 1 else _CHANGES[recipe.colour]
     into_range = _soft if recipe.soft_clip else _hard
-    return into_range(source, colour(source, detail)), changed
+    with np.errstate(over="ignore", invalid="ignore"):  # of pixels that are no numbers: they stay
+        return into_range(source, colour(source, detail)), changed
 
 
 # What the detail changes, by colour mode.

@@ -45,19 +45,28 @@ def colours(raw: Raw, picture: Picture) -> Planes:
 
 
 def alpha(raw: Raw, picture: Picture) -> NDArray[np.float32] | None:
-    """The opacity (…) in 0..1, None for a layout without."""
+    """The opacity (…) in 0..1, None for a layout without; what is no number counts as 0."""
     if picture.order not in _ALPHA:
         return None
     plane = raw[..., _ALPHA[picture.order]].astype(np.float32)
     if picture.depth.startswith("U"):
         plane *= np.float32(1 / _top(raw))
-    return plane
+        return plane
+    return np.clip(np.nan_to_num(plane, copy=False, nan=0.0), 0.0, 1.0)
 
 
 def for_network(planes: Planes) -> Planes:
     """(3, …) in 0..1 and finite, as networks were trained on."""
     clean = np.clip(np.nan_to_num(planes, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0)
     return np.repeat(clean, 3, axis=0) if len(clean) == 1 else clean
+
+
+def not_numbers(raw: Raw, picture: Picture) -> int:
+    """How many pixels of (rows, …, samples) have a colour that is NaN or infinite."""
+    if picture.depth.startswith("U"):
+        return 0
+    colours = list(_COLOURS[picture.order])
+    return sum(int((~np.isfinite(row[..., colours])).any(axis=-1).sum()) for row in raw)
 
 
 def put(
@@ -97,6 +106,8 @@ def cover(raw: Raw, picture: Picture, amount: NDArray[np.float32]) -> None:
     missing = (top - opacity) * np.clip(amount, 0.0, 1.0)
     if picture.depth.startswith("U"):
         missing = np.rint(missing)
+    else:
+        missing[~np.isfinite(missing)] = 0.0
     opacity[...] = (opacity + missing).astype(raw.dtype)
 
 
