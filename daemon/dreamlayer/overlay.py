@@ -1,7 +1,7 @@
 """A finished dream and the picture under it: laid over it again as often as one likes.
 
-The pixels are worked through in runs, on all cores; beside source, dream and result nothing of the
-picture's size is held, but for a mask.
+The pixels are worked through in runs of rows, on all cores; beside source, dream and result nothing
+of the picture's size is held, but for a mask.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamlayer import pixels
 from dreamlayer.blend import blend
+from dreamlayer.engine.planes import DETAIL, Stored, copy, stored
 from dreamlayer.feather import feathered
 from dreamlink.messages import Frame
 from dreamlink.picture import Edges, Picture
@@ -24,8 +26,7 @@ from dreamlink.recipe import PARAMETERS, Recipe, RecipeError
 RUN = 1 << 17  # pixels. Between two of numpy's passes a thread waits for Python's lock: with runs
 # of a few thousand pixels, which a core's cache would hold, two threads are no faster than one.
 THREADS = min(4, os.cpu_count() or 1)
-STEP = np.float32(1 / 32767)  # of what was dreamed, which lies within ±1
-ROWS = 128  # at a time
+STEP = np.float32(1 / DETAIL.levels)  # of what was dreamed, which lies within ±1
 Plane = NDArray[np.float32]
 
 
@@ -36,7 +37,7 @@ class Overlay:
         source: (height, width, samples), the region's pixels before the dream.
         layout: of these pixels.
         dreamt: (1, 3, height, width), what was added to the colours; or, if it `covers`, the
-            colours themselves. Kept in 16 bits, in steps of 1/32767.
+            colours themselves. Kept in 16 bits, in steps of 1/32767: as it is, if it comes so.
         covers: the picture was imagined from noise: it takes the source's place, and is opaque.
         recipe: with its seed; what is `live` in it can be changed.
         mask: (height, width), or None for all.
@@ -48,16 +49,16 @@ class Overlay:
         self,
         source: pixels.Raw,
         layout: Picture,
-        dreamt: Tensor,
+        dreamt: Tensor | Stored,
         covers: bool,
         recipe: Recipe,
         mask: pixels.Mask | None,
         clip: bool,
         edges: Edges,
     ) -> None:
-        self._source = np.ascontiguousarray(source).reshape(-1, layout.samples)
+        self._source = source
         self._layout = layout
-        self._dreamt = _in_16_bits(dreamt[0])
+        self._dreamt = _in_16_bits(stored(dreamt))
         self._covers = covers
         self._recipe = recipe
         self._mask = mask
@@ -68,7 +69,8 @@ class Overlay:
     @property
     def nbytes(self) -> int:
         """Bytes of memory held, with room for a feathered mask."""
-        masks = len(self._source) * (1 if self._mask is None else 2)
+        height, width = self._source.shape[:2]
+        masks = height * width * (1 if self._mask is None else 2)
         return self._source.nbytes + self._dreamt.nbytes + masks
 
     def blend(self, recipe: Recipe) -> Frame:
@@ -81,14 +83,16 @@ class Overlay:
         if self._covers:  # it is in the range itself, whatever lay there before
             recipe = replace(recipe, soft_clip=False)
         mask = self._feathered(recipe.feather)
-        fresh = np.empty_like(self._source)
-        runs = [slice(start, start + RUN) for start in range(0, len(fresh), RUN)]
+        height, width, _ = self._source.shape
+        fresh = np.empty(self._source.shape, self._source.dtype)
+        rows = max(1, RUN // width)
+        runs = [slice(top, top + rows) for top in range(0, height, rows)]
         with ThreadPoolExecutor(THREADS) as pool:
             mean = self._mean(runs, mask, pool) if recipe.zero_mean else None
 
             def lay(run: slice) -> None:
-                part = None if mask is None else mask[run]
-                fresh[run] = self._lay(run, part, recipe, mean)
+                part = None if mask is None else mask[run].reshape(-1)
+                fresh[run] = self._lay(run, part, recipe, mean).reshape(fresh[run].shape)
 
             for _ in pool.map(lay, runs):
                 pass
@@ -106,11 +110,11 @@ class Overlay:
                 )
 
     def _feathered(self, width: float) -> pixels.Mask | None:
-        """The mask (pixels) with its soft edge, remembered until another width is asked for."""
+        """The mask with its soft edge, remembered until another width is asked for."""
         if self._soft[0] != width:
             size = (self._layout.height, self._layout.width)
             self._soft = (width, feathered(self._mask, size, width, self._edges))
-        return None if self._soft[1] is None else self._soft[1].reshape(-1)
+        return self._soft[1]
 
     def _lay(
         self,
@@ -119,8 +123,8 @@ class Overlay:
         recipe: Recipe,
         mean: pixels.Planes | None,
     ) -> pixels.Raw:
-        """A run of the source's pixels with the dream laid over them."""
-        raw = self._source[run].copy()
+        """A run of the source's rows with the dream laid over them."""
+        raw = np.array(self._source[run], order="C").reshape(-1, self._layout.samples)
         planes = pixels.colours(raw, self._layout)
         detail = self._detail(run, planes)
         if mean is not None:
@@ -140,7 +144,7 @@ class Overlay:
 
     def _detail(self, run: slice, planes: pixels.Planes) -> pixels.Planes:
         """What is to be added to the colours (1 or 3, pixels) of a run: (3, pixels)."""
-        dreamt: pixels.Planes = self._dreamt[:, run] * STEP
+        dreamt: pixels.Planes = self._dreamt[:, run].reshape(3, -1) * STEP
         if self._covers:
             dreamt -= planes
             np.nan_to_num(dreamt, copy=False, posinf=0.0, neginf=0.0)
@@ -152,10 +156,11 @@ class Overlay:
         """The mean of the detail in each channel (3, 1), over what is selected and can be seen."""
 
         def add_up(run: slice) -> NDArray[np.float64]:
-            raw = self._source[run]
+            raw = self._source[run].reshape(-1, self._layout.samples)
             detail = self._detail(run, pixels.colours(raw, self._layout))
             weights = np.ones(len(raw), np.float32)
-            for share in (pixels.alpha(raw, self._layout), None if mask is None else mask[run]):
+            own = None if mask is None else mask[run].reshape(-1)
+            for share in (pixels.alpha(raw, self._layout), own):
                 if share is not None:
                     weights *= share
             detail *= weights
@@ -173,20 +178,21 @@ class Overlay:
         if not recipe.dither or self._layout.depth != "U8":
             return 0.0
         channels = 1 if self._layout.order in ("G", "GA") else 3
-        random = np.random.default_rng((self._recipe.seed, run.start))
-        noise = random.random((channels, len(self._source[run])), np.float32)
+        width = self._layout.width
+        random = np.random.default_rng((self._recipe.seed, run.start * width))
+        noise = random.random((channels, len(self._source[run]) * width), np.float32)
         noise -= np.float32(0.5)
         noise *= np.float32(0.999)
         return noise
 
 
-def _in_16_bits(dreamt: Tensor) -> NDArray[np.int16]:
-    """(3, height, width) as (3, pixels) in steps. Half floats take numpy ten times as long."""
-    kept = np.empty(dreamt.shape, np.int16)
-    for top in range(0, dreamt.shape[1], ROWS):
-        rows = dreamt[:, top : top + ROWS].clamp(-1.0, 1.0).cpu().numpy()
-        kept[:, top : top + ROWS] = np.rint(rows / STEP)
-    return kept.reshape(3, -1)
+def _in_16_bits(dreamt: Stored) -> NDArray[np.int16]:
+    """(1, 3, height, width) as (3, height, width) in steps; half floats are slow."""
+    if dreamt.format == DETAIL:
+        found: NDArray[np.int16] = dreamt.storage[0].cpu().numpy()
+        return found
+    storage = torch.empty(dreamt.shape, dtype=DETAIL.dtype)
+    return _in_16_bits(copy(dreamt, Stored(storage, DETAIL)))
 
 
 def _weight(share: Plane, opacity: Plane) -> Plane:

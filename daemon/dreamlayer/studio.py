@@ -9,7 +9,6 @@ import functools
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,16 +16,20 @@ from dreamlayer import devices, pixels
 from dreamlayer.devices import Devices
 from dreamlayer.engine import dream as engine
 from dreamlayer.engine import measures, octaves, quick
-from dreamlayer.engine.tiles import Span, Window
+from dreamlayer.engine.planes import Computed, Inset, Plane, copy, everything
+from dreamlayer.engine.tiles import Span, Window, whole
 from dreamlayer.models.network import Network, describe
 from dreamlayer.networks import Networks
 from dreamlayer.overlay import Overlay
+from dreamlayer.room import MIB, Room
+from dreamlayer.source import Source, on
+from dreamlink import discovery
 from dreamlink.messages import DreamRequest, Frame
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe import Recipe
 
 CPU = torch.device("cpu")
-STRIP = 128  # rows: what is between wire and tensor needs no room for the whole picture
+FINER = 2  # times, in pixels of a side, that a picture is looked at more finely than previewed
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,12 @@ class Studio:
     """Turns requests into pixels. One thread at a time.
 
     The network of the default recipe is loaded at once, so that the first dream needn't wait.
-    `idle` are the seconds after which networks that nobody uses are dropped, 0: never.
+    `idle` are the seconds after which networks that nobody uses are dropped, 0: never. Planes of
+    more than `map_above` MiB are kept in files, 0: of more than free memory easily holds.
     """
 
-    def __init__(self, idle: float = 0.0) -> None:
+    def __init__(self, idle: float = 0.0, map_above: int = 0) -> None:
+        self._room = Room(discovery.home(), map_above * MIB)
         self._devices = Devices()
         self._networks = Networks(idle)
         device, _ = self._devices.choose("auto")
@@ -127,14 +132,15 @@ class Studio:
             finished = yield from self._dream_on(CPU, recipe, request, frames)
         if request.device == "auto":
             self.device = finished.device
-        return finished if note is None else replace(finished, notes=(note, *finished.notes))
+        flaws = _flaws(pixels.view(frames[0], request.picture), request.picture)
+        return replace(finished, notes=(*([note] if note else []), *flaws, *finished.notes))
 
     def _dream_on(
         self, device: torch.device, recipe: Recipe, request: DreamRequest, frames: Sequence[Frame]
     ) -> Generator[Progress, None, Finished]:
         yield Progress(0.0, "Loading the network…")
         with self._networks.using(recipe, device) as network:
-            return (yield from _dream_with(network, recipe, request, frames))
+            return (yield from _dream_with(network, recipe, request, frames, self._room))
 
 
 def _warm_up(network: Network) -> None:
@@ -145,20 +151,22 @@ def _warm_up(network: Network) -> None:
 
 
 def _dream_with(
-    network: Network, recipe: Recipe, request: DreamRequest, frames: Sequence[Frame]
+    network: Network,
+    recipe: Recipe,
+    request: DreamRequest,
+    frames: Sequence[Frame],
+    room: Room,
 ) -> Generator[Progress, None, Finished]:
     device = network.device
     raw, mask, guide = _pictures(request, frames)
-    source = _planes(raw, request.picture).to(device)
+    source = on(device, Source(raw, request.picture))
     window = _window(request.region)
-    weights = None
-    if mask is not None:
-        weights = torch.from_numpy(mask / np.float32(255))[None, None].to(device)
+    weights = None if mask is None else torch.from_numpy(mask)[None, None].to(device)
     if guide is not None:
         guide = guide.to(device)
-    part = (window.rows.slice(), window.columns.slice())
-    whole = request.region == request.picture.region
-    region = raw if whole else raw[part].copy()  # the surroundings needn't be kept
+    region = raw[window.rows.slice(), window.columns.slice()]
+    if 2 * region.nbytes < raw.nbytes:
+        region = region.copy()  # the surroundings needn't be kept
 
     def laid(dreamt: engine.Dreamt) -> Overlay:
         return _overlay(region, dreamt, request, recipe, mask)
@@ -171,16 +179,17 @@ def _dream_with(
             looking, lambda found, side: _result(laid(found), request, side)
         )
     else:
-        dreaming = engine.dream(source, network, recipe, window, mask=weights, guide=guide)
+        dreaming = engine.dream(
+            source, network, recipe, window, mask=weights, guide=guide, room=room
+        )
         dreamt = yield from _watched(dreaming)
     overlay = laid(dreamt)
     final = overlay.blend(recipe)
 
     gain = None
     if request.gain:
-        after = source.clone()
-        result = _planes(pixels.view(final, request.result), request.result)
-        after[(..., *part)] = result.to(device)
+        result = Source(pixels.view(final, request.result), request.result)
+        after = Inset(source, window, on(device, result))
         gain = measures.gain(source, after, network, recipe, window, guide)
     return Finished(final, overlay, devices.describe(device), recipe, dreamt.megapixel_steps, gain)
 
@@ -193,10 +202,19 @@ def _overlay(
     mask: pixels.Mask | None,
 ) -> Overlay:
     """The region's pixels and what was dreamed there."""
-    covers = dreamt.base is not None
-    added = dreamt.detail if dreamt.base is None else dreamt.base + dreamt.detail
+    added, covers = dreamt.added, dreamt.under is not None
+    if dreamt.under is not None:
+        copy(Computed(torch.add, (added, dreamt.under)), added)
     edges = request.own_edges
     return Overlay(source, request.result, added, covers, recipe, mask, request.clip, edges)
+
+
+def _flaws(raw: pixels.Raw, picture: Picture) -> list[str]:
+    """What is to be told of the pixels that came."""
+    count = pixels.not_numbers(raw, picture)
+    if not count:
+        return []
+    return [f"Pixels that are no numbers (NaN or infinite) stay as they are: {count}."]
 
 
 def _check(request: DreamRequest) -> None:
@@ -219,7 +237,7 @@ def _pictures(
         if not mask.any():
             raise ValueError("Nothing is selected there: the mask is black all over.")
     if request.guide:
-        guide = _planes(pixels.view(frames[-1], request.guide), request.guide)
+        guide = everything(Source(pixels.view(frames[-1], request.guide), request.guide))
     return raw, mask, guide
 
 
@@ -265,26 +283,18 @@ def _looked(
 def _result(overlay: Overlay, request: DreamRequest, side: int) -> tuple[Picture, bytes]:
     """A preview of the result that an overlay gives."""
     pixels_now = overlay.blend(request.recipe)
-    return _preview(_planes(pixels.view(pixels_now, request.result), request.result), side)
+    return _preview(Source(pixels.view(pixels_now, request.result), request.result), side)
 
 
-def _preview(picture: Tensor, side: int) -> tuple[Picture, bytes]:
+def _preview(picture: Plane, side: int) -> tuple[Picture, bytes]:
+    """A picture no longer than `side`; of much larger ones not every pixel is looked at."""
     height, width = picture.shape[-2:]
     factor = min(1.0, side / max(height, width))
     size = (max(1, round(height * factor)), max(1, round(width * factor)))
-    small = octaves.resize(picture, size).clamp(0.0, 1.0)[0].permute(1, 2, 0)
+    seen = picture.read(whole(height, width), max(1, int(1 / factor) // FINER))
+    small = octaves.resize(seen, size).clamp(0.0, 1.0)[0].permute(1, 2, 0)
     data = (small * 255.0).round().byte().contiguous().cpu().numpy().tobytes()
     return Picture(size[1], size[0], "U8", "RGB"), data
-
-
-def _planes(raw: pixels.Raw, picture: Picture) -> Tensor:
-    """(height, width, samples) → (1, 3, height, width) for the network."""
-    planes = torch.empty(1, 3, picture.height, picture.width)
-    for top in range(0, picture.height, STRIP):
-        rows = slice(top, top + STRIP)
-        seen = pixels.for_network(pixels.colours(raw[rows], picture))
-        planes[0, :, rows] = torch.from_numpy(seen)
-    return planes
 
 
 def _window(region: Region) -> Window:

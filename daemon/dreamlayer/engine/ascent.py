@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from dreamlayer.engine.borders import nearest, opposite
 from dreamlayer.engine.canvas import Canvas
 from dreamlayer.engine.conditioning import condition
 from dreamlayer.engine.gradient import TiledObjective
 from dreamlayer.engine.layout import Cut
 from dreamlayer.engine.noise import Noise
 from dreamlayer.engine.objectives import Objective
+from dreamlayer.engine.planes import (
+    GRADIENT,
+    Computed,
+    Part,
+    Picture,
+    Plane,
+    Room,
+    Stored,
+    added,
+    continued,
+    gathered,
+    in_memory,
+    of,
+    rewrite,
+    stored,
+    strips,
+)
 from dreamlayer.engine.regularisers import drawn_back, flattened
 from dreamlayer.engine.tiles import Window
 from dreamlink.recipe import Recipe
@@ -28,7 +47,7 @@ class Ascent:
     """How the steps of a dream are taken.
 
     `random` is a generator on the CPU, so that a seed means the same on every device. `side` is
-    the tiles' side in pixels.
+    the tiles' side in pixels. `room` is where the gradient of a step is kept.
     """
 
     network: Cut
@@ -36,6 +55,7 @@ class Ascent:
     recipe: Recipe
     side: int
     random: torch.Generator
+    room: Room = in_memory
 
     @property
     def samples(self) -> int:
@@ -44,10 +64,10 @@ class Ascent:
 
     def step(
         self,
-        x: Tensor,
-        base: Tensor,
+        x: Tensor | Stored,
+        base: Picture,
         window: Window,
-        mask: Tensor | None = None,
+        mask: Tensor | Stored | None = None,
         scale: float = 1.0,
     ) -> Iterator[float]:
         """Take one step: change `x` in place, inside `window` and where the mask is not 0 only.
@@ -71,31 +91,67 @@ class Ascent:
         Yields:
             the part of this step that is done, after each tile: the place to stop.
         """
-        inside = (..., window.rows.slice(), window.columns.slice())
-        total = torch.zeros_like(x[inside])
-        wrap = self.recipe.wrap and total.shape == x.shape  # a part has no opposite edges
+        x, base = stored(x), of(base)
+        inside = x[(..., window.rows.slice(), window.columns.slice())]
+        weights = None if mask is None else stored(mask)
+        wrap = self.recipe.wrap and inside.shape == x.shape  # a part has no opposite edges
+        total = self._gradient(inside)
         canvas, done = self._canvas(x, wrap, fixed=mask is not None), 0.0
         for _ in range(self.samples):
             seen = replace(canvas, noise=self._noise(scale))
-            tiled = TiledObjective(self.network, self.objective, seen, window, self.side, mask)
+            tiled = TiledObjective(
+                self.network,
+                self.objective,
+                seen,
+                window,
+                self.side,
+                None if weights is None else weights.storage,
+            )
             for share in tiled.add_gradient(x, total):
                 done += share / self.samples
                 yield min(done, 1.0)
-        recipe, length = self.recipe, self.recipe.step_size / LEVELS
-        move = condition(total, recipe.conditioning, recipe.smooth, wrap)
-        if any(canvas.origin):
-            move = move.roll(canvas.origin, (-2, -1))
-        norm = _mean_size(move, mask)
-        move *= length / norm if norm > 0 else 0.0
-        if recipe.tv > 0:
-            move += flattened(x[inside] - base[inside], length * recipe.tv, wrap)
-        if recipe.stay > 0:
-            move += drawn_back((x[inside] - base[inside]).add_(move), length * recipe.stay)
-        if mask is not None:
-            move *= mask > 0
-        x[inside].add_(move).clamp_(0.0, 1.0)
+        condition(total, self.recipe.conditioning, self.recipe.smooth, wrap)
+        norm = _mean_size(total, weights, canvas.origin)
+        pull = self.recipe.step_size / LEVELS / norm if norm > 0 else 0.0
 
-    def _canvas(self, x: Tensor, wrap: bool, fixed: bool) -> Canvas:
+        def towards(strip: Window) -> Tensor:
+            return _unrolled(total, canvas.origin, strip) * pull
+
+        self._move(inside, Part(base, window), towards, weights, wrap)
+
+    def _gradient(self, inside: Stored) -> Stored:
+        """Room for the gradient: in 16 bits where the picture is kept so."""
+        form = GRADIENT if inside.format.levels else inside.format
+        return Stored(self.room(inside.shape, form.dtype, inside.device), form)
+
+    def _move(
+        self,
+        inside: Stored,
+        base: Plane,
+        towards: Callable[[Window], Tensor],
+        mask: Stored | None,
+        wrap: bool,
+    ) -> None:
+        """Go where the gradient goes, and a little back, strip by strip."""
+        recipe, length = self.recipe, self.recipe.step_size / LEVELS
+        border = opposite if wrap else nearest
+        detail = Computed(torch.sub, (inside, base))
+
+        def moved(strip: Window) -> Tensor:
+            move = towards(strip)
+            if recipe.tv > 0:
+                rows = continued(strip.rows, 1, inside.shape[-2], border)
+                around = gathered(detail, rows, range(*strip.columns))
+                move += flattened(around, length * recipe.tv, wrap)[..., 1:-1, :]
+            if recipe.stay > 0:
+                move += drawn_back(detail.read(strip).add_(move), length * recipe.stay)
+            if mask is not None:
+                move *= mask.read(strip) > 0
+            return move.add_(inside.read(strip)).clamp_(0.0, 1.0)
+
+        rewrite(inside, moved, 1, wrap)
+
+    def _canvas(self, x: Picture, wrap: bool, fixed: bool) -> Canvas:
         """A canvas with an apron all around, shifted over the full stride of the network.
 
         Any less than the full stride leaves a lattice of dots. Without the apron the network's
@@ -128,9 +184,21 @@ class Ascent:
         return int(torch.randint(limit, (), generator=self.random))
 
 
-def _mean_size(gradient: Tensor, mask: Tensor | None) -> float:
+def _unrolled(plane: Plane, origin: tuple[int, int], window: Window) -> Tensor:
+    """A window of a plane whose first pixel is `origin`'s, and whose opposite edges meet."""
+    rows, columns = (
+        [(index - begin) % length for index in range(*span)]
+        for span, begin, length in zip(window, origin, plane.shape[-2:], strict=True)
+    )
+    return gathered(plane, rows, columns)
+
+
+def _mean_size(gradient: Plane, mask: Plane | None, origin: tuple[int, int]) -> float:
     """The mean of |gradient|, weighted by the mask."""
     if mask is None:
-        return float(gradient.abs().mean())
-    weight = float(mask.sum()) * gradient.shape[1]
-    return float((gradient.abs() * mask).sum()) / weight if weight > 0 else 0.0
+        sizes = (gradient.read(strip).abs() for strip in strips(gradient.shape))
+        return added(size.sum(dim=-1) for size in sizes) / math.prod(gradient.shape)
+    weight = added(mask.read(strip).sum(dim=-1) for strip in strips(mask.shape))
+    sizes = (_unrolled(gradient, origin, s).abs() * mask.read(s) for s in strips(mask.shape))
+    total = added(size.sum(dim=-1) for size in sizes)
+    return total / (weight * gradient.shape[1]) if weight > 0 else 0.0

@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+Border = Callable[[int, int], int]  # which of `length` pixels is seen at an index beyond the ends
+
+
+def nearest(index: int, length: int) -> int:
+    """The pixel at the edge."""
+    return min(max(index, 0), length - 1)
+
+
+def opposite(index: int, length: int) -> int:
+    """The picture goes on at its opposite edge."""
+    return index % length
+
+
+def mirrored(index: int, length: int) -> int:
+    """The picture's reflection; its edge pixels come twice."""
+    index %= 2 * length
+    return min(index, 2 * length - 1 - index)
 
 
 def extended(picture: Tensor, axis: int, before: int, after: int, wrap: bool) -> Tensor:
@@ -12,11 +32,3 @@ def extended(picture: Tensor, axis: int, before: int, after: int, wrap: bool) ->
     places = torch.arange(-before, length + after, device=picture.device)
     places = places.remainder_(length) if wrap else places.clamp_(0, length - 1)
     return picture.index_select(axis, places)
-
-
-def reflected(picture: Tensor, axis: int, before: int, after: int) -> Tensor:
-    """A picture made longer along `axis` by its reflection; its edge pixels come twice."""
-    length = picture.shape[axis]
-    places = torch.arange(-before, length + after, device=picture.device)
-    places = places.remainder_(2 * length)
-    return picture.index_select(axis, torch.minimum(places, 2 * length - 1 - places))

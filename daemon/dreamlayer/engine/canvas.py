@@ -17,12 +17,12 @@ edge, its double on this side does as well.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from dreamlayer.engine.noise import Noise
+from dreamlayer.engine.planes import Picture, Stored, gathered, of, stored
 from dreamlayer.engine.tiles import Window
 
 
@@ -51,27 +51,30 @@ class Canvas:
         """Where a window of the picture lies in the canvas."""
         return Window(window.rows.moved(self.shift[0]), window.columns.moved(self.shift[1]))
 
-    def take(self, picture: Tensor, crop: Window) -> Tensor:
-        """The canvas's pixels in `crop`, from a picture (1, C, height, width)."""
-        rows, columns = self._sources(crop)
-        down, right = _index(rows, picture.device), _index(columns, picture.device)
-        if _is_run(rows) and _is_run(columns):
-            found = picture[..., rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        else:
-            found = picture.index_select(-2, down).index_select(-1, right)
-        return found if self.noise is None else self.noise.at(down, right, picture).add_(found)
+    def take(self, picture: Picture, crop: Window) -> Tensor:
+        """The canvas's pixels in `crop`, from a picture (1, C, height, width); not to be changed.
 
-    def add(self, total: Tensor, window: Window, crop: Window, part: Tensor) -> None:
+        Several threads may take at once.
+        """
+        rows, columns = self._sources(crop)
+        found = gathered(of(picture), rows, columns)
+        if self.noise is None:
+            return found
+        down, right = (torch.tensor(places, device=found.device) for places in (rows, columns))
+        return self.noise.at(down, right, found).add_(found)
+
+    def add(self, total: Tensor | Stored, window: Window, crop: Window, part: Tensor) -> None:
         """Add `part`, the gradient of the pixels `take(crop)`, to `total`, that of `window`.
 
-        What falls outside the window, or beyond the picture's edges, is dropped.
+        What falls outside the window, or beyond the picture's edges, is dropped. Several threads
+        may add at once, to windows that have no pixel in common.
         """
         own = Window(crop.rows.moved(-self.shift[0]), crop.columns.moved(-self.shift[1]))
         both = Window(window.rows.common(own.rows), window.columns.common(own.columns))
         if both.area:
-            into = (both.rows.slice(window.rows.start), both.columns.slice(window.columns.start))
-            from_ = (both.rows.slice(own.rows.start), both.columns.slice(own.columns.start))
-            total[(..., *into)] += part[(..., *from_)]
+            into = Window(*(b.moved(-w.start) for b, w in zip(both, window, strict=True)))
+            rows, columns = (b.slice(o.start) for b, o in zip(both, own, strict=True))
+            stored(total).add(into, part[..., rows, columns])
 
     def _sources(self, crop: Window) -> tuple[list[int], list[int]]:
         source = _repeat if self.wrap else _reflect
@@ -92,13 +95,3 @@ def _reflect(index: int, length: int) -> int:
         return 0
     index %= 2 * (length - 1)
     return min(index, 2 * (length - 1) - index)
-
-
-def _is_run(indices: list[int]) -> bool:
-    return indices[-1] - indices[0] == len(indices) - 1 and all(
-        b - a == 1 for a, b in pairwise(indices)
-    )
-
-
-def _index(indices: list[int], device: torch.device) -> Tensor:
-    return torch.tensor(indices, device=device)

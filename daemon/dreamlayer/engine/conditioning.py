@@ -12,18 +12,29 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine import pyramid
-from dreamlayer.engine.borders import extended, reflected
+from dreamlayer.engine.borders import mirrored, nearest, opposite
+from dreamlayer.engine.planes import (
+    Plane,
+    Stored,
+    added,
+    continued,
+    copy,
+    gathered,
+    rewrite,
+    strips,
+)
+from dreamlayer.engine.taps import Filtered, Taps
+from dreamlayer.engine.tiles import Window
 
 BANDS = 3  # octaves of frequency that `laplacian` makes alike; the dream's octaves bring the rest
 SMALLEST = 4  # px of a rest's side: a smaller one holds little but the mean
 LONGEST_WAVE = 16.0  # px; `spectral` weighs longer ones like this one
+HALO = 64  # px; what `spectral` does to pixels further off is less than 1e-4 of what it does
 FFT_FACTORS = (2, 3, 5)
 
 
-def condition(gradient: Tensor, kind: str, smooth: float, wrap: bool = False) -> Tensor:
-    """Condition a gradient (1, C, H, W) in place; it is returned.
-
-    Channel by channel: it takes about four planes (H, W) of memory more.
+def condition(gradient: Stored, kind: str, smooth: float, wrap: bool = False) -> None:
+    """Condition a gradient (1, C, H, W) in place, by strips.
 
     Args:
         kind: "plain", "laplacian" or "spectral".
@@ -31,84 +42,101 @@ def condition(gradient: Tensor, kind: str, smooth: float, wrap: bool = False) ->
         wrap: opposite edges are neighbours.
     """
     if kind == "spectral":
-        return spectral(gradient, smooth, wrap)
+        spectral(gradient, smooth, wrap)
+        return
     if kind == "laplacian":
         laplacian(gradient, wrap)
-    return gaussian(gradient, smooth, wrap)
+    gaussian(gradient, smooth, wrap)
 
 
-def gaussian(gradient: Tensor, sigma: float, wrap: bool = False) -> Tensor:
+def gaussian(gradient: Stored, sigma: float, wrap: bool = False) -> None:
     """Blur a gradient (1, C, H, W) in place with a Gaussian of `sigma` pixels; 0 does nothing."""
     if sigma <= 0:
-        return gradient
+        return
     radius = math.ceil(3 * sigma)
-    weights = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
-    weights = [weight / sum(weights) for weight in weights]
-    # Sums of shifted pictures: a convolution would blow one channel up to the sixteen it likes.
-    for plane in _planes(gradient):
-        for axis in (-1, -2):
-            length = plane.shape[axis]
-            padded = extended(plane, axis, radius, radius, wrap)
-            plane.zero_()
-            for offset, weight in enumerate(weights):
-                plane.add_(padded.narrow(axis, offset, length), alpha=weight)
-    return gradient
+    offsets = torch.arange(-radius, radius + 1)
+    weights = torch.exp(-0.5 * (offsets.double() / sigma).square())
+    weights /= weights.sum()
+
+    def taps(length: int) -> Taps:
+        places = torch.arange(length)[:, None] + offsets
+        return Taps(length, places, weights.expand(places.shape), opposite if wrap else nearest)
+
+    blurred = Filtered(gradient, *(taps(length) for length in gradient.shape[-2:]))
+    rewrite(gradient, blurred.read, radius, wrap)
 
 
-def laplacian(gradient: Tensor, wrap: bool = False) -> Tensor:
+def laplacian(gradient: Stored, wrap: bool = False) -> None:
     """Give the bands of a gradient's Laplacian pyramid one RMS, in place.
 
     Source: "laplacian pyramid gradient normalization" of TensorFlow's DeepDream tutorial
     (Mordvintsev, 2015). One RMS for all of a band, so that calm parts of a picture stay calm. The
     rest is weighed as the coarsest band is: with an RMS of its own it makes whole pictures darker.
+
+    Memory: a third of one channel. So each channel's pyramid is made twice, once to be measured.
     """
     count = min(BANDS, int(math.log2(max(1.0, min(gradient.shape[-2:]) / SMALLEST))))
-    pyramids = [pyramid.split(plane, count, wrap) for plane in _planes(gradient)]
-    weight = 1.0
-    for number in range(count + 1):
-        levels = [one[number] for one in pyramids]
-        size = math.sqrt(sum(float(level.square().mean()) for level in levels) / len(levels))
-        if size > 0 and number < count:
-            weight = 1.0 / size
-        for level in levels:
-            level.mul_(weight)
-    for one in pyramids:
-        pyramid.merge(one, wrap)
-    return gradient
+    squares = [0.0] * count
+    channels = _channels(gradient)
+    for channel in channels:
+        bands = pyramid.bands(pyramid.levels(channel, count, wrap), wrap)[:count]
+        squares = [a + _mean_square(b) for a, b in zip(squares, bands, strict=True)]
+    weights: list[float] = []
+    for square in squares:
+        size = math.sqrt(square / len(channels))
+        weights.append(1.0 / size if size > 0 else weights[-1] if weights else 1.0)
+    weights.append(weights[-1] if weights else 1.0)
+    for channel in channels:
+        # A pixel of the picture itself is read where it is written, and nowhere else.
+        copy(pyramid.weighed(pyramid.levels(channel, count, wrap), weights, wrap), channel)
 
 
-def spectral(gradient: Tensor, smooth: float, wrap: bool = False) -> Tensor:
+def spectral(gradient: Stored, smooth: float, wrap: bool = False) -> None:
     """Divide a gradient's spectrum by the frequency, as natural pictures have it, and blur it.
 
     In place. Source: the scaling of the Fourier parameterisation in "Feature visualization" (Olah,
     Mordvintsev, Schubert, 2017). Waves longer than 16 px are not amplified further: they belong
-    to coarser octaves, and would make whole pictures darker. Without `wrap` the gradient is
-    continued by its reflection.
+    to coarser octaves, and would make whole pictures darker. So it does not reach far (its impulse
+    falls as exp(−2π r / 16)), and large pictures can be computed in strips with a halo. Without
+    `wrap` the gradient is continued by its reflection.
     """
-    rows, columns = gradient.shape[-2:]
-    margin = 0 if wrap else int(LONGEST_WAVE)
-    for plane in _planes(gradient):
-        padded = plane
-        if margin:
-            for axis in (-2, -1):
-                length = plane.shape[axis]
-                after = _fast_length(length + 2 * margin) - length - margin
-                padded = reflected(padded, axis, margin, after)
-        height, width = padded.shape[-2:]
-        spectrum = torch.fft.rfft2(padded)
-        del padded
-        spectrum *= _response(height, width, smooth, plane)
-        found = torch.fft.irfft2(spectrum, (height, width))
-        plane.copy_(found[..., margin : margin + rows, margin : margin + columns])
-    return gradient
+    border = opposite if wrap else mirrored
+    halo = HALO + math.ceil(3 * smooth)
+    for channel in _channels(gradient):
+
+        def found(strip: Window, channel: Stored = channel) -> Tensor:
+            both = list(zip(strip, channel.shape[-2:], strict=True))
+            around = [0 if wrap and span.length == length else halo for span, length in both]
+            rows, columns = (
+                continued(span, by, length, border)
+                for (span, length), by in zip(both, around, strict=True)
+            )
+            size = [
+                _fast_length(span.length + 2 * by) if by else span.length
+                for span, by in zip(strip, around, strict=True)
+            ]
+            spectrum = torch.fft.rfft2(gathered(channel, rows, columns), size)
+            spectrum *= _response(size[0], size[1], smooth, channel)
+            filtered: Tensor = torch.fft.irfft2(spectrum, size)
+            for axis, span, by in zip((-2, -1), strip, around, strict=True):
+                filtered = filtered.narrow(axis, by, span.length)
+            return filtered.clone()
+
+        # In strips of less than some halos most of the work would be for the halos.
+        rewrite(channel, found, 4 * halo, wrap)
 
 
-def _planes(gradient: Tensor) -> list[Tensor]:
-    """Views of the single channels."""
-    return [gradient[:, channel : channel + 1] for channel in range(gradient.shape[1])]
+def _channels(gradient: Stored) -> list[Stored]:
+    return [Stored(channel, gradient.format) for channel in torch.split(gradient.storage, 1, dim=1)]
 
 
-def _response(height: int, width: int, smooth: float, like: Tensor) -> Tensor:
+def _mean_square(plane: Plane) -> float:
+    """Added up in an order that depends on its size alone."""
+    rows = [plane.read(strip).square().sum(dim=-1) for strip in strips(plane.shape)]
+    return added(rows) / math.prod(plane.shape)
+
+
+def _response(height: int, width: int, smooth: float, like: Plane) -> Tensor:
     """What each frequency of a real spectrum is multiplied by: 1/f and a Gaussian."""
     down = torch.fft.fftfreq(height, dtype=like.dtype, device=like.device)[:, None]
     right = torch.fft.rfftfreq(width, dtype=like.dtype, device=like.device)

@@ -11,14 +11,33 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
-from dreamlayer.engine import octaves
+from dreamlayer.engine import octaves, planes
 from dreamlayer.engine.ascent import Ascent
 from dreamlayer.engine.binding import bind
 from dreamlayer.engine.imagine import imagine
 from dreamlayer.engine.objectives import Objective
+from dreamlayer.engine.planes import (
+    DETAIL,
+    PICTURE,
+    Computed,
+    Format,
+    Inset,
+    Part,
+    Picture,
+    Plane,
+    Room,
+    Shape,
+    Stored,
+    clipped,
+    copy,
+    everything,
+    exact,
+    in_memory,
+    of,
+    stored,
+)
 from dreamlayer.engine.tiles import Window, scaled
 from dreamlayer.models.network import Network
 from dreamlink.recipe import Recipe
@@ -36,7 +55,8 @@ class TooSmall(ValueError):
 class Progress:
     """Where a dream is; octaves and steps count from 1, and are 0 while a picture is imagined.
 
-    `picture` gives what has been dreamed so far in the window: (1, 3, h, w) at the octave's size.
+    `picture` gives what has been dreamed so far in the window: (1, 3, h, w) at the octave's size,
+    to be read before the dream goes on.
     """
 
     fraction: float
@@ -44,7 +64,7 @@ class Progress:
     octaves: int
     step: int
     steps: int
-    picture: Callable[[], Tensor]
+    picture: Callable[[], Plane]
 
 
 @dataclass(frozen=True)
@@ -52,19 +72,29 @@ class Dreamt:
     """A finished dream.
 
     Attributes:
-        detail: (1, 3, h, w), what was added to the window, in picture units.
-        base: (1, 3, h, w), what it was added to, if that is not the source: the picture that the
+        added: (1, 3, h, w), what was added to the window, in picture units.
+        under: (1, 3, h, w), what it was added to, if that is not the source: the picture that the
             network imagined from noise.
         megapixel_steps: gradients computed, in megapixels.
     """
 
-    detail: Tensor
-    base: Tensor | None
+    added: Stored
+    under: Plane | None
     megapixel_steps: float
+
+    @property
+    def detail(self) -> Tensor:
+        """All of `added` as floats."""
+        return everything(self.added)
+
+    @property
+    def base(self) -> Tensor | None:
+        """All of `under` as floats."""
+        return None if self.under is None else everything(self.under)
 
 
 def dream(
-    source: Tensor,
+    source: Picture,
     network: Network,
     recipe: Recipe,
     window: Window,
@@ -72,6 +102,7 @@ def dream(
     mask: Tensor | None = None,
     guide: Tensor | None = None,
     sizes: Sequence[tuple[int, int]] | None = None,
+    room: Room = in_memory,
 ) -> Generator[Progress, None, Dreamt]:
     """Dream into a picture.
 
@@ -80,17 +111,22 @@ def dream(
         network: cut for the recipe (`binding.cut_for`).
         recipe: with a seed; the same seed on the same device gives the same detail.
         window: the part to dream in; what lies around it is seen but not changed.
-        mask: (1, 1, h, w) of the window, 0..1; where it is 0 nothing is dreamed, and steps are
-            measured where it is not.
+        mask: (1, 1, h, w) of the window, bytes, or 0..1; where it is 0 nothing is dreamed, and
+            steps are measured where it is not.
         guide: (1, 3, h, w), R, G, B in 0..1, for expressions that need one.
         sizes: (h, w) of the whole picture in each octave, coarse to fine; None: the recipe's.
+        room: where the planes of the picture's size are kept.
 
     Yields:
         Progress after every tile; closing the generator there stops the dream.
 
+    Memory: the source's size four times in 16 bits a sample, for what is dreamed and for a step's
+    gradient, and what a tile takes. Small pictures are kept as floats.
+
     Raises:
         TooSmall, ValueError: with a sentence for the user.
     """
+    source = of(source)
     size = (source.shape[-2], source.shape[-1])
     _check_size(size, network)
     random = torch.Generator().manual_seed(recipe.seed)
@@ -98,30 +134,32 @@ def dream(
     sizes = sizes or octaves.sizes(
         *size, recipe.octaves, recipe.octave_scale, network.minimum, recipe.supersample
     )
+    weights = None if mask is None else stored(mask)
     if recipe.start == "picture":
-        loop = _Octaves(source, network, recipe, window, mask, objective, random)
+        loop = _Octaves(source, network, recipe, window, weights, objective, random, room)
         detail = yield from loop.run(sizes, 0.0)
         return Dreamt(detail, None, loop.work(sizes) / 1e6)
 
     picture = yield from _imagined(source, network, recipe, window, objective, random)
     factor = _imagined_factor(window)
     larger = [s for s in sizes if s[0] > size[0] * factor]
-    loop = _Octaves(picture, network, recipe, window, mask, objective, random)
+    loop = _Octaves(picture, network, recipe, window, weights, objective, random, room)
     detail = yield from loop.run(larger, IMAGINING)
-    return Dreamt(detail, _cut_out(picture, window), loop.work(larger) / 1e6)
+    return Dreamt(detail, Part(picture, window), loop.work(larger) / 1e6)
 
 
 @dataclass(frozen=True)
 class _Octaves:
     """The loop over sizes from coarse to fine."""
 
-    source: Tensor
+    source: Plane
     network: Network
     recipe: Recipe
     window: Window
-    mask: Tensor | None
+    mask: Stored | None
     objective: Objective
     random: torch.Generator
+    room: Room
 
     @property
     def size(self) -> tuple[int, int]:
@@ -135,25 +173,24 @@ class _Octaves:
 
     def run(
         self, sizes: Sequence[tuple[int, int]], begin: float
-    ) -> Generator[Progress, None, Tensor]:
+    ) -> Generator[Progress, None, Stored]:
         """Dream at each size; returns the window's detail at the source's own size.
 
         Progress goes from `begin` to 1.
         """
         recipe = self.recipe
-        ascent = Ascent(
-            self.network, self.objective, recipe, recipe.tile or AUTOMATIC_SIDE, self.random
-        )
+        side = recipe.tile or AUTOMATIC_SIDE
+        ascent = Ascent(self.network, self.objective, recipe, side, self.random, self.room)
         work, done = self.work(sizes) / ascent.samples, 0.0
-        detail = torch.zeros_like(self.source[..., :1, :1])
+        detail: Stored | None = None
         for octave, size in enumerate(sizes, start=1):
             inside = scaled(self.window, self.size, size)
             mask = _resized_mask(self.mask, inside)
-            base = octaves.resize(self.source, size, recipe.wrap)
-            if base is not self.source:
-                base.clamp_(0.0, 1.0)  # bicubic overshoots
-            x = (base + octaves.resize(detail, size, recipe.wrap)).clamp_(0.0, 1.0)
-            del detail  # it is as large as the picture
+            base = self.source
+            if tuple(base.shape[-2:]) != size:
+                base = clipped(octaves.resized(base, size, recipe.wrap))
+            x = self._begun(base, detail)
+            detail = None  # it is as large as the picture
             for step in range(1, recipe.steps + 1):
                 for part in ascent.step(x, base, inside, mask, size[1] / self.size[1]):
                     fraction = begin + (1 - begin) * (done + part * inside.area) / work
@@ -161,20 +198,55 @@ class _Octaves:
                         fraction, octave, len(sizes), step, recipe.steps, _picture(x, inside)
                     )
                 done += inside.area
-            detail = x - base
-        # Octaves above the source are reduced again, which takes what is too fine out of them.
-        detail = octaves.resize(detail, self.size, recipe.wrap)
-        return _cut_out(detail, self.window)
+            detail = self._taken_off(base, x)
+        return self._finished(detail)
+
+    def _begun(self, base: Plane, detail: Stored | None) -> Stored:
+        """An octave's picture: the source in its size, and what was dreamed so far."""
+        picture = base
+        if detail is not None:
+            size = (base.shape[-2], base.shape[-1])
+            enlarged = octaves.resized(detail, size, self.recipe.wrap)
+            picture = clipped(Computed(torch.add, (base, enlarged)))
+        return copy(picture, self._kept(base.shape, PICTURE))
+
+    def _taken_off(self, base: Plane, x: Stored) -> Stored:
+        """What was added to the source, written over the picture."""
+        form = DETAIL if self._compact else x.format
+        return copy(Computed(torch.sub, (x, base)), Stored(x.storage, form))
+
+    def _finished(self, detail: Stored | None) -> Stored:
+        """The window's detail at the source's size.
+
+        Octaves above the source are reduced again, which takes what is too fine out of them.
+        """
+        if detail is None:
+            detail = self._kept(self.source.shape, DETAIL)
+        elif tuple(detail.shape[-2:]) != self.size:
+            reduced = octaves.resized(detail, self.size, self.recipe.wrap)
+            detail = copy(reduced, self._kept(reduced.shape, DETAIL))
+        return detail[(..., self.window.rows.slice(), self.window.columns.slice())]
+
+    @property
+    def _compact(self) -> bool:
+        """Whether pictures are kept in 16 bits. On a graphics card there is no time for it."""
+        source = self.source
+        large = self.size[0] * self.size[1] >= planes.COMPACT_FROM
+        return large and source.dtype == torch.float32 and source.device.type == "cpu"
+
+    def _kept(self, shape: Shape, compact: Format) -> Stored:
+        form = compact if self._compact else exact(self.source.dtype)
+        return Stored(self.room(shape, form.dtype, self.source.device), form)
 
 
 def _imagined(
-    source: Tensor,
+    source: Plane,
     network: Network,
     recipe: Recipe,
     window: Window,
     objective: Objective,
     random: torch.Generator,
-) -> Generator[Progress, None, Tensor]:
+) -> Generator[Progress, None, Plane]:
     """The source with its window filled by what the network imagines from noise."""
     factor = _imagined_factor(window)
     size = tuple(
@@ -188,25 +260,19 @@ def _imagined(
     except StopIteration as done:
         found: Tensor = done.value
     whole_window = (window.rows.length, window.columns.length)
-    filled = source.clone()
-    filled[..., window.rows.slice(), window.columns.slice()] = octaves.resize(
-        found.to(source), whole_window, recipe.wrap
-    ).clamp(0.0, 1.0)
-    return filled
+    inner = octaves.resized(of(found.to(source.device, source.dtype)), whole_window, recipe.wrap)
+    return Inset(source, window, clipped(inner))
 
 
 def _imagined_factor(window: Window) -> float:
     return min(1.0, IMAGINED_SIDE / max(window.rows.length, window.columns.length))
 
 
-def _resized_mask(mask: Tensor | None, window: Window) -> Tensor | None:
+def _resized_mask(mask: Stored | None, window: Window) -> Stored | None:
     """A mask for an octave's window; what was not 0 stays so."""
     if mask is None:
         return None
-    size = (window.rows.length, window.columns.length)
-    if tuple(mask.shape[-2:]) == size:
-        return mask
-    return F.adaptive_max_pool2d(mask, size)
+    return octaves.largest(mask, (window.rows.length, window.columns.length))
 
 
 def _check_size(size: tuple[int, int], network: Network) -> None:
@@ -218,9 +284,5 @@ def _check_size(size: tuple[int, int], network: Network) -> None:
         )
 
 
-def _picture(x: Tensor, window: Window) -> Callable[[], Tensor]:
-    return lambda: _cut_out(x, window)
-
-
-def _cut_out(picture: Tensor, window: Window) -> Tensor:
-    return picture[..., window.rows.slice(), window.columns.slice()]
+def _picture(x: Plane, window: Window) -> Callable[[], Plane]:
+    return lambda: Part(x, window)

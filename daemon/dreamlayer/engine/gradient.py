@@ -27,6 +27,7 @@ from torch import Tensor
 from dreamlayer.engine.canvas import Canvas
 from dreamlayer.engine.layout import Cut, Layout
 from dreamlayer.engine.objectives import Objective
+from dreamlayer.engine.planes import Picture, Stored
 from dreamlayer.engine.tiles import Window
 from dreamlayer.models.passes import cut_out
 
@@ -61,7 +62,7 @@ class TiledObjective:
         """The pieces of the window that the mask does not leave empty."""
         return [block for block in self.layout.blocks(self.side) if self._wanted(block)]
 
-    def add_gradient(self, picture: Tensor, total: Tensor) -> Iterator[float]:
+    def add_gradient(self, picture: Picture, total: Tensor | Stored) -> Iterator[float]:
         """Add the gradient of the objective to `total`.
 
         Args:
@@ -83,7 +84,7 @@ class TiledObjective:
             self._add_block(objective, picture, total, block)
             yield block.area / area * left
 
-    def value(self, picture: Tensor) -> float:
+    def value(self, picture: Picture) -> float:
         """The objective for a picture (1, 3, height, width)."""
         layout, total = self.layout, 0.0
         with torch.inference_mode():
@@ -102,7 +103,7 @@ class TiledObjective:
         return total
 
     def _add_block(
-        self, objective: Objective, picture: Tensor, total: Tensor, block: Window
+        self, objective: Objective, picture: Picture, total: Tensor | Stored, block: Window
     ) -> None:
         layout = self.layout
         cells = dict(enumerate(layout.seeing(block)))
@@ -124,7 +125,7 @@ class TiledObjective:
         self.canvas.add(total[..., rows, columns], block, own, slope / per)
 
     def _assemble(
-        self, picture: Tensor, numbers: Collection[int], maps: dict[int, Tensor]
+        self, picture: Picture, numbers: Collection[int], maps: dict[int, Tensor]
     ) -> Iterator[float]:
         """Put the counted cells of some maps into `maps`; yields each block's share of the work.
 

@@ -23,6 +23,7 @@ from dreamlayer.engine.objectives import (
     Term,
     Weighted,
 )
+from dreamlayer.engine.planes import Computed, Picture, of
 from dreamlayer.engine.tiles import Window
 from dreamlayer.models.network import Network
 from dreamlink.recipe import Recipe
@@ -31,8 +32,8 @@ SHIFTS = 16
 
 
 def gain(
-    source: Tensor,
-    result: Tensor,
+    source: Picture,
+    result: Picture,
     network: Network,
     recipe: Recipe,
     window: Window,
@@ -66,7 +67,7 @@ class Meter:
 
     def __init__(
         self,
-        source: Tensor,
+        source: Picture,
         network: Network,
         recipe: Recipe,
         window: Window,
@@ -86,7 +87,7 @@ class Meter:
         if units != objective:
             self._units = [tiled.value(source) for tiled in seen(units)]
 
-    def gains(self, result: Tensor) -> list[float]:
+    def gains(self, result: Picture) -> list[float]:
         """The gain at each of 16 shifts of the network's grid, after rounding to 8 bit.
 
         A dream made at one phase of the grid looks better at that phase than it is, and one that
@@ -95,14 +96,14 @@ class Meter:
         unit = sum(self._units) / len(self._units)
         if unit <= 0:
             return []
-        rounded = (result * 255.0).round() / 255.0
+        rounded = Computed(lambda pixels: (pixels * 255.0).round() / 255.0, (of(result),))
         return [
             1 + (tiled.value(rounded) - before) / unit
             for tiled, before in zip(self._objectives, self._before, strict=True)
         ]
 
 
-def _canvases(picture: Tensor, network: Network, recipe: Recipe) -> list[Canvas]:
+def _canvases(picture: Picture, network: Network, recipe: Recipe) -> list[Canvas]:
     """The picture as the steps of a dream see it, at some shifts of the grid."""
     height, width = picture.shape[-2:]
     stride, apron = network.stride, APRON * network.stride

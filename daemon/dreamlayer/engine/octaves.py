@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
+
+from dreamlayer.engine.borders import nearest, opposite
+from dreamlayer.engine.planes import Plane, Stored, everything, of
+from dreamlayer.engine.taps import Filtered, Taps
 
 CUBIC = -0.5  # Keys' parameter, as Pillow and torch have it where they antialias
 
@@ -34,42 +37,50 @@ def resize(picture: Tensor, size: tuple[int, int], wrap: bool = False) -> Tensor
     """
     if tuple(picture.shape[-2:]) == size:
         return picture
-    if not wrap:
-        return F.interpolate(picture, size, mode="bicubic", align_corners=False, antialias=True)
-    return _resize_axis(_resize_axis(picture, -2, size[0]), -1, size[1])
+    return everything(resized(of(picture), size, wrap))
 
 
-def _resize_axis(picture: Tensor, axis: int, length: int) -> Tensor:
-    """One axis of a resize with circular borders: a sum of pictures, one for each tap."""
-    old = picture.shape[axis]
-    if old == length:
-        return picture
-    places, weights = _taps(old, length)
-    shape = [1] * picture.ndim
-    shape[axis] = length
-    resized: Tensor | None = None
-    for place, weight in zip(places, weights, strict=True):
-        pixels = picture.index_select(axis, place.remainder(old).to(picture.device))
-        factors = weight.to(picture).view(shape)
-        resized = pixels.mul_(factors) if resized is None else resized.addcmul_(pixels, factors)
-    assert resized is not None
-    return resized
+def resized(plane: Plane, size: tuple[int, int], wrap: bool = False) -> Plane:
+    """The same of a plane; nothing is computed until it is read."""
+    if tuple(plane.shape[-2:]) == size:
+        return plane
+    rows, columns = (_cubic(a, b, wrap) for a, b in zip(plane.shape[-2:], size, strict=True))
+    return Filtered(plane, rows, columns)
 
 
-def _taps(old: int, length: int) -> tuple[Tensor, Tensor]:
-    """The pixels that each new pixel is made of, and their weights: (taps, length), float64.
+def largest(mask: Stored, size: tuple[int, int]) -> Stored:
+    """A mask in another size (h, w): each pixel the largest of all those that it touches."""
+    for axis, length in ((-2, size[0]), (-1, size[1])):
+        old = mask.shape[axis]
+        if old == length:
+            continue
+        numbers = torch.arange(length, device=mask.device)
+        first, last = numbers * old // length, (-(-(numbers + 1) * old // length)) - 1
+        found = mask.storage.index_select(axis, first)
+        for offset in range(1, int((last - first).max()) + 1):
+            more = mask.storage.index_select(axis, torch.minimum(first + offset, last))
+            torch.maximum(found, more, out=found)
+        mask = Stored(found, mask.format)
+    return mask
 
-    Keys' cubic, stretched by the ratio where the picture shrinks: what `F.interpolate` has with
-    antialias.
+
+def _cubic(old: int, length: int, wrap: bool) -> Taps | None:
+    """Keys' cubic, stretched by the ratio where the picture shrinks.
+
+    Without `wrap` what lies beyond the ends does not count, as in `F.interpolate` with antialias.
     """
+    if old == length:
+        return None
     ratio = old / length
     stretch = max(1.0, ratio)
-    centres = (torch.arange(length, dtype=torch.float64) + 0.5) * ratio
+    centres = ((torch.arange(length, dtype=torch.float64) + 0.5) * ratio)[:, None]
     first = (centres - 2 * stretch).floor().long()
-    count = int(4 * stretch) + 2
-    places = first + torch.arange(count)[:, None]
+    places = first + torch.arange(int(4 * stretch) + 2)
     distance = ((places + 0.5 - centres) / stretch).abs()
     near = ((CUBIC + 2) * distance - (CUBIC + 3)) * distance**2 + 1
     far = CUBIC * (((distance - 5) * distance + 8) * distance - 4)
     weights = torch.where(distance < 1, near, torch.where(distance < 2, far, 0.0))
-    return places, weights / weights.sum(dim=0)
+    if not wrap:
+        weights[(places < 0) | (places >= old)] = 0.0
+    weights /= weights.sum(dim=1, keepdim=True)
+    return Taps(old, places, weights, opposite if wrap else nearest)

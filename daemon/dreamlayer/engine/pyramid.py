@@ -6,68 +6,87 @@ picture exactly, whatever the filters are:
     picture ─┬─ halve ─┬─ halve ── … ── rest
              │         │
       band 0 = picture − enlarge(half)      band 1 = half − enlarge(quarter)      …
+
+Only the halves are kept, a third of the picture together; a band is computed when it is read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
-from torch import Tensor
+import torch
 
-from dreamlayer.engine.borders import extended
+from dreamlayer.engine.borders import nearest, opposite
+from dreamlayer.engine.planes import Computed, Plane, Stored, copy, exact
+from dreamlayer.engine.taps import Filtered, Taps
+
+BLUR = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
 
-def split(picture: Tensor, bands: int, wrap: bool = False) -> list[Tensor]:
-    """Divide a picture (1, C, H, W) into `bands` bands, fine to coarse, and a rest.
+def levels(picture: Plane, count: int, wrap: bool = False) -> list[Plane]:
+    """A picture (1, C, H, W), and what is left of it after each of `count` halvings."""
+    found = [picture]
+    for _ in range(count):
+        half = _halved(found[-1], wrap)
+        storage = torch.empty(half.shape, dtype=half.dtype, device=half.device)
+        found.append(copy(half, Stored(storage, exact(half.dtype))))
+    return found
 
-    Memory: the first band is written over the picture itself; the others are a third of it.
+
+def bands(all_levels: Sequence[Plane], wrap: bool = False) -> list[Plane]:
+    """The bands of a picture of these levels, fine to coarse, and the rest."""
+    found: list[Plane] = [
+        Computed(torch.sub, (fine, _enlarged(coarse, fine, wrap)))
+        for fine, coarse in pairwise(all_levels)
+    ]
+    return [*found, all_levels[-1]]
+
+
+def weighed(all_levels: Sequence[Plane], weights: Sequence[float], wrap: bool = False) -> Plane:
+    """The picture with its bands and its rest, each times its weight, added up again.
+
+    Level k of it is w_k · level k + enlarge(what the weights of the coarser ones differ by):
+    so no band has to be kept. The coarser levels are written over.
     """
-    levels = [picture]
-    for _ in range(bands):
-        levels.append(_halve(levels[-1], wrap))
-    for fine, coarse in pairwise(levels):
-        _add_enlarged(fine, coarse, -1.0, wrap)
-    return levels
+    change: Plane | None = None
+    for number in range(len(weights) - 1, 0, -1):
+        level = all_levels[number]
+        differing = _sum(level, weights[number] - weights[number - 1], change, wrap)
+        assert isinstance(level, Stored)
+        change = copy(differing, level)
+    return _sum(all_levels[0], weights[0], change, wrap)
 
 
-def merge(levels: list[Tensor], wrap: bool = False) -> Tensor:
-    """The picture that `split` divided, written over its first band."""
-    for fine, coarse in zip(levels[-2::-1], levels[:0:-1], strict=True):
-        _add_enlarged(fine, coarse, 1.0, wrap)
-    return levels[0]
+def _sum(level: Plane, weight: float, coarser: Plane | None, wrap: bool) -> Plane:
+    if coarser is None:
+        return Computed(lambda fine: fine * weight, (level,))
+    enlarged = _enlarged(coarser, level, wrap)
+    return Computed(lambda fine, more: torch.add(more, fine, alpha=weight), (level, enlarged))
 
 
-def _halve(picture: Tensor, wrap: bool) -> Tensor:
+def _halved(plane: Plane, wrap: bool) -> Plane:
     """Every other pixel of a picture that is blurred with 1 4 6 4 1."""
-    for axis in (-2, -1):
-        count = (picture.shape[axis] + 1) // 2
-        padded = extended(picture, axis, 2, 2, wrap)
-        taps = [_every_other(padded, axis, offset, count) for offset in range(5)]
-        picture = (taps[0] + taps[4]).add_(taps[1] + taps[3], alpha=4).add_(taps[2], alpha=6)
-        picture /= 16
-    return picture
+    return Filtered(plane, *(_halving(length, wrap) for length in plane.shape[-2:]))
 
 
-def _add_enlarged(fine: Tensor, coarse: Tensor, sign: float, wrap: bool) -> None:
-    """Add a half, enlarged by the same filter, to the picture."""
-    tall = _enlarge(coarse, -2, fine.shape[-2], wrap)
-    fine.add_(_enlarge(tall, -1, fine.shape[-1], wrap), alpha=sign)
+def _halving(length: int, wrap: bool) -> Taps:
+    places = 2 * torch.arange((length + 1) // 2)[:, None] + torch.arange(-2, 3)
+    weights = torch.tensor(BLUR, dtype=torch.float64).expand(places.shape)
+    return Taps(length, places, weights, opposite if wrap else nearest)
 
 
-def _enlarge(picture: Tensor, axis: int, length: int, wrap: bool) -> Tensor:
-    count = picture.shape[axis]
-    padded = extended(picture, axis, 1, 1, wrap)
-    before, here, after = (padded.narrow(axis, offset, count) for offset in range(3))
-    size = list(picture.shape)
-    size[axis] = 2 * count
-    enlarged = picture.new_empty(size)
-    even, odd = (_every_other(enlarged, axis, offset, count) for offset in range(2))
-    even.copy_(before).add_(here, alpha=6).add_(after).div_(8)
-    odd.copy_(here).add_(after).div_(2)
-    return enlarged.narrow(axis, 0, length)
+def _enlarged(coarse: Plane, like: Plane, wrap: bool) -> Plane:
+    """A half in the size of the picture that was halved, by the same filter."""
+    both = zip(coarse.shape[-2:], like.shape[-2:], strict=True)
+    return Filtered(coarse, *(_enlarging(length, new, wrap) for length, new in both))
 
 
-def _every_other(picture: Tensor, axis: int, first: int, count: int) -> Tensor:
-    """A view of `count` pixels along an axis, two apart."""
-    end = first + 2 * count - 1
-    return picture[..., first:end:2, :] if axis == -2 else picture[..., first:end:2]
+def _enlarging(length: int, new: int, wrap: bool) -> Taps:
+    numbers = torch.arange(new)[:, None]
+    places = numbers // 2 + torch.arange(-1, 2)
+    even, odd = (
+        torch.tensor(w, dtype=torch.float64) for w in ((0.125, 0.75, 0.125), (0, 0.5, 0.5))
+    )
+    weights = torch.where(numbers % 2 == 0, even, odd)
+    return Taps(length, places, weights, opposite if wrap else nearest)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from dreamlayer.engine import octaves
 from dreamlayer.engine.dream import Dreamt, Progress, dream
+from dreamlayer.engine.planes import Picture
 from dreamlayer.engine.tiles import Window, scaled
 from dreamlayer.models.network import Network
 from dreamlink.recipe import Recipe
@@ -89,7 +90,7 @@ def plans(all_sizes: Sequence[Size], whole: Size, window: Window, recipe: Recipe
 
 
 def look(
-    source: Tensor,
+    source: Picture,
     network: Network,
     recipe: Recipe,
     window: Window,

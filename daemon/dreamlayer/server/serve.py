@@ -35,7 +35,7 @@ def real_studio(chosen: Settings) -> Studio:
 
     if chosen.priority == "low":
         process.step_back()
-    return Studio(idle=chosen.idle_unload)
+    return Studio(idle=chosen.idle_unload, map_above=chosen.map_above)
 
 
 def remote_studio(chosen: Settings) -> Studio:
