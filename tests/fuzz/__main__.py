@@ -40,12 +40,14 @@ def main() -> None:
     )
     parser.add_argument("--side", choices=tuple(SIDES), action="append", help="default: both")
     parser.add_argument("--cases", type=int, default=1_000_000, help="at most, for each side")
-    parser.add_argument("--seconds", type=float, default=300, help="at most, for each side")
+    parser.add_argument("--minutes", type=float, default=10, help="at most, in all")
     parser.add_argument("--seed", type=int, default=SystemRandom().getrandbits(20))
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     options = parser.parse_args()
-    for side in options.side or SIDES:
-        run = Run(options.cases, options.seconds, options.seed, options.first)
+    sides = options.side or list(SIDES)
+    seconds = options.minutes * 60 / len(sides)
+    for side in sides:
+        run = Run(options.cases, seconds, options.seed, options.first)
         SIDES[side](run)
         print(f"{side}: {run}", flush=True)
 

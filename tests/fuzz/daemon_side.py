@@ -18,6 +18,7 @@ from dreamlink.messages import PROTOCOL, pack, unpack
 from dreamlink.zmtp import Dealer
 from tests.fuzz import handshakes, requests, wire
 from tests.fuzz.growth import Holdings, leak, settled
+from tests.fuzz.harnesses import feed
 from tests.fuzz.reports import Run
 from tests.server.daemons import Daemon, ask
 
@@ -61,7 +62,7 @@ class Line:
 
     def open(self) -> None:
         info = self._daemon.info
-        self._socket = _connect(self._daemon)
+        self._socket = connect(self._daemon)
         self._dealer = Dealer(USER, info.token, 1 << 26)
         self.send([pack({"op": "hello", "id": "h", "protocol": PROTOCOL, "version": "fuzz"})])
         while not self._dealer.messages:
@@ -103,18 +104,7 @@ class Line:
         feed(self._dealer, data)
 
 
-def feed(dealer: Dealer, data: bytes) -> None:
-    """Give a Dealer bytes as if they had been read from a socket."""
-    view = memoryview(data)
-    while view:
-        wanted = dealer.wanted()
-        count = min(len(wanted), len(view))
-        wanted[:count] = view[:count]
-        dealer.received(count)
-        view = view[count:]
-
-
-def _connect(daemon: Daemon) -> socket.socket:
+def connect(daemon: Daemon) -> socket.socket:
     host, _, port = daemon.info.endpoint.removeprefix("tcp://").rpartition(":")
     connection = socket.create_connection((host, int(port)), PATIENCE)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -163,7 +153,7 @@ def _strangers(daemon: Daemon, token: bytes, run: Run) -> None:
     for _ in range(STRANGERS):
         dice = run.next()
         kind = dice.choice(("greeting", "command"))
-        crowd.append((kind, dice, _connect(daemon)))
+        crowd.append((kind, dice, connect(daemon)))
     for kind, dice, connection in crowd:
         with connection:
             turns = [handshakes.greeting(dice)]

@@ -1,4 +1,4 @@
-"""What a process holds: memory, open files, threads. Read from /proc, so on Linux only."""
+"""What a process holds: memory, open files, threads. From /proc; elsewhere it is not known."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ class Holdings:
     threads: int
 
     @classmethod
-    def of(cls, pid: int) -> Holdings:
+    def of(cls, pid: int) -> Holdings | None:
+        """What it holds now; None where the system does not tell so."""
         process = Path(f"/proc/{pid}")
+        if not process.exists():
+            return None
         words = dict(
             line.split(":", 1) for line in (process / "status").read_text().splitlines() if line
         )
@@ -34,11 +37,15 @@ class Holdings:
 
 
 def settled(pid: int, before: Holdings) -> Holdings:
-    """What the process holds once no more files are open than `before`, or time is over."""
+    """What the process holds once no more is open than `before`, or time is over."""
     end = time.monotonic() + SETTLE
-    while (now := Holdings.of(pid)).files > before.files and time.monotonic() < end:
+    while (now := Holdings.of(pid)) is not None:
+        if now.files <= before.files and now.threads <= before.threads:
+            return now
+        if time.monotonic() > end:
+            return now
         time.sleep(0.05)
-    return now
+    raise ProcessLookupError(f"process {pid} has ended")
 
 
 def leak(before: Holdings, after: Holdings, share: float = 0.05, slack: int = 4096) -> str:

@@ -18,7 +18,7 @@ TEXTS = (
 )  # fmt: skip
 
 
-def anything(random: Random, depth: int = 0) -> Any:
+def anything(random: Random, depth: int = 0) -> Any:  # noqa: PLR0911 - a list of cases
     """Some value that msgpack can carry: numbers at the limits, texts, bytes, lists, maps."""
     kind = random.randrange(8 if depth < 3 else 6)
     if kind == 0:
