@@ -1,0 +1,1 @@
+"""What `python -m tests.bench.speed` is made of: each module measures one thing."""

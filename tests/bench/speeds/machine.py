@@ -1,0 +1,123 @@
+"""What this machine can do at best: the floor that everything else is measured against."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import torch
+
+SIDE = 1024  # of the matrices: they and their product lie in a core's second cache, or nearly
+GPU_SIDE = 8192
+TIMES = 5
+STATM = Path("/proc/self/statm")
+
+
+def describe() -> dict[str, object]:
+    """Processor, cores, memory, torch, and the GPU if there is one."""
+    return {
+        "processor": _processor(),
+        "cores": cores(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def product_rate(threads: int = 1, device: str = "cpu", half: bool = False) -> float:
+    """GFLOP/s of a large product of matrices: the floor's rate."""
+    kind = torch.bfloat16 if half else torch.float32
+    side = GPU_SIDE if device == "cuda" else SIDE
+    a, b = (torch.randn(side, side, dtype=kind, device=device) for _ in range(2))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        a @ b
+        return 2 * side**3 / median(_seconds(lambda: a @ b, device) for _ in range(TIMES)) / 1e9
+    finally:
+        torch.set_num_threads(before)
+
+
+def _seconds(work: Callable[[], object], device: str, least: float = 0.05) -> float:
+    """Of one run, in a row of runs that is long enough for the clock."""
+    count, began = 0, time.perf_counter()
+    while time.perf_counter() - began < least or count < 3:
+        work()
+        count += 1
+        if device == "cuda":
+            torch.cuda.synchronize()
+    return (time.perf_counter() - began) / count
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a piece of work took: seconds, seconds of the processor, extra memory at its peak."""
+
+    wall: float
+    cores: float
+    memory: float | None  # MB; None where it can't be told
+
+
+def measured(work: Callable[[], object]) -> Spent:
+    """Do some work and say what it took."""
+    give_back_memory()
+    with _PeakMemory() as peak:
+        began, spent = time.perf_counter(), time.process_time()
+        work()
+        wall, used = time.perf_counter() - began, time.process_time() - spent
+    return Spent(wall, used, peak.extra)
+
+
+def give_back_memory() -> None:
+    """Return freed memory to the system, so that what is taken anew is seen."""
+    if platform.system() == "Linux":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+class _PeakMemory:
+    """Looks at this process' resident memory again and again, in a thread."""
+
+    extra: float | None = None
+
+    def __enter__(self) -> _PeakMemory:
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        if not STATM.exists():
+            return
+        before = highest = _resident()
+        while not self._over.wait(0.005):
+            highest = max(highest, _resident())
+        self.extra = (highest - before) / 1e6
+
+
+def _resident() -> int:
+    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

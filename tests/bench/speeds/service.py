@@ -1,0 +1,233 @@
+"""What users wait for besides the engine: start, command line, link, previews, large layers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from dreamlink import discovery
+from dreamlink.client import Client
+from dreamlink.dream import Dream, State
+from dreamlink.messages import DreamRequest, Header, new_id
+from dreamlink.picture import Picture, Region
+from dreamlink.recipe import Recipe
+
+ROOT = Path(__file__).parents[3]
+REAL = [sys.executable, "-m", "dreamlayer", "serve"]
+FAKE = [sys.executable, str(ROOT / "tests" / "server" / "fake_daemon.py")]
+FAKE_DREAM = Recipe.of({"channels": "1"})  # one tile, which gives the pixels back
+SELECTED, CONTEXT = 512, 96  # px
+PATIENCE = 120.0  # seconds
+
+
+@contextlib.contextmanager
+def own_home() -> Iterator[None]:
+    """A folder of Dreamlayer's own, and compiled Python files as an installed program has them."""
+    kept = {name: os.environ.get(name) for name in ("DREAMLAYER_HOME", "PYTHONPYCACHEPREFIX")}
+    lazy = os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DREAMLAYER_HOME"] = str(Path(folder) / "home")
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(tempfile.gettempdir()) / "dreamlayer-bench")
+        try:
+            yield
+        finally:
+            for name, value in {**kept, "PYTHONDONTWRITEBYTECODE": lazy}.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+
+
+@dataclass
+class Started:
+    """A daemon that runs, and when what was there, in seconds from its process' start."""
+
+    client: Client
+    hello: float
+    device_at_hello: object
+    began: float
+
+    def ready(self) -> float:
+        """Wait until the network is loaded."""
+        while asked(self.client, "status")["device"] is None:
+            time.sleep(0.01)
+        return time.perf_counter() - self.began
+
+
+@contextlib.contextmanager
+def daemon(program: list[str]) -> Iterator[Started]:
+    """A daemon of the bench's own, ended behind it."""
+    with own_home():
+        began = time.perf_counter()
+        process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            while (info := discovery.find()) is None:
+                if process.poll() is not None or time.perf_counter() > began + PATIENCE:
+                    raise RuntimeError("The daemon did not start.")
+                time.sleep(0.001)
+            with contextlib.closing(Client.connect(info)) as client:
+                hello = time.perf_counter() - began
+                yield Started(client, hello, asked(client, "status")["device"], began)
+                asked(client, "stop")
+            process.wait(PATIENCE)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def asked(client: Client, op: str) -> Header:
+    """The header that answers a request."""
+    request_id, end = new_id(), time.monotonic() + PATIENCE
+    client.send({"op": op, "id": request_id})
+    while time.monotonic() < end:
+        message = client.receive(1.0)
+        if message is not None and message[0].get("id") == request_id:
+            return message[0]
+    raise RuntimeError("The daemon does not answer.")
+
+
+def finished(client: Client, dream: Dream) -> list[float]:
+    """Wait for a dream's end; the moments at which a preview came."""
+    shown, previews = None, []
+    while not dream.over:
+        message = client.receive(1.0)
+        if message is not None:
+            dream.receive(*message)
+            if dream.preview is not shown:
+                shown = dream.preview
+                previews.append(time.perf_counter())
+    if dream.state is not State.DONE:
+        raise RuntimeError(dream.text)
+    return previews
+
+
+def start(times: int) -> dict[str, Any]:
+    """Seconds until hello, until the network is warm, and of `--help`."""
+    hellos, readies, helps = [], [], []
+    for time_ in range(times + 1):  # the first compiles
+        with daemon(REAL) as started:
+            hellos.append(started.hello)
+            if started.device_at_hello is not None:
+                raise RuntimeError("torch was loaded before hello.")
+            if time_ in (0, times):
+                readies.append(started.ready())
+        with own_home():
+            began = time.perf_counter()
+            command = [sys.executable, "-m", "dreamlayer", "--help"]
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+            helps.append(time.perf_counter() - began)
+    return {"hello": median(hellos[1:]), "ready": readies[-1], "help": median(helps[1:])}
+
+
+def link(megapixels: list[float], times: int) -> list[dict[str, Any]]:
+    """Seconds that pixels are under way to the daemon and back, RGBA in 8 bits.
+
+    The daemon is the real one, with a studio that hands the pixels back; what that takes is
+    subtracted. The processor's seconds are the client's.
+    """
+    rows = []
+    with daemon(FAKE) as started:
+        for size in megapixels:
+            width = round((size * 1e6 * 1.5) ** 0.5)
+            layout = Picture(width, round(size * 1e6 / width))
+            pixels = bytes(layout.nbytes)
+            found = []
+            for _ in range(times + 1):
+                began, spent = time.perf_counter(), time.process_time()
+                request = DreamRequest(FAKE_DREAM, layout, layout.region)
+                dream = Dream(started.client, request, pixels)
+                finished(started.client, dream)
+                wall, used = time.perf_counter() - began, time.process_time() - spent
+                found.append((wall - dream.report["seconds"], used))
+            walls, cores = zip(*found[1:], strict=True)
+            row = {"megapixels": size, "seconds": median(walls), "client_seconds": median(cores)}
+            rows.append({**row, "bytes": layout.nbytes})
+    return rows
+
+
+def dreams(times: int, layers: list[float]) -> dict[str, Any]:
+    """Through a daemon with the real network: quick looks, and a selection in layers of all sizes.
+
+    Layers are rows of one random tile, so that a large one needs no memory of its size.
+    """
+    with daemon(REAL) as started:
+        started.ready()
+        client = started.client
+        _quick(client)
+        quick = [_quick(client) for _ in range(times)]
+        selection: dict[float, list[tuple[float, int]]] = {size: [] for size in layers}
+        for time_ in range(times + 1):
+            for size, found in selection.items():
+                took = _selected(client, size)
+                found += [took] if time_ else []
+    rows = [
+        {"megapixels": size, "seconds": median(t for t, _ in found), "bytes": found[0][1]}
+        for size, found in selection.items()
+    ]
+    firsts, ends = zip(*quick, strict=True)
+    return {"first_look": median(firsts), "last_look": median(ends), "selection": rows}
+
+
+def default_dream(megapixels: float) -> float:
+    """Seconds of the default dream in the daemon."""
+    with daemon(REAL) as started:
+        started.ready()
+        layout = _layout(megapixels)
+        pixels = _layer(layout).tobytes()
+        request = DreamRequest(Recipe.of({"seed": 7}), layout, layout.region)
+        dream = Dream(started.client, request, pixels)
+        finished(started.client, dream)
+        return float(dream.report["seconds"])
+
+
+def _layout(megapixels: float) -> Picture:
+    width = round((megapixels * 1e6 * 1.5) ** 0.5)
+    return Picture(width, round(megapixels * 1e6 / width))
+
+
+def _layer(layout: Picture) -> Any:
+    rows = np.random.default_rng(1).integers(0, 256, (1024, layout.width, 4), np.uint8)
+    return np.resize(rows, (layout.height, layout.width, 4))
+
+
+def _quick(client: Client) -> tuple[float, float]:
+    """Seconds until the first look and until the last."""
+    layout = Picture(768, 512)
+    request = DreamRequest(Recipe.of({"seed": 7}), layout, layout.region, quick=True, preview=768)
+    pixels, began = _layer(layout).tobytes(), time.perf_counter()
+    dream = Dream(client, request, pixels)
+    previews = finished(client, dream)
+    end = time.perf_counter()
+    return (previews[0] if previews else end) - began, end - began
+
+
+def _selected(client: Client, megapixels: float) -> tuple[float, int]:
+    """Seconds and bytes of a dream on 512 × 512 pixels in the middle of a layer, put back there."""
+    layout = _layout(megapixels)
+    layer = _layer(layout)
+    x, y = (layout.width - SELECTED) // 2, (layout.height - SELECTED) // 2
+    region = Region(x, y, SELECTED, SELECTED)
+    seen = region.grow(CONTEXT).clip(layout.region)
+    began = time.perf_counter()
+    part = layer[seen.y : seen.y + seen.height, seen.x : seen.x + seen.width].tobytes()
+    request = DreamRequest(
+        replace(Recipe.of({"seed": 7}), octaves=2, steps=3),
+        replace(layout, width=seen.width, height=seen.height),
+        region.moved(-seen.x, -seen.y),
+    )
+    dream = Dream(client, request, part)
+    finished(client, dream)
+    assert dream.pixels is not None
+    fresh = np.frombuffer(dream.pixels, np.uint8).reshape(SELECTED, SELECTED, 4)
+    layer[y : y + SELECTED, x : x + SELECTED] = fresh
+    return time.perf_counter() - began, len(part) + len(dream.pixels)
