@@ -191,7 +191,15 @@ def _dream_with(
         result = Source(pixels.view(final, request.result), request.result)
         after = Inset(source, window, on(device, result))
         gain = measures.gain(source, after, network, recipe, window, guide)
-    return Finished(final, overlay, devices.describe(device), recipe, dreamt.megapixel_steps, gain)
+    return Finished(
+        final,
+        overlay,
+        devices.describe(device),
+        recipe,
+        dreamt.megapixel_steps,
+        gain,
+        _flawed(dreamt),
+    )
 
 
 def _overlay(
@@ -215,6 +223,16 @@ def _flaws(raw: pixels.Raw, picture: Picture) -> list[str]:
     if not count:
         return []
     return [f"Pixels that are no numbers (NaN or infinite) stay as they are: {count}."]
+
+
+def _flawed(dreamt: engine.Dreamt) -> tuple[str, ...]:
+    """What is to be told of the network's numbers."""
+    if not dreamt.flawed:
+        return ()
+    return (
+        f"The network gave no numbers (NaN or infinite) for {max(dreamt.flawed, 0.001):.1%} of the"
+        " picture, where nothing was dreamed: its weights may be damaged.",
+    )
 
 
 def _check(request: DreamRequest) -> None:

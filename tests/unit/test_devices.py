@@ -53,12 +53,12 @@ def failing(monkeypatch):
     run = Network.run
     told = {"error": None, "at": 0, "runs": 0}
 
-    def running(network, x):
+    def running(network, *given):
         if network.device == CARD:
             told["runs"] += 1
             if told["error"] is not None and told["runs"] >= told["at"]:
                 raise told["error"]
-        return run(network, x)
+        return run(network, *given)
 
     monkeypatch.setattr(Network, "run", running)
     return told
@@ -234,7 +234,7 @@ def test_other_errors_are_not_hidden_by_another_try(studio, failing, error):
 
 
 def test_what_fails_on_the_cpu_fails(studio, monkeypatch):
-    def full(network, x):
+    def full(network, *given):
         raise MemoryError
 
     monkeypatch.setattr(Network, "run", full)

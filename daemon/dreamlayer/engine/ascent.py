@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from dreamlayer.engine.borders import nearest, opposite
 from dreamlayer.engine.canvas import Canvas
 from dreamlayer.engine.conditioning import condition
+from dreamlayer.engine.flaws import Flaws
 from dreamlayer.engine.gradient import TiledObjective
 from dreamlayer.engine.layout import Cut
 from dreamlayer.engine.noise import Noise
@@ -56,6 +57,7 @@ class Ascent:
     side: int
     random: torch.Generator
     room: Room = in_memory
+    flaws: Flaws = field(default_factory=Flaws)
 
     @property
     def samples(self) -> int:
@@ -106,6 +108,7 @@ class Ascent:
                 window,
                 self.side,
                 None if weights is None else weights.storage,
+                self.flaws,
             )
             for share in tiled.add_gradient(x, total):
                 done += share / self.samples

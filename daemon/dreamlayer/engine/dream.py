@@ -16,6 +16,7 @@ from torch import Tensor
 from dreamlayer.engine import octaves, planes
 from dreamlayer.engine.ascent import Ascent
 from dreamlayer.engine.binding import bind
+from dreamlayer.engine.flaws import Flaws
 from dreamlayer.engine.imagine import imagine
 from dreamlayer.engine.objectives import Objective
 from dreamlayer.engine.planes import (
@@ -76,11 +77,13 @@ class Dreamt:
         under: (1, 3, h, w), what it was added to, if that is not the source: the picture that the
             network imagined from noise.
         megapixel_steps: gradients computed, in megapixels.
+        flawed: which part of all gradients was no number (NaN, infinite) and counted as zero, 0..1.
     """
 
     added: Stored
     under: Plane | None
     megapixel_steps: float
+    flawed: float
 
     @property
     def detail(self) -> Tensor:
@@ -135,17 +138,18 @@ def dream(
         *size, recipe.octaves, recipe.octave_scale, network.minimum, recipe.supersample
     )
     weights = None if mask is None else stored(mask)
+    flaws = Flaws()
     if recipe.start == "picture":
-        loop = _Octaves(source, network, recipe, window, weights, objective, random, room)
+        loop = _Octaves(source, network, recipe, window, weights, objective, random, room, flaws)
         detail = yield from loop.run(sizes, 0.0)
-        return Dreamt(detail, None, loop.work(sizes) / 1e6)
+        return Dreamt(detail, None, loop.work(sizes) / 1e6, flaws.share)
 
-    picture = yield from _imagined(source, network, recipe, window, objective, random)
+    picture = yield from _imagined(source, network, recipe, window, objective, random, flaws)
     factor = _imagined_factor(window)
     larger = [s for s in sizes if s[0] > size[0] * factor]
-    loop = _Octaves(picture, network, recipe, window, weights, objective, random, room)
+    loop = _Octaves(picture, network, recipe, window, weights, objective, random, room, flaws)
     detail = yield from loop.run(larger, IMAGINING)
-    return Dreamt(detail, Part(picture, window), loop.work(larger) / 1e6)
+    return Dreamt(detail, Part(picture, window), loop.work(larger) / 1e6, flaws.share)
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,7 @@ class _Octaves:
     objective: Objective
     random: torch.Generator
     room: Room
+    flaws: Flaws
 
     @property
     def size(self) -> tuple[int, int]:
@@ -180,7 +185,9 @@ class _Octaves:
         """
         recipe = self.recipe
         side = recipe.tile or AUTOMATIC_SIDE
-        ascent = Ascent(self.network, self.objective, recipe, side, self.random, self.room)
+        ascent = Ascent(
+            self.network, self.objective, recipe, side, self.random, self.room, self.flaws
+        )
         work, done = self.work(sizes) / ascent.samples, 0.0
         detail: Stored | None = None
         for octave, size in enumerate(sizes, start=1):
@@ -246,13 +253,14 @@ def _imagined(
     window: Window,
     objective: Objective,
     random: torch.Generator,
+    flaws: Flaws,
 ) -> Generator[Progress, None, Plane]:
     """The source with its window filled by what the network imagines from noise."""
     factor = _imagined_factor(window)
     size = tuple(
         max(network.minimum, round(span.length * factor)) for span in (window.rows, window.columns)
     )
-    imagining = imagine((size[0], size[1]), network, objective, recipe, random)
+    imagining = imagine((size[0], size[1]), network, objective, recipe, random, flaws)
     try:
         while True:
             fraction = next(imagining)

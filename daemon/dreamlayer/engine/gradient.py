@@ -18,13 +18,14 @@ flips the choice of a max pool after a dozen steps, and the dream goes another w
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from dreamlayer.engine.canvas import Canvas
+from dreamlayer.engine.flaws import Flaws
 from dreamlayer.engine.layout import Cut, Layout
 from dreamlayer.engine.objectives import Objective
 from dreamlayer.engine.planes import Picture, Stored
@@ -44,6 +45,7 @@ class TiledObjective:
         side: the largest side of a block, in pixels.
         mask: (1, 1, rows, columns) of the window; no gradient is computed for blocks where it is
             0 throughout. None: everywhere.
+        flaws: counts what of the gradient is no number, and counts as zero.
     """
 
     network: Cut
@@ -52,6 +54,7 @@ class TiledObjective:
     window: Window
     side: int
     mask: Tensor | None = None
+    flaws: Flaws = field(default_factory=Flaws)
 
     @cached_property
     def layout(self) -> Layout:
@@ -119,7 +122,7 @@ class TiledObjective:
             places = {k: layout.place(k, window) for k, window in cells.items()}
             value = objective.total(dict(enumerate(maps)), places, per)
             slopes = torch.autograd.grad(value, maps, materialize_grads=True)
-        slope = found.pull_back(slopes)
+        slope = self.flaws.mended(found.pull_back(slopes))
         rows = block.rows.slice(self.window.rows.start)
         columns = block.columns.slice(self.window.columns.start)
         self.canvas.add(total[..., rows, columns], block, own, slope / per)

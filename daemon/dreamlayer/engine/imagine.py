@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dreamlayer.engine import octaves
 from dreamlayer.engine.awake import Awake
+from dreamlayer.engine.flaws import Flaws
 from dreamlayer.engine.objectives import Objective
 from dreamlayer.engine.rivals import against_rivals
 from dreamlayer.engine.spectrum import Spectrum
@@ -40,6 +41,7 @@ def imagine(
     objective: Objective,
     recipe: Recipe,
     random: torch.Generator,
+    flaws: Flaws | None = None,
 ) -> Generator[float, None, Tensor]:
     """Imagine a picture from noise.
 
@@ -50,6 +52,7 @@ def imagine(
         recipe: 16 steps are taken for each of its steps, 48 to 640; `wrap` makes the picture
             seamless.
         random: a generator on the CPU; the same one gives the same picture on the same device.
+        flaws: counts gradients that are no numbers.
 
     Yields:
         the fraction that is done, after each step; closing the generator there stops it.
@@ -60,7 +63,7 @@ def imagine(
     steps = min(max(STEPS * recipe.steps, LEAST_STEPS), MOST_STEPS)
     inner = _scaled(size, max(LEAST_SIDE, *size))
     coarse = _scaled(inner, min(COARSE_SIDE, max(inner)))
-    stage = _Stage(coarse, network, against_rivals(objective), recipe.wrap, random)
+    stage = _Stage(coarse, network, against_rivals(objective), recipe.wrap, random, flaws)
     for step in range(steps):
         if step == round(COARSE * steps) and coarse != inner:
             stage = stage.enlarged(inner)
@@ -79,7 +82,9 @@ class _Stage:
         objective: Objective,
         wrap: bool,
         random: torch.Generator,
+        flaws: Flaws | None,
     ) -> None:
+        self.flaws = flaws or Flaws()
         self.size, self.network, self.objective = size, network, objective
         view = (max(size[0], network.minimum), max(size[1], network.minimum))
         margin = (round(view[0] * MARGIN), round(view[1] * MARGIN))
@@ -92,7 +97,7 @@ class _Stage:
     def enlarged(self, size: tuple[int, int]) -> _Stage:
         """The next stage: the same picture in another size."""
         camera = self.camera
-        stage = _Stage(size, self.network, self.objective, camera.wrap, camera.random)
+        stage = _Stage(size, self.network, self.objective, camera.wrap, camera.random, self.flaws)
         stage.spectrum.begin_as(self.spectrum)
         return stage
 
@@ -104,7 +109,7 @@ class _Stage:
             value = self.objective.value(self.network(seen.to(self.network.dtype)))
             (slope,) = torch.autograd.grad(value, self.spectrum.coefficients)
         self._calls = max(0, self._calls - 1) if slope.any() else WAKING
-        self._adam.climb(slope, RATE)
+        self._adam.climb(self.flaws.mended(slope), RATE)
 
     def picture(self) -> Tensor:
         """The picture (1, 3, h, w) without what was imagined around it."""
