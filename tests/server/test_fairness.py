@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from dreamlink.client import Client
 from dreamlink.dream import Dream, State
-from tests.server.daemons import Daemon, ask, finish, receive, start_dream
+from tests.server.daemons import Daemon, ask, finish, receive, start_dream, wait_until
 
 
 @pytest.fixture
@@ -127,3 +128,33 @@ def test_a_quick_dream_that_fails_harms_no_other(client: Client, other: Client) 
     finish(other, quick)
     assert quick.state is State.FAILED
     end(client, long)
+
+
+def test_a_client_that_does_not_read_gets_no_more_dreams_until_it_does(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DREAMLAYER_WAITING_MAX_CLIENT", "2")
+    daemon = Daemon(home)
+    with (
+        contextlib.closing(daemon.connect()) as lazy,
+        contextlib.closing(daemon.connect()) as asker,
+    ):
+        dreams = []
+        for number in range(40):  # until sockets and libzmq hold no more of them
+            dreams.append(start_dream(lazy, 1, side=1000))  # 3 MB each
+            while lazy.wants_to_write:
+                lazy.flush()
+            wait_until(lambda: not ask(asker, "status")["jobs"])
+            if number - ask(asker, "status")["done"] > 2:
+                break
+        while not all(dream.over for dream in dreams):
+            answer = receive(lazy)
+            for dream in dreams:
+                dream.receive(*answer)
+        refused = [dream.text for dream in dreams if dream.state is State.FAILED]
+        assert 0 < len(refused) < len(dreams)
+        assert all("waiting_max_client" in text for text in refused)
+        again = start_dream(lazy, 1)
+        finish(lazy, again)
+        assert again.state is State.DONE
+    daemon.kill()

@@ -72,3 +72,13 @@ def test_what_waits_for_a_client_that_has_gone_is_dropped_and_it_is_told_once() 
     line.gone.add(b"a")
     line.outbox.send_all()
     assert (line.arrived, line.outbox.waiting, line.lost) == ([], False, {b"a": 1})
+
+
+def test_what_a_client_has_not_read_is_counted() -> None:
+    line = Line([True] * 3)
+    for number in range(3):
+        line.outbox.send(message(b"a", number))
+    assert (line.outbox.unread(b"a"), line.outbox.unread(b"b")) == (3, 0)
+    line.full.clear()
+    line.outbox.send_all()
+    assert line.outbox.unread(b"a") == 0

@@ -15,6 +15,7 @@ from dreamlayer.server.blends import Blender
 from dreamlayer.server.channel import Outgoing
 from dreamlayer.server.jobs import Job
 from dreamlayer.server.limits import Limits
+from dreamlayer.server.outbox import Outbox
 from dreamlayer.server.results import LOST, Results
 from dreamlayer.server.schedule import Question, Schedule
 from dreamlayer.server.settings import Settings
@@ -31,7 +32,11 @@ from dreamlink.messages import (
 
 
 class Handlers:
-    """A method for each request. `connections` tells of those that are in and were refused.
+    """A method for each request.
+
+    Args:
+        outbox: takes the answers.
+        connections: tells of those that are in and were refused.
 
     Attributes:
         stopping: whether new dreams are refused.
@@ -39,7 +44,7 @@ class Handlers:
 
     def __init__(
         self,
-        send: Callable[[Outgoing], None],
+        outbox: Outbox,
         schedule: Schedule,
         worker: Worker,
         results: Results,
@@ -48,7 +53,8 @@ class Handlers:
         connections: Callable[[], Header],
     ) -> None:
         self.stopping = False
-        self._send = send
+        self._send = outbox.send
+        self._unread = outbox.unread
         self._schedule = schedule
         self._worker = worker
         self._results = results
@@ -77,8 +83,10 @@ class Handlers:
         """Check a request by its header, before its frames come; raises ValueError."""
         if header["op"] != "dream":
             raise MessageError(f"No pixels belong to the request {header['op']!r:.60}.")
+        self._check_going_on()
         request = DreamRequest.announced(header, lengths)
         self._limits.check_size(request, lengths)
+        self._limits.check_unread(self._unread(peer))
         self._limits.check_room(peer, request, sum(lengths), self._schedule.waiting(), coming)
 
     def handle(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
@@ -89,8 +97,7 @@ class Handlers:
         self._requests[op](peer, header, frames)
 
     def _dream(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
-        if self.stopping:
-            raise MessageError("The Dreamlayer daemon is stopping; dream again in a moment.")
+        self._check_going_on()
         request = DreamRequest.of(header, frames)
         job = Job(peer, request, frames)
         self._limits.check_room(peer, request, job.nbytes, self._schedule.waiting())
@@ -105,6 +112,10 @@ class Handlers:
         if self._worker.loading:
             warm_up = {"op": "progress", "id": request.id, "fraction": 0.0, "text": WARM_UP}
             self._send(Outgoing(peer, warm_up))
+
+    def _check_going_on(self) -> None:
+        if self.stopping:
+            raise MessageError("The Dreamlayer daemon is stopping; dream again in a moment.")
 
     def _fetch(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
         """A client has come back for a dream: it goes on, or its result is sent."""

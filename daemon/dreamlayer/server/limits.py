@@ -86,6 +86,14 @@ class Limits:
                 f" {remedy('waiting_memory')}."
             )
 
+    def check_unread(self, unread: int) -> None:
+        """Raise LimitError if a client has left so many answers unread; they take memory."""
+        if unread >= self._settings.waiting_max_client:
+            raise LimitError(
+                f"{unread} answers wait for this program to read them;"
+                f" {remedy('waiting_max_client')}."
+            )
+
     def _shown(self, name: str) -> str:
         return shown(SETTINGS[name].name, getattr(self._settings, name))
 

@@ -35,6 +35,10 @@ class Outbox:
         """Whether anything is to be tried again later."""
         return bool(self._late)
 
+    def unread(self, peer: bytes) -> int:
+        """How many messages wait for a client to read those before."""
+        return len(self._late.get(peer, ()))
+
     def send(self, message: Outgoing) -> None:
         """Send a message, or keep it until its client has room; progress is not kept."""
         late = self._late.get(message.peer)

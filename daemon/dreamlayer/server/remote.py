@@ -157,7 +157,7 @@ class RemoteStudio:
                 look = request.quick and bool(came)
                 yield replace(progress, preview=previews.offer, look=look)
         finally:
-            conversation.close(cancel=not over)
+            conversation.close("received" if over else "cancel")
 
     def _finished(
         self, request: DreamRequest, header: Header, frames: Sequence[Frame]

@@ -60,9 +60,9 @@ class Conversation:
             raise message
         return message
 
-    def close(self, cancel: bool = False) -> None:
-        """Listen no more; `cancel` what was asked for."""
-        self._link.end(self._id, cancel)
+    def close(self, last_word: str | None = None) -> None:
+        """Listen no more; `last_word` tells why: "cancel", or "received" of a dream's result."""
+        self._link.end(self._id, last_word)
 
 
 class RemoteLink:
@@ -103,12 +103,12 @@ class RemoteLink:
         self._orders.post(Outgoing(b"", header, frames))
         return conversation
 
-    def end(self, request_id: str, cancel: bool) -> None:
-        """Drop a conversation, and have what it asked for cancelled."""
+    def end(self, request_id: str, last_word: str | None) -> None:
+        """Drop a conversation with a last word, if there is one."""
         with self._lock:
             known = self._conversations.pop(request_id, None)
-        if known is not None and cancel:
-            self._orders.post(Outgoing(b"", {"op": "cancel", "id": request_id}))
+        if known is not None and last_word is not None:
+            self._orders.post(Outgoing(b"", {"op": last_word, "id": request_id}))
 
     def close(self) -> None:
         """End the connection and the thread."""
@@ -145,11 +145,11 @@ class RemoteLink:
         poller.poll(TICK if connecting else None)
 
     def _take(self, order: Outgoing) -> None:
-        request_id, cancelling = order.header["id"], order.header["op"] == "cancel"
-        if cancelling:  # what is not sent yet needs no sending
+        request_id, op = order.header["id"], order.header["op"]
+        if op == "cancel":  # what is not sent yet needs no sending
             self._outbox = deque(waiting for waiting in self._outbox if waiting[0] != request_id)
         if self._socket is None:
-            if cancelling:
+            if op in ("cancel", "received"):
                 return
             self._connect()
         self._outbox.append((request_id, pieces.messages(order.header, order.frames)))

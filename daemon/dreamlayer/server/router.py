@@ -98,7 +98,7 @@ class Router:
         self._stop_by: float | None = None
         self._settings = settings
         self._handlers = Handlers(
-            self._outbox.send, self._schedule, self._worker, self._results, self._blender,
+            self._outbox, self._schedule, self._worker, self._results, self._blender,
             settings, self._door.status,
         )  # fmt: skip
         self._reception = Reception(self._outbox.send, self._handlers, self.stop)
