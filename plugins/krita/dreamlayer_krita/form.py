@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dreamlink.presets import KEPT, Preset
 from dreamlink.recipe import PARAMETERS, Parameter, Recipe, RecipeError, Value
 
 from .guard import guarded, log
+from .preset_box import PresetBox
 from .qt import QtCore, QtWidgets
 
 
 class Form(QtWidgets.QWidget):  # type: ignore[misc]
-    """The parameters that matter on top, the rest folded under "More"."""
+    """A list of presets, the parameters that matter, the rest folded under "More"."""
 
     def __init__(self) -> None:
         super().__init__()
         self._fields = {p.name: _widget(p) for p in PARAMETERS.values()}
+        self._presets = PresetBox(self._take)
+        for parameter in PARAMETERS.values():
+            changed = _changed(parameter, self._fields[parameter.name])
+            changed.connect(guarded(lambda *_: self._tell_preset(), log.error))
+        self._tell_preset()
         self._more = QtWidgets.QToolButton()
         self._more.setObjectName("more")
         self._more.setText("More")
@@ -52,10 +59,24 @@ class Form(QtWidgets.QWidget):  # type: ignore[misc]
     def reset(self) -> None:
         self.show_recipe(Recipe().to_dict())
 
+    def _take(self, preset: Preset) -> None:
+        values = preset.recipe().to_dict()
+        self.show_recipe({name: value for name, value in values.items() if name not in KEPT})
+
+    def _tell_preset(self) -> None:
+        try:
+            recipe = self.recipe()
+        except RecipeError:
+            self._presets.show_recipe(None)
+        else:
+            self._presets.show_recipe(recipe)
+
     def _rows(self, main: bool) -> Any:
         box = QtWidgets.QWidget()
         rows = QtWidgets.QFormLayout(box)
         rows.setContentsMargins(0, 0, 0, 0)
+        if main:
+            rows.addRow("Preset", self._presets)
         for parameter in PARAMETERS.values():
             if parameter.main == main:
                 label = QtWidgets.QLabel(parameter.label)
@@ -107,6 +128,15 @@ def _value(parameter: Parameter, widget: Any) -> Value:
     if parameter.kind is str:
         return str(widget.text()).strip()
     return parameter.check(widget.value())
+
+
+def _changed(parameter: Parameter, widget: Any) -> Any:
+    """The signal that tells of another value."""
+    if parameter.kind is bool:
+        return widget.toggled
+    if parameter.choices:
+        return widget.currentTextChanged
+    return widget.textChanged if parameter.kind is str else widget.valueChanged
 
 
 def _put(parameter: Parameter, widget: Any, value: Value) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import case
 import desk
-from krita import QTimer, Selection
+from krita import QComboBox, QLineEdit, QPushButton, QTimer, Selection
 
 SRGB = "sRGB-elle-V2-srgbtrc.icc"
 SRGB_LINEAR = "sRGB-elle-V2-g10.icc"
@@ -306,6 +306,28 @@ def check_noise_fills_an_empty_layer():
     assert set(pixels[3::4]) == {255}, "it is not opaque"
     assert len(set(pixels[1::4])) > 10, "it is not filled"
     assert desk.box(empty)[2:] == (0, 0), "the empty layer has changed"
+
+
+def check_preset_is_chosen_with_the_keyboard():
+    yield from desk.new_document()
+    presets = desk.part(QComboBox, "preset")
+    desk.docker().setVisible(True)
+    desk.docker().raise_()
+    yield 500
+    desk.part(QPushButton, "defaults").click()
+    assert presets.currentText() == "Animals", presets.currentText()
+    presets.setFocus()
+    yield from desk.until(presets.hasFocus, "the list of presets has the keyboard", 10)
+    case.xdotool("key", *["Down"] * 4)
+    yield from desk.until(lambda: presets.currentData() == "strawberries", "it is chosen", 10)
+    assert desk.part(QLineEdit, "layer").text() == "features.9:10"
+    assert "ripens" in presets.toolTip()
+    case.screenshot("preset")
+    layer = yield from desk.dream(steps=1, seed=7)
+    assert presets.currentText() == "Settings of your own", presets.currentText()
+    assert "features.9:10, seed 7" in layer.name(), layer.name()
+    desk.part(QPushButton, "defaults").click()
+    assert presets.currentText() == "Animals", presets.currentText()
 
 
 def check_settings_are_remembered():
