@@ -15,7 +15,10 @@ from typing import Any
 
 from dreamlayer.models.catalogue import FILE, MODELS, ModelSpec
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # and so never a path
+NAME = re.compile(  # and so never a path, nor one of Windows' devices
+    r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])\Z)[a-z0-9][a-z0-9_-]{0,63}",
+    re.ASCII | re.IGNORECASE,
+)
 NOTE_KEYS = frozenset(
     {"arch", "classes", "class_names", "licence", "mean", "sha256", "source", "std"}
 )

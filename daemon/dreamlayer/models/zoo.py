@@ -35,6 +35,7 @@ __all__ = [
     "class_number", "find", "how_to_get", "listed", "load", "ready", "skeleton",
 ]  # fmt: skip
 
+NAME_MAX = 64  # letters, as on the shelf
 WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -48,6 +49,8 @@ class UnknownClass(ValueError):
 
 def find(name: str) -> ModelSpec:
     """Return the network called `name`; UnknownModel lists those there are."""
+    if len(name) > NAME_MAX:
+        raise UnknownModel(f"There is no network '{name[:NAME_MAX]}…'. Networks: {_names()}.")
     found = MODELS.get(name) or shelf.current().find(name)
     if found:
         return found

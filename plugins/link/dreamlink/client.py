@@ -17,7 +17,7 @@ from typing import Any
 from . import VERSION, pieces
 from .discovery import DaemonInfo
 from .messages import PROTOCOL, Frame, Header, MessageError, new_id, unpack
-from .zmtp import Dealer, ZmtpError
+from .zmtp import Dealer, Full, ZmtpError
 
 USER = "dreamlayer"
 MESSAGE_MAX = 8 << 30  # bytes; a picture of the hosts' largest size in float
@@ -102,6 +102,8 @@ class Client:
             while (message := self.receive(GREETING_STEP)) is None and time.monotonic() < end:
                 yield
         except LinkError as error:  # it just ended, or somebody else has its port now
+            if isinstance(error.__cause__, Full):
+                raise
             raise StaleDaemon(str(error)) from error
         if message is not None:
             return message[0]

@@ -280,7 +280,7 @@ class Recipe:
         checked: dict[str, Any] = {}
         for name, value in values.items():
             if name not in PARAMETERS:
-                near = difflib.get_close_matches(str(name), PARAMETERS, 1)
+                near = difflib.get_close_matches(str(name)[:60], PARAMETERS, 1)
                 hint = f"; did you mean {near[0]}?" if near else f"; there are: {_names()}."
                 raise RecipeError(f"A recipe has no parameter {name!r:.60}{hint}")
             checked[name] = PARAMETERS[name].check(value)

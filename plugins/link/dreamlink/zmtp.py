@@ -15,6 +15,7 @@ MORE, LONG, COMMAND = 1, 2, 4  # the flags of a frame
 COMMAND_MAX = 1 << 16  # bytes; handshake commands are short
 FRAMES_MAX = 64  # frames of one message
 LIBZMQ_ERROR = b"^RROR"  # its C source says "\x5ERROR", where \x5E is one character
+FULL_CODE = b"500"  # ZAP's, in an ERROR command; 400 for a wrong token
 
 Frame = bytes | bytearray | memoryview
 
@@ -25,6 +26,10 @@ class ZmtpError(ConnectionError):
 
 class Refused(ZmtpError):
     """The peer did not accept our credentials."""
+
+
+class Full(ZmtpError):
+    """The peer accepts them, but has too many connections."""
 
 
 class Dealer:
@@ -106,7 +111,15 @@ class Dealer:
         if not flags & COMMAND:
             raise ZmtpError("The daemon sent a message before the handshake was over.")
         if body.startswith((b"\x05ERROR", LIBZMQ_ERROR)):
-            raise Refused("The daemon refused the token of this connection.")
+            if FULL_CODE in body:
+                raise Full(
+                    "Too many programs are connected to the Dreamlayer daemon: close one, or raise"
+                    " its setting connections_max (see: dreamlayer settings)."
+                )
+            raise Refused(
+                "The Dreamlayer daemon does not know this program's token: it was started anew"
+                " since. Try again; if that does not help, restart this program."
+            )
         if body[: 1 + len(name)] != bytes([len(name)]) + name:
             raise ZmtpError(f"The handshake failed: {bytes(body[:40])!r} instead of {name!r}.")
 
