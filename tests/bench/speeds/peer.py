@@ -14,13 +14,10 @@ from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from dreamlayer.models.torchvision_import import import_torchvision
-
-import_torchvision()  # torch's CPU build lacks an operator that torchvision asks for
-
 import torch
 from PIL import Image
 
+from dreamlayer.models.torchvision_import import import_torchvision
 from tests.bench.speeds.machine import Spent, measured
 
 
@@ -72,6 +69,7 @@ def lucent(task: dict[str, Any]) -> Spent:
 
 
 def main() -> None:
+    import_torchvision()  # torch's CPU build lacks an operator that torchvision asks for
     task = json.loads(sys.argv[1])
     torch.set_num_threads(task["cores"])
     spent = {"neural-dream": neural_dream, "lucent": lucent}[task["peer"]](task)

@@ -167,9 +167,9 @@ def dreams(times: int, layers: list[float]) -> dict[str, Any]:
         quick = [_quick(client) for _ in range(times)]
         selection: dict[float, list[tuple[float, int]]] = {size: [] for size in layers}
         for time_ in range(times + 1):
-            for size, found in selection.items():
+            for size in layers:
                 took = _selected(client, size)
-                found += [took] if time_ else []
+                selection[size] += [took] if time_ else []
     rows = [
         {"megapixels": size, "seconds": median(t for t, _ in found), "bytes": found[0][1]}
         for size, found in selection.items()

@@ -37,8 +37,7 @@ from tests.engine.plain import plain_dream
 from tests.models.random_states import random_state
 
 PLAIN_TILE = 512  # px
-PATHS = ("tape", "kernel")  # of ours: portable, and with the compiled part
-NAMES = {"tape": "portable", "kernel": "kernel", "autograd": "autograd"}
+PATHS = {"autograd": "autograd", "tape": "portable", "kernel": "kernel"}  # of ours
 CHOICE = "DREAMLAYER_ENGINE"
 
 
@@ -153,14 +152,12 @@ def runners(target: Target) -> Runners:
     missing = []
     objective = bind(target.recipe.expression(), cut(target.model, [target.layer]), None)
     of["plain"] = lambda source, recipe: plain_dream(source, plain, objective, recipe, PLAIN_TILE)
-    for path in PATHS:
+    for path, name in PATHS.items():
         network = ours(target, path)
-        if network is None and path == "tape":
-            path, network = "autograd", ours(target, "autograd")
         if network is None:
-            missing.append(NAMES[path])
+            missing.append(name)
             continue
-        of[NAMES[path]] = lambda source, recipe, network=network: run(source, network, recipe)  # type: ignore[misc]
+        of[name] = lambda source, recipe, network=network: run(source, network, recipe)  # type: ignore[misc]
     return Runners(target, plain.gflop(), of, tuple(missing))
 
 
@@ -214,11 +211,6 @@ def threads(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        from dreamlayer.engine import workers
-    except ImportError:
-        workers = None
-    try:
         yield
     finally:
         torch.set_num_threads(before)
-

@@ -1,0 +1,135 @@
+"""The figures of a run as pictures. Runs in an environment with matplotlib:
+
+python plots.py FIGURES.json FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+Found = dict[str, Any]
+
+
+def steps(found: Found, axes: Any) -> None:
+    """Seconds per megapixel-step against the size, a line for each target and runner."""
+    series: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for row in found["steps"]:
+        key = row["target"], row["runner"]
+        series.setdefault(key, []).append((row["megapixels"], row["seconds"]))
+    _lines(axes, series, "megapixels", "seconds per megapixel-step")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+
+
+def extra(found: Found, axes: Any) -> None:
+    """Extra memory of a step against the size."""
+    series: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for row in found["steps"]:
+        if row["memory"] is not None:
+            key = row["target"], row["runner"]
+            series.setdefault(key, []).append((row["megapixels"], row["memory"]))
+    _lines(axes, series, "megapixels", "extra memory, MB")
+    axes.set_xscale("log")
+
+
+def floor(found: Found, axes: Any) -> None:
+    """How much of the matrix product's rate is reached."""
+    rows = [row for row in found["steps"] if row["megapixels"] == 1.0]
+    axes.barh([f"{row['target']} {row['runner']}" for row in rows], [row["floor"] for row in rows])
+    axes.axvline(1.0, color="black")
+    axes.set_xlabel("of the rate of a product of matrices, at 1 MP")
+
+
+def peers(found: Found, axes: Any) -> None:
+    """Seconds per megapixel-step of all programs."""
+    rows = sorted(found["peers"], key=lambda row: -row["seconds"])
+    axes.barh([row["runner"] for row in rows], [row["seconds"] for row in rows])
+    axes.set_xlabel("seconds per megapixel-step, VGG16@25, 512²")
+
+
+def scaling(found: Found, axes: Any) -> None:
+    """How many times faster than on one core."""
+    rows = found["scaling"]
+    one = {(r["target"], r["runner"]): r["seconds"] for r in rows if r["cores"] == 1}
+    series: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for row in rows:
+        key = row["target"], row["runner"]
+        series.setdefault(key, []).append((row["cores"], one[key] / row["seconds"]))
+    _lines(axes, series, "cores", "times one core")
+
+
+def link(found: Found, axes: Any) -> None:
+    """Seconds that pixels are under way."""
+    series = {("link", ""): [(r["megapixels"], r["seconds"]) for r in found["link"]]}
+    _lines(axes, series, "megapixels", "seconds there and back")
+
+
+def start(found: Found, axes: Any) -> None:
+    """What a user waits for at the beginning."""
+    values = {"hello": found["start"]["hello"], "--help": found["start"]["help"]}
+    if "looks" in found:
+        values["first look"] = found["looks"]["first_look"]
+    axes.barh(list(values), list(values.values()))
+    axes.set_xlabel("seconds")
+
+
+def selection(found: Found, axes: Any) -> None:
+    """A selection's time against its layer's size."""
+    rows = found["looks"]["selection"]
+    series = {("512 × 512 selected", ""): [(r["megapixels"], r["seconds"]) for r in rows]}
+    _lines(axes, series, "megapixels of the layer", "seconds")
+    axes.set_ylim(bottom=0)
+
+
+def memory(found: Found, axes: Any) -> None:
+    """Extra memory of a whole dream against the layer's size."""
+    told = found["memory"]
+    rows = told["rows"] if isinstance(told, dict) else told
+    size, *_, value = [name for name in rows[0] if isinstance(rows[0][name], int | float)]
+    _lines(axes, {(value, ""): [(row[size], row[value]) for row in rows]}, size, value)
+
+
+def gpu(found: Found, axes: Any) -> None:
+    """Achieved rate on the GPU."""
+    rows = found["gpu"]["rows"]
+    names = [f"{row['target']} {row['megapixels']:g} MP" for row in rows]
+    axes.barh(names, [row["tflops"] for row in rows])
+    axes.axvline(found["gpu"]["product_tflops"]["bf16"], color="black")
+    axes.set_xlabel(f"TFLOP/s on {found['gpu']['device']}")
+
+
+PLOTS = {
+    "steps": (steps, extra, floor), "peers": (peers,), "scaling": (scaling,), "link": (link,),
+    "start": (start,), "looks": (selection,), "memory": (memory,), "gpu": (gpu,),
+}  # fmt: skip
+
+
+def _lines(axes: Any, series: dict[tuple[str, str], Any], along: str, up: str) -> None:
+    for (target, runner), points in series.items():
+        axes.plot(*zip(*points, strict=True), marker="o", label=f"{target} {runner}".strip())
+    axes.set_xlabel(along)
+    axes.set_ylabel(up)
+    axes.legend(fontsize="small")
+
+
+def main() -> None:
+    found = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    folder = Path(sys.argv[2])
+    for part, drawings in PLOTS.items():
+        for draw in drawings if found.get(part) else ():
+            figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+            draw(found, axes)
+            figure.savefig(folder / f"{draw.__name__}.png", dpi=120)
+            plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()
