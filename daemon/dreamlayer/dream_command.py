@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from dreamlayer.files import Source
     from dreamlayer.selection import Selection
     from dreamlayer.stored import Stored
-    from dreamlink.client import Client
     from dreamlink.dream import Dream
+    from dreamlink.line import Line
     from dreamlink.messages import Header
 
 LAYERS = """\
@@ -140,6 +140,8 @@ def run(arguments: argparse.Namespace) -> None:
     result = selection.pasted(source, selected.region, dream.pixels)
     stored = Stored(dream.report["recipe"], rectangle, mask is not None, guide is not None)
     files.write(arguments.output, result, source, stored.to_dict())
+    for note in dream.notes:
+        print(f"dreamlayer: {note}", file=sys.stderr)
     _report(dream.report, stored, arguments.output, arguments.json)
 
 
@@ -199,7 +201,9 @@ def _dreamt(
 ) -> Dream:
     """The dream, when it is over."""
     from dreamlayer import selection
+    from dreamlink.client import LinkError
     from dreamlink.dream import Dream
+    from dreamlink.line import Line
     from dreamlink.messages import DreamRequest
     from dreamlink.picture import Picture, Region
 
@@ -217,13 +221,16 @@ def _dreamt(
     )
     frames = [selection.pixels(source, seen)]
     frames += [image.tobytes() for image in (selected.mask, guide) if image is not None]
-    with contextlib.closing(daemon()) as client:
-        dream = Dream(client, request, *frames)
-        _watch(dream, client)
+    with contextlib.closing(Line(daemon())) as line:
+        try:
+            dream = Dream(line, request, *frames)
+            _watch(dream, line)
+        except LinkError as error:
+            raise CommandError(f"{error} Nothing was written: dream again.") from error
     return dream
 
 
-def _watch(dream: Dream, client: Client) -> None:
+def _watch(dream: Dream, line: Line) -> None:
     """Show progress until the dream is over; Ctrl-C cancels it."""
     from tqdm import tqdm
 
@@ -232,7 +239,7 @@ def _watch(dream: Dream, client: Client) -> None:
     with tqdm(total=1.0, bar_format=form, disable=not on_terminal, leave=False) as bar:
         try:
             while not dream.over:
-                _take_message(dream, client, 1.0)
+                line.attend(dream, 1.0)
                 bar.set_description_str(dream.text, refresh=False)
                 bar.n = dream.fraction
                 bar.refresh()
@@ -240,19 +247,13 @@ def _watch(dream: Dream, client: Client) -> None:
             dream.cancel()
             end = time.monotonic() + CANCEL_WITHIN
             while not dream.over and time.monotonic() < end:
-                _take_message(dream, client, 0.2)
+                line.attend(dream, 0.2)
             raise
-
-
-def _take_message(dream: Dream, client: Client, timeout: float) -> None:
-    message = client.receive(timeout)
-    if message is not None:
-        dream.receive(*message)
 
 
 def _report(report: Header, stored: Stored, output: Path, as_json: bool) -> None:
     if as_json:
-        names = ("seconds", "device", "seed", "gain", "megapixel_steps")
+        names = ("seconds", "device", "seed", "gain", "megapixel_steps", "notes")
         told = {name: report[name] for name in names}
         print(json.dumps({**told, **stored.to_dict(), "output": str(output)}))
     else:

@@ -83,7 +83,7 @@ class FakeStudio:
             recipe=request.recipe.with_seed(),
             megapixel_steps=0.5,
             gain=2.0 if request.gain else None,
-            notes=(),
+            notes=("It was measured.",) if request.gain else (),
         )
 
 

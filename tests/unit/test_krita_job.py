@@ -157,9 +157,9 @@ def begun(plugin: SimpleNamespace) -> tuple[Any, Link]:
     return job, link
 
 
-def done(job: Any, link: Link) -> None:
+def done(job: Any, link: Link, **more: object) -> None:
     picture = link.sent[0]["picture"]
-    report = {"recipe": Recipe(seed=7).to_dict(), "seconds": 1.0}
+    report = {"recipe": Recipe(seed=7).to_dict(), "seconds": 1.0, **more}
     pixels = bytearray(4 * picture["width"] * picture["height"])
     job.received({"op": "done", "id": link.sent[0]["id"], **report}, [pixels])
 
@@ -234,6 +234,12 @@ def test_dream_becomes_a_layer_above_the_source(plugin: SimpleNamespace) -> None
     names = [node.name() for node in document.nodes]
     assert names == ["Cat", "Dream of Cat (features.10, seed 7)", "Upper"]
     assert document.nodes[1].written[1:] == (0, 0, 100, 80)
+
+
+def test_what_was_not_as_it_should_be_is_said_behind_the_time(plugin: SimpleNamespace) -> None:
+    job, link = begun(plugin)
+    done(job, link, notes=["The card is gone.", "The CPU dreams."])
+    assert job.text == "Dreamed in 1.0 s with seed 7. The card is gone. The CPU dreams."
 
 
 def test_nothing_is_added_to_a_closed_document(plugin: SimpleNamespace) -> None:

@@ -127,7 +127,8 @@ class Job:
             self._end(State.FAILED, str(error))
             return
         self.fraction = 1.0
-        self._end(State.DONE, f"Dreamed in {report['seconds']:.1f} s with seed {recipe.seed}.")
+        said = f"Dreamed in {report['seconds']:.1f} s with seed {recipe.seed}."
+        self._end(State.DONE, " ".join([said, *dream.notes]))
 
     def tell_daemon_to_stop(self) -> None:
         try:

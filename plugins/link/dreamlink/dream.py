@@ -82,6 +82,12 @@ class Asked:
             self.fail(lost(header["text"]) if gone else header["text"])
         return True
 
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the user: what was not as it should be, though the pixels are there."""
+        told = self.report.get("notes")
+        return [str(note) for note in told] if isinstance(told, list) else []
+
     def fail(self, reason: str) -> None:
         """End it with a sentence for the user, e.g. that the connection was lost."""
         self.state, self.text = State.FAILED, reason

@@ -63,6 +63,7 @@ Made = list[tuple[source.Source, Any]]
 def _dream_all(image: Any, drawables: list[Any], recipe: Recipe, progress: Progress) -> Made:
     """The dreams as layers outside the image: a call that fails or is cancelled adds none."""
     made: Made = []
+    notes: dict[str, None] = {}  # each once
     try:
         with contextlib.closing(connect(progress)) as line:
             for index, drawable in enumerate(drawables):
@@ -70,6 +71,7 @@ def _dream_all(image: Any, drawables: list[Any], recipe: Recipe, progress: Progr
                 part = Part(progress, index, len(drawables))
                 dreamed = dream(line, looked, recipe, part)
                 assert dreamed.pixels is not None
+                notes.update(dict.fromkeys(dreamed.notes))
                 used = Recipe.of(dreamed.report.get("recipe", {}))
                 made.append((looked, result.make(looked, used, dreamed.pixels)))
         for looked, _ in made:
@@ -79,6 +81,8 @@ def _dream_all(image: Any, drawables: list[Any], recipe: Recipe, progress: Progr
             if layer.is_valid():
                 layer.delete()
         raise
+    if notes:
+        Gimp.message("\n".join(notes))
     return made
 
 

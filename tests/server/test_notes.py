@@ -1,0 +1,31 @@
+"""What was not as it should be, though the dream is there: told to the client, and shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from dreamlayer.cli import main
+from dreamlink.client import Client
+from tests.server.daemons import Daemon, finish, start_dream
+
+
+def test_notes_travel_with_the_dream(client: Client) -> None:
+    for gain, notes in ((False, []), (True, ["It was measured."])):
+        dream = start_dream(client, 1, gain=gain)
+        finish(client, dream)
+        assert dream.notes == notes
+
+
+def test_the_command_line_shows_them(
+    daemon: Daemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture, result = tmp_path / "a.png", tmp_path / "b.png"
+    Image.new("RGB", (64, 64), "teal").save(picture)
+    assert main(["dream", str(picture), "-o", str(result), "--channels", "1", "--json"]) == 0
+    said = capsys.readouterr()
+    assert "dreamlayer: It was measured.\n" in said.err
+    assert json.loads(said.out)["notes"] == ["It was measured."]
