@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from dreamlayer.models import geometry, zoo
-from dreamlayer.models.passes import AutogradPass, Box, Pass
+from dreamlayer.models.convolution import Box
+from dreamlayer.models.passes import AutogradPass, Pass, cut_out
 
 
 class SmallNetwork:
@@ -38,6 +39,10 @@ class SmallNetwork:
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
         self.seen.append((x.shape[-2], x.shape[-1]))
         return self._maps(x)
+
+    def look(self, x: Tensor, wanted: Sequence[Box]) -> tuple[Tensor, ...]:
+        with torch.no_grad():
+            return tuple(map(cut_out, self(x), wanted))
 
     def run(self, x: Tensor, wanted: Sequence[Box] | None = None, keep: Box | None = None) -> Pass:
         return AutogradPass(self, x, wanted, keep)

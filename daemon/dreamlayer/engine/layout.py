@@ -12,7 +12,8 @@ from torch import Tensor
 from dreamlayer.engine.canvas import Canvas
 from dreamlayer.engine.objectives import Place
 from dreamlayer.engine.tiles import Span, Window, divided, seeing, seen, whole, widened
-from dreamlayer.models.passes import Box, Pass
+from dreamlayer.models.convolution import Box
+from dreamlayer.models.passes import Pass
 
 LEAST_CELLS = 32  # a crop's side; for smaller maps torch adds up a convolution in another order
 
@@ -37,6 +38,8 @@ class Cut(Protocol):
     def maps(self) -> Sequence[Map]: ...
 
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]: ...
+
+    def look(self, x: Tensor, wanted: Sequence[Box]) -> tuple[Tensor, ...]: ...
 
     def run(
         self, x: Tensor, wanted: Sequence[Box] | None = None, keep: Box | None = None

@@ -3,7 +3,8 @@
 On the CPU torch's own backward convolution adds up in another order when the picture has another
 size. The difference is a rounding error, but where a max pool or a ReLU stands on the edge it flips
 the choice, and a few steps later the dream is another one: two tilings of one dream then differ
-visibly. The forward convolution does not have that fault, so the gradient is computed with it.
+visibly. oneDNN's forward convolution does not have that fault, so the gradient is computed with it.
+It is called by its name, since torch takes another one for small maps, or with one thread for 1×1.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor, fx, nn
 
+ONEDNN = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+FEW = 4  # channels, such as colours, are quicker to weave as planes
+
 Pair = tuple[int, int]  # of rows, of columns
+Box = tuple[Pair, Pair]  # rows and columns: start … stop − 1
 
 
 class _Convolve(torch.autograd.Function):
@@ -33,27 +38,106 @@ class _Convolve(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(weight)
         ctx.shape, ctx.stride, ctx.padding, ctx.groups = x.shape, stride, padding, groups
-        return F.conv2d(x, weight, bias, stride, padding, 1, groups)
+        return forward(x, weight, bias, stride, padding, groups)
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         (slope,), (weight,) = slopes, ctx.saved_tensors
-        grouped = weight.view(ctx.groups, -1, *weight.shape[1:])  # (groups, out, in, h, w)
-        if ctx.stride == (1, 1):
-            turned = grouped.transpose(1, 2).flatten(0, 1).flip(2, 3)
-            border = [side - 1 - p for side, p in zip(weight.shape[2:], ctx.padding, strict=True)]
-            back = F.conv2d(slope, turned, None, 1, border, 1, ctx.groups)
-        else:
-            kernels = grouped.flatten(2).transpose(1, 2)  # (groups, in · h · w, out)
-            columns = kernels @ slope.reshape(1, ctx.groups, kernels.shape[2], -1)
-            back = F.fold(
-                columns.flatten(1, 2),
-                ctx.shape[2:],
-                weight.shape[2:],
-                padding=ctx.padding,
-                stride=ctx.stride,
-            )
+        back = convolve_back(
+            slope,
+            turned(weight, ctx.stride, ctx.groups),
+            ctx.stride,
+            ctx.padding,
+            ctx.groups,
+            ((0, slope.shape[2]), (0, slope.shape[3])),
+            ((0, ctx.shape[2]), (0, ctx.shape[3])),
+        )
         return back, None, None, None, None, None
+
+
+def forward(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair, groups: int
+) -> Tensor:
+    """A convolution that adds up in the same order for every size, if oneDNN is there for it."""
+    if any(padding) and not all(side % 2 for side in weight.shape[2:]):
+        # Over zeros of its own it does so for kernels with odd sides only.
+        x, padding = F.pad(x, (padding[1], padding[1], padding[0], padding[0])), (0, 0)
+    if ONEDNN and x.dtype == torch.float32 and x.device.type == "cpu":
+        dense = x.contiguous(memory_format=torch.channels_last)
+        found: Tensor = torch.ops.aten.mkldnn_convolution(
+            dense, weight, bias, padding, stride, (1, 1), groups
+        )
+        return found
+    return F.conv2d(x, weight, bias, stride, padding, 1, groups)
+
+
+def turned(weight: Tensor, stride: Pair, groups: int) -> Tensor:
+    """The weight (out, in / groups, rows, columns) with which a gradient is a forward convolution.
+
+    With a stride, what a cell of the output does to stride² cells of the input is computed for all
+    of them at once, as so many channels: (in · stride², out / groups, rows', columns').
+    """
+    (down, right), (rows, columns) = stride, weight.shape[2:]
+    more = (-rows % down, -columns % right)
+    padded = F.pad(weight, (0, more[1], 0, more[0]))
+    out, channels = weight.shape[:2]
+    parts = padded.view(groups, out // groups, channels, (rows + more[0]) // down, down, -1, right)
+    phases = parts.permute(0, 2, 4, 6, 1, 3, 5)  # (group, in, down, right, out, rows', columns')
+    flat = phases.reshape(groups * channels * down * right, out // groups, *phases.shape[-2:])
+    return flat.flip(2, 3).contiguous(memory_format=torch.channels_last)
+
+
+def convolve_back(
+    slope: Tensor,
+    turned_weight: Tensor,
+    stride: Pair,
+    padding: Pair,
+    groups: int,
+    given: Box,
+    wanted: Box,
+) -> Tensor:
+    """The gradient of a convolution at some cells of its input.
+
+    Args:
+        slope: (1, out, h, w), the gradient at some cells of its output.
+        turned_weight: see `turned`.
+        given: which cells of the output; the gradient at all others counts as zero.
+        wanted: which cells of the input.
+    """
+    first, border, cuts = [], [], []
+    for axis in (0, 1):
+        s, p, taps = stride[axis], padding[axis], turned_weight.shape[2 + axis]
+        (start, stop), (low, high) = given[axis], wanted[axis]
+        # Cell i of the input is phase (i + p) % s of the coarse cell (i + p) // s = c; that is made
+        # of the output's cells c − taps + 1 … c.
+        begin, end = (low + p) // s, (high - 1 + p) // s + 1
+        edge = max(0, start - (begin - taps + 1), end - stop)
+        border.append(edge)
+        first.append(begin - taps + 1 + edge - start)
+        cuts.append((end - begin, low + p - begin * s, high - low))
+    back = forward(slope, turned_weight, None, (1, 1), (border[0], border[1]), groups)
+    (rows, top, height), (columns, left, width) = cuts
+    back = back[..., first[0] : first[0] + rows, first[1] : first[1] + columns]
+    if stride != (1, 1):
+        back = _interleaved(back, stride)
+    return back[..., top : top + height, left : left + width]
+
+
+def _interleaved(phases: Tensor, stride: Pair) -> Tensor:
+    """(1, C · stride², h, w) → (1, C, h · stride, w · stride)."""
+    (down, right), (height, width) = stride, phases.shape[2:]
+    count = down * right
+    channels = phases.shape[1] // count
+    layout = torch.channels_last if channels > FEW else torch.contiguous_format
+    found = torch.empty(
+        (1, channels, height * down, width * right),
+        dtype=phases.dtype,
+        device=phases.device,
+        memory_format=layout,
+    )
+    for phase in range(count):
+        found[:, :, phase // right :: down, phase % right :: right] = phases[:, phase::count]
+    return found
 
 
 def convolve(

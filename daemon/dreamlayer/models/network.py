@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from functools import cached_property
 from typing import cast
 
 import torch
@@ -11,13 +13,16 @@ from torch import Tensor, nn
 from dreamlayer.models import layers as known
 from dreamlayer.models import zoo
 from dreamlayer.models.anatomy import CLASS, average_pooling
-from dreamlayer.models.convolution import make_reproducible
+from dreamlayer.models.convolution import Box, make_reproducible
 from dreamlayer.models.layers import LayerInfo, UnknownLayer, describe, resolve_layer
-from dreamlayer.models.passes import AutogradPass, Box, Pass
+from dreamlayer.models.passes import AutogradPass, Pass, cut_out
 from dreamlayer.models.preprocessing import Preprocessing
+from dreamlayer.models.program import program_of
+from dreamlayer.models.tape import Tape
 
 __all__ = ["CLASS", "LayerInfo", "Network", "UnknownLayer", "cut", "describe", "resolve_layer"]
 
+ENGINE = "DREAMLAYER_ENGINE"  # environment: autograd or tape instead of the best, to compare them
 NOISE_SIDE = 224  # px of the noise picture by which the maps' scales are told
 
 
@@ -57,8 +62,19 @@ class Network:
         self.scales = self._measured_scales()
 
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return one map (1, C, h, w) a layer of the picture `x` (1, 3, H, W), R, G, B in 0..1."""
+        """Return one map (1, C, h, w) a layer of the picture `x` (1, 3, H, W), R, G, B in 0..1.
+
+        Torch can differentiate it; `run` and `look` are faster.
+        """
         return self.module(x.contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]
+
+    def look(self, x: Tensor, wanted: Sequence[Box]) -> tuple[Tensor, ...]:
+        """Return the wanted cells of each map of `x`, with no way back; the numbers are run's."""
+        with torch.no_grad():
+            engine = self._engine
+            return (
+                tuple(map(cut_out, self(x), wanted)) if engine is None else engine.look(x, wanted)
+            )
 
     def run(self, x: Tensor, wanted: Sequence[Box] | None = None, keep: Box | None = None) -> Pass:
         """Return the maps of `x` with what it takes to pull a gradient back from them.
@@ -68,7 +84,10 @@ class Network:
             wanted: the cells of each map that matter; all if not given.
             keep: the pixels whose gradient matters; all if not given.
         """
-        return AutogradPass(self, x, wanted, keep)
+        engine = self._engine
+        if engine is None:
+            return AutogradPass(self, x, wanted, keep)
+        return engine.run(x, wanted, keep)
 
     def grids(self, height: int, width: int) -> tuple[tuple[int, int], ...]:
         """Return the number of cells (h, w) of each map of a picture, without computing it.
@@ -96,7 +115,15 @@ class Network:
         for part in (self.module, self._classifier):
             if part is not None:
                 part.to(self.device, self.dtype)
+        self.__dict__.pop("_engine", None)  # it has weights of its own
         return self
+
+    @cached_property
+    def _engine(self) -> Tape | None:
+        """What runs the network by hand, if it is made of steps that are known."""
+        wanted = os.environ.get(ENGINE, "")
+        program = program_of(self.module) if wanted != "autograd" else None
+        return None if program is None else Tape(program)
 
     def _grid(self, layer: str, height: int, width: int) -> tuple[int, int]:
         found = known.cells(self.name, layer, height, width)

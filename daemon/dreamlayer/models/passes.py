@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-Box = tuple[tuple[int, int], tuple[int, int]]  # rows and columns: start … stop − 1
+from dreamlayer.models.convolution import Box
 
 
 class Pass(Protocol):

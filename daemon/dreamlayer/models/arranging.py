@@ -1,0 +1,74 @@
+"""Putting a program's steps into a better order, for which its results are the same to the bit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from dreamlayer.models.program import Program
+from dreamlayer.models.steps import Concat, MaxPool, Relu, Step
+
+
+@dataclass(frozen=True)
+class Join(Step):
+    """The channels of all inputs, one after the other; some through a ReLU, bounded by `most`."""
+
+    relus: tuple[bool, ...]
+    most: float | None
+
+
+def arranged(program: Program) -> Program:
+    """Return the program with each ReLU where it costs least.
+
+    - Max pools choose the same cells before a ReLU as behind it, wherever a gradient gets through,
+      and leave fewer: a ReLU that only a pool reads goes behind it, also through a concatenation.
+    - A ReLU that only a concatenation reads becomes part of it.
+    """
+    steps = {step.output: step for step in program.steps}
+    readers = Counter(value for step in program.steps for value in step.inputs)
+    readers.update(program.outputs)
+
+    def only_relu(value: int) -> Relu | None:
+        step = steps.get(value)
+        return step if isinstance(step, Relu) and readers[value] == 1 else None
+
+    done: dict[int, Step] = {}
+    for step in program.steps:
+        if isinstance(step, Concat):
+            relus = [only_relu(value) for value in step.inputs]
+            done[step.output] = _joined(step, relus, done)
+        elif isinstance(step, MaxPool):
+            _pool(step, done, readers)
+        else:
+            done[step.output] = step
+    return Program(tuple(done.values()), program.outputs)
+
+
+def _joined(step: Concat, relus: list[Relu | None], done: dict[int, Step]) -> Join:
+    """A concatenation with the ReLUs in front of it that nothing else reads."""
+    most = {relu.most for relu in relus if relu}
+    if len(most) != 1:
+        return Join(step.inputs, step.output, (False,) * len(relus), None)
+    for relu in relus:
+        if relu:
+            del done[relu.output]
+    inputs = [r.inputs[0] if r else v for r, v in zip(relus, step.inputs, strict=True)]
+    return Join(tuple(inputs), step.output, tuple(r is not None for r in relus), most.pop())
+
+
+def _pool(step: MaxPool, done: dict[int, Step], readers: Counter[int]) -> None:
+    """Write down a pool, and behind it the ReLU that was in front of it."""
+    (value,) = step.inputs
+    before = done.get(value)
+    alone = readers[value] == 1
+    if alone and isinstance(before, Relu):
+        del done[value]
+        done[value] = replace(step, inputs=before.inputs, output=value)
+        done[step.output] = replace(before, inputs=(value,), output=step.output)
+    elif alone and isinstance(before, Join) and all(before.relus):
+        done[value] = replace(before, relus=(False,) * len(before.relus))
+        between = -step.output  # a number that nothing else has
+        done[between] = replace(step, output=between)
+        done[step.output] = Relu((between,), step.output, before.most)
+    else:
+        done[step.output] = step
