@@ -7,26 +7,22 @@
 
 namespace VARIANT {
 
-constexpr Int RUN = 48;  // cells whose fields are laid out at once
+constexpr Int RUN = 48;        // cells that are computed at once
+constexpr Int MOST_ROWS = 64;  // of a kernel
 
 INLINE Int convolve_workspace(const Step &step) {
     return RUN * (step.kernel[0] * step.kernel[1] * step.in.depth + step.out.depth);
 }
 
-// The fields of `count` cells from (y, x) on, the input's window `pace` cells apart.
+// The fields of `count` cells from (y, x) on, one after the other, zeros beyond the edges.
 INLINE void lay_out(const Step &step, Int y, Int x, Int count, float *to) {
     const Int high = step.kernel[0], wide = step.kernel[1], depth = step.in.depth;
     for (Int i = 0; i < high; i++) {
         const Row from = row(step.in, y * step.pace[0] - step.padding[0] + i);
         for (Int n = 0; n < count; n++) {
             const Int left = (x + n) * step.pace[1] - step.padding[1];
-            float *field = to + (n * high + i) * wide * depth;
-            if (from.holds(left) && from.holds(left + wide - 1) && from.stride == depth) {
-                memcpy(field, from.at(left), sizeof(float) * wide * depth);
-                continue;
-            }
             for (Int j = 0; j < wide; j++) {
-                float *cell = field + j * depth;
+                float *cell = to + ((n * high + i) * wide + j) * depth;
                 if (from.holds(left + j)) memcpy(cell, from.at(left + j), sizeof(float) * depth);
                 else memset(cell, 0, sizeof(float) * depth);
             }
@@ -34,26 +30,69 @@ INLINE void lay_out(const Step &step, Int y, Int x, Int count, float *to) {
     }
 }
 
+// Calls `part(x, count, rows)` for runs of the cells from (y, left) to (y, right − 1): where their
+// fields lie in memory as they are, that is where the rows are; else they are laid out.
+template <class Part>
+INLINE void runs(const Step &step, Int y, Int left, Int right, float *workspace, const Part &part) {
+    const Int high = step.kernel[0], wide = step.kernel[1], depth = step.in.depth;
+    const Int pace = step.pace[1], padding = step.padding[1];
+    const float *segments[MOST_ROWS];
+    bool there = step.in.stride == depth || wide == 1;
+    for (Int i = 0; i < high; i++) {
+        const Row from = row(step.in, y * step.pace[0] - step.padding[0] + i);
+        there &= from.data != nullptr;
+        segments[i] = there ? from.at(-padding) : nullptr;
+    }
+    // The cells whose fields end before the edges.
+    const Int inner = std::min(right, std::max(left, (padding + pace - 1) / pace));
+    const Int reach = step.in.width + padding - wide;
+    const Int outer = there && reach >= 0 ? std::max(inner, std::min(right, reach / pace + 1)) : inner;
+    const float *const laid_out[] = {workspace};
+    for (Int x = left; x < right;) {
+        if (x >= inner && x < outer) {
+            const float *here[MOST_ROWS];
+            for (Int i = 0; i < high; i++) here[i] = segments[i] + x * pace * step.in.stride;
+            const Int count = std::min(RUN, outer - x);
+            part(x, count, Rows{here, high, wide * depth, pace * step.in.stride});
+            x += count;
+        } else {
+            const Int count = std::min(RUN, (x < inner ? inner : right) - x);
+            lay_out(step, y, x, count, workspace);
+            part(x, count, Rows{laid_out, 1, high * wide * depth, high * wide * depth});
+            x += count;
+        }
+    }
+}
+
 inline void convolve(const Step &step, Int first, Int last, float *workspace) {
-    const Map &in = step.in, &out = step.out;
-    const Int field = step.kernel[0] * step.kernel[1] * in.depth;
-    const bool in_place = step.kernel[0] == 1 && step.kernel[1] == 1 && step.pace[0] == 1 &&
-                          step.pace[1] == 1 && step.padding[0] == 0 && step.padding[1] == 0;
+    const Map &out = step.out;
     for (Int y = first; y < last; y++) {
         const Line line(step, y);
-        for (Int n = 0; n < out.cols; n += RUN) {
-            const Int x = out.col0 + n, count = std::min(RUN, out.cols - n);
-            const float *a = workspace;
-            Int pace = field;
-            if (in_place) {
-                a = row(in, y).at(x);
-                pace = in.stride;
-            } else lay_out(step, y, x, count, workspace);
-            product(a, pace, count, step.weights, field, out.depth,
-                    [&](Int r, Int k, const vec *v, int wide) {
-                        for (int j = 0; j < wide; j += IN_GROUP)
-                            line.put(x + r, k + j * LANES, v + j);
-                    });
+        runs(step, y, out.col0, out.col0 + out.cols, workspace,
+             [&](Int x, Int count, const Rows &rows) {
+                 product(rows, count, step.weights, out.depth,
+                         [&](Int r, Int k, const vec *v, int wide) {
+                             for (int j = 0; j < wide; j += IN_GROUP)
+                                 line.put(x + r, k + j * LANES, v + j);
+                         });
+             });
+    }
+}
+
+// The slopes of `count` blocks of pixels from block (y, x) on, into their planes.
+INLINE void put_down(const Step &step, Int y, Int x, Int count, const float *results) {
+    const Int block = step.block, width = step.out.depth;
+    for (Int i = 0; i < block * block; i++) {
+        const Int down = y * block + i / block - step.above;
+        if (down < 0 || down >= step.height) continue;
+        const Int shift = i % block - step.left;  // blocks of which this pixel lies in the picture
+        const Int first = std::max(x, shift < 0 ? (-shift + block - 1) / block : 0);
+        const Int last = std::min(x + count, (step.width - shift + block - 1) / block);
+        for (Int c = 0; c < 3; c++) {
+            float *to = step.planes + c * step.plane + down * step.line + shift * step.column;
+            const float *from = results + i * 3 + c;
+            for (Int n = first; n < last; n++)
+                to[n * block * step.column] = from[(n - x) * width] * step.scale[c];
         }
     }
 }
@@ -61,31 +100,16 @@ inline void convolve(const Step &step, Int first, Int last, float *workspace) {
 // The picture's slope, in blocks of `block` × `block` pixels whose 3 channels are the channels of
 // one cell of a convolution over the slopes: 3 channels alone would leave most of a vector idle.
 inline void gradient(const Step &step, Int first, Int last, float *workspace) {
-    const Int block = step.block, width = step.out.depth;
-    const Int field = step.kernel[0] * step.kernel[1] * step.in.depth;
-    float *results = workspace + RUN * field;
+    const Int width = step.out.depth;
+    float *results = workspace + RUN * step.kernel[0] * step.kernel[1] * step.in.depth;
     const Int left = step.out.col0, right = left + step.out.cols;
     for (Int y = first; y < last; y++)
-        for (Int x = left; x < right; x += RUN) {
-            const Int count = std::min(RUN, right - x);
-            lay_out(step, y, x, count, workspace);
-            product(workspace, field, count, step.weights, field, width,
-                    [&](Int r, Int k, const vec *v, int wide) {
-                        for (int j = 0; j < wide; j++)
-                            store(results + r * width + k + j * LANES, v[j]);
-                    });
-            for (Int i = 0; i < block * block; i++) {
-                const Int down = y * block + i / block - step.above;
-                if (down < 0 || down >= step.height) continue;
-                for (Int r = 0; r < count; r++) {
-                    const Int across = (x + r) * block + i % block - step.left;
-                    if (across < 0 || across >= step.width) continue;
-                    float *to = step.planes + down * step.line + across * step.column;
-                    for (Int c = 0; c < 3; c++)
-                        to[c * step.plane] = results[r * width + i * 3 + c] * step.scale[c];
-                }
-            }
-        }
+        runs(step, y, left, right, workspace, [&](Int x, Int count, const Rows &rows) {
+            product(rows, count, step.weights, width, [&](Int r, Int k, const vec *v, int wide) {
+                for (int j = 0; j < wide; j++) store(results + r * width + k + j * LANES, v[j]);
+            });
+            put_down(step, y, x, count, results);
+        });
 }
 
 }  // namespace VARIANT

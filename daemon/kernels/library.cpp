@@ -65,7 +65,7 @@ bool grouped(const Map &map) { return map.depth % 16 == 0; }
 
 bool sane(const Step &step) {
     for (int axis = 0; axis < 2; axis++)
-        if (step.kernel[axis] < 1 || step.pace[axis] < 1 || step.padding[axis] < 0) return false;
+        if (step.kernel[axis] < 1 || step.kernel[axis] > 64 || step.pace[axis] < 1 || step.padding[axis] < 0) return false;
     const bool reads = step.kind != PICTURE && step.kind != CLEAR;
     if (reads && !sane(step.in)) return false;
     if (step.kind != GRADIENT && !sane(step.out)) return false;

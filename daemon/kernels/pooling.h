@@ -19,31 +19,45 @@ INLINE Span windows(const Step &step, int axis, Int at, Int count) {
     return {before < 0 ? 0 : before / pace + 1, std::min(count, moved / pace + 1)};
 }
 
+// A cell of the other map, and its number within the window.
+struct Pair {
+    const float *cell;
+    uint8_t *choice;
+    int number;
+};
+
+constexpr Int PAIRS = NONE;  // more than a window has cells
+
 inline void max_pool(const Step &step, Int first, Int last) {
     const Map &in = step.in, &out = step.out;
+    const bool positive = step.finish & RELU;
     for (Int y = first; y < last; y++) {
         const Row to = row(out, y);
         const Int top = y * step.pace[0] - step.padding[0];
+        Row rows[PAIRS];
+        for (Int i = 0; i < step.kernel[0]; i++) rows[i] = row(in, top + i);
         for (Int x = out.col0; x < out.col0 + out.cols; x++) {
             const Int left = x * step.pace[1] - step.padding[1];
+            Pair window[PAIRS];
+            Int count = 0;
+            for (Int i = 0; i < step.kernel[0]; i++)
+                for (Int j = 0; j < step.kernel[1]; j++)
+                    if (rows[i].holds(left + j))
+                        window[count++] = {rows[i].at(left + j), nullptr,
+                                           (int)(i * step.kernel[1] + j)};
+            uint8_t *choice =
+                step.finish & CHOOSE ? marked<uint8_t>(step.choices, y, x) : nullptr;
             for (Int c = 0; c < out.depth; c += LANES) {
-                uint8_t *choice = step.finish & CHOOSE
-                                      ? marked<uint8_t>(step.choices, y, x) + c : nullptr;
-                vec most = zero();
-                bool any = step.finish & RELU;
-                if (choice) memset(choice, NONE, LANES);
-                for (Int i = 0; i < step.kernel[0]; i++) {
-                    const Row from = row(in, top + i);
-                    for (Int j = 0; j < step.kernel[1]; j++) {
-                        if (!from.holds(left + j)) continue;
-                        const vec v = load(from.at(left + j) + c);
-                        const uint32_t bits = any ? above(v, most) : (1u << LANES) - 1;
-                        most = any ? choose(bits, v, most) : v;
-                        any = true;
-                        if (choice && bits) write(choice, bits, (int)(i * step.kernel[1] + j));
-                    }
+                vec most = positive ? zero() : load(window[0].cell + c);
+                bytes chosen = same(positive ? NONE : window[0].number);
+                for (Int n = positive ? 0 : 1; n < count; n++) {
+                    const vec v = load(window[n].cell + c);
+                    const uint32_t bits = above(v, most);
+                    most = choose(bits, v, most);
+                    chosen = choose(bits, window[n].number, chosen);
                 }
                 store(to.at(x) + c, most);
+                if (choice) store(choice + c, chosen);
             }
         }
     }
@@ -54,21 +68,28 @@ inline void max_back(const Step &step, Int first, Int last) {
     for (Int y = first; y < last; y++) {
         const Line line(step, y);
         const Span down = windows(step, 0, y, in.height);
+        Row rows[PAIRS];
+        for (Int i = down.first; i < down.last; i++) rows[i - down.first] = row(in, i);
         for (Int x = out.col0; x < out.col0 + out.cols; x++) {
             const Span across = windows(step, 1, x, in.width);
+            Pair holding[PAIRS];
+            Int count = 0;
+            for (Int i = down.first; i < down.last; i++)
+                for (Int j = across.first; j < across.last; j++) {
+                    const Int below = y + step.padding[0] - i * step.pace[0];
+                    const Int beside = x + step.padding[1] - j * step.pace[1];
+                    holding[count++] = {rows[i - down.first].at(j),
+                                        marked<uint8_t>(step.choices, i, j),
+                                        (int)(below * step.kernel[1] + beside)};
+                }
             for (Int c = 0; c < out.depth; c += GROUP) {
                 vec sum[IN_GROUP];
                 for (Int g = 0; g < IN_GROUP; g++) sum[g] = zero();
-                for (Int i = down.first; i < down.last; i++) {
-                    const Row from = row(in, i);
-                    const Int place = y + step.padding[0] - i * step.pace[0];
-                    for (Int j = across.first; j < across.last; j++) {
-                        const Int own = x + step.padding[1] - j * step.pace[1];
-                        const int wanted = (int)(place * step.kernel[1] + own);
-                        const uint8_t *choice = marked<uint8_t>(step.choices, i, j) + c;
-                        for (Int g = 0; g < IN_GROUP; g++)
-                            sum[g] = sum[g] + keep(load(from.at(j) + c + g * LANES),
-                                                   equal(choice + g * LANES, wanted));
+                for (Int n = 0; n < count; n++) {
+                    const Pair &one = holding[n];
+                    for (Int g = 0; g < IN_GROUP; g++) {
+                        const Int k = c + g * LANES;
+                        sum[g] = sum[g] + keep(load(one.cell + k), equal(one.choice + k, one.number));
                     }
                 }
                 line.put(x, c, sum);

@@ -1,5 +1,7 @@
 // The product of matrices: rows of numbers times packed weights.
 //
+// A row's numbers lie in one or more segments of the same length: those of a convolution's field lie
+// together for each row of the map. Rows are `pace` numbers apart, in all segments.
 // Weights for `depth` inputs and `width` outputs lie in panels of PANEL outputs (the last may be
 // narrower, a multiple of GROUP): [panel][input][output of the panel]. Each result is one sum
 // in the order of the inputs, whatever block it falls into, so it does not depend on its neighbours.
@@ -8,56 +10,62 @@
 
 namespace VARIANT {
 
+struct Rows {
+    const float *const *segments;
+    Int count, depth, pace;  // segments, numbers in each, numbers from row to row
+};
+
 template <int TALL, int WIDE, class Put>
-INLINE void block(const float *a, Int pace, const float *b, Int depth, const Put &put) {
+INLINE void block(const Rows &rows, Int first, const float *b, const Put &put) {
     vec sum[TALL][WIDE];
 #pragma GCC unroll 16
     for (int r = 0; r < TALL; r++)
 #pragma GCC unroll 4
         for (int j = 0; j < WIDE; j++) sum[r][j] = zero();
-    for (Int c = 0; c < depth; c++) {
-        vec right[WIDE];
+    const Int pace = rows.pace, depth = rows.depth;
+    for (Int s = 0; s < rows.count; s++) {
+        // A pointer for every third row: processors add a multiple to one, and registers are few.
+        const float *a[(TALL + 2) / 3];
+        for (int r = 0; r < TALL; r += 3) a[r / 3] = rows.segments[s] + (first + r) * pace;
+        for (Int c = 0; c < depth; c++, b += WIDE * LANES) {
+            vec right[WIDE];
 #pragma GCC unroll 4
-        for (int j = 0; j < WIDE; j++) right[j] = load(b + (c * WIDE + j) * LANES);
+            for (int j = 0; j < WIDE; j++) right[j] = load(b + j * LANES);
 #pragma GCC unroll 16
-        for (int r = 0; r < TALL; r++) {
-            vec left = all(a[r * pace + c]);
+            for (int r = 0; r < TALL; r++) {
+                vec left = all(a[r / 3][r % 3 * pace]);
 #pragma GCC unroll 4
-            for (int j = 0; j < WIDE; j++) sum[r][j] = fma(left, right[j], sum[r][j]);
+                for (int j = 0; j < WIDE; j++) sum[r][j] = fma(left, right[j], sum[r][j]);
+            }
+#pragma GCC unroll 4
+            for (int i = 0; i < (TALL + 2) / 3; i++) a[i]++;
         }
     }
 #pragma GCC unroll 16
-    for (int r = 0; r < TALL; r++) put(r, sum[r], WIDE);
+    for (int r = 0; r < TALL; r++) put(first + r, sum[r], WIDE);
 }
 
 template <int WIDE, class Put>
-void strip(const float *a, Int pace, Int rows, const float *b, Int depth, const Put &put) {
+void strip(const Rows &rows, Int count, const float *b, const Put &put) {
     constexpr int TALL = tall(WIDE);
     Int r = 0;
-    for (; r + TALL <= rows; r += TALL)
-        block<TALL, WIDE>(a + r * pace, pace, b, depth,
-                          [&](int own, const vec *v, int wide) { put(r + own, v, wide); });
-    for (; r + 2 <= rows; r += 2)
-        block<2, WIDE>(a + r * pace, pace, b, depth,
-                       [&](int own, const vec *v, int wide) { put(r + own, v, wide); });
-    for (; r < rows; r++)
-        block<1, WIDE>(a + r * pace, pace, b, depth,
-                       [&](int own, const vec *v, int wide) { put(r + own, v, wide); });
+    for (; r + TALL <= count; r += TALL) block<TALL, WIDE>(rows, r, b, put);
+    for (; r + 2 <= count; r += 2) block<2, WIDE>(rows, r, b, put);
+    for (; r < count; r++) block<1, WIDE>(rows, r, b, put);
 }
 
-// `put(row, channel, vectors, number of them)` takes the results; rows of `a` are `pace` apart.
+// `put(row, channel, vectors, number of them)` takes the results of `count` rows.
 template <class Put>
-INLINE void product(const float *a, Int pace, Int rows, const float *weights, Int depth,
-                    Int width, const Put &put) {
+INLINE void product(const Rows &rows, Int count, const float *weights, Int width, const Put &put) {
     for (Int k = 0; k < width; k += PANEL) {
-        const float *b = weights + k * depth;
+        const float *b = weights + k * rows.count * rows.depth;
         auto here = [&](Int r, const vec *v, int wide) { put(r, k, v, wide); };
         Int wide = (width - k) / LANES;
-        if (wide >= MOST) strip<MOST>(a, pace, rows, b, depth, here);
+        if (wide >= MOST) strip<MOST>(rows, count, b, here);
 #if defined(VARIANT_AVX512)
-        else if (wide == 3) strip<3>(a, pace, rows, b, depth, here);
-        else if (wide == 2) strip<2>(a, pace, rows, b, depth, here);
-        else strip<1>(a, pace, rows, b, depth, here);
+        else if (wide == 3) strip<3>(rows, count, b, here);
+        else if (wide == 2) strip<2>(rows, count, b, here);
+        else strip<1>(rows, count, b, here);
 #endif
     }
 }

@@ -35,9 +35,12 @@ INLINE vec choose(uint32_t bits, vec yes, vec no) {
 INLINE uint32_t equal(const uint8_t *bytes, int value) {
     return _mm_cmpeq_epi8_mask(_mm_loadu_si128((const __m128i *)bytes), _mm_set1_epi8((char)value));
 }
-INLINE void write(uint8_t *bytes, uint32_t bits, int value) {
-    _mm_mask_storeu_epi8(bytes, (__mmask16)bits, _mm_set1_epi8((char)value));
+typedef __m128i bytes;  // one a lane
+INLINE bytes same(int value) { return _mm_set1_epi8((char)value); }
+INLINE bytes choose(uint32_t bits, int yes, bytes no) {
+    return _mm_mask_mov_epi8(no, (__mmask16)bits, same(yes));
 }
+INLINE void store(uint8_t *to, bytes v) { _mm_storeu_si128((__m128i *)to, v); }
 
 #elif defined(VARIANT_AVX2)
 
@@ -103,10 +106,19 @@ INLINE uint32_t equal(const uint8_t *bytes, int value) {
 #endif
 
 #if !defined(VARIANT_AVX512)
-INLINE void write(uint8_t *bytes, uint32_t bits, int value) {
-    for (int i = 0; i < LANES; i++)
-        if (bits >> i & 1) bytes[i] = (uint8_t)value;
+struct bytes {
+    uint8_t lane[LANES];
+};
+INLINE bytes same(int value) {
+    bytes v;
+    memset(v.lane, value, LANES);
+    return v;
 }
+INLINE bytes choose(uint32_t bits, int yes, bytes no) {
+    for (int i = 0; i < LANES; i++) no.lane[i] = bits >> i & 1 ? (uint8_t)yes : no.lane[i];
+    return no;
+}
+INLINE void store(uint8_t *to, bytes v) { memcpy(to, v.lane, LANES); }
 #endif
 
 constexpr Int IN_GROUP = GROUP / LANES;

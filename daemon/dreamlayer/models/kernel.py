@@ -7,19 +7,22 @@ in one thread, lets other Python threads go on, and has memory of its own.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from functools import lru_cache
+from threading import Lock
 
 import torch
 from torch import Tensor
 
 from dreamlayer.models import kernel_cones as cones
 from dreamlayer.models import kernel_library as library
+from dreamlayer.models.convolution import Box, Pair
+from dreamlayer.models.geometry import Geometry
 from dreamlayer.models.kernel_graph import Graph, Uncovered, graph_of
 from dreamlayer.models.kernel_library import Unusable
-from dreamlayer.models.kernel_plan import Direction, Kept, Packed, Plan, plan
+from dreamlayer.models.kernel_plan import Direction, Packed, Plan, plan
 from dreamlayer.models.kernel_weights import packed, padded_bias
+from dreamlayer.models.passes import cut_out
 from dreamlayer.models.program import Program
 
 __all__ = ["KernelPass", "Runner", "Uncovered", "Unusable", "runner"]
@@ -52,28 +55,45 @@ class Runner:
         self.variant = kernel.variant
         self.grain = cones.grain(graph)
         self._plan = lru_cache(PLANS)(self._planned)
+        self._free: list[Tensor] = []
+        self._lock = Lock()
+
+    def margin(self, maps: Sequence[Geometry]) -> int:
+        """Return by how many pixels more than its reach a cell may depend on the picture."""
+        return cones.margin(self._graph, [(one.stride, one.reach) for one in maps])
 
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps (1, C, h, w) of a picture (1, 3, H, W), R, G, B in 0..1."""
-        return KernelPass(self, x, None, gradient=False).maps
+        return KernelPass(self, x, None, None, gradient=False).maps
 
-    def run(self, x: Tensor, kept: Kept | None = None) -> KernelPass:
+    def run(
+        self, x: Tensor, wanted: Sequence[Box] | None = None, keep: Box | None = None
+    ) -> KernelPass:
         """Return a pass over a picture (1, 3, H, W), R, G, B in 0..1.
 
         Args:
             x: the picture, or a crop of it that begins on a multiple of the grain.
-            kept: the pixels whose gradient is wanted, rows and columns, first and last + 1. Cells
-                that they do not see are not computed, and are 0. None for all pixels.
+            wanted: the cells of each map that matter; all if not given.
+            keep: the pixels whose gradient matters; all if not given.
         """
-        return KernelPass(self, x, kept, gradient=True)
+        return KernelPass(self, x, wanted, keep, gradient=True)
 
-    def plan(self, size: tuple[int, int], kept: Kept | None, gradient: bool) -> Plan:
+    def plan(
+        self, size: Pair, wanted: Sequence[Box] | None, keep: Box | None, gradient: bool
+    ) -> Plan:
         """Return the plan for crops of a size (height, width); see kernel_plan."""
-        return self._plan(size, kept, gradient)
+        if wanted is None:
+            both = [self._graph.sizes(length, axis) for axis, length in enumerate(size)]
+            wanted = [
+                ((0, both[0][place.root]), (0, both[1][place.root]))
+                for place in self._graph.outputs
+            ]
+        all_pixels = ((0, size[0]), (0, size[1]))
+        return self._plan(size, _plain(wanted), _plain([keep or all_pixels])[0], gradient)
 
-    def _planned(self, size: tuple[int, int], kept: Kept | None, gradient: bool) -> Plan:
+    def _planned(self, size: Pair, wanted: tuple[Box, ...], keep: Box, gradient: bool) -> Plan:
         weights = (self._weights[0], self._weights[1])
-        return plan(self._graph, self._kernel, weights, size, kept, gradient)
+        return plan(self._graph, self._kernel, weights, size, wanted, keep, gradient)
 
     def work(
         self,
@@ -94,14 +114,12 @@ class Runner:
             planes: (1, 3, H, W), the picture that is read or the gradient that is written.
             seeds: the maps' slopes, cells of whole groups of channels.
         """
-        room = torch.empty(direction.room.size, dtype=torch.uint8)
+        room = self.taken(direction.room.size)
         bases = [
             elsewhere[root].data_ptr() if root in elsewhere else room.data_ptr() + (place or 0)
             for root, place in enumerate(direction.room.places)
         ]
-        operations = (
-            self._graph.forward if direction is plan.forward else self._graph.backward
-        )
+        operations = self._graph.forward if direction is plan.forward else self._graph.backward
         steps = type(direction.steps).from_buffer_copy(direction.steps)
         for step, one in zip(steps, operations, strict=True):
             if one.kind != library.GRADIENT:
@@ -118,66 +136,97 @@ class Runner:
                 step.planes = planes.data_ptr()
                 _, step.plane, step.line, step.column = planes.stride()
         self._kernel.run(steps, direction.pieces, room.data_ptr() + direction.room.work)
+        self.give(room)
+
+    def taken(self, size: int) -> Tensor:
+        """Return memory of at least so many bytes, some that was given back if there is any.
+
+        What the system hands out anew costs as much time as some of the computation.
+        """
+        with self._lock:
+            fitting = [memory for memory in self._free if len(memory) >= size]
+            found = min(fitting or self._free, key=len, default=None)
+            if found is not None:
+                self._free = [memory for memory in self._free if memory is not found]
+        return found if fitting and found is not None else torch.empty(size, dtype=torch.uint8)
+
+    def give(self, memory: Tensor) -> None:
+        """Take memory back for passes to come."""
+        with self._lock:
+            self._free.append(memory)
 
     def prepared(self, plan: Plan) -> tuple[Tensor, dict[int, Tensor]]:
         """Return memory for the marks of a pass, and for its maps (h, w, channels)."""
-        kept = torch.empty(plan.kept, dtype=torch.uint8)
+        kept = self.taken(plan.kept)
         for root, complete in self._graph.marked.items():
             if not complete and root in plan.marks:
                 kept[plan.marks[root] :] = 255  # what no ReLU gates passes; the rest is overwritten
-        new = torch.empty if plan.whole else torch.zeros
         roots = {place.root for place in self._graph.outputs}
-        return kept, {root: new(*plan.sizes[root], self._graph.depths[root]) for root in roots}
+        return kept, {
+            root: torch.empty(*plan.sizes[root], self._graph.depths[root]) for root in roots
+        }
 
-    def maps(self, found: dict[int, Tensor]) -> tuple[Tensor, ...]:
-        """Return the maps (1, C, h, w) out of their roots (h, w, channels)."""
+    def maps(self, plan: Plan, found: dict[int, Tensor]) -> tuple[Tensor, ...]:
+        """Return the wanted cells (1, C, h, w) of the maps, out of their roots (h, w, channels)."""
         return tuple(
-            found[place.root][..., place.first : place.first + place.channels].permute(2, 0, 1)[None]
-            for place in self._graph.outputs
+            cells[..., place.first : place.first + place.channels].permute(2, 0, 1)[None]
+            for place, box in zip(self._graph.outputs, plan.wanted, strict=True)
+            for cells in [cut_out(found[place.root].permute(2, 0, 1), box).permute(1, 2, 0)]
         )
 
-    def seeds(self, slopes: Sequence[Tensor]) -> list[Tensor]:
-        """Return the maps' slopes as cells (h, w, channels) of whole groups of channels."""
+    def seeds(self, plan: Plan, slopes: Sequence[Tensor]) -> list[Tensor]:
+        """Return the slopes of whole maps, 0 beyond the wanted cells, channels in whole groups."""
         found = []
-        for slope, place in zip(slopes, self._graph.outputs, strict=True):
-            missing = place.depth - place.channels
-            cells = torch.nn.functional.pad(slope[0].permute(1, 2, 0), (0, missing))
-            found.append(cells.contiguous())
+        for slope, place, box in zip(slopes, self._graph.outputs, plan.wanted, strict=True):
+            (top, bottom), (left, right) = box
+            cells = torch.zeros(*plan.sizes[place.root], place.depth)
+            cells[top:bottom, left:right, : place.channels] = slope[0].permute(1, 2, 0)
+            found.append(cells)
         return found
+
+
+def _plain(boxes: Sequence[Box]) -> tuple[Box, ...]:
+    """Boxes as keys of a cache."""
+    return tuple(((top, bottom), (left, right)) for (top, bottom), (left, right) in boxes)
 
 
 class KernelPass:
     """One run of a network over one crop; see models.passes."""
 
-    def __init__(self, runner: Runner, x: Tensor, kept: Kept | None, gradient: bool) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        x: Tensor,
+        wanted: Sequence[Box] | None,
+        keep: Box | None,
+        gradient: bool,
+    ) -> None:
         """Run a network over a picture (1, 3, H, W); ValueError if it is none, or too small."""
         if x.dim() != 4 or x.shape[:2] != (1, 3) or x.dtype != torch.float32 or x.is_cuda:
             raise ValueError("The kernel takes one picture (1, 3, H, W) of 32-bit floats.")
         size = (x.shape[2], x.shape[3])
-        if kept is not None:
-            for (first, last), length in zip(kept, size, strict=True):
-                if not 0 <= first < last <= length:
-                    raise ValueError(f"The pixels {first} to {last} do not lie in the crop.")
-        x = x.detach()
-        self._runner, self._plan = runner, runner.plan(size, kept, gradient)
-        self._size, self._whole = size, kept is None
+        self._runner, self._plan = runner, runner.plan(size, wanted, keep, gradient)
+        self._size = size
         self._marks: Tensor | None
         self._marks, found = runner.prepared(self._plan)
-        runner.work(self._plan.forward, self._plan, self._marks, found, x)
-        self.maps = runner.maps(found)
+        runner.work(self._plan.forward, self._plan, self._marks, found, x.detach())
+        self.maps = runner.maps(self._plan, found)
 
     def pull_back(self, slopes: Sequence[Tensor]) -> Tensor:
-        """Return the gradient (1, 3, H, W) at the crop, 0 outside the pixels that are kept.
+        """Return the gradient (1, 3, h, w) at the pixels to keep, given that at each wanted cell.
 
         May be called once: what was kept for it is then let go. ValueError the second time, and
         for slopes of other shapes than the maps'.
         """
         marks, self._marks = self._marks, None
         if marks is None or self._plan.backward is None:
-            raise ValueError("Nothing was kept of this pass from which slopes could be pulled back.")
+            raise ValueError(
+                "Nothing was kept of this pass from which slopes could be pulled back."
+            )
         if [slope.shape for slope in slopes] != [cells.shape for cells in self.maps]:
             raise ValueError("There has to be one slope a map, of its shape.")
-        seeds = self._runner.seeds([slope.detach().float() for slope in slopes])
-        gradient = torch.zeros(1, 3, *self._size)
+        seeds = self._runner.seeds(self._plan, [slope.detach() for slope in slopes])
+        gradient = torch.empty(1, 3, *self._size)
         self._runner.work(self._plan.backward, self._plan, marks, {}, gradient, seeds)
-        return gradient
+        self._runner.give(marks)
+        return cut_out(gradient, self._plan.keep)

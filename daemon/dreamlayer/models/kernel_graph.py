@@ -28,7 +28,7 @@ class Uncovered(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Some channels of a root: `depth` of them (whole groups), of which `channels` mean anything."""
+    """Some channels of a root: `depth` in whole groups, of which `channels` mean anything."""
 
     root: int
     first: int
@@ -303,6 +303,9 @@ class _Builder:
 
     def _added(self, root: int, parts: list[Operation]) -> Iterable[Operation]:
         """What is written into a root's slopes: the first all over, the others added to it."""
+        if parts[0].kind == kernel.GRADIENT:
+            yield parts[0]
+            return
         whole = Place(root, 0, self.depths[root], self.depths[root])
         gate = kernel.GATE if root in self.marked else 0
         if parts[0].target.depth == whole.depth:
@@ -349,9 +352,9 @@ def _back(one: Operation, scale: tuple[float, ...]) -> Operation:
 def _gradient(one: Operation, scale: tuple[float, ...]) -> Operation:
     """The slope of the picture from that of the first convolution.
 
-    With stride s, pixel y gets from cell o what the kernel's row y + padding − s·o gives. A block of
-    f·f pixels, f a multiple of s, is one cell of a convolution with pace f/s over the slopes: its
-    channels are the block's pixels' colours.
+    With stride s, pixel y gets from cell o what the kernel's row y + padding − s·o gives. A block
+    of f·f pixels, f a multiple of s, is one cell of a convolution with pace f/s over the slopes:
+    its channels are the block's pixels' colours.
     """
     if one.weight is None or one.pace[0] != one.pace[1] or one.source is None:
         raise Uncovered("A first convolution with two strides.")

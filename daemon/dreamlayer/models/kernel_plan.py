@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from dreamlayer.models import kernel_library as kernel
+from dreamlayer.models.convolution import Box
 from dreamlayer.models.kernel_cones import Cone, cone
 from dreamlayer.models.kernel_graph import COLOURS, GROUP, Graph, Operation, Place
 from dreamlayer.models.kernel_strips import Strips, strips
 
 FLOAT, WORD, LINE = 4, 2, 64  # bytes: of a number, of a group's marks, of a line of the cache
-
-Kept = tuple[tuple[int, int], tuple[int, int]]  # rows and columns of pixels, first and last + 1
 
 
 @dataclass(frozen=True)
@@ -56,14 +55,15 @@ class Plan:
 
     Attributes:
         sizes: (rows, columns) of each root as a whole.
-        whole: of the maps, whether all their cells are computed.
+        wanted, keep: the cells of each map, the pixels whose gradient is wanted.
         marks, choices: the byte at which those of each root begin in the memory that a pass keeps.
         kept: bytes of that.
         forward, backward: the two directions; None for a pass from which nothing is pulled back.
     """
 
     sizes: tuple[tuple[int, int], ...]
-    whole: bool
+    wanted: tuple[Box, ...]
+    keep: Box
     marks: dict[int, int]
     choices: dict[int, int]
     kept: int
@@ -76,7 +76,8 @@ def plan(
     library: kernel.Library,
     weights: tuple[Sequence[Packed], Sequence[Packed]],
     size: tuple[int, int],
-    kept: Kept | None,
+    wanted: tuple[Box, ...],
+    keep: Box,
     gradient: bool,
 ) -> Plan:
     """Plan passes over crops of a size (height, width) in pixels.
@@ -86,15 +87,16 @@ def plan(
         library: the kernel.
         weights: of its operations, forward and backward.
         size: the crop's.
-        kept: the pixels whose gradient is wanted; None for all.
+        wanted: the cells of each map.
+        keep: the pixels whose gradient is.
         gradient: whether one is.
     """
     both = [graph.sizes(length, axis) for axis, length in enumerate(size)]
-    sizes = tuple(zip(*both, strict=True))
     cones = [
-        cone(graph, axis, both[axis], kept[axis] if kept else None) for axis in range(len(size))
+        cone(graph, axis, both[axis], [box[axis] for box in wanted], keep[axis]) for axis in (0, 1)
     ]
-    return _Planner(graph, library, sizes, cones, gradient).plan(weights, kept is None)
+    sizes = tuple(zip(*both, strict=True))
+    return _Planner(graph, library, sizes, cones, wanted, keep, gradient).plan(weights)
 
 
 class _Planner:
@@ -104,22 +106,28 @@ class _Planner:
         library: kernel.Library,
         sizes: tuple[tuple[int, int], ...],
         cones: Sequence[Cone],
+        wanted: tuple[Box, ...],
+        keep: Box,
         gradient: bool,
     ) -> None:
         self.graph, self.library, self.sizes = graph, library, sizes
+        self.wanted, self.keep = wanted, keep
         self.rows, self.columns = cones
         self.gradient = gradient
         self.outputs = {place.root for place in graph.outputs}
         self.marks: dict[int, int] = {}
         self.choices: dict[int, int] = {}
 
-    def plan(self, weights: tuple[Sequence[Packed], Sequence[Packed]], whole: bool) -> Plan:
+    def plan(self, weights: tuple[Sequence[Packed], Sequence[Packed]]) -> Plan:
         kept = self._keep() if self.gradient else 0
         forward = self._direction(self.graph.forward, weights[0], values=True)
         backward = None
         if self.gradient:
             backward = self._direction(self.graph.backward, weights[1], values=False)
-        return Plan(self.sizes, whole, self.marks, self.choices, kept, forward, backward)
+        return Plan(
+            self.sizes, self.wanted, self.keep,
+            self.marks, self.choices, kept, forward, backward,
+        )  # fmt: skip
 
     def _keep(self) -> int:
         """Lay out what a pass keeps for the way back; returns its size in bytes."""

@@ -15,7 +15,7 @@ from dreamlayer.models.kernel_cones import TILE, Span, reads
 from dreamlayer.models.kernel_graph import Operation
 
 LEAST_TILES = 96  # weights are read once for as many
-STRIP = 32  # px
+STRIP = 16  # px
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,20 @@ class _Worker:
         origin = self.one.origin[0]
         return (row - origin) // TILE * TILE + origin
 
-    def worthwhile(self, row: int) -> bool:
-        """Whether going on to a row gives tiles enough."""
-        if self.one.kind != kernel.WINOGRAD or row >= self.rows[1]:
-            return True
+    @property
+    def least(self) -> int:
+        """The rows that are worth a start: tiles enough, where they come in tiles."""
+        if self.one.kind != kernel.WINOGRAD:
+            return 1
         width = -(-(self.columns[1] - self.columns[0]) // TILE)
-        return (row - self.next) // TILE * width >= LEAST_TILES
+        return -(-LEAST_TILES // width) * TILE
+
+    def bounded(self, row: int) -> int:
+        """How far it goes at a time, where it can go on to a row."""
+        if row < self.rows[1] and row - self.next < self.least:
+            return self.next
+        most = self.next + max(STRIP // self.pace, self.least)
+        return row if row <= most else self.aligned(most)
 
 
 def strips(
@@ -120,7 +128,7 @@ class _Simulation:
             progress += STRIP
             for number, worker in enumerate(self.workers):
                 row = self._reach(worker, progress)
-                if row > worker.next and worker.worthwhile(row):
+                if row > worker.next:
                     pieces.append((number, worker.next, row))
                     self._advance(worker, row)
         return Strips(tuple(pieces), tuple(self.held))
@@ -136,7 +144,7 @@ class _Simulation:
             row = end if front >= self.rows[source.root][1] else min(end, worker.possible(front))
         if worker.one.kind != kernel.GRADIENT:
             row = min(row, self._before(worker))
-        return worker.aligned(row)
+        return worker.bounded(worker.aligned(row))
 
     def _before(self, worker: _Worker) -> int:
         """How far the one is that writes to the same root in front of this."""
