@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from dreamlink.messages import Frame, Header, MessageError
+
+STALLED_AFTER = 60.0  # seconds without a piece
 
 
 class LostPieces(MessageError):
@@ -27,6 +30,7 @@ class _Upload:
 
     header: Header
     frames: list[memoryview]
+    heard: float  # when a piece came last
     frame: int = field(default=0, init=False)
     at: int = field(default=0, init=False)
 
@@ -48,7 +52,8 @@ class _Upload:
 class Intake:
     """What is on its way from each connection: one request at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._uploads: dict[bytes, _Upload | None] = {}  # None: what comes is not wanted
 
     @property
@@ -59,7 +64,17 @@ class Intake:
 
     def expect(self, peer: bytes, header: Header, lengths: Sequence[int]) -> None:
         """Make room for the pixels of a request; MemoryError if there is none."""
-        self._uploads[peer] = _Upload(header, [_memory(length) for length in lengths])
+        frames = [_memory(length) for length in lengths]
+        self._uploads[peer] = _Upload(header, frames, self._clock())
+
+    def stalled(self) -> list[tuple[bytes, str]]:
+        """The connections, and ids of their requests, whose pixels have stopped coming."""
+        late = self._clock() - STALLED_AFTER
+        return [
+            (peer, upload.header["id"])
+            for peer, upload in self._uploads.items()
+            if upload is not None and upload.heard < late
+        ]
 
     def refuse(self, peer: bytes) -> None:
         """Let what follows the header that was just read fall: its request was refused."""
@@ -81,6 +96,7 @@ class Intake:
         if not upload.add(memoryview(piece)):
             self.refuse(peer)
             raise LostPieces("More pixels came than were announced.", upload.header["id"])
+        upload.heard = self._clock()
         return True
 
     def take(self, peer: bytes) -> tuple[Header, list[memoryview]] | None:

@@ -8,6 +8,7 @@ import sys
 import psutil
 
 STEP_BACK = 10  # of 19 that Unix has; Windows has one step of that kind
+DESCRIPTORS = 8192
 
 
 def step_back() -> None:
@@ -20,6 +21,22 @@ def step_back() -> None:
         psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
     else:
         os.nice(STEP_BACK)
+
+
+def more_descriptors() -> None:
+    """Let this process have more connections than Unix' usual 1024 files.
+
+    Strangers can open connections, and only after some seconds are they closed; when there is no
+    descriptor left, libzmq can't let the user's own programs in, either.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def memory() -> int:

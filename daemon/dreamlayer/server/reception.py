@@ -138,6 +138,8 @@ class Reception:
         elif not self._greeted[peer]:
             raise MessageError(f"This daemon speaks protocol {PROTOCOL}, version {VERSION}.")
         elif lengths:
+            for other, stalled in self._intake.stalled():  # it holds what this one may need
+                self._refuse(other, stalled, "The pixels of this request stopped coming.")
             self._desk.admit(peer, header, lengths, self._intake.nbytes)
             self._intake.expect(peer, header, lengths)
         else:

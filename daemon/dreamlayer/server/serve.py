@@ -65,6 +65,7 @@ def serve(
     for problem in loaded.problems:
         log.warning("a setting is left out: %s", problem)
     shelf.keep_in(discovery.home() / "models")
+    process.more_descriptors()
     token = access.new_token()
     logs.hide(token)
     factory = studio_factory or functools.partial(real_studio, chosen)

@@ -1,0 +1,318 @@
+"""Limits: what is too much is refused by the header, and the refusal names the setting."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamlayer.server.intake import STALLED_AFTER, Intake, LostPieces
+from dreamlayer.server.limits import LimitError, Limits
+from dreamlayer.server.settings import Settings
+from dreamlink import pieces
+from dreamlink.client import Client, LinkError
+from dreamlink.dream import State
+from dreamlink.messages import DreamRequest, MessageError, pack, unpack
+from dreamlink.picture import Picture
+from dreamlink.pieces import PIECE
+from dreamlink.recipe import Recipe
+from tests.server.daemons import SLOW, Daemon, ask, finish, receive, start_dream, wait_until
+
+MIB = 1 << 20
+
+
+def request(side: int = 8, quick: bool = False) -> DreamRequest:
+    picture = Picture(side, side, "U8", "RGB")
+    return DreamRequest(Recipe.of({}), picture, picture.region, quick=quick)
+
+
+@dataclass
+class Job:
+    """A dream that waits."""
+
+    lane: bytes
+    nbytes: int = 192
+    quick: bool = False
+
+    @property
+    def request(self) -> DreamRequest:
+        return request(quick=self.quick)
+
+
+# One by one.
+
+
+def test_a_picture_may_have_so_many_pixels_and_no_more() -> None:
+    limits = Limits(Settings(pixels_max=1))
+    limits.check_size(request(1000), [3_000_000])
+    with pytest.raises(LimitError, match=r"1001 × 1001.*1 megapixels.*setting pixels_max"):
+        limits.check_size(request(1001), [3_006_003])
+
+
+def test_a_request_may_have_so_many_bytes_and_no_more() -> None:
+    limits = Limits(Settings(message_max=1))
+    limits.check_size(request(), [MIB // 2, MIB // 2])
+    with pytest.raises(LimitError, match="setting message_max"):
+        limits.check_size(request(), [MIB, 1])
+
+
+def test_so_many_dreams_may_wait_in_all_and_of_one_program() -> None:
+    limits = Limits(Settings(waiting_max=4, waiting_max_client=2))
+    waiting = [Job(b"a"), Job(b"a"), Job(b"b")]
+    limits.check_room(b"b", request(), 1, waiting)
+    with pytest.raises(LimitError, match=r"2 dreams of this program.*setting waiting_max_client"):
+        limits.check_room(b"a", request(), 1, waiting)
+    with pytest.raises(LimitError, match=r"4 dreams are waiting.*setting waiting_max,"):
+        limits.check_room(b"c", request(), 1, [*waiting, Job(b"d")])
+
+
+def test_a_quick_dream_takes_the_place_of_its_programs_other_quick_one() -> None:
+    limits = Limits(Settings(waiting_max=1, waiting_max_client=1, waiting_memory=0))
+    limits.check_room(b"a", request(quick=True), 1, [Job(b"a", quick=True)])
+    for waiting in (Job(b"a"), Job(b"b", quick=True)):
+        with pytest.raises(LimitError):
+            limits.check_room(b"a", request(quick=True), 1, [waiting])
+
+
+def test_waiting_pictures_may_take_so_much_memory_but_one_always_may() -> None:
+    limits = Limits(Settings(waiting_memory=1))
+    limits.check_room(b"a", request(), 100 * MIB, [])
+    limits.check_room(b"a", request(), MIB // 2, [Job(b"b", MIB // 2)])
+    for waiting, coming in ([Job(b"b", MIB // 2)], 1), ([], MIB // 2 + 1):
+        with pytest.raises(LimitError, match="setting waiting_memory"):
+            limits.check_room(b"a", request(), MIB // 2, waiting, coming)
+
+
+# The daemon.
+
+
+@pytest.fixture
+def limited(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Daemon, Client]]:
+    """A daemon with narrow limits, and a client."""
+    limits = {"PIXELS_MAX": 4, "MESSAGE_MAX": 8, "WAITING_MAX": 3, "WAITING_MAX_CLIENT": 2}
+    for name, value in {**limits, "WAITING_MEMORY": 4}.items():
+        monkeypatch.setenv(f"DREAMLAYER_{name}", str(value))
+    daemon = Daemon(home)
+    try:
+        with contextlib.closing(daemon.connect()) as client:
+            yield daemon, client
+    finally:
+        daemon.kill()
+
+
+def test_what_is_too_large_is_refused_before_its_pixels_are_sent(
+    limited: tuple[Daemon, Client],
+) -> None:
+    _daemon, client = limited
+    for picture, setting in (
+        (Picture(2001, 2000, "U8", "RGB"), "pixels_max"),
+        (Picture(1200, 1200, "F32", "RGBA"), "message_max"),
+        (Picture(131072, 131072, "F32", "RGBA"), "pixels_max"),
+    ):
+        asked = DreamRequest(Recipe.of({}), picture, picture.region)
+        client._dealer.send([pack({**asked.header(), "frames": [picture.nbytes]})])
+        client.flush()
+        answer, _ = receive(client)
+        assert answer["op"] == "error"
+        assert f"the limit is the setting {setting}" in answer["text"]
+    dream = start_dream(client, 1)
+    finish(client, dream)
+    assert dream.state is State.DONE
+
+
+def test_what_waits_in_too_great_number_is_refused_and_the_rest_goes_on(
+    limited: tuple[Daemon, Client],
+) -> None:
+    daemon, client = limited
+    running = start_dream(client, SLOW)
+    finish(client, running, lambda d: d.state is State.RUNNING)
+    waiting = [start_dream(client, 1) for _ in range(2)]
+    refused = start_dream(client, 1)
+    finish(client, refused)
+    assert refused.state is State.FAILED
+    assert "waiting_max_client" in refused.text
+    with contextlib.closing(daemon.connect()) as other:
+        theirs = start_dream(other, 1)
+        too_many = start_dream(other, 1)
+        while not too_many.over:
+            message = receive(other)
+            assert theirs.receive(*message) or too_many.receive(*message)
+        assert too_many.state is State.FAILED
+        assert "the setting waiting_max," in too_many.text
+        for dream in waiting:
+            finish(client, dream)
+        finish(other, theirs)
+    assert {dream.state for dream in [*waiting, theirs]} == {State.DONE}
+
+
+def test_waiting_pictures_that_take_too_much_memory_are_refused(
+    limited: tuple[Daemon, Client],
+) -> None:
+    _daemon, client = limited
+    running = start_dream(client, SLOW, side=1100)  # 3.6 MB: what is computed does not wait
+    finish(client, running, lambda d: d.state is State.RUNNING)
+    waiting = start_dream(client, 1, side=1100)
+    refused = start_dream(client, 1, side=1100)
+    finish(client, refused)
+    assert "waiting_memory" in refused.text
+    finish(client, waiting)
+    assert waiting.state is State.DONE
+
+
+def test_pixels_on_their_way_count_and_are_forgotten_with_their_client(
+    limited: tuple[Daemon, Client],
+) -> None:
+    daemon, client = limited
+    picture = Picture(1100, 1100, "U8", "RGB")
+    asked = DreamRequest(Recipe.of({"channels": "1"}), picture, picture.region)
+    with contextlib.closing(daemon.connect()) as slow:
+        slow._dealer.send([pack({**asked.header(), "frames": [picture.nbytes]})])
+        slow._dealer.send([b"", bytes(1000)])
+        slow.flush()
+
+        def refused() -> bool:
+            dream = start_dream(client, 1, side=600)
+            finish(client, dream)
+            return dream.state is State.FAILED and "waiting_memory" in dream.text
+
+        wait_until(refused)
+    wait_until(lambda: not refused())
+
+
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_NOFILE"), reason="Linux tells it")
+def test_strangers_can_not_take_all_descriptors_with_few_connections(
+    limited: tuple[Daemon, Client],
+) -> None:
+    daemon, _client = limited
+    soft, hard = psutil.Process(daemon.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+    assert soft >= min(hard, 8192)
+
+
+# Pieces.
+
+
+@given(
+    lengths=st.lists(st.sampled_from([0, 1, 5, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE]), max_size=4)
+)
+def test_pieces_are_put_together_as_they_were(lengths: list[int]) -> None:
+    frames = [os.urandom(1) * length for length in lengths]
+    sent = list(pieces.messages({"op": "dream", "id": "1"}, frames))
+    header = unpack(sent[0][0])
+    assert pieces.announced(header) == lengths
+    assert all(len(part) <= PIECE for message in sent[1:] for part in message)
+    assert [pieces.is_piece(message) for message in sent] == [False] + [True] * (len(sent) - 1)
+    intake = Intake()
+    intake.expect(b"peer", header, lengths)
+    assert intake.nbytes == sum(lengths)
+    for _, piece in sent[1:]:
+        assert intake.take(b"peer") is None
+        assert intake.add(b"peer", piece)
+    whole = intake.take(b"peer")
+    assert whole is not None
+    assert whole[0] == header
+    assert [bytes(frame) for frame in whole[1]] == frames
+    assert intake.nbytes == 0
+    assert intake.take(b"peer") is None
+
+
+@pytest.mark.parametrize("sizes", [[11], [4, 7], [4, 6, 3], [10, 2, 1]])
+def test_pieces_that_do_not_fit_are_refused_once(sizes: Sequence[int]) -> None:
+    intake = Intake()
+    intake.expect(b"peer", {"id": "7"}, [10, 2])
+    with pytest.raises(LostPieces) as failure:
+        for size in sizes:
+            intake.add(b"peer", bytes(size))
+    assert failure.value.request_id == "7"
+    assert not intake.add(b"peer", b"and the rest falls")
+    assert intake.nbytes == 0
+
+
+def test_pieces_that_nobody_announced_are_refused_once() -> None:
+    intake = Intake()
+    with pytest.raises(LostPieces):
+        intake.add(b"peer", b"x")
+    assert not intake.add(b"peer", b"x")
+
+
+def test_uploads_of_several_connections_do_not_mix() -> None:
+    intake = Intake()
+    for peer in (b"a", b"b"):
+        intake.expect(peer, {"id": peer.decode()}, [2])
+    intake.add(b"a", b"1")
+    intake.add(b"b", b"2")
+    intake.add(b"a", b"1")
+    whole = intake.take(b"a")
+    assert whole is not None
+    assert bytes(whole[1][0]) == b"11"
+    assert intake.cut_short(b"b") == "b"
+    assert intake.cut_short(b"b") is None
+    assert intake.nbytes == 0
+
+
+def test_an_upload_that_stops_coming_is_noticed() -> None:
+    now = [0.0]
+    intake = Intake(lambda: now[0])
+    intake.expect(b"peer", {"id": "7"}, [2])
+    now[0] = STALLED_AFTER
+    assert not intake.stalled()
+    intake.add(b"peer", b"1")
+    now[0] *= 2
+    assert not intake.stalled()
+    now[0] += 1
+    assert intake.stalled() == [(b"peer", "7")]
+    intake.refuse(b"peer")
+    assert not intake.stalled()
+
+
+def test_memory_that_is_not_there_is_an_error_of_one_request(client: Client) -> None:
+    with pytest.raises(MemoryError):
+        Intake().expect(b"peer", {"id": "7"}, [1 << 47])
+    with pytest.raises(MessageError):
+        pieces.announced({"frames": [1 << 60]})
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2])
+def test_a_header_in_the_midst_of_pixels_ends_what_came_before(client: Client, cut: int) -> None:
+    picture = Picture(700, 700, "U8", "RGB")
+    asked = DreamRequest(Recipe.of({"channels": "1"}), picture, picture.region)
+    sent = list(pieces.messages(asked.header(), [bytes(picture.nbytes)]))
+    assert len(sent) == 3
+    for message in sent[: 1 + cut]:
+        client._dealer.send(message)
+    following = start_dream(client, 1)
+    answers = {}
+    while following.request.id not in answers or asked.id not in answers:
+        header, frames = receive(client)
+        following.receive(header, frames)
+        if header["op"] in ("error", "done"):
+            answers[header["id"]] = header["op"]
+    assert answers == {asked.id: "done" if cut == 2 else "error", following.request.id: "done"}
+
+
+def test_pixels_without_a_header_are_answered_once(client: Client) -> None:
+    for _ in range(3):
+        client._dealer.send([b"", b"pixels"])
+    client.flush()
+    header, _ = receive(client)
+    assert header["op"] == "error"
+    assert "no request had announced" in header["text"]
+    assert ask(client, "status")["op"] == "status"  # nothing between
+
+
+def test_a_message_that_is_too_long_ends_its_connection_only(
+    daemon: Daemon, client: Client
+) -> None:
+    with contextlib.closing(daemon.connect()) as other:
+        other._dealer.send([b"", bytes(3 * PIECE)])
+        with pytest.raises(LinkError):
+            while True:
+                other.flush()
+                other.receive(0.05)
+    assert ask(client, "status")["op"] == "status"
