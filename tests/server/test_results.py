@@ -7,6 +7,8 @@ import errno
 import os
 import socket
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -355,6 +357,22 @@ def test_a_line_to_a_daemon_that_was_killed_ends_with_the_loss(own_daemon: Daemo
     own_daemon.kill()
     with pytest.raises(LinkError, match="lost"):
         attend(line, dream)
+
+
+def test_the_command_line_says_that_the_dream_is_lost(own_daemon: Daemon, tmp_path: Path) -> None:
+    chelsea = Path(__file__).parent.parent / "pictures" / "chelsea.png"
+    output = tmp_path / "out.png"
+    command = [sys.executable, "-m", "dreamlayer", "dream", str(chelsea), "-o", str(output)]
+    with (
+        contextlib.closing(own_daemon.connect()) as asker,
+        subprocess.Popen([*command, "--channels", "800"], stderr=subprocess.PIPE) as dreaming,
+    ):
+        wait_until(lambda: [job["state"] for job in ask(asker, "status")["jobs"]] == ["running"])
+        own_daemon.kill()
+        said = dreaming.communicate(timeout=SOON)[1].decode()
+    assert dreaming.returncode == 1
+    assert said.endswith("was lost. Nothing was written: dream again.\n")
+    assert not output.exists()
 
 
 def test_an_id_that_can_be_guessed_is_not_fetched(client: Client, daemon: Daemon) -> None:
