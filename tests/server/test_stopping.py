@@ -238,6 +238,7 @@ def test_the_same_version_is_no_update(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.syspath_prepend(str(tmp_path))
     installed(tmp_path, "1.0")
     update = Update(0.0)
+    update.begin()
     wait_until(lambda: update.patience == 1)
     assert not update.due()
     installed(tmp_path, "1.1")

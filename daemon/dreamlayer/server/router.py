@@ -130,6 +130,7 @@ class Router:
                 self._blender.end()
                 on_stop()
             if self._warm_up_due():
+                self._update.begin()
                 self._worker.start()
 
     def stop(self, finish: bool = False) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import time
 
 
 def installed() -> str | None:
     """The version that is installed now; None while there is none."""
+    import importlib.metadata  # takes a tenth of the daemon's start
+
     try:
         return importlib.metadata.version("dreamlayer")
     except importlib.metadata.PackageNotFoundError:
@@ -26,8 +27,14 @@ class Update:
 
     def __init__(self, after: float) -> None:
         self._after = max(0.1, after)
-        self._at_start = installed()
+        self._at_start: str | None = None
+        self._begun = False
         self._look_at = time.monotonic() + after
+
+    def begin(self) -> None:
+        """Note what is installed: soon after the start, but behind the first hello."""
+        if not self._begun:
+            self._begun, self._at_start = True, installed()
 
     @property
     def patience(self) -> int:
@@ -43,4 +50,4 @@ class Update:
         if time.monotonic() < self._look_at:
             return False
         self.heard()
-        return installed() != self._at_start
+        return self._begun and installed() != self._at_start

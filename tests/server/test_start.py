@@ -1,0 +1,60 @@
+"""What is not loaded before it is needed: help at once, and hello long before torch."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.server.daemons import Daemon, ask, wait_until
+
+HEAVY = {"torch", "torchvision", "numpy", "PIL", "safetensors"}
+LINK = {"zmq", "msgpack", "filelock", "psutil", "tqdm", "dreamlink.client", "dreamlayer.models.zoo"}
+
+LOADED = """
+import contextlib, io, sys
+from dreamlayer.cli import main
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()) as said:
+    main(sys.argv[1:])
+assert said.getvalue().startswith("usage: dreamlayer")
+print(*sys.modules)
+"""
+
+# Serves as `dreamlayer serve` does, but writes down what was loaded when hello was answered.
+SERVE = """
+import sys
+from pathlib import Path
+from dreamlayer.server import reception, serve
+hello = reception.Reception._hello
+def spy(self, *arguments):
+    Path(sys.argv[1]).write_text(" ".join(sys.modules))
+    return hello(self, *arguments)
+reception.Reception._hello = spy
+serve.serve()
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("dream",), ("serve",), ("models",), ("settings",)])
+def test_help_loads_nothing_that_only_work_needs(arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-c", LOADED, *arguments, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert not (HEAVY | LINK) & set(done.stdout.split())
+
+
+def test_hello_is_answered_before_torch_is_loaded(home: Path, tmp_path: Path) -> None:
+    """And nothing else that is slow to load: the client waits for it."""
+    told = tmp_path / "modules.txt"
+    daemon = Daemon(home, str(told), program=[sys.executable, "-c", SERVE])
+    try:
+        with contextlib.closing(daemon.connect()) as client:
+            loaded = set(told.read_text().split())
+            assert not HEAVY & loaded
+            assert "importlib.metadata" not in loaded
+            wait_until(lambda: bool(ask(client, "status")["device"]))  # it is loaded behind that
+            ask(client, "stop")
+        assert daemon.wait() == 0
+    finally:
+        daemon.kill()
