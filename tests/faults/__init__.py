@@ -1,0 +1,1 @@
+"""What goes wrong around a dream, on purpose; `python -m tests.faults` prints the list."""

@@ -1,0 +1,243 @@
+"""The daemon's folder and files: stale, damaged, gone, or on a disk that is full."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from dreamlink import discovery, launch
+from dreamlink.client import LinkError
+from dreamlink.discovery import DaemonInfo
+from dreamlink.dream import Dream, State
+from dreamlink.messages import PROTOCOL
+from tests.faults.catalogue import fault
+from tests.faults.painter import Painter, dreamed
+from tests.fuzz.handshakes import STRANGERS
+from tests.faults.test_wire import _publish, _server
+from tests.server.daemons import FAKE, ask, wait_until
+
+GARBAGE = ("", "{", "[]", "null", "\0" * 5000, '{"pid": "x"}', '{"a":' * 5000)
+
+
+def running(painter: Painter) -> DaemonInfo:
+    assert painter.dream().state is State.DONE
+    painter.layers.clear()
+    info = discovery.find()
+    assert info is not None
+    return info
+
+
+@fault("stale discovery file", "it names a port where nobody listens", "next call starts a daemon")
+def test_a_stale_discovery_file(painter: Painter) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    _publish(port)
+    painter.next_call_works()
+
+
+@fault(
+    "another program's port",
+    "daemon.json names a web server, SSH, Redis …",
+    "next call starts a daemon",
+)
+@pytest.mark.parametrize("answer", STRANGERS)
+def test_the_port_of_another_program(painter: Painter, answer: bytes) -> None:
+    with _server(answer) as port:
+        _publish(port)
+        painter.next_call_works()
+
+
+@fault(
+    "another computer in daemon.json",
+    "an endpoint that is not this computer's",
+    "not spoken to; next call starts a daemon",
+)
+def test_an_endpoint_elsewhere(painter: Painter, home: Path) -> None:
+    discovery.publish(DaemonInfo(PROTOCOL, "0", "tcp://192.0.2.1:4711", "token", 1))
+    assert discovery.find() is None
+    painter.next_call_works()
+
+
+@fault(
+    "old token",
+    "daemon.json from before the daemon was restarted",
+    "refused; next call works with the new one",
+)
+def test_an_old_token(painter: Painter) -> None:
+    from dreamlink.client import Client
+
+    info = running(painter)
+    with pytest.raises(LinkError, match=r"token|refused"):
+        Client.connect(DaemonInfo(PROTOCOL, "0", info.endpoint, "old" * 14, info.pid), 5.0)
+    painter.next_call_works()
+
+
+@fault(
+    "damaged discovery file", "daemon.json empty, cut, of another kind", "next call starts a daemon"
+)
+@pytest.mark.parametrize("text", GARBAGE)
+def test_a_damaged_discovery_file(painter: Painter, home: Path, text: str) -> None:
+    home.mkdir(parents=True)
+    (home / "daemon.json").write_text(text)
+    painter.next_call_works()
+
+
+@fault(
+    "damaged settings",
+    "settings.json empty, cut, of another kind",
+    "defaults, and a line in the log",
+)
+@pytest.mark.parametrize("text", [*GARBAGE, '{"grace": "soon", "no such": 1}'])
+def test_damaged_settings(painter: Painter, home: Path, text: str) -> None:
+    home.mkdir(parents=True)
+    (home / "settings.json").write_text(text)
+    painter.next_call_works()
+
+
+@fault(
+    "damaged launcher",
+    "launcher.json empty, cut, of another kind",
+    "told to run install.py; works when it is whole",
+)
+@pytest.mark.parametrize("text", [*GARBAGE, '{"command": []}', '{"command": "rm -rf"}'])
+def test_a_damaged_launcher(painter: Painter, home: Path, text: str) -> None:
+    home.mkdir(parents=True)
+    (home / "launcher.json").write_text(text)
+    painter.command = ()
+    dream = painter.dream()
+    assert "install.py" in dream.text
+    painter.nothing_is_lost(dream)
+    (home / "launcher.json").write_text(json.dumps({"command": FAKE}))
+    painter.next_call_works()
+
+
+@fault(
+    "home removed",
+    "the folder is deleted under a running daemon",
+    "its dream is done; next call works",
+)
+def test_the_home_is_removed(painter: Painter, home: Path) -> None:
+    info = running(painter)
+    dream = painter.begin(4)
+    painter.follow(dream, lambda d: d.state is State.RUNNING)
+    shutil.rmtree(home)
+    painter.follow(dream)
+    assert dream.state is State.DONE, dream.text
+    dreamed(painter, dream)
+    os.kill(info.pid, 9)
+
+
+@fault(
+    "discovery file removed",
+    "daemon.json is deleted under a running daemon",
+    "told, or found again; works when it is back",
+)
+def test_the_discovery_file_is_removed(painter: Painter, home: Path) -> None:
+    info = running(painter)
+    (home / "daemon.json").unlink()
+    discovery.publish(info)
+    painter.next_call_works()
+
+
+@fault(
+    "home is a file",
+    "something else lies where the folder should be",
+    "told; works when it is moved",
+)
+def test_the_home_is_a_file(painter: Painter, home: Path) -> None:
+    home.write_text("not a folder")
+    dream = painter.dream()
+    painter.nothing_is_lost(dream)
+    assert dream.state is State.FAILED
+    home.unlink()
+    painter.next_call_works()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder that root can't write either")
+@fault("read-only home", "a folder that nobody may write", "told, with the folder's name")
+def test_a_read_only_home(painter: Painter, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DREAMLAYER_HOME", "/proc/dreamlayer")
+    dream = painter.dream()
+    assert "/proc/dreamlayer" in dream.text
+    painter.nothing_is_lost(dream)
+    monkeypatch.setenv("DREAMLAYER_HOME", str(home))
+    painter.next_call_works()
+
+
+def full(pid: int, *, now: bool) -> None:
+    """A disk on which process `pid` can't write a byte any more, or can again."""
+    import resource
+
+    _soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0 if now else hard, hard))
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="limits another process' files")
+
+
+@linux
+@fault(
+    "full disk in a dream",
+    "not a byte more of the log can be written",
+    "the dream is done; next call works",
+)
+def test_a_full_disk_in_a_dream(painter: Painter) -> None:
+    info = running(painter)
+    full(info.pid, now=True)
+    dreamed(painter, painter.dream())
+
+
+@linux
+@fault(
+    "full disk with a result to keep",
+    "its client is gone and it can't be written",
+    "it waits in memory and is fetched",
+)
+def test_a_full_disk_for_a_result_to_keep(painter: Painter) -> None:
+    info = running(painter)
+    full(info.pid, now=True)
+    dream = painter.begin(5, keep=True)
+    painter.follow(dream, lambda d: d.state is State.RUNNING)
+    painter.leave()
+    with launch_connection(painter) as client:
+        wait_until(lambda: not ask(client, "status")["jobs"])
+    _fetch(painter, dream)
+    dreamed(painter, dream)
+
+
+@linux
+@fault(
+    "full disk at the start", "the daemon can't write daemon.json", "told; works when there is room"
+)
+def test_a_full_disk_at_the_start(painter: Painter, home: Path) -> None:
+    code = (
+        "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    painter.command = [sys.executable, "-c", code, *FAKE]
+    dream = painter.dream()
+    assert dream.state is State.FAILED
+    assert "did not start" in dream.text
+    painter.nothing_is_lost(dream)
+    painter.command = FAKE
+    painter.next_call_works()
+
+
+def launch_connection(painter: Painter):  # noqa: ANN201 - closing[Client]
+    import contextlib
+
+    return contextlib.closing(launch.connect(painter.command))
+
+
+def _fetch(painter: Painter, dream: Dream) -> None:
+    line = painter.connect()
+    line.send({"op": "fetch", "id": dream.request.id})
+    painter.follow(dream)
+    with launch_connection(painter) as client:
+        client.send({"op": "received", "id": dream.request.id})
