@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 SPOKEN = (ValueError, MissingWeights)  # errors whose text is written for the user
 
 
-def sentence(error: Exception, log_place: str) -> str:
+def sentence(error: BaseException, log_place: str) -> str:
     """One sentence for the user; `log_place` is where the details are, in words."""
     if isinstance(error, SPOKEN):
         log.info("refused: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))

@@ -89,7 +89,7 @@ class Worker:
     def _run(self) -> None:
         try:
             self._load_studio()
-        except Exception:  # tried again, and told to the user, with the first dream
+        except BaseException:  # tried again, and told to the user, with the first dream
             log.exception("the studio can't be loaded")
         while not self._schedule.ending:
             job = self._schedule.take(self._drop_idle())
@@ -110,7 +110,11 @@ class Worker:
         """Let go of networks that nobody uses; seconds until this is due again, None: never."""
         if self._studio is None:
             return None
-        due = self._studio.drop_idle()
+        try:
+            due = self._studio.drop_idle()
+        except Exception:  # the device is gone, say; the next dream finds out and tells
+            log.exception("idle networks can't be dropped")
+            return None
         self._networks = list(self._studio.networks)
         return due
 
@@ -121,7 +125,7 @@ class Worker:
         finished: Finished | None = None
         try:
             finished = self._dream(job)
-        except Exception as error:
+        except BaseException as error:  # SystemExit too: a dead thread would answer nobody any more
             outcome, header = "failed", {"op": "error", "text": sentence(error, self._log_place)}
         else:
             if finished is None:
@@ -167,7 +171,7 @@ class Worker:
             header: Header
             try:
                 header = _told(self._load_studio(), question.model)
-            except Exception as error:
+            except BaseException as error:
                 header = {"op": "error", "text": sentence(error, self._log_place)}
             self._post(Outgoing(question.peer, {**header, "id": question.id}))
 
