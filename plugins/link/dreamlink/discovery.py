@@ -99,7 +99,7 @@ def _read(path: Path) -> DaemonInfo | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         info = DaemonInfo(**values)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
     endpoint_is_local = str(info.endpoint).startswith("tcp://127.0.0.1:")
     return info if endpoint_is_local and isinstance(info.token, str) else None
@@ -109,7 +109,7 @@ def launch_command() -> list[str] | None:
     """How the installer said that the daemon is started, or None if it was not installed."""
     try:
         command = json.loads((home() / LAUNCHER_FILE).read_text(encoding="utf-8"))["command"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     is_argv = isinstance(command, list) and command and all(isinstance(a, str) for a in command)
     return command if is_argv else None
