@@ -46,7 +46,8 @@ def _run(arguments: argparse.Namespace) -> None:
         arguments.report.write_text(_report(findings), encoding="utf-8")
         print(f"The report is in {arguments.report}: read it before you send it.")
     if wrong:
-        raise CommandError(f"Of {len(findings)} things {wrong} are wrong: see above.")
+        verb = "is" if wrong == 1 else "are"
+        raise CommandError(f"{wrong} of {len(findings)} things {verb} wrong: see above.")
     print("All is well." if not warned else "Dreamlayer works, but see the warnings above.")
 
 
