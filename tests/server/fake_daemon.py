@@ -6,6 +6,7 @@ tiles to pass (50 ms each), or 900 plus the kind of trouble to make.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Generator, Sequence
@@ -21,7 +22,7 @@ from dreamlink.recipe import Recipe, RecipeError
 
 SLOW = 905
 TURNED = bytes([*range(1, 256), 0])
-TILE = 0.05  # seconds
+TILE = float(os.environ.get("DREAMLAYER_TEST_TILE", "0.05"))  # seconds
 TROUBLE = {
     901: ValueError("This layer has only 512 channels, 0 to 511."),
     902: RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
