@@ -91,10 +91,11 @@ def selection(found: Found, axes: Any) -> None:
 
 def memory(found: Found, axes: Any) -> None:
     """Extra memory of a whole dream against the layer's size."""
-    told = found["memory"]
-    rows = told["rows"] if isinstance(told, dict) else told
-    size, *_, value = [name for name in rows[0] if isinstance(rows[0][name], int | float)]
-    _lines(axes, {(value, ""): [(row[size], row[value]) for row in rows]}, size, value)
+    series = {
+        (name, ""): [(row["megapixels"], row[name]) for row in found["memory"]]
+        for name in ("anonymous", "beyond")
+    }
+    _lines(axes, series, "megapixels", "MB at the peak, and beyond input, detail and output")
 
 
 def gpu(found: Found, axes: Any) -> None:

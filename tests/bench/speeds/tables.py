@@ -48,12 +48,13 @@ def _steps(found: Found) -> str:
     rows = (
         (
             row["target"], f"{row['megapixels']:g}", row["runner"], _number(row["seconds"]),
-            _number(row["core_seconds"]), _number(row["ratio"]), _number(row["floor"]),
+            _number(row["core_seconds"]), _number(row["ratio"]), _number(row["core_ratio"]),
+            _number(row["floor"]),
             _number(row["memory"], 0),
         )
         for row in found["steps"]
     )  # fmt: skip
-    head = ("target", "MP", "", "s per MP-step", "core-s", "of plain", "of the floor's rate",
+    head = ("target", "MP", "", "s per MP-step", "core-s", "of plain", "core-s of plain", "of the floor's rate",
             "extra MB")  # fmt: skip
     text = _table(head, rows)
     if found["missing_paths"]:
@@ -140,14 +141,9 @@ def _link(found: Found) -> str:
 
 
 def _memory(found: Found) -> str:
-    rows = found["memory"]["rows"] if isinstance(found["memory"], dict) else found["memory"]
-    head = list(rows[0])
-    cells = ([_cell(row.get(name)) for name in head] for row in rows)
-    return _table(head, cells)
-
-
-def _cell(value: object) -> str:
-    return _number(value) if isinstance(value, float) else str(value)
+    names = ("megapixels", "input", "detail", "output", "anonymous", "beyond")
+    rows = ([_number(row[name], 0) for name in names] for row in found["memory"])
+    return _table(("layer, MP", "input, MB", "detail", "output", "peak", "beyond these"), rows)
 
 
 def _gpu(found: Found) -> str:
