@@ -79,6 +79,16 @@ def free_memory() -> None:
             torch.mps.empty_cache()
 
 
+def finish(device: torch.device) -> None:
+    """Wait until a device has done what it was given to do."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device, or the computer, had no room: a smaller tile may well have."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

@@ -27,6 +27,7 @@ def look() -> Iterator[Finding]:
     yield _libraries()
     yield _memory()
     yield from _device()
+    yield _kernel()
     yield _network()
 
 
@@ -98,6 +99,19 @@ def _device() -> Iterator[Finding]:
 
 def _has_nvidia_card() -> bool:
     return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+
+
+def _kernel() -> Finding:
+    """Whether there is compiled code for the networks."""
+    from dreamlayer.models import kernel_library
+
+    try:
+        return ok(f"Kernel: compiled for {kernel_library.library().variant}")
+    except kernel_library.Unusable as error:
+        return warning(
+            f"Kernel: {error}",
+            "Dreams work without, but slower. Install a C++ compiler, then run install.py again.",
+        )
 
 
 def _network() -> Finding:
