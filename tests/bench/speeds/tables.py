@@ -54,8 +54,8 @@ def _steps(found: Found) -> str:
         )
         for row in found["steps"]
     )  # fmt: skip
-    head = ("target", "MP", "", "s per MP-step", "core-s", "of plain", "core-s of plain", "of the floor's rate",
-            "extra MB")  # fmt: skip
+    head = ("target", "MP", "", "s per MP-step", "core-s", "of plain", "core-s of plain",
+            "of the floor's rate", "extra MB")  # fmt: skip
     text = _table(head, rows)
     if found["missing_paths"]:
         text += f"\n\nNot here: {', '.join(found['missing_paths'])}."
