@@ -21,7 +21,7 @@ from dreamlayer.engine.borders import Border
 from dreamlayer.engine.tiles import Span, Window, whole
 
 STRIP = 1 << 19  # pixels; what is done to a whole picture is done to so many at a time
-COMPACT_FROM = 1 << 22  # pixels; smaller pictures are kept as floats: there is nothing to save
+COMPACT_FROM = 1 << 21  # pixels; smaller pictures are kept as floats: there is nothing to save
 Shape = tuple[int, ...]
 
 
