@@ -447,3 +447,49 @@ def test_no_daemon_is_believed_that_is_not_on_this_computer(home: Path) -> None:
     for endpoint in ("tcp://192.0.2.1:5", "tcp://127.0.0.1.example.org:5", "ipc:///x", "x"):
         discovery.publish(DaemonInfo(1, "0", endpoint, "t", 1))
         assert discovery.find() is None
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_the_counts_are_right_whoever_comes(own_daemon: Daemon, at_once: bool) -> None:
+    noise = random.Random(3)
+    kinds = {
+        "not ZeroMQ": b"GET / HTTP/1.1\r\n\r\n",
+        "without token or key": wire.greeting(b"NULL"),
+        "wrong token": wire.greeting() + wire.hello(b"dreamlayer", b"x"),
+        "unfinished handshake": wire.greeting()[:20],
+    }
+    expected = dict.fromkeys(kinds, 0)
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(contextlib.closing(own_daemon.connect()))
+        for _ in range(60):
+            kind = noise.choice([*kinds, "client"])
+            if kind == "client":
+                own_daemon.connect().close()
+                continue
+            connection = stack.enter_context(call(own_daemon))
+            connection.sendall(kinds[kind])
+            expected[kind] += 1
+            if not at_once:
+                if kind == "wrong token":
+                    while b"RROR" not in connection.recv(4096):  # as libzmq spells it
+                        pass
+                connection.close()
+                wait_until(lambda: refused(client) == {k: n for k, n in expected.items() if n})
+        if at_once:  # of what ends in the same moment one may be taken for another
+            wait_until(lambda: sum(refused(client).values()) == sum(expected.values()))
+            assert refused(client)["wrong token"] == expected["wrong token"]
+        wait_until(lambda: ask(client, "status")["connections"] == 1)
+
+
+@ROOT_ONLY
+def test_files_that_another_user_has_planted_are_not_believed(home: Path) -> None:
+    from dreamlink import discovery
+
+    discovery.publish(DaemonInfo(1, "0", "tcp://127.0.0.1:5", "t", 1))
+    (home / "launcher.json").write_text('{"command": ["evil"]}')
+    assert discovery.find() is not None
+    assert discovery.launch_command() == ["evil"]
+    for name in ("daemon.json", "launcher.json"):
+        os.chown(home / name, NOBODY, NOBODY)
+    assert discovery.find() is None
+    assert discovery.launch_command() is None

@@ -102,11 +102,13 @@ class Door:
         self._expected = (USER.encode(), token.encode())
         self._connections_max = connections_max
         self._name_of = name_of
-        self._open: set[int] = set()  # descriptors of all connections, greeted or not
+        # The descriptors of all connections, greeted or not; how many were sent away before each.
+        self._open: dict[int, int] = {}
         self._spoken: set[int] = set()  # those of them that have sent a message
         self._silent = 0  # that came in and have not sent one yet
         self._pending: str | None = None  # why the connection that ends next was refused
         self._sent_away = 0  # connections that were refused here and have not ended yet
+        self._sent_away_ever = 0  # as the news tell
 
     def watch(self, socket: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
         """Begin to follow what happens to the connections of `socket`: before it is bound.
@@ -165,9 +167,11 @@ class Door:
             news = recv_monitor_message(self._news)
             event, value = int(news["event"]), int(news["value"])
             if event == zmq.EVENT_ACCEPTED:
-                self._open.add(value)
+                self._open[value] = self._sent_away_ever
             elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._silent += 1
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                self._sent_away_ever += 1
             elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
                 self._pending = MECHANISM if value == MISMATCH else BROKEN
             elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
@@ -175,18 +179,24 @@ class Door:
             elif event == zmq.EVENT_DISCONNECTED:
                 self._end(value)
                 gone.append(value)
+        if len(self._open) == self.connections:  # one that was sent away had ended before
+            self._sent_away = 0
         return gone
 
     def _end(self, descriptor: int) -> None:
         """Find out what a connection was that has ended; libzmq doesn't say it of each.
 
-        All news come from one thread, in order, and that of a refusal right before the end. What
-        ends without a word and had not come in did not speak ZeroMQ at all.
+        All news come from one thread, in order, and that of a broken handshake right before the
+        end. What ends without a word and neither came in nor was sent away did not speak ZeroMQ
+        at all. Of connections that end at the same time one may be taken for another.
         """
-        self._open.discard(descriptor)
+        others_sent_away = self._open.pop(descriptor, 0)
         if descriptor in self._spoken:
             self._spoken.discard(descriptor)
-        elif self._sent_away and self._pending in (None, UNFINISHED):
+        elif self._sent_away and (
+            self._pending == UNFINISHED
+            or (self._pending is None and self._sent_away_ever > others_sent_away)
+        ):
             self._sent_away -= 1  # counted when it was refused
         elif self._pending is not None:
             self._count(self._pending)

@@ -12,6 +12,7 @@ import os
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 DAEMON_FILE = "daemon.json"
 LAUNCHER_FILE = "launcher.json"
@@ -97,8 +98,7 @@ def find() -> DaemonInfo | None:
 
 def _read(path: Path) -> DaemonInfo | None:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        info = DaemonInfo(**values)
+        info = DaemonInfo(**_own_json(path))
     except (OSError, ValueError, TypeError, RecursionError):
         return None
     endpoint_is_local = str(info.endpoint).startswith("tcp://127.0.0.1:")
@@ -108,8 +108,16 @@ def _read(path: Path) -> DaemonInfo | None:
 def launch_command() -> list[str] | None:
     """How the installer said that the daemon is started, or None if it was not installed."""
     try:
-        command = json.loads((home() / LAUNCHER_FILE).read_text(encoding="utf-8"))["command"]
+        command = _own_json(home() / LAUNCHER_FILE)["command"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     is_argv = isinstance(command, list) and command and all(isinstance(a, str) for a in command)
     return command if is_argv else None
+
+
+def _own_json(path: Path) -> Any:
+    """What a file says that is the user's own; raises PermissionError if it is somebody else's."""
+    with path.open(encoding="utf-8") as file:
+        if os.name == "posix" and os.fstat(file.fileno()).st_uid != os.geteuid():
+            raise PermissionError(f"{path} belongs to another user.")
+        return json.load(file)
