@@ -20,8 +20,8 @@ def sentence(error: BaseException, log_place: str) -> str:
     log.error("unexpected", exc_info=error)
     if devices.is_out_of_memory(error):
         return (
-            "There is not enough memory for this dream: dream on a smaller selection, or set"
-            f" tile to 256. The details are in {log_place}."
+            "There is not enough memory for this dream, even in small tiles: close other programs,"
+            f" or dream on a smaller selection. The details are in {log_place}."
         )
     return (
         f"The dream failed unexpectedly ({type(error).__name__}: {error!s:.200});"
