@@ -19,6 +19,7 @@ class SmallNetwork:
     """
 
     name = "squeezenet1_1"
+    device = torch.device("cpu")
 
     def __init__(
         self, module: nn.Sequential, taps: tuple[int, ...] = (), dtype: torch.dtype = torch.float64
@@ -27,7 +28,8 @@ class SmallNetwork:
         self.layers = tuple(f"features.{tap}" for tap in self.taps)
         self.maps = tuple(geometry.measure(module[: tap + 1]) for tap in self.taps)
         self.scales = (1.0,) * len(self.taps)
-        self.stride = max(one.stride for one in self.maps)
+        self.stride = self.grain = max(one.stride for one in self.maps)
+        self.margin = 0
         self.minimum = max(one.minimum for one in self.maps)
         self.local = all(one.local for one in self.maps)
         self.module = module.to(dtype).requires_grad_(False).eval()

@@ -17,21 +17,25 @@ flips the choice of a max pool after a dozen steps, and the dream goes another w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from dreamlayer import devices
+from dreamlayer.engine import workers
 from dreamlayer.engine.canvas import Canvas
 from dreamlayer.engine.flaws import Flaws
 from dreamlayer.engine.layout import Cut, Layout
 from dreamlayer.engine.objectives import Objective
 from dreamlayer.engine.planes import Picture, Stored
-from dreamlayer.engine.tiles import Window
-from dreamlayer.models.passes import cut_out
+from dreamlayer.engine.tiles import Span, Window, divided
 
+T = TypeVar("T")
+EMPTY = Window(Span(0, 0), Span(0, 0))
 FIRST_PASS = 1 / 3  # of the work; a pass without gradient costs about half of one with it
 
 
@@ -82,50 +86,97 @@ class TiledObjective:
                 yield share * FIRST_PASS
             places = [self.layout.place(k, cells) for k, cells in enumerate(self.layout.counted)]
             objective, left = objective.linear(maps, places), 1.0 - FIRST_PASS
-        area = sum(block.area for block in self.blocks)
-        for block in self.blocks:
-            self._add_block(objective, picture, total, block)
-            yield block.area / area * left
+        blocks = self.blocks
+        area = sum(block.area for block in blocks)
+        tasks = [partial(self._add_block, objective, picture, total, block) for block in blocks]
+        for done in self._run(tasks):
+            yield done.area / area * left
 
     def value(self, picture: Picture) -> float:
         """The objective for a picture (1, 3, height, width)."""
         layout, total = self.layout, 0.0
-        with torch.inference_mode():
-            for k, counted in enumerate(layout.counted):
-                objective = self.objective.on_map(k)
-                if not objective.additive:
-                    maps: dict[int, Tensor] = {}
-                    list(self._assemble(picture, [k], maps))
-                    total += float(objective.value(maps, {k: layout.place(k, counted)}))
-                    continue
-                for cells in layout.parts(k, self.side) if objective.terms else ():
-                    crop = layout.crop({k: cells})
-                    found = self.network(self.canvas.take(picture, crop))[k]
-                    own = {k: cut_out(found, layout.within(k, cells, crop))}
-                    total += float(objective.total(own, {k: layout.place(k, cells)}, 1))
+        for k, counted in enumerate(layout.counted):
+            objective = self.objective.on_map(k)
+            if not objective.additive:
+                maps: dict[int, Tensor] = {}
+                for _ in self._assemble(picture, [k], maps):
+                    pass
+                total += float(objective.value(maps, {k: layout.place(k, counted)}))
+            elif objective.terms:
+                parts = layout.parts(k, self.side)
+                tasks = [partial(self._part, objective, picture, k, cells) for cells in parts]
+                # In the order of the cells: as they come, the sum would be another each time.
+                total += sum(value for _, value in sorted(self._run(tasks)))
         return total
+
+    def _run(self, tasks: Sequence[Callable[[], T]]) -> Iterator[T]:
+        """Run tasks side by side on the CPU; one after the other, or one alone, as they are."""
+        if self.network.device.type == "cpu" and len(tasks) > 1:
+            yield from workers.shared.run(tasks)
+        else:
+            for task in tasks:
+                yield task()
 
     def _add_block(
         self, objective: Objective, picture: Picture, total: Tensor | Stored, block: Window
-    ) -> None:
+    ) -> Window:
+        """Add the gradient at a block's pixels; returns the block."""
+        for part in in_pieces(block, partial(self._slope, objective, picture)):
+            own, slope = part
+            rows = own.rows.slice(self.window.rows.start)
+            columns = own.columns.slice(self.window.columns.start)
+            seen = self.canvas.place(own)
+            self.canvas.add(total[..., rows, columns], own, seen, slope)
+        return block
+
+    def _slope(
+        self, objective: Objective, picture: Picture, block: Window
+    ) -> tuple[Window, Tensor]:
+        """The pixels of a block that any cell sees, and the gradient there."""
         layout = self.layout
         cells = dict(enumerate(layout.seeing(block)))
         crop = layout.crop(cells)
-        own = self.canvas.place(block)
-        own = Window(own.rows.common(crop.rows), own.columns.common(crop.columns))
+        place = self.canvas.place(block)
+        own = Window(place.rows.common(crop.rows), place.columns.common(crop.columns))
         keep = Window(own.rows.moved(-crop.rows.start), own.columns.moved(-crop.columns.start))
         wanted = [layout.within(k, window, crop) for k, window in cells.items()]
-        found = self.network.run(self.canvas.take(picture, crop), wanted, keep)
+        found = self.network.run(self._take(picture, crop), wanted, keep)
         per = layout.counted[0].area
         with torch.enable_grad():
             maps = [found_cells.detach().requires_grad_(True) for found_cells in found.maps]
             places = {k: layout.place(k, window) for k, window in cells.items()}
             value = objective.total(dict(enumerate(maps)), places, per)
             slopes = torch.autograd.grad(value, maps, materialize_grads=True)
-        slope = self.flaws.mended(found.pull_back(slopes))
-        rows = block.rows.slice(self.window.rows.start)
-        columns = block.columns.slice(self.window.columns.start)
-        self.canvas.add(total[..., rows, columns], block, own, slope / per)
+        slope = self.flaws.mended(found.pull_back(slopes)) / per
+        down, right = self.canvas.shift
+        return Window(own.rows.moved(-down), own.columns.moved(-right)), slope
+
+    def _part(
+        self, objective: Objective, picture: Picture, number: int, cells: Window
+    ) -> tuple[Window, float]:
+        """Some cells of a map, and their share in the objective."""
+
+        def share(cells: Window) -> float:
+            (own,) = self._look(picture, {number: cells}).values()
+            return float(objective.total({number: own}, {number: layout.place(number, cells)}, 1))
+
+        layout = self.layout
+        with torch.no_grad():
+            return cells, sum(in_pieces(cells, share))
+
+    def _look(self, picture: Picture, cells: dict[int, Window]) -> dict[int, Tensor]:
+        """Some cells of some maps."""
+        layout = self.layout
+        crop = layout.crop(cells)
+        wanted = [
+            layout.within(k, cells[k], crop) if k in cells else EMPTY
+            for k in range(len(layout.counted))
+        ]
+        found = self.network.look(self._take(picture, crop), wanted)
+        return {k: found[k] for k in cells}
+
+    def _take(self, picture: Picture, crop: Window) -> Tensor:
+        return self.canvas.take(picture, crop).to(self.network.device)
 
     def _assemble(
         self, picture: Picture, numbers: Collection[int], maps: dict[int, Tensor]
@@ -135,23 +186,45 @@ class TiledObjective:
         Cells that see two blocks are computed twice, and are the same.
         """
         layout = self.layout
-        for block in layout.blocks(self.side):
+
+        def found(block: Window) -> list[tuple[dict[int, Window], dict[int, Tensor]]]:
+            return in_pieces(block, one)
+
+        def one(block: Window) -> tuple[dict[int, Window], dict[int, Tensor]]:
             cells = {k: window for k, window in enumerate(layout.seeing(block)) if k in numbers}
-            crop = layout.crop(cells)
-            with torch.no_grad():
-                found = self.network(self.canvas.take(picture, crop))
-            for k, window in cells.items():
-                counted = layout.counted[k]
-                own = cut_out(found[k], layout.within(k, window, crop))
-                if k not in maps:
-                    size = (counted.rows.length, counted.columns.length)
-                    maps[k] = own.new_zeros(1, own.shape[1], *size)
-                rows = window.rows.slice(counted.rows.start)
-                maps[k][..., rows, window.columns.slice(counted.columns.start)] = own
-            yield block.area / self.window.area
+            return cells, self._look(picture, cells)
+
+        blocks = layout.blocks(self.side)
+        for pieces in self._run([partial(found, block) for block in blocks]):
+            for cells, own in pieces:
+                for k, window in cells.items():
+                    self._put(maps, k, window, own[k])
+            yield 1.0 / len(blocks)
+
+    def _put(self, maps: dict[int, Tensor], number: int, cells: Window, own: Tensor) -> None:
+        """Put some cells into the map that is assembled."""
+        counted = self.layout.counted[number]
+        if number not in maps:
+            size = (counted.rows.length, counted.columns.length)
+            maps[number] = own.new_zeros(1, own.shape[1], *size)
+        rows = cells.rows.slice(counted.rows.start)
+        maps[number][..., rows, cells.columns.slice(counted.columns.start)] = own
 
     def _wanted(self, block: Window) -> bool:
         if self.mask is None:
             return True
         rows = block.rows.slice(self.window.rows.start)
         return bool(self.mask[..., rows, block.columns.slice(self.window.columns.start)].any())
+
+
+def in_pieces(window: Window, compute: Callable[[Window], T]) -> list[T]:
+    """Compute something for a window; where memory does not suffice, for each of its quarters."""
+    try:
+        return [compute(window)]
+    except (MemoryError, RuntimeError) as error:
+        if not devices.is_out_of_memory(error) or window.area <= 1:
+            raise
+    # Behind the handler, where nothing holds on to what was computed until then.
+    devices.free_memory()
+    side = -(-max(window.rows.length, window.columns.length) // 2)
+    return [found for part in divided(window, side) for found in in_pieces(part, compute)]

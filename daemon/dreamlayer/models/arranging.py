@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from dreamlayer.models.program import Program
-from dreamlayer.models.steps import Concat, MaxPool, Relu, Step
+from dreamlayer.models.steps import Concat, Conv, MaxPool, Relu, Step
 
 
 @dataclass(frozen=True)
@@ -72,3 +72,16 @@ def _pool(step: MaxPool, done: dict[int, Step], readers: Counter[int]) -> None:
         done[step.output] = Relu((between,), step.output, before.most)
     else:
         done[step.output] = step
+
+
+def channels(program: Program) -> dict[int, int]:
+    """The number of channels of each value."""
+    found = {0: 3}
+    for step in program.steps:
+        given = [found[value] for value in step.inputs]
+        found[step.output] = given[0]
+        if isinstance(step, Conv):
+            found[step.output] = step.weight.shape[0]
+        elif isinstance(step, Join):
+            found[step.output] = sum(given)
+    return found

@@ -96,7 +96,8 @@ def cone(program: Program, axis: int, length: int, wanted: Sequence[Span], keep:
     for value, span in zip(program.outputs, wanted, strict=True):
         forward[value] = _hull(forward.get(value), span)
     for step in reversed(program.steps):
-        seen = reach(step, axis).seen(forward[step.output])
+        own = forward[step.output]
+        seen = reach(step, axis).seen(own) if _any(own) else (0, 0)
         for value in step.inputs:
             forward[value] = _hull(forward.get(value), _common(seen, (0, lengths[value])))
     backward = {0: _common(keep, forward[0])}
@@ -119,8 +120,9 @@ def _any(span: Span) -> bool:
 
 
 def _hull(*spans: Span | None) -> Span:
-    given = [span for span in spans if span is not None]
-    return min(span[0] for span in given), max(span[1] for span in given)
+    """What holds all spans; those that are empty don't count."""
+    given = [span for span in spans if span and _any(span)]
+    return min((s[0] for s in given), default=0), max((s[1] for s in given), default=0)
 
 
 def _common(one: Span, other: Span) -> Span:

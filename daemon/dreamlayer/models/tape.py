@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from dreamlayer.models.arranging import arranged
+from dreamlayer.models.arranging import arranged, channels
 from dreamlayer.models.cones import Cone, cone, lengths_of
 from dreamlayer.models.convolution import Box, turned
 from dreamlayer.models.operations import OPERATIONS, fit
@@ -41,6 +41,7 @@ class Tape:
         self.readers = Counter(value for step in steps for value in step.inputs)
         self.readers.update(self.program.outputs)
         self.last = {value: k for k, step in enumerate(steps) for value in step.inputs}
+        self.channels = channels(self.program)
         self._turned: dict[int, Tensor] = {}
         self._cones: dict[object, Cones] = {}
 
@@ -108,6 +109,8 @@ class TapePass:
         values = {0: cut_out(x.detach(), self.forward(0))}
         with torch.no_grad():
             for number, step in enumerate(tape.program.steps):
+                if not _any(self.forward(step.output)):
+                    continue
                 found, kept = OPERATIONS[type(step)].forward(
                     self, step, [values[value] for value in step.inputs]
                 )
@@ -120,6 +123,8 @@ class TapePass:
                 del found, kept
         self.maps = tuple(
             fit(values[value], self.forward(value), box)
+            if _any(box)
+            else x.new_empty(1, tape.channels[value], 0, 0)
             for value, box in zip(outputs, cones.wanted, strict=True)
         )
 
@@ -164,7 +169,11 @@ class TapePass:
 
     def _reached(self, value: int) -> bool:
         """Whether a gradient at some of its cells is needed."""
-        return all(start < stop for start, stop in self.backward(value))
+        return _any(self.backward(value))
+
+
+def _any(box: Box) -> bool:
+    return all(start < stop for start, stop in box)
 
 
 def _all(size: tuple[int, int]) -> Box:

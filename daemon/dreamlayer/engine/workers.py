@@ -1,0 +1,90 @@
+"""Blocks are computed side by side: one thread a core, in each of which torch uses no more.
+
+Two threads that each have a block of their own are faster than two that share one: they never wait
+for each other. What is computed does not depend on who computes it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+
+class Workers:
+    """Threads that compute blocks. Their number can be changed; that takes effect with the next."""
+
+    def __init__(self, count: int = 0) -> None:
+        """0: one for each core that this process may use."""
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+        self.count = 0
+        self.limit(count)
+
+    def limit(self, count: int) -> None:
+        """Let so many threads work; 0: one for each core that this process may use."""
+        wanted = min(count, cores()) if count else cores()
+        with self._lock:
+            if wanted != self.count and self._pool:
+                self._pool.shutdown(wait=False)  # what is in work there is finished
+                self._pool = None
+            self.count = wanted
+
+    def run(self, tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
+        """Run tasks, each in one thread; yields their results as they come.
+
+        No more are begun than there are threads: closing the generator waits only for those in
+        work. The first error is raised when they are done.
+        """
+        left, pending = iter(tasks), set[Future[T]]()
+        try:
+            while True:
+                while len(pending) < self.count and (task := next(left, None)) is not None:
+                    pending.add(self._begin(task))
+                if not pending:
+                    return
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for one in done:
+                    yield one.result()
+        finally:
+            wait(pending)
+
+    def _begin(self, task: Callable[[], T]) -> Future[T]:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self.count, "dreamlayer-block")
+            return self._pool.submit(_alone, task)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_here = threading.local()
+_settling = threading.Lock()
+
+
+def _alone(task: Callable[[], T]) -> T:
+    """Run a task in a thread for which torch begins no others."""
+    if not getattr(_here, "settled", False):
+        with _settling:
+            usual = torch.get_num_threads()
+            torch.set_num_threads(1)
+            # That holds for this thread, but also for all that begin later: it is undone for them.
+            others = threading.Thread(target=torch.set_num_threads, args=(usual,))
+            others.start()
+            others.join()
+        _here.settled = True
+    return task()
+
+
+shared = Workers()  # those of this process
