@@ -22,7 +22,11 @@ OUT_OF_MEMORY = (  # in the words of the CPU's allocator, C++, CUDA, cuDNN, cuBL
 )
 FAILED = (  # CUDA's, its libraries', AMD's, Apple's
     "cuda error",
-    "cuda driver error",
+    "cuda driver",
+    "cuda unknown error",
+    "cudaerror",
+    "cudacachingallocator",
+    "no cuda gpus",
     "cudnn error",
     "cudnn_status",
     "cublas error",
