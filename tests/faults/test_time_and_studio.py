@@ -105,7 +105,7 @@ def test_a_recipe_that_cannot_be_obeyed(painter: Painter) -> None:
     told(painter, painter.dream(901), "512 channels")
 
 
-REAL = [sys.executable, "-m", "dreamlayer.cli", "serve"]
+REAL = [sys.executable, "-m", "dreamlayer", "serve"]
 
 
 def truly(painter: Painter, recipe: Recipe, picture: Picture, pixels: bytes) -> Dream:

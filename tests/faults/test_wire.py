@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from dreamlink import discovery, launch
-from dreamlink.client import USER, LinkError
+from dreamlink.client import USER, Client, LinkError
 from dreamlink.dream import State
 from dreamlink.messages import PROTOCOL, DreamRequest, Header, pack, unpack
 from dreamlink.recipe import Recipe
@@ -18,6 +19,7 @@ from dreamlink.zmtp import Dealer
 from tests.faults.catalogue import fault
 from tests.faults.painter import Painter, dreamed
 from tests.fuzz import wire
+from tests.fuzz.growth import Holdings
 from tests.fuzz.harnesses import feed
 from tests.server.daemons import SOON, ask
 
@@ -172,8 +174,6 @@ def test_connections_that_say_nothing(painter: Painter, raw: Raw) -> None:
     "upload that never ends", "a header for 2 GB, then silence", "no memory taken; others served"
 )
 def test_an_upload_that_never_ends(painter: Painter, raw: Raw) -> None:
-    from tests.fuzz.growth import Holdings
-
     info = discovery.find()
     assert info is not None
     before = Holdings.of(info.pid)
@@ -248,11 +248,9 @@ def test_a_connection_cut_in_a_dream(painter: Painter) -> None:
 @fault("answer cut off", "the daemon's end closes within its answer", "told; next call works")
 def test_an_answer_cut_off(painter: Painter, home: object) -> None:
     done = wire.frame(bytes(100))[:50]
-    with _server(wire.greeting(server=True) + wire.command(b"WELCOME") + done) as port:
-        _publish(port)
+    with server(wire.greeting(server=True) + wire.command(b"WELCOME") + done) as port:
+        publish(port)
         with pytest.raises(LinkError):
-            from dreamlink.client import Client
-
             info = discovery.find()
             assert info is not None
             Client.connect(info, 5.0)
@@ -260,9 +258,7 @@ def test_an_answer_cut_off(painter: Painter, home: object) -> None:
 
 
 @contextlib.contextmanager
-def _server(data: bytes) -> Iterator[int]:
-    import threading
-
+def server(data: bytes) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def play() -> None:
@@ -278,7 +274,7 @@ def _server(data: bytes) -> Iterator[int]:
             server.shutdown(socket.SHUT_RDWR)
 
 
-def _publish(port: int) -> None:
+def publish(port: int) -> None:
     discovery.publish(
         discovery.DaemonInfo(PROTOCOL, "0.1.0", f"tcp://127.0.0.1:{port}", "token", 1)
     )

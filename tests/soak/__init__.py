@@ -1,0 +1,1 @@
+"""Thousands of small jobs, from clients that cancel, vanish and return: `python -m tests.soak`."""
