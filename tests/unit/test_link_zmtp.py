@@ -9,6 +9,7 @@ import socket
 import struct
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -111,7 +112,7 @@ def line(peer: Peer) -> Iterator[Line]:
         yield connection
 
 
-@pytest.mark.parametrize("length", [0, 1, 254, 255, 256, 257, 70_000, 5 * MEGABYTE])
+@pytest.mark.parametrize("length", [0, 1, 254, 255, 256, 257, 70_000, 5 * MEGABYTE, 40 * MEGABYTE])
 def test_frames_of_all_sizes_travel_there_and_back(line: Line, length: int) -> None:
     frame = os.urandom(length)
     line.dealer.send([frame])
@@ -295,6 +296,28 @@ def test_what_is_too_large_or_unknown_is_refused(data: bytes, words: str) -> Non
     feed(dealer, HANDSHAKE)
     with pytest.raises(ZmtpError, match=words):
         feed(dealer, data)
+
+
+def test_room_is_made_as_the_bytes_come_not_as_they_are_announced() -> None:
+    dealer = Dealer(USER, PASSWORD, 1 << 40)
+    feed(dealer, HANDSHAKE)
+    tracemalloc.start()
+    try:
+        feed(dealer, b"\x02" + struct.pack(">Q", 1 << 38) + bytes(1000))
+        assert tracemalloc.get_traced_memory()[1] < 100 * MEGABYTE
+    finally:
+        tracemalloc.stop()
+
+
+def test_small_frames_are_written_together_and_large_ones_not_copied() -> None:
+    dealer = Dealer(USER, PASSWORD, 1000)
+    feed(dealer, HANDSHAKE)
+    written(dealer)
+    large = bytearray(MEGABYTE)
+    for _ in range(2):
+        dealer.send([b"", b"abc", large])
+    assert [len(piece) for piece in dealer.outbox] == [2 + 2 + 3 + 9, MEGABYTE] * 2
+    assert dealer.outbox[1].obj is large
 
 
 def test_the_password_is_not_sent_before_the_peer_has_greeted() -> None:

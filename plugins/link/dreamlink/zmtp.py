@@ -14,6 +14,9 @@ from collections.abc import Generator, Sequence
 MORE, LONG, COMMAND = 1, 2, 4  # the flags of a frame
 COMMAND_MAX = 1 << 16  # bytes; handshake commands are short
 FRAMES_MAX = 64  # frames of one message
+SMALL = 1 << 12  # bytes; frames that are copied rather than written by themselves
+ROOM = 1 << 24  # bytes for which room is made at once
+NOTHING = memoryview(b"")
 LIBZMQ_ERROR = b"^RROR"  # its C source says "\x5ERROR", where \x5E is one character
 FULL_CODE = b"500"  # ZAP's, in an ERROR command; 400 for a wrong token
 
@@ -61,20 +64,27 @@ class Dealer:
     def send(self, frames: Sequence[Frame]) -> None:
         """Queue one message; large frames are not copied, so leave them alone until written."""
         pieces = self._held if not self.ready else self.outbox
+        small = bytearray()  # what is written together
         for index, frame in enumerate(frames):
             view = memoryview(frame).cast("B")
-            pieces.append(_head(len(view), MORE if index + 1 < len(frames) else 0))
-            if len(view):
-                pieces.append(view)
+            small += _head(len(view), MORE if index + 1 < len(frames) else 0)
+            if len(view) <= SMALL:
+                small += view
+            else:
+                pieces.extend((memoryview(small), view))
+                small = bytearray()
+        if small:
+            pieces.append(memoryview(small))
 
     def wanted(self) -> memoryview:
-        """The buffer to read into next; at least one byte long."""
+        """The buffer to read into next, at least one byte long; to be let go before `received`."""
         return self._want
 
     def received(self, count: int) -> None:
         """Tell that `count` bytes were read into `wanted()`; raises ZmtpError."""
         self._want = self._want[count:]
         while not len(self._want):
+            self._want = NOTHING  # a frame that somebody looks at can't grow
             self._want = self._reader.send(None)
 
     def _put(self, data: bytes) -> None:
@@ -150,8 +160,12 @@ class Dealer:
         length = int.from_bytes(size, "big")
         if length > (COMMAND_MAX if flags[0] & COMMAND else limit):
             raise ZmtpError(f"The daemon sent a frame of {length} bytes: more than is allowed.")
-        body = bytearray(length)
-        yield memoryview(body)
+        body = bytearray()
+        while (filled := len(body)) < length:
+            # Room is made as the bytes come: for all of a large picture at once it takes a host's
+            # window half a second, and the peer may only have said that it sends so much.
+            body += bytes(min(length - filled, max(ROOM, filled // 4)))
+            yield memoryview(body)[filled:]
         return flags[0], body
 
 
