@@ -15,12 +15,13 @@ from torch import Tensor
 from dreamlayer import devices, pixels
 from dreamlayer.devices import Devices
 from dreamlayer.engine import dream as engine
-from dreamlayer.engine import measures, octaves, quick
+from dreamlayer.engine import measures, octaves, quick, workers
 from dreamlayer.engine.planes import Computed, Inset, Plane, copy, everything
 from dreamlayer.engine.tiles import Span, Window, whole
 from dreamlayer.models.network import Network, describe
 from dreamlayer.networks import Networks
 from dreamlayer.overlay import Overlay
+from dreamlayer.pace import paced
 from dreamlayer.room import MIB, Room
 from dreamlayer.source import Source, on
 from dreamlink import discovery
@@ -72,10 +73,17 @@ class Studio:
 
     The network of the default recipe is loaded at once, so that the first dream needn't wait.
     `idle` are the seconds after which networks that nobody uses are dropped, 0: never. Planes of
-    more than `map_above` MiB are kept in files, 0: of more than free memory easily holds.
+    more than `map_above` MiB are kept in files, 0: of more than free memory easily holds. `threads`
+    of the processor's work, 0: one on each core; they work `duty` percent of the time.
     """
 
-    def __init__(self, idle: float = 0.0, map_above: int = 0) -> None:
+    def __init__(
+        self, idle: float = 0.0, map_above: int = 0, threads: int = 0, duty: float = 100.0
+    ) -> None:
+        workers.shared.limit(threads)
+        if threads:
+            torch.set_num_threads(workers.shared.count)
+        self._duty = duty / 100
         self._room = Room(discovery.home(), map_above * MIB)
         self._devices = Devices()
         self._networks = Networks(idle)
@@ -91,7 +99,7 @@ class Studio:
 
     @property
     def networks(self) -> list[str]:
-        """The loaded networks, e.g. "squeezenet1_1 features.10 on cpu"."""
+        """The loaded networks, e.g. "squeezenet1_1 features.10 on cpu (kernel)"."""
         return self._networks.describe()
 
     def drop_idle(self) -> float | None:
@@ -140,7 +148,10 @@ class Studio:
     ) -> Generator[Progress, None, Finished]:
         yield Progress(0.0, "Loading the network…")
         with self._networks.using(recipe, device) as network:
-            return (yield from _dream_with(network, recipe, request, frames, self._room))
+            steps = _dream_with(network, recipe, request, frames, self._room)
+            if self._duty < 1 and not request.quick:
+                steps = paced(steps, self._duty, device, workers.shared.count)
+            return (yield from steps)
 
 
 def _warm_up(network: Network) -> None:

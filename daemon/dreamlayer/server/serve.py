@@ -35,7 +35,12 @@ def real_studio(chosen: Settings) -> Studio:
 
     if chosen.priority == "low":
         process.step_back()
-    return Studio(idle=chosen.idle_unload, map_above=chosen.map_above)
+    return Studio(
+        idle=chosen.idle_unload,
+        map_above=chosen.map_above,
+        threads=chosen.threads,
+        duty=chosen.duty,
+    )
 
 
 def remote_studio(chosen: Settings) -> Studio:
