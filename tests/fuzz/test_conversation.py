@@ -28,7 +28,7 @@ from tests.fuzz import handshakes, requests, wire
 from tests.fuzz.daemon_side import connect
 from tests.fuzz.growth import Holdings, settled
 from tests.fuzz.harnesses import feed
-from tests.server.daemons import Daemon, ask
+from tests.server.daemons import Daemon, ask, wait_until
 
 EXAMPLES = 250
 STEPS = 25
@@ -194,6 +194,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
     monkeypatch.setenv("DREAMLAYER_HOME", str(tmp_path / "home"))
     daemon = Daemon(tmp_path / "home")
     with contextlib.closing(daemon.connect()) as client:
+        wait_until(lambda: bool(ask(client, "status")["device"]))  # all its threads have begun
         Conversations.daemon, Conversations.healthy = daemon, client
         yield daemon
     daemon.kill()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-import psutil
-
 STEP_BACK = 10  # of 19 that Unix has; Windows has one step of that kind
 DESCRIPTORS = 8192
 
@@ -18,6 +16,8 @@ def step_back() -> None:
     quick; elsewhere about the whole process.
     """
     if sys.platform == "win32":
+        import psutil
+
         psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
     else:
         os.nice(STEP_BACK)
@@ -41,5 +41,7 @@ def more_descriptors() -> None:
 
 def memory() -> int:
     """Bytes of memory that the process holds now."""
+    import psutil  # not at the start, for which a client waits
+
     held: int = psutil.Process().memory_info().rss
     return held
