@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from dreamlayer.engine import octaves
+from dreamlayer.engine import octaves, workers
 from dreamlayer.engine.binding import bind
 from dreamlayer.engine.dream import dream
 from dreamlayer.engine.tiles import whole
@@ -92,7 +92,7 @@ class PlainNetwork:
         x = torch.zeros(1, 3, side, side, requires_grad=True)
         with FlopCounterMode(display=False) as counter:
             self(x)[0].square().mean().backward()
-        return counter.get_total_flops() / side**2 / 1e3
+        return float(counter.get_total_flops()) / side**2 / 1e3
 
 
 def picture(megapixels: float, ratio: float = 1.5) -> Tensor:
@@ -198,10 +198,10 @@ def _row(
 def scaling(target: Target, megapixels: float, cores: int, times: int) -> list[dict[str, Any]]:
     """Rows of one target with one core, two, four … all of them."""
     counts = sorted({*(2**n for n in range(cores.bit_length()) if 2**n <= cores), cores})
-    rows = []
+    these, rows = runners(target), []
     for count in counts:
         with threads(count):
-            found = compare(runners(target), megapixels, times, True)
+            found = compare(these, megapixels, times, True)
         rows += [{**row, "cores": count} for row in found]
     return rows
 
@@ -211,7 +211,9 @@ def threads(count: int) -> Iterator[None]:
     """Let torch, and our workers, use so many cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
+    workers.shared.limit(count)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+        workers.shared.limit(0)
