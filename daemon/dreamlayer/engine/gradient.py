@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from dreamlayer import devices
-from dreamlayer.engine import workers
+from dreamlayer.engine import tuning, workers
 from dreamlayer.engine.canvas import Canvas
 from dreamlayer.engine.flaws import Flaws
 from dreamlayer.engine.layout import Cut, Layout
@@ -46,7 +46,7 @@ class TiledObjective:
     Attributes:
         canvas: how the network sees the picture.
         window: pixels of the picture; the cells that see any of them are counted.
-        side: the largest side of a block, in pixels.
+        side: the largest side of a block, in pixels; 0: whatever is fastest.
         mask: (1, 1, rows, columns) of the window; no gradient is computed for blocks where it is
             0 throughout. None: everywhere.
         flaws: counts what of the gradient is no number, and counts as zero.
@@ -67,7 +67,11 @@ class TiledObjective:
     @cached_property
     def blocks(self) -> list[Window]:
         """The pieces of the window that the mask does not leave empty."""
-        return [block for block in self.layout.blocks(self.side) if self._wanted(block)]
+        return [block for block in self.layout.blocks(self._side) if self._wanted(block)]
+
+    @cached_property
+    def _side(self) -> int:
+        return self.side or tuning.side(self.network, self.window, self.canvas.size)
 
     def add_gradient(self, picture: Picture, total: Tensor | Stored) -> Iterator[float]:
         """Add the gradient of the objective to `total`.
@@ -103,7 +107,7 @@ class TiledObjective:
                     pass
                 total += float(objective.value(maps, {k: layout.place(k, counted)}))
             elif objective.terms:
-                parts = layout.parts(k, self.side)
+                parts = layout.parts(k, self._side)
                 tasks = [partial(self._part, objective, picture, k, cells) for cells in parts]
                 # In the order of the cells: as they come, the sum would be another each time.
                 total += sum(value for _, value in sorted(self._run(tasks)))
@@ -134,7 +138,7 @@ class TiledObjective:
     ) -> tuple[Window, Tensor]:
         """The pixels of a block that any cell sees, and the gradient there."""
         layout = self.layout
-        cells = dict(enumerate(layout.seeing(block)))
+        cells = dict(enumerate(layout.weighing(block)))
         crop = layout.crop(cells)
         place = self.canvas.place(block)
         own = Window(place.rows.common(crop.rows), place.columns.common(crop.columns))
@@ -194,7 +198,7 @@ class TiledObjective:
             cells = {k: window for k, window in enumerate(layout.seeing(block)) if k in numbers}
             return cells, self._look(picture, cells)
 
-        blocks = layout.blocks(self.side)
+        blocks = layout.blocks(self._side)
         for pieces in self._run([partial(found, block) for block in blocks]):
             for cells, own in pieces:
                 for k, window in cells.items():

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from dreamlayer.engine.canvas import Canvas
 from dreamlayer.engine.objectives import Place
@@ -35,7 +36,28 @@ class Cut(Protocol):
     local: bool
 
     @property
+    def grain(self) -> int: ...
+
+    @property
+    def margin(self) -> int: ...
+
+    @property
     def maps(self) -> Sequence[Map]: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    @property
+    def engine(self) -> str: ...
+
+    @property
+    def module(self) -> nn.Module: ...
+
+    @property
+    def minimum(self) -> int: ...
 
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]: ...
 
@@ -75,18 +97,29 @@ class Layout:
             return iter([self.counted[number]])
         return divided(self.counted[number], max(1, side // self.network.stride))
 
-    def seeing(self, window: Window) -> list[Window]:
-        """The cells of each map that see any pixel of a window of the picture."""
+    def seeing(self, window: Window, margin: int = 0) -> list[Window]:
+        """The cells of each map that see any pixel of a window of the picture, or its margin."""
         grids = self.network.grids(*self.canvas.size)
         if not self.network.local:
             return [whole(*grid) for grid in grids]
         place = self.canvas.place(window)
-        return [
-            Window(
-                seeing(place.rows, m.stride, m.reach, grid[0]),
-                seeing(place.columns, m.stride, m.reach, grid[1]),
+        found = []
+        for one, grid in zip(self.network.maps, grids, strict=True):
+            reach = _beyond(one, margin)
+            rows, columns = (
+                seeing(span, one.stride, reach, count)
+                for span, count in zip(place, grid, strict=True)
             )
-            for m, grid in zip(self.network.maps, grids, strict=True)
+            found.append(Window(rows, columns))
+        return found
+
+    def weighing(self, window: Window) -> list[Window]:
+        """The counted cells on which the gradient in a window depends, to the last bit."""
+        return [
+            Window(cells.rows.common(counted.rows), cells.columns.common(counted.columns))
+            for cells, counted in zip(
+                self.seeing(window, self.network.margin), self.counted, strict=True
+            )
         ]
 
     def crop(self, cells: dict[int, Window]) -> Window:
@@ -106,13 +139,13 @@ class Layout:
         return Place(cells, self.counted[number], lambda x, y: self._focus(number, x, y))
 
     def _crop(self, cells: dict[int, Window], axis: int) -> Span:
-        length, stride = self.canvas.size[axis], self.network.stride
-        spans = [
-            seen(window[axis], self.network.maps[k].stride, self.network.maps[k].reach, length)
-            for k, window in cells.items()
-        ]
+        network, length = self.network, self.canvas.size[axis]
+        spans = []
+        for k, window in cells.items():
+            one = network.maps[k]
+            spans.append(seen(window[axis], one.stride, _beyond(one, network.margin), length))
         span = Span(min(s.start for s in spans), max(s.stop for s in spans))
-        return widened(span, LEAST_CELLS * stride, stride, length)
+        return widened(span, LEAST_CELLS * network.stride, network.grain, length)
 
     def _focus(self, number: int, x: float, y: float) -> tuple[int, int]:
         """The counted cell whose field's middle is nearest to a place of the picture."""
@@ -126,3 +159,8 @@ class Layout:
             nearest = round((fraction * length + shift - middle) / one.stride)
             found.append(min(max(nearest, span.start), span.stop - 1))
         return found[0], found[1]
+
+
+def _beyond(one: Map, margin: int) -> tuple[int, int]:
+    """What a cell sees, and a margin on each side."""
+    return one.reach[0] - margin, one.reach[1] + margin

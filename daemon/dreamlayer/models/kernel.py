@@ -62,9 +62,9 @@ class Runner:
         """Return by how many pixels more than its reach a cell may depend on the picture."""
         return cones.margin(self._graph, [(one.stride, one.reach) for one in maps])
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return the maps (1, C, h, w) of a picture (1, 3, H, W), R, G, B in 0..1."""
-        return KernelPass(self, x, None, None, gradient=False).maps
+    def look(self, x: Tensor, wanted: Sequence[Box]) -> tuple[Tensor, ...]:
+        """Return the wanted cells of each map of a picture; the numbers are run's."""
+        return KernelPass(self, x, wanted, None, gradient=False).maps
 
     def run(
         self, x: Tensor, wanted: Sequence[Box] | None = None, keep: Box | None = None

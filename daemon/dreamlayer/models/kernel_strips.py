@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dreamlayer.models import kernel_library as kernel
-from dreamlayer.models.kernel_cones import TILE, Span, reads
+from dreamlayer.models.kernel_cones import FIELD, TILE, Span, reads
 from dreamlayer.models.kernel_graph import Operation
 
 LEAST_TILES = 96  # weights are read once for as many
@@ -55,14 +55,17 @@ class _Worker:
         one = self.one
         kernel_, pace, padding = one.kernel[0], one.pace[0], one.padding[0]
         if one.kind == kernel.WINOGRAD:
-            return self.aligned(available + padding - 2)
+            return self._tiles_end(available + padding - (FIELD - TILE))
         if one.kind in {kernel.MAX_BACK, kernel.MEAN_BACK}:
             return available * pace - padding
         return (available + padding - kernel_) // pace + 1
 
     def aligned(self, row: int) -> int:
-        """Where the last tile that ends at or before a row does."""
-        if self.one.kind != kernel.WINOGRAD or row >= self.rows[1]:
+        """Where the last whole tile before a row ends; the window's last tile need not be whole."""
+        return row if row >= self.rows[1] else self._tiles_end(row)
+
+    def _tiles_end(self, row: int) -> int:
+        if self.one.kind != kernel.WINOGRAD:
             return row
         origin = self.one.origin[0]
         return (row - origin) // TILE * TILE + origin

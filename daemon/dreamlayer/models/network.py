@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from math import lcm
 from typing import cast
 
 import torch
@@ -14,6 +16,7 @@ from dreamlayer.models import layers as known
 from dreamlayer.models import zoo
 from dreamlayer.models.anatomy import CLASS, average_pooling
 from dreamlayer.models.convolution import Box, make_reproducible
+from dreamlayer.models.kernel import Runner, Uncovered, Unusable, runner
 from dreamlayer.models.layers import LayerInfo, UnknownLayer, describe, resolve_layer
 from dreamlayer.models.passes import AutogradPass, Pass, cut_out
 from dreamlayer.models.preprocessing import Preprocessing
@@ -22,7 +25,7 @@ from dreamlayer.models.tape import Tape
 
 __all__ = ["CLASS", "LayerInfo", "Network", "UnknownLayer", "cut", "describe", "resolve_layer"]
 
-ENGINE = "DREAMLAYER_ENGINE"  # environment: autograd or tape instead of the best, to compare them
+ENGINE = "DREAMLAYER_ENGINE"  # environment: autograd, tape or kernel; else the best, to compare
 NOISE_SIDE = 224  # px of the noise picture by which the maps' scales are told
 
 
@@ -115,15 +118,41 @@ class Network:
         for part in (self.module, self._classifier):
             if part is not None:
                 part.to(self.device, self.dtype)
-        self.__dict__.pop("_engine", None)  # it has weights of its own
+        for name in ("_engine", "margin"):
+            self.__dict__.pop(name, None)  # the engine has weights of its own
         return self
 
+    @property
+    def engine(self) -> str:
+        """What computes: "kernel", "tape" or "autograd"."""
+        if isinstance(self._engine, Runner):
+            return "kernel"
+        return "autograd" if self._engine is None else "tape"
+
+    @property
+    def grain(self) -> int:
+        """Crops that begin on multiples of it, in pixels, have the same numbers as the whole."""
+        grain = self._engine.grain if isinstance(self._engine, Runner) else 1
+        return lcm(self.stride, grain)
+
     @cached_property
-    def _engine(self) -> Tape | None:
+    def margin(self) -> int:
+        """Pixels that a cell's rounding may depend on, on each side beyond what it sees."""
+        if not isinstance(self._engine, Runner) or not self.local:
+            return 0
+        return self._engine.margin(self.maps)
+
+    @cached_property
+    def _engine(self) -> Runner | Tape | None:
         """What runs the network by hand, if it is made of steps that are known."""
         wanted = os.environ.get(ENGINE, "")
         program = program_of(self.module) if wanted != "autograd" else None
-        return None if program is None else Tape(program)
+        if program is None:
+            return None
+        if wanted != "tape" and self.device.type == "cpu" and self.dtype == torch.float32:
+            with contextlib.suppress(Unusable, Uncovered):
+                return runner(program)
+        return Tape(program)
 
     def _grid(self, layer: str, height: int, width: int) -> tuple[int, int]:
         found = known.cells(self.name, layer, height, width)
