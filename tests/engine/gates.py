@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dreamlayer.engine import octaves
 from dreamlayer.engine.binding import bind
-from dreamlayer.engine.dream import AUTOMATIC_SIDE, Dreamt
+from dreamlayer.engine.dream import Dreamt
 from dreamlayer.engine.measures import Meter
 from dreamlayer.engine.tiles import Window, blocks, whole
 from dreamlayer.models import zoo
@@ -28,6 +28,7 @@ from tests.engine.plain import TILE, plain_dream
 INFINITE = float("inf")
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 PART = 0.6  # of each side: the part of a photo that is dreamed on its own, too
+ONE_TILE = 1 << 20  # px
 SMALL_TILE = 80  # px
 AWAKE = 0.01  # of the mean activation: channels that the source leaves asleep have no gain
 Figures = dict[str, float]
@@ -161,7 +162,7 @@ def judge_plain(scene: Scene) -> tuple[Figures, Tensor]:
     def detail(picture: Tensor, tile: int) -> Tensor:
         return plain_dream(picture, scene.network, objective, scene.recipe, tile) - picture
 
-    untiled, tiled = detail(crop, AUTOMATIC_SIDE), detail(crop, SMALL_TILE)
+    untiled, tiled = detail(crop, ONE_TILE), detail(crop, SMALL_TILE)
     borders = [range(SMALL_TILE, side, SMALL_TILE) for side in crop.shape[-2:]]
     dreamt = detail(source, TILE)
     result = source + dreamt

@@ -20,6 +20,7 @@ class SmallNetwork:
 
     name = "squeezenet1_1"
     device = torch.device("cpu")
+    engine = "autograd"
 
     def __init__(
         self, module: nn.Sequential, taps: tuple[int, ...] = (), dtype: torch.dtype = torch.float64
@@ -32,6 +33,7 @@ class SmallNetwork:
         self.margin = 0
         self.minimum = max(one.minimum for one in self.maps)
         self.local = all(one.local for one in self.maps)
+        self.dtype = dtype
         self.module = module.to(dtype).requires_grad_(False).eval()
         random = torch.Generator().manual_seed(4)
         self.classifier = torch.randn(5, self.maps[-1].channels, generator=random, dtype=dtype)

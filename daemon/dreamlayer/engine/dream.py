@@ -43,7 +43,6 @@ from dreamlayer.engine.tiles import Window, scaled
 from dreamlayer.models.network import Network
 from dreamlink.recipe import Recipe
 
-AUTOMATIC_SIDE = 1024  # px; the share of the halo is small, and memory stays below a gigabyte
 IMAGINED_SIDE = 512  # px; what starts from noise is imagined so large, and dreamed on from there
 IMAGINING = 0.5  # of the work
 
@@ -184,9 +183,8 @@ class _Octaves:
         Progress goes from `begin` to 1.
         """
         recipe = self.recipe
-        side = recipe.tile or AUTOMATIC_SIDE
         ascent = Ascent(
-            self.network, self.objective, recipe, side, self.random, self.room, self.flaws
+            self.network, self.objective, recipe, recipe.tile, self.random, self.room, self.flaws
         )
         work, done = self.work(sizes) / ascent.samples, 0.0
         detail: Stored | None = None

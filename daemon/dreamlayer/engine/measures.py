@@ -10,7 +10,6 @@ from torch import Tensor
 from dreamlayer.engine.ascent import APRON
 from dreamlayer.engine.binding import bind
 from dreamlayer.engine.canvas import Canvas
-from dreamlayer.engine.dream import AUTOMATIC_SIDE
 from dreamlayer.engine.gradient import TiledObjective
 from dreamlayer.engine.objectives import (
     Cosine,
@@ -74,8 +73,8 @@ class Meter:
         guide: Tensor | None = None,
     ) -> None:
         objective = bind(recipe.expression(), network, guide)
+        side = recipe.tile
         units = Objective(tuple(_unit(summand) for summand in objective.terms))
-        side = recipe.tile or AUTOMATIC_SIDE
 
         def seen(what: Objective) -> list[TiledObjective]:
             canvases = _canvases(source, network, recipe)

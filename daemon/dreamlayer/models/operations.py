@@ -17,7 +17,18 @@ from dreamlayer.models.arranging import Join
 from dreamlayer.models.cones import reach
 from dreamlayer.models.convolution import Box
 from dreamlayer.models.passes import cut_out
-from dreamlayer.models.steps import Add, Affine, AvgPool, Conv, MaxPool, Normalise, Pad, Relu, Step
+from dreamlayer.models.steps import (
+    Add,
+    Affine,
+    AvgPool,
+    Cast,
+    Conv,
+    MaxPool,
+    Normalise,
+    Pad,
+    Relu,
+    Step,
+)
 
 LARGE = 2**24  # bytes; larger results of a ReLU are kept as masks: a quarter, but it takes time
 
@@ -60,6 +71,14 @@ class _Normalise:
 
     def back(self, run: Run, step: Normalise, slope: Tensor, kept: Any) -> list[Tensor]:
         return [_fitted(run, step, 0, slope.div_(step.std))]
+
+
+class _Cast:
+    def forward(self, run: Run, step: Cast, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+        return inputs[0].to(step.behind), None
+
+    def back(self, run: Run, step: Cast, slope: Tensor, kept: Any) -> list[Tensor]:
+        return [_fitted(run, step, 0, slope.to(step.before))]
 
 
 class _Affine:
@@ -191,7 +210,8 @@ class _AvgPool:
         for axis, (start, stop) in enumerate(cells):
             length, reached = run.shape(step.inputs[0])[axis], reach(step, axis)
             beyond = reached.padding if step.count_padding else 0
-            first = torch.arange(start, stop) * reached.stride - reached.padding
+            cells_here = torch.arange(start, stop, device=like.device)
+            first = cells_here * reached.stride - reached.padding
             last = (first + reached.kernel).clamp(max=length + beyond)
             counts.append(last - first.clamp(min=-beyond))
         return (counts[0][:, None] * counts[1]).to(like)
@@ -218,6 +238,7 @@ class _Add:
 
 OPERATIONS: dict[type[Step], Operation] = {
     Normalise: _Normalise(),
+    Cast: _Cast(),
     Affine: _Affine(),
     Conv: _Conv(),
     Relu: _Relu(),

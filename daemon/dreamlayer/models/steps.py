@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from dreamlayer.models.convolution import Pair
@@ -93,3 +94,11 @@ class Concat(Step):
 @dataclass(frozen=True)
 class Add(Step):
     """The sum of two inputs."""
+
+
+@dataclass(frozen=True)
+class Cast(Step):
+    """Another number format from here on; on the way back the one before."""
+
+    before: torch.dtype
+    behind: torch.dtype

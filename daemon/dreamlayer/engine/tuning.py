@@ -1,0 +1,148 @@
+"""How large the tiles should be: as fast as this network is on this machine, within some memory.
+
+Larger tiles have less around them that is computed twice; smaller ones fit into memory, and there
+are enough of them for all workers. What a dream looks like does not depend on the choice.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+
+from dreamlayer.engine import workers
+from dreamlayer.engine.layout import Cut, Map
+from dreamlayer.engine.tiles import Span, Window, blocks
+from dreamlayer.engine.workers import Workers
+from dreamlayer.models import gpu
+from dreamlayer.models.footprint import bytes_per_pixel
+from dreamlayer.models.program import program_of
+
+SIDES = (
+    128,
+    192,
+    256,
+    320,
+    384,
+    448,
+    512,
+    640,
+    768,
+    1024,
+    1536,
+    2048,
+    3072,
+    4096,
+    6144,
+    8192,
+)  # px
+MEMORY = 200 << 20  # bytes that all passes at once should take
+UNKNOWN = 1000.0  # bytes per pixel of a network that only torch itself can run
+STRIPS = 0.15  # of a tape's memory is what the kernel takes, which holds a few rows of each map
+SHARED = 0.7  # how well all cores work on one block, against a block for each
+PROBES = (64, 160)  # px, larger than what a cell sees; the difference tells the speed
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a pass over a crop takes.
+
+    Attributes:
+        fixed: seconds, whatever its size.
+        pixel: seconds for each pixel.
+        memory: bytes for each pixel.
+    """
+
+    fixed: float
+    pixel: float
+    memory: float
+
+
+_measured: WeakKeyDictionary[Cut, Speed] = WeakKeyDictionary()
+
+
+def side(network: Cut, window: Window, canvas: tuple[int, int]) -> int:
+    """The side in pixels that tiles of a window should have; `canvas` is (height, width)."""
+    shape = (window.rows.length, window.columns.length)
+    if not network.local:
+        return max(shape)  # there is one tile, whatever is said here
+    if network.device.type != "cpu":
+        speed, count, room = Speed(0.0, 1.0, memory(network)), 1, gpu.room(network.device)
+    else:
+        speed, count, room = measured(network), workers.shared.count, MEMORY
+    return choose(speed, network.maps, shape, canvas, count, room)
+
+
+def measured(network: Cut) -> Speed:
+    """The speed of a network on this machine: measured when it is first asked for, remembered."""
+    if network not in _measured:
+        _measured[network] = _measure(network)
+    return _measured[network]
+
+
+def memory(network: Cut) -> float:
+    """Bytes that a pass of a network takes for each pixel of its crop."""
+    program = program_of(network.module)
+    if program is None:
+        return UNKNOWN
+    share = STRIPS if network.engine == "kernel" else 1.0
+    return bytes_per_pixel(program, network.dtype.itemsize) * share
+
+
+def choose(
+    speed: Speed,
+    maps: Sequence[Map],
+    shape: tuple[int, int],
+    canvas: tuple[int, int],
+    count: int,
+    room: float,
+) -> int:
+    """The side with which a window of that shape is done soonest by so many workers.
+
+    None that takes more than `room` bytes; if all do, the smallest.
+    """
+    around = max(one.reach[1] - one.reach[0] for one in maps)
+    found: list[tuple[float, int]] = []
+    for side in SIDES:
+        crops = [
+            [min(span.length + 2 * around, whole) for span in blocks(Span(0, length), side)]
+            for length, whole in zip(shape, canvas, strict=True)
+        ]
+        number = len(crops[0]) * len(crops[1])
+        largest = max(crops[0]) * max(crops[1])
+        if found and min(number, count) * largest * speed.memory > room:
+            break
+        # Forward the crop narrows to the block and its surroundings, backward to the block.
+        seen = sum(crops[0]) * sum(crops[1])
+        work = number * speed.fixed + (seen + shape[0] * shape[1]) / 2 * speed.pixel
+        rounds = math.ceil(number / count) / number if number > 1 else 1 / (count * SHARED)
+        found.append((work * (rounds if count > 1 else 1.0), side))
+        if number == 1:
+            break
+    return min(found)[1]
+
+
+def _measure(network: Cut) -> Speed:
+    least = max(one.reach[1] - one.reach[0] for one in network.maps) if network.local else 0
+    sides = [max(network.minimum, 32) + least // 2 + probe for probe in PROBES]
+    taken = [_seconds(network, side) for side in sides]
+    areas = [side * side for side in sides]
+    pixel = max((taken[1] - taken[0]) / (areas[1] - areas[0]), taken[1] / areas[1] / 4)
+    return Speed(max(0.0, taken[0] - areas[0] * pixel), pixel, memory(network))
+
+
+def _seconds(network: Cut, side: int) -> float:
+    """Of one thread, for a pass forth and back over a square."""
+    x = torch.rand(1, 3, side, side, dtype=network.dtype)
+
+    def pass_through() -> float:
+        begin = time.perf_counter()
+        found = network.run(x)
+        found.pull_back([cells.clone() for cells in found.maps])
+        return time.perf_counter() - begin
+
+    return min(Workers(1).run([pass_through] * 2))

@@ -1,0 +1,77 @@
+"""A block that does not fit into memory is divided in four: the same picture."""
+
+import pytest
+import torch
+
+from dreamlayer import devices
+from dreamlayer.engine import objectives
+from dreamlayer.engine.canvas import Canvas
+from dreamlayer.engine.gradient import TiledObjective
+from dreamlayer.engine.objectives import Squares, single
+from dreamlayer.engine.tiles import whole
+from tests.engine.networks import SmallNetwork, pooled
+
+SIZE = (300, 330)
+DIRECTION = torch.arange(6.0, dtype=torch.float64)
+ERRORS = [
+    MemoryError(),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried …"),
+    torch.cuda.OutOfMemoryError("CUDA out of memory."),
+]
+
+
+class Cramped:
+    """A network that has no room for crops of more than some pixels."""
+
+    def __init__(self, network: SmallNetwork, room: float, error: Exception) -> None:
+        self._network, self._room, self._error = network, room, error
+        self.refused = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._network, name)
+
+    def run(self, x, *how):
+        self._check(x)
+        return self._network.run(x, *how)
+
+    def look(self, x, wanted):
+        self._check(x)
+        return self._network.look(x, wanted)
+
+    def _check(self, x) -> None:
+        if x.shape[-2] * x.shape[-1] > self._room:
+            self.refused += 1
+            raise self._error
+
+
+def gradient_and_value(network, term) -> tuple[torch.Tensor, float]:
+    random = torch.Generator().manual_seed(3)
+    picture = torch.rand(1, 3, *SIZE, dtype=torch.float64, generator=random)
+    total = torch.zeros_like(picture)
+    tiled = TiledObjective(network, single(term), Canvas(*SIZE), whole(*SIZE), 170)
+    assert sum(tiled.add_gradient(picture, total)) == pytest.approx(1.0)
+    return total, tiled.value(picture)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("term", [Squares(), objectives.Cosine(DIRECTION)])
+def test_smaller_pieces_give_the_same(error, term):
+    assert devices.is_out_of_memory(error)
+    expected, value = gradient_and_value(pooled(), term)
+    cramped = Cramped(pooled(), 150 * 150 - 1, error)
+    found, same_value = gradient_and_value(cramped, term)
+    assert cramped.refused > 0
+    assert float((found - expected).norm() / expected.norm()) < 1e-10
+    assert same_value == pytest.approx(value)
+
+
+def test_where_nothing_is_small_enough_it_is_told():
+    with pytest.raises(MemoryError):
+        gradient_and_value(Cramped(pooled(), 100, MemoryError()), Squares())
+
+
+def test_other_errors_divide_nothing():
+    cramped = Cramped(pooled(), 100, RuntimeError("something else"))
+    with pytest.raises(RuntimeError, match="something else"):
+        gradient_and_value(cramped, Squares())
+    assert cramped.refused <= 4  # blocks, not their pieces

@@ -1,0 +1,66 @@
+"""Tiles are as large as is quickest, within some memory."""
+
+import pytest
+
+from dreamlayer.engine import tuning
+from dreamlayer.engine.binding import cut_for
+from dreamlayer.engine.tiles import whole
+from dreamlayer.engine.tuning import SIDES, Speed, choose
+from dreamlayer.models import gpu
+from dreamlayer.models.footprint import bytes_per_pixel
+from dreamlayer.models.program import program_of
+from dreamlink.recipe import Recipe
+from tests.engine.networks import pooled
+
+ENOUGH = 1e12
+MAPS = pooled().maps
+
+
+def test_one_worker_takes_all_at_once_where_there_is_room():
+    speed = Speed(0.001, 1e-7, 100.0)
+    assert choose(speed, MAPS, (1000, 1000), (1016, 1016), 1, ENOUGH) >= 1000
+
+
+def test_several_workers_share_what_is_large():
+    speed = Speed(0.001, 1e-6, 100.0)
+    assert choose(speed, MAPS, (2000, 2000), (2016, 2016), 4, ENOUGH) <= 1024
+
+
+def test_a_small_picture_is_not_divided_for_the_sake_of_it():
+    speed = Speed(0.01, 1e-7, 100.0)
+    assert choose(speed, MAPS, (100, 100), (116, 116), 2, ENOUGH) >= 100
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+@pytest.mark.parametrize("room", [5e7, 2e8, 1e9])
+def test_the_memory_is_kept_to(count, room):
+    memory = 500.0
+    side = choose(Speed(0.001, 1e-7, memory), MAPS, (9000, 9000), (9016, 9016), count, room)
+    around = 2 * max(one.reach[1] - one.reach[0] for one in MAPS)
+    assert side == SIDES[0] or count * (side + around) ** 2 * memory <= room * 1.01
+
+
+def test_a_network_is_measured_once(monkeypatch):
+    network, measured = pooled(), []
+    measure = tuning._measure
+    monkeypatch.setattr(tuning, "_measure", lambda n: measured.append(n) or measure(n))
+    sides = [tuning.side(network, whole(300, 300), (316, 316)) for _ in range(3)]
+    assert len(measured) == 1
+    assert len(set(sides)) == 1
+    speed = tuning.measured(network)
+    assert speed.pixel > 0
+    assert speed.fixed >= 0
+
+
+def test_on_a_card_only_its_memory_counts(monkeypatch):
+    network = pooled()
+    network.device = type("Device", (), {"type": "cuda"})()
+    for room, least, most in ((1e12, 3000, 9000), (3e7, 128, 1024)):
+        monkeypatch.setattr(gpu, "room", lambda _, room=room: room)
+        assert least <= tuning.side(network, whole(3000, 3000), (3016, 3016)) <= most
+
+
+def test_the_memory_of_a_pass_is_told_from_its_program():
+    small = bytes_per_pixel(program_of(cut_for(Recipe.of({"layer": "2"})).module))
+    large = bytes_per_pixel(program_of(cut_for(Recipe.of({"layer": "10"})).module))
+    assert 100 < small <= large < 400  # what the first convolution gives is 64 B a pixel alone

@@ -1,0 +1,79 @@
+"""Blocks side by side: all done, errors told, nothing begun that nobody wants any more."""
+
+import threading
+
+import pytest
+import torch
+
+from dreamlayer.engine import workers
+from dreamlayer.engine.workers import Workers, cores
+
+
+def test_every_task_is_run_and_gives_its_result():
+    assert sorted(Workers(2).run([lambda k=k: k * k for k in range(20)])) == [
+        k * k for k in range(20)
+    ]
+
+
+def test_no_more_threads_than_asked_for_or_there_are_cores():
+    assert Workers(0).count == cores()
+    assert Workers(10_000).count == cores()
+    assert Workers(1).count == 1
+    seen = set(Workers(1).run([threading.get_ident] * 8))
+    assert len(seen) == 1
+    assert threading.get_ident() not in seen
+
+
+def test_two_tasks_are_in_work_at_once():
+    if cores() < 2:
+        pytest.skip("one core")
+    both = threading.Barrier(2)
+    assert len(list(Workers(2).run([lambda: both.wait(60)] * 2))) == 2
+
+
+def test_torch_begins_no_threads_inside_and_is_as_it_was_elsewhere():
+    usual = torch.get_num_threads()
+    assert set(Workers(2).run([torch.get_num_threads] * 6)) == {1}
+    assert torch.get_num_threads() == usual
+    later: list[int] = []
+    thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert later == [usual]
+
+
+def test_closing_waits_for_what_is_in_work_and_begins_nothing_else():
+    begun: list[int] = []
+    release = threading.Event()
+
+    def task(number: int) -> int:
+        begun.append(number)
+        if number:
+            release.wait(60)
+        return number
+
+    running = Workers(1).run([lambda k=k: task(k) for k in range(9)])
+    assert next(running) == 0
+    release.set()
+    running.close()
+    assert len(begun) <= 2
+
+
+def test_an_error_comes_through():
+    def fail() -> None:
+        raise ValueError("on purpose")
+
+    with pytest.raises(ValueError, match="on purpose"):
+        list(Workers(2).run([fail, int, int]))
+
+
+def test_the_number_can_change_between_runs():
+    some = Workers(1)
+    assert len(list(some.run([int] * 3))) == 3
+    some.limit(0)
+    assert some.count == cores()
+    assert len(list(some.run([int] * 3))) == 3
+
+
+def test_there_is_one_set_of_threads_for_a_process():
+    assert workers.shared.count == cores()
