@@ -42,6 +42,7 @@ class Computers:
         self.there, self.here = folder / "there", folder / "here"
         self.address = f"127.0.0.1:{free_port()}"
         self._monkeypatch = monkeypatch
+        monkeypatch.setenv("DREAMLAYER_GRACE", "0.2")
         self.daemons: list[Daemon] = []
         self.at(self.there)
         self.key = keys.make().public.hex()

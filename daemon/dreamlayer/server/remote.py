@@ -104,10 +104,6 @@ class RemoteStudio:
     def drop_idle(self) -> None:
         """Nothing is loaded here."""
 
-    def close(self) -> None:
-        """End the connection."""
-        self._link.close()
-
     def layers(self, model: str) -> list[dict[str, object]]:
         """The layers of a model there; raises RemoteRefusal, RemoteGone."""
         return self._told({"op": "layers", "model": model}, "layers")

@@ -91,9 +91,7 @@ class RemoteLink:
         self._connect_by = 0.0
         self._outbox: deque[tuple[str, Iterator[list[Frame]]]] = deque()
         self._held: list[Frame] | None = None  # a message that found no room
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="remote", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._run, name="remote", daemon=True).start()
 
     def ask(self, header: Header, frames: Sequence[Frame] = ()) -> Conversation:
         """Send a request; its answers come to the conversation. Frames must stay as they are."""
@@ -110,16 +108,10 @@ class RemoteLink:
         if known is not None and last_word is not None:
             self._orders.post(Outgoing(b"", {"op": last_word, "id": request_id}))
 
-    def close(self) -> None:
-        """End the connection and the thread."""
-        self._closing = True
-        self._orders.wake()
-        self._thread.join()
-
     # The thread.
 
     def _run(self) -> None:
-        while not self._closing:
+        while True:
             try:
                 self._wait()
                 for order in self._orders.drain():
@@ -130,9 +122,6 @@ class RemoteLink:
             except Exception as error:
                 log.exception("the link to %s failed", self._address)
                 self._break(f"The link to {self._address} failed ({type(error).__name__}).")
-        self._break("The daemon is stopping.")
-        self._context.term()
-        self._orders.close()
 
     def _wait(self) -> None:
         poller = zmq.Poller()
@@ -146,10 +135,14 @@ class RemoteLink:
 
     def _take(self, order: Outgoing) -> None:
         request_id, op = order.header["id"], order.header["op"]
+        last_word = op in ("cancel", "received")
+        with self._lock:
+            if not last_word and request_id not in self._conversations:
+                return  # the connection broke before this was sent, and whoever asked was told
         if op == "cancel":  # what is not sent yet needs no sending
             self._outbox = deque(waiting for waiting in self._outbox if waiting[0] != request_id)
         if self._socket is None:
-            if op in ("cancel", "received"):
+            if last_word:
                 return
             self._connect()
         self._outbox.append((request_id, pieces.messages(order.header, order.frames)))
