@@ -80,5 +80,11 @@ class Networks:
         devices.free_memory()
 
     def describe(self) -> list[str]:
-        """E.g. ["squeezenet1_1 features.10 on cpu"]."""
-        return [f"{of.name} {', '.join(layers)} on {at}" for of, layers, _, at in self._kept]
+        """What is loaded, where, and how it is computed there.
+
+        E.g. ["squeezenet1_1 features.10 on cpu (kernel)"].
+        """
+        return [
+            f"{of.name} {', '.join(layers)} on {at} ({kept.network.engine})"
+            for (of, layers, _, at), kept in self._kept.items()
+        ]

@@ -4,6 +4,7 @@ as on "cpu", and takes it for another device."""
 import gc
 import threading
 import weakref
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -103,6 +104,11 @@ def test_out_of_memory_is_recognised_and_no_failure_of_the_device(error):
         torch.AcceleratorError("CUDA error: the launch timed out and was terminated"),
         RuntimeError("CUDA error: unknown error"),
         RuntimeError("CUDA driver error: device is lost"),
+        RuntimeError("CUDA driver initialization failed, you might not have a CUDA gpu."),
+        RuntimeError("CUDA unknown error - this may be due to an incorrectly set up environment"),
+        RuntimeError("cudaErrorLaunchFailure: unspecified launch failure"),
+        RuntimeError("NVML_SUCCESS == r INTERNAL ASSERT FAILED at c10/CUDACachingAllocator.cpp"),
+        RuntimeError("No CUDA GPUs are available"),
         RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
         RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"),
         RuntimeError("HIP error: invalid device function"),
@@ -242,6 +248,34 @@ def test_what_fails_on_the_cpu_fails(studio, monkeypatch):
         finish(studio, "cpu")
 
 
+# Politeness.
+
+
+def test_threads_and_duty_are_obeyed(monkeypatch):
+    from dreamlayer import pace
+    from dreamlayer.engine import workers
+
+    usual, rested = torch.get_num_threads(), []
+    sleep = pace.time.sleep
+    monkeypatch.setattr(
+        pace,
+        "time",
+        SimpleNamespace(**vars(pace.time) | {"sleep": lambda s: (rested.append(s), sleep(s))}),
+    )
+    try:
+        studio = Studio(threads=1, duty=5)
+        assert (workers.shared.count, torch.get_num_threads()) == (1, 1)
+        polite, _ = finish(studio, "cpu")
+        assert sum(rested) > 0.001
+        rested.clear()
+        hasty, _ = finish(Studio(), "cpu")
+        assert (rested, workers.shared.count) == ([], workers.cores())
+        assert bytes(polite.pixels) == bytes(hasty.pixels)
+    finally:
+        workers.shared.limit(0)
+        torch.set_num_threads(usual)
+
+
 # Networks that fall idle.
 
 
@@ -266,7 +300,8 @@ def test_idle_networks_are_dropped_and_loaded_again(monkeypatch):
     assert networks.describe() == []
     with networks.using(QUICK, CPU) as network:
         assert network.layers == ("features.3",)
-    assert networks.describe() == ["squeezenet1_1 features.3 on cpu"]
+    (told,) = networks.describe()
+    assert told.startswith("squeezenet1_1 features.3 on cpu (")
 
 
 def test_an_idle_time_of_0_keeps_networks_for_ever():
@@ -277,6 +312,14 @@ def test_an_idle_time_of_0_keeps_networks_for_ever():
     clock.now += 1e9
     assert networks.drop_idle() is None
     assert len(networks.describe()) == 1
+
+
+@pytest.mark.parametrize("engine", ["autograd", "tape"])
+def test_it_is_told_how_a_network_is_computed(monkeypatch, engine):
+    monkeypatch.setenv("DREAMLAYER_ENGINE", engine)
+    networks = Networks()
+    with networks.using(QUICK, CPU):
+        assert networks.describe() == [f"squeezenet1_1 features.3 on cpu ({engine})"]
 
 
 def test_only_so_many_networks_are_kept_those_used_last():
