@@ -265,6 +265,16 @@ def test_a_kept_dream_goes_on_without_its_client_and_is_fetched(
         wait_until(lambda: not list(folder.glob("*")))
 
 
+def test_the_last_word_of_a_client_is_heard(forgetful: Daemon) -> None:
+    with contextlib.closing(forgetful.connect()) as asker:
+        for _ in range(20):  # what has come is read before it is noticed that the client has gone
+            with contextlib.closing(forgetful.connect()) as client:
+                dream = start_dream(client, 1, keep=True)
+                finish(client, dream)  # it says that it has received it
+            assert dream.state is State.DONE
+        wait_until(lambda: ask(asker, "status")["unfetched"] == 0)
+
+
 def test_a_kept_dream_that_still_runs_is_taken_up(forgetful: Daemon) -> None:
     first = forgetful.connect()
     dream = start_dream(first, 40, keep=True)
@@ -280,10 +290,6 @@ def test_a_kept_dream_that_still_runs_is_taken_up(forgetful: Daemon) -> None:
         finish(other, dream)
         finish(other, waiting)
         assert (dream.state, waiting.state) == (State.DONE, State.DONE)
-        blend = dream.blend(dream.request.recipe)  # it belongs to the new connection
-        while not blend.over:
-            blend.receive(*receive(other))
-        assert blend.state is State.DONE
 
 
 def test_a_dream_that_is_not_kept_ends_with_its_client(forgetful: Daemon) -> None:
@@ -332,6 +338,10 @@ def test_a_result_that_was_on_its_way_is_not_lost(home: Path) -> None:
         vanish(first)
         assert fetch(other, dream).state is State.DONE
         wait_until(lambda: ask(other, "status")["results_memory"] == 0)
+        blend = dream.blend(dream.request.recipe)  # it belongs to the new connection
+        while not blend.over:
+            blend.receive(*receive(other))
+        assert blend.state is State.DONE
     daemon.kill()
 
 
@@ -397,6 +407,23 @@ def test_no_room_to_keep_is_said_before_the_dream(
         assert "results_disk" in second.text
         first.cancel()
         finish(client, first)
+        kept, plain = new_id(), new_id()
+        for name, keep in ((kept, True), (plain, False)):
+            running = start_dream(client, 800, keep=keep, id=name)
+            refused = DreamRequest(  # of the same name: it takes and frees no room
+                running.request.recipe, running.request.picture, running.request.region,
+                keep=not keep, id=name,
+            )  # fmt: skip
+            client.send(refused.header(), bytes(192))
+            while (answer := receive(client)[0])["op"] != "error":
+                pass
+            assert "already" in answer["text"]
+            if keep:
+                full = start_dream(client, 1, keep=True)
+                finish(client, full)
+                assert "results_disk" in full.text
+            running.cancel()
+            finish(client, running)
         third = start_dream(client, 1, keep=True)
         finish(client, third)
         assert third.state is State.DONE

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from dreamlayer.server.update import Update
 from dreamlink import discovery, launch
 from dreamlink.client import Client, LinkError, WrongVersion
 from dreamlink.dream import State
+from dreamlink.messages import Header
 from tests.server.daemons import (
     FAKE,
     SOON,
@@ -57,14 +59,26 @@ def test_it_finishes_its_dreams_and_refuses_new_ones(own_daemon: Daemon) -> None
     assert discovery.find() is None
 
 
-def test_large_results_leave_before_it_goes(own_daemon: Daemon) -> None:
+def known(status: Header) -> int:
+    """How many dreams the daemon was asked for."""
+    return len(status["jobs"]) + int(status["done"])
+
+
+def test_all_results_leave_before_it_goes(own_daemon: Daemon) -> None:
     with contextlib.closing(own_daemon.connect()) as client:
-        dream = start_dream(client, 3, side=4000)  # 48 MB: more than sockets hold
-        finish(client, dream, lambda d: d.state is State.RUNNING)
-        ask(client, "stop", finish=True)
+        # More messages than libzmq queues, and more bytes than sockets hold.
+        dreams = [start_dream(client, 2, side=1500) for _ in range(14)]
+        with contextlib.closing(own_daemon.connect()) as other:
+            while client.wants_to_write:
+                client.flush()
+            wait_until(lambda: known(ask(other, "status")) == len(dreams))
+            ask(other, "stop", finish=True)
         wait_until(lambda: not own_daemon.published)
-        finish(client, dream)
-        assert dream.state is State.DONE
+        while not all(dream.over for dream in dreams):
+            answer = receive(client)
+            for dream in dreams:
+                dream.receive(*answer)
+        assert {dream.state for dream in dreams} == {State.DONE}
     assert own_daemon.wait() == 0
 
 
@@ -102,17 +116,20 @@ def test_the_command_finishes_and_tells_what_is_lost(
     own_daemon: Daemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client = own_daemon.connect()
-    kept = start_dream(client, 1, keep=True)
-    while receive(client)[0]["op"] != "done":  # nobody confirms it
-        pass
+    with contextlib.closing(own_daemon.connect()) as leaving:
+        kept = start_dream(leaving, 1, keep=True)
+        while receive(leaving)[0]["op"] != "done":  # nobody confirms it
+            pass
     dream = start_dream(client, 10)
     finish(client, dream, lambda d: d.state is State.RUNNING)
-    assert cli.main(["stop", "--finish"]) == 0
+    with ThreadPoolExecutor() as pool:
+        stopped = pool.submit(cli.main, ["stop", "--finish"])
+        finish(client, dream)
+        assert stopped.result() == 0
+    assert dream.state is State.DONE
     said = capsys.readouterr().out
     assert "has stopped" in said
     assert "are lost: 1." in said
-    finish(client, dream)
-    assert dream.state is State.DONE
     assert not kept.over
     assert own_daemon.wait() == 0
     assert not (own_daemon.home / "results").exists()

@@ -106,7 +106,8 @@ class Handlers:
         try:
             ahead = self._schedule.submit(job)
         except MessageError:
-            self._results.release(request.id)
+            if request.keep:
+                self._results.release(request.id)
             raise
         self._send(Outgoing(peer, {"op": "queued", "id": request.id, "ahead": ahead}))
         if self._worker.loading:

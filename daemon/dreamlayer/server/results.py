@@ -132,6 +132,11 @@ class Results:
                     log.info("the result of dream %.40r was not fetched in time", dream_id)
                     self._forget(dream_id)
 
+    def awaited(self, present: Callable[[bytes], bool]) -> bool:
+        """Whether a result is on its way to a client that is `present`: it has not confirmed it."""
+        with self._lock:
+            return any(present(result.peer) for result in self._results.values())
+
     @property
     def count(self) -> int:
         """How many kept results nobody has fetched yet."""

@@ -116,12 +116,12 @@ class Router:
         ending = False
         while not (ending and self._ended()):
             ready = dict(poller.poll(self._patience()))
+            if self._socket in ready or self._departures in ready:
+                self._update.heard()
+                self._read()  # the last words of those that have gone, too
             self._part()
             if self._door.asked in ready:
                 self._door.answer()
-            if self._socket in ready:
-                self._update.heard()
-                self._read()
             self._outbox.send_all(self.channel.drain())
             self._let_time_pass()
             if self._stop_by is not None and not ending:
@@ -130,8 +130,8 @@ class Router:
                 self._blender.end()
                 on_stop()
             if self._warm_up_due():
-                self._update.begin()
                 self._worker.start()
+                self._update.begin()
 
     def stop(self, finish: bool = False) -> None:
         """Leave the loop soon; safe to call from a signal handler.
@@ -160,9 +160,14 @@ class Router:
         return ended
 
     def _ended(self) -> bool:
-        """Whether all dreams are answered and the answers have left, or it has taken too long."""
+        """Whether all dreams are answered and the answers have come, or it has taken too long.
+
+        Had they only left, a client's word to a closed connection would make the system drop what
+        it has not read yet.
+        """
         answered = not self._schedule.busy and not self._outbox.waiting
-        return answered or time.monotonic() > (self._stop_by or 0.0)
+        come = answered and not self._results.awaited(self._reception.knows)
+        return come or time.monotonic() > (self._stop_by or 0.0)
 
     def _let_time_pass(self) -> None:
         """Do what is due."""
