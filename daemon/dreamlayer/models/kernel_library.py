@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from ctypes import POINTER, c_float, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
@@ -79,7 +79,7 @@ class Library:
     variant: str
     panel: int
 
-    def workspace(self, steps: Sequence[Step]) -> int:
+    def workspace(self, steps: Iterable[Step]) -> int:
         """Return how many numbers of workspace the steps need (one after the other)."""
         sizes = [self.functions.dreamlayer_workspace(self.number, step) for step in steps]
         return max(sizes, default=0)

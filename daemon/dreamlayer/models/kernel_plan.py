@@ -161,7 +161,7 @@ class _Planner:
                 for place, found in ((one.target, step.out), (one.source, step.in_)):
                     if place is not None and place.root == root:
                         self._make_whole(found, root)
-        pieces = (kernel.Piece * len(work.pieces))(*work.pieces)
+        pieces = (kernel.Piece * len(work.pieces))(*(kernel.Piece(*one) for one in work.pieces))
         return Direction(steps, pieces, self._room(work, columns, whole, steps))
 
     def _room(
@@ -171,7 +171,8 @@ class _Planner:
         whole: set[int],
         steps: ctypes.Array[kernel.Step],
     ) -> Room:
-        size, places = 0, []
+        size = 0
+        places: list[int | None] = []
         for root, held in enumerate(work.held):
             if root in whole or not held:
                 places.append(None)
