@@ -43,6 +43,7 @@ def feed(dealer: Dealer, data: bytes) -> None:
         wanted = dealer.wanted()
         count = min(len(wanted), len(view))
         wanted[:count] = view[:count]
+        del wanted  # what somebody looks at can't grow
         dealer.received(count)
         view = view[count:]
 
