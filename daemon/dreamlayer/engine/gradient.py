@@ -33,6 +33,7 @@ from dreamlayer.engine.layout import Cut, Layout
 from dreamlayer.engine.objectives import Objective
 from dreamlayer.engine.planes import Picture, Stored
 from dreamlayer.engine.tiles import Span, Window, divided
+from dreamlayer.models import gpu
 
 T = TypeVar("T")
 EMPTY = Window(Span(0, 0), Span(0, 0))
@@ -130,7 +131,7 @@ class TiledObjective:
             rows = own.rows.slice(self.window.rows.start)
             columns = own.columns.slice(self.window.columns.start)
             seen = self.canvas.place(own)
-            self.canvas.add(total[..., rows, columns], own, seen, slope)
+            self.canvas.add(total[..., rows, columns], own, seen, slope.to(total.device))
         return block
 
     def _slope(
@@ -180,7 +181,7 @@ class TiledObjective:
         return {k: found[k] for k in cells}
 
     def _take(self, picture: Picture, crop: Window) -> Tensor:
-        return self.canvas.take(picture, crop).to(self.network.device)
+        return gpu.sent(self.canvas.take(picture, crop), self.network.device)
 
     def _assemble(
         self, picture: Picture, numbers: Collection[int], maps: dict[int, Tensor]

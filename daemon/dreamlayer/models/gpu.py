@@ -1,8 +1,9 @@
 """Networks on a graphics card: bfloat16, one CUDA graph for each shape of tile.
 
 A tape's steps are the same there. Their numbers are bfloat16 by default, which the cards compute
-many times as fast; picture, detail and gradient stay float32. `DREAMLAYER_PRECISION` says `tf32`
-(float32, multiplied with 10 bits) or `fp32` instead.
+many times as fast; picture, detail and gradient stay float32. `DREAMLAYER_PRECISION` says `fp16`
+(as fast, more exact, but what grows beyond 65504 is lost), `tf32` (float32, multiplied with 10
+bits) or `fp32` instead.
 
 A pass is some hundred small kernels. For each shape of tile they are recorded once as two graphs,
 forth and back, and then replayed without Python and without a launch for each.
@@ -25,7 +26,12 @@ from dreamlayer.models.steps import Cast, Normalise
 from dreamlayer.models.tape import Tape
 
 PRECISION = "DREAMLAYER_PRECISION"  # environment
-PRECISIONS = ("bf16", "tf32", "fp32")
+PRECISIONS = {
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+    "tf32": torch.float32,
+    "fp32": torch.float32,
+}
 GRAPHS = 24  # tile shapes whose graphs are kept; each holds its memory
 SHARE = 0.7  # of the free memory that tiles are planned for
 
@@ -36,7 +42,7 @@ class BadPrecision(ValueError):
 
 def precision() -> str:
     """The precision asked for, bf16 if none was."""
-    wanted = os.environ.get(PRECISION, "").strip().lower() or PRECISIONS[0]
+    wanted = os.environ.get(PRECISION, "").strip().lower() or "bf16"
     if wanted not in PRECISIONS:
         raise BadPrecision(f"{PRECISION} is {wanted!r:.20}: use {', '.join(PRECISIONS)}.")
     return wanted
@@ -49,13 +55,21 @@ def room(device: torch.device) -> float:
     return float(torch.mps.recommended_max_memory()) * SHARE / 2
 
 
+def sent(x: Tensor, device: torch.device) -> Tensor:
+    """Pixels on a device; a card fetches them by itself, while other work goes on."""
+    if x.device.type == device.type:
+        return x
+    if device.type == "cuda":
+        return x.pin_memory().to(device, non_blocking=True)
+    return x.to(device)
+
+
 class Card:
     """A program on a graphics card (or, in lower precision, anywhere)."""
 
     def __init__(self, program: Program, device: torch.device, wanted: str | None = None) -> None:
         wanted = wanted or precision()
-        self.numbers = torch.bfloat16 if wanted == "bf16" else torch.float32
-        self._tape = Tape(converted(program, self.numbers))
+        self._tape = Tape(converted(program, PRECISIONS[wanted]))
         self._graphs = Graphs(self._tape, Cuda()) if device.type == "cuda" else None
         if device.type == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = wanted == "tf32"
@@ -83,7 +97,11 @@ class _Widened:
 
     def pull_back(self, slopes: Sequence[Tensor]) -> Tensor:
         """See models.passes.Pass."""
-        return self._inner.pull_back([s.to(self._narrow) for s in slopes]).to(self._dtype)
+        # In proportion to the largest: float16 has no room for what is very small.
+        largest = torch.stack([s.abs().amax() for s in slopes if s.numel()]).amax()
+        largest = torch.where(largest > 0, largest.log2().floor().exp2(), 1.0)  # rounds nothing
+        gradient = self._inner.pull_back([(s / largest).to(self._narrow) for s in slopes])
+        return gradient.to(self._dtype).mul_(largest)
 
 
 def converted(program: Program, dtype: torch.dtype) -> Program:

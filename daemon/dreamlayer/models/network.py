@@ -16,6 +16,7 @@ from dreamlayer.models import layers as known
 from dreamlayer.models import zoo
 from dreamlayer.models.anatomy import CLASS, average_pooling
 from dreamlayer.models.convolution import Box, make_reproducible
+from dreamlayer.models.gpu import Card
 from dreamlayer.models.kernel import Runner, Uncovered, Unusable, runner
 from dreamlayer.models.layers import LayerInfo, UnknownLayer, describe, resolve_layer
 from dreamlayer.models.passes import AutogradPass, Pass, cut_out
@@ -124,10 +125,9 @@ class Network:
 
     @property
     def engine(self) -> str:
-        """What computes: "kernel", "tape" or "autograd"."""
-        if isinstance(self._engine, Runner):
-            return "kernel"
-        return "autograd" if self._engine is None else "tape"
+        """What computes: "kernel", "card", "tape" or "autograd"."""
+        names: dict[type, str] = {Runner: "kernel", Card: "card", Tape: "tape"}
+        return names.get(type(self._engine), "autograd")
 
     @property
     def grain(self) -> int:
@@ -143,12 +143,14 @@ class Network:
         return self._engine.margin(self.maps)
 
     @cached_property
-    def _engine(self) -> Runner | Tape | None:
+    def _engine(self) -> Runner | Card | Tape | None:
         """What runs the network by hand, if it is made of steps that are known."""
         wanted = os.environ.get(ENGINE, "")
         program = program_of(self.module) if wanted != "autograd" else None
         if program is None:
             return None
+        if wanted != "tape" and self.device.type in {"cuda", "mps"}:
+            return Card(program, self.device)
         if wanted != "tape" and self.device.type == "cpu" and self.dtype == torch.float32:
             with contextlib.suppress(Unusable, Uncovered):
                 return runner(program)
