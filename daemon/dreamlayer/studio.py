@@ -22,7 +22,7 @@ from dreamlayer.models.network import Network, describe
 from dreamlayer.networks import Networks
 from dreamlayer.overlay import Overlay
 from dreamlayer.pace import paced
-from dreamlayer.room import MIB, Room
+from dreamlayer.room import MIB, GivingBack, Room
 from dreamlayer.source import Source, on
 from dreamlink import discovery
 from dreamlink.messages import DreamRequest, Frame
@@ -274,9 +274,11 @@ def _watched(
     dreaming: Generator[engine.Progress, None, engine.Dreamt],
 ) -> Generator[Progress, None, engine.Dreamt]:
     """The engine's progress in the words of the link."""
+    memory = GivingBack()
     try:
         while True:
             now = next(dreaming)
+            memory.now_and_then()
             yield Progress(
                 now.fraction,
                 None if now.octave else "Imagining from noise…",
@@ -287,6 +289,7 @@ def _watched(
                 lambda side, picture=now.picture: _preview(picture(), side),  # type: ignore[misc]
             )
     except StopIteration as done:
+        memory.now_and_then()
         dreamt: engine.Dreamt = done.value
         return dreamt
 

@@ -122,8 +122,8 @@ def dream(
     Yields:
         Progress after every tile; closing the generator there stops the dream.
 
-    Memory: the source's size four times in 16 bits a sample, for what is dreamed and for a step's
-    gradient, and what a tile takes. Small pictures are kept as floats.
+    Memory: what is dreamed and a step's gradient, in 16 bits a sample each (small pictures: as
+    floats), and what tiles and strips take.
 
     Raises:
         TooSmall, ValueError: with a sentence for the user.

@@ -1,7 +1,7 @@
 """Separable filters: each new pixel is a weighted sum of old ones, along both axes.
 
-Resizing, blurring and the pyramid are all this, and a window of the result can be computed without
-the rest: the same bits, whatever window is asked for.
+Resizing, blurring and the pyramid are all this, and a window of the result can be computed from the
+window that it sees.
 """
 
 from __future__ import annotations
