@@ -123,3 +123,14 @@ def dreamed(painter: Painter, dream: Dream) -> None:
 def end_daemon(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, 9)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process, perhaps a child that nobody has waited for, still runs."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

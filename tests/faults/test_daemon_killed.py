@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
@@ -14,7 +13,7 @@ from dreamlink import discovery, launch
 from dreamlink.client import LinkError
 from dreamlink.dream import State
 from tests.faults.catalogue import fault
-from tests.faults.painter import Painter, dreamed, told
+from tests.faults.painter import Painter, alive, dreamed, told
 from tests.server.daemons import ask, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
@@ -147,7 +146,7 @@ def test_killed_while_stopping(home: Path) -> None:
     client = launch.connect(painter.command)
     pid = ask(client, "status")["pid"]
     client.send({"op": "stop", "id": "s"})
-    wait_until(lambda: not _alive(pid))
+    wait_until(lambda: not alive(pid))
     client.close()
     assert discovery.find() is not None
     dreamed(painter, dream)
@@ -182,13 +181,3 @@ def test_killed_three_times(painter: Painter) -> None:
         assert "lost" in dream.text
         painter.nothing_is_lost(dream)
     painter.next_call_works()
-
-
-def _alive(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

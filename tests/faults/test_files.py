@@ -19,7 +19,7 @@ from dreamlink.discovery import DaemonInfo
 from dreamlink.dream import Dream, State
 from dreamlink.messages import PROTOCOL
 from tests.faults.catalogue import fault
-from tests.faults.painter import Painter, dreamed, end_daemon
+from tests.faults.painter import Painter, alive, dreamed, end_daemon
 from tests.faults.test_wire import publish, server
 from tests.fuzz.handshakes import STRANGERS
 from tests.server.daemons import FAKE, ask, wait_until
@@ -131,7 +131,7 @@ def test_a_damaged_launcher(painter: Painter, home: Path) -> None:
 @fault(
     "home removed",
     "the folder is deleted under a running daemon",
-    "its dream is done; next call works",
+    "its dream is done; it is found again, or makes way for another",
 )
 def test_the_home_is_removed(painter: Painter, home: Path) -> None:
     info = running(painter)
@@ -139,21 +139,39 @@ def test_the_home_is_removed(painter: Painter, home: Path) -> None:
     painter.follow(dream, lambda d: d.state is State.RUNNING)
     shutil.rmtree(home)
     painter.follow(dream)
-    assert dream.state is State.DONE, dream.text
     dreamed(painter, dream)
-    os.kill(info.pid, 9)
+    now = discovery.find()
+    assert now is not None
+    wait_until(lambda: now.pid == info.pid or not alive(info.pid))
 
 
 @fault(
     "discovery file removed",
-    "daemon.json is deleted under a running daemon",
-    "told, or found again; works when it is back",
+    "daemon.json is deleted, or overwritten with noise, under a running daemon",
+    "written again; the daemon is found",
 )
 def test_the_discovery_file_is_removed(painter: Painter, home: Path) -> None:
     info = running(painter)
     (home / "daemon.json").unlink()
-    discovery.publish(info)
+    wait_until(lambda: discovery.find() == info)
+    (home / "daemon.json").write_bytes(os.urandom(300))
+    wait_until(lambda: discovery.find() == info)
     painter.next_call_works()
+
+
+@fault(
+    "discovery file replaced",
+    "another daemon wrote daemon.json and has this one's place",
+    "the one that is not found finishes its dream and ends",
+)
+def test_a_daemon_that_nobody_finds_ends(painter: Painter) -> None:
+    info = running(painter)
+    dream = painter.begin(60)
+    painter.follow(dream, lambda d: d.state is State.RUNNING)
+    publish(1)
+    painter.follow(dream)
+    wait_until(lambda: not alive(info.pid))
+    dreamed(painter, dream)
 
 
 @fault(

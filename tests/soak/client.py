@@ -108,7 +108,7 @@ class _Late:
 
 
 def _say(*words: str) -> None:
-    print(*words, flush=True)
+    print(" ".join(words).replace("\n", " "), flush=True)
 
 
 if __name__ == "__main__":

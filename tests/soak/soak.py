@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from dreamlink.dream import State
 from tests.fuzz.growth import Holdings, leak, settled
-from tests.server.daemons import Daemon, ask
+from tests.server.daemons import Daemon, ask, finish, start_dream, wait_until
 
 KILLS = 0.12  # the part of clients' lives that end in SIGKILL
 LIFE = 40  # jobs that a client does at most, until another follows it
@@ -165,8 +166,15 @@ def soak(
 
 
 def _idle(daemon: Daemon) -> Holdings | None:
-    """What the daemon holds when a client has come and gone."""
+    """What the daemon holds when all its parts have been at work, and nobody is there."""
     with contextlib.closing(daemon.connect()) as client:
+        dream = start_dream(client, 1, keep=True)
+        finish(client, dream, lambda dream: dream.state is not State.WAITING)
+    with contextlib.closing(daemon.connect()) as client:
+        wait_until(lambda: not ask(client, "status")["jobs"])
+        client.send({"op": "fetch", "id": dream.request.id})
+        finish(client, dream)
+        client.send({"op": "received", "id": dream.request.id})
         ask(client, "status")
         with_client = Holdings.of(daemon.process.pid)
     if with_client is None:

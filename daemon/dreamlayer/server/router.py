@@ -43,6 +43,7 @@ MESSAGE_MAX = HEADER_MAX + PIECE  # somewhat too long ones get an answer
 HANDSHAKE = 5000  # milliseconds until a connection that does not say who it is is closed
 RETRY = 100  # milliseconds until a message that found its client's queue full is tried again
 TICK = 500  # milliseconds between two looks at what is due
+LOOK = 2000  # milliseconds between two looks at what else may have changed
 WARM_UP_AFTER = 1.0  # seconds; see Router.run
 LINGER = 2000  # milliseconds for the last messages to leave
 READ_AT_ONCE = 100  # messages
@@ -103,8 +104,11 @@ class Router:
         )  # fmt: skip
         self._reception = Reception(self._outbox.send, self._handlers, self.stop)
 
-    def run(self, on_stop: Callable[[], None]) -> None:
+    def run(self, on_stop: Callable[[], None], found: Callable[[], bool] = lambda: True) -> None:
         """Serve until `stop`; `on_stop` is called as soon as that is asked for.
+
+        `found` is asked every few seconds whether clients can find this daemon. If they find
+        another, it ends when its dreams are done.
 
         torch is loaded in the background, but only after the client that started the daemon was
         greeted: loading libraries from a cold disk halts all of Python's threads for seconds.
@@ -124,6 +128,10 @@ class Router:
                 self._door.answer()
             self._outbox.send_all(self.channel.drain())
             self._let_time_pass()
+            serving = self._stop_by is None and self._finish_by is None
+            if serving and not found():
+                log.warning("another daemon has taken this one's place")
+                self.stop(finish=True)
             if self._stop_by is not None and not ending:
                 ending = True
                 self._schedule.end()
@@ -196,7 +204,7 @@ class Router:
             return RETRY
         if self._absent or self._schedule.busy or self._results.waiting or not self._warm_up_due():
             return TICK
-        return self._update.patience
+        return min(LOOK, self._update.patience)
 
     # In.
 
@@ -239,5 +247,5 @@ class Router:
     def _lose(self, peer: bytes) -> None:
         """A client is no longer there; it has some time to come back."""
         self._reception.forget(peer)
-        if self._absent.add(peer, self._clock.tick()):
-            self._results.vanished(peer)
+        self._absent.add(peer, self._clock.tick())
+        self._results.vanished(peer)

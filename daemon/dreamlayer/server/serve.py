@@ -13,6 +13,7 @@ from dreamlayer.models import shelf
 from dreamlayer.server import access, keys, logs, process, settings
 from dreamlayer.server.address import Address, remote_address
 from dreamlayer.server.door import Listening
+from dreamlayer.server.notice import Notice
 from dreamlayer.server.remote import RemoteStudio
 from dreamlayer.server.router import Router
 from dreamlayer.server.settings import MIB, Settings
@@ -83,13 +84,14 @@ def serve(
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: router.stop())
     pid = os.getpid()
+    notice = Notice(DaemonInfo(PROTOCOL, VERSION, router.endpoint, token, pid))
     try:
-        discovery.publish(DaemonInfo(PROTOCOL, VERSION, router.endpoint, token, pid))
+        notice.put_up()
         logs.event(log, "start", version=VERSION, endpoint=router.endpoint, process=pid)
         # New clients start a new daemon, which waits until this one lets go of the lock.
-        router.run(on_stop=lambda: discovery.withdraw(pid))
+        router.run(on_stop=notice.take_down, found=notice.keep_up)
     finally:
-        discovery.withdraw(pid)
+        notice.take_down()
         signal.set_wakeup_fd(previous)
         ended = router.close()
         logs.event(log, "stop", in_time=ended)
