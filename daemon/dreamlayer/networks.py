@@ -47,8 +47,7 @@ class Networks:
         key = (zoo.find(recipe.model), layers, recipe.pooling, str(device))
         kept = self._kept.pop(key, None)
         if kept is None:
-            kept = _Kept(cut(recipe.model, layers, device, recipe.pooling), 0.0)
-        kept.last_used = self._clock()
+            kept = _Kept(cut(recipe.model, layers, device, recipe.pooling), self._clock())
         self._kept[key] = kept
         while len(self._kept) > NETWORKS_KEPT:
             del self._kept[next(iter(self._kept))]

@@ -22,7 +22,8 @@ from dreamlayer.doctor.findings import Finding, safely
 from dreamlink import VERSION, discovery
 from dreamlink.discovery import DaemonInfo
 
-TOKEN = "k5Xv0cJZb1R9m3Q7tYw2n4L6p8s0A-B_cDeFgHiJkLm"
+TOKEN = "todays-token"
+FORMER = "k5Xv0cJZb1R9m3Q7tYw2n4L6p8s0A-B_cDeFgHiJkLm"  # of a daemon before
 
 
 @pytest.fixture
@@ -270,7 +271,7 @@ def test_a_report_tells_nobody_who_wrote_it(folder, monkeypatch, tmp_path):
             f"Log: {folder / 'daemon.log'}",
             f'File "{package}/studio.py", line 3',
             f'File "{sys.prefix}/lib/torch/nn.py", line 3',
-            f"token={TOKEN} id=0123456789abcdef",
+            f"token={TOKEN} before={FORMER} id=0123456789abcdef",
             "ZOEMUELLER on zoes-laptop.example.org and zoes-laptop: Zoë Müller",
             f"plug-in in {pictures}/pykrita",
         ]
@@ -278,7 +279,7 @@ def test_a_report_tells_nobody_who_wrote_it(folder, monkeypatch, tmp_path):
     said = anonymous.anonymous(text, {str(pictures): "(Krita's folder)"})
     for secret in (
         "Zoë", "Müller", "M\\u00fcller", "zoemueller", "ZOEMUELLER", "laptop", "example.org", TOKEN,
-        "0123456789abcdef", str(folder), str(tmp_path), package, sys.prefix, "media", "Art",
+        FORMER, "0123456789abcdef", str(folder), str(tmp_path), package, sys.prefix, "media", "Art",
     ):  # fmt: skip
         assert secret not in said, secret
     assert "(home)/Bilder/Katze.png" in said
