@@ -306,8 +306,8 @@ def test_a_jump_of_the_clock_counts_as_a_moment() -> None:
 def test_a_client_that_slept_with_the_machine_is_not_given_up() -> None:
     _clock, after = clocked()
     absent = Absent(5.0)
-    assert absent.add(b"a", after(1.0))
-    assert not absent.add(b"a", after(1.0))
+    for _ in range(2):  # its time runs from the first
+        absent.add(b"a", after(1.0))
     assert absent.given_up(after(8 * 3600.0)) == []
     assert len(absent) == 1
     assert absent.given_up(after(1.0)) == []

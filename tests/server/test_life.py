@@ -249,6 +249,15 @@ def test_the_io_side_does_not_load_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_a_lock_file_that_nobody_holds_does_not_hinder(home: Path) -> None:
+    home.mkdir()
+    (home / "daemon.lock").write_text("4711")
+    daemon = Daemon(home)
+    with contextlib.closing(daemon.connect()) as client:
+        assert ask(client, "status")["pid"] == daemon.process.pid
+    daemon.kill()
+
+
 def test_a_withdrawal_leaves_another_daemons_file_alone(home: Path) -> None:
     discovery.publish(DaemonInfo(1, "0", "tcp://127.0.0.1:1", "t", 7))
     discovery.withdraw(8)

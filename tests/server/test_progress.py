@@ -24,12 +24,12 @@ class Clock:
 class Listener:
     """A reporter, its clock, and all that it sent."""
 
-    def __init__(self, preview: int = 0) -> None:
+    def __init__(self, preview: int = 0, share: float = 0.1) -> None:
         picture = Picture(8, 8)
         request = DreamRequest(Recipe.of({}), picture, picture.region, preview=preview)
         self.clock = Clock()
         self.sent: list[tuple[float, Header, Sequence[Frame]]] = []
-        self.reporter = Reporter(request, self._send, self.clock)
+        self.reporter = Reporter(request, self._send, self.clock, share)
         self.preview_cost = 0.0
 
     def _send(self, header: Header, frames: Sequence[Frame]) -> None:
@@ -88,6 +88,17 @@ def test_previews_that_take_long_to_make_become_rare() -> None:
     listener.preview_cost = 0.5
     listener.run(seconds=20.0, tiles=1000)
     assert len(listener.previews) <= 6
+
+
+def test_previews_take_no_more_of_the_time_than_they_may() -> None:
+    listeners = [Listener(preview=16, share=share) for share in (0.0, 0.05, 0.5)]
+    for listener in listeners:
+        listener.preview_cost = 0.5
+        listener.run(seconds=20.0, tiles=1000)
+    counts = [len(listener.previews) for listener in listeners]
+    assert counts[0] == 0
+    assert 1 <= counts[1] <= 3
+    assert counts[2] >= 15
 
 
 def test_no_preview_is_made_unasked() -> None:

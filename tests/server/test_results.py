@@ -265,6 +265,22 @@ def test_a_kept_dream_goes_on_without_its_client_and_is_fetched(
         wait_until(lambda: not list(folder.glob("*")))
 
 
+def test_a_result_of_the_time_of_grace_goes_to_the_disk_too(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DREAMLAYER_GRACE", "600")
+    daemon = Daemon(home)
+    first = daemon.connect()
+    dream = start_dream(first, 10, keep=True)
+    finish(first, dream, lambda d: d.state is State.RUNNING)
+    vanish(first)
+    with contextlib.closing(daemon.connect()) as other:
+        wait_until(lambda: ask(other, "status")["results_disk"] > 0)
+        assert ask(other, "status")["results_memory"] == 0
+        assert fetch(other, dream).state is State.DONE
+    daemon.kill()
+
+
 def test_the_last_word_of_a_client_is_heard(forgetful: Daemon) -> None:
     with contextlib.closing(forgetful.connect()) as asker:
         for _ in range(20):  # what has come is read before it is noticed that the client has gone
@@ -319,6 +335,21 @@ def test_a_line_that_breaks_is_taken_up_and_the_dream_goes_on(
             status = ask(other, "status")
         assert (status["done"], status["cancelled"]) == (1, 0)
     daemon.kill()
+
+
+def test_a_line_that_breaks_again_and_again_stays_broken(
+    own_daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamlink.line.RETURNS_MAX", 1)
+    line = Line(own_daemon.connect())
+    dream = start_dream(line, 800)
+    attend(line, dream, lambda d: d.fraction > 0)
+    line._client._socket.shutdown(socket.SHUT_RDWR)
+    before = dream.fraction
+    attend(line, dream, lambda d: d.fraction > before)
+    line._client._socket.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(LinkError, match="lost"):
+        attend(line, dream)
 
 
 def attend(line: Line, dream: Dream, until: Any = lambda d: d.over) -> None:

@@ -17,12 +17,9 @@ class Absent:
     def __len__(self) -> int:
         return len(self._given_up_at)
 
-    def add(self, peer: bytes, now: float) -> bool:
-        """Note that a connection has ended; False if that is known already."""
-        if peer in self._given_up_at:
-            return False
-        self._given_up_at[peer] = now + self._grace
-        return True
+    def add(self, peer: bytes, now: float) -> None:
+        """Note that a connection has ended; it may be known already."""
+        self._given_up_at.setdefault(peer, now + self._grace)
 
     def given_up(self, now: float) -> list[bytes]:
         """Those whose time to come back is over, each once."""

@@ -24,7 +24,7 @@ class Job:
         state: "queued", "running", or "paused" while a quick one is computed.
         fraction: how much of the work is done, 0 to 1.
         asked: when it was asked for, on time.monotonic()'s clock.
-        since: when it was first seen by `Worker.expire`.
+        since: when it was first seen by `Schedule.expire`.
         cancelled: set when nobody wants it any more.
         over: whether it was answered.
     """
