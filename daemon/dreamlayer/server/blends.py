@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from dreamlayer.server.channel import Outgoing
 from dreamlayer.server.failures import sentence
+from dreamlayer.server.settings import remedy
 from dreamlink.messages import BlendRequest, Frame, Header
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORGOTTEN = "This dream is no longer kept, so it can't be changed afterwards: dream again."
+FORGOTTEN = (
+    "This dream is no longer kept, so it can't be changed afterwards: dream again"
+    f" ({remedy('keep_memory')})."
+)
 
 
 class Blender:
