@@ -132,6 +132,18 @@ def test_a_finished_dream_is_blended_there(connected: tuple[Computers, Client]) 
     assert last.pixels == bytes([50]) * dream.request.result.nbytes
 
 
+def test_a_quick_look_goes_there_before_a_long_dream(connected: tuple[Computers, Client]) -> None:
+    _computers, client = connected
+    long = start_dream(client, 800)
+    finish(client, long, lambda d: "Octave" in d.text)
+    quick = start_dream(client, 3, quick=True, preview=8)
+    while not quick.over:
+        message = receive(client)
+        assert quick.receive(*message) or long.receive(*message)
+    assert quick.state is State.DONE, quick.text
+    assert not long.over
+
+
 def test_cancel_reaches_the_other_computer(connected: tuple[Computers, Client]) -> None:
     computers, client = connected
     dream = start_dream(client, 800)

@@ -88,6 +88,8 @@ def serve(
     try:
         notice.put_up()
         logs.event(log, "start", version=VERSION, endpoint=router.endpoint, process=pid)
+        if listen is not None:
+            logs.event(log, "listen", address=str(listen), allowed=len(keys.allowed()))
         # New clients start a new daemon, which waits until this one lets go of the lock.
         router.run(on_stop=notice.take_down, found=notice.keep_up)
     finally:
