@@ -5,7 +5,7 @@ import pytest
 from dreamlayer.engine import tuning
 from dreamlayer.engine.binding import cut_for
 from dreamlayer.engine.tiles import whole
-from dreamlayer.engine.tuning import SIDES, Speed, choose
+from dreamlayer.engine.tuning import LAVISH, SIDES, Speed, choose
 from dreamlayer.models import gpu
 from dreamlayer.models.footprint import bytes_per_pixel
 from dreamlayer.models.program import program_of
@@ -37,7 +37,14 @@ def test_the_memory_is_kept_to(count, room):
     memory = 500.0
     side = choose(Speed(0.001, 1e-7, memory), MAPS, (9000, 9000), (9016, 9016), count, room)
     around = 2 * max(one.reach[1] - one.reach[0] for one in MAPS)
-    assert side == SIDES[0] or count * (side + around) ** 2 * memory <= room * 1.01
+    assert side == SIDES[0] or count * (side + around) ** 2 * memory <= LAVISH * room * 1.01
+
+
+def test_memory_is_spent_only_for_much_speed():
+    """Tiles twice as large save little where hardly anything is seen around them."""
+    speed = Speed(0.0, 1e-7, 500.0)
+    side = choose(speed, MAPS, (9000, 9000), (9016, 9016), 1, 3e8)
+    assert (side + 2 * max(one.reach[1] - one.reach[0] for one in MAPS)) ** 2 * 500 <= 3e8
 
 
 def test_a_network_is_measured_once(monkeypatch):

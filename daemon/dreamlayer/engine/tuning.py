@@ -41,6 +41,7 @@ SIDES = (
     8192,
 )  # px
 MEMORY = 200 << 20  # bytes that all passes at once should take
+LAVISH, MUCH = 10, 1.3  # times; a network that needs so much is used where there is so much
 UNKNOWN = 1000.0  # bytes per pixel of a network that only torch itself can run
 STRIPS = 0.15  # of a tape's memory is what the kernel takes, which holds a few rows of each map
 SHARED = 0.7  # how well all cores work on one block, against a block for each
@@ -103,27 +104,30 @@ def choose(
 ) -> int:
     """The side with which a window of that shape is done soonest by so many workers.
 
-    None that takes more than `room` bytes; if all do, the smallest.
+    It takes no more than `room` bytes, unless ten times as much makes it much faster; if no side
+    fits, it is the smallest.
     """
     around = max(one.reach[1] - one.reach[0] for one in maps)
-    found: list[tuple[float, int]] = []
+    found: list[tuple[float, float, int]] = []  # seconds, bytes, side
     for side in SIDES:
         crops = [
             [min(span.length + 2 * around, whole) for span in blocks(Span(0, length), side)]
             for length, whole in zip(shape, canvas, strict=True)
         ]
         number = len(crops[0]) * len(crops[1])
-        largest = max(crops[0]) * max(crops[1])
-        if found and min(number, count) * largest * speed.memory > room:
-            break
+        memory = min(number, count) * max(crops[0]) * max(crops[1]) * speed.memory
         # Forward the crop narrows to the block and its surroundings, backward to the block.
         seen = sum(crops[0]) * sum(crops[1])
         work = number * speed.fixed + (seen + shape[0] * shape[1]) / 2 * speed.pixel
         rounds = math.ceil(number / count) / number if number > 1 else 1 / (count * SHARED)
-        found.append((work * (rounds if count > 1 else 1.0), side))
+        found.append((work * (rounds if count > 1 else 1.0), memory, side))
         if number == 1:
             break
-    return min(found)[1]
+    modest = min((one for one in found if one[1] <= room), default=None)
+    lavish = min((one for one in found if one[1] <= LAVISH * room), default=None)
+    if modest and lavish and modest[0] <= MUCH * lavish[0]:
+        return modest[2]
+    return lavish[2] if lavish else SIDES[0]
 
 
 def _measure(network: Cut) -> Speed:
