@@ -88,8 +88,10 @@ class Runner:
                 ((0, both[0][place.root]), (0, both[1][place.root]))
                 for place in self._graph.outputs
             ]
-        all_pixels = ((0, size[0]), (0, size[1]))
-        return self._plan(size, _plain(wanted), _plain([keep or all_pixels])[0], gradient)
+        keep = keep or ((0, size[0]), (0, size[1]))
+        if not all(0 <= a < b <= length for (a, b), length in zip(keep, size, strict=True)):
+            raise ValueError("The pixels to keep do not lie in the crop.")
+        return self._plan(size, _plain(wanted), _plain([keep])[0], gradient)
 
     def _planned(self, size: Pair, wanted: tuple[Box, ...], keep: Box, gradient: bool) -> Plan:
         weights = (self._weights[0], self._weights[1])

@@ -244,8 +244,9 @@ class _Builder:
         self.forward.append(one)
 
     def _picture(self, step: steps.Normalise) -> None:
-        if step.inputs != (0,) or len(self.readers[0]) > 1 or not self._alone(step.output):
-            raise Uncovered("A picture that is read more than once.")
+        follower = self._alone(step.output)
+        if step.inputs != (0,) or len(self.readers[0]) > 1 or not isinstance(follower, steps.Conv):
+            raise Uncovered("A picture that something else than one convolution reads.")
         root = self.places[step.output].root
         self.depths[root] = COLOURS
         place = self.places[step.output] = Place(root, 0, COLOURS, COLOURS)

@@ -109,6 +109,14 @@ def library() -> Library:
     return _loaded(os.environ.get(VARIANT, ""))
 
 
+def description() -> str:
+    """Return in a sentence whether networks are run by the kernel on the CPU."""
+    try:
+        return f"The CPU kernel is there ({library().variant})."
+    except Unusable as reason:
+        return f"The CPU is slower than it could be: {reason}"
+
+
 @cache
 def _loaded(wanted: str) -> Library:
     if not LIBRARY.is_file():
