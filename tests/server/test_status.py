@@ -64,7 +64,7 @@ def test_status_tells_memory_device_networks_and_rates(
     assert 0 < told["megapixel_steps_per_second"] < 0.5 / 0.1
     said = status(capsys)
     assert "device:    cpu\nnetworks:  fake\nmemory:    " in said
-    assert f"lately:    {told['dreams_per_hour']} dreams in an hour, " in said
+    assert f"lately:    {told['dreams_per_hour']} done in the last hour, " in said
 
 
 def test_status_counts_whom_it_refused(
