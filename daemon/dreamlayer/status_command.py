@@ -59,8 +59,8 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield f"{label}{job['state']} {job['fraction']:.0%} ({since})"
     if not told["jobs"]:
         yield "dreams:    none"
-    speed = told["megapixel_steps_per_second"]
-    yield f"lately:    {told['dreams_per_hour']} done in the last hour, {speed:.2g} megapixel-steps/s"
+    done, speed = told["dreams_per_hour"], told["megapixel_steps_per_second"]
+    yield f"lately:    {done} done in the last hour, {speed:.2g} megapixel-steps/s"
     yield f"until now: {told['done']} done, {told['failed']} failed, {told['cancelled']} cancelled"
     refused = ", ".join(f"{count} {kind}" for kind, count in told["refused"].items())
     yield f"clients:   {told['connections']} connected; refused: {refused or 'none'}"
