@@ -46,7 +46,7 @@ TICK = 500  # milliseconds between two looks at what is due
 LOOK = 2000  # milliseconds between two looks at what else may have changed
 WARM_UP_AFTER = 1.0  # seconds; see Router.run
 LINGER = 2000  # milliseconds for the last messages to leave
-READ_AT_ONCE = 100  # messages
+READ_AT_ONCE = 16  # messages; of pixels, each is 1 MiB
 
 
 class Router:
