@@ -8,17 +8,19 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from dreamlayer.server.blends import FORGOTTEN
+from dreamlayer.server.blends import FORGOTTEN, KEPT_MAX, Blender
 from dreamlink.client import Client
 from dreamlink.dream import Blend, Dream, State
 from dreamlink.messages import DreamRequest, new_id
 from dreamlink.picture import Picture
 from dreamlink.recipe import Recipe
 from tests.server.daemons import (
+    SOON,
     Daemon,
     ask,
     finish,
@@ -151,6 +153,15 @@ def test_the_dreams_that_were_used_longest_ago_are_forgotten(
             assert still.state is State.DONE
     finally:
         daemon.kill()
+
+
+def test_however_small_dreams_are_only_so_many_are_kept() -> None:
+    blender = Blender(lambda message: None, "the log", 1 << 30)
+    for number in range(KEPT_MAX + 44):
+        blender.keep(b"peer", str(number), SimpleNamespace(nbytes=12))  # type: ignore[arg-type]
+    assert blender.count == KEPT_MAX
+    blender.end()
+    assert blender.join(SOON)
 
 
 def test_the_dreams_of_a_client_that_went_away_are_forgotten(

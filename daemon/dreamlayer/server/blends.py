@@ -27,6 +27,7 @@ FORGOTTEN = (
     "This dream is no longer kept, so it can't be changed afterwards: dream again"
     f" ({remedy('keep_memory')})."
 )
+KEPT_MAX = 256  # dreams, however small: what each takes beside its pixels is not counted
 
 
 class Blender:
@@ -57,7 +58,10 @@ class Blender:
             return
         with self._changed:
             self._kept[peer, dream_id] = overlay
-            while sum(kept.nbytes for kept in self._kept.values()) > self._limit:
+            while (
+                len(self._kept) > KEPT_MAX
+                or sum(kept.nbytes for kept in self._kept.values()) > self._limit
+            ):
                 del self._kept[next(iter(self._kept))]
 
     # For the I/O thread; none of them waits.
