@@ -40,10 +40,11 @@ SIDES = (
     6144,
     8192,
 )  # px
-MEMORY = 200 << 20  # bytes that all passes at once should take
-LAVISH, MUCH = 10, 1.3  # times; a network that needs so much is used where there is so much
+MEMORY = 280 << 20  # bytes that all passes at once should take
+LAVISH, MUCH = 5, 1.35  # times; a network that needs so much is used where there is so much
 UNKNOWN = 1000.0  # bytes per pixel of a network that only torch itself can run
 STRIPS = 0.15  # of a tape's memory is what the kernel takes, which holds a few rows of each map
+HELD = 1.25  # of what a program tells is measured: oneDNN has buffers of its own
 SHARED = 0.7  # how well all cores work on one block, against a block for each
 PROBES = (64, 160)  # px, larger than what a cell sees; the difference tells the speed
 
@@ -90,7 +91,7 @@ def memory(network: Cut) -> float:
     program = program_of(network.module)
     if program is None:
         return UNKNOWN
-    share = STRIPS if network.engine == "kernel" else 1.0
+    share = STRIPS if network.engine == "kernel" else HELD
     return bytes_per_pixel(program, network.dtype.itemsize) * share
 
 
@@ -104,7 +105,7 @@ def choose(
 ) -> int:
     """The side with which a window of that shape is done soonest by so many workers.
 
-    It takes no more than `room` bytes, unless ten times as much makes it much faster; if no side
+    It takes no more than `room` bytes, unless five times as much makes it much faster; if no side
     fits, it is the smallest.
     """
     around = max(one.reach[1] - one.reach[0] for one in maps)
