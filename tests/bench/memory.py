@@ -58,8 +58,14 @@ def held(process: int | str = "self") -> dict[str, float]:
     """What a process holds, in MB: memory of its own, and pages of files (mapped planes too)."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     told = dict(line.split(":", 1) for line in lines)
-    kinds = {"anonymous": "RssAnon", "files": "RssFile", "shared": "RssShmem"}
+    kinds = {"anonymous": "RssAnon", "files": "RssFile"}
     return {kind: int(told[name].split()[0]) * 1024 / MB for kind, name in kinds.items()}
+
+
+def spent(process: int) -> float:
+    """The processor's seconds that a process has taken."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Watch:
@@ -76,10 +82,6 @@ class Watch:
         while not self._over.wait(EVERY):
             now = held(self._process)
             self.peak = {kind: max(value, now[kind]) for kind, value in self.peak.items()}
-
-    def begin_again(self) -> None:
-        """Forget the peak so far."""
-        self.peak = held(self._process)
 
     def __enter__(self) -> Watch:
         self._thread.start()
@@ -118,7 +120,7 @@ def dream_alone(megapixels: float, recipe: Recipe, map_above: int) -> Row:
         height, width, _ = pixels.shape
         layout = Picture(width, height)
         request = DreamRequest(recipe, layout, layout.region, preview=512)
-        began, spent, peak = time.perf_counter(), time.process_time(), 0.0
+        began, before = time.perf_counter(), time.process_time()
         steps, told = studio.dream(request, [pixels.data]), 0
         while True:
             try:
@@ -129,8 +131,7 @@ def dream_alone(megapixels: float, recipe: Recipe, map_above: int) -> Row:
             if now.preview and now.fraction * 4 >= told:
                 told += 1
                 now.preview(512)
-            peak = max(peak, sum(watch.rise.values()))
-        wall, cores = time.perf_counter() - began, time.process_time() - spent
+        wall, cores = time.perf_counter() - began, time.process_time() - before
         time.sleep(2 * EVERY)
     assert len(finished.pixels) == layout.nbytes
     samples, pictures = 3 * height * width, layout.nbytes
@@ -139,7 +140,7 @@ def dream_alone(megapixels: float, recipe: Recipe, map_above: int) -> Row:
     return {
         "megapixels": megapixels, "input": pictures / MB, "output": pictures / MB,
         "detail": 2 * samples / MB, "anonymous": rise["anonymous"], "files": rise["files"],
-        "shared": rise["shared"], "beyond": rise["anonymous"] - allowed, "seconds": wall,
+        "beyond": rise["anonymous"] - allowed, "seconds": wall,
         "core_seconds": cores, "megapixel_steps": finished.megapixel_steps,
         "tile": recipe.tile,
     }  # fmt: skip
@@ -195,11 +196,12 @@ def select(megapixels: float, recipe: Recipe) -> Row:
     sent = pixels[seen.y : seen.y + seen.height, seen.x : seen.x + seen.width].tobytes()
     row: Row = {"megapixels": megapixels}
     with daemon() as (client, process), Watch(process) as watch:
+        before = spent(process)
         request = DreamRequest(recipe, Picture(seen.width, seen.height), own)
         dream = Dream(client, request, sent)
         wait(client, dream)
         assert dream.pixels is not None
-        row["seconds"] = dream.report["seconds"]
+        row["seconds"], row["core_seconds"] = dream.report["seconds"], spent(process) - before
         row["bytes"] = len(sent) + len(dream.pixels)
     row["memory"] = watch.rise["anonymous"]
     with tempfile.TemporaryDirectory() as folder, daemon() as (client, process):
@@ -211,8 +213,10 @@ def select(megapixels: float, recipe: Recipe) -> Row:
             "--octaves", str(recipe.octaves), "--steps", str(recipe.steps), "--json",
         ]  # fmt: skip
         with Watch(process) as watch:
+            before = spent(process)
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         row["seconds_by_command"] = json.loads(done.stdout)["seconds"]
+        row["core_seconds_by_command"] = spent(process) - before
         row["memory_by_command"] = watch.rise["anonymous"]
     return row
 
@@ -225,12 +229,13 @@ def table(rows: list[Row], columns: dict[str, str]) -> str:
 
 DREAMS = {
     "megapixels": "MP", "input": "input, MB", "detail": "detail", "output": "output",
-    "anonymous": "peak, own memory", "files": "peak, files", "shared": "peak, mapped planes",
+    "anonymous": "peak, own memory", "files": "peak, files and mapped planes",
     "beyond": "beyond", "core_seconds": "core-s",
 }  # fmt: skip
 SELECTIONS = {
-    "megapixels": "layer, MP", "seconds": "s", "bytes": "bytes over the link",
-    "memory": "daemon's memory, MB", "seconds_by_command": "s, by command",
+    "megapixels": "layer, MP", "seconds": "s", "core_seconds": "daemon's core-s",
+    "bytes": "bytes over the link", "memory": "daemon's memory, MB",
+    "seconds_by_command": "s, by command", "core_seconds_by_command": "core-s, by command",
     "memory_by_command": "MB, by command",
 }  # fmt: skip
 
