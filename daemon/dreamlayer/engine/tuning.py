@@ -41,12 +41,13 @@ SIDES = (
     8192,
 )  # px
 MEMORY = 280 << 20  # bytes that all passes at once should take
-LAVISH, MUCH = 5, 1.35  # times; a network that needs so much is used where there is so much
+LAVISH, MUCH = 4, 1.35  # times; a network that needs so much is used where there is so much
 UNKNOWN = 1000.0  # bytes per pixel of a network that only torch itself can run
 STRIPS = 0.15  # of a tape's memory is what the kernel takes, which holds a few rows of each map
 HELD = 1.25  # of what a program tells is measured: oneDNN has buffers of its own
 SHARED = 0.7  # how well all cores work on one block, against a block for each
-PROBES = (64, 160)  # px, larger than what a cell sees; the difference tells the speed
+PROBES = (128, 288)  # px; the difference tells the speed
+ATTEMPTS, LONG = 4, 0.4  # passes, seconds
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def choose(
 ) -> int:
     """The side with which a window of that shape is done soonest by so many workers.
 
-    It takes no more than `room` bytes, unless five times as much makes it much faster; if no side
+    It takes no more than `room` bytes, unless four times as much makes it much faster; if no side
     fits, it is the smallest.
     """
     around = max(one.reach[1] - one.reach[0] for one in maps)
@@ -132,16 +133,16 @@ def choose(
 
 
 def _measure(network: Cut) -> Speed:
-    least = max(one.reach[1] - one.reach[0] for one in network.maps) if network.local else 0
-    sides = [max(network.minimum, 32) + least // 2 + probe for probe in PROBES]
+    sides = [max(network.minimum, probe) for probe in PROBES]
     taken = [_seconds(network, side) for side in sides]
     areas = [side * side for side in sides]
-    pixel = max((taken[1] - taken[0]) / (areas[1] - areas[0]), taken[1] / areas[1] / 4)
+    # Beside other programs a measurement may be anything: a pass is at least half pixels.
+    pixel = max((taken[1] - taken[0]) / max(1, areas[1] - areas[0]), taken[1] / areas[1] / 2)
     return Speed(max(0.0, taken[0] - areas[0] * pixel), pixel, memory(network))
 
 
 def _seconds(network: Cut, side: int) -> float:
-    """Of one thread, for a pass forth and back over a square."""
+    """Of one thread, for a pass forth and back over a square: the least of a few."""
     x = torch.rand(1, 3, side, side, dtype=network.dtype)
 
     def pass_through() -> float:
@@ -150,4 +151,7 @@ def _seconds(network: Cut, side: int) -> float:
         found.pull_back([cells.clone() for cells in found.maps])
         return time.perf_counter() - begin
 
-    return min(Workers(1).run([pass_through] * 2))
+    found: list[float] = []
+    while len(found) < ATTEMPTS and sum(found) < LONG:
+        found += Workers(1).run([pass_through])
+    return min(found)

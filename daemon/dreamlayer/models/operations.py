@@ -148,9 +148,11 @@ class _Join:
 class _MaxPool:
     def forward(self, run: Run, step: MaxPool, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         wanted, needed = run.forward(step.output), run.backward(step.output)
-        found, chosen = self._pool(run, step, wanted, inputs[0])
-        if run.backwards and needed != wanted and _area(needed):
-            _, chosen = self._pool(run, step, needed, inputs[0])
+        if not run.backwards or needed == wanted:
+            return self._pool(run, step, wanted, inputs[0])
+        # Of the choices, which take twice the room of the maxima, only those needed are held.
+        chosen = self._pool(run, step, needed, inputs[0])[1] if _area(needed) else None
+        found = self._pool(run, step, wanted, inputs[0])[0]
         return found, chosen
 
     def back(self, run: Run, step: MaxPool, slope: Tensor, kept: Any) -> list[Tensor]:
