@@ -100,6 +100,11 @@ def test_rates_are_those_of_the_last_hour() -> None:
     assert rates.describe() == {"dreams_per_hour": 2, "megapixel_steps_per_second": 2.0}
     now[0] = 3601.0
     assert rates.describe() == {"dreams_per_hour": 1, "megapixel_steps_per_second": 1.0}
+    for _ in range(1000):
+        rates.add(2.0, 1.0)
+    assert rates.describe() == {"dreams_per_hour": 1001, "megapixel_steps_per_second": 1.999}
+    now[0] = 7202.0
+    assert rates.describe()["dreams_per_hour"] == 0
 
 
 def test_networks_that_nobody_uses_leave_the_daemon_and_come_back(

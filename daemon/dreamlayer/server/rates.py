@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 HOUR = 3600.0  # seconds
+TOGETHER = 10.0  # seconds whose dreams are counted as one, so that many take no more room than few
 
 
 class Rates:
@@ -16,12 +17,20 @@ class Rates:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._done: deque[tuple[float, float, float]] = deque()  # end, MP-steps, seconds
+        self._done: deque[tuple[float, int, float, float]] = deque()  # when, how many, MP-steps, s
 
     def add(self, megapixel_steps: float, seconds: float) -> None:
         """A dream is done that took so long."""
         with self._lock:
-            self._done.append((self._clock(), megapixel_steps, seconds))
+            now, count = self._clock(), 1
+            if self._done and now < self._done[-1][0] + TOGETHER:
+                now, before, work, spent = self._done.pop()
+                count, megapixel_steps, seconds = (
+                    before + 1,
+                    work + megapixel_steps,
+                    spent + seconds,
+                )
+            self._done.append((now, count, megapixel_steps, seconds))
             self._forget()
 
     def describe(self) -> dict[str, float]:
@@ -29,10 +38,10 @@ class Rates:
         with self._lock:
             self._forget()
             done = list(self._done)
-        work, seconds = sum(one[1] for one in done), sum(one[2] for one in done)
+        work, seconds = sum(one[2] for one in done), sum(one[3] for one in done)
         speed = work / seconds if seconds > 0 else 0.0
         return {
-            "dreams_per_hour": len(done),
+            "dreams_per_hour": sum(one[1] for one in done),
             "megapixel_steps_per_second": round(speed, 4),
         }
 
