@@ -26,7 +26,7 @@ HEAD = "| fault | what is injected | outcome | test |\n|---|---|---|---|"
 
 
 def fault(name: str, injected: str, outcome: str) -> Callable[[Test], Test]:
-    """Enter a test into the list; of a parametrised one, a line for each case."""
+    """Enter a test into the list."""
 
     def enter(test: Test) -> Test:
         module = test.__module__.rpartition(".")[2]
