@@ -26,23 +26,27 @@ template <class Word> INLINE Word *marked(const Marks &marks, Int y, Int x) {
 }
 
 // A row of results: `put` takes GROUP channels of a cell and does what the step's finish says.
+// It holds copies, for compilers take what lies in memory to change with each number stored.
 struct Line {
     Row to;
-    const Step &step;
-    Int y;
-    INLINE Line(const Step &step, Int y) : to(row(step.out, y)), step(step), y(y) {}
+    Int how;
+    const float *bias;
+    uint16_t *words;
+    Int word_stride;
+    INLINE Line(const Step &step, Int y)
+        : to(row(step.out, y)), how(step.finish), bias(step.bias), words(nullptr),
+          word_stride(step.marks.stride) {
+        if (how & (MARK | GATE)) words = marked<uint16_t>(step.marks, y, 0);
+    }
 
     INLINE void put(Int x, Int channel, const vec *values) const {
         float *out = to.at(x) + channel;
-        const Int how = step.finish;
-        uint16_t *word = nullptr;
-        uint32_t bits = 0xFFFF;
-        if (how & (MARK | GATE)) word = marked<uint16_t>(step.marks, y, x) + channel / GROUP;
-        if (how & GATE) bits = *word;
+        uint16_t *word = words + x * word_stride + channel / GROUP;
+        const uint32_t bits = how & GATE ? *word : 0xFFFF;
         uint32_t positive = 0;
         for (Int i = 0; i < IN_GROUP; i++) {
             vec v = values[i];
-            if (step.bias) v = v + load(step.bias + channel + i * LANES);
+            if (bias) v = v + load(bias + channel + i * LANES);
             if (how & ADD) v = v + load(out + i * LANES);
             if (how & RELU) {
                 uint32_t own = above(v, zero());

@@ -71,7 +71,7 @@ inline void convolve(const Step &step, Int first, Int last, float *workspace) {
         runs(step, y, out.col0, out.col0 + out.cols, workspace,
              [&](Int x, Int count, const Rows &rows) {
                  product(rows, count, step.weights, out.depth,
-                         [&](Int r, Int k, const vec *v, int wide) {
+                         [=](Int r, Int k, const vec *v, int wide) {
                              for (int j = 0; j < wide; j += IN_GROUP)
                                  line.put(x + r, k + j * LANES, v + j);
                          });
@@ -105,7 +105,7 @@ inline void gradient(const Step &step, Int first, Int last, float *workspace) {
     const Int left = step.out.col0, right = left + step.out.cols;
     for (Int y = first; y < last; y++)
         runs(step, y, left, right, workspace, [&](Int x, Int count, const Rows &rows) {
-            product(rows, count, step.weights, width, [&](Int r, Int k, const vec *v, int wide) {
+            product(rows, count, step.weights, width, [=](Int r, Int k, const vec *v, int wide) {
                 for (int j = 0; j < wide; j++) store(results + r * width + k + j * LANES, v[j]);
             });
             put_down(step, y, x, count, results);

@@ -46,8 +46,9 @@ INLINE void block(const Rows &rows, Int first, const float *b, const Put &put) {
 }
 
 template <int WIDE, class Put>
-void strip(const Rows &rows, Int count, const float *b, const Put &put) {
+void strip(const Rows &rows, Int count, const float *b, const Put &given) {
     constexpr int TALL = tall(WIDE);
+    const Put put = given;  // a copy that no store can change
     Int r = 0;
     for (; r + TALL <= count; r += TALL) block<TALL, WIDE>(rows, r, b, put);
     for (; r + 2 <= count; r += 2) block<2, WIDE>(rows, r, b, put);
@@ -59,7 +60,7 @@ template <class Put>
 INLINE void product(const Rows &rows, Int count, const float *weights, Int width, const Put &put) {
     for (Int k = 0; k < width; k += PANEL) {
         const float *b = weights + k * rows.count * rows.depth;
-        auto here = [&](Int r, const vec *v, int wide) { put(r, k, v, wide); };
+        auto here = [=](Int r, const vec *v, int wide) { put(r, k, v, wide); };
         Int wide = (width - k) / LANES;
         if (wide >= MOST) strip<MOST>(rows, count, b, here);
 #if defined(VARIANT_AVX512)

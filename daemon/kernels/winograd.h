@@ -127,7 +127,7 @@ inline void winograd(const Step &step, Int first, Int last, float *workspace) {
         for (Int p = 0; p < POINTS; p++) {
             float *to = results + p * most * width;
             const float *from = forward + p * most * depth;
-            product({&from, 1, depth, depth}, count, step.weights + p * depth * width, width, [&](Int r, Int k, const vec *v, int n) {
+            product({&from, 1, depth, depth}, count, step.weights + p * depth * width, width, [=](Int r, Int k, const vec *v, int n) {
                         for (int j = 0; j < n; j++) store(to + r * width + k + j * LANES, v[j]);
                     });
         }
