@@ -71,7 +71,7 @@ class Overlay:
         """Bytes of memory held, with room for a feathered mask."""
         height, width = self._source.shape[:2]
         masks = height * width * (1 if self._mask is None else 2)
-        return self._source.nbytes + self._dreamt.nbytes + masks
+        return int(self._source.nbytes + self._dreamt.nbytes + masks)
 
     def blend(self, recipe: Recipe) -> Frame:
         """The region's pixels, in the source's layout, as the recipe's live parameters say.
