@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from dreamlayer.engine import octaves
 from dreamlayer.engine.binding import bind, cut_for
@@ -167,12 +167,26 @@ def test_the_last_tiles_dream_as_the_others_do():
 # Work that nobody needs.
 
 
+def onednn_operations(x, weight, *_more, out_shape=None, **_named):
+    return conv_flop_count(x, weight, out_shape)
+
+
+ONEDNN = {torch.ops.aten.mkldnn_convolution: onednn_operations}  # torch has no figures for it
+
+
 def operations(work):
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping=ONEDNN) as counter:
         work()
     return counter.get_total_flops()
 
 
+@pytest.fixture
+def counted(monkeypatch):
+    """torch counts only what it computes by its own operators."""
+    monkeypatch.setenv("DREAMLAYER_ENGINE", "autograd")
+
+
+@pytest.mark.usefixtures("counted")
 def test_only_what_leads_to_the_layer_is_computed():
     early, late = cut("squeezenet1_1", ["3"]), cut("squeezenet1_1", ["12"])
     picture = photo(128)
@@ -187,6 +201,7 @@ def backward_over_forward(module, picture):
     return operations(lambda: module(leaf).square().sum().backward()) / forward - 1
 
 
+@pytest.mark.usefixtures("counted")
 def test_no_gradient_of_weights_is_computed():
     """Going back to the picture costs what going forward does; to the weights as much again."""
     network, picture = cut("squeezenet1_1", ["6"]), photo(96)

@@ -272,6 +272,14 @@ def test_not_a_bit_depends_on_the_tiles(model, layer, size, side, monkeypatch):
     assert error(narrow, expected) < 1e-5
 
 
+@pytest.mark.parametrize("layer", ["features.0", "features.1", "features.2", "features.3"])
+def test_the_first_layers_have_a_margin_too(layer):
+    """Without one of Winograd's tiles, only the slope's blocks of two pixels make it wider."""
+    network = cut("squeezenet1_1", [layer])
+    assert network.engine == "kernel"
+    assert network.margin == 1 if layer != "features.3" else network.margin > 4
+
+
 def test_only_what_is_wanted_is_computed_and_it_is_the_same():
     network = cut("squeezenet1_1", ["features.5"])
     x = torch.rand(1, 3, 320, 256, generator=torch.Generator().manual_seed(1))

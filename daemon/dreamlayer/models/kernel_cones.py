@@ -127,7 +127,7 @@ def margin(graph: Graph, maps: Sequence[tuple[int, Span]]) -> int:
         for pixel in range(middle, middle + whole):
             needed = cone(graph, axis, sizes, None, (pixel, pixel + 1))
             while not _covered(graph, needed, maps, pixel, found):
-                found += whole // TILE
+                found += max(1, whole // TILE)
     return found
 
 
