@@ -108,6 +108,26 @@ def test_last_words_are_heard_before_the_end_is_told() -> None:
             client.receive(1.0)
 
 
+def test_a_loss_that_is_noticed_in_sending_is_told_in_reading_behind_the_last_words() -> None:
+    hung_up = threading.Event()
+
+    def play(connection: socket.socket) -> None:
+        answer_hello(connection, message({"op": "error", "id": "1"}))
+        connection.shutdown(socket.SHUT_RDWR)
+        hung_up.wait(5.0)
+
+    with server(play) as info:
+        client = Client.connect(info, 5.0)
+        for _ in range(3):  # the first is still taken by the system
+            client.send({"op": "dream", "id": "1"}, bytes(100_000))
+            time.sleep(0.1)
+        assert not client.wants_to_write  # or an event loop would spin
+        assert [header["op"] for header, _ in client.read()] == ["error"]
+        with pytest.raises(LinkError, match="lost"):
+            client.receive(1.0)
+        hung_up.set()
+
+
 def test_an_unreadable_answer_ends_the_connection() -> None:
     with server(lambda connection: answer_hello(connection, b"\x00\x01\xc1")) as info:
         client = Client.connect(info, 5.0)

@@ -69,14 +69,10 @@ class Link:
             self._drop()
 
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
-        """Queue a message and write what the socket takes; raises LinkError."""
+        """Queue a message and write what the socket takes; raises LinkError if none is open."""
         if self._client is None:
             raise LinkError("The connection to the Dreamlayer daemon is closed.")
-        try:
-            self._client.send(header, *frames)
-        except LinkError:
-            self._drop()
-            raise
+        self._client.send(header, *frames)
         self._watch()
 
     def close(self) -> None:
@@ -133,11 +129,7 @@ class Link:
     def _write(self, *_: object) -> None:
         if self._client is None:
             return
-        try:
-            self._client.flush()
-        except LinkError as error:
-            self._lose(str(error))
-            return
+        self._client.flush()
         self._watch()
 
     def _lose(self, reason: str) -> None:

@@ -62,6 +62,7 @@ class Client:
         self._dealer = Dealer(USER, info.token, MESSAGE_MAX)
         self._inbox: deque[Message] = deque()
         self._failure: LinkError | None = None  # raised when all that came before it is read
+        self._unwritten: OSError | None = None  # why nothing can be written any more
         self.closed = False
         self.stopping = False
 
@@ -115,22 +116,26 @@ class Client:
         )
 
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
-        """Queue a message and write what the socket takes at once; raises LinkError."""
+        """Queue a message and write what the socket takes at once.
+
+        That the connection is lost is told where messages are read, after the daemon's last ones:
+        there it is told once, whenever it happens.
+        """
         for message in pieces.messages(header, frames):
             self._dealer.send(message)
         self.flush()
 
     def flush(self) -> None:
-        """Write what the socket takes, up to the budget; raises LinkError."""
-        try:
-            self._write()
-        except OSError as error:
-            self.close()
-            raise LinkError(LOST) from error
+        """Write what the socket takes, up to the budget; a loss is told as in `send`."""
+        if self._unwritten is None and not self.closed:
+            try:
+                self._write()
+            except OSError as error:
+                self._unwritten = error
 
     @property
     def wants_to_write(self) -> bool:
-        return bool(self._dealer.outbox)
+        return bool(self._dealer.outbox) and self._unwritten is None
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -158,7 +163,7 @@ class Client:
         self._socket.close()
 
     def _wait(self, timeout: float) -> None:
-        if self.closed or self._failure is not None:
+        if self.closed or self._failure is not None or self._unwritten is not None:
             return  # reading says so
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self.wants_to_write else 0)
         with selectors.DefaultSelector() as selector:  # select() fails above 1024 open files
@@ -176,6 +181,8 @@ class Client:
         if self._failure is None:
             try:
                 self._read()
+                if self._unwritten is not None:
+                    raise self._unwritten
                 self._write()  # the handshake's next part, and the answers to pings
             except ZmtpError as error:
                 self._fail(str(error), error)

@@ -26,7 +26,7 @@ class Line:
         self._returns = 0
 
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
-        """Queue a message and write what the socket takes at once; raises LinkError."""
+        """Queue a message and write what the socket takes at once; `attend` tells of a loss."""
         self._client.send(header, *frames)
 
     def attend(self, dream: Dream, timeout: float) -> None:
