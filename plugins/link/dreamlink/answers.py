@@ -44,7 +44,10 @@ def _progress(header: Header, frames: Sequence[Frame]) -> None:
             _whole(header, name, 1)
     if header.get("remaining") is not None:
         _number(header, "remaining")
-    if "preview" in header or frames:
+    if header.get("live") is True:
+        if len(frames) != 1:  # their length the request knows
+            raise ValueError("it has no pixels")
+    elif "preview" in header or frames:
         length = Picture.of(header.get("preview")).nbytes
         if [len(frame) for frame in frames] != [length]:
             raise ValueError("the preview's pixels don't fit")

@@ -110,12 +110,14 @@ class Dream(Asked):
 
     Attributes:
         preview: layout and RGB pixels of the newest preview, if previews were asked for.
+        live: the newest pixels so far, in the layout `request.result`, if asked for.
     """
 
     def __init__(self, client: Sender, request: DreamRequest, *frames: Frame) -> None:
         super().__init__(request.id, request.result)
         self.request = request
         self.preview: tuple[Picture, Frame] | None = None
+        self.live: Frame | None = None
         self._cancelling = False
         self._client = client
         client.send(request.header(), *frames)
@@ -157,7 +159,10 @@ class Dream(Asked):
         self.fraction = float(header.get("fraction", 0.0))
         if not self._cancelling:
             self.text = progress_text(header)
-        if frames:
+        if header.get("live") is True:
+            if len(frames[0]) == self._layout.nbytes:
+                self.live = frames[0]
+        elif frames:
             self.preview = (Picture.of(header["preview"]), frames[0])
 
 

@@ -29,6 +29,7 @@ PROTOCOL = 1
 HEADER_MAX = 1 << 20  # bytes; the largest header is a list of layers
 GUIDE_MAX = 1024  # pixels; a guide's side
 QUICK_MAX = 768  # pixels; a side of the picture of a quick dream
+ZOOM_MAX = 2.0  # times, from one frame of a film to the next
 KEPT_ID_MIN = 16  # letters; who knows the id of a kept dream may fetch it
 Frame = bytes | bytearray | memoryview
 
@@ -85,6 +86,15 @@ class DreamRequest:
         reduced: how many times smaller the picture of a quick dream is than the one that the whole
             dream would have: what is dreamed then is as large beside the picture's things.
         keep: the dream survives its client, who may come back with its id and fetch it.
+        strength: layout of a map as large as the region, whose light says how strongly each pixel
+            dreams: white fully, black or transparent not at all. Its pixels follow the mask.
+        live: whether the region's pixels so far come with progress, in the layout `result`, each
+            time that an octave is done but for the last.
+        after: the id of a finished dream of the same client and size, e.g. of the frame before in
+            a film, or "": this dream starts from what was dreamed there.
+        carry: how much of that it starts from, 0 to 1.
+        zoom: how many times the picture is enlarged about its middle before it dreams; for that
+            the region is the whole picture.
     """
 
     recipe: Recipe
@@ -100,6 +110,11 @@ class DreamRequest:
     quick: bool = False
     reduced: float = 1.0
     keep: bool = False
+    strength: Picture | None = None
+    live: bool = False
+    after: str = ""
+    carry: float = 0.0
+    zoom: float = 1.0
     id: str = field(default_factory=new_id)
 
     def header(self) -> Header:
@@ -119,6 +134,11 @@ class DreamRequest:
             "quick": self.quick,
             "reduced": float(self.reduced),
             "keep": self.keep,
+            "strength": self.strength.to_dict() if self.strength else None,
+            "live": self.live,
+            "after": self.after,
+            "carry": float(self.carry),
+            "zoom": float(self.zoom),
         }
 
     @property
@@ -161,6 +181,11 @@ class DreamRequest:
             quick=_typed(header, "quick", bool, False),
             reduced=_typed(header, "reduced", float, 1.0),
             keep=_typed(header, "keep", bool, False),
+            strength=_map_of(header.get("strength")),
+            live=_typed(header, "live", bool, False),
+            after=_typed(header, "after", str, ""),
+            carry=_typed(header, "carry", float, 0.0),
+            zoom=_typed(header, "zoom", float, 1.0),
             id=_typed(header, "id", str, ""),
         )
         request._check_manner()
@@ -181,6 +206,18 @@ class DreamRequest:
                 f"Only a quick dream's picture is reduced, 1 to {MAX_SIDE} times, not"
                 f" {self.reduced!r:.40}."
             )
+        if not 0.0 <= self.carry <= 1.0 or (self.carry > 0.0 and not self.after):
+            raise MessageError(
+                f"A dream is carried on by 0 to 1, from the one that it comes after, not by"
+                f" {self.carry!r:.40}."
+            )
+        if not 1.0 <= self.zoom <= ZOOM_MAX:
+            raise MessageError(
+                f"A picture is enlarged 1 to {ZOOM_MAX:g} times before it dreams, not"
+                f" {self.zoom!r:.40}."
+            )
+        if self.zoom > 1.0 and self.region != self.picture.region:
+            raise MessageError("Only a whole picture can be enlarged before it dreams.")
         if self.keep and len(self.id) < KEPT_ID_MIN:
             raise MessageError(
                 f"The id of a dream to keep has at least {KEPT_ID_MIN} letters, drawn at random."
@@ -196,6 +233,13 @@ class DreamRequest:
         expected = [self.picture.nbytes]
         if self.mask:
             expected.append(self.region.width * self.region.height)
+        if self.strength:
+            if self.strength.region.moved(*self.region[:2]) != self.region:
+                raise PictureError(
+                    f"A strength map is as large as the region, {self.region.width} ×"
+                    f" {self.region.height}, not {self.strength.width} × {self.strength.height}."
+                )
+            expected.append(self.strength.nbytes)
         if self.guide:
             expected.append(self.guide.nbytes)
         if list(lengths) != expected:
@@ -241,6 +285,10 @@ def _guide_of(values: object) -> Picture | None:
             f" {guide.width} × {guide.height}."
         )
     return guide
+
+
+def _map_of(values: object) -> Picture | None:
+    return None if values is None else Picture.of(values)
 
 
 def _edges_of(values: object) -> Edges | None:
