@@ -116,4 +116,5 @@ def test_menu_entry_is_there_without_dreamlink(host: HostSession) -> None:
     assert facts["text"].endswith("Run Dreamlayer's install.py again.")
     again = verdicts(host, "arguments.py")
     assert again.get("names"), again["output"]
-    assert again["names"] == ["preset", *(name.replace("_", "-") for name in PARAMETERS)]
+    options = ["guide", "strength-map", "selection-as", "canvas-preview", "frames"]
+    assert again["names"] == ["preset", *(n.replace("_", "-") for n in PARAMETERS), *options]

@@ -149,6 +149,7 @@ def check_numbers_out_of_range():
     refuse(image, [source], "octaves is between", "not -4", octaves=-4)
     refuse(image, [source], "octave_scale is between 1.05 and 3, not 9.0", octave_scale=9.0)
     refuse(image, [source], "seed is between", "not -1", seed=-1)
+    refuse(image, [source], "pooling is max or average, not 'other'", pooling="other")
 
 
 def check_unknown_preset():

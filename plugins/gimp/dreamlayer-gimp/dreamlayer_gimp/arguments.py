@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from gi.repository import Gimp, GObject
+from gi.repository import GObject
 
 from dreamlink import presets
 from dreamlink.recipe import PARAMETERS, Parameter, Recipe
 
 from .errors import Refused
+from .options import OPTIONS, Option, Options
 from .preset_box import PresetBox
 
 TITLE = "Deep Dream"
@@ -33,27 +34,39 @@ def add_to(procedure: Any) -> None:
     )
     # There are more labels than letters: the rows that are seen at once choose first.
     rows = sorted(PARAMETERS.values(), key=lambda row: not row.main)
-    names = (row.name for row in rows)
-    labels = dict(zip(names, with_mnemonics([_label(row) for row in rows]), strict=True))
+    names = [argument(row.name) for row in rows] + [option.argument for option in OPTIONS]
+    texts = [_label(row) for row in rows] + [option.label for option in OPTIONS]
+    labels = dict(zip(names, with_mnemonics(texts), strict=True))
     for row in PARAMETERS.values():
-        start = (argument(row.name), labels[row.name], row.help)
+        start = (argument(row.name), labels[argument(row.name)], row.help)
         end = (row.default, GObject.ParamFlags.READWRITE)
         if row.kind is bool:
             procedure.add_boolean_argument(*start, *end)
-        elif row.choices:
-            procedure.add_choice_argument(*start, _choice(row), *end)
-        elif row.kind is str:
+        elif row.kind is str:  # not a choice: GIMP would replace a wrong word by the default
             procedure.add_string_argument(*start, *end)
         elif row.kind is int:
             procedure.add_int_argument(*start, -WHOLE, WHOLE - 1, *end)
         else:
             procedure.add_double_argument(*start, -WIDE, WIDE, *end)
+    for option in OPTIONS:
+        _add_option(procedure, option, labels[option.argument])
+
+
+def options(config: Any) -> Options:
+    """What the arguments say besides the recipe; raises Refused."""
+    values = {option.name: config.get_property(option.argument) for option in OPTIONS}
+    for option in OPTIONS:
+        words = [word for word, _ in option.choices]
+        if words and values[option.name] not in words:
+            raise Refused(
+                f"{option.argument} is {' or '.join(words)}, not {values[option.name]!r:.60}."
+            )
+    return Options(**values)
 
 
 def recipe(config: Any) -> Recipe:
     """The recipe that the arguments describe: the preset's, and what differs from the defaults.
 
-    GIMP itself replaces what is no choice by the default; the rest is checked here.
     Raises RecipeError.
     """
     name = config.get_property(PRESET)
@@ -127,11 +140,14 @@ def _limit(dialog: Any, row: Parameter) -> None:
     control.set_increments(step, 10 * step)
 
 
-def _choice(row: Parameter) -> Any:
-    choice = Gimp.Choice.new()
-    for number, name in enumerate(row.choices):
-        choice.add(name, number, name.capitalize(), "")
-    return choice
+def _add_option(procedure: Any, option: Option, label: str) -> None:
+    start, flags = (option.argument, label, option.help), GObject.ParamFlags.READWRITE
+    if option.default is None:
+        procedure.add_drawable_argument(*start, True, flags)
+    elif isinstance(option.default, bool):
+        procedure.add_boolean_argument(*start, option.default, flags)
+    else:
+        procedure.add_string_argument(*start, option.default, flags)
 
 
 def _label(row: Parameter) -> str:
