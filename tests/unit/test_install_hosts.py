@@ -55,6 +55,13 @@ def test_gimp_finds_an_executable_of_its_folders_name(tmp_path: Path):
     assert {path.name for path in script.parent.iterdir()} >= {"dreamlayer_gimp", "dreamlink"}
 
 
+def test_the_presets_thumbnails_come_along(tmp_path: Path):
+    krita = hosts.install_krita(CHECKOUT, tmp_path, MSGPACK)
+    gimp = hosts.install_gimp(CHECKOUT, tmp_path / "3.0", MSGPACK)
+    for link in (krita / "dreamlink", gimp / "dreamlayer-gimp" / "dreamlink"):
+        assert (link / "thumbnails" / "animals.jpg").read_bytes().startswith(b"\xff\xd8")
+
+
 @pytest.mark.parametrize("host", ["krita", "gimp"])
 def test_the_link_runs_in_a_python_without_any_packages(tmp_path: Path, host: str):
     if host == "krita":

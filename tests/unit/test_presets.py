@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
 
 from dreamlayer.engine import binding
 from dreamlink.presets import KEPT, PRESETS, Preset, find, of
@@ -56,3 +57,14 @@ def test_a_misspelt_preset_is_told_with_near_ones() -> None:
         find("strawberry")
     with pytest.raises(RecipeError, match=r"dreamlayer presets\.$"):
         find("xyzzy")
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_presets_of_networks_that_are_at_hand_have_a_small_picture(preset: Preset) -> None:
+    if preset.values.get("model", "squeezenet1_1") not in ("squeezenet1_1", "efficientnet-lite0"):
+        assert preset.thumbnail is None
+        return
+    assert preset.thumbnail is not None
+    with Image.open(preset.thumbnail) as image:
+        assert (image.format, image.size) == ("JPEG", (96, 96))
+    assert preset.thumbnail.stat().st_size < 10_000

@@ -6,12 +6,14 @@ import dataclasses
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from .recipe import Recipe, RecipeError, Value
 
 KEPT = frozenset(
     {"seed", "tile", "context", "feather"}
 )  # not a matter of looks: a preset leaves them alone
+THUMBNAILS = Path(__file__).parent / "thumbnails"  # made by tests/bench/thumbnails.py
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,12 @@ class Preset:
 
     def recipe(self) -> Recipe:
         return Recipe.of(self.values)
+
+    @property
+    def thumbnail(self) -> Path | None:
+        """A square JPEG of what it dreams; None for a network that few have."""
+        path = THUMBNAILS / f"{self.name}.jpg"
+        return path if path.is_file() else None
 
 
 def find(name: str) -> Preset:
