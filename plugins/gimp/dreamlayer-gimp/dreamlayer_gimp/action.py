@@ -15,6 +15,7 @@ from dreamlink.recipe import Recipe, RecipeError
 from . import arguments, result, source
 from .dreaming import connect, dream
 from .errors import Cancelled, Refused
+from .options import Options
 from .progress import Part, Progress, progress_for
 
 STATUS = Gimp.PDBStatusType
@@ -49,9 +50,9 @@ def _deep_dream(
         source.check(image, drawable)
     if run_mode == Gimp.RunMode.INTERACTIVE and not arguments.ask(procedure, config):
         raise Cancelled
-    recipe = arguments.recipe(config)
+    recipe, options = arguments.recipe(config), arguments.options(config)
     with contextlib.closing(progress_for(run_mode)) as progress:
-        made = _dream_all(image, drawables, recipe, progress)
+        made = _dream_all(image, drawables, recipe, options, progress)
     result.insert(image, made)
     Gimp.displays_flush()
     return image.get_selected_layers()[0]
@@ -60,20 +61,22 @@ def _deep_dream(
 Made = list[tuple[source.Source, Any]]
 
 
-def _dream_all(image: Any, drawables: list[Any], recipe: Recipe, progress: Progress) -> Made:
+def _dream_all(
+    image: Any, drawables: list[Any], recipe: Recipe, options: Options, progress: Progress
+) -> Made:
     """The dreams as layers outside the image: a call that fails or is cancelled adds none."""
     made: Made = []
     notes: dict[str, None] = {}  # each once
     try:
         with contextlib.closing(connect(progress)) as line:
             for index, drawable in enumerate(drawables):
-                looked = source.Source.of(image, drawable, recipe)
+                looked = source.Source.of(image, drawable, recipe, options)
                 part = Part(progress, index, len(drawables))
                 dreamed = dream(line, looked, recipe, part)
                 assert dreamed.pixels is not None
                 notes.update(dict.fromkeys(dreamed.notes))
                 used = Recipe.of(dreamed.report.get("recipe", {}))
-                made.append((looked, result.make(looked, used, dreamed.pixels)))
+                made.append((looked, result.make(looked, used, dreamed.pixels, options)))
         for looked, _ in made:
             looked.check_still_there()
     except BaseException:

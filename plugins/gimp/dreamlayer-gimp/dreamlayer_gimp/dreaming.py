@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 from dreamlink.client import LinkError
 from dreamlink.dream import Dream, State, lost
@@ -14,7 +16,12 @@ from .errors import Cancelled, Refused
 from .progress import TURN, Progress
 from .source import Source
 
+Watch = Callable[[Dream], None]
 PATIENCE = 5.0  # seconds that the daemon may take to confirm a cancel
+
+
+def ignore(_dream: Dream) -> None:
+    """Watch nothing."""
 
 
 def connect(progress: Progress) -> Line:
@@ -35,17 +42,27 @@ def connect(progress: Progress) -> Line:
             raise Cancelled
 
 
-def dream(line: Line, source: Source, recipe: Recipe, progress: Progress) -> Dream:
+def dream(
+    line: Line,
+    source: Source,
+    recipe: Recipe,
+    progress: Progress,
+    watch: Watch = ignore,
+    **more: Any,
+) -> Dream:
     """Dream on one layer, to the end; the answer has its pixels.
+
+    `watch` is told again and again how the dream stands; `more` are other fields of the request.
 
     Raises:
         Refused: the daemon refused or failed, went away, or the layer did.
         Cancelled: the user wanted so.
     """
     try:
-        dream = Dream(line, source.request(recipe), *source.frames())
+        dream = Dream(line, source.request(recipe, **more), *source.frames())
         while not dream.over:
             progress.show(dream.fraction, dream.text)
+            watch(dream)
             if progress.cancelled:
                 _cancel(line, dream, progress)
             source.check_still_there()

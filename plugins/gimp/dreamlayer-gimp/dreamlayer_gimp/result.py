@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from gi.repository import Gimp
@@ -12,13 +11,12 @@ from dreamlink.messages import Frame
 from dreamlink.picture import Region
 from dreamlink.recipe import Recipe
 
-from . import buffers
+from . import buffers, memory
+from .options import Options
 from .source import Source
 
-PARASITE = "dreamlayer-recipe"  # the recipe as JSON, saved with the layer
 
-
-def make(source: Source, recipe: Recipe, pixels: Frame) -> Any:
+def make(source: Source, recipe: Recipe, pixels: Frame, options: Options) -> Any:
     """A finished layer that is not in the image yet, so nothing of this is an undo step."""
     width, height = source.region.width, source.region.height
     box = Region(0, 0, width, height)
@@ -35,8 +33,7 @@ def make(source: Source, recipe: Recipe, pixels: Frame) -> Any:
     buffers.write(layer.get_buffer(), box, source.form, pixels)
     if source.mask is not None:
         _move_alpha_into_mask(layer, box, source.form)
-    data = json.dumps(recipe.to_dict()).encode()
-    layer.attach_parasite(Gimp.Parasite.new(PARASITE, Gimp.PARASITE_PERSISTENT, data))
+    memory.keep(layer, recipe, source.drawable, options)
     return layer
 
 

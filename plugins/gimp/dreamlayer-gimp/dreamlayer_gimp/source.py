@@ -13,6 +13,7 @@ from dreamlink.recipe import Recipe
 
 from . import buffers
 from .errors import Refused
+from .options import Options
 
 # Babl's names of 8-bit sRGB; a format of another colour space has that one's name behind it.
 PLAIN = ("R'G'B' u8", "R'G'B'A u8", "Y' u8", "Y'A u8")
@@ -67,7 +68,7 @@ class Source:
     window: Any
 
     @classmethod
-    def of(cls, image: Any, drawable: Any, recipe: Recipe) -> Source:
+    def of(cls, image: Any, drawable: Any, recipe: Recipe, options: Options) -> Source:
         """Look at a layer, and at the recipe's context around a selection. Raises Refused."""
         check(image, drawable)
         name = drawable.get_name()
@@ -92,7 +93,8 @@ class Source:
         window = Gimp.default_display()
         return cls(image, drawable, region, seen, layout, form, corner, selection, window)
 
-    def request(self, recipe: Recipe) -> DreamRequest:
+    def request(self, recipe: Recipe, **more: Any) -> DreamRequest:
+        """What to ask the daemon; `more` are other fields of the request."""
         whole = Region(0, 0, self.drawable.get_width(), self.drawable.get_height())
         return DreamRequest(
             recipe,
@@ -101,6 +103,7 @@ class Source:
             mask=self.mask is not None,
             clip=self.mask is not None,
             edges=self.region.edges(whole),
+            **more,
         )
 
     def frames(self) -> list[Frame]:
