@@ -9,18 +9,31 @@ from gi.repository import Babl, Gegl
 from dreamlink.messages import Frame
 from dreamlink.picture import Region
 
-STRIP = 1 << 30  # bytes read or written at once; GEGL crashes beyond 4 GiB
+STRIP = 1 << 28  # bytes read or written at once; GEGL crashes beyond 4 GiB
 
 
 def read(buffer: Any, area: Region, form: str) -> bytes | bytearray:
     """The pixels of `area`, rows from the top, in babl's format `form`."""
     strips = _strips(area, form)
     if len(strips) == 1:
-        return _read_strip(buffer, area, form)
+        return _read_at_once(buffer, area, form)
     pixels = bytearray()
     for strip in strips:
-        pixels += _read_strip(buffer, strip, form)
+        pixels += _read_at_once(buffer, strip, form)
     return pixels
+
+
+def reduction(area: Region, side: int) -> tuple[int, int, float]:
+    """Width and height of `area` reduced to at most `side` pixels, and the scale of it (≤ 1)."""
+    scale = min(1.0, side / max(area.width, area.height))
+    return max(1, round(area.width * scale)), max(1, round(area.height * scale)), scale
+
+
+def read_reduced(buffer: Any, area: Region, form: str, side: int) -> bytes:
+    """The pixels of `area`, reduced by GEGL as `reduction` says."""
+    width, height, scale = reduction(area, side)
+    corner = round(area.x * scale), round(area.y * scale)
+    return _read_at_once(buffer, Region(*corner, width, height), form, scale)
 
 
 def write(buffer: Any, area: Region, form: str, pixels: Frame) -> None:
@@ -37,10 +50,10 @@ def write(buffer: Any, area: Region, form: str, pixels: Frame) -> None:
     buffer.flush()
 
 
-def _read_strip(buffer: Any, strip: Region, form: str) -> bytes:
-    rectangle = Gegl.Rectangle.new(*strip)
-    pixels: bytes = buffer.get(rectangle, 1.0, form, Gegl.AbyssPolicy.NONE)
-    size = strip.width * strip.height * _bytes_per_pixel(form)
+def _read_at_once(buffer: Any, area: Region, form: str, scale: float = 1.0) -> bytes:
+    rectangle = Gegl.Rectangle.new(*area)  # of the reduced pixels
+    pixels: bytes = buffer.get(rectangle, scale, form, Gegl.AbyssPolicy.NONE)
+    size = area.width * area.height * _bytes_per_pixel(form)
     if len(pixels) != size:
         raise ValueError(f"GIMP gave {len(pixels)} bytes of pixels instead of {size}")
     return pixels

@@ -12,7 +12,7 @@ from dreamlink.picture import Region
 from dreamlink.recipe import Recipe
 
 from . import buffers, memory
-from .options import Options
+from .options import MASK, Options
 from .source import Source
 
 
@@ -31,7 +31,7 @@ def make(source: Source, recipe: Recipe, pixels: Frame, options: Options) -> Any
     )
     layer.set_offsets(*source.corner)
     buffers.write(layer.get_buffer(), box, source.form, pixels)
-    if source.mask is not None:
+    if source.mask is not None and options.selection_as == MASK:
         _move_alpha_into_mask(layer, box, source.form)
     memory.keep(layer, recipe, source.drawable, options)
     return layer

@@ -5,42 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gi.repository import Babl, Gimp
+from gi.repository import Gimp
 
 from dreamlink.messages import DreamRequest, Frame
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe import Recipe
 
-from . import buffers
+from . import buffers, layouts
 from .errors import Refused
+from .guide import Guide
 from .options import Options
+from .strength import StrengthMap
+from .suitable import check, refuse_empty
 
-# Babl's names of 8-bit sRGB; a format of another colour space has that one's name behind it.
-PLAIN = ("R'G'B' u8", "R'G'B'A u8", "Y' u8", "Y'A u8")
-
-
-def check(image: Any, drawable: Any) -> None:
-    """Raise Refused unless the drawable is a layer that can get a dream above it."""
-    if drawable.is_layer_mask():
-        raise Refused(
-            "A layer mask is selected, but only a layer can dream: click on the layer's own"
-            " picture in the Layers dialog, then call Deep Dream again."
-        )
-    if not drawable.is_layer():
-        raise Refused(
-            "A channel is selected, but only a layer can dream: select a layer in the Layers"
-            " dialog, then call Deep Dream again."
-        )
-    if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
-        raise Refused(
-            "The image has indexed colours, which leave no room for a dream: choose"
-            " Image > Mode > RGB first, then call Deep Dream again."
-        )
-    if image.get_floating_sel() is not None:
-        raise Refused(
-            "The image has a floating selection: anchor it or make it a layer of its own, then"
-            " call Deep Dream again."
-        )
+__all__ = ["Source", "check"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +32,8 @@ class Source:
         form: babl's name of that layout; the result is written with the same.
         corner: the region's top-left corner in the image's coordinates.
         mask: the selection in the region, one byte a pixel; None where nothing is selected.
+        strength: how strongly each pixel dreams; None for all alike.
+        guide: what the dream takes on; None for nothing.
         window: the display that the call came from; None where there are no windows.
     """
 
@@ -65,6 +45,8 @@ class Source:
     form: str
     corner: tuple[int, int]
     mask: Frame | None
+    strength: StrengthMap | None
+    guide: Guide | None
     window: Any
 
     @classmethod
@@ -80,18 +62,24 @@ class Source:
             )
         region = Region(*box)
         if recipe.start != "noise":  # which fills also what is empty
-            _refuse_empty(drawable, region)
+            refuse_empty(drawable, region)
         whole = Region(0, 0, drawable.get_width(), drawable.get_height())
         seen = region.grow(recipe.context).clip(whole)
-        layout, form = _layout(image, drawable, seen)
+        layout, form = layouts.layout(image, drawable, seen)
         _, left, top = drawable.get_offsets()
         selection: Frame | None = None
         if not Gimp.Selection.is_empty(image):
             buffer = image.get_selection().get_buffer()
             selection = buffers.read(buffer, region.moved(left, top), "Y u8")
         corner = (left + region.x, top + region.y)
+        strength: StrengthMap | None = None
+        if options.strength is not None:
+            strength = StrengthMap.of(options.strength, region.moved(left, top))
+        guide = Guide.of(options.guide, recipe)
         window = Gimp.default_display()
-        return cls(image, drawable, region, seen, layout, form, corner, selection, window)
+        return cls(
+            image, drawable, region, seen, layout, form, corner, selection, strength, guide, window
+        )
 
     def request(self, recipe: Recipe, **more: Any) -> DreamRequest:
         """What to ask the daemon; `more` are other fields of the request."""
@@ -103,13 +91,21 @@ class Source:
             mask=self.mask is not None,
             clip=self.mask is not None,
             edges=self.region.edges(whole),
+            strength=self.strength.layout if self.strength else None,
+            guide=self.guide.layout if self.guide else None,
             **more,
         )
 
     def frames(self) -> list[Frame]:
-        """The pixels that the network sees, in the layout of the request, and the selection."""
-        pixels = buffers.read(self.drawable.get_buffer(), self.seen, self.form)
-        return [pixels] if self.mask is None else [pixels, self.mask]
+        """What belongs to the request: the pixels that the network sees, and what helps them."""
+        frames: list[Frame] = [buffers.read(self.drawable.get_buffer(), self.seen, self.form)]
+        if self.mask is not None:
+            frames.append(self.mask)
+        if self.strength is not None:
+            frames.append(self.strength.read())
+        if self.guide is not None:
+            frames.append(self.guide.read())
+        return frames
 
     def check_still_there(self) -> None:
         """Raise Refused if the dream has no place any more."""
@@ -124,39 +120,4 @@ class Source:
             raise Refused(
                 "The image's colour mode was changed while its layer dreamed, so the dream was"
                 " stopped. Call Deep Dream again."
-            )
-
-
-def _layout(image: Any, drawable: Any, seen: Region) -> tuple[Picture, str]:
-    """How to read the pixels without loss, as the network wants them: encoded as sRGB is.
-
-    8-bit pixels travel as they are if they are plain sRGB. All others travel as floats with the
-    primaries of the image's own colour space: wide gamuts and high dynamic range come through,
-    and nothing is lost on the way there and back.
-    """
-    gray = image.get_base_type() == Gimp.ImageBaseType.GRAY
-    order = "GA" if gray else "RGBA"
-    own = drawable.get_format()
-    if Babl.get_name(own) in PLAIN:
-        layout = Picture(seen.width, seen.height, "U8", order)
-        return layout, "Y'A u8" if gray else "R'G'B'A u8"
-    plain = "Y'A float" if gray else "R'G'B'A float"
-    form = _in_space_of(own, plain)
-    if form != plain:  # another space, and its own curve (') need not be sRGB's (~)
-        form = _in_space_of(own, plain.replace("'", "~"))
-    return Picture(seen.width, seen.height, "F32", order), form
-
-
-def _in_space_of(own: Any, form: str) -> str:
-    name: str = Babl.get_name(Babl.format_with_space(form, Babl.format_get_space(own)))
-    return name
-
-
-def _refuse_empty(drawable: Any, region: Region) -> None:
-    if drawable.has_alpha():
-        alpha = buffers.read(drawable.get_buffer(), region, "A u8")
-        if alpha.count(0) == len(alpha):
-            raise Refused(
-                f"The layer “{drawable.get_name()}” is wholly transparent there, so a dream on it"
-                " could not be seen: choose a layer with something on it, or start from noise."
             )

@@ -1,0 +1,56 @@
+"""The guide: another layer's picture, whose looks the dream takes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dreamlink.messages import Frame
+from dreamlink.picture import Picture, Region
+from dreamlink.recipe import Recipe
+
+from . import buffers
+from .errors import Refused
+
+SIDE = 512  # pixels; the daemon sees no more of a guide
+# As the network knows colours, and black where there is nothing: what colour a transparent pixel
+# has is of no meaning.
+FORM = "R'aG'aB'aA u8"
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A drawable of any image, of any kind, and how its picture travels: reduced."""
+
+    drawable: Any
+    layout: Picture
+
+    @classmethod
+    def of(cls, drawable: Any, recipe: Recipe) -> Guide | None:
+        """Raises Refused where the recipe and what was chosen as the guide contradict."""
+        needed = recipe.expression().needs_guide
+        if drawable is None and needed:
+            raise Refused(
+                f"“{recipe.layer}” needs a guide: choose a layer as the guide, then call Deep Dream"
+                " again."
+            )
+        if drawable is None:
+            return None
+        if not needed:
+            name = recipe.expression().layers[0]
+            raise Refused(
+                "A guide was chosen, but the network layer does not say what for: write e.g."
+                f" “{name}:guide” there, or choose no guide."
+            )
+        width, height, _ = buffers.reduction(_whole(drawable), SIDE)
+        return cls(drawable, Picture(width, height, "U8", "RGBA"))
+
+    def read(self) -> Frame:
+        """The guide's pixels now. Raises Refused if it was removed."""
+        if not self.drawable.is_valid():
+            raise Refused("The guide was removed, so nothing was dreamed. Call Deep Dream again.")
+        return buffers.read_reduced(self.drawable.get_buffer(), _whole(self.drawable), FORM, SIDE)
+
+
+def _whole(drawable: Any) -> Region:
+    return Region(0, 0, drawable.get_width(), drawable.get_height())

@@ -1,0 +1,37 @@
+"""How a drawable's pixels travel: in its own colour space and on its own curve, without loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gi.repository import Babl
+
+from dreamlink.picture import Picture, Region
+
+KINDS = {"u8": "U8", "u16": "U16", "float": "F32"}  # babl's name of a sample, the link's
+
+
+def layout(image: Any, drawable: Any, area: Region) -> tuple[Picture, str]:
+    """The layout of an area's pixels, with alpha, and babl's name of it.
+
+    No curve or primaries are converted on the way out and back, so wide gamuts, values beyond 0
+    and 1 and the last bit come through. 8 and 16 bits travel as they are, all else as floats.
+    """
+    own = drawable.get_format()
+    model, kind = Babl.get_name(own).split(" ", 1)  # e.g. "R~G~B~A", "u16-space-…"
+    kind = kind.split("-")[0]
+    kind = kind if kind in KINDS else "float"
+    curve = model[1] if model[1:2] in ("'", "~") else ""
+    gray = model.startswith("Y")
+    letters = "Y" if gray else "RGB"
+    form = "".join(letter + curve for letter in letters) + f"A {kind}"
+    linear = not curve or (curve == "'" and image.get_effective_color_profile().is_linear())
+    picture = Picture(
+        area.width,
+        area.height,
+        KINDS[kind],
+        "GA" if gray else "RGBA",
+        "linear" if linear else "srgb",
+    )
+    name: str = Babl.get_name(Babl.format_with_space(form, Babl.format_get_space(own)))
+    return picture, name
