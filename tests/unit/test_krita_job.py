@@ -139,7 +139,7 @@ class Link:
         self.listener = listener
         self.reason = reason
 
-    def leave(self) -> None:
+    def leave(self, _listener: object) -> None:
         self.listener = None
 
     def send(self, header: Header, *_frames: object) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import operator
 import textwrap
 from typing import Any
 
@@ -39,6 +41,14 @@ class DreamDocker(DockWidget):  # type: ignore[misc]
         """Dream on the active layer, or say why not."""
         self._panel.dream()
 
+    def call(self, name: str) -> None:
+        """Call "module.function" or "module.Class.method" of ours with the panel."""
+        if isinstance(self._panel, Incomplete):
+            self._panel.dream()
+            return
+        module, _, what = name.partition(".")
+        operator.attrgetter(what)(importlib.import_module(f".{module}", __package__))(self._panel)
+
 
 class Incomplete(QtWidgets.QLabel):  # type: ignore[misc]
     """What stands in the panel's place when the plug-in lacks its libraries."""
@@ -54,6 +64,7 @@ class Incomplete(QtWidgets.QLabel):  # type: ignore[misc]
         self.setMargin(8)
 
     def dream(self) -> None:
+        """Say what is wrong, whatever was asked for."""
         float_message(self.text())
 
 

@@ -1,98 +1,48 @@
 """Pixels out of Krita's document, and the dream into it as a new layer. No Qt here.
 
 Krita's pixels travel raw, in the layer's own model and depth; the daemon converts them. Colour
-spaces that it does not know are converted to sRGB by Krita itself, on a scratch layer of the size
-of what is sent, and the dream back on its own layer.
+spaces that it does not know are converted by Krita itself, in a document of the size of what is
+sent, and the dream back into the layer's own.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from krita import Krita
+from krita import Krita, Selection
 
 from dreamlink.messages import Frame
-from dreamlink.picture import Edges, Picture, Region
+from dreamlink.picture import Picture, Region
 from dreamlink.recipe import Recipe
 
-RAW = ("paintlayer",)  # their own pixels, before masks; of the others what they show
-SHOWN = ("grouplayer", "vectorlayer", "clonelayer", "filelayer", "filllayer")
-SRGB = "sRGB-elle-V2-srgbtrc.icc"
-SRGB_CURVE = r"(srgb|gray)-.*-srgbtrc\.icc|srgb built-in|srgb iec61966-2[.-]1"
-LINEAR_CURVE = r"(srgb|gray)-.*-g10\.icc"
+from . import scratch
+from .guide import read_guide
+from .layers import MASKS, box_of, check_kind, layers, look
+from .refusal import DocumentError
+from .source import Pixels, Source
+from .space import ColorSpace, space_of
+
+__all__ = [
+    "DocumentError", "Source", "add_layer", "gone", "layers", "read", "update_layer",
+]  # fmt: skip
+
 PIECE_MAX = (1 << 31) - 1  # bytes that Krita hands out in one go
+SELECTION = "selection"  # in place of a layer's id: the selection itself is the strength map
+SELECTED_AS = ("dreamlayer", "selected_as", "alpha")  # in Krita's configuration; or "mask"
+MASK_NAME = "Selection"
 
 
-class DocumentError(ValueError):
-    """The document can't be dreamed on as it is; the text is one sentence for the user."""
-
-
-class ColorSpace(NamedTuple):
-    """What Krita calls a colour space, e.g. ("RGBA", "U16", "sRGB-elle-V2-g10.icc")."""
-
-    model: str
-    depth: str
-    profile: str
-
-    @property
-    def curve(self) -> str | None:
-        """The transfer curve, or None if the daemon does not know these pixels."""
-        if self.model not in ("RGBA", "GRAYA"):
-            return None
-        name = self.profile.lower()
-        if re.fullmatch(SRGB_CURVE, name):
-            return "srgb"
-        return "linear" if re.fullmatch(LINEAR_CURVE, name) else None
-
-    @property
-    def order(self) -> str:
-        """Krita's order of samples: whole numbers are stored blue first."""
-        if self.model == "GRAYA":
-            return "GA"
-        return "BGRA" if self.depth in ("U8", "U16") else "RGBA"
-
-    @property
-    def wire(self) -> ColorSpace:
-        """The colour space that the pixels are sent in: this one, or else sRGB."""
-        if self.curve:
-            return self
-        return ColorSpace("RGBA", "U16" if self.depth in ("U8", "U16") else self.depth, SRGB)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A layer's pixels, and what is needed to put the dream above it later.
-
-    Attributes:
-        node_id: the layer's unique id; it survives undo and redo.
-        space: the layer's colour space.
-        picture: layout of `pixels`.
-        region: where to dream, in the picture's coordinates.
-        place: the same rectangle on the canvas.
-        edges: which of its sides are those of the layer on the canvas.
-        pixels: the region and its surroundings.
-        mask: the selection in the region, one byte a pixel, or None without a selection.
-    """
-
-    document: Any
-    node_id: Any
-    name: str
-    space: ColorSpace
-    picture: Picture
-    region: Region
-    place: Region
-    edges: Edges
-    pixels: Frame
-    mask: Frame | None
-
-
-def read(recipe: Recipe) -> Source:
+def read(recipe: Recipe, guide: Any = None, strength: Any = None) -> Source:
     """The active layer's pixels where there is a selection, with the recipe's context around it.
 
     What starts from noise needs no pixels: it fills the selection or the canvas, whatever the
     layer has there.
+
+    Args:
+        recipe: what will be dreamed.
+        guide: the unique id of the layer to dream of, for recipes that need one.
+        strength: the unique id of a layer or mask that says how strongly each pixel dreams, or
+            "selection": then that is such a map, and does not cut the dream out.
 
     Raises:
         DocumentError: there is nothing to dream on; the text says why.
@@ -101,31 +51,33 @@ def read(recipe: Recipe) -> Source:
     if document is None:
         raise DocumentError("No picture is open: open one and select a layer, then dream.")
     node = document.activeNode()
-    _check_kind(node)
+    check_kind(node)
     document.waitForDone()  # the brush stroke before
     canvas = Region(0, 0, document.width(), document.height())
-    layer = canvas if recipe.start == "noise" else _layer_box(node, canvas)
-    place, mask = _selected(document.selection(), node.name(), layer)
+    layer = canvas if recipe.start == "noise" else box_of(node, canvas)
+    place, selection = _selected(document.selection(), node.name(), layer)
     seen = place.grow(recipe.context).clip(layer)
-    space = _space(node)
-    wire = space.wire
-    picture = Picture(seen.width, seen.height, wire.depth, wire.order, wire.curve or "srgb")
-    if picture.nbytes > PIECE_MAX:
-        raise DocumentError(
-            f"{seen.width} × {seen.height} pixels in {wire.depth} are more than Krita hands out in"
-            " one piece (2 GiB): select a smaller part."
-        )
+    pixels = _pixels(node, seen)
+    map_ = None
+    if strength == SELECTION:
+        map_, selection = _selection_as_map(place, selection), None
+    elif strength is not None:
+        map_ = _pixels(_node(document, strength, "strength map"), place)
+    needs_guide = recipe.expression().needs_guide
     return Source(
         document=document,
         node_id=node.uniqueId(),
         name=node.name(),
-        space=space,
-        picture=picture,
+        space=space_of(node),
+        picture=pixels.layout,
         region=place.moved(-seen.x, -seen.y),
         place=place,
         edges=place.edges(layer),
-        pixels=_pixels(document, node, seen, space),
-        mask=mask,
+        pixels=pixels.frame,
+        selection=selection,
+        veiled=Krita.instance().readSetting(*SELECTED_AS) == "mask",
+        strength=map_,
+        guide=read_guide(_guide_node(document, guide)) if needs_guide else None,
     )
 
 
@@ -141,8 +93,11 @@ def gone(source: Source) -> str | None:
     return None
 
 
-def add_layer(source: Source, name: str, pixels: bytearray) -> None:
+def add_layer(source: Source, name: str, pixels: Frame) -> Any:
     """Add a paint layer with the dream directly above the source: one undo step.
+
+    Returns:
+        its unique id.
 
     Raises:
         DocumentError: the picture was closed or the layer is gone.
@@ -151,44 +106,55 @@ def add_layer(source: Source, name: str, pixels: bytearray) -> None:
     if reason:
         raise DocumentError(reason)
     node = source.document.nodeByUniqueID(source.node_id)
-    layer = source.document.createNode(name, "paintlayer")
-    _convert(layer, source.space.wire)
-    layer.setPixelData(pixels, *source.place)
-    _convert(layer, source.space)
+    simple = source.space == source.space.wire == _space_of_new_layers(source.document)
+    if simple and not source.veiled:
+        layer = source.document.createNode(name, "paintlayer")
+        layer.setPixelData(pixels, *source.place)
+        return _put(layer, node)
+    with scratch.scratch() as document:
+        layer = scratch.painted(
+            document, name, pixels, source.place, source.space.wire, source.space
+        )
+        if source.veiled and source.selection is not None:
+            _veil(document, layer, source.selection, source.place)
+        return _put(layer, node)
+
+
+def update_layer(node_id: Any, pixels: Frame, source: Source) -> bool:
+    """Put other pixels into the layer that was added: no undo step.
+
+    Returns:
+        whether it is still there.
+    """
+    if source.document not in Krita.instance().documents():
+        return False
+    layer = source.document.nodeByUniqueID(node_id)
+    if layer is None:
+        return False
+    fresh = scratch.converted(pixels, source.place, source.space.wire, space_of(layer))
+    moved = layer.position()  # by the user, since
+    layer.setPixelData(fresh, *source.place.moved(moved.x(), moved.y()))
+    source.document.refreshProjection()
+    return True
+
+
+def _put(layer: Any, above: Any) -> Any:
     # Only what happens to a layer of the document is undoable: so this is the one step.
-    node.parentNode().addChildNode(layer, node)
+    above.parentNode().addChildNode(layer, above)
+    return layer.uniqueId()
 
 
-def _check_kind(node: Any) -> None:
-    kind = node.type() if node is not None else None
-    if kind is None:
-        raise DocumentError("No layer is selected: select the layer to dream on.")
-    if kind.endswith("mask"):
-        raise DocumentError(
-            f"“{node.name()}” is a mask, and masks can't dream: select the layer to dream on."
-        )
-    if kind not in RAW + SHOWN:
-        raise DocumentError(
-            f"“{node.name()}” has no picture of its own: select another layer to dream on."
-        )
-    if kind == "grouplayer" and node.passThroughMode():
-        raise DocumentError(
-            f"The group “{node.name()}” is in pass-through mode and has no picture of its own:"
-            " turn that off, or select a layer in it."
-        )
+def _veil(document: Any, layer: Any, selection: Frame, place: Region) -> None:
+    """Hide what is not selected behind a transparency mask."""
+    chosen = Selection()
+    chosen.setPixelData(bytes(selection), *place)
+    mask = document.createTransparencyMask(MASK_NAME)
+    layer.addChildNode(mask, None)
+    mask.setSelection(chosen)
 
 
-def _layer_box(node: Any, canvas: Region) -> Region:
-    bounds = node.bounds()
-    box = Region(bounds.x(), bounds.y(), bounds.width(), bounds.height())
-    if box.empty:
-        raise DocumentError(
-            f"The layer “{node.name()}” is empty: there is nothing to dream on. Paint on it, or"
-            " start from noise."
-        )
-    if box.clip(canvas).empty:
-        raise DocumentError(f"The layer “{node.name()}” lies outside the canvas: move it first.")
-    return box.clip(canvas)
+def _space_of_new_layers(document: Any) -> ColorSpace:
+    return space_of(document)
 
 
 def _selected(selection: Any, name: str, layer: Region) -> tuple[Region, Frame | None]:
@@ -207,25 +173,41 @@ def _selected(selection: Any, name: str, layer: Region) -> tuple[Region, Frame |
     return place, mask
 
 
-def _space(node: Any) -> ColorSpace:
-    return ColorSpace(node.colorModel(), node.colorDepth(), node.colorProfile())
-
-
-def _pixels(document: Any, node: Any, box: Region, space: ColorSpace) -> Frame:
-    look = node.pixelData if node.type() in RAW else node.projectionPixelData
-    if space.wire == space:
-        return memoryview(look(*box))
-    scratch = document.createNode("", "paintlayer")
-    _convert(scratch, space)
-    scratch.setPixelData(look(*box), *box)
-    _convert(scratch, space.wire)
-    return memoryview(scratch.pixelData(*box))
-
-
-def _convert(layer: Any, space: ColorSpace) -> None:
-    if _space(layer) != space and not layer.setColorSpace(*space):
+def _selection_as_map(place: Region, selection: Frame | None) -> Pixels:
+    if selection is None:
         raise DocumentError(
-            f"Krita can't convert this layer between {space.model} {space.depth} with the profile"
-            f" “{space.profile}” and sRGB: convert the picture with Image ▸ Convert Image Color"
-            " Space…, then dream."
+            "The strength map is the selection, but nothing is selected: select something, or"
+            " choose another map."
         )
+    return Pixels(Picture(place.width, place.height, "U8", "G"), selection)
+
+
+def _guide_node(document: Any, node_id: Any) -> Any:
+    if node_id is None:
+        raise DocumentError(
+            "This recipe dreams of a guide picture: choose a layer as guide under More, or another"
+            " network layer."
+        )
+    return _node(document, node_id, "guide")
+
+
+def _node(document: Any, node_id: Any, what: str) -> Any:
+    node = document.nodeByUniqueID(node_id)
+    if node is None:
+        raise DocumentError(f"The layer that was chosen as {what} is gone: choose another one.")
+    return node
+
+
+def _pixels(node: Any, box: Region) -> Pixels:
+    """What a layer or mask shows in a box, in a layout that the daemon knows."""
+    if node.type() in MASKS:
+        return Pixels(Picture(box.width, box.height, "U8", "G"), memoryview(look(node, box)))
+    space = space_of(node)
+    wire = space.wire
+    picture = Picture(box.width, box.height, wire.depth, wire.order, wire.curve or "srgb")
+    if picture.nbytes > PIECE_MAX:
+        raise DocumentError(
+            f"{box.width} × {box.height} pixels in {wire.depth} are more than Krita hands out in"
+            " one piece (2 GiB): select a smaller part."
+        )
+    return Pixels(picture, scratch.converted(memoryview(look(node, box)), box, space, wire))

@@ -1,19 +1,36 @@
-"""What Krita gets from us: the action "Deep Dream…" and the docker.
+"""What Krita gets from us: the actions and the docker.
 
-Nothing here needs `dreamlink`, so the action and the docker are there, and say what is wrong, even
-when a copy of the plug-in lacks its libraries.
+Nothing here needs `dreamlink`, so actions and docker are there, and say what is wrong, even when a
+copy of the plug-in lacks its libraries.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
 from .docker import DOCKER_ID, TITLE, DreamDocker, float_message
 from .guard import guarded
 
-ACTIONS = {"dreamlayer_dream": "filter", "dreamlayer_dream_script": "tools/scripts"}
+
+class Action(NamedTuple):
+    """One entry in Krita's menus; `dreamlayer_krita.action` has its tool tip.
+
+    `call` is what is called with the panel of the active window: a function or method by its
+    module and name, found only then.
+    """
+
+    name: str
+    text: str
+    menu: str
+    call: str
+
+
+ACTIONS = (
+    Action("dreamlayer_dream", f"{TITLE}…", "filter", "panel.Panel.dream"),
+    Action("dreamlayer_dream_script", f"{TITLE}…", "tools/scripts", "panel.Panel.dream"),
+)
 
 
 class DreamExtension(Extension):  # type: ignore[misc]
@@ -23,22 +40,24 @@ class DreamExtension(Extension):  # type: ignore[misc]
         """Krita calls it once; there is nothing to set up before a window is there."""
 
     def createActions(self, window: Any) -> None:  # noqa: N802 (Krita's name)
-        for name, menu in ACTIONS.items():
-            action = window.createAction(name, f"{TITLE}…", menu)
-            action.triggered.connect(guarded(lambda *_: dream_in_active_window(), float_message))
+        for name, text, menu, call in ACTIONS:
+            action = window.createAction(name, text, menu)
+            action.triggered.connect(
+                guarded(lambda *_, call=call: call_in_active_window(call), float_message)
+            )
 
 
-def dream_in_active_window() -> None:
-    """Show the docker of the active window and dream on the active layer."""
+def call_in_active_window(call: str) -> None:
+    """Show the docker of the active window and let it do what an action is for."""
     for docker in Krita.instance().activeWindow().dockers():
         if isinstance(docker, DreamDocker):
             docker.setVisible(True)
             docker.raise_()
-            docker.dream()
+            docker.call(call)
 
 
 def register() -> None:
-    """Tell Krita about the action and the docker."""
+    """Tell Krita about the actions and the docker."""
     app = Krita.instance()
     app.addExtension(DreamExtension(app))
     place = getattr(DockWidgetFactoryBase, "DockPosition", DockWidgetFactoryBase).DockRight

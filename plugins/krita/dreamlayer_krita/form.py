@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dreamlink.presets import KEPT, Preset
@@ -14,15 +14,20 @@ from .qt import QtCore, QtWidgets
 
 
 class Form(QtWidgets.QWidget):  # type: ignore[misc]
-    """A list of presets, the parameters that matter, the rest folded under "More"."""
+    """A list of presets, the parameters that matter, the rest folded under "More".
 
-    def __init__(self) -> None:
+    `changed` is called when the user has changed something, or a recipe was shown.
+    """
+
+    def __init__(self, changed: Callable[[], None]) -> None:
         super().__init__()
+        self._changed = changed
+        self._filling = False  # several fields are set, and told of together
         self._fields = {p.name: _widget(p) for p in PARAMETERS.values()}
         self._presets = PresetBox(self._take)
         for parameter in PARAMETERS.values():
-            changed = _changed(parameter, self._fields[parameter.name])
-            changed.connect(guarded(lambda *_: self._tell_preset(), log.error))
+            touched = _changed(parameter, self._fields[parameter.name])
+            touched.connect(guarded(lambda *_: self._touched(), log.error))
         self._tell_preset()
         self._more = QtWidgets.QToolButton()
         self._more.setObjectName("more")
@@ -49,12 +54,15 @@ class Form(QtWidgets.QWidget):  # type: ignore[misc]
 
     def show_recipe(self, values: Mapping[str, object]) -> None:
         """Put values into the widgets; what the table does not know or allow is left out."""
+        self._filling = True
         for name, value in values.items():
             if name in PARAMETERS:
                 try:
                     _put(PARAMETERS[name], self._fields[name], PARAMETERS[name].check(value))
                 except RecipeError:
                     continue  # e.g. remembered by a version with other limits
+        self._filling = False
+        self._touched()
 
     def reset(self) -> None:
         self.show_recipe(Recipe().to_dict())
@@ -62,6 +70,11 @@ class Form(QtWidgets.QWidget):  # type: ignore[misc]
     def _take(self, preset: Preset) -> None:
         values = preset.recipe().to_dict()
         self.show_recipe({name: value for name, value in values.items() if name not in KEPT})
+
+    def _touched(self) -> None:
+        if not self._filling:
+            self._tell_preset()
+            self._changed()
 
     def _tell_preset(self) -> None:
         try:

@@ -1,24 +1,66 @@
 """One dream of one layer, from its pixels to the new layer above. No Qt here.
 
 A job moves on when the link calls it. It tells its owner of every change, and adds the layer as
-its very last act: whatever goes wrong before leaves the document as it was.
+its very last act: whatever goes wrong before leaves the document as it was. Several jobs may be
+under way; they wait for each other in the daemon.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from dreamlink.client import LinkError
 from dreamlink.dream import Dream, State, layer_name, lost
 from dreamlink.line import RETURNS_MAX
-from dreamlink.messages import DreamRequest, Header
+from dreamlink.messages import DreamRequest, Frame, Header
 from dreamlink.recipe import Recipe
 
 from . import document
 
 if TYPE_CHECKING:
     from .link import Link
+
+
+@dataclass(frozen=True)
+class Dreamed:
+    """A dream that is finished and in the document.
+
+    Attributes:
+        node_id: the new layer's unique id.
+        source: what was dreamed on.
+        recipe: with the seed that was drawn.
+        dream: to `blend` it anew, over the link that it came by.
+    """
+
+    document: Any
+    node_id: Any
+    source: document.Source
+    recipe: Recipe
+    dream: Dream
+
+
+class NewLayer:
+    """Where a dream's pixels go: into a new layer above the source. One for each job."""
+
+    def __init__(self, source: document.Source) -> None:
+        self.source = source
+
+    def so_far(self, dream: Dream) -> None:
+        """The dream tells how far it is, perhaps with pixels (`live`)."""
+
+    def done(self, dream: Dream, recipe: Recipe) -> Any:
+        """The pixels are there: put them into the document and return the layer's unique id.
+
+        Raises:
+            DocumentError: the picture was closed or the layer is gone.
+        """
+        name = layer_name(self.source.name, recipe)
+        return document.add_layer(self.source, name, dream.pixels or bytearray())
+
+    def dropped(self) -> None:
+        """The dream was cancelled, or has failed."""
 
 
 class Job:
@@ -28,18 +70,32 @@ class Job:
         state: where it stands; it is WAITING until the daemon is reached and has begun.
         fraction: how much of the work is done, 0 to 1; None while nobody knows.
         text: one line for the user.
+        source, recipe: what was asked for.
+        result: when done, what came of it.
     """
 
     def __init__(
-        self, link: Link, source: document.Source, recipe: Recipe, changed: Callable[[Job], None]
+        self,
+        link: Link,
+        source: document.Source,
+        recipe: Recipe,
+        changed: Callable[[Job], None],
+        finished: Callable[[Dreamed], None] | None = None,
+        goal: NewLayer | None = None,
+        **options: Any,
     ) -> None:
+        """`goal` takes the pixels; `options` are further fields of the `DreamRequest`."""
         self.state = State.WAITING
         self.fraction: float | None = None
         self.text = "Looking for the daemon…"
+        self.source = source
+        self.recipe = recipe
+        self.result: Dreamed | None = None
         self._link = link
-        self._source = source
-        self._recipe = recipe
         self._changed = changed
+        self._finished = finished
+        self._goal = goal or NewLayer(source)
+        self._options = options
         self._dream: Dream | None = None
         self._away = False  # whether the connection was lost and is looked for
         self._returns = 0
@@ -80,29 +136,35 @@ class Job:
             self._end(State.FAILED, lost(str(error)))
 
     def _ask(self) -> Dream:
-        source = self._source
+        request, frames = self._request()
+        return Dream(self._link, request, *frames)
+
+    def _request(self) -> tuple[DreamRequest, list[Frame]]:
+        source = self.source
         request = DreamRequest(
-            self._recipe,
+            self.recipe,
             source.picture,
             source.region,
             mask=source.mask is not None,
             clip=source.mask is not None,
             edges=source.edges,
+            **self._options,
         )
         frames = [source.pixels] if source.mask is None else [source.pixels, source.mask]
-        return Dream(self._link, request, *frames)
+        return request, frames
 
     def received(self, header: Header, frames: list[bytearray]) -> None:
         dream = self._dream
         if dream is None or not dream.receive(header, frames):
             return
         if dream.state is State.DONE:
-            self._add_layer(dream)
+            self._finish(dream)
         elif dream.over:
             self._end(dream.state, dream.text)
-        elif reason := document.gone(self._source):
+        elif reason := document.gone(self.source):
             self.fail(reason)
         else:
+            self._goal.so_far(dream)
             self.state, self.text = dream.state, dream.text
             self.fraction = dream.fraction if dream.state is State.RUNNING else None
             self._changed(self)
@@ -117,18 +179,21 @@ class Job:
             self._returns += 1
             self._link.reopen(self, reason)
 
-    def _add_layer(self, dream: Dream) -> None:
+    def _finish(self, dream: Dream) -> None:
         report = dream.report
         recipe = Recipe.of(report["recipe"])
         try:
-            name = layer_name(self._source.name, recipe)
-            document.add_layer(self._source, name, dream.pixels or bytearray())
+            node_id = self._goal.done(dream, recipe)
         except document.DocumentError as error:
             self._end(State.FAILED, str(error))
             return
+        dream.pixels = None  # they are in the document now
+        self.result = Dreamed(self.source.document, node_id, self.source, recipe, dream)
         self.fraction = 1.0
         said = f"Dreamed in {report['seconds']:.1f} s with seed {recipe.seed}."
         self._end(State.DONE, " ".join([said, *dream.notes]))
+        if self._finished is not None:
+            self._finished(self.result)
 
     def tell_daemon_to_stop(self) -> None:
         try:
@@ -139,6 +204,8 @@ class Job:
 
     def _end(self, state: State, text: str) -> None:
         self.state, self.text = state, text
-        self._dream = None  # the pixels with it
-        self._link.leave()
+        self._dream = None
+        self._link.leave(self)
+        if state is not State.DONE:
+            self._goal.dropped()
         self._changed(self)

@@ -1,72 +1,104 @@
 """The connection to the daemon, kept by Qt's event loop: nothing here waits.
 
 While the daemon is found or started a timer goes on with `dreamlink.launch.connecting`; then two
-socket notifiers, one a direction, tell when there is something to read and room to write.
+socket notifiers, one a direction, tell when there is something to read and room to write. Dreams,
+looks and blends share the one connection: each listens, and takes the messages that are its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from enum import Enum
 from typing import Any, Protocol
 
 from dreamlink import launch
 from dreamlink.client import Client, LinkError
 from dreamlink.messages import Frame, Header
 
-from .guard import guarded
+from .guard import guarded, log, unexpected
 from .qt import QtCore
 
 
+class Connection(Enum):
+    """How the connection stands."""
+
+    CLOSED = "closed"
+    OPENING = "opening"
+    OPEN = "open"
+    FAILED = "failed"  # the daemon could not be reached or started
+
+
 class Listener(Protocol):
-    """Who waits for the connection and its messages."""
+    """Who waits for the connection and its messages.
+
+    After `lost` it listens no more, unless it calls `reopen` or `open` again. `fail` tells that
+    one of its own methods has raised.
+    """
 
     def waiting(self, sentence: str) -> None: ...
     def connected(self) -> None: ...
     def received(self, header: Header, frames: list[bytearray]) -> None: ...
     def lost(self, reason: str) -> None: ...
+    def fail(self, reason: str) -> None: ...
 
 
 class Link:
     """A connection that is opened when it is needed and opened anew when it was lost.
 
-    `show` gets a sentence when one of our own slots fails unexpectedly.
+    Attributes:
+        state: how the connection stands.
+        sentence: what there is to say of it: what is waited for, or why it failed.
+
+    `show` gets a sentence when one of our own slots fails unexpectedly; `changed` is called when
+    state or sentence have changed.
     """
 
-    def __init__(self, show: Callable[[str], None]) -> None:
-        self._listener: Listener | None = None
+    def __init__(
+        self, show: Callable[[str], None], changed: Callable[[], None] = lambda: None
+    ) -> None:
+        self.state = Connection.CLOSED
+        self.sentence = ""
+        self._changed = changed
+        self._listeners: list[Listener] = []
+        self._returning: list[Listener] = []  # those that look for the daemon that they had
+        self._reason = ""  # why that one was lost
         self._client: Client | None = None
         self._notifiers: list[Any] = []  # to read, to write
         self._steps: Generator[str, None, Client | None] | None = None
-        self._reason = ""  # why a connection that is looked for again was lost
-        self._show = show
         self._timer = QtCore.QTimer()
         self._timer.setInterval(int(launch.PAUSE * 1000))
         self._timer.timeout.connect(guarded(self._connect, show))
+        self._show = show
 
     def open(self, listener: Listener) -> None:
         """Connect if need be; `listener` hears of it, at once or later, and gets all messages."""
-        self._listener = listener
+        self._join(listener)
         if self._client is not None:
-            listener.connected()
-            return
-        self._drop()
-        self._steps = launch.connecting()
-        self._timer.start()
-        self._connect()
+            self._tell(listener, "connected")
+        elif self._steps is None:
+            self._begin(launch.connecting())
+            self._connect()
 
     def reopen(self, listener: Listener, reason: str) -> None:
         """Look for the daemon whose connection was lost; `listener` hears `reason` if it died."""
-        self._listener = listener
+        self._join(listener)
+        if self._client is not None:
+            self._tell(listener, "connected")
+            return
+        self._returning.append(listener)
         self._reason = reason
-        self._drop()
-        self._steps = launch.returning()
-        self._timer.start()
+        if self._steps is None:
+            self._begin(launch.returning())
 
-    def leave(self) -> None:
+    def leave(self, listener: Listener) -> None:
         """Stop listening; an open connection is kept for the next dream."""
-        self._listener = None
-        if self._client is None:
+        for group in (self._listeners, self._returning):
+            if listener in group:
+                group.remove(listener)
+        if self._client is None and not self._listeners:
             self._drop()
+            if self.state is Connection.OPENING:
+                self._is(Connection.CLOSED)
 
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
         """Queue a message and write what the socket takes; raises LinkError if none is open."""
@@ -77,8 +109,38 @@ class Link:
 
     def close(self) -> None:
         """Give up the connection; the daemon then cancels what was asked over it."""
-        self._listener = None
+        self._listeners.clear()
+        self._returning.clear()
+        self._changed = lambda: None  # its widgets may be gone
         self._drop()
+
+    def _join(self, listener: Listener) -> None:
+        if listener not in self._listeners:
+            self._listeners.append(listener)
+
+    def _tell(self, listener: Listener, what: str, *said: object) -> None:
+        """Call a listener's method. If that raises it is the listener's end, not the others'."""
+        if listener not in self._listeners:
+            return  # another one's doing
+        try:
+            getattr(listener, what)(*said)
+        except Exception as error:
+            log.exception("An error in Dreamlayer's plug-in")
+            guarded(listener.fail, self._show)(unexpected(error))
+
+    def _tell_all(self, what: str, *said: object) -> None:
+        for listener in list(self._listeners):
+            self._tell(listener, what, *said)
+
+    def _is(self, state: Connection, sentence: str = "") -> None:
+        if (state, sentence) != (self.state, self.sentence):
+            self.state, self.sentence = state, sentence
+            guarded(self._changed, self._show)()
+
+    def _begin(self, steps: Generator[str, None, Client | None]) -> None:
+        self._steps = steps
+        self._timer.start()
+        self._is(Connection.OPENING, launch.LOOKING if self._returning else "")
 
     def _connect(self) -> None:
         if self._steps is None:
@@ -89,25 +151,39 @@ class Link:
             self._timer.stop()
             self._steps = None
             if done.value is None:
-                self._lose(self._reason)
+                self._died()
             else:
                 self._attach(done.value)
         except LinkError as error:
-            self._lose(str(error))
+            self._lose(str(error), Connection.FAILED)
         else:
-            if self._listener is not None:
-                self._listener.waiting(sentence)
+            self._is(Connection.OPENING, sentence)
+            self._tell_all("waiting", sentence)
+
+    def _died(self) -> None:
+        """The daemon of those that were to return is gone; the others take a new one."""
+        returning, self._returning = self._returning, []
+        for listener in returning:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+                guarded(listener.lost, self._show)(self._reason)
+        if self._steps is None and self._client is None:
+            if self._listeners:
+                self._begin(launch.connecting())
+            else:
+                self._is(Connection.CLOSED)
 
     def _attach(self, client: Client) -> None:
         self._client = client
+        self._returning.clear()
         kinds = QtCore.QSocketNotifier.Type
         for kind, slot in ((kinds.Read, self._read), (kinds.Write, self._write)):
             notifier = QtCore.QSocketNotifier(client.fileno(), kind)
             notifier.activated.connect(guarded(slot, self._show))
             self._notifiers.append(notifier)
         self._watch()
-        if self._listener is not None:
-            self._listener.connected()
+        self._is(Connection.OPEN)
+        self._tell_all("connected")
 
     def _watch(self) -> None:
         if self._client is not None:  # a socket can be written to nearly always: look if need be
@@ -119,12 +195,11 @@ class Link:
         try:
             messages = self._client.read()
         except LinkError as error:
-            self._lose(str(error))
+            self._lose(str(error), Connection.CLOSED)
             return
         self._watch()
         for header, frames in messages:
-            if self._listener is not None:
-                self._listener.received(header, frames)
+            self._tell_all("received", header, frames)
 
     def _write(self, *_: object) -> None:
         if self._client is None:
@@ -132,11 +207,14 @@ class Link:
         self._client.flush()
         self._watch()
 
-    def _lose(self, reason: str) -> None:
-        listener, self._listener = self._listener, None
+    def _lose(self, reason: str, state: Connection) -> None:
+        """Tell everybody that there is no connection; some of them may open it anew."""
+        listeners, self._listeners = self._listeners, []
+        self._returning.clear()
         self._drop()
-        if listener is not None:
-            listener.lost(reason)
+        self._is(state, reason)
+        for listener in listeners:
+            guarded(listener.lost, self._show)(reason)
 
     def _drop(self) -> None:
         self._timer.stop()

@@ -5,8 +5,11 @@ wait. `run_checks` runs them one after another; what one of them raises becomes 
 start of Krita answers many questions. The test outside asserts each verdict by its name.
 """
 
+import contextlib
 import math
+import os
 import random
+import signal
 import struct
 import time
 import traceback
@@ -14,6 +17,8 @@ from pathlib import Path
 
 import case
 from krita import Krita, QApplication, QLabel, QListView, QPushButton, QWidget
+
+from dreamlink import discovery
 
 app = Krita.instance()
 FOLDER = Path(case.arguments["folder"])  # seen from outside too
@@ -118,6 +123,25 @@ def click_action(menu, text):
     action = next(a for a in menu.actions() if a.text().replace("&", "") == text)
     place = menu.mapToGlobal(menu.actionGeometry(action).center())
     case.xdotool("mousemove", str(place.x()), str(place.y()), "click", "1")
+
+
+# The daemon
+
+
+def daemon():
+    """Its process id, as this root counts; None without one."""
+    found = discovery.find()
+    return found.pid if found else None
+
+
+@contextlib.contextmanager
+def held(pid):
+    """The process does nothing meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 # Documents
