@@ -5,8 +5,7 @@ This is what the daemon's compute thread calls; importing it imports torch.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import torch
@@ -15,14 +14,15 @@ from torch import Tensor
 from dreamlayer import devices, pixels
 from dreamlayer.devices import Devices
 from dreamlayer.engine import dream as engine
-from dreamlayer.engine import measures, octaves, quick, workers
-from dreamlayer.engine.planes import Computed, Inset, Plane, copy, everything
-from dreamlayer.engine.tiles import Span, Window, whole
+from dreamlayer.engine import measures, quick, workers
+from dreamlayer.engine.planes import Computed, Inset, copy, everything
+from dreamlayer.engine.tiles import Span, Window
 from dreamlayer.models.network import Network, describe
 from dreamlayer.networks import Networks
 from dreamlayer.overlay import Overlay
 from dreamlayer.pace import paced
-from dreamlayer.room import MIB, GivingBack, Room
+from dreamlayer.room import MIB, Room
+from dreamlayer.showing import Progress, looked, watched
 from dreamlayer.source import Source, on
 from dreamlink import discovery
 from dreamlink.messages import DreamRequest, Frame
@@ -30,25 +30,6 @@ from dreamlink.picture import Picture, Region
 from dreamlink.recipe import Recipe
 
 CPU = torch.device("cpu")
-FINER = 2  # times, in pixels of a side, that a picture is looked at more finely than previewed
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a dream is. With `text` it is not in an octave yet, and octave and step are 0.
-
-    `preview(side)` gives the region so far as U8 RGB, its longer side at most `side` pixels. In a
-    quick `look` it is the result that is expected, laid over the picture as the recipe says.
-    """
-
-    fraction: float
-    text: str | None = None
-    octave: int = 0
-    octaves: int = 0
-    step: int = 0
-    steps: int = 0
-    preview: Callable[[int], tuple[Picture, bytes]] | None = None
-    look: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,22 +160,23 @@ def _dream_with(
     if 2 * region.nbytes < raw.nbytes:
         region = region.copy()  # the surroundings needn't be kept
 
-    def laid(dreamt: engine.Dreamt) -> Overlay:
+    def over(dreamt: engine.Dreamt) -> Overlay:
         return _overlay(region, dreamt, request, recipe, mask)
+
+    def lay(dreamt: engine.Dreamt) -> Frame:
+        return over(dreamt).blend(recipe)
 
     if request.quick:
         looking = quick.look(
             source, network, recipe, window, request.reduced, mask=weights, guide=guide
         )
-        dreamt = yield from _looked(
-            looking, lambda found, side: _result(laid(found), request, side)
-        )
+        dreamt = yield from looked(looking, request, lay)
     else:
         dreaming = engine.dream(
             source, network, recipe, window, mask=weights, guide=guide, room=room
         )
-        dreamt = yield from _watched(dreaming)
-    overlay = laid(dreamt)
+        dreamt = yield from watched(dreaming, request, lay)
+    overlay = over(dreamt)
     final = overlay.blend(recipe)
 
     gain = None
@@ -268,65 +250,6 @@ def _pictures(
     if request.guide:
         guide = everything(Source(pixels.view(frames[-1], request.guide), request.guide))
     return raw, mask, guide
-
-
-def _watched(
-    dreaming: Generator[engine.Progress, None, engine.Dreamt],
-) -> Generator[Progress, None, engine.Dreamt]:
-    """The engine's progress in the words of the link."""
-    memory = GivingBack()
-    try:
-        while True:
-            now = next(dreaming)
-            memory.now_and_then()
-            yield Progress(
-                now.fraction,
-                None if now.octave else "Imagining from noise…",
-                now.octave,
-                now.octaves,
-                now.step,
-                now.steps,
-                lambda side, picture=now.picture: _preview(picture(), side),  # type: ignore[misc]
-            )
-    except StopIteration as done:
-        memory.now_and_then()
-        dreamt: engine.Dreamt = done.value
-        return dreamt
-
-
-def _looked(
-    looking: Generator[engine.Progress | quick.Look, None, engine.Dreamt],
-    show: Callable[[engine.Dreamt, int], tuple[Picture, bytes]],
-) -> Generator[Progress, None, engine.Dreamt]:
-    """A quick dream's progress in the words of the link; only whole looks are shown."""
-    try:
-        while True:
-            now = next(looking)
-            if isinstance(now, quick.Look):
-                preview = functools.partial(show, now.dreamt)
-                yield Progress(now.fraction, "Looking closer…", preview=preview, look=True)
-            else:
-                yield Progress(now.fraction, "Taking a quick look…")
-    except StopIteration as done:
-        dreamt: engine.Dreamt = done.value
-        return dreamt
-
-
-def _result(overlay: Overlay, request: DreamRequest, side: int) -> tuple[Picture, bytes]:
-    """A preview of the result that an overlay gives."""
-    pixels_now = overlay.blend(request.recipe)
-    return _preview(Source(pixels.view(pixels_now, request.result), request.result), side)
-
-
-def _preview(picture: Plane, side: int) -> tuple[Picture, bytes]:
-    """A picture no longer than `side`; of much larger ones not every pixel is looked at."""
-    height, width = picture.shape[-2:]
-    factor = min(1.0, side / max(height, width))
-    size = (max(1, round(height * factor)), max(1, round(width * factor)))
-    seen = picture.read(whole(height, width), max(1, int(1 / factor) // FINER))
-    small = octaves.resize(seen, size).clamp(0.0, 1.0)[0].permute(1, 2, 0)
-    data = (small * 255.0).round().byte().contiguous().cpu().numpy().tobytes()
-    return Picture(size[1], size[0], "U8", "RGB"), data
 
 
 def _window(region: Region) -> Window:

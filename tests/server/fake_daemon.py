@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -73,7 +73,7 @@ class FakeStudio:
                 raise TROUBLE[number]
             yield SimpleNamespace(
                 fraction=tile / tiles, text=None, octave=1, octaves=1, step=tile + 1, steps=tiles,
-                look=False,
+                look=False, live=_live(request, tile) if tile + 1 < tiles else None,
                 preview=lambda side: (Picture(side, 1, "U8", "RGB"), bytes(side * 3)),
             )  # fmt: skip
         sent = bytes(memoryview(frames[0])[: request.result.nbytes])
@@ -86,6 +86,13 @@ class FakeStudio:
             gain=2.0 if request.gain else None,
             notes=("It was measured.",) if request.gain else (),
         )
+
+
+def _live(request: DreamRequest, tile: int) -> Callable[[], bytes] | None:
+    """Pixels so far that tell how many tiles are done."""
+    if not request.live:
+        return None
+    return lambda: bytes([tile + 1]) * request.result.nbytes
 
 
 if __name__ == "__main__":

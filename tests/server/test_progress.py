@@ -30,12 +30,14 @@ class Listener:
         self.clock = Clock()
         self.sent: list[tuple[float, Header, Sequence[Frame]]] = []
         self.reporter = Reporter(request, self._send, self.clock, share)
-        self.preview_cost = 0.0
+        self.preview_cost = self.live_cost = 0.0
 
     def _send(self, header: Header, frames: Sequence[Frame]) -> None:
         self.sent.append((self.clock.now, header, frames))
 
-    def tell(self, fraction: float, text: str | None = None, look: bool = False) -> None:
+    def tell(
+        self, fraction: float, text: str | None = None, look: bool = False, live: bool = False
+    ) -> None:
         progress: Any = SimpleNamespace(
             fraction=fraction,
             text=text,
@@ -45,12 +47,18 @@ class Listener:
             steps=10,
             preview=self._draw,
             look=look,
+            live=self._lay if live else None,
         )
-        self.reporter.tell(progress)
+        for _ in range(1 if look else 2):  # while a dream rests, its progress is told again
+            self.reporter.tell(progress)
 
     def _draw(self, side: int) -> tuple[Picture, bytes]:
         self.clock.now += self.preview_cost
         return Picture(side, 1, "U8", "RGB"), bytes(3 * side)
+
+    def _lay(self) -> bytes:
+        self.clock.now += self.live_cost
+        return b"live"
 
     def run(self, seconds: float, tiles: int) -> None:
         for tile in range(tiles):
@@ -59,7 +67,11 @@ class Listener:
 
     @property
     def previews(self) -> list[float]:
-        return [now for now, _header, frames in self.sent if frames]
+        return [now for now, header, frames in self.sent if frames and "preview" in header]
+
+    @property
+    def live(self) -> list[Header]:
+        return [header for _now, header, frames in self.sent if frames == [b"live"]]
 
 
 def test_progress_is_told_at_most_ten_times_a_second() -> None:
@@ -145,3 +157,35 @@ def test_a_quick_look_is_told_at_once_and_shown() -> None:
         listener.clock.now += 0.01
         listener.tell(fraction, "Looking closer…", look=True)
     assert [len(frames) for _now, _header, frames in listener.sent] == [1, 1, 1]
+
+
+def test_the_pixels_so_far_are_told_at_once_and_only_once() -> None:
+    listener = Listener(preview=16)
+    listener.tell(0.1)
+    listener.clock.now += 0.001
+    listener.tell(0.2, live=True)
+    assert [header["live"] for header in listener.live] == [True]
+    assert listener.live[0]["fraction"] == 0.2
+    assert listener.live[0]["octave"] == 1
+    assert "preview" not in listener.live[0]
+    assert "live" not in listener.sent[0][1]
+
+
+def test_the_first_pixels_so_far_are_told_the_next_ones_if_there_is_time() -> None:
+    counts = []
+    for share in (0.0, 0.1, 0.9):
+        listener = Listener(share=share)
+        listener.live_cost = 0.5
+        for _octave in range(4):
+            listener.clock.now += 1.0
+            listener.tell(0.5, live=True)
+        counts.append(len(listener.live))
+    assert counts == [0, 1, 4]
+
+
+def test_a_quick_look_is_told_as_preview_and_as_pixels() -> None:
+    listener = Listener(preview=64)
+    listener.clock.now += 1.0
+    listener.tell(0.1, "Looking closer…", look=True, live=True)
+    assert len(listener.live) == 1
+    assert len(listener.previews) >= 1

@@ -144,6 +144,15 @@ def test_a_quick_look_goes_there_before_a_long_dream(connected: tuple[Computers,
     assert not long.over
 
 
+def test_pixels_so_far_come_from_there(connected: tuple[Computers, Client]) -> None:
+    _computers, client = connected
+    dream = start_dream(client, 4, live=True)
+    finish(client, dream)
+    assert dream.state is State.DONE, dream.text
+    assert dream.live is not None
+    assert len(set(bytes(dream.live))) == 1
+
+
 def test_cancel_reaches_the_other_computer(connected: tuple[Computers, Client]) -> None:
     computers, client = connected
     dream = start_dream(client, 800)

@@ -7,6 +7,7 @@ resized from the source itself, so it stays as sharp as it was.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
@@ -55,8 +56,9 @@ class TooSmall(ValueError):
 class Progress:
     """Where a dream is; octaves and steps count from 1, and are 0 while a picture is imagined.
 
-    `picture` gives what has been dreamed so far in the window: (1, 3, h, w) at the octave's size,
-    to be read before the dream goes on.
+    `picture` gives what has been dreamed so far in the window: (1, 3, h, w) at the octave's size.
+    `so_far` is there when an octave is done and another one follows: it gives the dream as if it
+    ended here. Both are to be asked before the dream goes on.
     """
 
     fraction: float
@@ -65,6 +67,7 @@ class Progress:
     step: int
     steps: int
     picture: Callable[[], Plane]
+    so_far: Callable[[], Dreamt] | None = None
 
 
 @dataclass(frozen=True)
@@ -140,20 +143,24 @@ def dream(
     flaws = Flaws()
     if recipe.start == "picture":
         loop = _Octaves(source, network, recipe, window, weights, objective, random, room, flaws)
-        detail = yield from loop.run(sizes, 0.0)
-        return Dreamt(detail, None, loop.work(sizes) / 1e6, flaws.share)
+        return (yield from loop.run(sizes, 0.0))
 
     picture = yield from _imagined(source, network, recipe, window, objective, random, flaws)
     factor = _imagined_factor(window)
     larger = [s for s in sizes if s[0] > size[0] * factor]
-    loop = _Octaves(picture, network, recipe, window, weights, objective, random, room, flaws)
-    detail = yield from loop.run(larger, IMAGINING)
-    return Dreamt(detail, Part(picture, window), loop.work(larger) / 1e6, flaws.share)
+    loop = _Octaves(
+        picture, network, recipe, window, weights, objective, random, room, flaws,
+        Part(picture, window),
+    )  # fmt: skip
+    return (yield from loop.run(larger, IMAGINING))
 
 
 @dataclass(frozen=True)
 class _Octaves:
-    """The loop over sizes from coarse to fine."""
+    """The loop over sizes from coarse to fine.
+
+    `under` is what the dream is added to, if that is not the source.
+    """
 
     source: Plane
     network: Network
@@ -164,6 +171,7 @@ class _Octaves:
     random: torch.Generator
     room: Room
     flaws: Flaws
+    under: Plane | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -177,11 +185,8 @@ class _Octaves:
 
     def run(
         self, sizes: Sequence[tuple[int, int]], begin: float
-    ) -> Generator[Progress, None, Stored]:
-        """Dream at each size; returns the window's detail at the source's own size.
-
-        Progress goes from `begin` to 1.
-        """
+    ) -> Generator[Progress, None, Dreamt]:
+        """Dream at each size; progress goes from `begin` to 1."""
         recipe = self.recipe
         ascent = Ascent(
             self.network, self.objective, recipe, recipe.tile, self.random, self.room, self.flaws
@@ -203,8 +208,24 @@ class _Octaves:
                         fraction, octave, len(sizes), step, recipe.steps, _picture(x, inside)
                     )
                 done += inside.area
+            if octave < len(sizes):
+                yield Progress(
+                    begin + (1 - begin) * done / work, octave, len(sizes), recipe.steps,
+                    recipe.steps, _picture(x, inside),
+                    functools.partial(self._so_far, base, x, sizes[:octave]),
+                )  # fmt: skip
             detail = self._taken_off(base, x)
-        return self._finished(detail)
+        return self._dreamt(self._finished(detail), sizes)
+
+    def _dreamt(self, detail: Stored, sizes: Sequence[tuple[int, int]]) -> Dreamt:
+        return Dreamt(detail, self.under, self.work(sizes) / 1e6, self.flaws.share)
+
+    def _so_far(self, base: Plane, x: Stored, sizes: Sequence[tuple[int, int]]) -> Dreamt:
+        """The dream as if it ended with this octave; only the window is looked at."""
+        detail = Computed(torch.sub, (x, base))
+        enlarged = Part(octaves.resized(detail, self.size, self.recipe.wrap), self.window)
+        storage = torch.empty(enlarged.shape, dtype=DETAIL.dtype, device=x.device)
+        return self._dreamt(copy(enlarged, Stored(storage, DETAIL)), sizes)
 
     def _begun(self, base: Plane, detail: Stored | None) -> Stored:
         """An octave's picture: the source in its size, and what was dreamed so far."""

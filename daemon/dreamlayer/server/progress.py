@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dreamlink.messages import DreamRequest, Frame, Header
 
 if TYPE_CHECKING:
-    from dreamlayer.studio import Progress
+    from dreamlayer.showing import Progress
 
 INTERVAL = 0.1  # seconds between two messages
 PREVIEW_INTERVAL = 1 / 3  # seconds between two previews …
@@ -36,6 +36,9 @@ class Reporter:
         self._text: str | None = None
         self._next_message = self._next_preview = clock()
         self._began: tuple[float, float] | None = None  # time and fraction of the first tile
+        self._started = clock()
+        self._shown: Progress | None = None  # whose pixels so far were told
+        self._live_cost = self._live_spent = 0.0  # seconds: for the last ones, and for all
 
     def tell(self, progress: Progress) -> None:
         now = self._clock()
@@ -44,9 +47,35 @@ class Reporter:
         news = progress.text is not None and progress.text != self._text
         self._text = progress.text
         news |= progress.look
+        if self._live_due(progress, now):
+            self._tell_live(progress, now)
         if now < self._next_message and not news:
             return
         self._next_message = now + INTERVAL
+        header = self._header(progress, now)
+        self._send(header, self._preview(progress, now, header))
+
+    def _live_due(self, progress: Progress, now: float) -> bool:
+        """Whether to make the pixels so far: once, and within the share of the time.
+
+        The first are made in any case: they tell what the next ones cost.
+        """
+        if progress.live is None or progress is self._shown or not self._preview_share:
+            return False
+        spent = self._live_spent + self._live_cost
+        return spent <= self._preview_share * (now - self._started)
+
+    def _tell_live(self, progress: Progress, now: float) -> None:
+        assert progress.live is not None
+        self._shown = progress
+        header = self._header(progress, now) | {"live": True}
+        pixels = progress.live()
+        self._live_cost = self._clock() - now
+        self._live_spent += self._live_cost
+        self._next_message = now + INTERVAL
+        self._send(header, [pixels])
+
+    def _header(self, progress: Progress, now: float) -> Header:
         header: Header = {
             "op": "progress",
             "id": self._request.id,
@@ -64,7 +93,7 @@ class Reporter:
             remaining = self._remaining(now, progress.fraction)
             if remaining is not None:
                 header["remaining"] = remaining
-        self._send(header, self._preview(progress, now, header))
+        return header
 
     def _remaining(self, now: float, fraction: float) -> float | None:
         """Seconds left if the work goes on as it went since the first tile."""

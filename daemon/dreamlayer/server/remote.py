@@ -5,6 +5,7 @@ What is dreamed stays there, too: a finished dream that is blended anew is asked
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,7 +30,7 @@ class RemoteRefusal(ValueError):
 
 @dataclass(frozen=True)
 class RemoteProgress:
-    """Where a dream is, as `studio.Progress` says it; `look` marks one of a quick dream's."""
+    """Where a dream is, as `showing.Progress` says it; `look` marks one of a quick dream's."""
 
     fraction: float
     text: str | None = None
@@ -39,6 +40,7 @@ class RemoteProgress:
     steps: int = 0
     preview: Callable[[int], tuple[Picture, Frame]] | None = None
     look: bool = False
+    live: Callable[[], Frame] | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,10 @@ class RemoteStudio:
                 if over:
                     return self._finished(theirs, header, came)
                 progress = _progress(header)
+                if header.get("live") is True:
+                    pixels = _pixels(came, request.result)
+                    yield replace(progress, live=functools.partial(_same, pixels))
+                    continue
                 if came:
                     previews.put(Picture.of(header["preview"]), came[0])
                 look = request.quick and bool(came)
@@ -187,6 +193,10 @@ def _pixels(frames: Sequence[Frame], layout: Picture) -> Frame:
     if len(frames) != 1 or len(frames[0]) != layout.nbytes:
         raise RemoteRefusal(NO_SENSE)
     return frames[0]
+
+
+def _same(pixels: Frame) -> Frame:
+    return pixels
 
 
 def _progress(header: Header) -> RemoteProgress:

@@ -90,6 +90,7 @@ class Router:
             studio_factory, self._schedule, self.channel.post, self._blender, log_place, settings
         )
         self._descriptors: dict[int, bytes] = {}  # of the peers' connections
+        self._live: dict[bytes, zmq.MessageTracker] = {}  # of the last pixels so far, by peer
         self._outbox = Outbox(self._try_to_send, self._lose)
         self._absent = Absent(settings.grace)
         self._clock = AwakeClock()
@@ -234,18 +235,26 @@ class Router:
 
     def _try_to_send(self, message: Outgoing) -> Sent:
         peer, header, frames = message
+        live = header.get("live") is True
+        if live and peer in self._live and not self._live[peer].done:
+            return Sent.FULL  # the client has not taken those before: they would only pile up
         try:
-            self._socket.send_multipart([peer, pack(header), *frames], zmq.DONTWAIT, copy=False)
+            sent = self._socket.send_multipart(
+                [peer, pack(header), *frames], zmq.DONTWAIT, copy=False, track=live
+            )
         except zmq.Again:
             return Sent.FULL
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
             return Sent.NOBODY
+        if live and isinstance(sent, zmq.MessageTracker):
+            self._live[peer] = sent
         return Sent.GONE
 
     def _lose(self, peer: bytes) -> None:
         """A client is no longer there; it has some time to come back."""
         self._reception.forget(peer)
+        self._live.pop(peer, None)
         self._absent.add(peer, self._clock.tick())
         self._results.vanished(peer)

@@ -1,0 +1,120 @@
+"""What is shown of a dream on the way: how far it is, previews, and its pixels so far."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+from dreamlayer import pixels
+from dreamlayer.engine import dream as engine
+from dreamlayer.engine import octaves, quick
+from dreamlayer.engine.planes import Plane
+from dreamlayer.engine.tiles import whole
+from dreamlayer.room import GivingBack
+from dreamlayer.source import Source
+from dreamlink.messages import DreamRequest, Frame
+from dreamlink.picture import Picture
+
+FINER = 2  # times, in pixels of a side, that a picture is looked at more finely than previewed
+LIVE_MAX = 4_200_000  # pixels of a region whose pixels so far are told: they take time and memory
+
+Lay = Callable[[engine.Dreamt], Frame]  # a dream over its picture, as the recipe says
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a dream is. With `text` it is not in an octave yet, and octave and step are 0.
+
+    `preview(side)` gives the region so far as U8 RGB, its longer side at most `side` pixels. In a
+    quick `look` it is the result that is expected, laid over the picture as the recipe says.
+    `live()` gives that at full size in the request's layout, when an octave or a look is done and
+    it was asked for. Both are to be called before the dream goes on.
+    """
+
+    fraction: float
+    text: str | None = None
+    octave: int = 0
+    octaves: int = 0
+    step: int = 0
+    steps: int = 0
+    preview: Callable[[int], tuple[Picture, bytes]] | None = None
+    look: bool = False
+    live: Callable[[], Frame] | None = None
+
+
+def watched(
+    dreaming: Generator[engine.Progress, None, engine.Dreamt], request: DreamRequest, lay: Lay
+) -> Generator[Progress, None, engine.Dreamt]:
+    """The engine's progress in the words of the link."""
+    memory, lively = GivingBack(), _lively(request)
+    try:
+        while True:
+            now = next(dreaming)
+            memory.now_and_then()
+            live = None
+            if lively and now.so_far is not None:
+                live = functools.partial(_laid, now.so_far, lay)
+            yield Progress(
+                now.fraction,
+                None if now.octave else "Imagining from noise…",
+                now.octave,
+                now.octaves,
+                now.step,
+                now.steps,
+                lambda side, picture=now.picture: _preview(picture(), side),  # type: ignore[misc]
+                live=live,
+            )
+    except StopIteration as done:
+        memory.now_and_then()
+        dreamt: engine.Dreamt = done.value
+        return dreamt
+
+
+def looked(
+    looking: Generator[engine.Progress | quick.Look, None, engine.Dreamt],
+    request: DreamRequest,
+    lay: Lay,
+) -> Generator[Progress, None, engine.Dreamt]:
+    """A quick dream's progress in the words of the link; only whole looks are shown."""
+    try:
+        while True:
+            now = next(looking)
+            if isinstance(now, quick.Look):
+                laid = functools.cache(functools.partial(lay, now.dreamt))
+                yield Progress(
+                    now.fraction,
+                    "Looking closer…",
+                    preview=functools.partial(_result, laid, request.result),
+                    look=True,
+                    live=laid if _lively(request) else None,
+                )
+            else:
+                yield Progress(now.fraction, "Taking a quick look…")
+    except StopIteration as done:
+        dreamt: engine.Dreamt = done.value
+        return dreamt
+
+
+def _lively(request: DreamRequest) -> bool:
+    return request.live and request.region.width * request.region.height <= LIVE_MAX
+
+
+def _laid(so_far: Callable[[], engine.Dreamt], lay: Lay) -> Frame:
+    return lay(so_far())
+
+
+def _result(laid: Callable[[], Frame], layout: Picture, side: int) -> tuple[Picture, bytes]:
+    """A preview of the pixels that come back."""
+    return _preview(Source(pixels.view(laid(), layout), layout), side)
+
+
+def _preview(picture: Plane, side: int) -> tuple[Picture, bytes]:
+    """A picture no longer than `side`; of much larger ones not every pixel is looked at."""
+    height, width = picture.shape[-2:]
+    factor = min(1.0, side / max(height, width))
+    size = (max(1, round(height * factor)), max(1, round(width * factor)))
+    seen = picture.read(whole(height, width), max(1, int(1 / factor) // FINER))
+    small = octaves.resize(seen, size).clamp(0.0, 1.0)[0].permute(1, 2, 0)
+    data = (small * 255.0).round().byte().contiguous().cpu().numpy().tobytes()
+    return Picture(size[1], size[0], "U8", "RGB"), data
