@@ -53,6 +53,9 @@ class Node:
     def colorProfile(self) -> str:  # noqa: N802
         return SRGB
 
+    def childNodes(self) -> list["Node"]:  # noqa: N802
+        return self.children
+
     def pixelData(self, *box: int) -> bytes:  # noqa: N802
         self.asked.append((box[0], box[1], box[2], box[3]))
         return bytes(4 * box[2] * box[3])
@@ -76,6 +79,15 @@ class Document:
         self.chosen: Selection | None = None
         self.nodes: list[Node] = [self.source]
         self.closed = False
+
+    def colorModel(self) -> str:  # noqa: N802
+        return "RGBA"
+
+    def colorDepth(self) -> str:  # noqa: N802
+        return "U8"
+
+    def colorProfile(self) -> str:  # noqa: N802
+        return SRGB
 
     def width(self) -> int:
         return self.size[0]
@@ -111,16 +123,21 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     global document  # noqa: PLW0603 (the stand-ins' one document)
     document = Document()
     app = SimpleNamespace(
-        activeDocument=lambda: document, documents=lambda: [] if document.closed else [document]
+        activeDocument=lambda: document,
+        documents=lambda: [] if document.closed else [document],
+        readSetting=lambda group, name, default: default,
     )
     krita: Any = ModuleType("krita")
     krita.Krita = SimpleNamespace(instance=lambda: app)
+    krita.Selection = Selection
     monkeypatch.setitem(sys.modules, "krita", krita)
+    qt: Any = SimpleNamespace(QtCore=None, QtGui=None)
+    monkeypatch.setitem(sys.modules, "dreamlayer_krita.qt", qt)
     monkeypatch.syspath_prepend(str(PLUGIN))
     from dreamlayer_krita import document as reader
-    from dreamlayer_krita import job
+    from dreamlayer_krita import job, space
 
-    yield SimpleNamespace(reader=reader, job=job)
+    yield SimpleNamespace(reader=reader, job=job, ColorSpace=space.ColorSpace)
     for name in [name for name in sys.modules if name.startswith("dreamlayer_krita")]:
         del sys.modules[name]
 
@@ -217,13 +234,15 @@ def test_more_than_krita_hands_out_is_refused_before_it_is_read(plugin: SimpleNa
 def test_colour_spaces_that_travel_raw(
     plugin: SimpleNamespace, model: str, depth: str, profile: str, order: str, curve: str | None
 ) -> None:
-    space = plugin.reader.ColorSpace(model, depth, profile)
+    space = plugin.ColorSpace(model, depth, profile)
     assert space.curve == curve
     if curve:
         assert space.wire == space
         assert space.order == order
     else:
-        assert space.wire.curve == "srgb"
+        travels = space.wire
+        assert (travels.depth, travels.curve) == ("F32", "linear")  # nothing is cut off there
+        assert (travels.model == "GRAYA") == (model == "GRAYA")
 
 
 def test_dream_becomes_a_layer_above_the_source(plugin: SimpleNamespace) -> None:

@@ -17,10 +17,10 @@ from dreamlink.recipe import Recipe
 
 from . import scratch
 from .guide import read_guide
-from .layers import MASKS, box_of, check_kind, layers, look
+from .layers import MASKS, box_of, check_kind, layers, look, write
 from .refusal import DocumentError
 from .source import Pixels, Source
-from .space import ColorSpace, space_of
+from .space import space_of
 
 __all__ = [
     "DocumentError", "Source", "add_layer", "gone", "layers", "read", "update_layer",
@@ -75,7 +75,7 @@ def read(recipe: Recipe, guide: Any = None, strength: Any = None) -> Source:
         edges=place.edges(layer),
         pixels=pixels.frame,
         selection=selection,
-        veiled=Krita.instance().readSetting(*SELECTED_AS) == "mask",
+        veiled=selection is not None and _as_mask(),
         strength=map_,
         guide=read_guide(_guide_node(document, guide)) if needs_guide else None,
     )
@@ -106,17 +106,15 @@ def add_layer(source: Source, name: str, pixels: Frame) -> Any:
     if reason:
         raise DocumentError(reason)
     node = source.document.nodeByUniqueID(source.node_id)
-    simple = source.space == source.space.wire == _space_of_new_layers(source.document)
-    if simple and not source.veiled:
+    wire = source.space.wire
+    if source.space == wire == space_of(source.document) and not source.veiled:
         layer = source.document.createNode(name, "paintlayer")
-        layer.setPixelData(pixels, *source.place)
+        write(layer, pixels, source.place)
         return _put(layer, node)
     with scratch.scratch() as document:
-        layer = scratch.painted(
-            document, name, pixels, source.place, source.space.wire, source.space
-        )
-        if source.veiled and source.selection is not None:
-            _veil(document, layer, source.selection, source.place)
+        layer = scratch.painted(document, name, pixels, source.place, wire, source.space)
+        if source.veiled:
+            _veil(document, layer, source.selection or b"", source.place)
         return _put(layer, node)
 
 
@@ -133,7 +131,7 @@ def update_layer(node_id: Any, pixels: Frame, source: Source) -> bool:
         return False
     fresh = scratch.converted(pixels, source.place, source.space.wire, space_of(layer))
     moved = layer.position()  # by the user, since
-    layer.setPixelData(fresh, *source.place.moved(moved.x(), moved.y()))
+    write(layer, fresh, source.place.moved(moved.x(), moved.y()))
     source.document.refreshProjection()
     return True
 
@@ -153,10 +151,6 @@ def _veil(document: Any, layer: Any, selection: Frame, place: Region) -> None:
     mask.setSelection(chosen)
 
 
-def _space_of_new_layers(document: Any) -> ColorSpace:
-    return space_of(document)
-
-
 def _selected(selection: Any, name: str, layer: Region) -> tuple[Region, Frame | None]:
     """The rectangle to dream in, and the selection's values there."""
     if selection is None:
@@ -171,6 +165,11 @@ def _selected(selection: Any, name: str, layer: Region) -> tuple[Region, Frame |
             f"The selection does not touch the layer “{name}”: select a part of it, or deselect."
         )
     return place, mask
+
+
+def _as_mask() -> bool:
+    """Whether the user wants a dream in a selection with a transparency mask."""
+    return bool(Krita.instance().readSetting(*SELECTED_AS) == "mask")
 
 
 def _selection_as_map(place: Region, selection: Frame | None) -> Pixels:

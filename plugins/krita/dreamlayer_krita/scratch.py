@@ -1,0 +1,64 @@
+"""A document that nobody sees, in which Krita converts colours and puts layers together.
+
+Whatever Krita does to a layer that a document has made goes into that document's history, even
+while the layer is not in it: in the user's, there would be steps to undo that show nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from krita import Krita
+
+from dreamlink.messages import Frame
+from dreamlink.picture import Region
+
+from .layers import write
+from .refusal import DocumentError
+from .space import SRGB, ColorSpace, space_of
+
+
+@contextmanager
+def scratch() -> Iterator[Any]:
+    """A document for a moment; a layer made in it may be added to another document."""
+    document = Krita.instance().createDocument(1, 1, "", "RGBA", "U8", SRGB, 72.0)
+    try:
+        yield document
+    finally:
+        document.setModified(False)
+        document.close()
+
+
+def painted(
+    document: Any, name: str, pixels: Frame, box: Region, space: ColorSpace, goal: ColorSpace
+) -> Any:
+    """A layer made by a scratch document: `pixels` in `space`, converted to `goal`.
+
+    Raises:
+        DocumentError: Krita does not know how.
+    """
+    layer = document.createNode(name, "paintlayer")
+    _convert(layer, space_of(layer).way(space), space)
+    write(layer, pixels, box)
+    _convert(layer, space.way(goal), space)
+    return layer
+
+
+def converted(pixels: Frame, box: Region, space: ColorSpace, goal: ColorSpace) -> Frame:
+    """The pixels of `box` in another colour space; raises DocumentError."""
+    if space == goal:
+        return pixels
+    with scratch() as document:
+        return memoryview(painted(document, "", pixels, box, space, goal).pixelData(*box))
+
+
+def _convert(layer: Any, way: list[ColorSpace], told: ColorSpace) -> None:
+    for space in way:
+        if not layer.setColorSpace(*space):
+            raise DocumentError(
+                f"Krita can't convert this layer between {told.model} {told.depth} with the profile"
+                f" “{told.profile}” and sRGB: convert the picture with Image ▸ Convert Image Color"
+                " Space…, then dream."
+            )
