@@ -42,7 +42,7 @@ class Guide:
                 "A guide was chosen, but the network layer does not say what for: write e.g."
                 f" “{name}:guide” there, or choose no guide."
             )
-        width, height, _ = buffers.reduction(_whole(drawable), SIDE)
+        width, height = buffers.reduction(_whole(drawable), SIDE)
         return cls(drawable, Picture(width, height, "U8", "RGBA"))
 
     def read(self) -> Frame:

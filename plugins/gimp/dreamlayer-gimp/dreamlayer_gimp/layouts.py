@@ -21,11 +21,9 @@ def layout(image: Any, drawable: Any, area: Region) -> tuple[Picture, str]:
     model, kind = Babl.get_name(own).split(" ", 1)  # e.g. "R~G~B~A", "u16-space-…"
     kind = kind.split("-")[0]
     kind = kind if kind in KINDS else "float"
-    curve = model[1] if model[1:2] in ("'", "~") else ""
-    gray = model.startswith("Y")
-    letters = "Y" if gray else "RGB"
-    form = "".join(letter + curve for letter in letters) + f"A {kind}"
-    linear = not curve or (curve == "'" and image.get_effective_color_profile().is_linear())
+    mark, gray = curve(drawable), model.startswith("Y")
+    form = "".join(letter + mark for letter in ("Y" if gray else "RGB")) + f"A {kind}"
+    linear = not mark or (mark == "'" and image.get_effective_color_profile().is_linear())
     picture = Picture(
         area.width,
         area.height,
@@ -35,3 +33,9 @@ def layout(image: Any, drawable: Any, area: Region) -> tuple[Picture, str]:
     )
     name: str = Babl.get_name(Babl.format_with_space(form, Babl.format_get_space(own)))
     return picture, name
+
+
+def curve(drawable: Any) -> str:
+    """Babl's mark for a drawable's curve: "'" its colour space's own, "~" sRGB's, "" linear."""
+    model: str = Babl.get_name(drawable.get_format()).split(" ")[0]
+    return model[1] if model[1:2] in ("'", "~") else ""

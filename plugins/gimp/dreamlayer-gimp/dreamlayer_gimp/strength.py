@@ -8,7 +8,7 @@ from typing import Any
 from dreamlink.messages import Frame
 from dreamlink.picture import Picture, Region
 
-from . import buffers
+from . import buffers, layouts
 from .errors import Refused
 
 
@@ -38,8 +38,10 @@ class StrengthMap:
                 f"The strength map “{drawable.get_name()}” does not reach to where you want to"
                 " dream: move it there or choose another one, then call Deep Dream again."
             )
-        # A channel or mask is an amount as it stands; a layer is as light as it looks.
-        order, form = ("GA", "Y'A u8") if drawable.is_layer() else ("G", "Y u8")
+        if drawable.is_layer():
+            order, form = "GA", "Y'A u8"  # as light as it looks
+        else:
+            order, form = "G", f"Y{layouts.curve(drawable)} u8"  # an amount, as it stands
         return cls(drawable, area, Picture(area.width, area.height, "U8", order), form)
 
     def read(self) -> Frame:
