@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dreamlink.client import LinkError
 from dreamlink.dream import Dream, State, layer_name, lost
 from dreamlink.line import RETURNS_MAX
-from dreamlink.messages import DreamRequest, Frame, Header
+from dreamlink.messages import Header
 from dreamlink.recipe import Recipe
 
 from . import document
@@ -136,22 +136,8 @@ class Job:
             self._end(State.FAILED, lost(str(error)))
 
     def _ask(self) -> Dream:
-        request, frames = self._request()
-        return Dream(self._link, request, *frames)
-
-    def _request(self) -> tuple[DreamRequest, list[Frame]]:
-        source = self.source
-        request = DreamRequest(
-            self.recipe,
-            source.picture,
-            source.region,
-            mask=source.mask is not None,
-            clip=source.mask is not None,
-            edges=source.edges,
-            **self._options,
-        )
-        frames = [source.pixels] if source.mask is None else [source.pixels, source.mask]
-        return request, frames
+        request = self.source.request(self.recipe, **self._options)
+        return Dream(self._link, request, *self.source.frames())
 
     def received(self, header: Header, frames: list[bytearray]) -> None:
         dream = self._dream
