@@ -8,7 +8,7 @@ under way; they wait for each other in the daemon.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dreamlink.client import LinkError
@@ -29,7 +29,7 @@ class Dreamed:
 
     Attributes:
         node_id: the new layer's unique id.
-        source: what was dreamed on.
+        source: what was dreamed on, but for its pixels: they are as large as the layer.
         recipe: with the seed that was drawn.
         dream: to `blend` it anew, over the link that it came by.
     """
@@ -173,8 +173,9 @@ class Job:
         except document.DocumentError as error:
             self._end(State.FAILED, str(error))
             return
-        dream.pixels = None  # they are in the document now
-        self.result = Dreamed(self.source.document, node_id, self.source, recipe, dream)
+        dream.pixels = dream.live = None  # they are in the document now
+        source = replace(self.source, pixels=b"", guide=None, strength=None)
+        self.result = Dreamed(source.document, node_id, source, recipe, dream)
         self.fraction = 1.0
         said = f"Dreamed in {report['seconds']:.1f} s with seed {recipe.seed}."
         self._end(State.DONE, " ".join([said, *dream.notes]))
