@@ -43,6 +43,7 @@ class Overlay:
         mask: (height, width), or None for all.
         clip: the mask goes into the alpha, not into the colours.
         edges: the sides of the region that are the picture's own.
+        strength: (height, width), how much of the recipe's strength each pixel gets, or None: all.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Overlay:
         mask: pixels.Mask | None,
         clip: bool,
         edges: Edges,
+        strength: pixels.Mask | None = None,
     ) -> None:
         self._source = source
         self._layout = layout
@@ -64,13 +66,14 @@ class Overlay:
         self._mask = mask
         self._clip = clip
         self._edges = edges
+        self._strength = strength
         self._soft: tuple[float, pixels.Mask | None] = (0.0, mask)
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory held, with room for a feathered mask."""
         height, width = self._source.shape[:2]
-        masks = height * width * (1 if self._mask is None else 2)
+        masks = height * width * (1 + sum(m is not None for m in (self._mask, self._strength)))
         return int(self._source.nbytes + self._dreamt.nbytes + masks)
 
     def blend(self, recipe: Recipe) -> Frame:
@@ -132,6 +135,8 @@ class Overlay:
         share: Plane = np.full(1, recipe.strength, np.float32)
         if mask is not None and not self._clip:
             share = np.multiply(mask, share / 255, dtype=np.float32)
+        if self._strength is not None:
+            share = np.multiply(self._strength[run].reshape(-1), share / 255, dtype=np.float32)
         opacity = pixels.alpha(raw, self._layout) if self._covers else None
         detail *= share if opacity is None else _weight(share, opacity)
         result, changed = blend(planes, detail, recipe)
@@ -159,10 +164,12 @@ class Overlay:
             raw = self._source[run].reshape(-1, self._layout.samples)
             detail = self._detail(run, pixels.colours(raw, self._layout))
             weights = np.ones(len(raw), np.float32)
-            own = None if mask is None else mask[run].reshape(-1)
-            for share in (pixels.alpha(raw, self._layout), own):
+            opacity = pixels.alpha(raw, self._layout)
+            if opacity is not None:
+                weights *= opacity
+            for share in (mask, self._strength):
                 if share is not None:
-                    weights *= share
+                    weights *= share[run].reshape(-1)
             detail *= weights
             return np.array([*detail.sum(axis=1), weights.sum()], np.float64)
 

@@ -5,7 +5,6 @@ They stay the bytes that they are: what the network sees of them is made where i
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import torch
@@ -15,9 +14,6 @@ from dreamlayer import pixels
 from dreamlayer.engine.planes import Plane, Stored, copy, exact
 from dreamlayer.engine.tiles import Window
 from dreamlink.picture import Picture
-
-# A message's bytes can't be written, and nobody does: what torch warns of can't happen.
-warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,8 +16,9 @@ from dreamlayer import devices, pixels
 from dreamlayer.devices import Devices
 from dreamlayer.engine import dream as engine
 from dreamlayer.engine import measures, quick, workers
-from dreamlayer.engine.planes import Computed, Inset, copy, everything
+from dreamlayer.engine.planes import Computed, Inset, copy
 from dreamlayer.engine.tiles import Span, Window
+from dreamlayer.frames import Given, given
 from dreamlayer.models.network import Network, describe
 from dreamlayer.networks import Networks
 from dreamlayer.overlay import Overlay
@@ -150,18 +152,17 @@ def _dream_with(
     room: Room,
 ) -> Generator[Progress, None, Finished]:
     device = network.device
-    raw, mask, guide = _pictures(request, frames)
-    source = on(device, Source(raw, request.picture))
+    came = given(request, frames)
+    source = on(device, Source(came.raw, request.picture))
     window = _window(request.region)
-    weights = None if mask is None else torch.from_numpy(mask)[None, None].to(device)
-    if guide is not None:
-        guide = guide.to(device)
-    region = raw[window.rows.slice(), window.columns.slice()]
-    if 2 * region.nbytes < raw.nbytes:
+    weights = _weights(came, device)
+    guide = None if came.guide is None else came.guide.to(device)
+    region = came.raw[window.rows.slice(), window.columns.slice()]
+    if 2 * region.nbytes < came.raw.nbytes:
         region = region.copy()  # the surroundings needn't be kept
 
     def over(dreamt: engine.Dreamt) -> Overlay:
-        return _overlay(region, dreamt, request, recipe, mask)
+        return _overlay(region, dreamt, request, recipe, came)
 
     def lay(dreamt: engine.Dreamt) -> Frame:
         return over(dreamt).blend(recipe)
@@ -200,14 +201,25 @@ def _overlay(
     dreamt: engine.Dreamt,
     request: DreamRequest,
     recipe: Recipe,
-    mask: pixels.Mask | None,
+    came: Given,
 ) -> Overlay:
     """The region's pixels and what was dreamed there."""
     added, covers = dreamt.added, dreamt.under is not None
     if dreamt.under is not None:
         copy(Computed(torch.add, (added, dreamt.under)), added)
-    edges = request.own_edges
-    return Overlay(source, request.result, added, covers, recipe, mask, request.clip, edges)
+    return Overlay(
+        source, request.result, added, covers, recipe, came.mask, request.clip, request.own_edges,
+        came.strength,
+    )  # fmt: skip
+
+
+def _weights(came: Given, device: torch.device) -> Tensor | None:
+    """How much each pixel counts, for the engine: (1, 1, h, w)."""
+    weights = came.weights()
+    if weights is None:
+        return None
+    writable = np.require(weights, requirements=["W"])  # torch warns of what can't be written
+    return torch.from_numpy(writable)[None, None].to(device)
 
 
 def _flaws(raw: pixels.Raw, picture: Picture) -> list[str]:
@@ -235,21 +247,6 @@ def _check(request: DreamRequest) -> None:
         raise ValueError(
             "A seamless dream (wrap) takes the whole picture: undo the selection, or turn it off."
         )
-
-
-def _pictures(
-    request: DreamRequest, frames: Sequence[Frame]
-) -> tuple[pixels.Raw, pixels.Mask | None, Tensor | None]:
-    """The pixels, the mask (height, width) and the guide (1, 3, h, w) in a request's frames."""
-    raw = pixels.view(frames[0], request.picture)
-    mask = guide = None
-    if request.mask:
-        mask = pixels.view_mask(frames[1], request.region.height, request.region.width)
-        if not mask.any():
-            raise ValueError("Nothing is selected there: the mask is black all over.")
-    if request.guide:
-        guide = everything(Source(pixels.view(frames[-1], request.guide), request.guide))
-    return raw, mask, guide
 
 
 def _window(region: Region) -> Window:

@@ -95,14 +95,15 @@ def header(random: Random) -> tuple[dict[str, Any], list[bytes]]:
 
 def geometry(random: Random) -> tuple[dict[str, Any], list[bytes]]:
     """An answer whose pixels are not what they are said to be."""
-    kind = random.randrange(4)
-    if kind == 0:  # the result: none, too little, too much, several
+    kind = random.randrange(5)
+    if kind in (0, 4):  # the result, or the pixels so far: none, too little, too much, several
         sizes = (
             [], [0], [ANSWER_SIZE - 1], [ANSWER_SIZE + 1], [ANSWER_SIZE, 0], [ANSWER_SIZE] * 2,
             [random.randrange(ANSWER_SIZE)], [random.randint(ANSWER_SIZE + 1, 5000)],
             [1] * ANSWER_SIZE,
         )  # fmt: skip
-        return done(), [bytes(size) for size in random.choice(sizes)]
+        fields = {**progress(), "live": True} if kind else done()
+        return fields, [bytes(size) for size in random.choice(sizes)]
     layout: dict[str, Any] = {"width": 2, "height": 3, "depth": "U8", "order": "RGB"}
     frames = [bytes(18)]
     if kind == 1:  # a preview's layout

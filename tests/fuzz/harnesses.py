@@ -104,16 +104,19 @@ def seeds(name: str) -> list[bytes]:
     preview = {**progress, "preview": {"width": 2, "height": 1, "depth": "U8", "order": "RGB"}}
     done = {"op": "done", "id": ID, "seconds": 1.5, "recipe": {"seed": 7, "layer": "10:30"}}
     dream = DreamRequest(RECIPE, PICTURE, PICTURE.region, mask=True, id=ID).header()
+    mapped = {**dream, "strength": PICTURE.to_dict(), "live": True, "after": ID, "carry": 0.5}
     guided = {**dream, "guide": PICTURE.to_dict(), "edges": [True] * 4, "mask": False}
     if name == "header":
         return [
             pack({**dream, "frames": [12, 4]}),
             pack({**guided, "frames": [12, 12], "recipe": {"layer": "10:guide + class:castle"}}),
+            pack({**mapped, "frames": [12, 4, 12], "zoom": 1.05}),
             pack({"op": "blend", "id": ID, "of": ID, "recipe": {"strength": 0.5}}),
         ]
     answers = [
         wire.message([pack({"op": "queued", "id": ID, "ahead": 2})]),
         wire.message([pack(progress)]) + wire.message([pack(preview), bytes(6)]),
+        wire.message([pack({**progress, "live": True}), bytes(12)]),
         wire.message([pack(done), bytes(12)]),
         wire.message([pack({"op": "error", "id": ID, "text": "No."})]),
         wire.command(b"PING", b"\0\0context") + wire.message([pack({"op": "cancelled", "id": ID})]),

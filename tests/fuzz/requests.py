@@ -20,7 +20,7 @@ from tests.fuzz.values import TEXTS, anything, unlike
 Request = list[list[bytes]]  # a message with the header, and one for each piece of pixels
 HEADER_TYPES = {
     "mask": bool, "clip": bool, "gain": bool, "quick": bool, "keep": bool, "preview": int,
-    "device": str,
+    "device": str, "live": bool, "after": str, "carry": float, "zoom": float,
 }  # fmt: skip
 NOTHING = pack({"op": "cancel", "id": "nothing"})  # has no answer, and ends what came before it
 
@@ -53,9 +53,20 @@ def dream(random: Random) -> tuple[dict[str, Any], list[bytes]]:
         "preview": 0,
         "gain": False,
         "device": "auto",
+        "strength": None,
+        "live": random.random() < 0.3,
+        "after": "",
+        "carry": 0.0,
+        "zoom": random.choice((1.0, 1.0, 1.03, 2.0)),
     }  # fmt: skip
     if header["mask"]:
         frames.append(bytes(width * height))
+    if random.random() < 0.3:
+        depth, order = random.choice(tuple(DEPTHS)), random.choice(tuple(ORDERS))
+        header["strength"] = {"width": width, "height": height, "depth": depth, "order": order}
+        frames.append(bytes(width * height * DEPTHS[depth] * ORDERS[order]))
+    if random.random() < 0.3:
+        header |= {"after": f"{random.getrandbits(64):016x}", "carry": random.random()}
     return header, frames
 
 
@@ -160,6 +171,13 @@ def _bad_field(random: Random) -> Request:
         fields[name] = random.choice((-1, 4097, 2**31, 2**63))
     if name == "device" and random.random() < 0.3:
         fields[name] = "c" * 101
+    if name == "after" and random.random() < 0.3:
+        fields[name] = "a" * 101
+    if name == "carry" and random.random() < 0.5:
+        fields |= {"after": "", "carry": random.choice((1.0, 0.01, 1e-320))}
+    elif name in ("carry", "zoom") and random.random() < 0.5:
+        fields["after"] = "another"
+        fields[name] = random.choice((-0.01, 2.001, 1e308, math.inf, -math.inf, math.nan))
     if name == "keep" and random.random() < 0.5:
         fields |= random.choice(({"keep": True, "id": "short"}, {"keep": True, "quick": True}))
     return request(fields, frames)
@@ -297,6 +315,25 @@ def _guide(random: Random, fields: dict[str, Any], frames: list[bytes]) -> None:
         fields["guide"] = {"width": sides[0], "height": sides[1], "depth": "U8", "order": "RGB"}
 
 
+def _strength(random: Random, fields: dict[str, Any], frames: list[bytes]) -> None:
+    """A map that is none, or not as large as the region."""
+    if fields["strength"] is None or random.random() < 0.3:
+        fields["strength"] = unlike(random, lambda v: v is None or isinstance(v, dict))
+        return
+    change = random.choice(
+        ({"width": fields["picture"]["width"] + 1}, {"height": 0}, {"depth": "U9"}, {"more": 1})
+    )
+    fields["strength"] |= change
+
+
+def _zoom(random: Random, fields: dict[str, Any], frames: list[bytes]) -> None:
+    """A part of a picture can't be enlarged about the middle of the whole."""
+    picture = fields["picture"]
+    picture |= {"width": 9, "height": 9, "depth": "U8", "order": "G"}
+    fields |= {"region": [1, 1, 8, 8], "zoom": 1.5, "mask": False, "strength": None}
+    frames[:] = [bytes(81)]
+
+
 def _edges(random: Random, fields: dict[str, Any], frames: list[bytes]) -> None:
     fields["edges"] = unlike(random, lambda v: v is None)
 
@@ -315,9 +352,11 @@ def _quick(random: Random, fields: dict[str, Any], frames: list[bytes]) -> None:
     """A look ahead that is not small."""
     fields["quick"] = True
     fields["picture"] |= {"width": QUICK_MAX + 1, "height": 1, "depth": "U8", "order": "G"}
-    fields |= {"region": [0, 0, QUICK_MAX + 1, 1], "mask": False}
+    fields |= {"region": [0, 0, QUICK_MAX + 1, 1], "mask": False, "strength": None}
     frames[:] = [bytes(QUICK_MAX + 1)]
 
 
-_GEOMETRIES = (_picture, _sizes, _region, _lengths, _guide, _edges, _clip, _quick)
+_GEOMETRIES = (
+    _picture, _sizes, _region, _lengths, _guide, _edges, _clip, _quick, _strength, _zoom,
+)  # fmt: skip
 _TRANSPORTS = (_cut_short, _too_much, _many_frames, _announced)

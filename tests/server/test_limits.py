@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -18,8 +18,8 @@ from dreamlayer.server.limits import LimitError, Limits
 from dreamlayer.server.settings import Settings
 from dreamlink import pieces
 from dreamlink.client import Client, LinkError
-from dreamlink.dream import State
-from dreamlink.messages import DreamRequest, MessageError, pack, unpack
+from dreamlink.dream import Dream, State
+from dreamlink.messages import DreamRequest, MessageError, new_id, pack, unpack
 from dreamlink.picture import Picture
 from dreamlink.pieces import PIECE
 from dreamlink.recipe import Recipe
@@ -160,6 +160,24 @@ def test_waiting_pictures_that_take_too_much_memory_are_refused(
     finish(client, running, lambda d: d.state is State.RUNNING)
     waiting = start_dream(client, 1, side=1100)
     refused = start_dream(client, 1, side=1100)
+    finish(client, refused)
+    assert "waiting_memory" in refused.text
+    finish(client, waiting)
+    assert waiting.state is State.DONE
+
+
+def test_a_strength_map_counts_as_its_picture_does(limited: tuple[Daemon, Client]) -> None:
+    _daemon, client = limited
+    picture, strength = Picture(500, 500, "U8", "RGB"), Picture(500, 500, "F32", "RGBA")
+    asked = DreamRequest(Recipe.of({"channels": "1"}), picture, picture.region, strength=strength)
+    frames = (bytes(picture.nbytes), bytes(strength.nbytes))  # 0.7 and 3.8 MiB
+    small = Dream(client, asked, *frames)
+    finish(client, small)
+    assert small.state is State.DONE, small.text
+    running = start_dream(client, SLOW, side=300)
+    finish(client, running, lambda d: d.state is State.RUNNING)
+    waiting = Dream(client, replace(asked, id=new_id()), *frames)
+    refused = Dream(client, replace(asked, id=new_id()), *frames)
     finish(client, refused)
     assert "waiting_memory" in refused.text
     finish(client, waiting)

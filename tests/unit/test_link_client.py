@@ -249,6 +249,16 @@ def test_a_preview_that_fits_its_layout_is_taken(dream: Dream) -> None:
     assert dream.preview == (layout, bytearray(6))
 
 
+def test_pixels_so_far_that_fit_are_taken_and_others_fail_the_dream(dream: Dream) -> None:
+    header = {"op": "progress", "id": dream.request.id, "fraction": 0.1, "live": True}
+    dream.receive(header, [bytearray(b"x" * 36)])
+    assert (dream.state, dream.live) == (State.RUNNING, bytearray(b"x" * 36))
+    dream.receive(header, [bytearray(35)])
+    assert dream.state is State.FAILED
+    assert "nothing was changed" in dream.text
+    assert dream.live == bytearray(b"x" * 36)
+
+
 PREVIEW = {"width": 2, "height": 1, "depth": "U8", "order": "RGB"}
 PROGRESS = {"op": "progress", "fraction": 0.1}
 DONE = {"op": "done", "seconds": 1.0, "recipe": {}}
@@ -271,6 +281,8 @@ DONE = {"op": "done", "seconds": 1.0, "recipe": {}}
         ({**PROGRESS, "preview": {"width": 0}}, [bytearray(6)], "height"),
         ({**PROGRESS, "preview": PREVIEW}, [bytearray(5)], "preview"),
         ({**PROGRESS, "preview": PREVIEW}, [], "preview"),
+        ({**PROGRESS, "live": True}, [], "pixels"),
+        ({**PROGRESS, "live": True}, [bytearray(36)] * 2, "pixels"),
         ({"op": "done", "recipe": {}}, [bytearray(36)], "seconds"),
         ({"op": "done", "seconds": 1.0}, [bytearray(36)], "recipe"),
         ({**DONE, "recipe": {"octaves": 99}}, [bytearray(36)], "octaves"),

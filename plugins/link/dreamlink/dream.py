@@ -160,8 +160,10 @@ class Dream(Asked):
         if not self._cancelling:
             self.text = progress_text(header)
         if header.get("live") is True:
-            if len(frames[0]) == self._layout.nbytes:
-                self.live = frames[0]
+            if len(frames[0]) != self._layout.nbytes:
+                self.fail(BYTES_UNCHECKED)
+                return
+            self.live = frames[0]
         elif frames:
             self.preview = (Picture.of(header["preview"]), frames[0])
 
