@@ -54,6 +54,11 @@ def dreams(host: HostSession) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
+def dreams_again(host: HostSession) -> dict[str, Any]:
+    return verdicts(host, "again.py")
+
+
+@pytest.fixture(scope="module")
 def refusals(host: HostSession) -> dict[str, Any]:
     return verdicts(host, "refusals.py")
 
@@ -69,6 +74,11 @@ def windows(host: HostSession) -> dict[str, Any]:
 @pytest.mark.parametrize("check", checks("dreams.py"))
 def test_dream(dreams: dict[str, Any], check: str) -> None:
     assert_ok(dreams, check)
+
+
+@pytest.mark.parametrize("check", checks("again.py"))
+def test_dream_again(dreams_again: dict[str, Any], check: str) -> None:
+    assert_ok(dreams_again, check)
 
 
 def test_layer_is_the_daemons_answer_to_the_file(
@@ -116,5 +126,6 @@ def test_menu_entry_is_there_without_dreamlink(host: HostSession) -> None:
     assert facts["text"].endswith("Run Dreamlayer's install.py again.")
     again = verdicts(host, "arguments.py")
     assert again.get("names"), again["output"]
-    options = ["guide", "strength-map", "selection-as", "canvas-preview", "frames"]
-    assert again["names"] == ["preset", *(n.replace("_", "-") for n in PARAMETERS), *options]
+    options = ["guide", "strength-map", "selection-as", "canvas-preview", "frames", "carry"]
+    recipe = [name.replace("_", "-") for name in PARAMETERS]
+    assert again["names"] == ["preset", "recipe", *recipe, *options]

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""GIMP's door to Dreamlayer: registers "Deep Dream…" and hands each call on to dreamlayer_gimp.
+"""GIMP's door to Dreamlayer: registers its filters and hands each call on to dreamlayer_gimp.
 
-On top it imports nothing but GIMP's own modules and the standard library, so that the menu entry
-is there even where a part of Dreamlayer is missing; the call then says what to do.
+On top it imports nothing but GIMP's own modules and the standard library, so that the menu entries
+are there even where a part of Dreamlayer is missing; the call then says what to do.
 """
 
 from __future__ import annotations
@@ -17,7 +17,21 @@ gi.require_version("Gegl", "0.4")
 gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp, GLib, GObject  # noqa: E402
 
-PROCEDURE = "plug-in-dreamlayer"
+DREAM, AGAIN = "plug-in-dreamlayer", "plug-in-dreamlayer-again"
+LABELS = {DREAM: "_Deep Dream…", AGAIN: "Dream _Again…"}
+HELP = {
+    DREAM: (
+        "Let a neural network dream on a layer",
+        "Amplifies what a layer of a neural network sees in the selected layers, or in their"
+        " selected part, and puts each dream on a new layer above its source. The work is done"
+        " by the Dreamlayer daemon, which is started if it does not run.",
+    ),
+    AGAIN: (
+        "Dream again with what a dream's layer remembers, changed as you like",
+        "Reads the recipe of the selected dream, or of the dream above the selected layer, and"
+        " dreams on the same layer and in the same place. The new dream goes above the old one.",
+    ),
+}
 
 
 def run(
@@ -40,10 +54,10 @@ class Dreamlayer(Gimp.PlugIn):  # type: ignore[misc]  # GIMP's classes have no t
         return False  # there are no translations yet
 
     def do_query_procedures(self) -> list[str]:
-        return [PROCEDURE]
+        return [DREAM, AGAIN]
 
     def do_create_procedure(self, name: str) -> Any:
-        """Describe the procedure; GIMP asks at its start and again before each call."""
+        """Describe a procedure; GIMP asks at its start and again before each call."""
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
         # Whatever is open or selected: a greyed-out entry doesn't say why, but run() does.
         procedure.set_image_types("*")
@@ -51,20 +65,14 @@ class Dreamlayer(Gimp.PlugIn):  # type: ignore[misc]  # GIMP's classes have no t
         procedure.set_sensitivity_mask(
             drawables.DRAWABLE | drawables.DRAWABLES | drawables.NO_DRAWABLES
         )
-        procedure.set_menu_label("_Deep Dream…")
+        procedure.set_menu_label(LABELS[name])
         procedure.add_menu_path("<Image>/Filters/Artistic")
-        procedure.set_documentation(
-            "Let a neural network dream on a layer",
-            "Amplifies what a layer of a neural network sees in the selected layers, or in their"
-            " selected part, and puts each dream on a new layer above its source. The work is done"
-            " by the Dreamlayer daemon, which is started if it does not run.",
-            None,
-        )
+        procedure.set_documentation(*HELP[name], None)
         procedure.set_attribution("Dreamlayer", "Dreamlayer", "2026")
         with contextlib.suppress(Exception):  # incomplete: without arguments, run() says so
-            from dreamlayer_gimp import arguments
+            from dreamlayer_gimp import again, arguments
 
-            arguments.add_to(procedure)
+            arguments.add_to(procedure, *([again.ROWS] if name == AGAIN else []))
         # A list holds no references: it would crash GIMP if the image was closed meanwhile.
         procedure.add_layer_return_value(
             "layer",

@@ -46,8 +46,19 @@ class Answer:
 def deep_dream(
     image: Any, drawables: list[Any], mode: Any = Gimp.RunMode.NONINTERACTIVE, **arguments: Any
 ) -> Answer:
-    """Call the real procedure over the PDB."""
-    procedure = Gimp.get_pdb().lookup_procedure("plug-in-dreamlayer")
+    """Call "Deep Dream…" over the PDB."""
+    return call("plug-in-dreamlayer", image, drawables, mode, **arguments)
+
+
+def call(
+    which: str,
+    image: Any,
+    drawables: list[Any],
+    mode: Any = Gimp.RunMode.NONINTERACTIVE,
+    **arguments: Any,
+) -> Answer:
+    """Call a real procedure of the plug-in over the PDB."""
+    procedure = Gimp.get_pdb().lookup_procedure(which)
     config = procedure.create_config()
     config.set_property("run-mode", mode)
     config.set_property("image", image)

@@ -1,31 +1,45 @@
-"""The whole of "Deep Dream…": what is asked, dreamed, inserted and answered."""
+"""One call of "Deep Dream…" or "Dream again…": what is asked, dreamed, inserted and answered."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 import traceback
+from dataclasses import dataclass
 from typing import Any
 
 from gi.repository import Gegl, Gimp, GLib, GObject
 
 from dreamlink.client import LinkError
+from dreamlink.picture import Region
 from dreamlink.recipe import Recipe, RecipeError
 
-from . import arguments, result, source
+from . import again, arguments, result, source
+from .again import Remembered
 from .dreaming import connect, dream
 from .errors import Cancelled, Refused
 from .options import Options
+from .place import Place
 from .progress import Part, Progress, progress_for
 
 STATUS = Gimp.PDBStatusType
+
+
+@dataclass(frozen=True)
+class Task:
+    """One dream of a call. place: that of the dream before, if there was one."""
+
+    drawable: Any
+    recipe: Recipe
+    options: Options
+    place: Place | None = None
 
 
 def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> Any:
     """Serve one call; whatever goes wrong becomes a sentence, and the image stays as it was."""
     Gegl.init(None)
     try:
-        layer = _deep_dream(procedure, run_mode, image, drawables, config)
+        layer = _serve(procedure, run_mode, image, drawables, config)
     except Cancelled:
         return procedure.new_return_values(STATUS.CANCEL, None)
     except (Refused, RecipeError, LinkError) as error:
@@ -40,43 +54,83 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
     return values
 
 
-def _deep_dream(
-    procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any
-) -> Any:
+def _serve(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> Any:
     """Dream on all drawables; the new layer, or the topmost of several."""
     if not drawables:
         raise Refused("No layer is selected: select the one to dream on in the Layers dialog.")
-    for drawable in drawables:
-        source.check(image, drawable)
-    if run_mode == Gimp.RunMode.INTERACTIVE and not arguments.ask(procedure, config):
-        raise Cancelled
-    recipe, options = arguments.recipe(config), arguments.options(config)
+    ask = _ask_again if procedure.get_name() == again.PROCEDURE else _ask
+    tasks = ask(procedure, run_mode, image, drawables, config)
     with contextlib.closing(progress_for(run_mode)) as progress:
-        made = _dream_all(image, drawables, recipe, options, progress)
+        made = _dream_all(image, tasks, progress)
     result.insert(image, made)
     Gimp.displays_flush()
     return image.get_selected_layers()[0]
 
 
+def _ask(
+    procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any
+) -> list[Task]:
+    """What is to be dreamed on these layers, as the arguments or the dialog say."""
+    for drawable in drawables:
+        source.check(image, drawable)
+    if run_mode == Gimp.RunMode.INTERACTIVE and not _show(procedure, config, image, drawables[0]):
+        raise Cancelled
+    recipe, options = arguments.recipe(config), arguments.options(config)
+    return [Task(drawable, recipe, options) for drawable in drawables]
+
+
+def _ask_again(
+    procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any
+) -> list[Task]:
+    """What is to be dreamed again: the dialog shows what the first layer remembers."""
+    told = [Remembered.of(image, drawable) for drawable in drawables]
+    if run_mode == Gimp.RunMode.INTERACTIVE:
+        arguments.fill(config, told[0].recipe)
+        config.set_property("guide", told[0].guide)
+        config.set_property("strength-map", told[0].strength)
+        box = told[0].place.region if told[0].place else None
+        if not _show(procedure, config, image, told[0].drawable, box):
+            raise Cancelled
+    asked, options = arguments.recipe(config), arguments.options(config)
+    repeated = run_mode == Gimp.RunMode.WITH_LAST_VALS and asked != Recipe()
+    tasks = []
+    for each in told:
+        if run_mode != Gimp.RunMode.INTERACTIVE and not repeated:
+            recipe = arguments.recipe(config, each.recipe)
+            tasks.append(Task(each.drawable, recipe, each.helped(options, recipe), each.place))
+        else:
+            tasks.append(Task(each.drawable, asked, options, each.place))
+    return tasks
+
+
+def _show(
+    procedure: Any, config: Any, image: Any, drawable: Any, box: Region | None = None
+) -> bool:
+    """Show the dialog; False if the user does not want to dream."""
+    from . import dialog  # not imported for scripts, which may have no display
+
+    return dialog.ask(procedure, config, image, drawable, box)
+
+
 Made = list[tuple[source.Source, Any]]
 
 
-def _dream_all(
-    image: Any, drawables: list[Any], recipe: Recipe, options: Options, progress: Progress
-) -> Made:
+def _dream_all(image: Any, tasks: list[Task], progress: Progress) -> Made:
     """The dreams as layers outside the image: a call that fails or is cancelled adds none."""
     made: Made = []
     notes: dict[str, None] = {}  # each once
     try:
         with contextlib.closing(connect(progress)) as line:
-            for index, drawable in enumerate(drawables):
-                looked = source.Source.of(image, drawable, recipe, options)
-                part = Part(progress, index, len(drawables))
-                dreamed = dream(line, looked, recipe, part)
+            for index, task in enumerate(tasks):
+                looked = source.Source.of(
+                    image, task.drawable, task.recipe, task.options, task.place
+                )
+                part = Part(progress, index, len(tasks))
+                dreamed = dream(line, looked, task.recipe, part)
                 assert dreamed.pixels is not None
                 notes.update(dict.fromkeys(dreamed.notes))
                 used = Recipe.of(dreamed.report.get("recipe", {}))
-                made.append((looked, result.make(looked, used, dreamed.pixels, options)))
+                made.append((looked, result.make(looked, used, dreamed.pixels, task.options)))
         for looked, _ in made:
             looked.check_still_there()
     except BaseException:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from gi.repository import GObject
 
 from dreamlink import presets
-from dreamlink.recipe import PARAMETERS, Parameter, Recipe
+from dreamlink.errors import shortened
+from dreamlink.recipe import PARAMETERS, Parameter, Recipe, RecipeError
 
 from .errors import Refused
 from .options import OPTIONS, Option, Options
-from .preset_box import PresetBox
 
-TITLE = "Deep Dream"
-PRESET = "preset"
-TAKEN = "colrsp"  # mnemonics of the dialog's own: Cancel, OK, Load, Reset, Save, and the presets
+PRESET, RECIPE = "preset", "recipe"
+SHOW_PREVIEW = "show-preview"
+# Mnemonics of the dialog's own: Cancel, OK, Load, Reset, Save, Presets, More, and Preview.
+TAKEN = "colrspmv"
 # GIMP puts the default in place of a number beyond an argument's limits, and goes on. So they are
 # wide: what is wrong comes through, and the recipe table says so. The dialog has the real limits.
 WHOLE = 2**31
 WIDE = 1e9
 
 
-def add_to(procedure: Any) -> None:
-    """Give the procedure an argument for the preset and one for each parameter of the recipe."""
+def add_to(procedure: Any, rows_of_options: tuple[Option, ...] = OPTIONS) -> None:
+    """Give the procedure its arguments: preset, recipe, each parameter of it, and the options."""
     procedure.add_string_argument(
         PRESET,
         "Preset",
@@ -32,10 +34,19 @@ def add_to(procedure: Any) -> None:
         "",
         GObject.ParamFlags.READWRITE,
     )
+    procedure.add_string_argument(
+        RECIPE,
+        "Recipe",
+        "For scripts: a recipe or a part of one as JSON, as a dream's layer remembers it, e.g."
+        ' {"octaves": 4}. What it says goes before the preset and all other arguments.',
+        "",
+        GObject.ParamFlags.READWRITE,
+    )
+    flags = GObject.ParamFlags.READWRITE
     # There are more labels than letters: the rows that are seen at once choose first.
     rows = sorted(PARAMETERS.values(), key=lambda row: not row.main)
-    names = [argument(row.name) for row in rows] + [option.argument for option in OPTIONS]
-    texts = [_label(row) for row in rows] + [option.label for option in OPTIONS]
+    names = [argument(row.name) for row in rows] + [option.argument for option in rows_of_options]
+    texts = [_label(row) for row in rows] + [option.label for option in rows_of_options]
     labels = dict(zip(names, with_mnemonics(texts), strict=True))
     for row in PARAMETERS.values():
         start = (argument(row.name), labels[argument(row.name)], row.help)
@@ -48,65 +59,68 @@ def add_to(procedure: Any) -> None:
             procedure.add_int_argument(*start, -WHOLE, WHOLE - 1, *end)
         else:
             procedure.add_double_argument(*start, -WIDE, WIDE, *end)
-    for option in OPTIONS:
+    for option in rows_of_options:
         _add_option(procedure, option, labels[option.argument])
+    # Remembered with the settings, but none of the arguments that a script gives.
+    procedure.add_boolean_aux_argument(
+        SHOW_PREVIEW, "Preview", "Whether the dialog dreams a preview.", True, flags
+    )
 
 
 def options(config: Any) -> Options:
     """What the arguments say besides the recipe; raises Refused."""
-    values = {option.name: config.get_property(option.argument) for option in OPTIONS}
-    for option in OPTIONS:
-        words = [word for word, _ in option.choices]
-        if words and values[option.name] not in words:
-            raise Refused(
-                f"{option.argument} is {' or '.join(words)}, not {values[option.name]!r:.60}."
-            )
+    there = [option for option in OPTIONS if config.find_property(option.argument)]
+    values = {option.name: config.get_property(option.argument) for option in there}
+    for option in there:
+        value, words = values[option.name], [word for word, _ in option.choices]
+        if words and value not in words:
+            raise Refused(f"{option.argument} is {' or '.join(words)}, not {value!r:.60}.")
+        if isinstance(value, float) and not 0.0 <= value <= 1.0:
+            raise Refused(f"{option.argument} is between 0 and 1, not {value!r}.")
     return Options(**values)
 
 
-def recipe(config: Any) -> Recipe:
-    """The recipe that the arguments describe: the preset's, and what differs from the defaults.
+def recipe(config: Any, stored: Recipe | None = None) -> Recipe:
+    """The recipe that the arguments describe.
 
-    Raises RecipeError.
+    It is the stored one or the defaults, with what the preset says, with those arguments that
+    differ from their defaults, with what the argument for a recipe says. Raises RecipeError.
     """
-    name = config.get_property(PRESET)
-    values = dict(presets.find(name).values) if name else {}
+    name, text = config.get_property(PRESET), config.get_property(RECIPE)
+    values: dict[str, object] = dict(stored.to_dict()) if stored else {}
+    values.update(presets.find(name).values if name else {})
     for row in PARAMETERS.values():
         value = config.get_property(argument(row.name))
         value = "" if value is None else value
         if value != row.default:
             values[row.name] = value
+    values.update(_parsed(text) if text else {})
     return Recipe.of(values)
 
 
-def ask(procedure: Any, config: Any) -> bool:
-    """Show the dialog with the last values; False if the user does not want to dream.
+def fill(config: Any, recipe: Recipe) -> None:
+    """Make the arguments say just this recipe."""
+    leave_to_controls(config)
+    for name, value in recipe.to_dict().items():
+        config.set_property(argument(name), value)
 
-    Raises Refused where there is no display.
-    """
-    from gi.repository import GimpUi, Gtk  # not imported for scripts, which may have no display
 
-    if not Gtk.init_check(None)[0]:  # GimpUi would end the process
-        raise Refused(
-            "There is no display to show a dialog on: call Deep Dream with the run mode"
-            " NONINTERACTIVE."
+def _parsed(text: str) -> dict[str, object]:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise RecipeError(
+            f'recipe is JSON such as {{"octaves": 4, "seed": 7}}, not {shortened(text, 60)!r}.'
         )
-    GimpUi.init("dreamlayer-gimp")
-    config.set_property(PRESET, "")  # the controls say all
-    dialog = GimpUi.ProcedureDialog.new(procedure, config, TITLE)
-    for row in PARAMETERS.values():
-        if row.kind in (int, float):
-            _limit(dialog, row)
-    main = [argument(row.name) for row in PARAMETERS.values() if row.main]
-    more = [argument(row.name) for row in PARAMETERS.values() if not row.main]
-    dialog.fill_box("more", more)
-    dialog.get_label("more-title", "More", False, False)
-    dialog.fill_expander("more-expander", "more-title", False, "more")
-    dialog.fill([*main, "more-expander"])
-    PresetBox(config).put_into(dialog)
-    confirmed: bool = dialog.run()
-    dialog.destroy()
-    return confirmed
+    return values
+
+
+def leave_to_controls(config: Any) -> None:
+    """Clear what is for scripts only, so that the dialog's controls say all."""
+    for name in (PRESET, RECIPE):
+        config.set_property(name, "")
 
 
 def argument(name: str) -> str:
@@ -126,26 +140,14 @@ def with_mnemonics(labels: list[str]) -> list[str]:
     return marked
 
 
-def _limit(dialog: Any, row: Parameter) -> None:
-    """Give a number's control its real limits; what has few values gets a slider."""
-    from gi.repository import GimpUi
-
-    slider = row.main and row.name != "seed"
-    kind = GimpUi.ScaleEntry if slider else GimpUi.LabelSpin
-    control = dialog.get_widget(argument(row.name), kind.__gtype__)
-    control.set_property("lower", row.minimum)
-    control.set_property("upper", row.maximum)
-    control.set_property("digits", 0 if row.kind is int else 2)
-    step = row.step or 1
-    control.set_increments(step, 10 * step)
-
-
 def _add_option(procedure: Any, option: Option, label: str) -> None:
     start, flags = (option.argument, label, option.help), GObject.ParamFlags.READWRITE
     if option.default is None:
         procedure.add_drawable_argument(*start, True, flags)
     elif isinstance(option.default, bool):
         procedure.add_boolean_argument(*start, option.default, flags)
+    elif isinstance(option.default, float):
+        procedure.add_double_argument(*start, -WIDE, WIDE, option.default, flags)
     else:
         procedure.add_string_argument(*start, option.default, flags)
 

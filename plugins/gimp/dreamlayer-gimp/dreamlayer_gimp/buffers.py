@@ -51,6 +51,16 @@ def read_reduced(buffer: Any, area: Region, form: str, side: int) -> bytes:
     return _read_strip(reduced, Region(0, 0, width, height), form)
 
 
+def read_scaled(buffer: Any, area: Region, form: str, scale: float) -> bytes:
+    """The pixels of `area` of a picture that is `scale` times as large as the buffer (≤ 1).
+
+    GEGL makes it, if it was initialized: else it gives black. Beside the buffer it is empty.
+    """
+    rectangle = Gegl.Rectangle.new(*area)
+    pixels: bytes = buffer.get(rectangle, scale, form, Gegl.AbyssPolicy.NONE)
+    return pixels
+
+
 def write(buffer: Any, area: Region, form: str, pixels: Frame) -> None:
     """Put the pixels of `area` into the buffer; their number has to be right."""
     size = area.width * area.height * _bytes_per_pixel(form)

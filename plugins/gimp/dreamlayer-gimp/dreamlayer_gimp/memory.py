@@ -42,8 +42,11 @@ def keep(layer: Any, recipe: Recipe, drawable: Any, options: Options) -> None:
 
 def recall(image: Any, layer: Any) -> Memory | None:
     """What a layer remembers; None if it is no dream's, or of a version that we can't read."""
+    values = _read(layer, RECIPE)
+    if not values:
+        return None
     try:
-        recipe = Recipe.of(_read(layer, RECIPE))
+        recipe = Recipe.of(values)
     except RecipeError:
         return None
     origin = _read(layer, ORIGIN)

@@ -18,6 +18,7 @@ class Options:
         selection_as: what the selection becomes on the new layer, MASK or ALPHA.
         canvas_preview: whether the unfinished dream is shown on the canvas.
         frames: whether all layers of the image dream, as the frames of an animation.
+        carry: how much of the frame before's dream each frame starts from, 0 to 1.
     """
 
     guide: Any = None
@@ -25,6 +26,7 @@ class Options:
     selection_as: str = MASK
     canvas_preview: bool = False
     frames: bool = False
+    carry: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Option:
         argument: how the procedure calls it.
         label: the control's name.
         help: one sentence or two about it.
-        default: None for a layer.
+        default: None for a layer; a number's limits are 0 and 1.
         choices: the words that are allowed, and how each is shown.
     """
 
@@ -44,7 +46,7 @@ class Option:
     argument: str
     label: str
     help: str
-    default: str | bool | None = None
+    default: str | bool | float | None = None
     choices: tuple[tuple[str, str], ...] = ()
 
 
@@ -84,7 +86,16 @@ OPTIONS = (
         "frames",
         "frames",
         "All layers as frames",
-        "Let all layers of the image dream with the same seed, as the frames of an animation.",
+        "Let all layers of the image dream with the same seed, as the frames of an animation. The"
+        " dreamed animation becomes an image of its own.",
         False,
+    ),
+    Option(
+        "carry",
+        "carry",
+        "Frame to frame",
+        "How much of the dream of the frame before each frame starts from: 0 nothing, so that the"
+        " dream flickers, 1 all of it, so that it grows from frame to frame.",
+        0.5,
     ),
 )

@@ -31,7 +31,9 @@ def make(source: Source, recipe: Recipe, pixels: Frame, options: Options) -> Any
     )
     layer.set_offsets(*source.corner)
     buffers.write(layer.get_buffer(), box, source.form, pixels)
-    if source.mask is not None and options.selection_as == MASK:
+    if source.place is not None and source.place.region is not None:
+        source.place.dress(layer, source.form)
+    elif source.mask is not None and options.selection_as == MASK:
         _move_alpha_into_mask(layer, box, source.form)
     memory.keep(layer, recipe, source.drawable, options)
     return layer
@@ -43,21 +45,24 @@ def _move_alpha_into_mask(layer: Any, box: Region, form: str) -> None:
     GIMP's own ALPHA_TRANSFER complains about layers that are in no image yet.
     """
     layer.add_mask(layer.create_mask(Gimp.AddMaskType.ALPHA))
-    opaque = form.replace("A ", " ", 1)  # "R'G'B'A u8" → "R'G'B' u8"
-    colours = buffers.read(layer.get_buffer(), box, opaque)
-    buffers.write(layer.get_buffer(), box, opaque, colours)
+    buffers.make_opaque(layer.get_buffer(), box, form)
 
 
 def insert(image: Any, made: list[tuple[Source, Any]]) -> None:
-    """Put each layer right above its source, all in one undo step, and select them."""
+    """Put each layer right above its source, or the dream before, and select them.
+
+    That is one undo step.
+    """
     several = len(made) > 1
     if several:
         image.undo_group_start()
     try:
         for source, layer in made:
-            drawable = source.drawable
-            position = image.get_item_position(drawable)
-            if not image.insert_layer(layer, drawable.get_parent(), position):
+            below = source.drawable
+            if source.place is not None and source.place.layer.is_valid():
+                below = source.place.layer
+            position = image.get_item_position(below)
+            if not image.insert_layer(layer, below.get_parent(), position):
                 raise RuntimeError(Gimp.get_pdb().get_last_error())
     finally:
         if several:

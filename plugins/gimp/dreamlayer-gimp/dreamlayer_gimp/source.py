@@ -8,17 +8,20 @@ from typing import Any
 from gi.repository import Gimp
 
 from dreamlink.messages import DreamRequest, Frame
-from dreamlink.picture import Picture, Region
+from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe import Recipe
 
 from . import buffers, layouts
 from .errors import Refused
 from .guide import Guide
 from .options import Options
+from .place import Place
 from .strength import StrengthMap
 from .suitable import check, refuse_empty
 
 __all__ = ["Source", "check"]
+
+UNSOFTENED = Edges(True, True, True, True)  # the old dream's mask has its feather already
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Source:
         mask: the selection in the region, one byte a pixel; None where nothing is selected.
         strength: how strongly each pixel dreams; None for all alike.
         guide: what the dream takes on; None for nothing.
+        place: where an older dream lies that this one goes above; None without one.
         window: the display that the call came from; None where there are no windows.
     """
 
@@ -47,10 +51,18 @@ class Source:
     mask: Frame | None
     strength: StrengthMap | None
     guide: Guide | None
+    place: Place | None
     window: Any
 
     @classmethod
-    def of(cls, image: Any, drawable: Any, recipe: Recipe, options: Options) -> Source:
+    def of(
+        cls,
+        image: Any,
+        drawable: Any,
+        recipe: Recipe,
+        options: Options,
+        place: Place | None = None,
+    ) -> Source:
         """Look at a layer, and at the recipe's context around a selection. Raises Refused."""
         check(image, drawable)
         name = drawable.get_name()
@@ -60,14 +72,14 @@ class Source:
                 f"The selection does not touch the layer “{name}”: move it there or choose"
                 " Select > None, then call Deep Dream again."
             )
-        region = Region(*box)
+        region = place.region if place and place.region else Region(*box)
         if recipe.start != "noise":  # which fills also what is empty
             refuse_empty(drawable, region)
         whole = Region(0, 0, drawable.get_width(), drawable.get_height())
         seen = region.grow(recipe.context).clip(whole)
         layout, form = layouts.layout(image, drawable, seen)
         _, left, top = drawable.get_offsets()
-        selection: Frame | None = None
+        selection = place.mask if place else None
         if not Gimp.Selection.is_empty(image):
             buffer = image.get_selection().get_buffer()
             selection = buffers.read(buffer, region.moved(left, top), "Y u8")
@@ -78,8 +90,9 @@ class Source:
         guide = Guide.of(options.guide, recipe)
         window = Gimp.default_display()
         return cls(
-            image, drawable, region, seen, layout, form, corner, selection, strength, guide, window
-        )
+            image, drawable, region, seen, layout, form, corner, selection, strength, guide, place,
+            window,
+        )  # fmt: skip
 
     def request(self, recipe: Recipe, **more: Any) -> DreamRequest:
         """What to ask the daemon; `more` are other fields of the request."""
@@ -90,7 +103,7 @@ class Source:
             self.region.moved(-self.seen.x, -self.seen.y),
             mask=self.mask is not None,
             clip=self.mask is not None,
-            edges=self.region.edges(whole),
+            edges=UNSOFTENED if self.place and self.place.region else self.region.edges(whole),
             strength=self.strength.layout if self.strength else None,
             guide=self.guide.layout if self.guide else None,
             **more,
