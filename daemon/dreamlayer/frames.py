@@ -12,6 +12,7 @@ from dreamlayer import pixels
 from dreamlayer.blend import LUMINANCE
 from dreamlayer.engine.planes import everything
 from dreamlayer.source import Source
+from dreamlayer.zoom import zoomed
 from dreamlink.messages import DreamRequest, Frame
 from dreamlink.picture import Picture
 
@@ -23,7 +24,7 @@ class Given:
     """The frames of a request.
 
     Attributes:
-        raw: (H, W, samples), the picture.
+        raw: (H, W, samples), the picture, enlarged if that was asked for.
         mask: (h, w) of the region, 255 = selected, or None: all is.
         strength: (h, w) of the region, 255 = dream fully, or None: everywhere.
         guide: (1, 3, h, w), R, G, B in 0..1.
@@ -58,6 +59,8 @@ def given(request: DreamRequest, frames: Sequence[Frame]) -> Given:
     """
     rest = iter(frames)
     raw = pixels.view(next(rest), request.picture)
+    if request.zoom > 1.0:
+        raw = zoomed(raw, request.picture, request.zoom, request.recipe.wrap)
     mask = strength = guide = None
     if request.mask:
         mask = pixels.view_mask(next(rest), request.region.height, request.region.width)

@@ -99,6 +99,13 @@ def put(
         raw[..., sample] = fresh if everywhere else np.where(changed, fresh, raw[..., sample])
 
 
+def put_alpha(raw: Raw, picture: Picture, opacity: NDArray[np.float32]) -> None:
+    """Put opacities (…) in 0..1 into `raw`, in place."""
+    if picture.depth.startswith("U"):
+        opacity = np.rint(opacity * _top(raw))
+    raw[..., _ALPHA[picture.order]] = opacity.astype(raw.dtype)
+
+
 def cover(raw: Raw, picture: Picture, amount: NDArray[np.float32]) -> None:
     """Make `raw` more opaque, in place: at an amount (…) of 0 it stays, from 1 on it is opaque."""
     opacity = raw[..., _ALPHA[picture.order]]

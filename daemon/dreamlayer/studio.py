@@ -28,7 +28,7 @@ from dreamlayer.showing import Progress, looked, watched
 from dreamlayer.source import Source, on
 from dreamlink import discovery
 from dreamlink.messages import DreamRequest, Frame
-from dreamlink.picture import Picture, Region
+from dreamlink.picture import Region
 from dreamlink.recipe import Recipe
 
 CPU = torch.device("cpu")
@@ -123,7 +123,7 @@ class Studio:
             finished = yield from self._dream_on(CPU, recipe, request, frames)
         if request.device == "auto":
             self.device = finished.device
-        flaws = _flaws(pixels.view(frames[0], request.picture), request.picture)
+        flaws = _flaws(request, frames)
         return replace(finished, notes=(*([note] if note else []), *flaws, *finished.notes))
 
     def _dream_on(
@@ -222,12 +222,13 @@ def _weights(came: Given, device: torch.device) -> Tensor | None:
     return torch.from_numpy(writable)[None, None].to(device)
 
 
-def _flaws(raw: pixels.Raw, picture: Picture) -> list[str]:
+def _flaws(request: DreamRequest, frames: Sequence[Frame]) -> list[str]:
     """What is to be told of the pixels that came."""
-    count = pixels.not_numbers(raw, picture)
+    count = pixels.not_numbers(pixels.view(frames[0], request.picture), request.picture)
     if not count:
         return []
-    return [f"Pixels that are no numbers (NaN or infinite) stay as they are: {count}."]
+    became = "became black" if request.zoom > 1.0 else "stay as they are"
+    return [f"Pixels that are no numbers (NaN or infinite) {became}: {count}."]
 
 
 def _flawed(dreamt: engine.Dreamt) -> tuple[str, ...]:

@@ -64,16 +64,32 @@ def largest(mask: Stored, size: tuple[int, int]) -> Stored:
     return mask
 
 
-def _cubic(old: int, length: int, wrap: bool) -> Taps | None:
-    """Keys' cubic, stretched by the ratio where the picture shrinks.
+def zoomed(plane: Plane, factor: float, wrap: bool = False) -> Plane:
+    """A plane enlarged about its middle, in its own size; nothing is computed until it is read."""
+    rows, columns = (_about_middle(length, factor, wrap) for length in plane.shape[-2:])
+    return Filtered(plane, rows, columns)
 
-    Without `wrap` what lies beyond the ends does not count, as in `F.interpolate` with antialias.
-    """
+
+def _about_middle(length: int, factor: float, wrap: bool) -> Taps:
+    centres = (torch.arange(length, dtype=torch.float64) + 0.5 - length / 2) / factor + length / 2
+    return _keys(length, centres, 1.0, wrap)
+
+
+def _cubic(old: int, length: int, wrap: bool) -> Taps | None:
+    """Keys' cubic, stretched by the ratio where the picture shrinks."""
     if old == length:
         return None
     ratio = old / length
-    stretch = max(1.0, ratio)
-    centres = ((torch.arange(length, dtype=torch.float64) + 0.5) * ratio)[:, None]
+    centres = (torch.arange(length, dtype=torch.float64) + 0.5) * ratio
+    return _keys(old, centres, max(1.0, ratio), wrap)
+
+
+def _keys(old: int, centres: Tensor, stretch: float, wrap: bool) -> Taps:
+    """Keys' cubic about these places of an axis of `old` pixels.
+
+    Without `wrap` what lies beyond the ends does not count, as in `F.interpolate` with antialias.
+    """
+    centres = centres[:, None]
     first = (centres - 2 * stretch).floor().long()
     places = first + torch.arange(int(4 * stretch) + 2)
     distance = ((places + 0.5 - centres) / stretch).abs()
