@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gi.repository import GimpUi, Gtk
+from gi.repository import Gimp, GimpUi, GObject, Gtk
 
 from dreamlink.recipe import PARAMETERS, Parameter
 
 from .arguments import argument
-from .options import OPTIONS
+from .options import OPTIONS, Option
 
 Choices = Sequence[tuple[str, str]]  # the word that the argument takes, and how it is shown
+NOTHING = -1  # the entry for no layer, among GIMP's numbers of layers
 SCROLLED = 240  # pixels of the list of rarer controls that are seen at once
 
 
@@ -42,35 +43,69 @@ class Controls:
         expander.add(scrolled)
         return expander
 
-    def _column(self, name: str, rows: Sequence[Parameter], options: Sequence[Any]) -> Any:
-        """A box of GIMP's own controls, and of ours for choices, which are words to GIMP."""
-        made: list[tuple[str, Choices]] = [
-            (argument(row.name), [(word, word.capitalize()) for word in row.choices])
-            for row in rows
-        ]
-        made += [(option.argument, option.choices) for option in options]
+    def _column(self, kind: str, rows: Sequence[Parameter], options: Sequence[Option]) -> Any:
+        """A box of GIMP's own controls, and of ours where GIMP has none that would do."""
         for row in rows:
             if row.kind in (int, float):
                 self._limit(row)
-        column = self._dialog.fill_box(name, [row[0] for row in made if not row[1]])
-        for place, (name, choices) in enumerate(made):
-            if choices:
-                widget = self._choice(name, choices)
-                column.pack_start(widget, False, False, 0)
-                column.reorder_child(widget, place)
+        names = [argument(row.name) for row in rows] + [option.argument for option in options]
+        own = {
+            argument(row.name): self._choice(
+                argument(row.name), [(word, word.capitalize()) for word in row.choices]
+            )
+            for row in rows
+            if row.choices
+        }
+        for option in options:
+            if option.choices:
+                own[option.argument] = self._choice(option.argument, option.choices)
+            elif option.default is None:
+                own[option.argument] = self._layer(option.argument)
+        column = self._dialog.fill_box(kind, [name for name in names if name not in own])
+        for place, name in enumerate(names):
+            if name in own:
+                column.pack_start(own[name], False, False, 0)
+                column.reorder_child(own[name], place)
         for widget in column.get_children():
             if isinstance(widget, GimpUi.Labeled):
                 self._labels.add_widget(widget.get_label())
         return column
 
     def _choice(self, name: str, choices: Choices) -> Any:
+        """A choice is a word to GIMP's procedure."""
         store = Gtk.ListStore(str, str)
         for choice in choices:
             store.append(choice)
-        spec = self._config.find_property(name)
         combo = GimpUi.prop_string_combo_box_new(self._config, name, store, 0, 1)
+        return self._row(name, GimpUi.LabelStringWidget, combo)
+
+    def _layer(self, name: str) -> Any:
+        """A list of layers; with GIMP's own chooser none could not be chosen again."""
+        combo = GimpUi.DrawableComboBox.new(None)
+        columns = GimpUi.IntStoreColumns
+        model = combo.get_model()
+        model.set(model.prepend(), [columns.VALUE, columns.LABEL], [NOTHING, "None"])
+        chosen = self._config.get_property(name)
+        combo.set_active(chosen.get_id() if chosen is not None else NOTHING)
+        GObject.Object.connect(combo, "changed", self._on_layer, name)  # it has its own connect
+        self._config.connect(f"notify::{name}", self._on_layer_set, combo)
+        return self._row(name, GimpUi.LabelIntWidget, combo)
+
+    def _on_layer(self, combo: Any, name: str) -> None:
+        _, number = combo.get_active()
+        old = self._config.get_property(name)
+        if number != (old.get_id() if old is not None else NOTHING):
+            layer = Gimp.Item.get_by_id(number) if number != NOTHING else None
+            self._config.set_property(name, layer)
+
+    def _on_layer_set(self, config: Any, what: Any, combo: Any) -> None:
+        chosen = config.get_property(what.name)
+        combo.set_active(chosen.get_id() if chosen is not None else NOTHING)
+
+    def _row(self, name: str, kind: Any, combo: Any) -> Any:
+        spec = self._config.find_property(name)
         combo.set_hexpand(True)
-        row = GimpUi.LabelStringWidget.new(spec.nick, combo)
+        row = kind.new(spec.nick, combo)
         row.set_tooltip_text(spec.blurb)
         row.show_all()
         return row
