@@ -153,7 +153,7 @@ class HostSession:
     ) -> Result:
         """Run a script in GIMP without windows; it opens `case.picture` itself."""
         case = self._case("gimp-console", script, picture, timeout, arguments)
-        return self._run(case, ["gimp-console", "-idf", *_BATCH])
+        return self._run(case, ["gimp-console", "-id", *_BATCH])
 
     def run_gimp(
         self, script: Path, picture: Path | None = None, timeout: float = 180, **arguments: object

@@ -15,12 +15,12 @@ STRIP = 1 << 28  # bytes read or written at once; GEGL crashes beyond 4 GiB
 
 def read(buffer: Any, area: Region, form: str) -> bytes | bytearray:
     """The pixels of `area`, rows from the top, in babl's format `form`."""
-    strips = _strips(area, form)
-    if len(strips) == 1:
+    runs = strips(area, form)
+    if len(runs) == 1:
         return _read_strip(buffer, area, form)
     pixels = bytearray()
-    for strip in strips:
-        pixels += _read_strip(buffer, strip, form)
+    for run in runs:
+        pixels += _read_strip(buffer, run, form)
     return pixels
 
 
@@ -67,7 +67,7 @@ def write(buffer: Any, area: Region, form: str, pixels: Frame) -> None:
     if len(pixels) != size:  # GEGL would write nothing and say nothing
         raise ValueError(f"{len(pixels)} bytes of pixels instead of {size}")
     view, start = memoryview(pixels), 0
-    for strip in _strips(area, form):
+    for strip in strips(area, form):
         end = start + strip.width * strip.height * _bytes_per_pixel(form)
         # PyGObject takes bytes at once, other kinds of buffers byte by byte.
         buffer.set(Gegl.Rectangle.new(*strip), form, bytes(view[start:end]))
@@ -75,10 +75,13 @@ def write(buffer: Any, area: Region, form: str, pixels: Frame) -> None:
     buffer.flush()
 
 
-def make_opaque(buffer: Any, area: Region, form: str) -> None:
-    """Leave the colours of pixels that are there as `form`, a format with alpha, and full alpha."""
-    opaque = form.replace("A ", " ", 1)  # "R'G'B'A u8" → "R'G'B' u8"
-    write(buffer, area, opaque, read(buffer, area, opaque))
+def strips(area: Region, form: str) -> list[Region]:
+    """The area in runs of rows that GEGL can take at once."""
+    rows = max(1, STRIP // (area.width * _bytes_per_pixel(form)))
+    return [
+        Region(area.x, area.y + top, area.width, min(rows, area.height - top))
+        for top in range(0, area.height, rows)
+    ]
 
 
 def _read_strip(buffer: Any, strip: Region, form: str) -> bytes:
@@ -95,14 +98,6 @@ def _step(graph: Any, operation: str, **properties: Any) -> Any:
     for name, value in properties.items():
         node.set_property(name, value)
     return node
-
-
-def _strips(area: Region, form: str) -> list[Region]:
-    rows = max(1, STRIP // (area.width * _bytes_per_pixel(form)))
-    return [
-        Region(area.x, area.y + top, area.width, min(rows, area.height - top))
-        for top in range(0, area.height, rows)
-    ]
 
 
 def _bytes_per_pixel(form: str) -> int:

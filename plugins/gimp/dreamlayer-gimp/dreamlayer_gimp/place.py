@@ -10,7 +10,7 @@ from gi.repository import Babl, Gimp
 from dreamlink.messages import Frame
 from dreamlink.picture import Region
 
-from . import buffers
+from . import alpha, buffers
 
 
 @dataclass(frozen=True)
@@ -64,4 +64,4 @@ class Place:
         layer.add_mask(layer.create_mask(Gimp.AddMaskType.WHITE))
         buffers.write(layer.get_mask().get_buffer(), box, self.form, self.veil)
         if self.mask is not None:
-            buffers.make_opaque(layer.get_buffer(), box, form)
+            alpha.remove(layer.get_buffer(), box, form)

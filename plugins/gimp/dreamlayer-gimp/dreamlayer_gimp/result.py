@@ -11,7 +11,7 @@ from dreamlink.messages import Frame
 from dreamlink.picture import Region
 from dreamlink.recipe import Recipe
 
-from . import buffers, memory
+from . import alpha, buffers, memory
 from .options import MASK, Options
 from .source import Source
 
@@ -45,7 +45,7 @@ def _move_alpha_into_mask(layer: Any, box: Region, form: str) -> None:
     GIMP's own ALPHA_TRANSFER complains about layers that are in no image yet.
     """
     layer.add_mask(layer.create_mask(Gimp.AddMaskType.ALPHA))
-    buffers.make_opaque(layer.get_buffer(), box, form)
+    alpha.remove(layer.get_buffer(), box, form)
 
 
 def insert(image: Any, made: list[tuple[Source, Any]]) -> None:
