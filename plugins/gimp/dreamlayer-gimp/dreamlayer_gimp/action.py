@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from dreamlink.client import LinkError
 from dreamlink.picture import Region
 from dreamlink.recipe import Recipe, RecipeError
 
-from . import again, arguments, result, source
+from . import again, arguments, frames, result, source
 from .again import Remembered
 from .dreaming import connect, dream
 from .errors import Cancelled, Refused
@@ -60,20 +61,30 @@ def _serve(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], conf
         raise Refused("No layer is selected: select the one to dream on in the Layers dialog.")
     ask = _ask_again if procedure.get_name() == again.PROCEDURE else _ask
     tasks = ask(procedure, run_mode, image, drawables, config)
+    film, made = None, []
     with contextlib.closing(progress_for(run_mode)) as progress:
-        made = _dream_all(image, tasks, progress)
-    result.insert(image, made)
+        if tasks[0].options.frames:
+            film = _dream_frames(image, tasks[0], progress)
+        else:
+            made = _dream_all(image, tasks, progress)
+    # From here on nobody can press Cancel any more, which would break into the undo step.
+    if film is None:
+        result.insert(image, made)
+    elif run_mode != Gimp.RunMode.NONINTERACTIVE:
+        Gimp.Display.new(film)
     Gimp.displays_flush()
-    return image.get_selected_layers()[0]
+    return (film or image).get_selected_layers()[0]
 
 
 def _ask(
     procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any
 ) -> list[Task]:
     """What is to be dreamed on these layers, as the arguments or the dialog say."""
-    for drawable in drawables:
-        source.check(image, drawable)
-    if run_mode == Gimp.RunMode.INTERACTIVE and not _show(procedure, config, image, drawables[0]):
+    interactive = run_mode == Gimp.RunMode.INTERACTIVE
+    if interactive or not arguments.options(config).frames:  # those can be of any kind
+        for drawable in drawables:
+            source.check(image, drawable)
+    if interactive and not _show(procedure, config, image, drawables[0]):
         raise Cancelled
     recipe, options = arguments.recipe(config), arguments.options(config)
     return [Task(drawable, recipe, options) for drawable in drawables]
@@ -138,9 +149,24 @@ def _dream_all(image: Any, tasks: list[Task], progress: Progress) -> Made:
             if layer.is_valid():
                 layer.delete()
         raise
-    if notes:
-        Gimp.message("\n".join(notes))
+    _tell(notes)
     return made
+
+
+def _dream_frames(image: Any, task: Task, progress: Progress) -> Any:
+    """The dreams on all layers of an animation, as an image of their own."""
+    with contextlib.closing(connect(progress)) as line:
+        film, notes = frames.dream_all(line, image, task.recipe, task.options, progress)
+    film.set_selected_layers(film.get_layers()[:1])
+    _tell(notes)
+    return film
+
+
+def _tell(notes: Iterable[str]) -> None:
+    """Show what was not as it should be, though the dreams are there."""
+    text = "\n".join(notes)
+    if text:
+        Gimp.message(text)
 
 
 def _failure(procedure: Any, text: str) -> Any:

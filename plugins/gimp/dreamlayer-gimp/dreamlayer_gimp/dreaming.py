@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from dreamlink.client import LinkError
@@ -59,7 +60,7 @@ def dream(
         Cancelled: the user wanted so.
     """
     try:
-        dream = Dream(line, source.request(recipe, **more), *source.frames())
+        dream = Dream(line, replace(source.request(recipe), **more), *source.frames())
         while not dream.over:
             progress.show(dream.fraction, dream.text)
             watch(dream)

@@ -89,14 +89,15 @@ class Window(Progress):
 class Part(Progress):
     """The share of one of several dreams in the progress of the call."""
 
-    def __init__(self, whole: Progress, index: int, count: int) -> None:
+    def __init__(self, whole: Progress, index: int, count: int, noun: str = "Layer") -> None:
         self._whole = whole
         self._index = index
         self._count = count
+        self._noun = noun
 
     def show(self, fraction: float, text: str) -> None:
         if self._count > 1:
-            text = f"Layer {self._index + 1} of {self._count}: {text}"
+            text = f"{self._noun} {self._index + 1} of {self._count}: {text}"
         self._whole.show((self._index + fraction) / self._count, text)
         self.cancelled = self._whole.cancelled
 
