@@ -1,16 +1,21 @@
-"""The widgets of a recipe, made from its table: one a parameter."""
+"""The form of a recipe, made from its table: one field a parameter."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from dreamlink.presets import KEPT, Preset
-from dreamlink.recipe import PARAMETERS, Parameter, Recipe, RecipeError, Value
+from dreamlink.recipe import PARAMETERS, SEED_MAX, Recipe, RecipeError
 
+from .fields import Field, tip
 from .guard import guarded, log
+from .icon_button import IconButton
+from .pickers import Pickers
 from .preset_box import PresetBox
 from .qt import QtCore, QtWidgets
+from .words import tr
 
 
 class Form(QtWidgets.QWidget):  # type: ignore[misc]
@@ -23,42 +28,37 @@ class Form(QtWidgets.QWidget):  # type: ignore[misc]
         super().__init__()
         self._changed = changed
         self._filling = False  # several fields are set, and told of together
-        self._fields = {p.name: _widget(p) for p in PARAMETERS.values()}
         self._presets = PresetBox(self._take)
-        for parameter in PARAMETERS.values():
-            touched = _changed(parameter, self._fields[parameter.name])
-            touched.connect(guarded(lambda *_: self._touched(), log.error))
+        self._fields = {p.name: Field(p) for p in PARAMETERS.values()}
+        self._pickers = Pickers(self._picked)
+        for field in self._fields.values():
+            field.touched.connect(guarded(lambda *_: self._touched(), log.error))
         self._tell_preset()
-        self._more = QtWidgets.QToolButton()
-        self._more.setObjectName("more")
-        self._more.setText("More")
-        self._more.setCheckable(True)
-        self._more.setAutoRaise(True)
-        self._more.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        rest = self._rows(main=False)
+        self._more = self._more_button()
+        rest = self._rest()
         self._more.toggled.connect(rest.setVisible)
-        self._more.toggled.connect(guarded(self._turn_arrow, log.error))
         rest.setVisible(False)
-        self._turn_arrow(False)
         column = QtWidgets.QVBoxLayout(self)
-        column.addWidget(self._rows(main=True))
+        column.addWidget(self._main())
         column.addWidget(self._more)
         column.addWidget(rest)
         column.addStretch()
 
     def recipe(self) -> Recipe:
-        """What the widgets say; raises RecipeError."""
-        return Recipe.of(
-            {name: _value(PARAMETERS[name], field) for name, field in self._fields.items()}
-        )
+        """What the fields say; raises RecipeError."""
+        return Recipe.of({name: field.value for name, field in self._fields.items()})
+
+    def choices(self) -> dict[str, Any]:
+        """What else is chosen for `document.read`: guide and strength map."""
+        return {"guide": self._pickers.guide.chosen, "strength": self._pickers.strength.chosen}
 
     def show_recipe(self, values: Mapping[str, object]) -> None:
-        """Put values into the widgets; what the table does not know or allow is left out."""
+        """Put values into the fields; what the table does not know or allow is left out."""
         self._filling = True
         for name, value in values.items():
             if name in PARAMETERS:
                 try:
-                    _put(PARAMETERS[name], self._fields[name], PARAMETERS[name].check(value))
+                    self._fields[name].put(PARAMETERS[name].check(value))
                 except RecipeError:
                     continue  # e.g. remembered by a version with other limits
         self._filling = False
@@ -84,80 +84,78 @@ class Form(QtWidgets.QWidget):  # type: ignore[misc]
         else:
             self._presets.show_recipe(recipe)
 
-    def _rows(self, main: bool) -> Any:
-        box = QtWidgets.QWidget()
-        rows = QtWidgets.QFormLayout(box)
-        rows.setContentsMargins(0, 0, 0, 0)
-        if main:
-            rows.addRow("Preset", self._presets)
-        for parameter in PARAMETERS.values():
-            if parameter.main == main:
-                label = QtWidgets.QLabel(parameter.label)
-                label.setToolTip(_tool_tip(parameter))
-                label.setBuddy(self._fields[parameter.name])
-                rows.addRow(label, self._fields[parameter.name])
-        if not main:
-            reset = QtWidgets.QPushButton("Defaults")
-            reset.setObjectName("defaults")
-            reset.setToolTip("Set everything back to how it came")
-            reset.clicked.connect(guarded(lambda *_: self.reset(), log.error))
-            rows.addRow(reset)
+    def _picked(self) -> None:
+        """A guide is of no use to a network layer that does not ask for one, and none to one."""
+        if self._pickers.guide.chosen is not None:
+            self._let_layer_ask_for_guide()
+        self._changed()
+
+    def _let_layer_ask_for_guide(self) -> None:
+        try:
+            expression = self.recipe().expression()
+        except RecipeError:
+            return  # it will be said when it is to be dreamed
+        plain = [target.kind for _, target in expression.terms] in (["squares"], ["channels"])
+        if plain:
+            self.show_recipe({"layer": f"{expression.layers[0]}:guide", "channels": ""})
+
+    def _main(self) -> Any:
+        box, rows = _rows()
+        rows.addRow(self._presets)
+        for field in self._fields.values():
+            if field.parameter.main:
+                rows.addRow(field.label, self._with_dice(field))
         return box
 
-    def _turn_arrow(self, open_: bool) -> None:
+    def _rest(self) -> Any:
+        box, rows = _rows()
+        for field in self._fields.values():
+            if not field.parameter.main:
+                rows.addRow(field.label, field.widget)
+        self._pickers.add_to(rows)
+        defaults = QtWidgets.QPushButton(tr("Defaults"))
+        defaults.setObjectName("defaults")
+        defaults.setToolTip(tip("Set everything back to how it came"))
+        defaults.clicked.connect(guarded(lambda *_: self.reset(), log.error))
+        rows.addRow(defaults)
+        return box
+
+    def _with_dice(self, field: Field) -> Any:
+        """The field's widget; beside the seed's a button that draws another one."""
+        if field.parameter.name != "seed":
+            return field.widget
+        row = QtWidgets.QHBoxLayout()
+        row.addWidget(field.widget, 1)
+        row.addWidget(
+            IconButton("reroll", "view-refresh", "Draw another seed: another dream", self._reroll)
+        )
+        return row
+
+    def _reroll(self) -> None:
+        self._fields["seed"].put(random.SystemRandom().randint(1, SEED_MAX))
+
+    def _more_button(self) -> Any:
+        more = QtWidgets.QToolButton()
+        more.setObjectName("more")
+        more.setText(tr("More"))
+        more.setToolTip(tip("All that can be said about a dream"))
+        more.setCheckable(True)
+        more.setAutoRaise(True)
+        more.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
+        more.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         arrows = QtCore.Qt.ArrowType
-        self._more.setArrowType(arrows.DownArrow if open_ else arrows.RightArrow)
+        more.setArrowType(arrows.RightArrow)
+
+        def turn(open_: bool) -> None:
+            more.setArrowType(arrows.DownArrow if open_ else arrows.RightArrow)
+
+        more.toggled.connect(guarded(turn, log.error))
+        return more
 
 
-def _widget(parameter: Parameter) -> Any:
-    widget: Any
-    if parameter.kind is bool:
-        widget = QtWidgets.QCheckBox()
-    elif parameter.choices:
-        widget = QtWidgets.QComboBox()
-        widget.addItems(parameter.choices)
-    elif parameter.kind is str:
-        widget = QtWidgets.QLineEdit()
-    else:
-        widget = QtWidgets.QSpinBox() if parameter.kind is int else QtWidgets.QDoubleSpinBox()
-        widget.setRange(parameter.minimum, parameter.maximum)
-        widget.setSingleStep(parameter.step)
-        widget.setSuffix(f" {parameter.unit}" if parameter.unit else "")
-    widget.setObjectName(parameter.name)
-    widget.setToolTip(_tool_tip(parameter))
-    _put(parameter, widget, parameter.default)
-    return widget
-
-
-def _tool_tip(parameter: Parameter) -> str:
-    return f"<p>{parameter.help}</p>"  # as rich text Qt breaks its lines
-
-
-def _value(parameter: Parameter, widget: Any) -> Value:
-    if parameter.kind is bool:
-        return bool(widget.isChecked())
-    if parameter.choices:
-        return str(widget.currentText())
-    if parameter.kind is str:
-        return str(widget.text()).strip()
-    return parameter.check(widget.value())
-
-
-def _changed(parameter: Parameter, widget: Any) -> Any:
-    """The signal that tells of another value."""
-    if parameter.kind is bool:
-        return widget.toggled
-    if parameter.choices:
-        return widget.currentTextChanged
-    return widget.textChanged if parameter.kind is str else widget.valueChanged
-
-
-def _put(parameter: Parameter, widget: Any, value: Value) -> None:
-    if parameter.kind is bool:
-        widget.setChecked(value)
-    elif parameter.choices:
-        widget.setCurrentText(value)
-    elif parameter.kind is str:
-        widget.setText(value)
-    else:
-        widget.setValue(value)
+def _rows() -> tuple[Any, Any]:
+    box = QtWidgets.QWidget()
+    rows = QtWidgets.QFormLayout(box)
+    rows.setContentsMargins(0, 0, 0, 0)
+    rows.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return box, rows

@@ -15,13 +15,18 @@ from dreamlink.dream import State
 from dreamlink.recipe import Recipe, RecipeError
 
 from . import document
+from .connection_line import ConnectionLine
 from .form import Form
 from .guard import guarded, log
 from .job import Dreamed, Job
 from .link import Link
 from .qt import QtCore, QtWidgets
+from .queue_box import QueueBox
+from .tab_order import set_tab_order
+from .words import tr
 
 SETTINGS = ("dreamlayer", "recipe")  # group and name in Krita's own configuration
+LINES_MIN = 12  # of text, that the form keeps: Krita squeezes what lets itself
 
 
 class Panel(QtWidgets.QWidget):  # type: ignore[misc]
@@ -39,7 +44,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
     def __init__(self, announce: Callable[[str], None]) -> None:
         super().__init__()
         self._announce = announce
-        self.link = Link(self.say)
+        self.link = Link(self.say, self._show_connection)
         self.jobs: list[Job] = []
         self.changed: list[Callable[[], None]] = []
         self._finished: list[Callable[[Dreamed], None]] = []
@@ -60,7 +65,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def read(self, recipe: Recipe) -> document.Source:
         """The active layer's pixels, as the form's pickers say; raises DocumentError."""
-        return document.read(recipe)
+        return document.read(recipe, **self._form.choices())
 
     def dream(self) -> None:
         """Dream on the active layer, or say why not; raises nothing."""
@@ -90,8 +95,13 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         """Show a sentence; aloud: over the picture too."""
         self._message.setText(sentence)
         self._message.setToolTip(sentence)  # whole, where the docker is small
-        if aloud:
+        self._message.setVisible(bool(sentence))
+        if sentence and aloud:
             self._announce(sentence)
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+        super().showEvent(event)
+        guarded(set_tab_order, log.error)(self)  # now that all is in its place
 
     def _dream(self) -> None:
         try:
@@ -101,6 +111,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
             self.say(str(error))
             return
         self._remember(recipe.to_dict())
+        self.say("")
         self.start(source, recipe)
 
     def _cancel(self) -> None:
@@ -109,41 +120,41 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _build(self) -> None:
         self._form = Form(self._tell_change)
+        self.look_box = QtWidgets.QVBoxLayout()
+        self.layer_box = QtWidgets.QVBoxLayout()
+        self._queue = QueueBox()
+        self._message = _message()
+        self._connection = ConnectionLine(self.link, self.say)
+        self._cancel_button = self._button(
+            "cancel", "Cancel", "Stop the dream in work; nothing is added", self._cancel
+        )
+        self._cancel_button.setEnabled(False)
+        buttons = QtWidgets.QHBoxLayout()
+        buttons.addWidget(self._button("dream", "Dream", "Dream on the active layer", self._dream))
+        buttons.addWidget(self._cancel_button)
+        column = QtWidgets.QVBoxLayout(self)
+        column.addWidget(self._scrolled(self._form), 1)
+        column.addLayout(self.look_box)
+        column.addLayout(buttons)
+        column.addWidget(self._queue)
+        column.addLayout(self.layer_box)
+        column.addWidget(self._message)
+        column.addWidget(self._connection)
+
+    def _scrolled(self, form: Any) -> Any:
         area = QtWidgets.QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(self._form)
-        area.setMinimumHeight(14 * self.fontMetrics().height())  # Krita squeezes what lets itself
-        self._dream_button = self._button("Dream", "Dream on the active layer", self._dream)
-        self._cancel_button = self._button("Cancel", "Stop; nothing is added", self._cancel)
-        self._cancel_button.setEnabled(False)
-        self._bar = QtWidgets.QProgressBar()
-        self._bar.setRange(0, 100)
-        self._bar.setTextVisible(False)
-        self._message = QtWidgets.QLabel()
-        self._message.setObjectName("message")
-        self._message.setWordWrap(True)
-        self._message.setTextInteractionFlags(
-            QtCore.Qt.TextInteractionFlag.TextSelectableByMouse  # to be quoted in a report
-        )
-        self.look_box = QtWidgets.QVBoxLayout()
-        self.layer_box = QtWidgets.QVBoxLayout()
-        buttons = QtWidgets.QHBoxLayout()
-        buttons.addWidget(self._dream_button)
-        buttons.addWidget(self._cancel_button)
-        column = QtWidgets.QVBoxLayout(self)
-        column.addWidget(area, 1)
-        column.addLayout(self.look_box)
-        column.addLayout(buttons)
-        column.addWidget(self._bar)
-        column.addLayout(self.layer_box)
-        column.addWidget(self._message)
+        area.setFocusPolicy(QtCore.Qt.FocusPolicy.NoFocus)  # its fields have it
+        area.setWidget(form)
+        area.setMinimumHeight(LINES_MIN * self.fontMetrics().height())
+        return area
 
-    def _button(self, text: str, tip: str, action: Callable[[], None]) -> Any:
-        button = QtWidgets.QPushButton(text)
-        button.setObjectName(text.lower())
-        button.setToolTip(tip)
+    def _button(self, name: str, text: str, tip: str, action: Callable[[], None]) -> Any:
+        button = QtWidgets.QPushButton(tr(text))
+        button.setObjectName(name)
+        button.setToolTip(tr(tip))
         button.clicked.connect(guarded(lambda *_: action(), self.say))
         return button
 
@@ -153,19 +164,15 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _show(self, job: Job) -> None:
         """A job has moved on."""
-        if job.over:
+        if job.over and job in self.jobs:
             self.jobs.remove(job)
-        busy = bool(self.jobs)
-        self._cancel_button.setEnabled(busy)
-        self._bar.setTextVisible(busy)
-        first = self.jobs[0] if busy else job
-        if busy and first.fraction is None:
-            self._bar.setRange(0, 0)  # moves to and fro
-        else:
-            self._bar.setRange(0, 100)
-            self._bar.setValue(round(100 * (first.fraction or 0)) if busy else 0)
-        if job.over or job is first:
-            self.say(job.text, aloud=job.state in (State.DONE, State.FAILED))
+        self._cancel_button.setEnabled(bool(self.jobs))
+        self._queue.show_jobs(self.jobs)
+        if job.over:
+            self.say(job.text, aloud=job.state is not State.CANCELLED)
+
+    def _show_connection(self) -> None:
+        self._connection.refresh()
 
     def _close(self) -> None:
         """Leave no dream behind; our widgets may be gone by now."""
@@ -184,3 +191,15 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
             return
         if isinstance(values, dict):
             self.show_recipe(values)
+
+
+def _message() -> Any:
+    label = QtWidgets.QLabel()
+    label.setObjectName("message")
+    label.setWordWrap(True)
+    label.setTextFormat(QtCore.Qt.TextFormat.PlainText)  # it quotes the names of layers
+    label.setTextInteractionFlags(
+        QtCore.Qt.TextInteractionFlag.TextSelectableByMouse  # to be quoted in a report
+    )
+    label.setVisible(False)
+    return label

@@ -54,7 +54,9 @@ def until(condition, what, seconds=90.0):
     """Wait until the condition holds; an AssertionError says `what` did not come true."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, f"{what}: not within {seconds} s; message: {message()!r}"
+        assert time.monotonic() < end, (
+            f"{what}: not within {seconds} s; {message()!r}, {status()!r}"
+        )
         yield 30
 
 
@@ -73,6 +75,19 @@ def part(kind, name):
 
 def message():
     return part(QLabel, "message").text()
+
+
+def status():
+    """What the first of the dreams under way says of itself; "" without one."""
+    said = rows()
+    return said[0].findChild(QLabel, "status").toolTip() if said else ""
+
+
+def rows():
+    """The docker's rows, one for each dream under way."""
+    queue = part(QWidget, "queue")
+    found = [row for row in queue.findChildren(QWidget, "job") if not row.isHidden()]
+    return sorted(found, key=lambda row: row.y())
 
 
 def busy():

@@ -45,7 +45,7 @@ def begun(document):
     before = (desk.snapshot(document), desk.history())
     desk.fill_form(**LONG)
     desk.trigger()
-    yield from desk.until(lambda: desk.message().startswith("Octave "), "the dream runs")
+    yield from desk.until(lambda: desk.status().startswith("Octave "), "the dream runs")
     return before
 
 
@@ -84,7 +84,7 @@ def check_cancel_while_the_daemon_starts():
     document = yield from desk.new_document()
     before = (desk.snapshot(document), desk.history())
     desk.trigger()
-    yield from desk.until(lambda: "Starting the Dreamlayer daemon" in desk.message(), "the message")
+    yield from desk.until(lambda: "Starting the Dreamlayer daemon" in desk.status(), "the message")
     yield from said(lambda: desk.part(QPushButton, "cancel").click(), "Cancelled")
     assert (desk.snapshot(document), desk.history()) == before, "the document has changed"
 
@@ -93,7 +93,7 @@ def check_message_while_the_daemon_starts():
     yield from desk.new_document()
     end_daemon()
     desk.trigger()
-    assert "Starting the Dreamlayer daemon" in desk.message(), desk.message()
+    assert "Starting the Dreamlayer daemon" in desk.status(), desk.status()
     yield from desk.finish()
 
 
@@ -354,7 +354,7 @@ def check_error_in_a_slot_is_a_sentence():
     from dreamlayer_krita import document as reader
 
     yield from desk.new_document()
-    ours, reader.read = reader.read, lambda context: 1 // 0
+    ours, reader.read = reader.read, lambda *_, **__: 1 // 0
     try:
         yield from refused("plug-in has failed", "ZeroDivisionError")
     finally:

@@ -1,0 +1,107 @@
+"""The dreams under way, one below the other: the first is in work, the others wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dreamlink.dream import State
+
+from .fields import tip
+from .guard import guarded, log
+from .icon_button import IconButton
+from .job import Job
+from .qt import QtCore, QtWidgets
+from .short_label import ShortLabel
+from .words import tr
+
+LINES_MAX = 9  # of text; more dreams than fit are scrolled through
+
+
+class QueueBox(QtWidgets.QScrollArea):  # type: ignore[misc]
+    """A row for each job that is not over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: dict[Job, _Row] = {}
+        self.setObjectName("queue")
+        self.setWidgetResizable(True)
+        self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(QtCore.Qt.FocusPolicy.NoFocus)  # its buttons have it
+        inside = QtWidgets.QWidget()
+        self._column = QtWidgets.QVBoxLayout(inside)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self.setWidget(inside)
+        self.setVisible(False)
+
+    def show_jobs(self, jobs: list[Job]) -> None:
+        """These are under way now, in this order."""
+        for job in [job for job in self._rows if job not in jobs]:
+            row = self._rows.pop(job)
+            self._column.removeWidget(row)
+            row.setVisible(False)
+            row.deleteLater()  # its button may be what is calling us
+        for job in jobs:
+            if job not in self._rows:
+                self._rows[job] = _Row(job)
+                self._column.addWidget(self._rows[job])
+            self._rows[job].refresh(waits=job is not jobs[0])
+        self.setVisible(bool(jobs))
+        self._fit()
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+        super().resizeEvent(event)
+        guarded(self._fit, log.error)()
+
+    def _fit(self) -> None:
+        wanted = self._column.totalHeightForWidth(self.viewport().width())
+        if wanted >= 0:  # there are rows
+            self.setFixedHeight(min(wanted, LINES_MAX * self.fontMetrics().lineSpacing()))
+
+
+class _Row(QtWidgets.QWidget):  # type: ignore[misc]
+    """One dream: of what, how far, and a button that cancels it."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self._job = job
+        self.setObjectName("job")
+        name = ShortLabel()
+        name.show_text(job.source.name)
+        self._status = QtWidgets.QLabel()
+        self._status.setObjectName("status")
+        self._status.setWordWrap(True)
+        self._waits = QtWidgets.QLabel(tr("waits"))
+        self._waits.setToolTip(tip("It begins when those above it are over"))
+        self._bar = QtWidgets.QProgressBar()
+        self._bar.setObjectName("progress")
+        self._bar.setTextVisible(False)
+        self._bar.setMaximumHeight(self.fontMetrics().height() // 2)
+        cancel = IconButton(
+            "cancel_job", "dialog-cancel", "Cancel this dream; nothing is added", job.cancel
+        )
+        grid = QtWidgets.QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setVerticalSpacing(0)
+        grid.addWidget(name, 0, 0)
+        grid.addWidget(self._waits, 0, 1)
+        grid.addWidget(cancel, 0, 2)
+        grid.addWidget(self._status, 1, 0, 1, 3)
+        grid.addWidget(self._bar, 2, 0, 1, 3)
+
+    def refresh(self, waits: bool) -> None:
+        """Show how the job stands; of one that waits there is no more to say."""
+        job = self._job
+        self._waits.setVisible(waits)
+        self._status.setHidden(waits)
+        self._status.setText(job.text)
+        self._status.setToolTip(job.text)
+        # What once took two lines keeps them: the docker must not jump with each step.
+        tall = self._status.heightForWidth(self._status.width())
+        self._status.setMinimumHeight(max(tall, self._status.minimumHeight()))
+        self._bar.setHidden(waits or job.state is not State.RUNNING)
+        if job.fraction is None:
+            self._bar.setRange(0, 0)  # moves to and fro
+        else:
+            self._bar.setRange(0, 100)
+            self._bar.setValue(round(100 * job.fraction))
