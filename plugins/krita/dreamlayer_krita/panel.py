@@ -39,6 +39,8 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         jobs: the dreams under way, in the order in which they were started.
         look_box, layer_box: columns for a quick look and for the finished layer's sliders.
         changed: called when the form says something else.
+        source_of: reads what is to be dreamed on, with the form's choices; `document.read`, unless
+            the dream of another layer is edited.
     """
 
     def __init__(self, announce: Callable[[str], None]) -> None:
@@ -47,6 +49,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         self.link = Link(self.say, self._show_connection)
         self.jobs: list[Job] = []
         self.changed: list[Callable[[], None]] = []
+        self.source_of: Callable[..., document.Source] = document.read
         self._finished: list[Callable[[Dreamed], None]] = []
         self._build()
         self._remembered()
@@ -65,7 +68,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def read(self, recipe: Recipe) -> document.Source:
         """The active layer's pixels, as the form's pickers say; raises DocumentError."""
-        return document.read(recipe, **self._form.choices())
+        return self.source_of(recipe, **self._form.choices())
 
     def dream(self) -> None:
         """Dream on the active layer, or say why not; raises nothing."""
@@ -82,10 +85,14 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
             for hear in [*([told] if told else []), *self._finished]:
                 guarded(hear, self.say)(dreamed)
 
-        job = Job(self.link, source, recipe, self._show, finished, **options)
+        job = Job(self.link, source, recipe, self.moved, finished, **options)
+        self.enqueue(job)
+        return job
+
+    def enqueue(self, job: Any) -> None:
+        """Start a `Job`, or what has the same face, that tells `moved` how it stands."""
         self.jobs.append(job)
         job.start()
-        return job
 
     def on_finished(self, hear: Callable[[Dreamed], None]) -> None:
         """`hear` is called with each dream that has come into a document."""
@@ -162,7 +169,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         for hear in self.changed:
             guarded(hear, self.say)()
 
-    def _show(self, job: Job) -> None:
+    def moved(self, job: Any) -> None:
         """A job has moved on."""
         if job.over and job in self.jobs:
             self.jobs.remove(job)
