@@ -21,7 +21,7 @@ TAKEN = "colrspmv"
 # GIMP puts the default in place of a number beyond an argument's limits, and goes on. So they are
 # wide: what is wrong comes through, and the recipe table says so. The dialog has the real limits.
 WHOLE = 2**31
-WIDE = 1e9
+WIDE = 1e300
 
 
 def add_to(procedure: Any, rows_of_options: tuple[Option, ...] = OPTIONS) -> None:

@@ -47,7 +47,7 @@ class Controls:
         """A box of GIMP's own controls, and of ours where GIMP has none that would do."""
         for row in rows:
             if row.kind in (int, float):
-                self._limit(row)
+                self._limit_parameter(row)
         names = [argument(row.name) for row in rows] + [option.argument for option in options]
         own = {
             argument(row.name): self._choice(
@@ -61,6 +61,8 @@ class Controls:
                 own[option.argument] = self._choice(option.argument, option.choices)
             elif option.default is None:
                 own[option.argument] = self._layer(option.argument)
+            elif isinstance(option.default, float):
+                self._limit(option.argument, GimpUi.ScaleEntry, (0.0, 1.0), 0.05, 2)
         column = self._dialog.fill_box(kind, [name for name in names if name not in own])
         for place, name in enumerate(names):
             if name in own:
@@ -110,13 +112,19 @@ class Controls:
         row.show_all()
         return row
 
-    def _limit(self, row: Parameter) -> None:
+    def _limit_parameter(self, row: Parameter) -> None:
         """Give a number's control its real limits; what has few values gets a slider."""
-        slider = row.main and row.name != "seed"
-        kind = GimpUi.ScaleEntry if slider else GimpUi.LabelSpin
-        control = self._dialog.get_widget(argument(row.name), kind.__gtype__)
-        control.set_property("lower", row.minimum)
-        control.set_property("upper", row.maximum)
-        control.set_property("digits", 0 if row.kind is int else 2)
-        step, room = row.step or 1, (row.maximum or 0) - (row.minimum or 0)
-        control.set_increments(step, min(10 * step, room))
+        kind = GimpUi.ScaleEntry if row.main and row.name != "seed" else GimpUi.LabelSpin
+        limits = row.minimum or 0, row.maximum or 0
+        digits = 0 if row.kind is int else 2
+        self._limit(argument(row.name), kind, limits, row.step or 1, digits)
+
+    def _limit(
+        self, name: str, kind: Any, limits: tuple[float, float], step: float, digits: int
+    ) -> None:
+        control = self._dialog.get_widget(name, kind.__gtype__)
+        lower, upper = limits
+        control.set_property("lower", lower)
+        control.set_property("upper", upper)
+        control.set_property("digits", digits)
+        control.set_increments(step, min(10 * step, upper - lower))

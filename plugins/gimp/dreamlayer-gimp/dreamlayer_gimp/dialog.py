@@ -1,4 +1,4 @@
-"""The dialog of "Deep Dream…": presets, controls, and a preview that follows them.
+"""The dialog of the filters: presets, controls, and a preview that follows them.
 
 Imported for interactive calls only, as Gtk ends a process that has no display.
 """
@@ -18,7 +18,6 @@ from .errors import Refused
 from .preset_box import PresetBox
 from .preview import Preview
 
-TITLE = "Deep Dream"
 GAP = 12  # pixels
 
 
@@ -35,7 +34,7 @@ def ask(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | No
         )
     GimpUi.init("dreamlayer-gimp")
     arguments.leave_to_controls(config)
-    dialog = GimpUi.ProcedureDialog.new(procedure, config, TITLE)
+    dialog = GimpUi.ProcedureDialog.new(procedure, config, _title(procedure))
     controls = Controls(dialog, config)
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=GAP)
     for widget in (PresetBox(config).row, controls.main()):
@@ -51,3 +50,9 @@ def ask(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | No
         confirmed: bool = dialog.run()
     dialog.destroy()
     return confirmed
+
+
+def _title(procedure: Any) -> str:
+    """The filter's name as the menu has it."""
+    label: str = procedure.get_menu_label()
+    return label.replace("_", "").rstrip("…")
