@@ -17,6 +17,7 @@ from dreamlink.recipe import Recipe, RecipeError
 
 from . import again, arguments, frames, result, source
 from .again import Remembered
+from .canvas import Canvas, canvas_for
 from .dreaming import connect, dream
 from .errors import Cancelled, Refused
 from .options import Options
@@ -62,7 +63,8 @@ def _serve(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], conf
     ask = _ask_again if procedure.get_name() == again.PROCEDURE else _ask
     tasks = ask(procedure, run_mode, image, drawables, config)
     film, made = None, []
-    with contextlib.closing(progress_for(run_mode)) as progress:
+    clean = tasks[0].options.canvas_preview  # a killed call would leave it on the canvas
+    with contextlib.closing(progress_for(run_mode, clean)) as progress:
         if tasks[0].options.frames:
             film = _dream_frames(image, tasks[0], progress)
         else:
@@ -130,21 +132,27 @@ def _dream_all(image: Any, tasks: list[Task], progress: Progress) -> Made:
     """The dreams as layers outside the image: a call that fails or is cancelled adds none."""
     made: Made = []
     notes: dict[str, None] = {}  # each once
+    canvas: Canvas | None = None
     try:
         with contextlib.closing(connect(progress)) as line:
             for index, task in enumerate(tasks):
                 looked = source.Source.of(
                     image, task.drawable, task.recipe, task.options, task.place
                 )
+                recipe = task.recipe.with_seed()
+                canvas = canvas_for(looked, recipe, task.options, len(tasks) == 1)
                 part = Part(progress, index, len(tasks))
-                dreamed = dream(line, looked, task.recipe, part)
+                dreamed = dream(line, looked, recipe, part, canvas.watch, **canvas.fields)
                 assert dreamed.pixels is not None
                 notes.update(dict.fromkeys(dreamed.notes))
                 used = Recipe.of(dreamed.report.get("recipe", {}))
-                made.append((looked, result.make(looked, used, dreamed.pixels, task.options)))
+                layer = result.make(looked, used, dreamed.pixels, task.options)
+                made.append((looked, canvas.finish(layer)))
         for looked, _ in made:
             looked.check_still_there()
     except BaseException:
+        if canvas is not None:
+            canvas.remove()
         for _, layer in made:
             if layer.is_valid():
                 layer.delete()

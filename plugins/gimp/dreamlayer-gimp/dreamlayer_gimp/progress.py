@@ -50,21 +50,27 @@ class Window(Progress):
     """A dialog of our own, because only this lets Cancel end the dream cleanly."""
 
     def __init__(self) -> None:
-        from gi.repository import GimpUi, Gtk
+        from gi.repository import GimpUi, Gtk, Pango
 
+        GimpUi.init("dreamlayer-gimp")
         self._gtk = Gtk
         self._dialog = GimpUi.Dialog(title=TITLE, role="dreamlayer-progress")
         self._dialog.add_button("_Cancel", Gtk.ResponseType.CANCEL)
         self._dialog.connect("response", self._on_response)
-        self._bar = Gtk.ProgressBar(show_text=True, margin=12, width_request=WIDTH)
-        self._dialog.get_content_area().add(self._bar)
+        end = Pango.EllipsizeMode.END
+        self._words = Gtk.Label(xalign=0.0, ellipsize=end)
+        self._bar = Gtk.ProgressBar(show_text=True, width_request=WIDTH)
+        box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, margin=12)
+        for widget in (self._words, self._bar):
+            box.pack_start(widget, False, False, 0)
+        self._dialog.get_content_area().add(box)
         GimpUi.window_set_transient(self._dialog)
         self._dialog.show_all()
         self._breathe()
 
     def show(self, fraction: float, text: str) -> None:
         self._bar.set_fraction(min(1.0, max(0.0, fraction)))
-        self._bar.set_text(text)
+        self._words.set_text(text)
         self._breathe()
 
     def wait(self, seconds: float) -> None:
@@ -102,7 +108,16 @@ class Part(Progress):
         self.cancelled = self._whole.cancelled
 
 
-def progress_for(run_mode: Any) -> Progress:
+def progress_for(run_mode: Any, clean: bool = False) -> Progress:
+    """Where the progress of a call is shown; `clean` if Cancel must never kill this process."""
     if run_mode == Gimp.RunMode.INTERACTIVE:
         return Window()
-    return StatusBar() if run_mode == Gimp.RunMode.WITH_LAST_VALS else Progress()
+    if run_mode == Gimp.RunMode.WITH_LAST_VALS:
+        return Window() if clean and _has_display() else StatusBar()
+    return Progress()
+
+
+def _has_display() -> bool:
+    from gi.repository import Gtk
+
+    return bool(Gtk.init_check(None)[0])

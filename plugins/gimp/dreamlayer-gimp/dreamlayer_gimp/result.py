@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gi.repository import Gimp
+from gi.repository import Babl, Gimp
 
 from dreamlink.dream import layer_name
 from dreamlink.messages import Frame
@@ -33,6 +33,8 @@ def make(source: Source, recipe: Recipe, pixels: Frame, options: Options) -> Any
     buffers.write(layer.get_buffer(), box, source.form, pixels)
     if source.place is not None and source.place.region is not None:
         source.place.dress(layer, source.form)
+    elif (veil := _mask_of(source.drawable)) is not None:
+        _copy_mask(veil, source.region, layer)
     elif source.mask is not None and options.selection_as == MASK:
         _move_alpha_into_mask(layer, box, source.form)
     memory.keep(layer, recipe, source.drawable, options)
@@ -48,11 +50,26 @@ def _move_alpha_into_mask(layer: Any, box: Region, form: str) -> None:
     alpha.remove(layer.get_buffer(), box, form)
 
 
+def _mask_of(drawable: Any) -> Any:
+    """The mask that hides a part of the layer; None without one."""
+    return drawable.get_mask() if drawable.get_apply_mask() else None
+
+
+def _copy_mask(mask: Any, area: Region, layer: Any) -> None:
+    """Hide of the dream what is hidden of its source; a selection stays the dream's alpha."""
+    layer.add_mask(layer.create_mask(Gimp.AddMaskType.WHITE))
+    form = Babl.get_name(mask.get_format())
+    pixels = buffers.read(mask.get_buffer(), area, form)
+    buffers.write(layer.get_mask().get_buffer(), Region(0, 0, *area[2:]), form, pixels)
+
+
 def insert(image: Any, made: list[tuple[Source, Any]]) -> None:
     """Put each layer right above its source, or the dream before, and select them.
 
-    That is one undo step.
+    That is one undo step. Layers that are in the image already stay where they are.
     """
+    layers = [layer for _, layer in made]
+    made = [(source, layer) for source, layer in made if not _is_in(image, layer)]
     several = len(made) > 1
     if several:
         image.undo_group_start()
@@ -67,4 +84,9 @@ def insert(image: Any, made: list[tuple[Source, Any]]) -> None:
     finally:
         if several:
             image.undo_group_end()
-    image.set_selected_layers([layer for _, layer in made])
+    image.set_selected_layers(layers)
+
+
+def _is_in(image: Any, layer: Any) -> bool:
+    """Whether a layer was inserted already; only then its number leads to it."""
+    return bool(image.get_layer_by_tattoo(layer.get_tattoo()) == layer)
