@@ -28,6 +28,9 @@ FAST = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7, "context": 4
 # What windows.py leaves out where GIMP itself, not the plug-in, can't do it.
 GIMPS_OWN_CRASHES = {("trixie", "check_only_image_closed_while_it_dreams")}
 
+# What layers.py leaves out: kinds of layers that came with GIMP 3.2.
+NOT_IN_THIS_GIMP = {("trixie", "check_vector_layer"), ("trixie", "check_link_layer")}
+
 
 def checks(script: str) -> list[str]:
     """The names of a script's checks; it can't be imported outside GIMP."""
@@ -59,6 +62,16 @@ def dreams_again(host: HostSession) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
+def precisions(host: HostSession) -> dict[str, Any]:
+    return verdicts(host, "precisions.py")
+
+
+@pytest.fixture(scope="module")
+def layers(host: HostSession) -> dict[str, Any]:
+    return verdicts(host, "layers.py")
+
+
+@pytest.fixture(scope="module")
 def refusals(host: HostSession) -> dict[str, Any]:
     return verdicts(host, "refusals.py")
 
@@ -74,6 +87,18 @@ def windows(host: HostSession) -> dict[str, Any]:
 @pytest.mark.parametrize("check", checks("dreams.py"))
 def test_dream(dreams: dict[str, Any], check: str) -> None:
     assert_ok(dreams, check)
+
+
+@pytest.mark.parametrize("check", checks("precisions.py"))
+def test_precision(precisions: dict[str, Any], check: str) -> None:
+    assert_ok(precisions, check)
+
+
+@pytest.mark.parametrize("check", checks("layers.py"))
+def test_layers(host: HostSession, layers: dict[str, Any], check: str) -> None:
+    if (host.suite, check) in NOT_IN_THIS_GIMP:
+        pytest.skip("this GIMP has no such layers")
+    assert_ok(layers, check)
 
 
 @pytest.mark.parametrize("check", checks("again.py"))

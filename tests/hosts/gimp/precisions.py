@@ -111,7 +111,7 @@ def try_all(precisions, base, profile=None):
         made = dreams_of(image, layers, strength=0.0)
         for dream, source in zip(made, layers, strict=True):
             assert dream.has_alpha()
-            label = image.get_effective_color_profile().get_label()
+            label = profile.get_label() if profile else f"built-in, {base}"
             where = f"{precision}, {label}, {source.get_name()}"
             assert_same(dream, source, base, where)
         image.delete()

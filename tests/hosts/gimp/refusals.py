@@ -102,6 +102,47 @@ def check_floating_selection():
     refuse(image, [floating], "floating selection")
 
 
+def check_locked_layer():
+    image, source = photo_part()
+    source.set_lock_content(True)
+    refuse(image, [source], "The layer “Background” is locked", "Layers dialog")
+
+
+def check_layer_in_a_locked_group():
+    image, source = photo_part()
+    group = Gimp.GroupLayer.new(image, "kept")
+    image.insert_layer(group, None, 0)
+    image.reorder_item(source, group, 0)
+    group.set_lock_content(True)
+    refuse(image, [source], "The layer group “kept” is locked", "Layers dialog")
+
+
+def check_locked_layer_among_several():
+    image, source = photo_part()
+    other = new_layer(image, "other", (64, 48))
+    other.fill(Gimp.FillType.WHITE)
+    other.set_lock_content(True)
+    refuse(image, [source, other], "The layer “other” is locked")
+
+
+def check_guide_is_missing():
+    image, source = photo_part()
+    refuse(image, [source], "“features.5:guide” needs a guide", layer="features.5:guide")
+
+
+def check_guide_that_nothing_asks_for():
+    image, source = photo_part()
+    guide = new_layer(image, "guide", (64, 48))
+    refuse(image, [source], "“features.5:guide”", "choose no guide", guide=guide)
+
+
+def check_strength_map_beside_the_layer():
+    image, source = photo_part()
+    strength = new_layer(image, "map", (64, 48))
+    strength.set_offsets(64, 0)
+    refuse(image, [source], "strength map “map”", strength_map=strength)
+
+
 def check_tiny_layer():
     image, _ = photo_part()
     tiny = new_layer(image, "tiny", (6, 6), Gimp.ImageType.RGB_IMAGE)

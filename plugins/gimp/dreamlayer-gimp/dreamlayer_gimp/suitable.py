@@ -24,6 +24,7 @@ def check(image: Any, drawable: Any) -> None:
             "A channel is selected, but only a layer can dream: select a layer in the Layers"
             " dialog, then call Deep Dream again."
         )
+    _refuse_locked(drawable)
     if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
         raise Refused(
             "The image has indexed colours, which leave no room for a dream: choose"
@@ -34,6 +35,19 @@ def check(image: Any, drawable: Any) -> None:
             "The image has a floating selection: anchor it or make it a layer of its own, then"
             " call Deep Dream again."
         )
+
+
+def _refuse_locked(drawable: Any) -> None:
+    """As GIMP's own filters do: what is locked is to stay as it looks."""
+    item = drawable
+    while item is not None:
+        if item.get_lock_content():
+            kind = "layer" if item == drawable else "layer group"
+            raise Refused(
+                f"The {kind} “{item.get_name()}” is locked: unlock its pixels in the Layers"
+                " dialog, then call Deep Dream again."
+            )
+        item = item.get_parent()
 
 
 def refuse_empty(drawable: Any, region: Region) -> None:
