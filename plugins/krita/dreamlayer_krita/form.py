@@ -158,4 +158,6 @@ def _rows() -> tuple[Any, Any]:
     rows = QtWidgets.QFormLayout(box)
     rows.setContentsMargins(0, 0, 0, 0)
     rows.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    # In a narrow docker a field goes below its label.
+    rows.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.WrapLongRows)
     return box, rows

@@ -15,6 +15,7 @@ from dreamlink.dream import State
 from dreamlink.recipe import Recipe, RecipeError
 
 from . import document
+from .column_area import ColumnArea
 from .connection_line import ConnectionLine
 from .form import Form
 from .guard import guarded, log
@@ -140,23 +141,13 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         buttons.addWidget(self._button("dream", "Dream", "Dream on the active layer", self._dream))
         buttons.addWidget(self._cancel_button)
         column = QtWidgets.QVBoxLayout(self)
-        column.addWidget(self._scrolled(self._form), 1)
+        column.addWidget(ColumnArea(self._form, LINES_MIN), 1)
         column.addLayout(self.look_box)
         column.addLayout(buttons)
         column.addWidget(self._queue)
         column.addLayout(self.layer_box)
         column.addWidget(self._message)
         column.addWidget(self._connection)
-
-    def _scrolled(self, form: Any) -> Any:
-        area = QtWidgets.QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setFocusPolicy(QtCore.Qt.FocusPolicy.NoFocus)  # its fields have it
-        area.setWidget(form)
-        area.setMinimumHeight(LINES_MIN * self.fontMetrics().height())
-        return area
 
     def _button(self, name: str, text: str, tip: str, action: Callable[[], None]) -> Any:
         button = QtWidgets.QPushButton(tr(text))

@@ -6,32 +6,28 @@ from typing import Any
 
 from dreamlink.dream import State
 
+from .column_area import ColumnArea
 from .fields import tip
 from .guard import guarded, log
 from .icon_button import IconButton
 from .job import Job
-from .qt import QtCore, QtWidgets
+from .qt import QtWidgets
 from .short_label import ShortLabel
 from .words import tr
 
 LINES_MAX = 9  # of text; more dreams than fit are scrolled through
 
 
-class QueueBox(QtWidgets.QScrollArea):  # type: ignore[misc]
+class QueueBox(ColumnArea):
     """A row for each job that is not over."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._rows: dict[Job, _Row] = {}
-        self.setObjectName("queue")
-        self.setWidgetResizable(True)
-        self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFocusPolicy(QtCore.Qt.FocusPolicy.NoFocus)  # its buttons have it
         inside = QtWidgets.QWidget()
         self._column = QtWidgets.QVBoxLayout(inside)
         self._column.setContentsMargins(0, 0, 0, 0)
-        self.setWidget(inside)
+        super().__init__(inside)
+        self._rows: dict[Job, _Row] = {}
+        self.setObjectName("queue")
         self.setVisible(False)
 
     def show_jobs(self, jobs: list[Job]) -> None:

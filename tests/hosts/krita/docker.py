@@ -191,6 +191,10 @@ def check_sizes_follow_the_font():
         yield 300
         case.screenshot("docker-large")
         assert dice.iconSize().height() > 1.6 * before[1]
+        for field in parts(*INTERACTIVE):
+            if field.isVisible():
+                right = field.mapTo(panel(), field.rect().topRight()).x()
+                assert right < panel().width(), f"{field.objectName()} is cut off"
         for button in parts(QPushButton):
             if button.isVisible():
                 words = button.fontMetrics().horizontalAdvance(button.text())
