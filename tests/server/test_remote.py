@@ -19,8 +19,9 @@ import zmq
 from dreamlayer.cli import main
 from dreamlayer.server import keys
 from dreamlink.client import Client
-from dreamlink.dream import State
-from dreamlink.messages import PROTOCOL, pack, unpack
+from dreamlink.dream import Dream, State
+from dreamlink.messages import PROTOCOL, DreamRequest, new_id, pack, unpack
+from dreamlink.picture import Picture
 from dreamlink.recipe import Recipe
 from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
 
@@ -151,6 +152,33 @@ def test_pixels_so_far_come_from_there(connected: tuple[Computers, Client]) -> N
     assert dream.state is State.DONE, dream.text
     assert dream.live is not None
     assert len(set(bytes(dream.live))) == 1
+
+
+def test_a_film_goes_on_from_its_frames_there(connected: tuple[Computers, Client]) -> None:
+    _computers, client = connected
+    first = start_dream(client, 1)
+    finish(client, first)
+    following = start_dream(client, 1, after=first.request.id, carry=0.5)
+    finish(client, following)
+    assert following.notes == ["It went on from another."]
+    alone = start_dream(client, 1, after=new_id(), carry=0.5)
+    finish(client, alone)
+    assert alone.state is State.DONE, alone.text
+    assert len(alone.notes) == 1
+    assert "no longer kept" in alone.notes[0]
+
+
+def test_a_strength_map_and_a_zoom_reach_the_other_computer(
+    connected: tuple[Computers, Client],
+) -> None:
+    _computers, client = connected
+    strength = Picture(8, 8, "U8", "G")
+    picture = Picture(8, 8, "U8", "RGB")
+    recipe = Recipe.of({"channels": "1"})
+    asked = DreamRequest(recipe, picture, picture.region, strength=strength, zoom=1.5, gain=True)
+    dream = Dream(client, asked, bytes(192), bytes([255]) * 64)
+    finish(client, dream)
+    assert dream.notes == ["It was measured.", "Its strength has 64 bytes.", "It was enlarged."]
 
 
 def test_cancel_reaches_the_other_computer(connected: tuple[Computers, Client]) -> None:
@@ -298,7 +326,9 @@ def knock(address: str, **options: object) -> zmq.Socket[bytes]:
     for name, value in options.items():
         setattr(socket, name, value)
     socket.connect(f"tcp://{address}")
-    socket.send(pack({"op": "hello", "id": "1", "protocol": PROTOCOL, "version": "0"}))
+    with contextlib.suppress(zmq.Again):  # sent away already: then there is nobody to send to
+        hello = pack({"op": "hello", "id": "1", "protocol": PROTOCOL, "version": "0"})
+        socket.send(hello, zmq.DONTWAIT)
     return socket
 
 

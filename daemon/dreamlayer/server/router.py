@@ -139,8 +139,8 @@ class Router:
                 self._blender.end()
                 on_stop()
             if self._warm_up_due():
+                self._update.begin()  # before anything is dreamed: an update may come then
                 self._worker.start()
-                self._update.begin()
 
     def stop(self, finish: bool = False) -> None:
         """Leave the loop soon; safe to call from a signal handler.
