@@ -76,6 +76,13 @@ class Overlay:
         masks = height * width * (1 + sum(m is not None for m in (self._mask, self._strength)))
         return int(self._source.nbytes + self._dreamt.nbytes + masks)
 
+    @property
+    def detail(self) -> Stored | None:
+        """What was added to the colours (1, 3, height, width); None if the dream covers."""
+        if self._covers:
+            return None
+        return Stored(torch.from_numpy(self._dreamt)[None], DETAIL)
+
     def blend(self, recipe: Recipe) -> Frame:
         """The region's pixels, in the source's layout, as the recipe's live parameters say.
 

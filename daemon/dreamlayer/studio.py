@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dreamlayer import devices, pixels
+from dreamlayer.carrying import carried
 from dreamlayer.devices import Devices
 from dreamlayer.engine import dream as engine
 from dreamlayer.engine import measures, quick, workers
@@ -97,9 +98,9 @@ class Studio:
         return [asdict(layer) for layer in describe(model)]
 
     def dream(
-        self, request: DreamRequest, frames: Sequence[Frame]
+        self, request: DreamRequest, frames: Sequence[Frame], before: Overlay | None = None
     ) -> Generator[Progress, None, Finished]:
-        """Dream; see DreamRequest for what is asked.
+        """Dream; see DreamRequest for what is asked. `before` is the dream to go on from.
 
         Yields:
             Progress after every tile; closing the generator there cancels.
@@ -112,7 +113,7 @@ class Studio:
         device, note = self._devices.choose(request.device)
         finished: Finished | None = None
         try:
-            finished = yield from self._dream_on(device, recipe, request, frames)
+            finished = yield from self._dream_on(device, recipe, request, frames, before)
         except (RuntimeError, MemoryError) as error:
             note = self._devices.give_up(device, error)
             if note is None:
@@ -120,18 +121,23 @@ class Studio:
         if finished is None:  # behind the except clause, which holds on to what lies on the device
             self._networks.drop_from(device)
             yield Progress(0.0, note)
-            finished = yield from self._dream_on(CPU, recipe, request, frames)
+            finished = yield from self._dream_on(CPU, recipe, request, frames, before)
         if request.device == "auto":
             self.device = finished.device
         flaws = _flaws(request, frames)
         return replace(finished, notes=(*([note] if note else []), *flaws, *finished.notes))
 
     def _dream_on(
-        self, device: torch.device, recipe: Recipe, request: DreamRequest, frames: Sequence[Frame]
+        self,
+        device: torch.device,
+        recipe: Recipe,
+        request: DreamRequest,
+        frames: Sequence[Frame],
+        before: Overlay | None,
     ) -> Generator[Progress, None, Finished]:
         yield Progress(0.0, "Loading the network…")
         with self._networks.using(recipe, device) as network:
-            steps = _dream_with(network, recipe, request, frames, self._room)
+            steps = _dream_with(network, recipe, request, frames, self._room, before)
             if self._duty < 1 and not request.quick:
                 steps = paced(steps, self._duty, device, workers.shared.count)
             return (yield from steps)
@@ -150,6 +156,7 @@ def _dream_with(
     request: DreamRequest,
     frames: Sequence[Frame],
     room: Room,
+    before: Overlay | None,
 ) -> Generator[Progress, None, Finished]:
     device = network.device
     came = given(request, frames)
@@ -157,6 +164,7 @@ def _dream_with(
     window = _window(request.region)
     weights = _weights(came, device)
     guide = None if came.guide is None else came.guide.to(device)
+    start, notes = carried(before, request, device)
     region = came.raw[window.rows.slice(), window.columns.slice()]
     if 2 * region.nbytes < came.raw.nbytes:
         region = region.copy()  # the surroundings needn't be kept
@@ -169,13 +177,15 @@ def _dream_with(
 
     if request.quick:
         looking = quick.look(
-            source, network, recipe, window, request.reduced, mask=weights, guide=guide
-        )
+            source, network, recipe, window, request.reduced, mask=weights, guide=guide,
+            before=start, carry=request.carry,
+        )  # fmt: skip
         dreamt = yield from looked(looking, request, lay)
     else:
         dreaming = engine.dream(
-            source, network, recipe, window, mask=weights, guide=guide, room=room
-        )
+            source, network, recipe, window, mask=weights, guide=guide, room=room,
+            before=start, carry=request.carry,
+        )  # fmt: skip
         dreamt = yield from watched(dreaming, request, lay)
     overlay = over(dreamt)
     final = overlay.blend(recipe)
@@ -192,7 +202,7 @@ def _dream_with(
         recipe,
         dreamt.megapixel_steps,
         gain,
-        _flawed(dreamt),
+        (*notes, *_flawed(dreamt)),
     )
 
 

@@ -37,13 +37,13 @@ class Mirror(FakeStudio):
     """Gives back the pixels that it got, without touching them."""
 
     def dream(
-        self, request: DreamRequest, frames: Sequence[Frame]
+        self, request: DreamRequest, frames: Sequence[Frame], before: FakeOverlay | None = None
     ) -> Generator[Any, None, SimpleNamespace]:
         for tile in range(20):
             time.sleep(0.05)
             yield SimpleNamespace(
                 fraction=tile / 20, text=None, octave=1, octaves=1, step=1, steps=1, look=False,
-                preview=None,
+                preview=None, live=None,
             )  # fmt: skip
         return SimpleNamespace(
             pixels=frames[0], overlay=FakeOverlay(request), device="cpu", gain=None, notes=(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -63,7 +63,7 @@ class FakeStudio:
         return [{"name": "features.0", "index": 0}]
 
     def dream(
-        self, request: DreamRequest, frames: Sequence[Frame]
+        self, request: DreamRequest, frames: Sequence[Frame], before: FakeOverlay | None = None
     ) -> Generator[Any, None, SimpleNamespace]:
         number = (*request.recipe.expression().terms[0][1].channels, 1)[0]
         tiles = number if number < 900 else 2
@@ -84,8 +84,22 @@ class FakeStudio:
             recipe=request.recipe.with_seed(),
             megapixel_steps=0.5,
             gain=2.0 if request.gain else None,
-            notes=("It was measured.",) if request.gain else (),
+            notes=tuple(_notes(request, frames, before)),
         )
+
+
+def _notes(
+    request: DreamRequest, frames: Sequence[Frame], before: FakeOverlay | None
+) -> Iterator[str]:
+    """What of the request has reached the studio."""
+    if request.gain:
+        yield "It was measured."
+    if request.strength:
+        yield f"Its strength has {len(frames[1 + request.mask])} bytes."
+    if request.zoom > 1:
+        yield "It was enlarged."
+    if before is not None:
+        yield "It went on from another."
 
 
 def _live(request: DreamRequest, tile: int) -> Callable[[], bytes] | None:

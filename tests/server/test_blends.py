@@ -155,6 +155,50 @@ def test_the_dreams_that_were_used_longest_ago_are_forgotten(
         daemon.kill()
 
 
+# Going on from a kept dream.
+
+
+def test_a_film_goes_on_from_the_frame_before(client: Client) -> None:
+    first = dreamed(client)
+    assert first.notes == []
+    second = dreamed(client, after=first.request.id, carry=0.5)
+    assert second.notes == ["It went on from another."]
+    last = start_dream(client, 3)  # both are asked for before the first of them is done
+    following = start_dream(client, 1, after=last.request.id, carry=0.5)
+    both = (last, following)
+    while not all(dream.over for dream in both):
+        message = receive(client)
+        for dream in both:
+            dream.receive(*message)
+    assert following.notes == ["It went on from another."]
+
+
+def test_without_the_dream_before_it_goes_on_and_says_so(client: Client, daemon: Daemon) -> None:
+    with contextlib.closing(daemon.connect()) as other:
+        theirs = dreamed(other)
+        for after in (theirs.request.id, new_id()):
+            alone = dreamed(client, after=after, carry=0.5)
+            assert [note for note in alone.notes if "no longer kept" in note] == alone.notes
+            assert len(alone.notes) == 1
+    assert dreamed(client, after=new_id(), carry=0.0).notes == []
+
+
+def test_a_dream_that_another_one_goes_on_from_is_used(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DREAMLAYER_KEEP_MEMORY", "4")
+    daemon = Daemon(home)
+    try:
+        with contextlib.closing(daemon.connect()) as client:
+            first, second = (dreamed(client, side=700) for _ in range(2))  # 1.4 MiB each
+            dreamed(client, side=700, after=first.request.id, carry=0.5)
+            blends = [dream.blend(dream.request.recipe) for dream in (first, second)]
+            await_blend(client, *blends)
+            assert [blend.state for blend in blends] == [State.DONE, State.FAILED]
+    finally:
+        daemon.kill()
+
+
 def test_however_small_dreams_are_only_so_many_are_kept() -> None:
     blender = Blender(lambda message: None, "the log", 1 << 30)
     for number in range(KEPT_MAX + 44):
@@ -164,22 +208,20 @@ def test_however_small_dreams_are_only_so_many_are_kept() -> None:
     assert blender.join(SOON)
 
 
-def test_the_dreams_of_a_client_that_went_away_are_forgotten(
-    client: Client, daemon: Daemon
-) -> None:
-    dream = dreamed(client)
-    before = ask(client, "status")["kept"]
-    with contextlib.closing(daemon.connect()) as other:
-        dreamed(other)
-        dreamed(other)
-        assert ask(client, "status")["kept"] == before + 2
-    wait_until(lambda: ask(client, "status")["kept"] == before)
-    with contextlib.closing(daemon.connect()) as next_one:  # gets the other's number
-        dreamed(next_one)
-        blend = dream.blend(dream.request.recipe)
-        await_blend(client, blend)
-        assert blend.state is State.DONE
-        assert ask(client, "status")["kept"] == before + 1
+def test_the_dreams_of_a_client_that_went_away_are_forgotten(own_daemon: Daemon) -> None:
+    with contextlib.closing(own_daemon.connect()) as client:
+        dream = dreamed(client)
+        with contextlib.closing(own_daemon.connect()) as other:
+            dreamed(other)
+            dreamed(other)
+            assert ask(client, "status")["kept"] == 3
+        wait_until(lambda: ask(client, "status")["kept"] == 1)
+        with contextlib.closing(own_daemon.connect()) as next_one:  # gets the other's number
+            dreamed(next_one)
+            blend = dream.blend(dream.request.recipe)
+            await_blend(client, blend)
+            assert blend.state is State.DONE
+            assert ask(client, "status")["kept"] == 2
 
 
 def test_a_real_dream_is_blended_to_the_same_bytes_also_while_another_one_is_dreamed(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -39,6 +39,7 @@ from dreamlayer.engine.planes import (
     in_memory,
     of,
     stored,
+    strips,
 )
 from dreamlayer.engine.tiles import Window, scaled
 from dreamlayer.models.network import Network
@@ -46,6 +47,7 @@ from dreamlink.recipe import Recipe
 
 IMAGINED_SIDE = 512  # px; what starts from noise is imagined so large, and dreamed on from there
 IMAGINING = 0.5  # of the work
+GOING_ON = 0.75  # exponent: a film whose frames go on from each other is as strong as others
 
 
 class TooSmall(ValueError):
@@ -108,6 +110,8 @@ def dream(
     guide: Tensor | None = None,
     sizes: Sequence[tuple[int, int]] | None = None,
     room: Room = in_memory,
+    before: Plane | None = None,
+    carry: float = 0.0,
 ) -> Generator[Progress, None, Dreamt]:
     """Dream into a picture.
 
@@ -121,6 +125,9 @@ def dream(
         guide: (1, 3, h, w), R, G, B in 0..1, for expressions that need one.
         sizes: (h, w) of the whole picture in each octave, coarse to fine; None: the recipe's.
         room: where the planes of the picture's size are kept.
+        before: (1, 3, h, w) of the window, the detail of another dream, in picture units, such as
+            of the frame before in a film.
+        carry: how much of that this one starts from, 0..1; it goes the less far by itself.
 
     Yields:
         Progress after every tile; closing the generator there stops the dream.
@@ -142,7 +149,13 @@ def dream(
     weights = None if mask is None else stored(mask)
     flaws = Flaws()
     if recipe.start == "picture":
-        loop = _Octaves(source, network, recipe, window, weights, objective, random, room, flaws)
+        start = None
+        if before is not None:
+            start = Computed(lambda detail: detail * carry, (before,))
+            recipe = replace(recipe, step_size=recipe.step_size * (1 - carry) ** GOING_ON)
+        loop = _Octaves(
+            source, network, recipe, window, weights, objective, random, room, flaws, start=start
+        )
         return (yield from loop.run(sizes, 0.0))
 
     picture = yield from _imagined(source, network, recipe, window, objective, random, flaws)
@@ -159,7 +172,9 @@ def dream(
 class _Octaves:
     """The loop over sizes from coarse to fine.
 
-    `under` is what the dream is added to, if that is not the source.
+    `under` is what the dream is added to, if that is not the source. `start` is the window's detail
+    that the coarsest octave starts from. The finer ones have their own: fine lines that lie where
+    things were a frame ago would flicker more than new ones.
     """
 
     source: Plane
@@ -172,6 +187,7 @@ class _Octaves:
     room: Room
     flaws: Flaws
     under: Plane | None = None
+    start: Plane | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -201,6 +217,8 @@ class _Octaves:
                 base = clipped(octaves.resized(base, size, recipe.wrap))
             x = self._begun(base, detail)
             detail = None  # it is as large as the picture
+            if octave == 1 and self.start is not None:
+                self._go_on(self.start, x, inside, mask)
             for step in range(1, recipe.steps + 1):
                 for part in ascent.step(x, base, inside, mask, size[1] / self.size[1]):
                     fraction = begin + (1 - begin) * (done + part * inside.area) / work
@@ -235,6 +253,17 @@ class _Octaves:
             enlarged = octaves.resized(detail, size, self.recipe.wrap)
             picture = clipped(Computed(torch.add, (base, enlarged)))
         return copy(picture, self._kept(base.shape, PICTURE))
+
+    def _go_on(self, start: Plane, x: Stored, inside: Window, mask: Stored | None) -> None:
+        """Add what the dream starts from to an octave's picture, where it may dream."""
+        size = (inside.rows.length, inside.columns.length)
+        start = octaves.resized(start, size, self.recipe.wrap)
+        into = x[(..., inside.rows.slice(), inside.columns.slice())]
+        for strip in strips(into.shape):
+            detail = start.read(strip)
+            if mask is not None:
+                detail = detail * (mask.read(strip) > 0)
+            into.write(strip, (into.read(strip) + detail).clamp_(0.0, 1.0))
 
     def _taken_off(self, base: Plane, x: Stored) -> Stored:
         """What was added to the source, written over the picture."""

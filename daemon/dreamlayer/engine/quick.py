@@ -20,7 +20,7 @@ from torch import Tensor
 
 from dreamlayer.engine import octaves
 from dreamlayer.engine.dream import Dreamt, Progress, dream
-from dreamlayer.engine.planes import Picture
+from dreamlayer.engine.planes import Picture, Plane
 from dreamlayer.engine.tiles import Window, scaled
 from dreamlayer.models.network import Network
 from dreamlink.recipe import Recipe
@@ -98,6 +98,8 @@ def look(
     *,
     mask: Tensor | None = None,
     guide: Tensor | None = None,
+    before: Plane | None = None,
+    carry: float = 0.0,
 ) -> Generator[Progress | Look, None, Dreamt]:
     """Dream on a copy of a picture, `reduced` so many times; the other arguments are `dream`'s.
 
@@ -114,7 +116,10 @@ def look(
         # As far as the whole dream climbs. Fewer steps see fewer shifts of the grid, no more.
         length = recipe.step_size * recipe.steps / plan.steps
         steps = replace(recipe, steps=plan.steps, step_size=length)
-        dreaming = dream(source, network, steps, window, mask=mask, guide=guide, sizes=plan.sizes)
+        dreaming = dream(
+            source, network, steps, window, mask=mask, guide=guide, sizes=plan.sizes,
+            before=before, carry=carry,
+        )  # fmt: skip
         while True:
             try:
                 now = next(dreaming)

@@ -64,6 +64,11 @@ class Blender:
             ):
                 del self._kept[next(iter(self._kept))]
 
+    def kept(self, peer: bytes, dream_id: str) -> Overlay | None:
+        """A dream of a peer's that another one is to go on from, if it is still kept."""
+        with self._changed:
+            return self._used(peer, dream_id)
+
     # For the I/O thread; none of them waits.
 
     def submit(self, peer: bytes, request: BlendRequest) -> None:
@@ -110,6 +115,13 @@ class Blender:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def _used(self, peer: bytes, dream_id: str) -> Overlay | None:
+        """A kept dream, which is the one used last now. The lock is held."""
+        overlay = self._kept.pop((peer, dream_id), None)
+        if overlay is not None:
+            self._kept[peer, dream_id] = overlay
+        return overlay
+
     # The thread.
 
     def _run(self) -> None:
@@ -119,9 +131,7 @@ class Blender:
                 if self._ending:
                     return
                 peer, request = self._queue.popleft()
-                overlay = self._kept.pop((peer, request.of), None)
-                if overlay is not None:
-                    self._kept[peer, request.of] = overlay
+                overlay = self._used(peer, request.of)
             self._blend(peer, request, overlay)
 
     def _blend(self, peer: bytes, request: BlendRequest, overlay: Overlay | None) -> None:

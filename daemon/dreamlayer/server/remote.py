@@ -57,13 +57,13 @@ class RemoteFinished:
 
 
 class RemoteOverlay:
-    """A finished dream that the other computer keeps."""
+    """A finished dream that the other computer keeps, as `dream_id`."""
 
     nbytes = OVERLAY_BYTES
 
     def __init__(self, link: RemoteLink, dream_id: str, layout: Picture) -> None:
         self._link = link
-        self._dream_id = dream_id
+        self.dream_id = dream_id
         self._layout = layout
 
     def blend(self, recipe: Recipe) -> Frame:
@@ -73,7 +73,7 @@ class RemoteOverlay:
             RemoteGone: the other computer can't be reached.
             RemoteRefusal: it does not keep the dream any more, or the recipe asks for a new one.
         """
-        conversation = self._link.ask(BlendRequest(self._dream_id, recipe).header())
+        conversation = self._link.ask(BlendRequest(self.dream_id, recipe).header())
         try:
             while True:
                 message = conversation.next(ANSWER_WITHIN)
@@ -125,15 +125,20 @@ class RemoteStudio:
         return told
 
     def dream(
-        self, request: DreamRequest, frames: Sequence[Frame]
+        self,
+        request: DreamRequest,
+        frames: Sequence[Frame],
+        before: RemoteOverlay | None = None,
     ) -> Generator[RemoteProgress, None, RemoteFinished]:
-        """Dream there; closing the generator cancels it.
+        """Dream there; closing the generator cancels it. `before` is the dream to go on from.
 
         Raises:
             RemoteGone: the other computer can't be reached, or went away.
             RemoteRefusal: it says why it can't dream this.
         """
-        theirs = replace(request, id=new_id(), keep=False)
+        theirs = replace(request, id=new_id(), keep=False, after="", carry=0.0)
+        if before is not None:
+            theirs = replace(theirs, after=before.dream_id, carry=request.carry)
         progress = RemoteProgress(0.0, f"Asking the computer {self._address}…")
         previews = _Previews()
         yield progress

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from dreamlayer.server import logs
@@ -17,16 +17,21 @@ from dreamlayer.server.jobs import Job
 from dreamlayer.server.progress import Reporter
 from dreamlayer.server.rates import Rates
 from dreamlayer.server.schedule import Schedule
-from dreamlayer.server.settings import Settings
+from dreamlayer.server.settings import Settings, remedy
 from dreamlink.messages import Frame, Header
 
 if TYPE_CHECKING:
+    from dreamlayer.overlay import Overlay
     from dreamlayer.server.remote import RemoteStudio
     from dreamlayer.studio import Finished, Studio
 
 log = logging.getLogger(__name__)
 
 WARM_UP = "Loading PyTorch…"
+FORGOTTEN = (
+    "The dream that this one was to go on from is no longer kept: it began anew"
+    f" ({remedy('keep_memory')})."
+)
 
 
 class Worker:
@@ -123,8 +128,10 @@ class Worker:
         began = time.monotonic()
         pixels: Frame | None = None
         finished: Finished | None = None
+        request = job.request
+        before = self._blender.kept(job.peer, request.after) if request.carry else None
         try:
-            finished = self._dream(job)
+            finished = self._dream(job, before)
         except BaseException as error:  # SystemExit too: a dead thread would answer nobody any more
             outcome, header = "failed", {"op": "error", "text": sentence(error, self._log_place)}
         else:
@@ -132,7 +139,8 @@ class Worker:
                 outcome, header = "cancelled", {"op": "cancelled"}
             else:
                 seconds = time.monotonic() - began
-                outcome, header = "done", _done(finished, seconds)
+                alone = request.carry > 0 and before is None
+                outcome, header = "done", _done(finished, seconds, [FORGOTTEN] if alone else [])
                 self._rates.add(finished.megapixel_steps, seconds)
                 pixels = finished.pixels
                 self._blender.keep(job.peer, job.id, finished.overlay)
@@ -141,14 +149,14 @@ class Worker:
             self._networks, self._device = list(self._studio.networks), self._studio.device
         self._schedule.ended(job, outcome, header, pixels)
 
-    def _dream(self, job: Job) -> Finished | None:
-        """The result, or None if the dream was cancelled."""
+    def _dream(self, job: Job, before: Overlay | None) -> Finished | None:
+        """The result, or None if the dream was cancelled; `before` is the one to go on from."""
         reporter = Reporter(
             job.request,
             lambda header, frames: self._schedule.answer(job, header, frames),
             preview_share=self._preview_share,
         )
-        steps = self._load_studio().dream(job.request, job.frames)
+        steps = self._load_studio().dream(job.request, job.frames, before)
         with contextlib.closing(steps):
             while not job.cancelled.is_set():
                 began = time.monotonic()
@@ -183,7 +191,7 @@ def _told(studio: Studio, model: str | None) -> Header:
     return {"op": "layers", "model": model, "layers": studio.layers(model)}
 
 
-def _done(finished: Finished, seconds: float) -> Header:
+def _done(finished: Finished, seconds: float, notes: Sequence[str]) -> Header:
     return {
         "op": "done",
         "seconds": round(seconds, 3),
@@ -192,7 +200,7 @@ def _done(finished: Finished, seconds: float) -> Header:
         "recipe": finished.recipe.to_dict(),
         "megapixel_steps": finished.megapixel_steps,
         "gain": finished.gain,
-        "notes": list(finished.notes),
+        "notes": [*notes, *finished.notes],
     }
 
 

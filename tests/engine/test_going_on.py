@@ -1,0 +1,100 @@
+"""A film's frames that go on from each other: calmer, as strong, and nowhere else."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from dreamlayer.engine.binding import cut_for
+from dreamlayer.engine.dream import dream
+from dreamlayer.engine.planes import of
+from dreamlayer.engine.quick import look
+from dreamlayer.engine.tiles import Span, Window, whole
+from dreamlink.recipe import Recipe
+from tests.engine.looks import dreamt, finished, photo
+
+RECIPE = Recipe.of({"octaves": 3, "steps": 4, "seed": 5, "step_size": 3.0})
+
+
+@pytest.fixture(scope="module")
+def network():
+    return cut_for(RECIPE)
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """The same picture three times, under the noise of a camera."""
+    cat = photo("chelsea.png")[..., 40:180, 60:240]
+    random = torch.Generator().manual_seed(1)
+    noise = [torch.randn(cat.shape, generator=random) * 2 / 255 for _ in range(3)]
+    return [(cat + one).clamp(0, 1) for one in noise]
+
+
+def film(frames, network, carry):
+    found = [dreamt(frames[0], network, RECIPE)]
+    for frame in frames[1:]:
+        found.append(dreamt(frame, network, RECIPE, before=of(found[-1]), carry=carry))
+    return found
+
+
+def test_frames_that_go_on_from_each_other_differ_less_and_are_as_strong(network, frames):
+    alone = [dreamt(frame, network, RECIPE) for frame in frames]
+    together = film(frames, network, 0.5)
+
+    def between(details):
+        return float((details[-1] - details[-2]).abs().mean())
+
+    assert between(together) < 0.6 * between(alone)
+    strength = together[-1].abs().mean() / alone[-1].abs().mean()
+    assert 0.8 < strength < 1.25
+
+
+def test_to_carry_nothing_is_to_begin_anew_to_the_bit(network, frames):
+    before = of(torch.rand(frames[0].shape) - 0.5)
+    alone = dreamt(frames[1], network, RECIPE)
+    assert torch.equal(dreamt(frames[1], network, RECIPE, before=before, carry=0.0), alone)
+
+
+def test_all_that_is_carried_stays_if_nothing_is_dreamed_on_top(network, frames):
+    first = dreamt(frames[0], network, RECIPE)
+    second = dreamt(frames[1], network, RECIPE, before=of(first), carry=1.0)
+    both = torch.stack([first.flatten(), second.flatten()])
+    assert float(torch.corrcoef(both)[0, 1]) > 0.7  # but for what is too fine to be carried
+
+
+def test_only_the_window_goes_on_and_only_where_the_mask_lets_it(network, frames):
+    window = Window(Span(20, 120), Span(30, 150))
+    before = of(torch.full((1, 3, 100, 120), 0.2))
+    mask = torch.zeros(1, 1, 100, 120)
+    mask[..., 60:] = 1
+    steps = dream(
+        frames[0], network, replace(RECIPE, octaves=1), window, mask=mask, before=before, carry=1.0
+    )
+    seen = None
+    while True:
+        try:
+            now = next(steps)
+        except StopIteration as done:
+            detail = done.value.detail
+            break
+        seen = now.picture()
+    assert seen.shape[-2:] == (100, 120)
+    assert not detail[..., :60].any()
+    inside = frames[0][..., 20:120, 90:150]
+    expected = (inside + 0.2).clamp(max=1.0) - inside
+    assert torch.allclose(detail[..., 60:], expected, atol=1e-6)
+
+
+def test_a_quick_look_goes_on_too(network, frames):
+    first = finished(frames[0], network, RECIPE).detail
+    looks = []
+    for more in ({}, {"before": of(first), "carry": 0.5}):
+        steps = look(frames[1], network, RECIPE, whole(*frames[1].shape[-2:]), **more)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                looks.append(done.value.detail)
+                break
+    alone, going_on = looks
+    assert (going_on - first).abs().mean() < (alone - first).abs().mean()
