@@ -7,7 +7,7 @@ sent, and the dream back into the layer's own.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from krita import Krita, Selection
 
@@ -23,7 +23,8 @@ from .source import Pixels, Source
 from .space import space_of
 
 __all__ = [
-    "DocumentError", "Source", "add_layer", "gone", "layers", "read", "update_layer",
+    "DocumentError", "Source", "Where", "add_layer", "beneath", "gone", "layers", "put", "read",
+    "update_layer",
 ]  # fmt: skip
 
 PIECE_MAX = (1 << 31) - 1  # bytes that Krita hands out in one go
@@ -32,7 +33,23 @@ SELECTED_AS = ("dreamlayer", "selected_as", "alpha")  # in Krita's configuration
 MASK_NAME = "Selection"
 
 
-def read(recipe: Recipe, guide: Any = None, strength: Any = None) -> Source:
+class Where(NamedTuple):
+    """What is dreamed on.
+
+    Attributes:
+        node: the layer.
+        selection: a `Selection` of Krita's, or None for all of the layer.
+        whole: take the whole canvas, wherever the layer has pixels now.
+    """
+
+    node: Any
+    selection: Any
+    whole: bool = False
+
+
+def read(
+    recipe: Recipe, guide: Any = None, strength: Any = None, where: Where | None = None
+) -> Source:
     """The active layer's pixels where there is a selection, with the recipe's context around it.
 
     What starts from noise needs no pixels: it fills the selection or the canvas, whatever the
@@ -43,6 +60,7 @@ def read(recipe: Recipe, guide: Any = None, strength: Any = None) -> Source:
         guide: the unique id of the layer to dream of, for recipes that need one.
         strength: the unique id of a layer or mask that says how strongly each pixel dreams, or
             "selection": then that is such a map, and does not cut the dream out.
+        where: another layer of the active document, or another selection.
 
     Raises:
         DocumentError: there is nothing to dream on; the text says why.
@@ -50,12 +68,12 @@ def read(recipe: Recipe, guide: Any = None, strength: Any = None) -> Source:
     document = Krita.instance().activeDocument()
     if document is None:
         raise DocumentError("No picture is open: open one and select a layer, then dream.")
-    node = document.activeNode()
+    node, chosen, whole = where or Where(document.activeNode(), document.selection())
     check_kind(node)
     document.waitForDone()  # the brush stroke before
-    canvas = Region(0, 0, document.width(), document.height())
-    layer = canvas if recipe.start == "noise" else box_of(node, canvas)
-    place, selection = _selected(document.selection(), node.name(), layer)
+    canvas = _canvas(document)
+    layer = canvas if whole or recipe.start == "noise" else box_of(node, canvas)
+    place, selection = _selected(chosen, node.name(), layer)
     seen = place.grow(recipe.context).clip(layer)
     pixels = _pixels(node, seen)
     map_ = None
@@ -72,12 +90,15 @@ def read(recipe: Recipe, guide: Any = None, strength: Any = None) -> Source:
         picture=pixels.layout,
         region=place.moved(-seen.x, -seen.y),
         place=place,
+        canvas=canvas,
         edges=place.edges(layer),
         pixels=pixels.frame,
         selection=selection,
         veiled=selection is not None and _as_mask(),
         strength=map_,
         guide=read_guide(_guide_node(document, guide)) if needs_guide else None,
+        guide_id=guide if needs_guide else None,
+        strength_id=strength,
     )
 
 
@@ -90,7 +111,17 @@ def gone(source: Source) -> str | None:
         return "The picture was closed, so its dream was dropped."
     if source.document.nodeByUniqueID(source.node_id) is None:
         return f"The layer “{source.name}” is gone, so its dream was dropped."
+    if _canvas(source.document) != source.canvas:  # so its pixels are somewhere else
+        return "The picture's size was changed, so its dream was dropped: dream again."
     return None
+
+
+def beneath(source: Source) -> Any:
+    """The layer that the dream is to lie directly above."""
+    node = None
+    if source.above is not None:
+        node = source.document.nodeByUniqueID(source.above)
+    return node or source.document.nodeByUniqueID(source.node_id)
 
 
 def add_layer(source: Source, name: str, pixels: Frame) -> Any:
@@ -105,26 +136,28 @@ def add_layer(source: Source, name: str, pixels: Frame) -> Any:
     reason = gone(source)
     if reason:
         raise DocumentError(reason)
-    node = source.document.nodeByUniqueID(source.node_id)
+    node = beneath(source)
     wire = source.space.wire
     if source.space == wire == space_of(source.document) and not source.veiled:
         layer = source.document.createNode(name, "paintlayer")
         write(layer, pixels, source.place)
-        return _put(layer, node)
+        return put(layer, node)
     with scratch.scratch() as document:
         layer = scratch.painted(document, name, pixels, source.place, wire, source.space)
         if source.veiled:
-            _veil(document, layer, source.selection or b"", source.place)
-        return _put(layer, node)
+            _veil(document, layer, source)
+        return put(layer, node)
 
 
 def update_layer(node_id: Any, pixels: Frame, source: Source) -> bool:
     """Put other pixels into the layer that was added: no undo step.
 
     Returns:
-        whether it is still there.
+        False if it is gone, or its picture has another size now.
     """
     if source.document not in Krita.instance().documents():
+        return False
+    if _canvas(source.document) != source.canvas:
         return False
     layer = source.document.nodeByUniqueID(node_id)
     if layer is None:
@@ -136,19 +169,27 @@ def update_layer(node_id: Any, pixels: Frame, source: Source) -> bool:
     return True
 
 
-def _put(layer: Any, above: Any) -> Any:
+def put(layer: Any, above: Any) -> Any:
+    """Add a layer directly above another one, as one undo step, and return its unique id."""
     # Only what happens to a layer of the document is undoable: so this is the one step.
     above.parentNode().addChildNode(layer, above)
     return layer.uniqueId()
 
 
-def _veil(document: Any, layer: Any, selection: Frame, place: Region) -> None:
+def _veil(document: Any, layer: Any, source: Source) -> None:
     """Hide what is not selected behind a transparency mask."""
     chosen = Selection()
-    chosen.setPixelData(bytes(selection), *place)
+    for corner in (source.canvas[:2], (source.canvas.width - 1, source.canvas.height - 1)):
+        # Krita composes only where a new layer's mask has values, but clears the whole picture.
+        chosen.setPixelData(b"\0", *corner, 1, 1)
+    chosen.setPixelData(bytes(source.selection or b""), *source.place)
     mask = document.createTransparencyMask(MASK_NAME)
     layer.addChildNode(mask, None)
     mask.setSelection(chosen)
+
+
+def _canvas(document: Any) -> Region:
+    return Region(0, 0, document.width(), document.height())
 
 
 def _selected(selection: Any, name: str, layer: Region) -> tuple[Region, Frame | None]:

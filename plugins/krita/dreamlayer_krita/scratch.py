@@ -40,9 +40,9 @@ def painted(
         DocumentError: Krita does not know how.
     """
     layer = document.createNode(name, "paintlayer")
-    _convert(layer, space_of(layer).way(space), space)
+    _convert(layer, space)
     write(layer, pixels, box)
-    _convert(layer, space.way(goal), space)
+    _convert(layer, goal)
     return layer
 
 
@@ -54,11 +54,12 @@ def converted(pixels: Frame, box: Region, space: ColorSpace, goal: ColorSpace) -
         return memoryview(painted(document, "", pixels, box, space, goal).pixelData(*box))
 
 
-def _convert(layer: Any, way: list[ColorSpace], told: ColorSpace) -> None:
-    for space in way:
-        if not layer.setColorSpace(*space):
-            raise DocumentError(
-                f"Krita can't convert this layer between {told.model} {told.depth} with the profile"
-                f" “{told.profile}” and sRGB: convert the picture with Image ▸ Convert Image Color"
-                " Space…, then dream."
-            )
+def _convert(layer: Any, goal: ColorSpace) -> None:
+    """In one step: Krita cuts colours off that lie outside when it changes only the depth."""
+    space = space_of(layer)
+    if space != goal and not layer.setColorSpace(*goal):
+        raise DocumentError(
+            f"Krita can't convert this layer between {space.model} {space.depth} with the profile"
+            f" “{space.profile}” and {goal.model} {goal.depth} with “{goal.profile}”: convert the"
+            " picture with Image ▸ Convert Image Color Space…, then dream."
+        )

@@ -31,6 +31,7 @@ class Source:
         picture: layout of `pixels`.
         region: where to dream, in the picture's coordinates.
         place: the same rectangle on the canvas.
+        canvas: the whole canvas.
         edges: which of its sides are those of the layer on the canvas.
         pixels: the region and its surroundings.
         selection: what is selected in the region, one byte a pixel, or None for all.
@@ -38,6 +39,8 @@ class Source:
             the selection goes into its alpha.
         strength: a map of the region, how strongly each pixel dreams.
         guide: a picture to dream of.
+        guide_id, strength_id: what these two were made of, as they were given to `document.read`.
+        above: the layer that the dream is to lie above, if it is not the source itself.
     """
 
     document: Any
@@ -47,12 +50,16 @@ class Source:
     picture: Picture
     region: Region
     place: Region
+    canvas: Region
     edges: Edges
     pixels: Frame
     selection: Frame | None = None
     veiled: bool = False
     strength: Pixels | None = None
     guide: Pixels | None = None
+    guide_id: Any = None
+    strength_id: Any = None
+    above: Any = None
 
     @property
     def mask(self) -> Frame | None:

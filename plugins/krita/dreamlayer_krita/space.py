@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from typing import NamedTuple
 
 SRGB = "sRGB-elle-V2-srgbtrc.icc"
@@ -45,15 +44,6 @@ class ColorSpace(NamedTuple):
         if self.curve:
             return self
         return LINEAR_GRAY if self.model == "GRAYA" else LINEAR
-
-    def way(self, goal: ColorSpace) -> list[ColorSpace]:
-        """The conversions that lead to `goal`, the first from here.
-
-        Krita rounds to half floats in between, unless these are made whole ones first.
-        """
-        halves = [space._replace(depth="F32") for space in (self, goal) if space.depth == "F16"]
-        way = [self, *halves, goal]
-        return [space for before, space in pairwise(way) if space != before]
 
 
 LINEAR = ColorSpace("RGBA", "F32", "sRGB-elle-V2-g10.icc")

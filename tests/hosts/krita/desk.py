@@ -194,6 +194,8 @@ def activate(document, node):
 
 def close_documents():
     for document in app.documents():
+        document.setSelection(None)  # Krita crashes if it closes while it draws a selection's edge
+        document.waitForDone()
         document.setModified(False)
         document.close()
     yield from until(lambda: not app.documents(), "all documents are closed")
