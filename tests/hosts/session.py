@@ -163,6 +163,14 @@ class HostSession:
         argv = ["dbus-run-session", "--", "gimp", "-n", "--no-splash", *_BATCH]
         return self._run(case, self._on_screen(argv))
 
+    def run_command(self, command: str, folder: Path, timeout: float = 120) -> Result:
+        """Run a line of shell in the root, in a folder of the session's, as its user would."""
+        log = self.folder / "command.log"
+        argv = ["sh", "-ec", command]
+        done = self._namespace.run(argv, log, timeout, env=self.environment(), cwd=folder)
+        status = -signal.SIGKILL if done.timed_out else done.status
+        return Result(status, done.output, {}, done.seconds)
+
     def run_outside(self, argv: Sequence[str], timeout: float = 120) -> Result:
         """Run a program of this machine for the session's user (`sys.executable -m dreamlayer …`).
 

@@ -6,13 +6,14 @@ script in one start of GIMP.
 
 import ast
 import hashlib
+import re
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from dreamlink import launch
 from dreamlink.dream import Dream
@@ -72,6 +73,11 @@ def layers(host: HostSession) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
+def frames(host: HostSession) -> dict[str, Any]:
+    return verdicts(host, "frames.py")
+
+
+@pytest.fixture(scope="module")
 def refusals(host: HostSession) -> dict[str, Any]:
     return verdicts(host, "refusals.py")
 
@@ -106,6 +112,11 @@ def test_dream_again(dreams_again: dict[str, Any], check: str) -> None:
     assert_ok(dreams_again, check)
 
 
+@pytest.mark.parametrize("check", checks("frames.py"))
+def test_frames(frames: dict[str, Any], check: str) -> None:
+    assert_ok(frames, check)
+
+
 def test_layer_is_the_daemons_answer_to_the_file(
     host: HostSession, dreams: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +134,61 @@ def test_layer_is_the_daemons_answer_to_the_file(
     assert dream.pixels is not None, dream.text
     assert hashlib.sha256(dream.pixels).hexdigest() == dreams["photo"]
     assert dream.pixels != photo.tobytes()
+
+
+def examples() -> list[tuple[str, str, str]]:
+    """The README's examples: the name of a file, what is in it, and the command that runs it."""
+    text = (CHECKOUT / "plugins" / "gimp" / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(python|scheme|sh)\n(.*?)```", text, re.DOTALL)
+    scripts = [content for language, content in blocks if language != "sh"]
+    commands = [content for language, content in blocks if language == "sh"]
+    names = [script.split("\n")[0].strip("#; ") for script in scripts]
+    return list(zip(names, scripts, commands, strict=True))
+
+
+@pytest.fixture(scope="module")
+def made(host: HostSession) -> Path:
+    """A folder with a photo, an animation, and what the README's examples made of them."""
+    folder = host.folder / "examples"
+    folder.mkdir()
+    photo = Image.open(PHOTO).convert("RGB").crop((100, 40, 300, 190))
+    photo.save(folder / "photo.png")
+    still, *moving = [photo.crop((x, 0, x + 100, 80)) for x in (0, 6, 12)]
+    still.save(folder / "film.gif", save_all=True, append_images=moving, duration=[70, 150, 40])
+    for name, script, command in examples():
+        (folder / name).write_text(script, encoding="utf-8")
+        result = host.run_command(command, folder)
+        assert result.rc == 0, f"{command}\nended with {result.rc} and said:\n{result.stdout}"
+    return folder
+
+
+def test_examples_are_those_of_the_readme() -> None:
+    assert [name for name, _, _ in examples()] == ["dream.py", "dream.scm", "film.py"]
+
+
+@pytest.mark.parametrize("name", ["dream", "strawberries"])
+def test_example_dreams(made: Path, name: str) -> None:
+    """One in Python, one in Script-Fu: a photo is read, dreamed on twice, and saved."""
+    before, after = Image.open(made / "photo.png"), Image.open(made / f"{name}.png")
+    changed = ImageStat.Stat(ImageChops.difference(before, after.convert("RGB"))).mean
+    assert after.size == before.size
+    assert all(2 < level < 60 for level in changed), changed
+    stored = (made / f"{name}.xcf").read_bytes()
+    assert b"gimp xcf" in stored
+    for remembered in (b"dreamlayer-recipe", b"dreamlayer-origin", b", seed 7)", b", seed 8)"):
+        assert remembered in stored
+
+
+def test_example_dreams_on_an_animation(made: Path) -> None:
+    before, after = Image.open(made / "film.gif"), Image.open(made / "dreamed.gif")
+    assert after.n_frames == before.n_frames == 3
+    for index in range(3):
+        before.seek(index)
+        after.seek(index)
+        assert after.info["duration"] == before.info["duration"]
+        pair = [picture.convert("RGB") for picture in (before, after)]
+        changed = ImageStat.Stat(ImageChops.difference(*pair)).mean
+        assert all(2 < level < 60 for level in changed), changed
 
 
 @pytest.mark.parametrize("check", checks("windows.py"))

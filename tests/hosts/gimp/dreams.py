@@ -3,7 +3,6 @@
 import hashlib
 import struct
 import sys
-from pathlib import Path
 
 import case
 
@@ -248,15 +247,6 @@ def check_high_dynamic_range_survives():
     layer = deep_dream(image, [source], **FAST, strength=0.0).layer
     form = "R'G'B' float"
     assert farthest(pixels(layer, form), pixels(source, form)) <= 3e-6
-
-
-def check_example_of_the_readme():
-    checkout = Path(case.arguments["scripts"]).parents[2]
-    readme = (checkout / "plugins" / "gimp" / "README.md").read_text(encoding="utf-8")
-    example = readme.split("```python\n")[1].split("```")[0]
-    names = {}
-    exec(example.replace("photo.png", case.picture), names)
-    assert names["result"].index(1).get_name().endswith("(features.10, seed 7)")
 
 
 def check_large_layers_travel_in_strips():
