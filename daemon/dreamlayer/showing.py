@@ -7,8 +7,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from dreamlayer import pixels
-from dreamlayer.engine import dream as engine
-from dreamlayer.engine import octaves, quick
+from dreamlayer.engine import loop, octaves, quick
 from dreamlayer.engine.planes import Plane
 from dreamlayer.engine.tiles import whole
 from dreamlayer.room import GivingBack
@@ -19,7 +18,7 @@ from dreamlink.picture import Picture
 FINER = 2  # times, in pixels of a side, that a picture is looked at more finely than previewed
 LIVE_MAX = 4_200_000  # pixels of a region whose pixels so far are told: they take time and memory
 
-Lay = Callable[[engine.Dreamt], Frame]  # a dream over its picture, as the recipe says
+Lay = Callable[[loop.Dreamt], Frame]  # a dream over its picture, as the recipe says
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,8 @@ class Progress:
 
 
 def watched(
-    dreaming: Generator[engine.Progress, None, engine.Dreamt], request: DreamRequest, lay: Lay
-) -> Generator[Progress, None, engine.Dreamt]:
+    dreaming: Generator[loop.Progress, None, loop.Dreamt], request: DreamRequest, lay: Lay
+) -> Generator[Progress, None, loop.Dreamt]:
     """The engine's progress in the words of the link."""
     memory, lively = GivingBack(), _lively(request)
     try:
@@ -67,15 +66,15 @@ def watched(
             )
     except StopIteration as done:
         memory.now_and_then()
-        dreamt: engine.Dreamt = done.value
+        dreamt: loop.Dreamt = done.value
         return dreamt
 
 
 def looked(
-    looking: Generator[engine.Progress | quick.Look, None, engine.Dreamt],
+    looking: Generator[loop.Progress | quick.Look, None, loop.Dreamt],
     request: DreamRequest,
     lay: Lay,
-) -> Generator[Progress, None, engine.Dreamt]:
+) -> Generator[Progress, None, loop.Dreamt]:
     """A quick dream's progress in the words of the link; only whole looks are shown."""
     try:
         while True:
@@ -92,7 +91,7 @@ def looked(
             else:
                 yield Progress(now.fraction, "Taking a quick look…")
     except StopIteration as done:
-        dreamt: engine.Dreamt = done.value
+        dreamt: loop.Dreamt = done.value
         return dreamt
 
 
@@ -100,7 +99,7 @@ def _lively(request: DreamRequest) -> bool:
     return request.live and request.region.width * request.region.height <= LIVE_MAX
 
 
-def _laid(so_far: Callable[[], engine.Dreamt], lay: Lay) -> Frame:
+def _laid(so_far: Callable[[], loop.Dreamt], lay: Lay) -> Frame:
     return lay(so_far())
 
 

@@ -17,6 +17,7 @@ from dreamlayer.carrying import carried
 from dreamlayer.devices import Devices
 from dreamlayer.engine import dream as engine
 from dreamlayer.engine import measures, quick, workers
+from dreamlayer.engine.loop import Dreamt
 from dreamlayer.engine.planes import Computed, Inset, copy
 from dreamlayer.engine.tiles import Span, Window
 from dreamlayer.frames import Given, given
@@ -169,10 +170,10 @@ def _dream_with(
     if 2 * region.nbytes < came.raw.nbytes:
         region = region.copy()  # the surroundings needn't be kept
 
-    def over(dreamt: engine.Dreamt) -> Overlay:
+    def over(dreamt: Dreamt) -> Overlay:
         return _overlay(region, dreamt, request, recipe, came)
 
-    def lay(dreamt: engine.Dreamt) -> Frame:
+    def lay(dreamt: Dreamt) -> Frame:
         return over(dreamt).blend(recipe)
 
     if request.quick:
@@ -208,7 +209,7 @@ def _dream_with(
 
 def _overlay(
     source: pixels.Raw,
-    dreamt: engine.Dreamt,
+    dreamt: Dreamt,
     request: DreamRequest,
     recipe: Recipe,
     came: Given,
@@ -241,7 +242,7 @@ def _flaws(request: DreamRequest, frames: Sequence[Frame]) -> list[str]:
     return [f"Pixels that are no numbers (NaN or infinite) {became}: {count}."]
 
 
-def _flawed(dreamt: engine.Dreamt) -> tuple[str, ...]:
+def _flawed(dreamt: Dreamt) -> tuple[str, ...]:
     """What is to be told of the network's numbers."""
     if not dreamt.flawed:
         return ()

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dreamlayer.engine import octaves
 from dreamlayer.engine.binding import bind
-from dreamlayer.engine.dream import Dreamt
+from dreamlayer.engine.loop import Dreamt
 from dreamlayer.engine.measures import Meter
 from dreamlayer.engine.tiles import Window, blocks, whole
 from dreamlayer.models import zoo

@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from dreamlayer.engine import octaves
-from dreamlayer.engine.dream import Dreamt, dream
+from dreamlayer.engine.dream import dream
+from dreamlayer.engine.loop import Dreamt
 from dreamlayer.engine.tiles import Span, Window, whole
 from dreamlayer.overlay import Overlay
 from dreamlink.picture import Picture

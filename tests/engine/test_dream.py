@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dreamlayer.engine import octaves, workers
 from dreamlayer.engine.binding import bind, cut_for
 from dreamlayer.engine.dream import TooSmall, dream
+from dreamlayer.engine.planes import of
 from dreamlayer.engine.tiles import Span, Window, whole
 from dreamlink.recipe import Recipe
 from tests.engine.looks import dreamt, photo
@@ -135,6 +136,51 @@ def test_progress_rises_from_tile_to_tile_and_shows_the_picture(network, cat):
     assert len(events) > recipe.octaves * recipe.steps * 2
     assert {(e.octave, e.step) for e in events} == {(o, s) for o in (1, 2) for s in (1, 2)}
     assert events[-1].picture().shape == cat.shape
+
+
+def test_the_dream_so_far_is_offered_after_each_octave_but_the_last(network, cat):
+    recipe = replace(QUICK, octaves=3)
+    steps, offered = dream(cat, network, recipe, whole(160, 200)), []
+    while True:
+        try:
+            now = next(steps)
+        except StopIteration as done:
+            detail = done.value.detail
+            break
+        if now.so_far is not None:
+            offered.append((now.octave, now.step, now.so_far()))
+    assert [(octave, step) for octave, step, _ in offered] == [(1, 2), (2, 2)]
+    sizes = [float(so_far.detail.abs().mean()) for *_, so_far in offered]
+    assert 0 < sizes[0] < sizes[1] < float(detail.abs().mean())
+    assert all(so_far.added.shape == (1, 3, 160, 200) for *_, so_far in offered)
+    assert torch.equal(detail, dreamt(cat, network, recipe))
+
+
+class Looked:
+    """A picture that counts how many of its pixels are read."""
+
+    def __init__(self, picture):
+        self.picture, self.pixels = of(picture), 0
+        self.shape, self.dtype, self.device = picture.shape, picture.dtype, picture.device
+
+    def read(self, window, step=1):
+        self.pixels += window.area
+        return self.picture.read(window, step)
+
+
+def test_the_dream_so_far_of_a_selection_costs_what_it_takes_whatever_lies_around(network):
+    read = []
+    for side in (320, 640):
+        source = Looked(torch.rand(1, 3, side, side))
+        window = Window(Span(100, 140), Span(90, 130))
+        for now in dream(source, network, QUICK, window):
+            if now.so_far is not None:
+                before = source.pixels
+                now.so_far()
+                read.append(source.pixels - before)
+                break
+    assert 0 < read[0] < 20 * 40 * 40
+    assert read[1] == pytest.approx(read[0], rel=0.2)
 
 
 def test_closing_the_generator_waits_for_the_tiles_in_work_only(cat):

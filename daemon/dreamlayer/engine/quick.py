@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from dreamlayer.engine import octaves
-from dreamlayer.engine.dream import Dreamt, Progress, dream
+from dreamlayer.engine.dream import dream
+from dreamlayer.engine.loop import Dreamt, Progress
 from dreamlayer.engine.planes import Picture, Plane
 from dreamlayer.engine.tiles import Window, scaled
 from dreamlayer.models.network import Network
