@@ -78,14 +78,35 @@ def daemons_jobs() -> list[dict[str, Any]]:
     return list(answer[0]["jobs"])
 
 
+@pytest.fixture(scope="module")
+def docker(host: HostSession, dreams: Result) -> Result:
+    return run(host, "docker.py", None)
+
+
+@pytest.mark.parametrize("check", checks("docker.py"))
+def test_docker(docker: Result, check: str) -> None:
+    assert docker.verdict.get(check, "Krita did not get there:\n" + docker.stdout) == ""
+
+
 @pytest.mark.parametrize("check", checks("dreams.py"))
 def test_dreams(dreams: Result, check: str) -> None:
     assert dreams.verdict.get(check, "Krita did not get there:\n" + dreams.stdout) == ""
 
 
-def test_krita_ends_well(trouble: Result, dreams: Result) -> None:
+@pytest.fixture(scope="module")
+def pixels(host: HostSession, trouble: Result) -> Result:  # noqa: ARG001 (the daemon is there)
+    return run(host, "pixels.py", PHOTO)
+
+
+@pytest.mark.parametrize("check", checks("pixels.py"))
+def test_pixels(pixels: Result, check: str) -> None:
+    assert pixels.verdict.get(check, "Krita did not get there:\n" + pixels.stdout) == ""
+
+
+def test_krita_ends_well(trouble: Result, dreams: Result, pixels: Result) -> None:
     trouble.facts()
     dreams.facts()
+    pixels.facts()
 
 
 @pytest.mark.usefixtures("dreams")

@@ -1,4 +1,4 @@
-"""A small button with one of Krita's icons, which come in the theme's colours."""
+"""A small button with one of Krita's icons, which Krita changes with its theme."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ from .words import tr
 
 
 class IconButton(QtWidgets.QToolButton):  # type: ignore[misc]
-    """It is found by the Tab key, and takes another icon with another theme."""
+    """It is found by the Tab key, and as large as a line of text."""
 
     def __init__(self, name: str, icon: str, tip: str, action: Callable[[], None]) -> None:
         super().__init__()
-        self._icon = icon
         self.setObjectName(name)
         self.setToolTip(tr(tip))
         self.setAccessibleName(tr(tip))
         self.setAutoRaise(True)
         self.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
         self.clicked.connect(guarded(lambda *_: action(), log.error))
-        self._load()
+        self.setIcon(Krita.instance().icon(icon))
+        self._fit()
 
     def changeEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
         super().changeEvent(event)
-        if event.type() in (QtCore.QEvent.Type.PaletteChange, QtCore.QEvent.Type.FontChange):
-            guarded(self._load, log.error)()
+        if event.type() == QtCore.QEvent.Type.FontChange:
+            guarded(self._fit, log.error)()
 
-    def _load(self) -> None:
-        self.setIcon(Krita.instance().icon(self._icon))
+    def _fit(self) -> None:
         side = self.fontMetrics().height()
         self.setIconSize(QtCore.QSize(side, side))
