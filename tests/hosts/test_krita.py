@@ -94,7 +94,7 @@ def test_dreams(dreams: Result, check: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def pixels(host: HostSession, trouble: Result) -> Result:  # noqa: ARG001 (the daemon is there)
+def pixels(host: HostSession, trouble: Result) -> Result:
     return run(host, "pixels.py", PHOTO)
 
 
