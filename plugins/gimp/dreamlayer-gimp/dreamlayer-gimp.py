@@ -8,6 +8,7 @@ are there even where a part of Dreamlayer is missing; the call then says what to
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from typing import Any
 
@@ -84,4 +85,7 @@ class Dreamlayer(Gimp.PlugIn):  # type: ignore[misc]  # GIMP's classes have no t
         return procedure
 
 
+# Babl would take 0.2 s and 350 MB in each call to measure whether tables of all colours pay, and
+# then up to 256 MB for each. A call converts few pixels, and most of them not at all.
+os.environ.setdefault("BABL_LUT", "0")
 Gimp.main(Dreamlayer.__gtype__, sys.argv)

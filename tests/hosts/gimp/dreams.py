@@ -16,7 +16,6 @@ from desk import (
     ask_daemon,
     deep_dream,
     open_photo,
-    own_format,
     photo_part,
     pixels,
     projection,
@@ -143,7 +142,7 @@ def check_transparent_parts_stay_transparent():
 
 
 def try_precision(precision, base=RGB, alpha=False, depth="F32", tolerance=1e-4, profile=None):
-    """Dream, and dream nothing, on an image of a kind.
+    """The network sees an image of any kind as it sees the same one in plain sRGB.
 
     tolerance: how far the layer may be from the daemon's answer to what we read, in linear light;
     0 where GIMP stores just what travels. Elsewhere babl converts, and not in each process alike.
@@ -151,7 +150,6 @@ def try_precision(precision, base=RGB, alpha=False, depth="F32", tolerance=1e-4,
     image, source = photo_part(precision=precision, base=base, alpha=alpha)
     if profile:
         image.convert_color_profile(profile, Gimp.ColorRenderingIntent.PERCEPTUAL, True)
-    own = pixels(source)
     gray = base == GRAY
     form = ("Y'A u8" if gray else "R'G'B'A u8") if depth == "U8" else ENCODED[gray]
 
@@ -166,10 +164,6 @@ def try_precision(precision, base=RGB, alpha=False, depth="F32", tolerance=1e-4,
         assert farthest(pixels(layer, LINEAR[gray]), expected) <= tolerance
     assert farthest(pixels(layer, ENCODED[gray]), pixels(source, ENCODED[gray])) > 0.05
 
-    nothing = deep_dream(image, [source], **FAST, strength=0.0).layer
-    assert farthest(pixels(nothing, ENCODED[gray]), pixels(source, ENCODED[gray])) <= 1.5e-6
-    assert pixels(source) == own
-
 
 def farthest(one, other):
     return max(abs(a - b) for a, b in zip(floats(one), floats(other), strict=True))
@@ -181,10 +175,6 @@ def floats(data):
 
 def check_8_bit():
     try_precision(P.U8_NON_LINEAR, depth="U8", tolerance=0)
-
-
-def check_8_bit_with_alpha():
-    try_precision(P.U8_NON_LINEAR, alpha=True, depth="U8", tolerance=0)
 
 
 def check_8_bit_gray():
@@ -215,55 +205,43 @@ def check_32_bit_float():
     try_precision(P.FLOAT_NON_LINEAR, alpha=True, tolerance=0)
 
 
-def check_32_bit_float_gray():
-    try_precision(P.FLOAT_LINEAR, GRAY)
-
-
 def check_profile_with_a_linear_curve():
     """The network must not see such a picture darker than the user does."""
     linear = Gimp.ColorProfile.new_rgb_srgb_linear()
     try_precision(P.FLOAT_NON_LINEAR, profile=linear)
 
 
-def check_wide_gamut_comes_back_exactly():
-    """8 bits with an Adobe RGB profile: greens that sRGB doesn't have must not be clipped."""
-    image, source = photo_part()
-    image.set_color_profile(Gimp.ColorProfile.new_rgb_adobe())
-    buffer = source.get_buffer()
-    green = Gegl.Rectangle.new(0, 0, 64, 10)
-    buffer.set(green, own_format(source), bytes((0, 255, 0)) * (64 * 10))
-    buffer.flush()
-    layer = deep_dream(image, [source], **FAST, strength=0.0).layer
-    layer.flatten()  # as the source, which has no alpha
-    assert pixels(layer) == pixels(source)
-
-
-def check_high_dynamic_range_survives():
-    image, source = photo_part(precision=P.FLOAT_LINEAR)
-    buffer = source.get_buffer()
-    bright = struct.pack("<3f", 1.6, -0.2, 0.5) * (64 * 10)
-    buffer.set(Gegl.Rectangle.new(0, 0, 64, 10), "R'G'B' float", bright)
-    buffer.flush()
-    layer = deep_dream(image, [source], **FAST, strength=0.0).layer
-    form = "R'G'B' float"
-    assert farthest(pixels(layer, form), pixels(source, form)) <= 3e-6
-
-
 def check_large_layers_travel_in_strips():
-    """More than a gigabyte at once would be near the size at which GIMP crashes."""
+    """Beyond 4 GiB at once GIMP crashes; here three rows at once are the most."""
     sys.path.insert(0, str(PLUGIN))
-    from dreamlayer_gimp import buffers
+    from dreamlayer_gimp import alpha, buffers, layouts
     from dreamlink.picture import Region
 
-    buffers.STRIP = 1000  # bytes: three rows
-    _, source = photo_part(alpha=True)
-    area, form = Region(5, 7, 50, 40), "R'G'B'A u8"
-    whole = pixels(source, form, area)
-    assert buffers.read(source.get_buffer(), area, form) == whole
-    target = source.copy()
-    buffers.write(target.get_buffer(), area.moved(3, 1), form, bytes(whole[::-1]))
-    assert pixels(target, form, area.moved(3, 1)) == whole[::-1]
-    assert pixels(target, form, (0, 0, 64, 8)) == pixels(source, form, (0, 0, 64, 8))
+    buffers.prepare()
+    area = Region(5, 7, 50, 40)
+    for has_alpha, precision in (
+        (True, P.U8_NON_LINEAR), (False, P.U8_NON_LINEAR), (False, P.U16_PERCEPTUAL)
+    ):  # fmt: skip
+        image, source = photo_part(precision=precision, alpha=has_alpha)
+        _, form = layouts.layout(image, source, area)
+        whole = alpha.read(source, area, form)
+        assert whole == pixels(source, form, area)
+        size = len(whole) // (50 * 40)
+        target = Gimp.Layer.new(image, "target", 64, 48, RGBA, 100, Gimp.LayerMode.NORMAL)
+        place = area.moved(3, 1)
+        kept, buffers.STRIP = buffers.STRIP, 3 * 50 * size
+        try:
+            assert len(buffers.strips(area, form)) == 14
+            assert alpha.read(source, area, form) == whole
+            buffers.write(target.get_buffer(), place, form, whole)
+            assert pixels(target, form, place) == whole
+            alpha.remove(target.get_buffer(), place, form)
+        finally:
+            buffers.STRIP = kept
+        colours = form.replace("A ", " ", 1)
+        assert pixels(target, colours, place) == pixels(source, colours, area)
+        assert set(pixels(target, "A u8", place)) == {255}
+        assert not any(pixels(target, form, (0, 0, 64, 8))), "it wrote beside its place"
 
 
 def check_several_layers():

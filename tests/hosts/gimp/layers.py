@@ -4,6 +4,9 @@ Layers of all kinds, selections, and what helps a dream: guide and strength map.
 """
 
 import sys
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import case
 
@@ -151,6 +154,46 @@ def check_selection_in_a_layer_that_is_moved_and_clipped():
     assert tuple(layer.get_offsets())[1:] == (10, 23)
     assert (layer.get_width(), layer.get_height()) == (73, 37)
     assert share(changed(layer, source)) > 0.9
+
+
+def check_little_memory_for_a_part_of_a_huge_picture():
+    """A hundred megapixels in floats, 1.2 GB: the plug-in reads what it needs."""
+    image = Gimp.Image.new_with_precision(10_000, 10_000, RGB, P.FLOAT_LINEAR)
+    kind = Gimp.ImageType.RGB_IMAGE
+    source = Gimp.Layer.new(image, "huge", 10_000, 10_000, kind, 100, Gimp.LayerMode.NORMAL)
+    image.insert_layer(source, None, 0)
+    Gimp.context_set_foreground(Gegl.Color.new("#807050"))
+    source.fill(Gimp.FillType.FOREGROUND)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 5000, 5000, 512, 512)
+    with watched_memory() as peaks:
+        layer = deep_dream(image, [source], **FAST).layer
+    assert (layer.get_width(), layer.get_height()) == (512, 512)
+    assert len(peaks) == 1, "the plug-in's process was not found"
+    assert max(peaks.values()) < 300, f"{peaks} MB"
+    print(f"the plug-in took {max(peaks.values())} MB")
+    image.delete()
+
+
+@contextmanager
+def watched_memory():
+    """The largest memory of each process of the plug-in while the body runs, in MB."""
+    peaks, over = {}, threading.Event()
+
+    def watch():
+        while not over.wait(0.01):
+            for process in Path("/proc").glob("[0-9]*"):
+                with suppress(OSError, IndexError):  # it has ended meanwhile
+                    if b"dreamlayer-gimp.py" in (process / "cmdline").read_bytes():
+                        status = (process / "status").read_text()
+                        peaks[process.name] = int(status.split("VmHWM:")[1].split()[0]) // 1024
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield peaks
+    finally:
+        over.set()
+        watcher.join()
 
 
 # Kinds of layers

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from gi.repository import Gegl, Gimp, GLib, GObject
+from gi.repository import Gimp, GLib, GObject
 
 from dreamlink.client import LinkError
 from dreamlink.picture import Region
 from dreamlink.recipe import Recipe, RecipeError
 
-from . import again, arguments, frames, result, source
+from . import again, arguments, buffers, frames, result, source
 from .again import Remembered
 from .canvas import Canvas, canvas_for
 from .dreaming import connect, dream
@@ -39,7 +39,7 @@ class Task:
 
 def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> Any:
     """Serve one call; whatever goes wrong becomes a sentence, and the image stays as it was."""
-    Gegl.init(None)
+    buffers.prepare()
     try:
         layer = _serve(procedure, run_mode, image, drawables, config)
     except Cancelled:

@@ -10,7 +10,15 @@ from gi.repository import Babl, Gegl
 from dreamlink.messages import Frame
 from dreamlink.picture import Region
 
-STRIP = 1 << 28  # bytes read or written at once; GEGL crashes beyond 4 GiB
+STRIP = 1 << 26  # bytes read or written at once; GEGL crashes beyond 4 GiB
+CACHE = 1 << 27  # bytes of the image that are kept in this process as well
+
+
+def prepare() -> None:
+    """Start GEGL, before anything is read or written."""
+    Gegl.init(None)
+    # GIMP hands on its own limit, half of the computer's memory; no pixel is read twice here.
+    Gegl.config().set_property("tile-cache-size", CACHE)
 
 
 def read(buffer: Any, area: Region, form: str) -> bytes | bytearray:
