@@ -27,8 +27,12 @@ class Action(NamedTuple):
     call: str
 
 
+AGAIN = "Dream Again with These Settings"
 ACTIONS = (
     Action("dreamlayer_dream", f"{TITLE}…", "filter", "panel.Panel.dream"),
+    Action("dreamlayer_film", f"{TITLE} Animation…", "filter", "film_dialog.ask"),
+    Action("dreamlayer_again", AGAIN, "layer", "again.dream_again"),
+    Action("dreamlayer_edit", "Edit the Dream of This Layer…", "layer", "again.edit"),
     Action("dreamlayer_dream_script", f"{TITLE}…", "tools/scripts", "panel.Panel.dream"),
 )
 

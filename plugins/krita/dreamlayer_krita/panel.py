@@ -23,6 +23,7 @@ from .job import Dreamed, Job
 from .link import Link
 from .qt import QtCore, QtWidgets
 from .queue_box import QueueBox
+from .store_box import StoreBox
 from .tab_order import set_tab_order
 from .words import tr
 
@@ -67,9 +68,9 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         """Put a recipe into the form."""
         self._form.show_recipe(recipe.to_dict() if isinstance(recipe, Recipe) else recipe)
 
-    def read(self, recipe: Recipe) -> document.Source:
+    def read(self, recipe: Recipe, where: document.Where | None = None) -> document.Source:
         """The active layer's pixels, as the form's pickers say; raises DocumentError."""
-        return self.source_of(recipe, **self._form.choices())
+        return self.source_of(recipe, **self._form.choices(), where=where)
 
     def dream(self) -> None:
         """Dream on the active layer, or say why not; raises nothing."""
@@ -130,6 +131,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         self._form = Form(self._tell_change)
         self.look_box = QtWidgets.QVBoxLayout()
         self.layer_box = QtWidgets.QVBoxLayout()
+        self.layer_box.addWidget(StoreBox(self))
         self._queue = QueueBox()
         self._message = _message()
         self._connection = ConnectionLine(self.link, self.say)

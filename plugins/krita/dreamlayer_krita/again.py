@@ -1,0 +1,110 @@
+"""A dreamed layer's settings, once more: dreamed again as they are, with another seed, or edited.
+
+The layer that it was dreamed on dreams again, in the same place; the new dream lies above the old
+one, which stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from krita import Krita
+
+from dreamlink.recipe import Recipe
+
+from . import document, film_dialog, filming, store
+from .document import Where
+from .refusal import DocumentError
+from .reread import read_again
+from .source import Source
+
+if TYPE_CHECKING:
+    from .panel import Panel
+
+NOT_DREAMED = "“{}” is not a dream that this picture knows the settings of: select a dreamed layer."
+
+
+def dream_again(panel: Panel) -> None:
+    """Dream again what the active layer was dreamed on, with its settings."""
+    _repeat(panel, new_seed=False)
+
+
+def dream_with_new_seed(panel: Panel) -> None:
+    """Dream it again with all its settings but the seed."""
+    _repeat(panel, new_seed=True)
+
+
+def edit(panel: Panel) -> None:
+    """Show the active layer's settings in the form, to be changed.
+
+    Until another layer is active, Dream dreams on what this one was dreamed on. Of a film the
+    window with its frames is shown too.
+    """
+    try:
+        node, kept = active_dream()
+        editing = Editing(node, kept)
+    except DocumentError as error:
+        panel.say(str(error))
+        return
+    panel.show_recipe(kept.recipe)
+    panel.source_of = editing.read
+    said = f"Change the settings of “{node.name()}”, then press Dream."
+    if kept.left_out:
+        said += f" This version does not know: {', '.join(kept.left_out)}."
+    panel.say(said, aloud=False)
+    if kept.film is not None:
+        film_dialog.ask(panel, filming.Redone(node.uniqueId(), kept))
+
+
+def active_dream() -> tuple[Any, store.Kept]:
+    """The active layer and what is known of its dream; raises DocumentError if it is none."""
+    active = Krita.instance().activeDocument()
+    node = active.activeNode() if active is not None else None
+    if node is None:
+        raise DocumentError("No layer is selected: select a dreamed layer.")
+    kept = store.kept(active, node.uniqueId())
+    if kept is None:
+        raise DocumentError(NOT_DREAMED.format(node.name()))
+    return node, kept
+
+
+class Editing:
+    """Reads what a dreamed layer was dreamed on, as long as that layer is the active one."""
+
+    def __init__(self, node: Any, kept: store.Kept) -> None:
+        self.node_id = node.uniqueId()
+        self._kept = kept
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the layer whose dream is edited is still the active one."""
+        active = Krita.instance().activeDocument()
+        node = active.activeNode() if active is not None else None
+        return node is not None and node.uniqueId() == self.node_id
+
+    def read(
+        self, recipe: Recipe, guide: Any = None, strength: Any = None, where: Where | None = None
+    ) -> Source:
+        """In place of `document.read`."""
+        if where is not None or not self.goes_on:
+            return document.read(recipe, guide, strength, where)
+        return read_again(self._kept, recipe, self.node_id, guide, strength)
+
+
+def _repeat(panel: Panel, new_seed: bool) -> None:
+    try:
+        node, kept = active_dream()
+        if kept.left_out:
+            raise DocumentError(
+                f"This version of Dreamlayer does not know {', '.join(kept.left_out)}: run its"
+                " install.py again, or edit the dream of this layer."
+            )
+        recipe = replace(kept.recipe, seed=0) if new_seed else kept.recipe
+        if kept.film is not None:
+            redone = filming.Redone(node.uniqueId(), kept)
+            filming.begin(panel, recipe, filming.Choice.of(kept.film), redone)
+        else:
+            panel.start(read_again(kept, recipe, node.uniqueId()), recipe)
+    except DocumentError as error:
+        panel.say(str(error))

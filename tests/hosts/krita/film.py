@@ -1,0 +1,293 @@
+"""Films: every frame of an animated layer, or a dive, as a new animated layer in one undo step."""
+
+import case
+import desk
+from krita import QPushButton, QWidget, Selection
+
+SIZE = (0, 0, 128, 96)
+TIMES = (0, 2, 5)
+
+
+def run(_document):
+    yield from desk.close_documents()
+    desk.docker().setVisible(True)
+    desk.docker().raise_()
+    desk.app.activeWindow().qwindow().showMaximized()
+    yield 500
+    yield from desk.run_checks(globals())
+
+
+def animated(depth="U8", profile="", model="RGBA", same=False):
+    """A document with an animated layer above Background, "Cartoon", with frames at TIMES."""
+    document = yield from desk.new_document(depth=depth, profile=profile, model=model)
+    layer = document.createNode("Cartoon", "paintlayer")
+    layer.enableAnimation()
+    document.rootNode().addChildNode(layer, document.rootNode().childNodes()[0])
+    yield from desk.activate(document, layer)
+    for number, time in enumerate(TIMES):
+        document.setCurrentTime(time)
+        document.waitForDone()
+        if not layer.hasKeyframeAtTime(time):
+            desk.app.action("add_blank_frame").trigger()
+        yield from desk.until(lambda time=time: layer.hasKeyframeAtTime(time), f"frame {time}")
+        contrast = 0.3 if same else 0.15 + 0.1 * number
+        layer.setPixelData(desk.drawing(128, 96, model, depth, contrast), *SIZE)
+    document.setCurrentTime(3)
+    document.waitForDone()
+    yield 200
+    return document, layer
+
+
+def window():
+    return desk.part(QWidget, "film")
+
+
+def field(name):
+    found = window().findChild(QWidget, name)
+    assert found is not None, f"the window has no {name}"
+    return found
+
+
+def ask(kind, **values):
+    """Show the window and fill it in."""
+    desk.app.action("dreamlayer_film").trigger()
+    yield from desk.until(lambda: window().isVisible(), "the window is there")
+    field(kind).click()
+    for name, value in values.items():
+        field(name).setValue(value)
+
+
+def film(kind, **values):
+    """Dream a film; the value is its layer."""
+    document = desk.app.activeDocument()
+    before = {node.uniqueId().toString() for node in desk.nodes(document)}
+    steps = len(desk.history())
+    yield from ask(kind, **values)
+    field("dream_film").click()
+    assert not window().isVisible(), field("film_message").text()
+    yield from desk.until(lambda: not desk.busy(), "the film is over")
+    assert desk.message().startswith("Dreamed "), desk.message()
+    yield from desk.until(lambda: len(desk.history()) > steps, "the undo step")
+    assert desk.history()[steps:] == ["Add Layer"], desk.history()[steps:]
+    new = [n for n in desk.nodes(document) if n.uniqueId().toString() not in before]
+    assert len(new) == 1, [n.name() for n in new]
+    assert len(desk.app.documents()) == 1, [each.name() for each in desk.app.documents()]
+    return new[0]
+
+
+def begins(layer):
+    return [time for time in range(12) if layer.hasKeyframeAtTime(time)]
+
+
+def frame(layer, time):
+    return bytes(layer.pixelDataAtTime(*SIZE, time))
+
+
+def seen(document, time):
+    document.setCurrentTime(time)
+    document.waitForDone()
+    return bytes(document.pixelData(*SIZE))
+
+
+def check_every_frame_dreams():
+    document, source = yield from animated()
+    untouched = desk.snapshot(document), [frame(source, time) for time in TIMES]
+    layer = yield from film("frames", carry=0.5)
+    assert document.currentTime() == 3, "the user's place in time has changed"
+    assert layer.name() == "Dream of Cartoon (features.10, seed 7)", layer.name()
+    assert layer.animated() and begins(layer) == list(TIMES), begins(layer)
+    frames = [frame(layer, time) for time in TIMES]
+    for dreamed, drawn in zip(frames, untouched[1], strict=True):
+        assert set(dreamed[3::4]) == {255} and dreamed != drawn, "it has not dreamed"
+    assert len(set(frames)) == len(TIMES)
+    case.screenshot("film")
+    yield from desk.undo()
+    assert document.nodeByUniqueID(layer.uniqueId()) is None
+    assert (desk.snapshot(document), [frame(source, time) for time in TIMES]) == untouched
+    yield from desk.redo()
+    layer = document.nodeByUniqueID(layer.uniqueId())
+    assert [frame(layer, time) for time in TIMES] == frames
+    path = str(desk.FOLDER / "film.kra")
+    assert document.saveAs(path)
+    yield from desk.close_documents()
+    document = desk.app.openDocument(path)
+    layer = document.nodeByUniqueID(layer.uniqueId())
+    assert [frame(layer, time) for time in TIMES] == frames
+    assert [seen(document, time) for time in (0, 1, 2, 4, 5, 9)] == [
+        frames[number] for number in (0, 0, 1, 1, 2, 2)
+    ]
+
+
+def check_seed_is_stable_and_detail_is_carried():
+    """Equal pictures dream equally, unless a frame starts from what the one before dreamed."""
+    yield from animated(same=True)
+    layer = yield from film("frames", carry=0.0)
+    first, second, third = [frame(layer, time) for time in TIMES]
+    assert first == second == third, "the seed is not the same"
+    yield from desk.close_documents()
+    yield from animated(same=True)
+    layer = yield from film("frames", carry=0.5)
+    carried = [frame(layer, time) for time in TIMES]
+    assert carried[0] == first
+    assert first not in carried[1:], "nothing was carried"
+
+
+def check_range_and_selection():
+    """Only the frames from first to last; outside of them and of the selection nothing is seen."""
+    document, source = yield from animated()
+    selection = Selection()
+    selection.select(30, 20, 50, 40, 255)
+    selection.feather(5)
+    document.setSelection(selection)
+    yield 200
+    chosen = document.selection()
+    place = (chosen.x(), chosen.y(), chosen.width(), chosen.height())
+    layer = yield from film("frames", first=1, last=3, carry=0.0)
+    assert begins(layer) == [0, 1, 2, 5], begins(layer)
+    assert not any(frame(layer, 0)) and not any(frame(layer, 5)), "it is seen outside its range"
+    mask = bytes(chosen.pixelData(*place))
+    for time, drawn in ((1, frame(source, 0)), (2, frame(source, 2))):
+        dreamed = bytes(layer.pixelDataAtTime(*place, time))
+        assert dreamed[3::4] == mask, "the frame's alpha is not the selection"
+        assert not any(frame(layer, time)[: 4 * 128 * place[1]]), "it is seen above the selection"
+        assert frame(layer, time) != drawn
+
+
+def check_films_in_other_colour_spaces():
+    for model, depth in (("RGBA", "F32"), ("CMYKA", "U8")):
+        _, source = yield from animated(depth=depth, model=model)
+        layer = yield from film("frames", first=0, last=1, carry=0.0)
+        assert (layer.colorModel(), layer.colorDepth()) == (model, depth)
+        assert layer.colorProfile() == source.colorProfile()
+        assert any(frame(layer, 0)) and frame(layer, 0) != frame(source, 0)
+        yield from desk.close_documents()
+
+
+def check_dive():
+    """It begins at the current time; each frame is another one, and dreams."""
+    document = yield from desk.new_document(contrast=0.2)
+    source = document.activeNode()
+    document.setCurrentTime(4)
+    document.waitForDone()
+    layer = yield from film("dive", count=3, zoom=1.25)
+    assert begins(layer) == [0, 4, 5, 6], begins(layer)
+    assert not any(frame(layer, 0))
+    dreamed = [frame(layer, time) for time in (4, 5, 6)]
+    assert len({*dreamed, bytes(source.pixelData(*SIZE))}) == 4
+
+
+def check_dive_enlarges():
+    document = yield from desk.new_document(contrast=0.2)
+    source = bytes(document.activeNode().pixelData(*SIZE))
+    desk.fill_form(strength=0.0)
+    layer = yield from film("dive", count=2, zoom=2.0)
+    small, large = frame(layer, 0), frame(layer, 1)
+    assert small == source, "strength 0 has changed the picture"
+    wrong = sum(abs(a - b) for a, b in zip(halved(large), middle(small), strict=True))
+    assert wrong / (64 * 48 * 3) < 6, "the second frame is not the first's middle, enlarged"
+    assert large != small
+
+
+def halved(pixels):
+    """Every second pixel of every second row: what a picture twice as large looked like."""
+    rows = [pixels[4 * 128 * y : 4 * 128 * (y + 1)] for y in range(0, 96, 2)]
+    return [row[4 * x + c] for row in rows for x in range(0, 128, 2) for c in range(3)]
+
+
+def middle(pixels):
+    places = [128 * y + x for y in range(24, 72) for x in range(32, 96)]
+    return [pixels[4 * place + c] for place in places for c in range(3)]
+
+
+def check_cancel_keeps_what_is_done():
+    document = yield from desk.new_document()
+    steps = len(desk.history())
+    yield from ask("dive", count=400, zoom=1.1)
+    field("dream_film").click()
+    yield from desk.until(lambda: desk.status().startswith("Frame 3 of 400"), "two are done")
+    case.screenshot("film-progress")
+    desk.part(QPushButton, "cancel").click()
+    yield from desk.until(lambda: not desk.busy(), "the film is over")
+    assert "What was done is kept: " in desk.message(), desk.message()
+    count = int(desk.message().partition("kept: ")[2].split()[0])
+    assert 2 <= count < 400
+    layer = document.rootNode().childNodes()[1]
+    assert begins(layer)[: count + 1] == list(range(min(count + 1, 12))), begins(layer)
+    assert all(any(frame(layer, time)) for time in range(count))
+    assert not any(frame(layer, count)), "the last frame stands for ever"
+    assert desk.history()[steps:] == ["Add Layer"], desk.history()
+
+
+def check_cancel_before_the_first_frame():
+    document = yield from desk.new_document()
+    before = desk.snapshot(document), desk.history()
+    desk.fill_form(octaves=4, steps=500)
+    yield from ask("dive", count=3)
+    field("dream_film").click()
+    yield from desk.until(lambda: desk.status().startswith("Frame 1 of 3"), "it dreams")
+    desk.part(QPushButton, "cancel").click()
+    yield from desk.until(lambda: not desk.busy(), "the film is over")
+    assert desk.message() == "Cancelled: nothing was changed.", desk.message()
+    assert (desk.snapshot(document), desk.history()) == before
+
+
+def check_closing_the_picture_ends_its_film():
+    document = yield from desk.new_document()
+    yield from ask("dive", count=400)
+    field("dream_film").click()
+    yield from desk.until(lambda: desk.status().startswith("Frame 2 of 400"), "one is done")
+    document.setModified(False)
+    document.close()
+    yield from desk.until(lambda: not desk.busy(), "the film is over")
+    assert "closed" in desk.message(), desk.message()
+    assert not desk.app.documents()
+
+
+def check_refusals():
+    document = yield from desk.new_document()
+    yield from ask("dive", count=2)
+    assert not field("frames").isEnabled(), "Background has no frames"
+    field("frames").setChecked(True)
+    yield from refused("animated")
+    selection = Selection()
+    selection.select(30, 20, 50, 40, 255)
+    document.setSelection(selection)
+    yield 200
+    before = desk.snapshot(document), desk.history()
+    field("dive").setChecked(True)
+    yield from refused("deselect")
+    assert (desk.snapshot(document), desk.history()) == before
+    yield from desk.close_documents()
+    yield from refused("No picture is open")
+    yield from animated()
+    yield from ask("frames", first=3, last=1)
+    yield from refused("before the first")
+    window().hide()
+
+
+def refused(word):
+    field("dream_film").click()
+    yield 100
+    assert word in field("film_message").text(), field("film_message").text()
+    assert window().isVisible() and not desk.busy()
+
+
+def check_a_film_is_dreamed_again():
+    """The film's layer knows how it was made."""
+    document, _ = yield from animated()
+    layer = yield from film("frames", first=0, last=2, carry=0.5)
+    frames = [frame(layer, time) for time in (0, 2)]
+    yield from desk.activate(document, layer)
+    steps = len(desk.history())
+    desk.app.action("dreamlayer_again").trigger()
+    yield from desk.until(lambda: not desk.busy(), "the film is over")
+    yield from desk.until(lambda: len(desk.history()) > steps, "the undo step")
+    above = document.rootNode().childNodes()[3]
+    assert above.name() == layer.name() and begins(above) == begins(layer) == [0, 2, 5]
+    assert [frame(above, time) for time in (0, 2)] == frames
+    yield from desk.activate(document, layer)
+    yield from ask("frames", carry=0.25)
+    desk.app.action("dreamlayer_edit").trigger()
+    assert (field("last").value(), field("carry").value()) == (2, 0.5), "other settings are shown"
+    case.screenshot("film-window")
+    window().hide()
