@@ -47,6 +47,10 @@ class NewLayer:
     def __init__(self, source: document.Source) -> None:
         self.source = source
 
+    def gone(self) -> str | None:
+        """Why there is no place for the dream any more, or None if there is one."""
+        return document.gone(self.source)
+
     def so_far(self, dream: Dream) -> None:
         """The dream tells how far it is, perhaps with pixels (`live`)."""
 
@@ -147,7 +151,7 @@ class Job:
             self._finish(dream)
         elif dream.over:
             self._end(dream.state, dream.text)
-        elif reason := document.gone(self.source):
+        elif reason := self._goal.gone():
             self.fail(reason)
         else:
             self._goal.so_far(dream)

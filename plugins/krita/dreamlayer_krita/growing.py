@@ -1,0 +1,124 @@
+"""A dream that is seen while it is dreamed: on the canvas, or in the docker. No Qt here.
+
+On the canvas the new layer itself grows: it is added with the first octave's pixels, which is the
+one undo step, and the rest is written into it. A cancelled or failed dream takes its layer away
+again, as nobody wants the half of a dream: the picture is as it was, and the history has two more
+steps, "Add Layer" and "Remove Layer". (Undoing for the user would be worse: they may have painted
+since.) Each write makes Krita compose the whole picture, so a large one's grows in the docker.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from krita import Krita
+
+from dreamlink.dream import Dream, layer_name
+from dreamlink.messages import Frame
+from dreamlink.picture import Picture
+from dreamlink.recipe import Recipe
+
+from . import document
+from .job import NewLayer
+
+CANVAS_MAX = 4 << 20  # pixels of a picture that Krita composes without a stutter
+REST = 4  # times as long as a write took, Krita is left alone after it
+PREVIEW = 384  # pixels; the longer side of what is shown in the docker
+REMOVED = "The layer was removed while it was dreamed, so its dream was stopped."
+Show = Callable[[Picture, Frame], None]
+
+
+def watched(source: document.Source, show: Show, hide: Callable[[], None]) -> dict[str, Any]:
+    """The options of a `Job` that lets its dream be seen; `show` and `hide` are the docker's."""
+    if source.canvas.width * source.canvas.height <= CANVAS_MAX:
+        return {"goal": GrowingLayer(source), "live": True}
+    return {"goal": ShownInDocker(source, show, hide), "preview": PREVIEW}
+
+
+class GrowingLayer(NewLayer):
+    """A new layer that has pixels before the dream is done.
+
+    Meanwhile it is locked, as strokes on it would be lost, and its source stays the active layer.
+    """
+
+    def __init__(self, source: document.Source) -> None:
+        super().__init__(source)
+        self._layer: Any = None
+        self._id: Any = None
+        self._next = 0.0  # when it may be written to again
+
+    def gone(self) -> str | None:
+        return super().gone() or (REMOVED if self._removed() else None)
+
+    def so_far(self, dream: Dream) -> None:
+        pixels, dream.live = dream.live, None
+        began = time.monotonic()
+        if pixels is None or began < self._next:
+            return
+        if self._layer is None:
+            self._add(pixels)
+        else:
+            document.update_layer(self._id, pixels, self.source)
+        now = time.monotonic()
+        self._next = now + REST * (now - began)
+
+    def done(self, dream: Dream, recipe: Recipe) -> Any:
+        if self._layer is None:
+            return super().done(dream, recipe)
+        reason = self.gone()
+        if reason:
+            raise document.DocumentError(reason)
+        self._layer.setName(layer_name(self.source.name, recipe))
+        self._layer.setLocked(False)
+        document.update_layer(self._id, dream.pixels or bytearray(), self.source)
+        self._activate(of=self.source.node_id, to=self._id)
+        return self._id
+
+    def dropped(self) -> None:
+        if self._layer is None or self.source.document not in Krita.instance().documents():
+            return
+        self._layer.setLocked(False)  # it may have been undone, and may come back
+        if not self._removed():
+            self._layer.remove()
+
+    def _add(self, pixels: Frame) -> None:
+        of = self.source.document
+        active = of.activeNode()
+        self._id = document.add_layer(self.source, f"Dream of {self.source.name}…", pixels)
+        self._layer = of.nodeByUniqueID(self._id)
+        self._layer.setLocked(True)
+        if active is not None:
+            of.setActiveNode(active)
+
+    def _activate(self, of: Any, to: Any) -> None:
+        """Make the new layer the active one, unless the user has gone elsewhere."""
+        where = self.source.document
+        active = where.activeNode()
+        if active is not None and active.uniqueId() == of:
+            where.setActiveNode(where.nodeByUniqueID(to))
+
+    def _removed(self) -> bool:
+        """Whether the layer was deleted, or undone; to be asked while the document is open."""
+        return self._layer is not None and self.source.document.nodeByUniqueID(self._id) is None
+
+
+class ShownInDocker(NewLayer):
+    """A new layer as of any other dream; the docker shows how it grows."""
+
+    def __init__(self, source: document.Source, show: Show, hide: Callable[[], None]) -> None:
+        super().__init__(source)
+        self._show, self._hide = show, hide
+
+    def so_far(self, dream: Dream) -> None:
+        seen, dream.preview = dream.preview, None
+        if seen is not None:
+            self._show(*seen)
+
+    def done(self, dream: Dream, recipe: Recipe) -> Any:
+        self._hide()
+        return super().done(dream, recipe)
+
+    def dropped(self) -> None:
+        self._hide()
