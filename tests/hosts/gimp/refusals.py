@@ -50,6 +50,14 @@ def check_layer_mask():
     refuse(image, [mask], "layer mask is selected", "Layers dialog")
 
 
+def check_layer_mask_that_is_being_painted_on():
+    """Then GIMP itself says that the mask is selected."""
+    image, source = photo_part()
+    source.add_mask(source.create_mask(Gimp.AddMaskType.WHITE))
+    source.set_edit_mask(True)
+    refuse(image, image.get_selected_drawables(), "layer mask is selected", "Layers dialog")
+
+
 def check_channel():
     image, _ = photo_part()
     channel = Gimp.Channel.new(image, "kept", 64, 48, 50, Gegl.Color.new("red"))
