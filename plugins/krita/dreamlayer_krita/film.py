@@ -164,14 +164,12 @@ class Film:
         self.state = State.RUNNING if done else job.state
         if done or job.fraction is not None:
             self.fraction = (done + (job.fraction or 0.0)) / total
-        self.text = f"Frame {done + 1} of {total}{self._left()}: {job.text}"
+        self.text = f"Frame {done + 1} of {total}{self._left() if done else f': {job.text}'}"
         self._changed(self)
 
     def _left(self) -> str:
-        """How long the film still takes, once a frame is done."""
+        """How long the film still takes, as long as its frames took until now."""
         done, total = len(self._spool), len(self._plan.shots)
-        if not done:
-            return ""
         spent = (time.monotonic() - self._began) / done
         return f", about {duration(spent * (total - done))} left"
 

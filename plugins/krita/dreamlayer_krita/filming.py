@@ -35,7 +35,7 @@ class Choice:
     kind: str = FRAMES
     first: int = 0
     last: int = 0
-    carry: float = 0.5
+    carry: float = 0.8
     count: int = 24
     zoom: float = 1.05
 

@@ -289,5 +289,6 @@ def check_a_film_is_dreamed_again():
     yield from ask("frames", carry=0.25)
     desk.app.action("dreamlayer_edit").trigger()
     assert (field("last").value(), field("carry").value()) == (2, 0.5), "other settings are shown"
+    yield 500
     case.screenshot("film-window")
     window().hide()
