@@ -1,0 +1,144 @@
+"""One sitting with the docker over PyQt6; prints what was found as JSON. A program of its own.
+
+The daemon is the real one with a studio that only turns each byte by one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import krita_stand_in
+from PyQt6 import QtWidgets
+from PyQt6.QtCore import Qt
+from PyQt6.QtTest import QTest
+
+PATIENCE = 30.0  # seconds
+
+
+def main() -> None:
+    """Sit down, dream, and tell."""
+    application = QtWidgets.QApplication([])
+    krita = krita_stand_in.install()
+    from dreamlayer_krita import extension
+
+    extension.register()
+    krita.extensions[0].createActions(krita.window)
+    docker = krita.factories[0].kind()
+    krita.window.shown.append(docker)
+    krita.window.main.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, docker)
+    krita.window.main.show()
+    application.processEvents()
+    facts = {name: check(krita, docker) for name, check in checks()}
+    facts["other_qt"] = sorted(name for name in sys.modules if name.startswith("PyQt5"))
+    krita.notifier().applicationClosing.emit()
+    print(json.dumps(facts))
+    sys.stdout.flush()
+    os._exit(0)  # what is left of the widgets is not our matter
+
+
+def checks() -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
+    """All checks, in the order in which they are written."""
+    for name, value in globals().items():
+        if name.startswith("check_"):
+            yield name.removeprefix("check_"), value
+
+
+def part(docker: Any, kind: type, name: str) -> Any:
+    found = docker.findChild(kind, name)
+    assert found is not None, name
+    return found
+
+
+def wait(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it has not come true"
+        QTest.qWait(20)
+
+
+def over(docker: Any) -> bool:
+    return not part(docker, QtWidgets.QPushButton, "cancel").isEnabled()
+
+
+def check_refusal_without_a_picture(krita: Any, docker: Any) -> str:
+    krita.window.actions["dreamlayer_dream"].trigger()
+    return str(part(docker, QtWidgets.QLabel, "message").text())
+
+
+def check_preset_by_keyboard(_krita: Any, docker: Any) -> str:
+    box = part(docker, QtWidgets.QComboBox, "preset")
+    part(docker, QtWidgets.QPushButton, "defaults").click()
+    QTest.keyClick(box, Qt.Key.Key_Down)
+    return str(part(docker, QtWidgets.QLineEdit, "layer").text())
+
+
+def check_unfolded(_krita: Any, docker: Any) -> list[bool]:
+    tile = part(docker, QtWidgets.QSpinBox, "tile")
+    before = tile.isVisible()
+    part(docker, QtWidgets.QToolButton, "more").click()
+    return [before, tile.isVisible()]
+
+
+def check_dream(krita: Any, docker: Any) -> dict[str, Any]:
+    krita.document = krita_stand_in.Document()
+    fake(docker, tiles=3)
+    krita.window.actions["dreamlayer_dream"].trigger()
+    wait(lambda: over(docker))
+    names = [node.name() for node in krita.document.root.childNodes()]
+    pixels = krita.document.root.childNodes()[-1].pixels
+    said = part(docker, QtWidgets.QLabel, "message").text()
+    return {"names": names, "turned": set(pixels) == {1}, "said": said}
+
+
+def check_connection(_krita: Any, docker: Any) -> str:
+    return str(part(docker, QtWidgets.QLabel, "connection").whole)
+
+
+def check_queue_and_cancel(krita: Any, docker: Any) -> list[int]:
+    """Rows of three calls after one is cancelled by its button and after all are; the layers."""
+    krita.document = krita_stand_in.Document()
+    for _ in range(3):
+        fake(docker, tiles=200)
+        krita.window.actions["dreamlayer_dream"].trigger()
+    wait(lambda: len(rows(docker)) == 3)
+    rows(docker)[1].findChild(QtWidgets.QToolButton, "cancel_job").click()
+    left = len(rows(docker))
+    cancel = part(docker, QtWidgets.QPushButton, "cancel")
+    while cancel.isEnabled():
+        cancel.click()
+    return [left, len(rows(docker)), len(krita.document.root.childNodes())]
+
+
+def rows(docker: Any) -> list[Any]:
+    found = part(docker, QtWidgets.QScrollArea, "queue").findChildren(QtWidgets.QWidget, "job")
+    return [row for row in found if not row.isHidden()]
+
+
+def check_log(_krita: Any, docker: Any) -> bool:
+    part(docker, QtWidgets.QPushButton, "mend").click()
+    window = part(docker, QtWidgets.QDialog, "log_window")
+    wait(window.isVisible)
+    window.close()
+    return bool(part(docker, QtWidgets.QPlainTextEdit, "log").toPlainText())
+
+
+def check_guide(krita: Any, docker: Any) -> list[str]:
+    box = part(docker, QtWidgets.QComboBox, "guide")
+    box.refresh()
+    return [box.itemText(row) for row in range(box.count())]
+
+
+def fake(docker: Any, tiles: int) -> None:
+    """Let the fake studio take so long; it looks at the number of a channel."""
+    part(docker, QtWidgets.QLineEdit, "layer").setText("features.0")
+    part(docker, QtWidgets.QLineEdit, "channels").setText(str(tiles))
+    part(docker, QtWidgets.QSpinBox, "seed").setValue(7)
+
+
+if __name__ == "__main__":
+    main()
