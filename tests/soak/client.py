@@ -19,6 +19,7 @@ from dreamlink.recipe import Recipe
 
 PICTURE = Picture(24, 24, "U8", "RGB")
 PIXELS = bytes(range(256)) * (PICTURE.nbytes // 256) + bytes(PICTURE.nbytes % 256)
+STRENGTH = Picture(24, 24, "U8", "G")
 PATIENCE = 120.0  # seconds without a word for a job that is under way: it hangs
 REAL = {"layer": "features.3", "octaves": 1, "steps": 1}
 
@@ -44,6 +45,7 @@ class _Client:
         self._dice = dice
         self._real = real
         self._line = Line(launch.connect())
+        self._last = new_id()  # the dream before
 
     def job(self) -> None:
         """One dream, with what may happen to it."""
@@ -57,9 +59,11 @@ class _Client:
         _say("begin", "kept" if kept else "dream", name)
         request = DreamRequest(
             self._recipe(), PICTURE, PICTURE.region, id=name, quick=manner == "quick", keep=kept,
-            preview=16 * dice.randrange(2),
+            preview=16 * dice.randrange(2), live=dice.random() < 0.5, strength=STRENGTH,
+            after=self._last, carry=dice.choice((0.0, 0.5)), zoom=dice.choice((1.0, 1.0, 1.1)),
         )  # fmt: skip
-        dream = Dream(self._line, request, PIXELS)
+        self._last = name
+        dream = Dream(self._line, request, PIXELS, bytes([200]) * STRENGTH.nbytes)
         if manner == "cancel":
             dream.cancel()
         self._follow(dream)

@@ -78,6 +78,10 @@ def requests(draw: st.DrawFn) -> tuple[DreamRequest, list[bytes]]:
     )
     mask = draw(st.booleans())
     guide = draw(st.none() | st.builds(Picture, st.integers(1, 20), st.integers(1, 20)))
+    depths, orders = st.sampled_from(["U8", "U16", "F16", "F32"]), st.sampled_from(["G", "RGBA"])
+    maps = st.builds(Picture, st.just(width), st.just(height), depths, orders)
+    strength = draw(st.none() | maps)
+    whole = (width, height) == (picture.width, picture.height)
     request = DreamRequest(
         Recipe.of({"seed": draw(st.integers(0, 100)), "roll": draw(st.booleans())}),
         picture,
@@ -89,11 +93,17 @@ def requests(draw: st.DrawFn) -> tuple[DreamRequest, list[bytes]]:
         preview=draw(st.integers(0, 4096)),
         gain=draw(st.booleans()),
         device=draw(st.sampled_from(["auto", "cpu", "cuda:1"])),
+        strength=strength,
+        live=draw(st.booleans()),
+        **draw(st.sampled_from([{}, {"after": "before"}, {"after": "before", "carry": 0.5}])),
+        zoom=draw(st.floats(1.0, 2.0)) if whole else 1.0,
         **draw(st.sampled_from([{}, {"quick": True, "reduced": 2.5}, {"keep": True}])),
     )
     frames = [bytes(picture.nbytes)]
     if mask:
         frames.append(bytes(width * height))
+    if strength:
+        frames.append(bytes(strength.nbytes))
     if guide:
         frames.append(bytes(guide.nbytes))
     return request, frames
@@ -127,6 +137,18 @@ def header(**change: Any) -> dict[str, Any]:
         ({"preview": 4097}, MessageError),
         ({"preview": 1.0}, MessageError),
         ({"gain": 1}, MessageError),
+        ({"live": 1}, MessageError),
+        ({"strength": {}}, PictureError),
+        ({"strength": Picture(12, 9, "U8", "G").to_dict()}, PictureError),
+        ({"strength": Picture(12, 10, "U8", "G").to_dict()}, MessageError),  # its pixels lack
+        ({"carry": 0.5}, MessageError),
+        ({"carry": 1.5, "after": "before"}, MessageError),
+        ({"carry": float("nan"), "after": "before"}, MessageError),
+        ({"after": "a" * 101}, MessageError),
+        ({"zoom": 0.99}, MessageError),
+        ({"zoom": 2.01}, MessageError),
+        ({"zoom": float("nan")}, MessageError),
+        ({"zoom": 1.5, "region": [0, 0, 12, 9]}, MessageError),
         ({"clip": None}, MessageError),
         ({"id": 5}, MessageError),
         ({"guide": 5}, PictureError),
