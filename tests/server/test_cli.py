@@ -251,7 +251,7 @@ def test_ctrl_c_cancels_the_dream(photo: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.png"
     command = [*COMMAND, "dream", str(photo), "-o", str(output), "--steps", "500", "--octaves", "4"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as dreaming:
-        wait_until(lambda: "running" in good("status"))
+        wait_until(lambda: "dreams:    running" in good("status"))
         began = time.monotonic()
         dreaming.send_signal(signal.SIGINT)
         _out, errors = dreaming.communicate(timeout=SOON)
