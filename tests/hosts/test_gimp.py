@@ -46,6 +46,12 @@ def verdicts(host: HostSession, script: str) -> dict[str, Any]:
     return {"output": result.stdout, **result.verdict}
 
 
+def seen(host: HostSession, script: str) -> dict[str, Any]:
+    """What a script told in GIMP with its windows."""
+    result = host.run_gimp(SCRIPTS / script, PHOTO, timeout=400, scripts=str(SCRIPTS))
+    return {"output": result.stdout, **result.verdict}
+
+
 def assert_ok(facts: dict[str, Any], check: str) -> None:
     told = facts.get(check, f"GIMP ended before this check and said:\n{facts['output'][-3000:]}")
     if told != "ok":
@@ -84,10 +90,14 @@ def refusals(host: HostSession) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def windows(host: HostSession) -> dict[str, Any]:
-    # The first check looks for the words that a starting daemon gets.
+    # The first dialog is to start a daemon.
     host.run_outside([sys.executable, "-m", "dreamlayer", "stop"])
-    result = host.run_gimp(SCRIPTS / "windows.py", PHOTO, timeout=300, scripts=str(SCRIPTS))
-    return {"output": result.stdout, **result.verdict}
+    return seen(host, "windows.py")
+
+
+@pytest.fixture(scope="module")
+def preview(host: HostSession) -> dict[str, Any]:
+    return seen(host, "preview.py")
 
 
 @pytest.mark.parametrize("check", checks("dreams.py"))
@@ -197,6 +207,11 @@ def test_windows(host: HostSession, windows: dict[str, Any], check: str) -> None
         assert check not in windows
         return
     assert_ok(windows, check)
+
+
+@pytest.mark.parametrize("check", checks("preview.py"))
+def test_preview(preview: dict[str, Any], check: str) -> None:
+    assert_ok(preview, check)
 
 
 @pytest.mark.parametrize("check", checks("refusals.py"))

@@ -1,11 +1,8 @@
 """Inside GIMP with its windows: the dialog, the progress, Cancel, and the undo history."""
 
-import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
-from pathlib import Path
 
 import case
 
@@ -23,95 +20,31 @@ from desk import (
     snapshot,
 )
 from gi.repository import Gimp
+from screen import (
+    DIALOG,
+    INTERACTIVE,
+    LAST,
+    PROGRESS,
+    close_all,
+    daemon_status,
+    on_image,
+    on_window,
+    own_step,
+    seen,
+    shot,
+    show,
+    title_of,
+    type_into,
+    until,
+)
 
-DIALOG, PROGRESS = "^Deep Dream$", "^Dreaming$"
-SEARCH = ["search", "--onlyvisible"]
-INTERACTIVE, LAST = Gimp.RunMode.INTERACTIVE, Gimp.RunMode.WITH_LAST_VALS
 ASKED = {"layer": "features.7", "octaves": 3, "steps": 20, "seed": 11}
 ENDLESS = {**FAST, "steps": 500, "octaves": 8}
-
-
-displays = []
-
-
-def show(image):
-    """Open a window on the image and wait until it is there."""
-    displays.append(Gimp.Display.new(image))
-    Gimp.displays_flush()
-    on_image(image)
-
-
-def close_all():
-    while displays:
-        display = displays.pop()
-        if display.is_valid():
-            display.delete()
-
-
-def on_image(image, *keys):
-    """Type keys into the image's window."""
-    type_into(title_of(image), *keys)
 
 
 def later(seconds, image, *keys):
     """The same in a thread, while a call of Deep Dream keeps this one busy."""
     threading.Timer(seconds, type_into, [title_of(image), *keys]).start()
-
-
-def title_of(image):
-    return f"{image.get_width()}x{image.get_height()} – GIMP"
-
-
-def type_into(title, *keys):
-    find(title)
-    for key in keys:  # chained behind the search they would be sent in a way GIMP ignores
-        case.xdotool("key", key)
-
-
-def until(condition, what, seconds=15):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.1)
-
-
-def shot(name):
-    path = Path(case.screenshot(name))
-    assert path.stat().st_size > 20_000, "the screen is black"
-
-
-def find(title):
-    """Wait for a window and bring it to the front, which fails while it is just being made."""
-    while True:
-        with suppress(subprocess.CalledProcessError):
-            return case.xdotool(*SEARCH, "--sync", "--name", title, "windowactivate", "--sync")
-        time.sleep(0.1)
-
-
-seen = set()  # names of the screenshots that show the window they were taken for
-
-
-def on_window(title, *keys, name="", delay=1.0):
-    """When a window has been there for `delay` seconds: a screenshot, then keys; in a thread."""
-
-    def watch():
-        find(title)
-        time.sleep(delay)
-        if name:
-            case.screenshot(name)
-            case.xdotool(*SEARCH, "--name", title)  # fails if the window is gone
-            seen.add(name)
-        for key in keys:
-            case.xdotool("key", key)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def own_step(image):
-    """A step of the user's in the undo history, so that one undo too many is noticed."""
-    own = Gimp.Layer.new(image, "own", 8, 8, Gimp.ImageType.RGBA_IMAGE, 100, Gimp.LayerMode.NORMAL)
-    image.insert_layer(own, None, 0)
-    return own
 
 
 def check_interactive_and_undo():
@@ -121,9 +54,8 @@ def check_interactive_and_undo():
     case.xdotool("mousemove", "5", "5")  # no tooltip in the way
     before = snapshot(image)
     on_window(DIALOG, "Return", name="dialog")
-    on_window(PROGRESS, name="starting", delay=0.7)  # no daemon runs yet
     layer = deep_dream(image, [source], INTERACTIVE, **ASKED).layer
-    assert seen == {"dialog", "starting"}, seen
+    assert seen == {"dialog"}, seen
     time.sleep(1)
     shot("result")
     assert image.get_layers() == [own, layer, source]
@@ -162,9 +94,31 @@ def check_called_by_the_user():
     until(lambda: len(image.get_layers()) == 2, "no dream came", 40)
     on_image(image, "ctrl+f")
     until(lambda: len(image.get_layers()) == 3, "Ctrl+F did not repeat the dream", 40)
-    first, second = (recipe_of(layer) for layer in image.get_layers()[:2])
-    assert first == second
+    on_window(DIALOG, "Return")
+    on_image(image, "ctrl+shift+f")
+    until(lambda: len(image.get_layers()) == 4, "Shift+Ctrl+F did not show the dialog again", 40)
+    first, second, third = (recipe_of(layer) for layer in image.get_layers()[:3])
+    assert first == second == third
     assert {name: first[name] for name in ASKED} == ASKED
+
+
+def check_status_bar_cancel():
+    """Ctrl+F shows its progress in GIMP's status bar, and the Cancel there kills the plug-in."""
+    image, _ = open_photo()
+    image.scale(1353, 900)  # a dream of half a minute
+    show(image)
+    image.clean_all()
+    before, cancelled = snapshot(image), daemon_status()["cancelled"]
+    on_image(image, "ctrl+f")
+    until(lambda: [job["fraction"] for job in daemon_status()["jobs"]] > [0], "no dream runs")
+    case.screenshot("status-bar")
+    across, down = map(int, case.xdotool("getdisplaygeometry").split())
+    for x in range(across * 83 // 100, across // 3, -30):  # left of the dock, there is the button
+        if daemon_status()["jobs"]:
+            case.xdotool("mousemove", str(x), str(down - 18), "click", "1")
+    until(lambda: not daemon_status()["jobs"], "the daemon goes on")
+    assert daemon_status()["cancelled"] == cancelled + 1
+    assert snapshot(image) == before, (snapshot(image), before)
 
 
 def check_preset_is_chosen():
@@ -184,7 +138,7 @@ def check_cancel():
     image.scale(1353, 900)  # a dream of half a minute
     show(image)
     image.clean_all()
-    before = snapshot(image)
+    before, cancelled = snapshot(image), daemon_status()["cancelled"]
     on_window(DIALOG, "Return")
     on_window(PROGRESS, "alt+c", name="progress", delay=3)
     started = time.monotonic()
@@ -194,7 +148,7 @@ def check_cancel():
     assert time.monotonic() - started < 20
     assert snapshot(image) == before
     jobs = daemon_status()
-    assert jobs["cancelled"] == 1, jobs
+    assert jobs["cancelled"] > cancelled, jobs
     assert jobs["jobs"] == [], jobs
 
 
@@ -205,17 +159,6 @@ def check_dialog_cancelled():
     on_window(DIALOG, "Escape")
     assert deep_dream(image, [source], INTERACTIVE).status == CANCEL
     assert snapshot(image) == before
-
-
-def daemon_status():
-    from dreamlink.launch import connect
-
-    client = connect()
-    client.send({"op": "status", "id": "test"})
-    message = client.receive(10)
-    client.close()
-    assert message
-    return message[0]
 
 
 def check_several_layers_are_one_undo_step():

@@ -1,0 +1,321 @@
+"""Inside GIMP with its windows: the dialog's preview, its settings, and the canvas preview.
+
+What the preview shows is looked for on the screen, pixel for pixel.
+"""
+
+import sys
+import time
+
+import case
+
+sys.path.insert(0, case.arguments["scripts"])
+from desk import CANCEL, deep_dream, open_photo, photo_part, pixels, recipe_of, run_checks, snapshot
+from gi.repository import Gegl, Gimp
+from screen import (
+    DIALOG,
+    PROGRESS,
+    beside_dialog,
+    close_all,
+    daemon_status,
+    find,
+    on_image,
+    own_step,
+    pixels_of_screen,
+    rgb,
+    set_number,
+    show,
+    title_of,
+    titles,
+    type_into,
+    until,
+    wait_for_picture,
+)
+
+from dreamlink.dream import Dream, State
+from dreamlink.launch import connect
+from dreamlink.messages import DreamRequest
+from dreamlink.picture import Picture, Region
+from dreamlink.recipe import Recipe
+
+Gegl.init(None)  # else it can't read reduced pixels
+SIDE = 360  # pixels of the preview
+QUICK = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7}
+
+
+class Look:
+    """What the daemon itself says to a part of a picture: what the preview has to show."""
+
+    def __init__(self, data, size, recipe, region=None, whole=None, reduced=1.0):
+        picture = Picture(*size)
+        region = Region(*(region or picture.region))
+        self.width = region.width
+        self._client = connect()
+        request = DreamRequest(
+            Recipe.of(recipe), picture, region, edges=region.edges(whole or picture.region),
+            quick=True, reduced=reduced,
+        )  # fmt: skip
+        self._dream = self._end(Dream(self._client, request, data))
+        self.rgb = rgb(bytes(self._dream.pixels))
+
+    def blended(self, **values):
+        recipe = Recipe.of({**self._dream.report["recipe"], **values})
+        return rgb(bytes(self._end(self._dream.blend(recipe)).pixels))
+
+    def close(self):
+        self._client.close()
+
+    def _end(self, asked):
+        while not asked.over:
+            message = self._client.receive(60)
+            assert message, "the daemon is silent"
+            asked.receive(*message)
+        assert asked.state is State.DONE, asked.text
+        return asked
+
+
+def look(*arguments, **more):
+    made = Look(*arguments, **more)
+    made.close()
+    return made.rgb
+
+
+def dreams_done():
+    return daemon_status()["done"]
+
+
+def idle():
+    return daemon_status()["jobs"] == []
+
+
+def check_preview_follows_the_controls():
+    image, source = photo_part(200, 150)
+    before = snapshot(image)
+    data = pixels(source, "R'G'B'A u8")
+    first = Look(data, (200, 150), QUICK)
+    half = first.blended(strength=0.5)
+    first.close()
+    other = look(data, (200, 150), {**QUICK, "steps": 4})
+    told = {}
+
+    def act():
+        told["place"] = wait_for_picture(first.rgb, 200, "the dream")
+        case.screenshot("preview")
+        told["done"] = dreams_done()
+        set_number("strength", "0.5")
+        wait_for_picture(half, 200, "the dream of half the strength")
+        set_number("strength", "0")
+        wait_for_picture(rgb(data), 200, "the dream of no strength")
+        told["blended"] = dreams_done()
+        set_number("strength", "1")
+        set_number("steps", "4")
+        wait_for_picture(other, 200, "the dream of other steps")
+        type_into(DIALOG, "Escape")
+
+    answer = beside_dialog(act, image, [source], **QUICK)
+    assert answer.status == CANCEL, answer
+    assert told["blended"] == told["done"], "it was dreamed again for another strength"
+    assert snapshot(image) == before
+    until(idle, "the preview's dream goes on without its dialog")
+
+
+def check_preview_can_be_compared_and_switched_off():
+    image, source = photo_part(200, 150)
+    data = pixels(source, "R'G'B'A u8")
+    dreamed = look(data, (200, 150), QUICK)
+
+    def act():
+        x, y = wait_for_picture(dreamed, 200, "the dream")
+        case.xdotool("mousemove", str(x + 100), str(y + 75), "mousedown", "1")
+        wait_for_picture(rgb(data), 200, "the source, while the mouse is pressed")
+        case.xdotool("mouseup", "1")
+        wait_for_picture(dreamed, 200, "the dream again")
+        type_into(DIALOG, "alt+v")
+        wait_for_picture(rgb(data), 200, "the source, without preview")
+        type_into(DIALOG, "alt+v")
+        wait_for_picture(dreamed, 200, "the dream, with preview again")
+        type_into(DIALOG, "Escape")
+
+    beside_dialog(act, image, [source], **QUICK)
+
+
+def check_preview_of_a_large_layer_is_a_part_of_it_reduced():
+    """No more than the coarsest octave is: 1.4 times, from the middle, and moved by the mouse."""
+    image, source = open_photo()
+    image.scale(700, 630)
+    whole, reduced = Region(0, 0, 500, 450), 1.4
+    recipe = {**QUICK, "context": 0}
+
+    def expected(left, top):
+        area = Gegl.Rectangle.new(left, top, SIDE, SIDE)
+        none = Gegl.AbyssPolicy.NONE
+        data = source.get_buffer().get(area, 1 / reduced, "R'G'B'A u8", none)
+        region = Region(0, 0, SIDE, SIDE)
+        moved = Region(-left, -top, *whole[2:])
+        return look(data, (SIDE, SIDE), recipe, region, moved, reduced)
+
+    middle, corner = expected(70, 45), expected(0, 0)
+
+    def act():
+        x, y = wait_for_picture(middle, SIDE, "the middle")
+        case.screenshot("preview-part")
+        case.xdotool("mousemove", str(x + 10), str(y + 10), "mousedown", "1")
+        case.xdotool("mousemove", str(x + 150), str(y + 150), "mouseup", "1")
+        wait_for_picture(corner, SIDE, "the corner")
+        type_into(DIALOG, "Escape")
+
+    beside_dialog(act, image, [source], **recipe)
+
+
+def check_preview_of_a_selection():
+    image, source = photo_part(200, 150)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 40, 30, 100, 80)
+    data = pixels(source, "R'G'B'A u8")
+    dreamed = look(data, (200, 150), QUICK, (40, 30, 100, 80))
+
+    def act():
+        wait_for_picture(dreamed, 100, "the dream of the selection")
+        type_into(DIALOG, "Escape")
+
+    beside_dialog(act, image, [source], **QUICK)
+
+
+def check_preview_is_cancelled_when_the_controls_change():
+    image, source = photo_part(200, 150)
+    long = {**QUICK, "steps": 500, "noise": 0.1, "noise_samples": 8}
+    dreamed = look(pixels(source, "R'G'B'A u8"), (200, 150), {**long, "steps": 2})
+    cancelled = daemon_status()["cancelled"]
+
+    def act():
+        until(lambda: not idle(), "no look is dreamed")
+        set_number("steps", "2")
+        wait_for_picture(dreamed, 200, "the newer dream")
+        until(idle, "the older dream goes on")
+        type_into(DIALOG, "Escape")
+
+    beside_dialog(act, image, [source], **long)
+    assert daemon_status()["cancelled"] > cancelled
+
+
+def check_preview_goes_on_after_a_mistake():
+    image, source = photo_part(200, 150)
+    dreamed = look(pixels(source, "R'G'B'A u8"), (200, 150), {**QUICK, "layer": "5"})
+
+    def act():
+        set_number("layer", "nothing.99")
+        time.sleep(1)
+        case.screenshot("preview-mistake")
+        set_number("layer", "5")
+        wait_for_picture(dreamed, 200, "the dream")
+        type_into(DIALOG, "Escape")
+
+    beside_dialog(act, image, [source], **QUICK)
+
+
+def check_reset():
+    image, source = photo_part(200, 150)
+    data = pixels(source, "R'G'B'A u8")
+    first, defaults = look(data, (200, 150), QUICK), look(data, (200, 150), {"seed": 1})
+
+    def act():
+        wait_for_picture(first, 200, "the dream")
+        still = pixels_of_screen()
+        type_into(DIALOG, "alt+r")
+        until(lambda: pixels_of_screen() != still, "the menu of resets is not seen")
+        type_into(DIALOG, "Tab", "space")  # the second entry: the factory defaults
+        wait_for_picture(defaults, 200, "the dream of the defaults")
+        set_number("octaves", "1")
+        type_into(DIALOG, "alt+o")
+
+    recipe = recipe_of(beside_dialog(act, image, [source], **QUICK).layer)
+    assert (recipe["layer"], recipe["octaves"], recipe["steps"]) == ("features.10", 1, 10), recipe
+
+
+def check_saved_settings_come_back():
+    image, source = photo_part(200, 150)
+    data, saved = pixels(source, "R'G'B'A u8"), {**QUICK, "seed": 99, "smooth": 1.5}
+    first, second = look(data, (200, 150), QUICK), look(data, (200, 150), saved)
+
+    def save():
+        wait_for_picture(second, 200, "the dream")
+        still = pixels_of_screen()
+        type_into(DIALOG, "alt+s")
+        until(lambda: pixels_of_screen() != still, "they can't be loaded now")
+        type_into(DIALOG, "Escape")
+
+    def load():
+        wait_for_picture(first, 200, "the dream")
+        type_into(DIALOG, "alt+l")
+        wait_for_picture(second, 200, "the dream of the saved settings")
+        type_into(DIALOG, "alt+o")
+
+    beside_dialog(save, image, [source], **saved)
+    recipe = recipe_of(beside_dialog(load, image, [source], **QUICK).layer)
+    assert {name: recipe[name] for name in saved} == saved, recipe
+
+
+def check_canvas_preview_is_one_undo_step():
+    """And the layer is what it would be without."""
+    image, source = photo_part(200, 150)
+    image.select_ellipse(Gimp.ChannelOps.REPLACE, 20, 20, 150, 100)
+    Gimp.Selection.feather(image, 20)
+    wanted = {**QUICK, "octaves": 4, "steps": 4}
+    plain = deep_dream(image, [source], **wanted).layer
+    looks, mask, recipe = pixels(plain), pixels(plain.get_mask()), recipe_of(plain)
+    image.remove_layer(plain)
+    own_step(image)
+    show(image)
+    before = image.get_layers()
+    layer = deep_dream(image, [source], **wanted, canvas_preview=True).layer
+    assert pixels(layer) == looks
+    assert pixels(layer.get_mask()) == mask
+    assert recipe_of(layer) == recipe
+    assert len(image.get_layers()) == 3
+    on_image(image, "ctrl+z")
+    until(lambda: image.get_layers() == before, "one undo did not remove the dream")
+    on_image(image, "ctrl+z")
+    until(lambda: image.get_layers() == [source], "there was a second step")
+
+
+def check_canvas_preview_is_seen_and_cancelled():
+    image, source = photo_part(250, 200)
+    show(image)
+    before = snapshot(image)
+    seen = []
+
+    def act():
+        type_into(DIALOG, "alt+o")
+        find(PROGRESS)
+        until(lambda: titles("2 layers.* 250x200"), "the canvas shows no dream")
+        case.screenshot("canvas")
+        seen.append(titles(PROGRESS))
+        type_into(PROGRESS, "alt+c")
+
+    long = {**QUICK, "steps": 100, "octaves": 6, "canvas_preview": True}
+    answer = beside_dialog(act, image, [source], **long)
+    assert answer.status == CANCEL, answer
+    assert seen[0], "the dream was finished before"
+    assert snapshot(image) == before
+    until(idle, "the dream goes on")
+
+
+def check_canvas_preview_removed_by_the_user():
+    """Ctrl+Z while it dreams takes the layer away; that is the end of the dream."""
+    image, source = photo_part(250, 200)
+    show(image)
+
+    title = title_of(image)  # GIMP can't be asked in the thread
+
+    def act():
+        type_into(DIALOG, "alt+o")
+        until(lambda: titles("2 layers.* 250x200"), "the canvas shows no dream")
+        type_into(title, "ctrl+z")
+
+    long = {**QUICK, "steps": 100, "octaves": 6, "canvas_preview": True}
+    answer = beside_dialog(act, image, [source], **long)
+    assert "was removed while it dreamed" in answer.text, answer
+    assert image.get_layers() == [source]
+    until(idle, "the dream goes on")
+
+
+run_checks(dict(globals()), after_each=close_all)
+case.verdict(finished=True)

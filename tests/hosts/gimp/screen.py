@@ -1,0 +1,201 @@
+"""What the test scripts do on GIMP's screen: windows, keys, screenshots, pictures that are seen."""
+
+import subprocess
+import threading
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+
+import case
+from desk import deep_dream
+from gi.repository import Gimp
+
+DIALOG, PROGRESS = "^Deep Dream$", "^Dreaming$"
+SEARCH = ["search", "--onlyvisible"]
+INTERACTIVE, LAST = Gimp.RunMode.INTERACTIVE, Gimp.RunMode.WITH_LAST_VALS
+
+displays = []
+
+
+def show(image):
+    """Open a window on the image and wait until it is there."""
+    displays.append(Gimp.Display.new(image))
+    Gimp.displays_flush()
+    on_image(image)
+
+
+def close_all():
+    while displays:
+        display = displays.pop()
+        if display.is_valid():
+            display.delete()
+
+
+def on_image(image, *keys):
+    """Type keys into the image's window."""
+    type_into(title_of(image), *keys)
+
+
+def title_of(image):
+    return f"{image.get_width()}x{image.get_height()} – GIMP"
+
+
+def own_step(image):
+    """A step of the user's in the undo history, so that one undo too many is noticed."""
+    own = Gimp.Layer.new(image, "own", 8, 8, Gimp.ImageType.RGBA_IMAGE, 100, Gimp.LayerMode.NORMAL)
+    image.insert_layer(own, None, 0)
+    return own
+
+
+def titles(title):
+    """The windows whose titles match; without waiting for one."""
+    with suppress(subprocess.CalledProcessError):
+        return case.xdotool(*SEARCH, "--name", title).split()
+    return []
+
+
+def type_into(title, *keys):
+    find(title)
+    for key in keys:  # chained behind the search they would be sent in a way GIMP ignores
+        case.xdotool("key", key)
+
+
+def until(condition, what, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.1)
+
+
+def shot(name):
+    path = Path(case.screenshot(name))
+    assert path.stat().st_size > 20_000, "the screen is black"
+
+
+def find(title):
+    """Wait for a window and bring it to the front, which fails while it is just being made."""
+
+    def in_front():
+        windows = titles(title)
+        with suppress(subprocess.CalledProcessError):
+            for window in windows[-1:]:
+                case.xdotool("windowactivate", window)
+                return case.xdotool("getactivewindow") in windows
+        return False
+
+    until(in_front, f"there is no window {title}", 60)
+
+
+seen = set()  # names of the screenshots that show the window they were taken for
+
+
+def on_window(title, *keys, name="", delay=1.0):
+    """When a window has been there for `delay` seconds: a screenshot, then keys; in a thread."""
+
+    def watch():
+        find(title)
+        time.sleep(delay)
+        if name:
+            case.screenshot(name)
+            case.xdotool(*SEARCH, "--name", title)  # fails if the window is gone
+            seen.add(name)
+        for key in keys:
+            case.xdotool("key", key)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def beside_dialog(act, image, drawables, **arguments):
+    """Call Deep Dream as a user does; `act` runs in a thread while its dialog is there.
+
+    The dialog shows the arguments: GIMP puts the last values in their place if there are any.
+    """
+    for last in Path(Gimp.directory(), "plug-in-settings").glob("*dreamlayer.last"):
+        last.unlink()
+    failures = []
+
+    def run():
+        try:
+            find(DIALOG)
+            case.xdotool("mousemove", "5", "5")  # no tooltip in the way
+            act()
+        except Exception:
+            failures.append(traceback.format_exc())
+            case.screenshot("failure")
+            for title in (DIALOG, PROGRESS):  # so that the call comes to an end
+                if titles(title):
+                    type_into(title, "Escape")
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    answer = deep_dream(image, drawables, INTERACTIVE, **arguments)
+    thread.join()
+    assert not failures, failures[0]
+    return answer
+
+
+def set_number(name, value):
+    """Type into a control of the dialog, which its label's letter leads to."""
+    case.xdotool("key", f"alt+{LETTERS[name]}", "ctrl+a")
+    case.xdotool("type", str(value))
+    case.xdotool("key", "Tab")
+
+
+def letters():
+    """The underlined letter of each control."""
+    procedure = Gimp.get_pdb().lookup_procedure("plug-in-dreamlayer")
+    labels = {each.get_name(): each.get_nick() for each in procedure.get_arguments()}
+    return {
+        name: label[label.index("_") + 1].lower() for name, label in labels.items() if "_" in label
+    }
+
+
+LETTERS = letters()
+
+
+def rgb(pixels):
+    """RGBA bytes as RGB bytes."""
+    made = bytearray(len(pixels) // 4 * 3)
+    for sample in range(3):
+        made[sample::3] = pixels[sample::4]
+    return bytes(made)
+
+
+def pixels_of_screen():
+    """The whole screen as RGB bytes."""
+    argv = ["import", "-window", "root", "-depth", "8", "rgb:-"]
+    return subprocess.run(argv, check=True, stdout=subprocess.PIPE).stdout
+
+
+def place_on_screen(picture, width):
+    """Where on the screen an RGB picture is seen, pixel for pixel; None if it is not."""
+    shown = pixels_of_screen()
+    across = int(case.xdotool("getdisplaygeometry").split()[0])
+    rows = [picture[start : start + 3 * width] for start in range(0, len(picture), 3 * width)]
+    found = shown.find(rows[0])
+    while found >= 0:
+        starts = range(found, found + len(rows) * 3 * across, 3 * across)
+        if found % 3 == 0 and all(
+            shown.startswith(row, at) for row, at in zip(rows, starts, strict=True)
+        ):
+            return found // 3 % across, found // 3 // across
+        found = shown.find(rows[0], found + 1)
+    return None
+
+
+def wait_for_picture(picture, width, what):
+    """Where it is, as soon as it is seen."""
+    until(lambda: place_on_screen(picture, width), f"{what} is not seen")
+    return place_on_screen(picture, width)
+
+
+def daemon_status():
+    from dreamlink.launch import connect
+
+    client = connect()
+    client.send({"op": "status", "id": "test"})
+    message = client.receive(10)
+    client.close()
+    assert message
+    return message[0]
