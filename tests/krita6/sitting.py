@@ -99,6 +99,12 @@ def check_connection(_krita: Any, docker: Any) -> str:
     return str(part(docker, QtWidgets.QLabel, "connection").whole)
 
 
+def check_suggestions(_krita: Any, docker: Any) -> bool:
+    field = part(docker, QtWidgets.QLineEdit, "layer")
+    wait(field.completer)
+    return field.completer() is not None
+
+
 def check_queue_and_cancel(krita: Any, docker: Any) -> list[int]:
     """Rows of three calls after one is cancelled by its button and after all are; the layers."""
     krita.document = krita_stand_in.Document()

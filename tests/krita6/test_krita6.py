@@ -82,4 +82,5 @@ def test_dreams_wait_and_are_cancelled(facts: dict[str, Any]) -> None:
 
 def test_log_and_layers_are_shown(facts: dict[str, Any]) -> None:
     assert facts["log"]
+    assert facts["suggestions"]
     assert facts["guide"] == ["None", "Background"]

@@ -11,6 +11,7 @@ from krita import DockWidget, Krita
 
 from .guard import log
 from .qt import QtWidgets
+from .words import tr
 
 DOCKER_ID = "dreamlayer_krita"
 TITLE = "Deep Dream"
@@ -24,7 +25,7 @@ class DreamDocker(DockWidget):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self.setWindowTitle(TITLE)
+        self.setWindowTitle(tr(TITLE))
         try:
             from .panel import Panel  # needs dreamlink, and that msgpack
 

@@ -12,6 +12,7 @@ from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
 from .docker import DOCKER_ID, TITLE, DreamDocker, float_message
 from .guard import guarded
+from .words import tr
 
 
 class Action(NamedTuple):
@@ -45,7 +46,7 @@ class DreamExtension(Extension):  # type: ignore[misc]
 
     def createActions(self, window: Any) -> None:  # noqa: N802 (Krita's name)
         for name, text, menu, call in ACTIONS:
-            action = window.createAction(name, text, menu)
+            action = window.createAction(name, tr(text), menu)
             action.triggered.connect(
                 guarded(lambda *_, call=call: call_in_active_window(call), float_message)
             )

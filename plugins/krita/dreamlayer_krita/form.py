@@ -48,6 +48,10 @@ class Form(QtWidgets.QWidget):  # type: ignore[misc]
         """What the fields say; raises RecipeError."""
         return Recipe.of({name: field.value for name, field in self._fields.items()})
 
+    def widget(self, name: str) -> Any:
+        """A parameter's field."""
+        return self._fields[name].widget
+
     def choices(self) -> dict[str, Any]:
         """What else is chosen for `document.read`: guide and strength map."""
         return {"guide": self._pickers.guide.chosen, "strength": self._pickers.strength.chosen}

@@ -14,16 +14,19 @@ from krita import Krita
 from dreamlink.dream import State
 from dreamlink.recipe import Recipe, RecipeError
 
-from . import document
+from . import document, growing
 from .column_area import ColumnArea
 from .connection_line import ConnectionLine
 from .form import Form
 from .guard import guarded, log
 from .job import Dreamed, Job
 from .link import Link
+from .live import Sliders
+from .look import Look
 from .qt import QtCore, QtWidgets
 from .queue_box import QueueBox
 from .store_box import StoreBox
+from .suggestions import Suggestions
 from .tab_order import set_tab_order
 from .words import tr
 
@@ -70,7 +73,12 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def read(self, recipe: Recipe, where: document.Where | None = None) -> document.Source:
         """The active layer's pixels, as the form's pickers say; raises DocumentError."""
+        where = where or self.where()
         return self.source_of(recipe, **self._form.choices(), where=where)
+
+    def where(self) -> document.Where | None:
+        """What is dreamed on in place of the active layer while that still grows, or None."""
+        return growing.beneath(self.jobs) if self.source_of is document.read else None
 
     def dream(self) -> None:
         """Dream on the active layer, or say why not; raises nothing."""
@@ -87,6 +95,9 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
             for hear in [*([told] if told else []), *self._finished]:
                 guarded(hear, self.say)(dreamed)
 
+        if "goal" not in options:
+            so_far = self._look.so_far
+            options |= growing.watched(source, so_far.show_pixels, so_far.clear)
         job = Job(self.link, source, recipe, self.moved, finished, **options)
         self.enqueue(job)
         return job
@@ -131,10 +142,15 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         self._form = Form(self._tell_change)
         self.look_box = QtWidgets.QVBoxLayout()
         self.layer_box = QtWidgets.QVBoxLayout()
+        self._look = Look(self)
         self.layer_box.addWidget(StoreBox(self))
+        self.layer_box.addWidget(Sliders(self))
         self._queue = QueueBox()
         self._message = _message()
         self._connection = ConnectionLine(self.link, self.say)
+        self._suggestions = Suggestions(
+            self.link, self._form.widget("model"), self._form.widget("layer")
+        )
         self._cancel_button = self._button(
             "cancel", "Cancel", "Stop the dream in work; nothing is added", self._cancel
         )
@@ -173,6 +189,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _show_connection(self) -> None:
         self._connection.refresh()
+        self._suggestions.refresh()
 
     def _close(self) -> None:
         """Leave no dream behind; our widgets may be gone by now."""

@@ -272,6 +272,23 @@ def check_seed_is_drawn_anew():
     assert f"seed {seed.value()}" in layer.name(), layer.name()
 
 
+def check_names_of_network_layers_are_offered():
+    """Typed in part, chosen from the list by the keyboard."""
+    yield from desk.new_document()
+    yield from connected()
+    layer = desk.part(QLineEdit, "layer")
+    yield from desk.until(layer.completer, "the daemon has told the names")
+    layer.setFocus()
+    yield from desk.until(layer.hasFocus, "it has the keyboard")
+    layer.clear()
+    case.xdotool("type", "res.12")
+    offered = layer.completer().popup()
+    yield from desk.until(offered.isVisible, "a list of names opens")
+    case.xdotool("key", "Down", "Return")
+    yield from desk.until(lambda: layer.text() == "features.12", "the name is taken")
+    assert not offered.isVisible()
+
+
 # The document's layers as guide and strength map
 
 
