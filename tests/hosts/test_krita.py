@@ -94,6 +94,26 @@ def test_dreams(dreams: Result, check: str) -> None:
 
 
 @pytest.fixture(scope="module")
+def store(host: HostSession, trouble: Result) -> Result:
+    return run(host, "store.py", None)
+
+
+@pytest.mark.parametrize("check", checks("store.py"))
+def test_store(store: Result, check: str) -> None:
+    assert store.verdict.get(check, "Krita did not get there:\n" + store.stdout) == ""
+
+
+@pytest.fixture(scope="module")
+def film(host: HostSession, trouble: Result) -> Result:
+    return run(host, "film.py", None)
+
+
+@pytest.mark.parametrize("check", checks("film.py"))
+def test_film(film: Result, check: str) -> None:
+    assert film.verdict.get(check, "Krita did not get there:\n" + film.stdout) == ""
+
+
+@pytest.fixture(scope="module")
 def pixels(host: HostSession, trouble: Result) -> Result:
     return run(host, "pixels.py", PHOTO)
 
@@ -103,10 +123,19 @@ def test_pixels(pixels: Result, check: str) -> None:
     assert pixels.verdict.get(check, "Krita did not get there:\n" + pixels.stdout) == ""
 
 
-def test_krita_ends_well(trouble: Result, dreams: Result, pixels: Result) -> None:
-    trouble.facts()
-    dreams.facts()
-    pixels.facts()
+@pytest.fixture(scope="module")
+def fifty(host: HostSession, trouble: Result) -> Result:
+    return run(host, "fifty.py", None)
+
+
+@pytest.mark.parametrize("check", checks("fifty.py"))
+def test_fifty(fifty: Result, check: str) -> None:
+    assert fifty.verdict.get(check, "Krita did not get there:\n" + fifty.stdout) == ""
+
+
+def test_krita_ends_well(trouble: Result, dreams: Result, pixels: Result, fifty: Result) -> None:
+    for told in (trouble, dreams, pixels, fifty):
+        told.facts()
 
 
 @pytest.mark.usefixtures("dreams")
