@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -61,18 +62,28 @@ def dream(
     """
     try:
         dream = Dream(line, replace(source.request(recipe), **more), *source.frames())
-        while not dream.over:
-            progress.show(dream.fraction, dream.text)
-            watch(dream)
-            if progress.cancelled:
-                _cancel(line, dream, progress)
-            source.check_still_there()
-            line.attend(dream, TURN)
+        try:
+            _follow(line, dream, source, progress, watch)
+        except Refused:
+            with contextlib.suppress(LinkError):
+                dream.cancel()  # the daemon would wait for us to come back
+            raise
     except LinkError as error:
         raise Refused(lost(str(error))) from error
     if dream.state is not State.DONE:
         raise Refused(dream.text)
     return dream
+
+
+def _follow(line: Line, dream: Dream, source: Source, progress: Progress, watch: Watch) -> None:
+    """Wait for the dream's end, as long as somebody wants it and it has a place."""
+    while not dream.over:
+        progress.show(dream.fraction, dream.text)
+        watch(dream)
+        if progress.cancelled:
+            _cancel(line, dream, progress)
+        source.check_still_there()
+        line.attend(dream, TURN)
 
 
 def _cancel(line: Line, dream: Dream, progress: Progress) -> None:

@@ -14,6 +14,8 @@ from .errors import Refused
 
 def check(image: Any, drawable: Any) -> None:
     """Raise Refused unless the drawable is a layer that can get a dream above it."""
+    if not drawable.is_valid():
+        raise Refused("The layer was removed before it could dream. Call Deep Dream again.")
     if drawable.is_layer_mask():
         raise Refused(
             "A layer mask is selected, but only a layer can dream: click on the layer's own"
