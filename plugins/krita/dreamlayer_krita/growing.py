@@ -10,7 +10,7 @@ since.) Each write makes Krita compose the whole picture, so a large one's grows
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from krita import Krita
@@ -21,7 +21,7 @@ from dreamlink.picture import Picture
 from dreamlink.recipe import Recipe
 
 from . import document
-from .job import NewLayer
+from .job import Job, NewLayer
 
 CANVAS_MAX = 4 << 20  # pixels of a picture that Krita composes without a stutter
 REST = 4  # times as long as a write took, Krita is left alone after it
@@ -37,17 +37,32 @@ def watched(source: document.Source, show: Show, hide: Callable[[], None]) -> di
     return {"goal": ShownInDocker(source, show, hide), "preview": PREVIEW}
 
 
+def beneath(jobs: Iterable[Any]) -> document.Where | None:
+    """What to dream on while a layer that still grows is the active one: what it is dreamed from.
+
+    None: what is active, as ever. Krita makes each new layer the active one.
+    """
+    active = Krita.instance().activeDocument()
+    node = active.activeNode() if active is not None else None
+    for job in jobs:
+        grown = job.grown if isinstance(job, Job) else None
+        if node is not None and grown is not None and grown == node.uniqueId():
+            below = active.nodeByUniqueID(job.source.node_id)
+            return document.Where(below, active.selection()) if below is not None else None
+    return None
+
+
 class GrowingLayer(NewLayer):
     """A new layer that has pixels before the dream is done.
 
-    Meanwhile it is locked, as strokes on it would be lost, and its source stays the active layer.
+    Meanwhile it is locked, as strokes on it would be lost.
     """
 
     def __init__(self, source: document.Source) -> None:
         super().__init__(source)
         self._layer: Any = None
-        self._id: Any = None
         self._next = 0.0  # when it may be written to again
+        self._dropped = False
 
     def gone(self) -> str | None:
         return super().gone() or (REMOVED if self._removed() else None)
@@ -60,7 +75,7 @@ class GrowingLayer(NewLayer):
         if self._layer is None:
             self._add(pixels)
         else:
-            document.update_layer(self._id, pixels, self.source)
+            document.update_layer(self.grown, pixels, self.source)
         now = time.monotonic()
         self._next = now + REST * (now - began)
 
@@ -72,11 +87,11 @@ class GrowingLayer(NewLayer):
             raise document.DocumentError(reason)
         self._layer.setName(layer_name(self.source.name, recipe))
         self._layer.setLocked(False)
-        document.update_layer(self._id, dream.pixels or bytearray(), self.source)
-        self._activate(of=self.source.node_id, to=self._id)
-        return self._id
+        document.update_layer(self.grown, dream.pixels or bytearray(), self.source)
+        return self.grown
 
     def dropped(self) -> None:
+        self._dropped = True
         if self._layer is None or self.source.document not in Krita.instance().documents():
             return
         self._layer.setLocked(False)  # it may have been undone, and may come back
@@ -84,24 +99,16 @@ class GrowingLayer(NewLayer):
             self._layer.remove()
 
     def _add(self, pixels: Frame) -> None:
-        of = self.source.document
-        active = of.activeNode()
-        self._id = document.add_layer(self.source, f"Dream of {self.source.name}…", pixels)
-        self._layer = of.nodeByUniqueID(self._id)
-        self._layer.setLocked(True)
-        if active is not None:
-            of.setActiveNode(active)
-
-    def _activate(self, of: Any, to: Any) -> None:
-        """Make the new layer the active one, unless the user has gone elsewhere."""
-        where = self.source.document
-        active = where.activeNode()
-        if active is not None and active.uniqueId() == of:
-            where.setActiveNode(where.nodeByUniqueID(to))
+        self.grown = document.add_layer(self.source, f"Dream of {self.source.name}…", pixels)
+        self._layer = self.source.document.nodeByUniqueID(self.grown)
+        if self._dropped:  # while Krita added it
+            self.dropped()
+        else:
+            self._layer.setLocked(True)
 
     def _removed(self) -> bool:
         """Whether the layer was deleted, or undone; to be asked while the document is open."""
-        return self._layer is not None and self.source.document.nodeByUniqueID(self._id) is None
+        return self._layer is not None and self.source.document.nodeByUniqueID(self.grown) is None
 
 
 class ShownInDocker(NewLayer):

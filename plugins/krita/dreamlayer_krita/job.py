@@ -42,10 +42,15 @@ class Dreamed:
 
 
 class NewLayer:
-    """Where a dream's pixels go: into a new layer above the source. One for each job."""
+    """Where a dream's pixels go: into a new layer above the source. One for each job.
+
+    Attributes:
+        grown: the unique id of a layer that is in the document before the dream is done.
+    """
 
     def __init__(self, source: document.Source) -> None:
         self.source = source
+        self.grown: Any = None
 
     def gone(self) -> str | None:
         """Why there is no place for the dream any more, or None if there is one."""
@@ -108,6 +113,11 @@ class Job:
     def over(self) -> bool:
         return self.state in (State.DONE, State.CANCELLED, State.FAILED)
 
+    @property
+    def grown(self) -> Any:
+        """The unique id of the layer that has this dream's pixels so far, or None."""
+        return self._goal.grown
+
     def start(self) -> None:
         self._changed(self)
         self._link.open(self)
@@ -155,6 +165,8 @@ class Job:
             self.fail(reason)
         else:
             self._goal.so_far(dream)
+            if self.over:  # Krita lets events happen while a layer is added: it was cancelled
+                return
             self.state, self.text = dream.state, dream.text
             self.fraction = dream.fraction if dream.state is State.RUNNING else None
             self._changed(self)

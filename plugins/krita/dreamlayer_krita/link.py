@@ -63,6 +63,7 @@ class Link:
         self._returning: list[Listener] = []  # those that look for the daemon that they had
         self._reason = ""  # why that one was lost
         self._client: Client | None = None
+        self._reading = False
         self._notifiers: list[Any] = []  # to read, to write
         self._steps: Generator[str, None, Client | None] | None = None
         self._timer = QtCore.QTimer()
@@ -190,16 +191,23 @@ class Link:
             self._notifiers[1].setEnabled(self._client.wants_to_write)
 
     def _read(self, *_: object) -> None:
-        if self._client is None:
+        """Read and tell, one message after the other.
+
+        Krita lets events happen while a layer is added, so this may be called within itself. What
+        has come by then is read a moment later: the socket stays readable.
+        """
+        if self._client is None or self._reading:
             return
+        self._reading = True
         try:
             messages = self._client.read()
+            self._watch()
+            for header, frames in messages:
+                self._tell_all("received", header, frames)
         except LinkError as error:
             self._lose(str(error), Connection.CLOSED)
-            return
-        self._watch()
-        for header, frames in messages:
-            self._tell_all("received", header, frames)
+        finally:
+            self._reading = False
 
     def _write(self, *_: object) -> None:
         if self._client is None:

@@ -82,10 +82,11 @@ class Look:
         """What would be dreamed on, or the middle of it."""
         if self._panel.source_of is not document.read:  # another layer's dream is edited
             return self._panel.read(recipe)
-        where = middle(recipe)
+        whole = self._panel.where()
+        where = middle(recipe, whole)
         source = self._panel.read(recipe, where)
         chosen = Krita.instance().activeDocument().selection()
-        return uncut(source) if where is not None and chosen is None else source
+        return uncut(source) if where is not whole and chosen is None else source
 
     def _switch(self, on: bool) -> None:
         self._timer.stop()

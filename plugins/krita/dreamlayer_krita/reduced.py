@@ -21,19 +21,19 @@ COLOURS = ColorSpace("RGBA", "U8", SRGB)
 GRAY = "Gray-D50-elle-V2-srgbtrc.icc"
 
 
-def middle(recipe: Recipe) -> document.Where | None:
-    """The part to look at of what is active and selected, or None if that is all of it.
+def middle(recipe: Recipe, where: document.Where | None) -> document.Where | None:
+    """The part to look at of what would be dreamed on, or `where` if that is all of it.
 
     A look shows what the dream will be like only as long as it is reduced by no more than the
     dream's coarsest octave; and reading much more would take Krita a while.
     """
     shown = Krita.instance().activeDocument()
-    node = shown.activeNode() if shown is not None else None
+    if shown is None:
+        return where
+    node, selection = where[:2] if where else (shown.activeNode(), shown.selection())
     if node is None:
-        return None
-    selection = shown.selection()
+        return where
     canvas = Region(0, 0, shown.width(), shown.height())
-    limit = int(SIDE * recipe.octave_scale ** (recipe.octaves - 1))
     box = canvas
     if selection is not None:
         box = Region(selection.x(), selection.y(), selection.width(), selection.height())
@@ -41,17 +41,17 @@ def middle(recipe: Recipe) -> document.Where | None:
         bounds = node.bounds()
         box = Region(bounds.x(), bounds.y(), bounds.width(), bounds.height())
     box = box.clip(canvas)
+    limit = int(SIDE * recipe.octave_scale ** (recipe.octaves - 1))
     if max(box.width, box.height) <= limit:
-        return None
+        return where
     width, height = min(box.width, limit), min(box.height, limit)
     part = Selection()
     left, top = box.x + (box.width - width) // 2, box.y + (box.height - height) // 2
     part.select(left, top, width, height, 255)
-    if selection is None:
-        return document.Where(node, part)
-    part.intersect(selection)
+    if selection is not None:
+        part.intersect(selection)
     empty = part.width() <= 0 or part.height() <= 0
-    return None if empty else document.Where(node, part)
+    return where if empty else document.Where(node, part)
 
 
 def uncut(source: Source) -> Source:
