@@ -214,7 +214,7 @@ def check_profile_with_a_linear_curve():
 def check_large_layers_travel_in_strips():
     """Beyond 4 GiB at once GIMP crashes; here three rows at once are the most."""
     sys.path.insert(0, str(PLUGIN))
-    from dreamlayer_gimp import alpha, buffers, layouts
+    from dreamlayer_gimp import buffers, exact, layouts
     from dreamlink.picture import Region
 
     buffers.prepare()
@@ -224,7 +224,7 @@ def check_large_layers_travel_in_strips():
     ):  # fmt: skip
         image, source = photo_part(precision=precision, alpha=has_alpha)
         _, form = layouts.layout(image, source, area)
-        whole = alpha.read(source, area, form)
+        whole = exact.read(source, area, form)
         assert whole == pixels(source, form, area)
         size = len(whole) // (50 * 40)
         target = Gimp.Layer.new(image, "target", 64, 48, RGBA, 100, Gimp.LayerMode.NORMAL)
@@ -232,10 +232,10 @@ def check_large_layers_travel_in_strips():
         kept, buffers.STRIP = buffers.STRIP, 3 * 50 * size
         try:
             assert len(buffers.strips(area, form)) == 14
-            assert alpha.read(source, area, form) == whole
-            buffers.write(target.get_buffer(), place, form, whole)
+            assert exact.read(source, area, form) == whole
+            exact.write(target, place, form, whole)
             assert pixels(target, form, place) == whole
-            alpha.remove(target.get_buffer(), place, form)
+            exact.make_opaque(target, place)
         finally:
             buffers.STRIP = kept
         colours = form.replace("A ", " ", 1)

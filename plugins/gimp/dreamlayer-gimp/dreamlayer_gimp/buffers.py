@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 from gi.repository import Babl, Gegl
@@ -32,33 +31,6 @@ def read(buffer: Any, area: Region, form: str) -> bytes | bytearray:
     return pixels
 
 
-def reduction(area: Region, side: int) -> tuple[int, int]:
-    """Width and height of `area` when it is reduced to at most `side` pixels, if it is larger."""
-    scale = min(1.0, side / max(area.width, area.height))
-    return max(1, round(area.width * scale)), max(1, round(area.height * scale))
-
-
-def read_reduced(buffer: Any, area: Region, form: str, side: int) -> bytes:
-    """The pixels of `area`, reduced by GEGL as `reduction` says.
-
-    By operations: the buffer's own reduced reading finds nothing but black in a plug-in.
-    """
-    width, height = reduction(area, side)
-    reduced = Gegl.Buffer.new(form, 0, 0, width, height)
-    graph = Gegl.Node()
-    steps = [
-        _step(graph, "buffer-source", buffer=buffer),
-        _step(graph, "crop", **{name: float(n) for name, n in area._asdict().items()}),
-        _step(graph, "translate", x=float(-area.x), y=float(-area.y)),
-        _step(graph, "scale-size", x=float(width), y=float(height)),
-        _step(graph, "write-buffer", buffer=reduced),
-    ]
-    for one, next_one in pairwise(steps):
-        one.link(next_one)
-    steps[-1].process()
-    return _read_strip(reduced, Region(0, 0, width, height), form)
-
-
 def read_scaled(buffer: Any, area: Region, form: str, scale: float) -> bytes:
     """The pixels of `area` of a picture that is `scale` times as large as the buffer (≤ 1).
 
@@ -71,21 +43,27 @@ def read_scaled(buffer: Any, area: Region, form: str, scale: float) -> bytes:
 
 def write(buffer: Any, area: Region, form: str, pixels: Frame) -> None:
     """Put the pixels of `area` into the buffer; their number has to be right."""
-    size = area.width * area.height * _bytes_per_pixel(form)
-    if len(pixels) != size:  # GEGL would write nothing and say nothing
-        raise ValueError(f"{len(pixels)} bytes of pixels instead of {size}")
+    expected = size(area, form)
+    if len(pixels) != expected:  # GEGL would write nothing and say nothing
+        raise ValueError(f"{len(pixels)} bytes of pixels instead of {expected}")
     view, start = memoryview(pixels), 0
     for strip in strips(area, form):
-        end = start + strip.width * strip.height * _bytes_per_pixel(form)
+        end = start + size(strip, form)
         # PyGObject takes bytes at once, other kinds of buffers byte by byte.
         buffer.set(Gegl.Rectangle.new(*strip), form, bytes(view[start:end]))
         start = end
     buffer.flush()
 
 
+def size(area: Region, form: str) -> int:
+    """How many bytes the pixels of `area` take."""
+    pixel: int = Babl.format_get_bytes_per_pixel(Babl.format(form))
+    return area.width * area.height * pixel
+
+
 def strips(area: Region, form: str) -> list[Region]:
     """The area in runs of rows that GEGL can take at once."""
-    rows = max(1, STRIP // (area.width * _bytes_per_pixel(form)))
+    rows = max(1, STRIP // size(Region(0, 0, area.width, 1), form))
     return [
         Region(area.x, area.y + top, area.width, min(rows, area.height - top))
         for top in range(0, area.height, rows)
@@ -95,19 +73,7 @@ def strips(area: Region, form: str) -> list[Region]:
 def _read_strip(buffer: Any, strip: Region, form: str) -> bytes:
     rectangle = Gegl.Rectangle.new(*strip)
     pixels: bytes = buffer.get(rectangle, 1.0, form, Gegl.AbyssPolicy.NONE)
-    size = strip.width * strip.height * _bytes_per_pixel(form)
-    if len(pixels) != size:
-        raise ValueError(f"GIMP gave {len(pixels)} bytes of pixels instead of {size}")
+    expected = size(strip, form)
+    if len(pixels) != expected:
+        raise ValueError(f"GIMP gave {len(pixels)} bytes of pixels instead of {expected}")
     return pixels
-
-
-def _step(graph: Any, operation: str, **properties: Any) -> Any:
-    node = graph.create_child(f"gegl:{operation}")
-    for name, value in properties.items():
-        node.set_property(name, value)
-    return node
-
-
-def _bytes_per_pixel(form: str) -> int:
-    size: int = Babl.format_get_bytes_per_pixel(Babl.format(form))
-    return size

@@ -20,7 +20,7 @@ from dreamlink.line import Line
 from dreamlink.picture import Region
 from dreamlink.recipe import Recipe
 
-from . import buffers, memory
+from . import buffers, exact, memory
 from .dreaming import dream
 from .errors import Refused
 from .options import ALPHA, Options
@@ -54,7 +54,7 @@ def dream_all(
             assert dreamed.pixels is not None
             notes.update(dict.fromkeys(dreamed.notes))
             before = dreamed.request.id
-            buffers.write(frame.get_buffer(), looked.region, looked.form, dreamed.pixels)
+            exact.write(frame, looked.region, looked.form, dreamed.pixels)
             used = Recipe.of(dreamed.report.get("recipe", {}))
             frame.set_name(layer_name(frame.get_name(), used))
             memory.keep(frame, used, frame, options)

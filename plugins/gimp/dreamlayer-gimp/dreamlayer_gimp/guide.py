@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dreamlink.messages import Frame
-from dreamlink.picture import Picture, Region
+from dreamlink.picture import Picture
 from dreamlink.recipe import Recipe
 
 from . import buffers
@@ -42,15 +42,15 @@ class Guide:
                 "A guide was chosen, but the network layer does not say what for: write e.g."
                 f" “{name}:guide” there, or choose no guide."
             )
-        width, height = buffers.reduction(_whole(drawable), SIDE)
+        width, height = drawable.get_width(), drawable.get_height()
+        longest = max(width, height)
+        if longest > SIDE:
+            width, height = (max(1, side * SIDE // longest) for side in (width, height))
         return cls(drawable, Picture(width, height, "U8", "RGBA"))
 
     def read(self) -> Frame:
         """The guide's pixels now. Raises Refused if it was removed."""
         if not self.drawable.is_valid():
             raise Refused("The guide was removed, so nothing was dreamed. Call Deep Dream again.")
-        return buffers.read_reduced(self.drawable.get_buffer(), _whole(self.drawable), FORM, SIDE)
-
-
-def _whole(drawable: Any) -> Region:
-    return Region(0, 0, drawable.get_width(), drawable.get_height())
+        scale = min(1.0, SIDE / max(self.drawable.get_width(), self.drawable.get_height()))
+        return buffers.read_scaled(self.drawable.get_buffer(), self.layout.region, FORM, scale)

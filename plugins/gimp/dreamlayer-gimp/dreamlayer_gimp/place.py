@@ -10,7 +10,7 @@ from gi.repository import Babl, Gimp
 from dreamlink.messages import Frame
 from dreamlink.picture import Region
 
-from . import alpha, buffers
+from . import buffers, exact
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class Place:
             return cls(layer, region)
         return cls(layer, region, alpha, "Y u8", alpha)
 
-    def dress(self, layer: Any, form: str) -> None:
-        """Give the new dream, whose pixels are there as `form`, the old one's veil."""
+    def dress(self, layer: Any) -> None:
+        """Give the new dream, whose pixels are there, the old one's veil."""
         if self.veil is None:
             return
         box = Region(0, 0, layer.get_width(), layer.get_height())
         layer.add_mask(layer.create_mask(Gimp.AddMaskType.WHITE))
         buffers.write(layer.get_mask().get_buffer(), box, self.form, self.veil)
         if self.mask is not None:
-            alpha.remove(layer.get_buffer(), box, form)
+            exact.make_opaque(layer, box)

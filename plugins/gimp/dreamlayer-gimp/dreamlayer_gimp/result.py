@@ -11,7 +11,7 @@ from dreamlink.messages import Frame
 from dreamlink.picture import Region
 from dreamlink.recipe import Recipe
 
-from . import alpha, buffers, memory
+from . import buffers, exact, memory
 from .options import MASK, Options
 from .source import Source
 
@@ -30,24 +30,24 @@ def make(source: Source, recipe: Recipe, pixels: Frame, options: Options) -> Any
         Gimp.LayerMode.NORMAL,
     )
     layer.set_offsets(*source.corner)
-    buffers.write(layer.get_buffer(), box, source.form, pixels)
+    exact.write(layer, box, source.form, pixels)
     if source.place is not None and source.place.region is not None:
-        source.place.dress(layer, source.form)
+        source.place.dress(layer)
     elif (veil := _mask_of(source.drawable)) is not None:
         _copy_mask(veil, source.region, layer)
     elif source.mask is not None and options.selection_as == MASK:
-        _move_alpha_into_mask(layer, box, source.form)
+        _move_alpha_into_mask(layer, box)
     memory.keep(layer, recipe, source.drawable, options)
     return layer
 
 
-def _move_alpha_into_mask(layer: Any, box: Region, form: str) -> None:
+def _move_alpha_into_mask(layer: Any, box: Region) -> None:
     """What is selected came back as alpha; as a mask it can still be painted on.
 
     GIMP's own ALPHA_TRANSFER complains about layers that are in no image yet.
     """
     layer.add_mask(layer.create_mask(Gimp.AddMaskType.ALPHA))
-    alpha.remove(layer.get_buffer(), box, form)
+    exact.make_opaque(layer, box)
 
 
 def _mask_of(drawable: Any) -> Any:
@@ -60,7 +60,9 @@ def _copy_mask(mask: Any, area: Region, layer: Any) -> None:
     layer.add_mask(layer.create_mask(Gimp.AddMaskType.WHITE))
     form = Babl.get_name(mask.get_format())
     pixels = buffers.read(mask.get_buffer(), area, form)
-    buffers.write(layer.get_mask().get_buffer(), Region(0, 0, *area[2:]), form, pixels)
+    buffers.write(
+        layer.get_mask().get_buffer(), Region(0, 0, area.width, area.height), form, pixels
+    )
 
 
 def insert(image: Any, made: list[tuple[Source, Any]]) -> None:

@@ -11,7 +11,7 @@ from dreamlink.messages import DreamRequest, Frame
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe import Recipe
 
-from . import alpha, buffers, layouts
+from . import buffers, exact, layouts
 from .errors import Refused
 from .guide import Guide
 from .options import Options
@@ -111,7 +111,7 @@ class Source:
 
     def frames(self) -> list[Frame]:
         """What belongs to the request: the pixels that the network sees, and what helps them."""
-        frames: list[Frame] = [alpha.read(self.drawable, self.seen, self.form)]
+        frames: list[Frame] = [exact.read(self.drawable, self.seen, self.form)]
         if self.mask is not None:
             frames.append(self.mask)
         if self.strength is not None:
