@@ -9,8 +9,18 @@ import time
 import case
 
 sys.path.insert(0, case.arguments["scripts"])
-from desk import CANCEL, deep_dream, open_photo, photo_part, pixels, recipe_of, run_checks, snapshot
-from gi.repository import Gegl, Gimp
+from desk import (
+    CANCEL,
+    GRAY,
+    deep_dream,
+    open_photo,
+    photo_part,
+    pixels,
+    recipe_of,
+    run_checks,
+    snapshot,
+)
+from gi.repository import GdkPixbuf, Gegl, Gimp
 from screen import (
     DIALOG,
     PROGRESS,
@@ -31,6 +41,7 @@ from screen import (
     wait_for_picture,
 )
 
+from dreamlink import presets
 from dreamlink.dream import Dream, State
 from dreamlink.launch import connect
 from dreamlink.messages import DreamRequest
@@ -45,17 +56,20 @@ QUICK = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7}
 class Look:
     """What the daemon itself says to a part of a picture: what the preview has to show."""
 
-    def __init__(self, data, size, recipe, region=None, whole=None, reduced=1.0):
-        picture = Picture(*size)
+    def __init__(
+        self, data, size, recipe, region=None, whole=None, reduced=1.0, order="RGBA", strength=None
+    ):
+        picture = Picture(*size, "U8", order)
         region = Region(*(region or picture.region))
         self.width = region.width
         self._client = connect()
         request = DreamRequest(
             Recipe.of(recipe), picture, region, edges=region.edges(whole or picture.region),
-            quick=True, reduced=reduced,
+            quick=True, reduced=reduced, strength=Picture(*size, "U8", "GA") if strength else None,
         )  # fmt: skip
-        self._dream = self._end(Dream(self._client, request, data))
-        self.rgb = rgb(bytes(self._dream.pixels))
+        frames = [data, strength] if strength else [data]
+        self._dream = self._end(Dream(self._client, request, *frames))
+        self.rgb = rgb(bytes(self._dream.pixels), order)
 
     def blended(self, **values):
         recipe = Recipe.of({**self._dream.report["recipe"], **values})
@@ -179,6 +193,22 @@ def check_preview_of_a_selection():
     beside_dialog(act, image, [source], **QUICK)
 
 
+def check_preview_of_a_gray_layer_with_a_strength_map():
+    image, source = photo_part(200, 150, base=GRAY)
+    strength = source.copy()
+    image.insert_layer(strength, None, 0)
+    strength.invert(False)
+    data, strong = pixels(source, "Y'A u8"), pixels(strength, "Y'A u8")
+    dreamed = look(data, (200, 150), QUICK, order="GA", strength=strong)
+
+    def act():
+        wait_for_picture(dreamed, 200, "the dream")
+        case.screenshot("preview-gray")
+        type_into(DIALOG, "Escape")
+
+    beside_dialog(act, image, [source], **QUICK, strength_map=strength)
+
+
 def check_preview_is_cancelled_when_the_controls_change():
     image, source = photo_part(200, 150)
     long = {**QUICK, "steps": 500, "noise": 0.1, "noise_samples": 8}
@@ -206,6 +236,25 @@ def check_preview_goes_on_after_a_mistake():
         case.screenshot("preview-mistake")
         set_number("layer", "5")
         wait_for_picture(dreamed, 200, "the dream")
+        type_into(DIALOG, "Escape")
+
+    beside_dialog(act, image, [source], **QUICK)
+
+
+def check_presets_with_thumbnails():
+    """The first entry is "Settings of your own", the sixth the fifth preset."""
+    image, source = photo_part(200, 150)
+    preset = list(presets.PRESETS.values())[4]
+    recipe = {**preset.recipe().to_dict(), "seed": QUICK["seed"]}
+    dreamed = look(pixels(source, "R'G'B'A u8"), (200, 150), recipe)
+    thumbnail = GdkPixbuf.Pixbuf.new_from_file_at_size(str(preset.thumbnail), 48, 48)
+    assert (thumbnail.get_width(), thumbnail.get_rowstride()) == (48, 144)
+
+    def act():
+        type_into(DIALOG, "alt+p", "Home", *["Down"] * 5)
+        wait_for_picture(thumbnail.get_pixels(), 48, "the preset's thumbnail")
+        wait_for_picture(dreamed, 200, "the preset's dream")
+        case.screenshot("preset-chosen")
         type_into(DIALOG, "Escape")
 
     beside_dialog(act, image, [source], **QUICK)

@@ -154,11 +154,11 @@ def letters():
 LETTERS = letters()
 
 
-def rgb(pixels):
-    """RGBA bytes as RGB bytes."""
-    made = bytearray(len(pixels) // 4 * 3)
+def rgb(pixels, order="RGBA"):
+    """The pixels of the link's order, without their alpha, as RGB bytes."""
+    made = bytearray(len(pixels) // len(order) * 3)
     for sample in range(3):
-        made[sample::3] = pixels[sample::4]
+        made[sample::3] = pixels[sample if order == "RGBA" else 0 :: len(order)]
     return bytes(made)
 
 

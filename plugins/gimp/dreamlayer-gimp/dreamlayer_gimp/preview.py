@@ -58,7 +58,7 @@ class Preview:
         """Say what is wrong instead of dreaming."""
         self._looks.cancel()
         self._dreamed = None
-        self._words.set_text(text)
+        self._say(text)
 
     def _arrange(self) -> Any:
         touched = Gtk.EventBox(width_request=SIDE, height_request=SIDE)
@@ -174,7 +174,7 @@ class Preview:
         self._touched.set_tooltip_text(HINT + (DRAG if any(self._view.movable) else ""))
         if not self._config.get_property(SHOW_PREVIEW):
             self._draw(*self._view.source())
-            self._words.set_text(self._manner())
+            self._say(self._manner())
             return
         if self._looks.picture is None:
             self._draw(*self._view.source())
@@ -190,7 +190,11 @@ class Preview:
         """The newest look, or what there is to say."""
         if self._grip is None and self._looks.picture is not None and self._dreamed is not None:
             self._draw(*self._looks.picture)
-        self._words.set_text(self._looks.text or self._manner())
+        self._say(self._looks.text or self._manner())
+
+    def _say(self, text: str) -> None:
+        self._words.set_text(text)
+        self._words.set_tooltip_text(text)  # it may be longer than its place
 
     def _manner(self) -> str:
         """How what is seen differs from what the layer will be."""
