@@ -19,13 +19,11 @@ SRGB = "sRGB-elle-V2-srgbtrc.icc"
 class Node:
     """A paint layer in 8-bit sRGB that fills its document."""
 
-    made = 0
-
     def __init__(self, document: Document, name: str, parent: Node | None = None) -> None:
-        Node.made += 1
         self._id = QtCore.QUuid.createUuid()
         self._document, self._name, self._parent = document, name, parent
         self._children: list[Node] = []
+        self._locked = False
         self.pixels = bytes(4 * document.width() * document.height())
 
     def name(self) -> str:
@@ -74,6 +72,17 @@ class Node:
         node._parent = self
         place = self._children.index(above) + 1 if above else len(self._children)
         self._children.insert(place, node)
+
+    def remove(self) -> None:
+        if self._parent is not None:
+            self._parent._children.remove(self)
+            self._parent = None
+
+    def locked(self) -> bool:
+        return self._locked
+
+    def setLocked(self, locked: bool) -> None:
+        self._locked = locked
 
     def animated(self) -> bool:
         return False
