@@ -127,9 +127,7 @@ class Film:
         """The host ends: nothing can be kept."""
         if self._job is not None:
             self._job.tell_daemon_to_stop()
-        if self._writing is not None:
-            self._writing.close()
-            self._writing = None
+        self._stop_writing()
         self._spool.close()
 
     def _dream_next(self) -> None:
@@ -226,9 +224,14 @@ class Film:
         else:
             self._end(node_id)
 
+    def _stop_writing(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.close()
+
     def _end(self, node_id: Any) -> None:
         done = len(self._spool)
-        self._writing = None
+        self._stop_writing()
         self._spool.close()
         self.state = self._end_state
         self.fraction = 1.0

@@ -32,7 +32,7 @@ class StoreBox(QtWidgets.QWidget):  # type: ignore[misc]
     def __init__(self, panel: Panel) -> None:
         super().__init__()
         self._panel = panel
-        self._shown: Any = None  # document, layer and its dream's JSON, as last seen
+        self._shown: Any = None  # the layer's id and the picture's notes, as last seen
         self.setObjectName("dreamed_layer")
         self._label = ShortLabel()
         self._label.setObjectName("dreamed_as")
@@ -73,9 +73,10 @@ class StoreBox(QtWidgets.QWidget):  # type: ignore[misc]
             editing = None
         self._edit.setChecked(editing is not None)
         if node is None:
+            self._shown = None
             self.setVisible(False)
             return
-        seen = (active, node.uniqueId(), bytes(active.annotation(store.DREAMS)))
+        seen = (node.uniqueId().toString(), bytes(active.annotation(store.DREAMS)))
         if seen != self._shown:
             self._shown = seen
             self._show(active, node)
