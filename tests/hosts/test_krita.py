@@ -133,8 +133,10 @@ def test_fifty(fifty: Result, check: str) -> None:
     assert fifty.verdict.get(check, "Krita did not get there:\n" + fifty.stdout) == ""
 
 
-def test_krita_ends_well(trouble: Result, dreams: Result, pixels: Result, fifty: Result) -> None:
-    for told in (trouble, dreams, pixels, fifty):
+def test_krita_ends_well(
+    trouble: Result, dreams: Result, pixels: Result, fifty: Result, store: Result, film: Result
+) -> None:
+    for told in (trouble, dreams, pixels, fifty, store, film):
         told.facts()
 
 

@@ -39,22 +39,23 @@ def edit(panel: Panel) -> None:
     """Show the active layer's settings in the form, to be changed.
 
     Until another layer is active, Dream dreams on what this one was dreamed on. Of a film the
-    window with its frames is shown too.
+    window with its frames is shown, and its Dream does so.
     """
     try:
         node, kept = active_dream()
-        editing = Editing(node, kept)
+        panel.show_recipe(kept.recipe)
+        if kept.film is None:
+            panel.source_of = Editing(node, kept).read
+            said = f"Change the settings of “{node.name()}”, then press Dream."
+        else:
+            film_dialog.ask(panel, filming.Redone(node.uniqueId(), kept))
+            said = "Change the film's settings here and in its window, then press Dream there."
     except DocumentError as error:
         panel.say(str(error))
         return
-    panel.show_recipe(kept.recipe)
-    panel.source_of = editing.read
-    said = f"Change the settings of “{node.name()}”, then press Dream."
     if kept.left_out:
         said += f" This version does not know: {', '.join(kept.left_out)}."
     panel.say(said, aloud=False)
-    if kept.film is not None:
-        film_dialog.ask(panel, filming.Redone(node.uniqueId(), kept))
 
 
 def active_dream() -> tuple[Any, store.Kept]:
