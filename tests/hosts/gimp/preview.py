@@ -25,6 +25,7 @@ from screen import (
     DIALOG,
     PROGRESS,
     beside_dialog,
+    changed_since,
     close_all,
     daemon_status,
     find,
@@ -269,7 +270,7 @@ def check_reset():
         wait_for_picture(first, 200, "the dream")
         still = pixels_of_screen()
         type_into(DIALOG, "alt+r")
-        until(lambda: pixels_of_screen() != still, "the menu of resets is not seen")
+        until(lambda: changed_since(still), "the menu of resets is not seen")
         type_into(DIALOG, "Tab", "space")  # the second entry: the factory defaults
         wait_for_picture(defaults, 200, "the dream of the defaults")
         set_number("octaves", "1")
@@ -288,7 +289,7 @@ def check_saved_settings_come_back():
         wait_for_picture(second, 200, "the dream")
         still = pixels_of_screen()
         type_into(DIALOG, "alt+s")
-        until(lambda: pixels_of_screen() != still, "they can't be loaded now")
+        until(lambda: changed_since(still), "they can't be loaded now")
         type_into(DIALOG, "Escape")
 
     def load():
@@ -339,7 +340,7 @@ def check_canvas_preview_is_seen_and_cancelled():
         seen.append(titles(PROGRESS))
         type_into(PROGRESS, "alt+c")
 
-    long = {**QUICK, "steps": 100, "octaves": 6, "canvas_preview": True}
+    long = {**QUICK, "steps": 500, "octaves": 6, "canvas_preview": True}
     answer = beside_dialog(act, image, [source], **long)
     assert answer.status == CANCEL, answer
     assert seen[0], "the dream was finished before"
@@ -359,7 +360,7 @@ def check_canvas_preview_removed_by_the_user():
         until(lambda: titles("2 layers.* 250x200"), "the canvas shows no dream")
         type_into(title, "ctrl+z")
 
-    long = {**QUICK, "steps": 100, "octaves": 6, "canvas_preview": True}
+    long = {**QUICK, "steps": 500, "octaves": 6, "canvas_preview": True}
     answer = beside_dialog(act, image, [source], **long)
     assert "was removed while it dreamed" in answer.text, answer
     assert image.get_layers() == [source]

@@ -5,6 +5,7 @@ import threading
 import time
 import traceback
 from contextlib import suppress
+from operator import ne
 from pathlib import Path
 
 import case
@@ -106,13 +107,15 @@ def on_window(title, *keys, name="", delay=1.0):
     threading.Thread(target=watch, daemon=True).start()
 
 
-def beside_dialog(act, image, drawables, **arguments):
-    """Call Deep Dream as a user does; `act` runs in a thread while its dialog is there.
-
-    The dialog shows the arguments: GIMP puts the last values in their place if there are any.
-    """
+def forget_last_values():
+    """Let the dialog show the arguments: GIMP puts last values in their place if there are any."""
     for last in Path(Gimp.directory(), "plug-in-settings").glob("*dreamlayer.last"):
         last.unlink()
+
+
+def beside_dialog(act, image, drawables, **arguments):
+    """Call Deep Dream as a user does; `act` runs in a thread while its dialog is there."""
+    forget_last_values()
     failures = []
 
     def run():
@@ -166,6 +169,11 @@ def pixels_of_screen():
     """The whole screen as RGB bytes."""
     argv = ["import", "-window", "root", "-depth", "8", "rgb:-"]
     return subprocess.run(argv, check=True, stdout=subprocess.PIPE).stdout
+
+
+def changed_since(still):
+    """Whether more than a blinking cursor has changed on the screen."""
+    return sum(map(ne, still, pixels_of_screen())) > 300
 
 
 def place_on_screen(picture, width):

@@ -27,6 +27,7 @@ from screen import (
     PROGRESS,
     close_all,
     daemon_status,
+    forget_last_values,
     on_image,
     on_window,
     own_step,
@@ -53,6 +54,7 @@ def check_interactive_and_undo():
     show(image)
     case.xdotool("mousemove", "5", "5")  # no tooltip in the way
     before = snapshot(image)
+    forget_last_values()
     on_window(DIALOG, "Return", name="dialog")
     layer = deep_dream(image, [source], INTERACTIVE, **ASKED).layer
     assert seen == {"dialog"}, seen

@@ -14,7 +14,7 @@ from .options import OPTIONS, Option
 
 Choices = Sequence[tuple[str, str]]  # the word that the argument takes, and how it is shown
 NOTHING = -1  # the entry for no layer, among GIMP's numbers of layers
-SCROLLED = 240  # pixels of the list of rarer controls that are seen at once
+SCROLLED = 160  # pixels of the list of rarer controls that are seen at least
 
 
 class Controls:
@@ -34,7 +34,7 @@ class Controls:
         there = [option for option in OPTIONS if self._config.find_property(option.argument)]
         rows = [row for row in PARAMETERS.values() if not row.main]
         column = self._column("more", rows, there)
-        scrolled = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER)
+        scrolled = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER, vexpand=True)
         scrolled.set_min_content_height(SCROLLED)
         column.set_margin_end(12)  # room for the scroll bar
         scrolled.add(column)

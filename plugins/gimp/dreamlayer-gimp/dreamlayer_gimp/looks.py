@@ -140,6 +140,8 @@ class Looks:
         elif dream.preview is not None:
             self.picture = dream.preview
             self._changed()
+        elif dream.fraction == 0.0:  # it waits, or its network is loaded
+            self._say(dream.text)
 
     def _take_blend(self, blend: Blend) -> None:
         if not blend.over or self._dream is None:
