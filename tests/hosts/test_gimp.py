@@ -9,6 +9,7 @@ import hashlib
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,19 @@ def preview(host: HostSession) -> dict[str, Any]:
     return seen(host, "preview.py")
 
 
+@pytest.fixture(scope="module")
+def fifty(host: HostSession) -> Iterator[dict[str, Any]]:
+    """With a daemon that soon gives up a dream whose program was killed."""
+    stop = [sys.executable, "-m", "dreamlayer", "stop"]
+    host.run_outside(stop)
+    settings = host.data / "settings.json"
+    settings.write_text('{"grace": 0.5}', encoding="utf-8")
+    result = host.run_gimp(SCRIPTS / "fifty.py", PHOTO, timeout=400, scripts=str(SCRIPTS))
+    yield {"output": result.stdout, **result.verdict}
+    settings.unlink()
+    host.run_outside(stop)
+
+
 @pytest.mark.parametrize("check", checks("dreams.py"))
 def test_dream(dreams: dict[str, Any], check: str) -> None:
     assert_ok(dreams, check)
@@ -144,6 +158,17 @@ def test_layer_is_the_daemons_answer_to_the_file(
     assert dream.pixels is not None, dream.text
     assert hashlib.sha256(dream.pixels).hexdigest() == dreams["photo"]
     assert dream.pixels != photo.tobytes()
+
+
+@pytest.mark.parametrize("check", checks("fifty.py"))
+def test_fifty(fifty: dict[str, Any], check: str) -> None:
+    assert_ok(fifty, check)
+
+
+def test_gimp_says_nothing_of_an_inconsistent_undo(fifty: dict[str, Any]) -> None:
+    assert fifty.get("finished"), fifty["output"][-3000:]
+    assert "Plug-in crashed" in fifty["output"], "GIMP's messages are not in its output"
+    assert "inconsistent" not in fifty["output"]
 
 
 def examples() -> list[tuple[str, str, str]]:
