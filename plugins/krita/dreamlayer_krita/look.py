@@ -60,7 +60,8 @@ class Look:
         self._timer.setInterval(PAUSE)
         self._timer.timeout.connect(guarded(self.look, self._say))
         panel.changed.append(self._follow)
-        for widget in (self._button, self.screen, self._line, self.so_far):
+        panel.buttons.addWidget(self._button)
+        for widget in (self.screen, self._line, self.so_far):
             panel.look_box.addWidget(widget)
 
     def look(self) -> None:

@@ -15,7 +15,7 @@ from dreamlink.dream import State
 from dreamlink.recipe import Recipe, RecipeError
 
 from . import document, growing
-from .column_area import ColumnArea
+from .column_area import ColumnArea, ShortArea
 from .connection_line import ConnectionLine
 from .form import Form
 from .guard import guarded, log
@@ -31,7 +31,8 @@ from .tab_order import set_tab_order
 from .words import tr
 
 SETTINGS = ("dreamlayer", "recipe")  # group and name in Krita's own configuration
-LINES_MIN = 12  # of text, that the form keeps: Krita squeezes what lets itself
+LINES_MIN = 8  # of text, that the form keeps on a small screen
+MESSAGE_LINES = (2, 8)  # of text: kept, and shown where there is room
 
 
 class Panel(QtWidgets.QWidget):  # type: ignore[misc]
@@ -43,6 +44,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         link: the connection to the daemon, for whoever listens.
         jobs: the dreams under way, in the order in which they were started.
         look_box, layer_box: columns for a quick look and for the finished layer's sliders.
+        buttons: the column in which Dream and Cancel are the last row.
         changed: called when the form says something else.
         source_of: reads what is to be dreamed on, with the form's choices; `document.read`, unless
             the dream of another layer is edited.
@@ -115,7 +117,8 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         """Show a sentence; aloud: over the picture too."""
         self._message.setText(sentence)
         self._message.setToolTip(sentence)  # whole, where the docker is small
-        self._message.setVisible(bool(sentence))
+        self._message_area.setVisible(bool(sentence))
+        self._message_area.updateGeometry()
         if sentence and aloud:
             self._announce(sentence)
 
@@ -140,13 +143,15 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _build(self) -> None:
         self._form = Form(self._tell_change)
-        self.look_box = QtWidgets.QVBoxLayout()
-        self.layer_box = QtWidgets.QVBoxLayout()
+        self.look_box, self.layer_box = QtWidgets.QVBoxLayout(), QtWidgets.QVBoxLayout()
+        self.buttons = QtWidgets.QVBoxLayout()
         self._look = Look(self)
         self.layer_box.addWidget(StoreBox(self))
         self.layer_box.addWidget(Sliders(self))
         self._queue = QueueBox()
         self._message = _message()
+        self._message_area = ShortArea(self._message, *MESSAGE_LINES)
+        self._message_area.setVisible(False)
         self._connection = ConnectionLine(self.link, self.say)
         self._suggestions = Suggestions(
             self.link, self._form.widget("model"), self._form.widget("layer")
@@ -155,17 +160,29 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
             "cancel", "Cancel", "Stop the dream in work; nothing is added", self._cancel
         )
         self._cancel_button.setEnabled(False)
-        buttons = QtWidgets.QHBoxLayout()
-        buttons.addWidget(self._button("dream", "Dream", "Dream on the active layer", self._dream))
-        buttons.addWidget(self._cancel_button)
+        row = QtWidgets.QHBoxLayout()
+        row.addWidget(self._button("dream", "Dream", "Dream on the active layer", self._dream))
+        row.addWidget(self._cancel_button)
+        self.buttons.addLayout(row)
         column = QtWidgets.QVBoxLayout(self)
-        column.addWidget(ColumnArea(self._form, LINES_MIN), 1)
+        column.addWidget(self._scrolled(), 1)
+        column.addLayout(self.buttons)
+        for widget in (self._queue, self._message_area, self._connection):
+            column.addWidget(widget)
+
+    def _scrolled(self) -> Any:
+        """The boxes that may be as high as they like."""
+        inside = QtWidgets.QWidget()
+        column = QtWidgets.QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(self.look_box)
-        column.addLayout(buttons)
-        column.addWidget(self._queue)
+        column.addWidget(self._form)
         column.addLayout(self.layer_box)
-        column.addWidget(self._message)
-        column.addWidget(self._connection)
+        column.addStretch()
+        area = ColumnArea(inside, LINES_MIN)
+        for box in (self.look_box, self.layer_box):
+            area.follow(box.itemAt(place).widget() for place in range(box.count()))
+        return area
 
     def _button(self, name: str, text: str, tip: str, action: Callable[[], None]) -> Any:
         button = QtWidgets.QPushButton(tr(text))
@@ -218,5 +235,4 @@ def _message() -> Any:
     label.setTextInteractionFlags(
         QtCore.Qt.TextInteractionFlag.TextSelectableByMouse  # to be quoted in a report
     )
-    label.setVisible(False)
     return label

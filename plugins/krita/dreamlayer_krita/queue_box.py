@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dreamlink.dream import State
 
-from .column_area import ColumnArea
+from .column_area import ShortArea
 from .fields import tip
-from .guard import guarded, log
 from .icon_button import IconButton
 from .job import Job
 from .qt import QtWidgets
 from .short_label import ShortLabel
 from .words import tr
 
-LINES_MAX = 9  # of text; more dreams than fit are scrolled through
+LINES_MIN, LINES_MAX = 2, 6  # of text; more dreams than fit are scrolled through
 
 
-class QueueBox(ColumnArea):
+class QueueBox(ShortArea):
     """A row for each job that is not over."""
 
     def __init__(self) -> None:
         inside = QtWidgets.QWidget()
         self._column = QtWidgets.QVBoxLayout(inside)
         self._column.setContentsMargins(0, 0, 0, 0)
-        super().__init__(inside)
+        super().__init__(inside, LINES_MIN, LINES_MAX)
         self._rows: dict[Job, _Row] = {}
         self.setObjectName("queue")
         self.setVisible(False)
@@ -43,16 +40,7 @@ class QueueBox(ColumnArea):
                 self._column.addWidget(self._rows[job])
             self._rows[job].refresh(waits=job is not jobs[0])
         self.setVisible(bool(jobs))
-        self._fit()
-
-    def resizeEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
-        super().resizeEvent(event)
-        guarded(self._fit, log.error)()
-
-    def _fit(self) -> None:
-        wanted = self._column.totalHeightForWidth(self.viewport().width())
-        if wanted >= 0:  # there are rows
-            self.setFixedHeight(min(wanted, LINES_MAX * self.fontMetrics().lineSpacing()))
+        self.updateGeometry()
 
 
 class _Row(QtWidgets.QWidget):  # type: ignore[misc]

@@ -205,6 +205,34 @@ def check_sizes_follow_the_font():
     yield from desk.until(lambda: presets.iconSize().height() == before[0], "it shrinks again")
 
 
+def check_docker_fits_a_small_screen():
+    """With all in it that there can be it needs no more height, and what is new is seen."""
+    document = yield from desk.new_document()
+    source = document.activeNode()
+    yield from desk.dream()
+    sliders = desk.part(QWidget, "live")
+    yield from desk.until(lambda: not sliders.visibleRegion().isEmpty(), "the sliders are seen")
+    yield from desk.activate(document, source)
+    look = desk.part(QWidget, "look")
+    click("quick_look")
+    yield from desk.until(lambda: not look.visibleRegion().isEmpty(), "the look is seen")
+    yield from long_dream()
+    for _ in range(5):
+        desk.trigger()
+    panel().say("A long sentence that says what is wrong and what there is to do. " * 5)
+    try:
+        yield from desk.until(lambda: len(desk.rows()) == 6, "six dreams are shown")
+        yield 300
+        case.screenshot("docker-full")
+        lines = panel().minimumSizeHint().height() / panel().fontMetrics().lineSpacing()
+        assert lines < 24, f"the docker needs {lines:.0f} lines"
+    finally:
+        click("quick_look")
+        while desk.busy():
+            click("cancel")
+    assert not desk.rows()
+
+
 # What is reached
 
 
