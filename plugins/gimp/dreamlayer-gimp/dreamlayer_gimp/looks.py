@@ -74,6 +74,7 @@ class Looks:
             self._timer = 0
         if self._connecting is not None:
             self._connecting.close()
+        self.cancel()  # else the daemon would wait for us to come back
         if self._client is not None:
             self._client.close()
 

@@ -78,7 +78,8 @@ OPTIONS = (
         "canvas_preview",
         "canvas-preview",
         "Show on the canvas",
-        "Show the dream on the canvas while it grows. A dream that is then cancelled leaves two"
+        "Show the dream on the canvas while it grows, if it is of one layer and of up to 4"
+        " megapixels. A dream that is then cancelled leaves two"
         " steps in the undo history: its layer came and went.",
         False,
     ),

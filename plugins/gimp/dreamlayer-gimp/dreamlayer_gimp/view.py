@@ -76,7 +76,8 @@ class View:
 
     def recipe(self, recipe: Recipe) -> Recipe:
         """The recipe for the reduced picture."""
-        return replace(recipe, feather=recipe.feather / self.reduced)
+        wrap = recipe.wrap and not any(self.movable)  # a part has no edges that meet
+        return replace(recipe, feather=recipe.feather / self.reduced, wrap=wrap)
 
     def request(self, recipe: Recipe, options: Options) -> tuple[DreamRequest, list[Frame]]:
         """A quick dream on this part, with its pixels. Raises Refused."""
