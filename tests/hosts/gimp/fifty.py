@@ -25,9 +25,8 @@ from screen import (
     daemon_status,
     find,
     on_image,
+    press_until_gone,
     show,
-    titles,
-    type_into,
     until,
 )
 
@@ -161,15 +160,6 @@ def cancel(history):
     layer = any_layer(history)
     answer = deep_dream(history.image, [layer], INTERACTIVE, **LONG)
     assert answer.status == CANCEL, answer
-
-
-def press_until_gone(title, key):
-    """A key that comes while a window is being made may be lost."""
-    find(title)
-    while titles(title):
-        type_into(title, key)
-        with suppress(AssertionError):
-            until(lambda: not titles(title), "it is still there", 10)
 
 
 def kill(history):

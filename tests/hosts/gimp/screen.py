@@ -88,6 +88,15 @@ def find(title):
     until(in_front, f"there is no window {title}", 60)
 
 
+def press_until_gone(title, key):
+    """A key that comes while a window is being made may be lost."""
+    find(title)
+    while titles(title):
+        type_into(title, key)
+        with suppress(AssertionError):
+            until(lambda: not titles(title), "it is still there", 10)
+
+
 seen = set()  # names of the screenshots that show the window they were taken for
 
 

@@ -11,6 +11,7 @@ from desk import (
     CANCEL,
     FAST,
     SUCCESS,
+    call,
     deep_dream,
     open_photo,
     photo_part,
@@ -27,10 +28,12 @@ from screen import (
     PROGRESS,
     close_all,
     daemon_status,
+    find,
     forget_last_values,
     on_image,
     on_window,
     own_step,
+    press_until_gone,
     seen,
     shot,
     show,
@@ -41,6 +44,7 @@ from screen import (
 
 ASKED = {"layer": "features.7", "octaves": 3, "steps": 20, "seed": 11}
 ENDLESS = {**FAST, "steps": 500, "octaves": 8}
+PLAYBACK = "^Animation Playback"
 
 
 def later(seconds, image, *keys):
@@ -163,6 +167,19 @@ def check_dialog_cancelled():
     assert snapshot(image) == before
 
 
+def check_dream_again_shows_what_the_layer_remembers():
+    image, source = photo_part(200, 120)
+    show(image)
+    asked = {**FAST, "colour": "luminance", "strength": 0.75, "channels": "30,41", "seed": 1234}
+    first = deep_dream(image, [source], **asked).layer
+    on_window("^Dream Again$", "Return", name="again")
+    second = call("plug-in-dreamlayer-again", image, [first], INTERACTIVE).layer
+    assert "again" in seen
+    assert recipe_of(second) == recipe_of(first)
+    assert pixels(second) == pixels(first)
+    assert image.get_layers() == [second, first, source]
+
+
 def check_several_layers_are_one_undo_step():
     image, source = photo_part(200, 100)
     own = own_step(image)
@@ -218,6 +235,36 @@ if Gimp.MINOR_VERSION < 2:
     # GIMP 3.0 crashes now and then when a layer is added to an image whose window, its last one,
     # was emptied. No plug-in can see that it was (plugins/gimp/README.md, "Traps").
     del check_only_image_closed_while_it_dreams
+
+
+def look_at_playback():
+    find(PLAYBACK)
+    type_into(PLAYBACK, "space")
+    time.sleep(1)
+    case.screenshot("playback")
+    press_until_gone(PLAYBACK, "ctrl+w")
+
+
+def check_dreamed_animation_plays():
+    """All layers as frames: what GIMP shows is the dreamed animation, and Playback plays it."""
+    image, source = photo_part(200, 120)
+    for name in ("Frame 2 (100ms)", "Frame 3 (100ms)"):
+        frame = source.copy()
+        frame.set_name(name)
+        image.insert_layer(frame, None, 0)
+    show(image)
+    on_window(DIALOG, "Return")
+    film = deep_dream(image, [source], INTERACTIVE, **FAST, frames=True).layer.get_image()
+    assert film != image
+    threading.Thread(target=look_at_playback, daemon=True).start()
+    play = Gimp.get_pdb().lookup_procedure("plug-in-animationplay")
+    config = play.create_config()
+    config.set_property("run-mode", INTERACTIVE)
+    config.set_property("image", film)
+    config.set_core_object_array("drawables", film.get_layers()[:1])
+    play.run(config)  # until its window is closed
+    assert len(film.get_layers()) == 3
+
 
 run_checks(dict(globals()), after_each=close_all)
 case.verdict(finished=True)
