@@ -55,12 +55,13 @@ def beneath(jobs: Iterable[Any]) -> document.Where | None:
 class GrowingLayer(NewLayer):
     """A new layer that has pixels before the dream is done.
 
-    Meanwhile it is locked, as strokes on it would be lost.
+    Meanwhile it is locked, as strokes on it would be lost. Krita lets events happen while it adds a
+    layer or writes to one, so afterwards it may be undone, or the dream dropped.
     """
 
     def __init__(self, source: document.Source) -> None:
         super().__init__(source)
-        self._layer: Any = None
+        self._layer: Any = None  # kept while it is undone: it may come back
         self._next = 0.0  # when it may be written to again
         self._dropped = False
 
@@ -72,7 +73,7 @@ class GrowingLayer(NewLayer):
         began = time.monotonic()
         if pixels is None or began < self._next:
             return
-        if self._layer is None:
+        if self.grown is None:
             self._add(pixels)
         else:
             document.update_layer(self.grown, pixels, self.source)
@@ -80,35 +81,39 @@ class GrowingLayer(NewLayer):
         self._next = now + REST * (now - began)
 
     def done(self, dream: Dream, recipe: Recipe) -> Any:
-        if self._layer is None:
+        if self.grown is None:
             return super().done(dream, recipe)
         reason = self.gone()
         if reason:
             raise document.DocumentError(reason)
-        self._layer.setName(layer_name(self.source.name, recipe))
-        self._layer.setLocked(False)
+        layer = self.source.document.nodeByUniqueID(self.grown)
+        layer.setName(layer_name(self.source.name, recipe))
+        layer.setLocked(False)
         document.update_layer(self.grown, dream.pixels or bytearray(), self.source)
         return self.grown
 
     def dropped(self) -> None:
         self._dropped = True
-        if self._layer is None or self.source.document not in Krita.instance().documents():
+        if self.grown is None or self.source.document not in Krita.instance().documents():
             return
-        self._layer.setLocked(False)  # it may have been undone, and may come back
+        if self._layer is not None:
+            self._layer.setLocked(False)
         if not self._removed():
-            self._layer.remove()
+            self.source.document.nodeByUniqueID(self.grown).remove()
 
     def _add(self, pixels: Frame) -> None:
         self.grown = document.add_layer(self.source, f"Dream of {self.source.name}…", pixels)
         self._layer = self.source.document.nodeByUniqueID(self.grown)
-        if self._dropped:  # while Krita added it
+        if self._dropped:
             self.dropped()
-        else:
+        elif self._layer is not None:
             self._layer.setLocked(True)
 
     def _removed(self) -> bool:
         """Whether the layer was deleted, or undone; to be asked while the document is open."""
-        return self._layer is not None and self.source.document.nodeByUniqueID(self.grown) is None
+        if self.grown is None:
+            return False
+        return self.source.document.nodeByUniqueID(self.grown) is None
 
 
 class ShownInDocker(NewLayer):

@@ -108,6 +108,7 @@ class Job:
         self._dream: Dream | None = None
         self._away = False  # whether the connection was lost and is looked for
         self._returns = 0
+        self._finishing = False  # Krita lets events happen while a layer is added
 
     @property
     def over(self) -> bool:
@@ -124,7 +125,7 @@ class Job:
 
     def cancel(self) -> None:
         """Stop at once; the daemon is told, its answer is not waited for."""
-        if self.over:
+        if self.over or self._finishing:
             return
         self.tell_daemon_to_stop()
         self._end(State.CANCELLED, "Cancelled: nothing was changed.")
@@ -184,6 +185,7 @@ class Job:
     def _finish(self, dream: Dream) -> None:
         report = dream.report
         recipe = Recipe.of(report["recipe"])
+        self._finishing = True
         try:
             node_id = self._goal.done(dream, recipe)
         except document.DocumentError as error:

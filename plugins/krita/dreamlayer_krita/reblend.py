@@ -50,7 +50,7 @@ class Reblend:
         self._link = link
         self._blend: Blend | None = None
         self._wanted: Recipe | None = None  # what is asked for when the one under way has come
-        self._mark = self._marked()
+        self._mark = self._marked()  # None: it was undone just after it was written
         link.open(self)
 
     def matters(self, name: str) -> bool:
@@ -84,11 +84,11 @@ class Reblend:
         blend = self._blend
         if blend is None or not blend.receive(header, frames) or not blend.over:
             return
-        self._blend = None
         if blend.state is State.FAILED:
             self._end(blend.text)
         elif blend.state is State.DONE and self._put(blend):
             self._told(self, "")
+        self._blend = None  # only now: Krita lets events happen while a layer is written to
         if self._wanted is not None:
             self._ask()
 
@@ -100,11 +100,11 @@ class Reblend:
 
     def _ask(self) -> None:
         """Ask for what is wanted, if the layer is as we left it."""
-        recipe, self._wanted = self._wanted, None
         reason = self._refusal()
+        recipe, self._wanted = self._wanted, None
         if reason:
             self._told(self, reason)
-        elif recipe is not None and not self.over:
+        elif recipe is not None and self._blend is None and not self.over:
             try:
                 self._blend = self.dreamed.dream.blend(recipe)
             except LinkError:
@@ -137,7 +137,7 @@ class Reblend:
         mark = self._marked()
         if mark is None:
             return GONE
-        return "" if mark == self._mark else PAINTED
+        return "" if self._mark in (None, mark) else PAINTED
 
     def _marked(self) -> int | None:
         """What tells whether the layer's pixels are still ours; None if it is gone."""

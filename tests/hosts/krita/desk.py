@@ -193,6 +193,9 @@ def activate(document, node):
 
 
 def close_documents():
+    # 5.3 crashes if it closes before its list of layers, a tenth of a second behind, has shown the
+    # last change. Timers go off in their order, so this one does after that.
+    yield 300
     for document in app.documents():
         document.setSelection(None)  # Krita crashes if it closes while it draws a selection's edge
         document.waitForDone()
