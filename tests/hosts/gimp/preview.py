@@ -113,8 +113,9 @@ def check_preview_follows_the_controls():
     told = {}
 
     def act():
-        told["place"] = wait_for_picture(first.rgb, 200, "the dream")
+        wait_for_picture(first.rgb, 200, "the dream")
         case.screenshot("preview")
+        until(idle, "the look is not finished")
         told["done"] = dreams_done()
         set_number("strength", "0.5")
         wait_for_picture(half, 200, "the dream of half the strength")

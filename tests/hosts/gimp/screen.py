@@ -203,8 +203,14 @@ def place_on_screen(picture, width):
 
 def wait_for_picture(picture, width, what):
     """Where it is, as soon as it is seen."""
-    until(lambda: place_on_screen(picture, width), f"{what} is not seen")
-    return place_on_screen(picture, width)
+    places = []
+
+    def is_seen():
+        places.append(place_on_screen(picture, width))
+        return places[-1] is not None
+
+    until(is_seen, f"{what} is not seen")
+    return places[-1]
 
 
 def daemon_status():

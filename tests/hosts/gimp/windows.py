@@ -114,6 +114,7 @@ def check_status_bar_cancel():
     image.scale(1353, 900)  # a dream of half a minute
     show(image)
     image.clean_all()
+    until(lambda: not daemon_status()["jobs"], "the last dialog's preview goes on")
     before, cancelled = snapshot(image), daemon_status()["cancelled"]
     on_image(image, "ctrl+f")
     until(lambda: [job["fraction"] for job in daemon_status()["jobs"]] > [0], "no dream runs")
