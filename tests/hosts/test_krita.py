@@ -124,6 +124,16 @@ def test_pixels(pixels: Result, check: str) -> None:
 
 
 @pytest.fixture(scope="module")
+def live(host: HostSession, trouble: Result) -> Result:
+    return run(host, "live.py", PHOTO)
+
+
+@pytest.mark.parametrize("check", checks("live.py"))
+def test_live(live: Result, check: str) -> None:
+    assert live.verdict.get(check, "Krita did not get there:\n" + live.stdout) == ""
+
+
+@pytest.fixture(scope="module")
 def fifty(host: HostSession, trouble: Result) -> Result:
     return run(host, "fifty.py", None)
 
