@@ -220,7 +220,8 @@ def check_large_layers_travel_in_strips():
     buffers.prepare()
     area = Region(5, 7, 50, 40)
     for has_alpha, precision in (
-        (True, P.U8_NON_LINEAR), (False, P.U8_NON_LINEAR), (False, P.U16_PERCEPTUAL)
+        (True, P.U8_NON_LINEAR), (False, P.U8_NON_LINEAR), (False, P.U16_PERCEPTUAL),
+        (False, P.HALF_LINEAR),
     ):  # fmt: skip
         image, source = photo_part(precision=precision, alpha=has_alpha)
         _, form = layouts.layout(image, source, area)
