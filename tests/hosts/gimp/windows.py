@@ -254,6 +254,7 @@ def check_dreamed_animation_plays():
         frame.set_name(name)
         image.insert_layer(frame, None, 0)
     show(image)
+    forget_last_values()
     on_window(DIALOG, "Return")
     film = deep_dream(image, [source], INTERACTIVE, **FAST, frames=True).layer.get_image()
     assert film != image
