@@ -294,6 +294,19 @@ def test_cancel_works_when_the_daemon_is_gone_too(plugin: SimpleNamespace) -> No
     assert job.state is State.CANCELLED
 
 
+def test_a_job_is_over_even_if_its_layer_makes_trouble(plugin: SimpleNamespace) -> None:
+    told: list[Any] = []
+    source = plugin.reader.read(Recipe())
+    goal = plugin.job.NewLayer(source)
+    goal.dropped = lambda: 1 // 0
+    job = plugin.job.Job(Link(), source, Recipe(), told.append, goal=goal)
+    job.start()
+    with pytest.raises(ZeroDivisionError):
+        job.cancel()
+    assert job.state is State.CANCELLED
+    assert len(told) == 2, "its owner was not told of the end"
+
+
 LOST = "The connection to the Dreamlayer daemon was lost."
 
 

@@ -211,6 +211,8 @@ class Job:
         self.state, self.text = state, text
         self._dream = None
         self._link.leave(self)
-        if state is not State.DONE:
-            self._goal.dropped()
-        self._changed(self)
+        try:
+            if state is not State.DONE:
+                self._goal.dropped()
+        finally:  # whatever goes wrong with its layer, the job is over
+            self._changed(self)
