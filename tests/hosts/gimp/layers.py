@@ -168,7 +168,7 @@ def check_little_memory_for_a_part_of_a_huge_picture():
     with watched_memory() as peaks:
         layer = deep_dream(image, [source], **FAST).layer
     assert (layer.get_width(), layer.get_height()) == (512, 512)
-    assert len(peaks) == 1, "the plug-in's process was not found"
+    assert peaks, "the plug-in's process was not found"
     assert max(peaks.values()) < 300, f"{peaks} MB"
     print(f"the plug-in took {max(peaks.values())} MB")
     image.delete()
