@@ -25,6 +25,7 @@ from tests.hosts.session import CHECKOUT, HostSession
 
 SCRIPTS = Path(__file__).parent / "gimp"
 PHOTO = CHECKOUT / "tests" / "pictures" / "chelsea.png"
+TIMEOUT = 900  # seconds for a script with all its dreams, beside other work on the machine
 FAST = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7, "context": 40}  # as in desk.py
 
 # What windows.py leaves out where GIMP itself, not the plug-in, can't do it.
@@ -43,13 +44,13 @@ def checks(script: str) -> list[str]:
 
 def verdicts(host: HostSession, script: str) -> dict[str, Any]:
     """What a script told in GIMP without windows; a crash shows in the checks that are missing."""
-    result = host.run_gimp_console(SCRIPTS / script, PHOTO, timeout=300, scripts=str(SCRIPTS))
+    result = host.run_gimp_console(SCRIPTS / script, PHOTO, timeout=TIMEOUT, scripts=str(SCRIPTS))
     return {"output": result.stdout, **result.verdict}
 
 
 def seen(host: HostSession, script: str) -> dict[str, Any]:
     """What a script told in GIMP with its windows."""
-    result = host.run_gimp(SCRIPTS / script, PHOTO, timeout=400, scripts=str(SCRIPTS))
+    result = host.run_gimp(SCRIPTS / script, PHOTO, timeout=TIMEOUT, scripts=str(SCRIPTS))
     return {"output": result.stdout, **result.verdict}
 
 
@@ -108,7 +109,7 @@ def fifty(host: HostSession) -> Iterator[dict[str, Any]]:
     host.run_outside(stop)
     settings = host.data / "settings.json"
     settings.write_text('{"grace": 0.5}', encoding="utf-8")
-    result = host.run_gimp(SCRIPTS / "fifty.py", PHOTO, timeout=400, scripts=str(SCRIPTS))
+    result = host.run_gimp(SCRIPTS / "fifty.py", PHOTO, timeout=TIMEOUT, scripts=str(SCRIPTS))
     yield {"output": result.stdout, **result.verdict}
     settings.unlink()
     host.run_outside(stop)
