@@ -83,19 +83,21 @@ class Sliders(QtWidgets.QWidget):  # type: ignore[misc]
             self._rows.setEnabled(not reblend.over)
 
     def _follow(self) -> None:
-        """Show the active layer's dream, if it is one of these."""
-        if not self._kept:
+        """Show the active layer's dream, if it is one of these; none to a picture without any."""
+        if not self._kept and self.isHidden():
             self._timer.stop()
-        document = Krita.instance().activeDocument() if self.isVisible() else None
+        document = Krita.instance().activeDocument() if self._panel.isVisible() else None
         node = document.activeNode() if document is not None else None
         if node is None:
             return
-        for reblend in self._kept:
-            dreamed = reblend.dreamed
-            if dreamed.node_id == node.uniqueId() and dreamed.document == document:
-                if reblend is not self._shown:
+        here = [reblend for reblend in self._kept if reblend.dreamed.document == document]
+        for reblend in here:
+            if reblend.dreamed.node_id == node.uniqueId():
+                if reblend is not self._shown or self.isHidden():
                     self._show(reblend)
                 return
+        if not here and self._shown is not None and self._shown.dreamed.document != document:
+            self.setVisible(False)
 
     def _show(self, reblend: Reblend) -> None:
         self._shown = reblend

@@ -390,6 +390,17 @@ def check_sliders_of_a_closed_picture():
     assert not desk.part(QSlider, "slide_strength").isEnabled()
 
 
+def check_sliders_are_gone_in_a_picture_without_dreams():
+    yield from desk.new_document(*SIZE)
+    yield from desk.dream(**SHORT)
+    assert shown("live")
+    other = yield from desk.new_document(*SIZE)
+    yield from desk.until(lambda: not shown("live"), "the other picture's sliders are gone", 30)
+    other.setModified(False)
+    other.close()
+    yield from desk.until(lambda: shown("live"), "they are back with their picture", 30)
+
+
 def check_daemon_that_forgot_the_dream():
     document = yield from desk.new_document(*SIZE)
     layer = yield from desk.dream(**SHORT)
