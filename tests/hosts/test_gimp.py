@@ -5,6 +5,7 @@ script in one start of GIMP.
 """
 
 import ast
+import contextlib
 import hashlib
 import re
 import shutil
@@ -25,7 +26,11 @@ from tests.hosts.session import CHECKOUT, HostSession
 
 SCRIPTS = Path(__file__).parent / "gimp"
 PHOTO = CHECKOUT / "tests" / "pictures" / "chelsea.png"
-TIMEOUT = 900  # seconds for a script with all its dreams, beside other work on the machine
+CONSOLE = (
+    "dreams.py", "precisions.py", "layers.py", "again.py", "frames.py", "refusals.py",
+)  # fmt: skip
+WINDOWS = ("windows.py", "preview.py", "fifty.py")
+TIMEOUT = 600  # seconds for a script with all its dreams, beside other work on the machine
 FAST = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7, "context": 40}  # as in desk.py
 
 # What windows.py leaves out where GIMP itself, not the plug-in, can't do it.
@@ -42,108 +47,70 @@ def checks(script: str) -> list[str]:
     return [name for name in functions if name.startswith("check_")]
 
 
-def verdicts(host: HostSession, script: str) -> dict[str, Any]:
-    """What a script told in GIMP without windows; a crash shows in the checks that are missing."""
-    result = host.run_gimp_console(SCRIPTS / script, PHOTO, timeout=TIMEOUT, scripts=str(SCRIPTS))
-    return {"output": result.stdout, **result.verdict}
+class Runs:
+    """What each script told of this GIMP; a script runs when it is first asked for.
 
+    A crash shows in the checks that are missing.
+    """
 
-def seen(host: HostSession, script: str) -> dict[str, Any]:
-    """What a script told in GIMP with its windows."""
-    result = host.run_gimp(SCRIPTS / script, PHOTO, timeout=TIMEOUT, scripts=str(SCRIPTS))
-    return {"output": result.stdout, **result.verdict}
+    def __init__(self, host: HostSession) -> None:
+        self._host = host
+        self._told: dict[str, dict[str, Any]] = {}
 
+    def __getitem__(self, script: str) -> dict[str, Any]:
+        if script not in self._told:
+            self._told[script] = self._run(script)
+        return self._told[script]
 
-def assert_ok(facts: dict[str, Any], check: str) -> None:
-    told = facts.get(check, f"GIMP ended before this check and said:\n{facts['output'][-3000:]}")
-    if told != "ok":
-        pytest.fail(told, pytrace=False)
+    def _run(self, script: str) -> dict[str, Any]:
+        """Run a script, in GIMP with its windows or without."""
+        start = self._host.run_gimp if script in WINDOWS else self._host.run_gimp_console
+        with self._prepared(script):
+            result = start(SCRIPTS / script, PHOTO, timeout=TIMEOUT, scripts=str(SCRIPTS))
+        return {"output": result.stdout, **result.verdict}
 
+    @contextlib.contextmanager
+    def _prepared(self, script: str) -> Iterator[None]:
+        """With the daemon that a script needs."""
+        if script == "windows.py":
+            self._stop()  # the first dialog is to start one
+        if script != "fifty.py":
+            yield
+            return
+        self._stop()
+        settings = self._host.data / "settings.json"
+        settings.write_text('{"grace": 0.5}', encoding="utf-8")  # a dream of the killed ends soon
+        yield
+        settings.unlink()
+        self._stop()
 
-@pytest.fixture(scope="module")
-def dreams(host: HostSession) -> dict[str, Any]:
-    return verdicts(host, "dreams.py")
-
-
-@pytest.fixture(scope="module")
-def dreams_again(host: HostSession) -> dict[str, Any]:
-    return verdicts(host, "again.py")
-
-
-@pytest.fixture(scope="module")
-def precisions(host: HostSession) -> dict[str, Any]:
-    return verdicts(host, "precisions.py")
-
-
-@pytest.fixture(scope="module")
-def layers(host: HostSession) -> dict[str, Any]:
-    return verdicts(host, "layers.py")
-
-
-@pytest.fixture(scope="module")
-def frames(host: HostSession) -> dict[str, Any]:
-    return verdicts(host, "frames.py")
-
-
-@pytest.fixture(scope="module")
-def refusals(host: HostSession) -> dict[str, Any]:
-    return verdicts(host, "refusals.py")
+    def _stop(self) -> None:
+        self._host.run_outside([sys.executable, "-m", "dreamlayer", "stop"])
 
 
 @pytest.fixture(scope="module")
-def windows(host: HostSession) -> dict[str, Any]:
-    # The first dialog is to start a daemon.
-    host.run_outside([sys.executable, "-m", "dreamlayer", "stop"])
-    return seen(host, "windows.py")
+def runs(host: HostSession) -> Runs:
+    return Runs(host)
 
 
-@pytest.fixture(scope="module")
-def preview(host: HostSession) -> dict[str, Any]:
-    return seen(host, "preview.py")
-
-
-@pytest.fixture(scope="module")
-def fifty(host: HostSession) -> Iterator[dict[str, Any]]:
-    """With a daemon that soon gives up a dream whose program was killed."""
-    stop = [sys.executable, "-m", "dreamlayer", "stop"]
-    host.run_outside(stop)
-    settings = host.data / "settings.json"
-    settings.write_text('{"grace": 0.5}', encoding="utf-8")
-    result = host.run_gimp(SCRIPTS / "fifty.py", PHOTO, timeout=TIMEOUT, scripts=str(SCRIPTS))
-    yield {"output": result.stdout, **result.verdict}
-    settings.unlink()
-    host.run_outside(stop)
-
-
-@pytest.mark.parametrize("check", checks("dreams.py"))
-def test_dream(dreams: dict[str, Any], check: str) -> None:
-    assert_ok(dreams, check)
-
-
-@pytest.mark.parametrize("check", checks("precisions.py"))
-def test_precision(precisions: dict[str, Any], check: str) -> None:
-    assert_ok(precisions, check)
-
-
-@pytest.mark.parametrize("check", checks("layers.py"))
-def test_layers(host: HostSession, layers: dict[str, Any], check: str) -> None:
+@pytest.mark.parametrize(
+    ("script", "check"),
+    [(script, check) for script in CONSOLE + WINDOWS for check in checks(script)],
+)
+def test_gimp(host: HostSession, runs: Runs, script: str, check: str) -> None:
+    told = runs[script]
+    if (host.suite, check) in GIMPS_OWN_CRASHES:
+        assert check not in told
+        return
     if (host.suite, check) in NOT_IN_THIS_GIMP:
         pytest.skip("this GIMP has no such layers")
-    assert_ok(layers, check)
-
-
-@pytest.mark.parametrize("check", checks("again.py"))
-def test_dream_again(dreams_again: dict[str, Any], check: str) -> None:
-    assert_ok(dreams_again, check)
-
-
-@pytest.mark.parametrize("check", checks("frames.py"))
-def test_frames(frames: dict[str, Any], check: str) -> None:
-    assert_ok(frames, check)
+    result = told.get(check, f"GIMP ended before this check and said:\n{told['output'][-3000:]}")
+    if result != "ok":
+        pytest.fail(result, pytrace=False)
 
 
 def test_layer_is_the_daemons_answer_to_the_file(
-    host: HostSession, dreams: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    host: HostSession, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asked by another program, from the picture's file, with the same recipe."""
     monkeypatch.setenv("DREAMLAYER_HOME", str(host.data))
@@ -157,16 +124,12 @@ def test_layer_is_the_daemons_answer_to_the_file(
         dream.receive(*message)
     client.close()
     assert dream.pixels is not None, dream.text
-    assert hashlib.sha256(dream.pixels).hexdigest() == dreams["photo"]
+    assert hashlib.sha256(dream.pixels).hexdigest() == runs["dreams.py"]["photo"]
     assert dream.pixels != photo.tobytes()
 
 
-@pytest.mark.parametrize("check", checks("fifty.py"))
-def test_fifty(fifty: dict[str, Any], check: str) -> None:
-    assert_ok(fifty, check)
-
-
-def test_gimp_says_nothing_of_an_inconsistent_undo(fifty: dict[str, Any]) -> None:
+def test_gimp_says_nothing_of_an_inconsistent_undo(runs: Runs) -> None:
+    fifty = runs["fifty.py"]
     assert fifty.get("finished"), fifty["output"][-3000:]
     assert "Plug-in crashed" in fifty["output"], "GIMP's messages are not in its output"
     assert "inconsistent" not in fifty["output"]
@@ -227,36 +190,18 @@ def test_example_dreams_on_an_animation(made: Path) -> None:
         assert all(2 < level < 60 for level in changed), changed
 
 
-@pytest.mark.parametrize("check", checks("windows.py"))
-def test_windows(host: HostSession, windows: dict[str, Any], check: str) -> None:
-    if (host.suite, check) in GIMPS_OWN_CRASHES:
-        assert check not in windows
-        return
-    assert_ok(windows, check)
-
-
-@pytest.mark.parametrize("check", checks("preview.py"))
-def test_preview(preview: dict[str, Any], check: str) -> None:
-    assert_ok(preview, check)
-
-
-@pytest.mark.parametrize("check", checks("refusals.py"))
-def test_refusal(refusals: dict[str, Any], check: str) -> None:
-    assert_ok(refusals, check)
-
-
-def test_menu_entry_is_there_without_dreamlink(host: HostSession) -> None:
+def test_menu_entry_is_there_without_dreamlink(host: HostSession, runs: Runs) -> None:
     """GIMP asks the plug-in anew when its file has changed, so let it see the file for the first
     time while the plug-in is incomplete."""
     host.install_plugins()
     dreamlink = host.gimp_profile / "plug-ins" / "dreamlayer-gimp" / "dreamlink"
     shutil.rmtree(dreamlink)
-    facts = verdicts(host, "incomplete.py")
+    facts = runs["incomplete.py"]
     host.install_plugins()
     assert facts.get("menu") == ["_Deep Dream…", "<Image>/Filters/Artistic"], facts["output"]
     assert "dreamlink" in facts["text"]
     assert facts["text"].endswith("Run Dreamlayer's install.py again.")
-    again = verdicts(host, "arguments.py")
+    again = runs["arguments.py"]
     assert again.get("names"), again["output"]
     options = ["guide", "strength-map", "selection-as", "canvas-preview", "frames", "carry"]
     recipe = [name.replace("_", "-") for name in PARAMETERS]

@@ -23,7 +23,17 @@ from tests.hosts.session import CHECKOUT, HostSession, Result
 
 DESK = Path(__file__).parent / "krita"
 PHOTO = CHECKOUT / "tests/pictures/chelsea.png"
-TIMEOUT = 900  # seconds for a script with all its dreams, beside other work on the machine
+SCRIPTS = {  # in this order, and the picture that each opens
+    "trouble.py": None,
+    "dreams.py": PHOTO,
+    "docker.py": None,
+    "live.py": PHOTO,
+    "pixels.py": PHOTO,
+    "store.py": None,
+    "film.py": None,
+    "fifty.py": None,
+}
+TIMEOUT = 420  # seconds for a script with all its dreams; a Krita that hung is started once more
 KEPT = (
     "whole_layer", "selection", "rgba_u8", "rgba_u16", "rgba_u16_linear", "rgba_f16_linear",
     "rgba_f32_linear", "graya_u8", "graya_f32_linear", "group", "vector", "clone", "larger",
@@ -37,28 +47,31 @@ def checks(script: str) -> list[str]:
     return [name for name in names if name.startswith("check_")]
 
 
-def run(host: HostSession, script: str, picture: Path | None) -> Result:
-    return host.run_krita(DESK / script, picture, timeout=TIMEOUT, folder=str(host.folder))
+class Runs:
+    """What each script told of this Krita; a script runs when it is first asked for."""
+
+    def __init__(self, host: HostSession) -> None:
+        self._host = host
+        self._told: dict[str, Result] = {}
+
+    def __getitem__(self, script: str) -> Result:
+        if script not in self._told:
+            self._told[script] = self._host.run_krita(
+                DESK / script, SCRIPTS.get(script), timeout=TIMEOUT, folder=str(self._host.folder)
+            )
+        return self._told[script]
 
 
 @pytest.fixture(scope="module")
-def trouble(host: HostSession) -> Result:
-    return run(host, "trouble.py", None)
-
-
-@pytest.fixture(scope="module")
-def dreams(host: HostSession, trouble: Result) -> Result:
-    return run(host, "dreams.py", PHOTO)  # the daemon of the run before is there
-
-
-@pytest.mark.parametrize("check", checks("trouble.py"))
-def test_trouble(trouble: Result, check: str) -> None:
-    assert trouble.verdict.get(check, "Krita did not get there:\n" + trouble.stdout) == ""
+def runs(host: HostSession) -> Runs:
+    return Runs(host)
 
 
 def test_quitting_krita_ends_its_dream(
-    host: HostSession, trouble: Result, monkeypatch: pytest.MonkeyPatch
+    host: HostSession, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """First of all: the script's last dream would be over by itself later."""
+    trouble = runs["trouble.py"]
     trouble.facts()
     assert "has been deleted" not in trouble.stdout, "the panel's widgets were used after their end"
     monkeypatch.setenv("DREAMLAYER_HOME", str(host.data))
@@ -78,84 +91,25 @@ def daemons_jobs() -> list[dict[str, Any]]:
     return list(answer[0]["jobs"])
 
 
-@pytest.fixture(scope="module")
-def docker(host: HostSession, dreams: Result) -> Result:
-    return run(host, "docker.py", None)
+@pytest.mark.parametrize(
+    ("script", "check"), [(script, check) for script in SCRIPTS for check in checks(script)]
+)
+def test_krita(runs: Runs, script: str, check: str) -> None:
+    told = runs[script]
+    assert told.verdict.get(check, "Krita did not get there:\n" + told.stdout) == ""
 
 
-@pytest.mark.parametrize("check", checks("docker.py"))
-def test_docker(docker: Result, check: str) -> None:
-    assert docker.verdict.get(check, "Krita did not get there:\n" + docker.stdout) == ""
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_krita_ends_well(runs: Runs, script: str) -> None:
+    runs[script].facts()
 
 
-@pytest.mark.parametrize("check", checks("dreams.py"))
-def test_dreams(dreams: Result, check: str) -> None:
-    assert dreams.verdict.get(check, "Krita did not get there:\n" + dreams.stdout) == ""
-
-
-@pytest.fixture(scope="module")
-def store(host: HostSession, trouble: Result) -> Result:
-    return run(host, "store.py", None)
-
-
-@pytest.mark.parametrize("check", checks("store.py"))
-def test_store(store: Result, check: str) -> None:
-    assert store.verdict.get(check, "Krita did not get there:\n" + store.stdout) == ""
-
-
-@pytest.fixture(scope="module")
-def film(host: HostSession, trouble: Result) -> Result:
-    return run(host, "film.py", None)
-
-
-@pytest.mark.parametrize("check", checks("film.py"))
-def test_film(film: Result, check: str) -> None:
-    assert film.verdict.get(check, "Krita did not get there:\n" + film.stdout) == ""
-
-
-@pytest.fixture(scope="module")
-def pixels(host: HostSession, trouble: Result) -> Result:
-    return run(host, "pixels.py", PHOTO)
-
-
-@pytest.mark.parametrize("check", checks("pixels.py"))
-def test_pixels(pixels: Result, check: str) -> None:
-    assert pixels.verdict.get(check, "Krita did not get there:\n" + pixels.stdout) == ""
-
-
-@pytest.fixture(scope="module")
-def live(host: HostSession, trouble: Result) -> Result:
-    return run(host, "live.py", PHOTO)
-
-
-@pytest.mark.parametrize("check", checks("live.py"))
-def test_live(live: Result, check: str) -> None:
-    assert live.verdict.get(check, "Krita did not get there:\n" + live.stdout) == ""
-
-
-@pytest.fixture(scope="module")
-def fifty(host: HostSession, trouble: Result) -> Result:
-    return run(host, "fifty.py", None)
-
-
-@pytest.mark.parametrize("check", checks("fifty.py"))
-def test_fifty(fifty: Result, check: str) -> None:
-    assert fifty.verdict.get(check, "Krita did not get there:\n" + fifty.stdout) == ""
-
-
-def test_krita_ends_well(
-    trouble: Result, dreams: Result, pixels: Result, fifty: Result, store: Result, film: Result
-) -> None:
-    for told in (trouble, dreams, pixels, fifty, store, film):
-        told.facts()
-
-
-@pytest.mark.usefixtures("dreams")
 @pytest.mark.parametrize("name", KEPT)
 def test_layer_is_the_daemons_picture_byte_for_byte(
-    host: HostSession, name: str, monkeypatch: pytest.MonkeyPatch
+    host: HostSession, runs: Runs, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The daemon is asked again from outside, with what the layer and the selection were."""
+    runs["dreams.py"].facts()
     monkeypatch.setenv("DREAMLAYER_HOME", str(host.data))
     kept = json.loads((host.folder / f"{name}.json").read_text(encoding="utf-8"))
     source, layer = (Path(kept[kind]).read_bytes() for kind in ("source", "layer"))
@@ -186,10 +140,10 @@ def ask_daemon(request: DreamRequest, *frames: bytes) -> bytearray | None:
 
 
 @pytest.fixture(scope="module")
-def incomplete(host: HostSession, dreams: Result) -> Iterator[dict[str, Any]]:
+def incomplete(host: HostSession, runs: Runs) -> Iterator[dict[str, Any]]:
     """Krita with a plug-in from which msgpack is missing."""
     shutil.rmtree(host.krita_data / "pykrita/dreamlink/_vendor")
-    yield run(host, "incomplete.py", None).facts()
+    yield runs["incomplete.py"].facts()
     host.install_plugins()
 
 
