@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dreamlink import discovery, launch
@@ -179,6 +180,7 @@ def test_an_unexpected_failure_is_told_with_the_place_of_the_log(launched: list[
 
 def test_many_clients_at_once_start_one_daemon(launched: list[Client]) -> None:
     pids = []
+    before = running()
 
     def go() -> None:
         with contextlib.closing(launch.connect(FAKE)) as client:
@@ -191,6 +193,13 @@ def test_many_clients_at_once_start_one_daemon(launched: list[Client]) -> None:
         thread.join(SOON)
     assert len(pids) == 4
     assert len(set(pids)) == 1
+    wait_until(lambda: running() - before == set(pids))  # those that came too late have gone
+
+
+def running() -> set[int]:
+    """The processes that this one has started and that have not ended."""
+    children = psutil.Process().children()
+    return {child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE}
 
 
 def test_after_a_crash_the_next_call_starts_a_new_daemon(launched: list[Client]) -> None:
