@@ -93,6 +93,29 @@ def runs(host: HostSession) -> Runs:
     return Runs(host)
 
 
+def test_layer_is_the_daemons_answer_to_the_file(
+    host: HostSession, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked by another program, from the picture's file, with the same recipe.
+
+    First of all, as later scripts stop the daemon.
+    """
+    told = runs["dreams.py"]
+    monkeypatch.setenv("DREAMLAYER_HOME", str(host.data))
+    photo = Image.open(PHOTO).convert("RGBA")
+    layout = Picture(*photo.size)
+    client = launch.connect()
+    dream = Dream(client, DreamRequest(Recipe.of(FAST), layout, layout.region), photo.tobytes())
+    while not dream.over:
+        message = client.receive(60)
+        assert message
+        dream.receive(*message)
+    client.close()
+    assert dream.pixels is not None, dream.text
+    assert hashlib.sha256(dream.pixels).hexdigest() == told["photo"]
+    assert dream.pixels != photo.tobytes()
+
+
 @pytest.mark.parametrize(
     ("script", "check"),
     [(script, check) for script in CONSOLE + WINDOWS for check in checks(script)],
@@ -107,25 +130,6 @@ def test_gimp(host: HostSession, runs: Runs, script: str, check: str) -> None:
     result = told.get(check, f"GIMP ended before this check and said:\n{told['output'][-3000:]}")
     if result != "ok":
         pytest.fail(result, pytrace=False)
-
-
-def test_layer_is_the_daemons_answer_to_the_file(
-    host: HostSession, runs: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Asked by another program, from the picture's file, with the same recipe."""
-    monkeypatch.setenv("DREAMLAYER_HOME", str(host.data))
-    photo = Image.open(PHOTO).convert("RGBA")
-    layout = Picture(*photo.size)
-    client = launch.connect()
-    dream = Dream(client, DreamRequest(Recipe.of(FAST), layout, layout.region), photo.tobytes())
-    while not dream.over:
-        message = client.receive(60)
-        assert message
-        dream.receive(*message)
-    client.close()
-    assert dream.pixels is not None, dream.text
-    assert hashlib.sha256(dream.pixels).hexdigest() == runs["dreams.py"]["photo"]
-    assert dream.pixels != photo.tobytes()
 
 
 def test_gimp_says_nothing_of_an_inconsistent_undo(runs: Runs) -> None:
