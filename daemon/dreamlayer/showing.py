@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 
 from dreamlayer import pixels
 from dreamlayer.engine import loop, octaves, quick
 from dreamlayer.engine.planes import Plane
 from dreamlayer.engine.tiles import whole
+from dreamlayer.progress import Progress
 from dreamlayer.room import GivingBack
 from dreamlayer.source import Source
 from dreamlink.messages import DreamRequest, Frame
@@ -19,27 +19,6 @@ FINER = 2  # times, in pixels of a side, that a picture is looked at more finely
 LIVE_MAX = 4_200_000  # pixels of a region whose pixels so far are told: they take time and memory
 
 Lay = Callable[[loop.Dreamt], Frame]  # a dream over its picture, as the recipe says
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a dream is. With `text` it is not in an octave yet, and octave and step are 0.
-
-    `preview(side)` gives the region so far as U8 RGB, its longer side at most `side` pixels. In a
-    quick `look` it is the result that is expected, laid over the picture as the recipe says.
-    `live()` gives that at full size in the request's layout, when an octave or a look is done and
-    it was asked for. Both are to be called before the dream goes on.
-    """
-
-    fraction: float
-    text: str | None = None
-    octave: int = 0
-    octaves: int = 0
-    step: int = 0
-    steps: int = 0
-    preview: Callable[[int], tuple[Picture, bytes]] | None = None
-    look: bool = False
-    live: Callable[[], Frame] | None = None
 
 
 def watched(

@@ -25,8 +25,9 @@ from dreamlayer.models.network import Network, describe
 from dreamlayer.networks import Networks
 from dreamlayer.overlay import Overlay
 from dreamlayer.pace import paced
+from dreamlayer.progress import Progress
 from dreamlayer.room import MIB, Room
-from dreamlayer.showing import Progress, looked, watched
+from dreamlayer.showing import looked, watched
 from dreamlayer.source import Source, on
 from dreamlink import discovery
 from dreamlink.messages import DreamRequest, Frame

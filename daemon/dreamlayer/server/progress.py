@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dreamlink.messages import DreamRequest, Frame, Header
 
 if TYPE_CHECKING:
-    from dreamlayer.showing import Progress
+    from dreamlayer.progress import Progress
 
 INTERVAL = 0.1  # seconds between two messages
 PREVIEW_INTERVAL = 1 / 3  # seconds between two previews …

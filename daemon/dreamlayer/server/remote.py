@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
+from dreamlayer.progress import Progress
 from dreamlayer.server.address import Address
 from dreamlayer.server.keys import Pair
 from dreamlayer.server.remote_link import Message, RemoteGone, RemoteLink, answer
@@ -26,21 +27,6 @@ OVERLAY_BYTES = 4096  # what a dream that is kept elsewhere takes here, roughly
 
 class RemoteRefusal(ValueError):
     """What the other computer said against it."""
-
-
-@dataclass(frozen=True)
-class RemoteProgress:
-    """Where a dream is, as `showing.Progress` says it; `look` marks one of a quick dream's."""
-
-    fraction: float
-    text: str | None = None
-    octave: int = 0
-    octaves: int = 0
-    step: int = 0
-    steps: int = 0
-    preview: Callable[[int], tuple[Picture, Frame]] | None = None
-    look: bool = False
-    live: Callable[[], Frame] | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +115,7 @@ class RemoteStudio:
         request: DreamRequest,
         frames: Sequence[Frame],
         before: RemoteOverlay | None = None,
-    ) -> Generator[RemoteProgress, None, RemoteFinished]:
+    ) -> Generator[Progress, None, RemoteFinished]:
         """Dream there; closing the generator cancels it. `before` is the dream to go on from.
 
         Raises:
@@ -139,7 +125,7 @@ class RemoteStudio:
         theirs = replace(request, id=new_id(), keep=False, after="", carry=0.0)
         if before is not None:
             theirs = replace(theirs, after=before.dream_id, carry=request.carry)
-        progress = RemoteProgress(0.0, f"Asking the computer {self._address}…")
+        progress = Progress(0.0, f"Asking the computer {self._address}…")
         previews = _Previews()
         yield progress
         conversation = self._link.ask(theirs.header(), frames)
@@ -204,15 +190,15 @@ def _same(pixels: Frame) -> Frame:
     return pixels
 
 
-def _progress(header: Header) -> RemoteProgress:
+def _progress(header: Header) -> Progress:
     """What an answer on the way says."""
     if header["op"] == "queued":
         waiting = "Waiting: other dreams are ahead on the other computer…"
-        return RemoteProgress(0.0, waiting if header["ahead"] else "Starting to dream…")
+        return Progress(0.0, waiting if header["ahead"] else "Starting to dream…")
     if "octave" not in header:
-        return RemoteProgress(header["fraction"], progress_text(header)[:300])
+        return Progress(header["fraction"], progress_text(header)[:300])
     numbers = {name: header[name] for name in ("octave", "octaves", "step", "steps")}
-    return RemoteProgress(header["fraction"], **numbers)
+    return Progress(header["fraction"], **numbers)
 
 
 class _Previews:
