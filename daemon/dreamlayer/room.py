@@ -13,7 +13,6 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from torch import Tensor
 MIB = 1 << 20
 SHARE = 4  # a plane may take one part in so many of the memory that is free; a dream has two
 SPARE = 256 * MIB  # of the disk, that others may want
-GIVE_BACK_EVERY = 1.0  # seconds
 
 
 class NoRoom(ValueError):
@@ -66,26 +64,6 @@ class Room:
                 f" {self.folder} is on, and neither has them. Dream on a smaller selection, or make"
                 " room there."
             ) from error
-
-
-class GivingBack:
-    """Returns what the allocator holds of freed memory to the system, now and then.
-
-    Tiles of many shapes leave holes in the heap that glibc keeps, some hundred MB in a large dream;
-    other systems' allocators return them themselves. What is used again has to be fetched again,
-    so it is done once in a second at most.
-    """
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-        library = ctypes.CDLL(None) if sys.platform == "linux" else None
-        self._trim = getattr(library, "malloc_trim", None)  # musl has none
-
-    def now_and_then(self) -> None:
-        """To be called between two tiles."""
-        if self._trim is not None and time.monotonic() > self._last + GIVE_BACK_EVERY:
-            self._trim(0)
-            self._last = time.monotonic()
 
 
 def free_memory() -> int:

@@ -6,11 +6,11 @@ import functools
 from collections.abc import Callable, Generator
 
 from dreamlayer import pixels
+from dreamlayer.allocator import GivingBack
 from dreamlayer.engine import loop, octaves, quick
 from dreamlayer.engine.planes import Plane
 from dreamlayer.engine.tiles import whole
 from dreamlayer.progress import Progress
-from dreamlayer.room import GivingBack
 from dreamlayer.source import Source
 from dreamlink.messages import DreamRequest, Frame
 from dreamlink.picture import Picture

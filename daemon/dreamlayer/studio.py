@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dreamlayer import devices, pixels
+from dreamlayer.allocator import GivingBack
 from dreamlayer.carrying import carried
 from dreamlayer.devices import Devices
 from dreamlayer.engine import dream as engine
@@ -71,6 +72,7 @@ class Studio:
             torch.set_num_threads(workers.shared.count)
         self._duty = duty / 100
         self._room = Room(discovery.home(), map_above * MIB)
+        self._memory = GivingBack()
         self._devices = Devices()
         self._networks = Networks(idle)
         device, _ = self._devices.choose("auto")
@@ -91,9 +93,12 @@ class Studio:
     def drop_idle(self) -> float | None:
         """Drop the networks that nobody has used for long; seconds until this is due again.
 
-        To be called between two dreams. None: not before the next dream.
+        Freed memory goes back to the system. To be called between two dreams. None: not before the
+        next dream.
         """
-        return self._networks.drop_idle()
+        due = self._networks.drop_idle()
+        self._memory.now()
+        return due
 
     def layers(self, model: str) -> list[dict[str, object]]:
         """The layers of a model; raises zoo.UnknownModel."""

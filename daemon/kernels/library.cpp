@@ -1,5 +1,6 @@
 // The library's C interface: which variants this processor can run, and running pieces of work.
 #include <algorithm>
+#include <thread>
 
 #include "steps.h"
 
@@ -7,7 +8,8 @@
     namespace name { \
     Int panel(); \
     Int workspace(const Step &); \
-    void run(const Step &, Int, Int, float *); \
+    Int parts(const Step &, Int, Int); \
+    void run(const Step &, Int, Int, Int, Int, float *); \
     }
 DECLARE(portable)
 #if defined(WITH_X86)
@@ -28,7 +30,8 @@ struct Variant {
     bool (*usable)();
     Int (*panel)();
     Int (*workspace)(const Step &);
-    void (*run)(const Step &, Int, Int, float *);
+    Int (*parts)(const Step &, Int, Int);
+    void (*run)(const Step &, Int, Int, Int, Int, float *);
 };
 
 const Variant VARIANTS[] = {
@@ -39,15 +42,15 @@ const Variant VARIANTS[] = {
          return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
      },
-     avx512::panel, avx512::workspace, avx512::run},
+     avx512::panel, avx512::workspace, avx512::parts, avx512::run},
     {"avx2",
      [] {
          __builtin_cpu_init();
          return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
      },
-     avx2::panel, avx2::workspace, avx2::run},
+     avx2::panel, avx2::workspace, avx2::parts, avx2::run},
 #endif
-    {"portable", [] { return true; }, portable::panel, portable::workspace, portable::run},
+    {"portable", [] { return true; }, portable::panel, portable::workspace, portable::parts, portable::run},
 };
 constexpr int64_t COUNT = sizeof VARIANTS / sizeof *VARIANTS;
 
@@ -93,6 +96,20 @@ bool sane(const Step &step) {
     return false;
 }
 
+constexpr int SPINS = 2000;  // some microseconds: then another thread may have the processor
+
+// Take part in a piece; returns when all of it is done.
+void share(const Variant &variant, const Step &step, const Piece &piece, Int parts,
+           float *workspace, Progress &progress) {
+    if (progress.taken.load(std::memory_order_relaxed) < parts)
+        for (Int part; (part = progress.taken.fetch_add(1)) < parts;) {
+            variant.run(step, piece.first, piece.last, part, part + 1, workspace);
+            progress.done.fetch_add(1, std::memory_order_release);
+        }
+    for (int i = 0; progress.done.load(std::memory_order_acquire) < parts; i++)
+        if (i >= SPINS) std::this_thread::yield();
+}
+
 }  // namespace
 
 // Variants are numbered from the fastest; null behind the last, and for one of another processor "".
@@ -117,9 +134,14 @@ EXPORT int64_t dreamlayer_workspace(int64_t variant, const Step *step) {
 }
 
 // Run pieces of work in order. Returns −1, or the number of the piece that makes no sense: nothing
-// is run then. Several threads may call it at once, each with memory of its own.
+// is run then.
+//
+// Several threads may share the work: each calls this with the same `shared`, one for each piece, and
+// a workspace of its own. Each takes parts of a piece until none is left, and goes on when the others
+// have done theirs; who comes late helps with what is left. Without `shared` one thread does all.
 EXPORT int64_t dreamlayer_run(int64_t variant, const Step *steps, int64_t count,
-                              const Piece *pieces, int64_t work, float *workspace) {
+                              const Piece *pieces, int64_t work, float *workspace,
+                              Progress *shared) {
     const Variant *found = find(variant);
     if (!found || !steps || !pieces || !workspace) return 0;
     for (int64_t i = 0; i < work; i++) {
@@ -128,7 +150,12 @@ EXPORT int64_t dreamlayer_run(int64_t variant, const Step *steps, int64_t count,
     }
     for (int64_t i = 0; i < work; i++)
         if (!sane(steps[pieces[i].step])) return i;
-    for (int64_t i = 0; i < work; i++)
-        found->run(steps[pieces[i].step], pieces[i].first, pieces[i].last, workspace);
+    for (int64_t i = 0; i < work; i++) {
+        const Piece &piece = pieces[i];
+        const Step &step = steps[piece.step];
+        const Int parts = found->parts(step, piece.first, piece.last);
+        if (shared) share(*found, step, piece, parts, workspace, shared[i]);
+        else found->run(step, piece.first, piece.last, 0, parts, workspace);
+    }
     return -1;
 }

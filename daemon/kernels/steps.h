@@ -5,6 +5,7 @@
 // (y − row0) mod rows, so that a map can be passed on in strips. Whoever plans the steps sees to it
 // that what a step reads is there; cells beyond the feature map's edges are read as zeros.
 #pragma once
+#include <atomic>
 #include <cstdint>
 
 using Int = int64_t;
@@ -68,8 +69,14 @@ struct Step {
     float scale[3], shift[3];
 };
 
-// A piece of work: the rows from `first` to `last` − 1 of what a step gives.
+// A piece of work: the rows from `first` to `last` − 1 of what a step gives. It falls into parts that
+// need nothing of each other.
 struct Piece {
     int64_t step, first, last;
+};
+
+// How far the threads that share a piece are: zeros at first.
+struct Progress {
+    std::atomic<int32_t> taken, done;  // parts
 };
 }

@@ -14,11 +14,18 @@ Int workspace(const Step &step) {
     return step.kind == CONVOLVE || step.kind == GRADIENT ? convolve_workspace(step) : 0;
 }
 
-void run(const Step &step, Int first, Int last, float *room) {
+// The parts of a piece of a step: blocks of tiles, or else rows.
+Int parts(const Step &step, Int first, Int last) {
+    return step.kind == WINOGRAD ? winograd_parts(step, first, last) : last - first;
+}
+
+// Compute the parts from `part` to `end` − 1 of the rows from `begin` to `stop` − 1.
+void run(const Step &step, Int begin, Int stop, Int part, Int end, float *room) {
+    const Int first = begin + part, last = begin + end;
     switch (step.kind) {
         case PICTURE: return picture(step, first, last);
         case CONVOLVE: return convolve(step, first, last, room);
-        case WINOGRAD: return winograd(step, first, last, room);
+        case WINOGRAD: return winograd(step, begin, stop, part, end, room);
         case MAX_POOL: return max_pool(step, first, last);
         case MAX_BACK: return max_back(step, first, last);
         case MEAN_POOL: return mean_pool(step, first, last);

@@ -104,17 +104,35 @@ INLINE void give(const Step &step, const Bounds &wanted, Int y, Int x, const flo
     }
 }
 
-inline void winograd(const Step &step, Int first, Int last, float *workspace) {
+// The tiles that some rows of a step's window touch.
+struct Tiles {
+    Int down, right, high, wide;
+    Tiles(const Step &step, Int first, Int last) {
+        const Map &out = step.out;
+        down = floor_div(first - step.origin[0], TILE);
+        right = floor_div(out.col0 - step.origin[1], TILE);
+        high = floor_div(last - 1 - step.origin[0], TILE) - down + 1;
+        wide = floor_div(out.col0 + out.cols - 1 - step.origin[1], TILE) - right + 1;
+    }
+};
+
+inline Int winograd_parts(const Step &step, Int first, Int last) {
+    const Tiles tiles(step, first, last);
+    return (tiles.high * tiles.wide + tiles_at_once(step) - 1) / tiles_at_once(step);
+}
+
+// Some parts of rows `first` to `last` − 1, from `part` to `end` − 1.
+inline void winograd(const Step &step, Int first, Int last, Int part, Int end, float *workspace) {
     const Map &in = step.in, &out = step.out;
     const Bounds wanted{first, last, out.col0, out.col0 + out.cols};
     const Int oy = step.origin[0], ox = step.origin[1];
-    const Int down = floor_div(first - oy, TILE), right = floor_div(out.col0 - ox, TILE);
-    const Int high = floor_div(last - 1 - oy, TILE) - down + 1;
-    const Int wide = floor_div(wanted.right - 1 - ox, TILE) - right + 1;
+    const Tiles tiles(step, first, last);
+    const Int down = tiles.down, right = tiles.right, wide = tiles.wide;
     const Int most = tiles_at_once(step), depth = in.depth, width = out.depth;
     float *forward = workspace, *results = workspace + POINTS * most * depth;
-    for (Int begin = 0; begin < high * wide; begin += most) {
-        const Int count = std::min(most, high * wide - begin);
+    const Int all_tiles = std::min(end * most, tiles.high * wide);
+    for (Int begin = part * most; begin < all_tiles; begin += most) {
+        const Int count = std::min(most, all_tiles - begin);
         for (Int t = 0; t < count; t++) {
             Int y = (down + (begin + t) / wide) * TILE + oy - step.padding[0];
             Int x = (right + (begin + t) % wide) * TILE + ox - step.padding[1];

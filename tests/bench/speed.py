@@ -34,9 +34,9 @@ PLOTS = Path(__file__).parent / "speeds" / "plots.py"
 
 @dataclass
 class Plan:
-    """How much is measured: megapixels and how often; the first time warms up where `warm`."""
+    """How much is measured: megapixels and how often."""
 
-    sizes: dict[float, tuple[int, bool]]
+    sizes: dict[float, int]
     large: tuple[str, ...]  # the targets that are measured at the largest size
     peers: int
     scaling: float
@@ -45,10 +45,10 @@ class Plan:
     layers: list[float]
 
 
-FULL = Plan({0.25: (3, True), 1.0: (3, True), 4.0: (1, False)},
+FULL = Plan({0.25: 3, 1.0: 3, 4.0: 1},
             ("VGG16@25", "GoogLeNet 4c", "SqueezeNet@10", "SqueezeNet@12"),
             2, 1.0, 5, [4.0, 16.0, 100.0], [1.0, 16.0, 100.0])  # fmt: skip
-QUICK = Plan({0.25: (2, True), 1.0: (1, False)}, (), 1, 0.25, 3, [4.0, 16.0], [1.0, 16.0])
+QUICK = Plan({0.25: 2, 1.0: 1}, (), 1, 0.25, 3, [4.0, 16.0], [1.0, 16.0])
 
 
 @dataclass
@@ -59,17 +59,22 @@ class Bench:
     work: Path
     found: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def weights(self) -> Path:
+        """Where the networks' weights lie."""
+        return self.work / "weights"
+
     def steps(self) -> None:
         rows, missing, rates = [], set(), []
         largest = max(self.plan.sizes)
         for target in steps.TARGETS:
-            these = steps.runners(target)
-            missing |= set(these.missing)
-            for size, (times, warm) in self.plan.sizes.items():
-                rates.append(_rates())
-                if size < largest or not self.plan.large or target.title in self.plan.large:
-                    rows += steps.compare(these, size, times, warm)
-                    say(f"{target.title} at {size:g} MP")
+            with steps.runners(target, self.weights) as these:
+                missing |= set(these.missing)
+                for size, times in self.plan.sizes.items():
+                    rates.append(_rates())
+                    if size < largest or not self.plan.large or target.title in self.plan.large:
+                        rows += steps.compare(these, size, times)
+                        say(f"{target.title} at {size:g} MP")
         self.found["rates"] = {n: sorted(r[n] for r in rates)[len(rates) // 2] for n in rates[0]}
         self.found["steps"] = [_against_floor(row, self.found["rates"]) for row in rows]
         self.found["missing_paths"] = sorted(missing)
@@ -83,7 +88,7 @@ class Bench:
         self.found["scaling"] = [
             row
             for target in targets
-            for row in steps.scaling(target, self.plan.scaling, machine.cores(), 1)
+            for row in steps.scaling(target, self.weights, self.plan.scaling, machine.cores(), 1)
         ]
 
     def start(self) -> None:
@@ -167,8 +172,8 @@ def main() -> None:
     if unknown := set(parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
     options.work.mkdir(parents=True, exist_ok=True)
-    steps.make_weights(options.work / "weights")
     bench = Bench(QUICK if options.quick else FULL, options.work)
+    steps.make_weights(bench.weights)
     began = time.perf_counter()
     measure(bench, parts)
     bench.found["seconds"] = time.perf_counter() - began

@@ -30,7 +30,6 @@ class SmallNetwork:
         self.maps = tuple(geometry.measure(module[: tap + 1]) for tap in self.taps)
         self.scales = (1.0,) * len(self.taps)
         self.stride = self.grain = max(one.stride for one in self.maps)
-        self.margin = 0
         self.minimum = max(one.minimum for one in self.maps)
         self.local = all(one.local for one in self.maps)
         self.dtype = dtype
@@ -64,6 +63,12 @@ class SmallNetwork:
             x = torch.zeros(1, 3, height, width, dtype=self.classifier.dtype)
             self._grids[size] = tuple((m.shape[-2], m.shape[-1]) for m in self._maps(x))
         return self._grids[size]
+
+    def needs(self, axis: int, length: int, pixels: tuple[int, int]) -> None:
+        """No more than what cells see."""
+
+    def sees(self, axis: int, length: int, cells: Sequence[tuple[int, int]]) -> None:
+        """No more than what they see."""
 
     def logits(self, cells: Tensor) -> Tensor:
         """A classifier that is not linear in the mean of its map."""

@@ -158,7 +158,10 @@ def problem(model, text):
 
 
 def check_exact(model, text, size, side):
-    """Tiled is untiled, and with a halo one stride too small, on either side, it is not."""
+    """Tiled is untiled, and with too small a halo, on either side, it is not.
+
+    Too small by three strides: up to two around a block are computed that nobody asked for.
+    """
     network, objective = problem(model, text)
     random = torch.Generator().manual_seed(6)
     picture = torch.rand(1, 3, *size, dtype=torch.float64, generator=random)
@@ -167,8 +170,8 @@ def check_exact(model, text, size, side):
     found, count = tiled_gradient(network, objective, canvas, picture, whole(*size), side)
     assert count > 1
     assert error(found, expected) < 1e-10
-    own, (low, high), stride = network.maps[0], network.maps[0].reach, network.stride
-    for reach in ((low + stride, high), (low, high - stride)):
+    own, (low, high), less = network.maps[0], network.maps[0].reach, 3 * network.stride
+    for reach in ((low + less, high), (low, high - less)):
         network.maps = (replace(own, reach=reach),)
         found, _ = tiled_gradient(network, objective, canvas, picture, whole(*size), side)
         assert error(found, expected) > 1e-8

@@ -5,7 +5,7 @@ import pytest
 from dreamlayer.engine import tuning
 from dreamlayer.engine.binding import cut_for
 from dreamlayer.engine.tiles import whole
-from dreamlayer.engine.tuning import LAVISH, SIDES, Speed, choose
+from dreamlayer.engine.tuning import SIDES, Speed, choose
 from dreamlayer.models import gpu
 from dreamlayer.models.footprint import bytes_per_pixel
 from dreamlayer.models.program import program_of
@@ -13,38 +13,60 @@ from dreamlink.recipe import Recipe
 from tests.engine.networks import pooled
 
 ENOUGH = 1e12
-MAPS = pooled().maps
+AROUND = tuning.around(pooled())
 
 
 def test_one_worker_takes_all_at_once_where_there_is_room():
     speed = Speed(0.001, 1e-7, 100.0)
-    assert choose(speed, MAPS, (1000, 1000), (1016, 1016), 1, ENOUGH) >= 1000
+    assert choose(speed, AROUND, (1000, 1000), (1016, 1016), 1, ENOUGH) >= 1000
 
 
 def test_several_workers_share_what_is_large():
     speed = Speed(0.001, 1e-6, 100.0)
-    assert choose(speed, MAPS, (2000, 2000), (2016, 2016), 4, ENOUGH) <= 1024
+    assert choose(speed, AROUND, (2000, 2000), (2016, 2016), 4, ENOUGH) <= 1024
 
 
 def test_a_small_picture_is_not_divided_for_the_sake_of_it():
     speed = Speed(0.01, 1e-7, 100.0)
-    assert choose(speed, MAPS, (100, 100), (116, 116), 2, ENOUGH) >= 100
+    assert choose(speed, AROUND, (100, 100), (116, 116), 2, ENOUGH) >= 100
 
 
 @pytest.mark.parametrize("count", [1, 2, 8])
 @pytest.mark.parametrize("room", [5e7, 2e8, 1e9])
 def test_the_memory_is_kept_to(count, room):
     memory = 500.0
-    side = choose(Speed(0.001, 1e-7, memory), MAPS, (9000, 9000), (9016, 9016), count, room)
-    around = 2 * max(one.reach[1] - one.reach[0] for one in MAPS)
-    assert side == SIDES[0] or count * (side + around) ** 2 * memory <= LAVISH * room * 1.01
+    side = choose(Speed(0.001, 1e-7, memory), AROUND, (9000, 9000), (9016, 9016), count, room)
+    around = 2 * AROUND
+    assert side == SIDES[0] or count * (side + around) ** 2 * memory <= room
 
 
-def test_memory_is_spent_only_for_much_speed():
-    """Tiles twice as large save little where hardly anything is seen around them."""
-    speed = Speed(0.0, 1e-7, 500.0)
-    side = choose(speed, MAPS, (9000, 9000), (9016, 9016), 1, 3e8)
-    assert (side + 2 * max(one.reach[1] - one.reach[0] for one in MAPS)) ** 2 * 500 <= 3e8
+def test_a_network_that_needs_much_memory_gets_it_and_no_other(monkeypatch):
+    network, rooms = pooled(), []
+    monkeypatch.setattr(tuning, "choose", lambda *given: rooms.append(given[-1]))
+    for memory in (1.0, 50.0, 200.0, 100000.0):
+        monkeypatch.setattr(tuning, "measured", lambda _, m=memory: Speed(0.0, 1e-6, m))
+        tuning.side(network, whole(9000, 9000), (9016, 9016))
+    lean, usual, large, huge = rooms
+    assert lean == usual == tuning.MEMORY
+    assert large == 200 * tuning.CROP
+    assert huge == tuning.MOST
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 2), (4, 4), (16, 4)])
+def test_few_threads_share_a_pass(cores, threads, monkeypatch):
+    monkeypatch.setattr(tuning.workers.shared, "count", cores)
+    assert tuning.threads() == threads
+
+
+def test_more_cores_than_share_a_pass_have_a_block_each(monkeypatch):
+    network = pooled()
+    monkeypatch.setattr(tuning, "measured", lambda _: Speed(0.0, 1e-6, 1.0))
+    sides = []
+    for cores in (4, 16):
+        monkeypatch.setattr(tuning.workers.shared, "count", cores)
+        sides.append(tuning.side(network, whole(1000, 1000), (1016, 1016)))
+    assert sides[1] <= 512
+    assert sides[0] >= 1000
 
 
 def test_a_network_is_measured_once(monkeypatch):

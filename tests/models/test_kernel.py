@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -230,8 +231,8 @@ def test_whole_networks_against_double_precision(model, layer, size, monkeypatch
     x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
     found = network.run(x)
     (exact,), gradient = reference(network.module, x)
-    got = found.pull_back([exact.float()])
     assert error(found.maps[0], exact) < 1e-5
+    got = found.pull_back([exact.float()])
     cosine = torch.nn.functional.cosine_similarity(got.double().flatten(), gradient.flatten(), 0)
     assert cosine > 0.9999
     rms = gradient.square().mean().sqrt()
@@ -266,18 +267,33 @@ def test_not_a_bit_depends_on_the_tiles(model, layer, size, side, monkeypatch):
     found, count = tiled(network, size, side)
     assert one == 1 < count
     assert torch.equal(found, expected)
-    network.margin = 0  # and it takes all of what a tile's rounding depends on
+    # And it takes all of what a tile's rounding depends on.
+    monkeypatch.setattr(network, "needs", lambda *_: None)
+    monkeypatch.setattr(network, "sees", lambda *_: None)
     narrow, _ = tiled(network, size, side)
     assert not torch.equal(narrow, expected)
     assert error(narrow, expected) < 1e-5
 
 
 @pytest.mark.parametrize("layer", ["features.0", "features.1", "features.2", "features.3"])
-def test_the_first_layers_have_a_margin_too(layer):
-    """Without one of Winograd's tiles, only the slope's blocks of two pixels make it wider."""
+def test_the_first_layers_are_exact_too(layer):
+    """Without one of Winograd's tiles, but the slope's blocks of two pixels are wider."""
     network = cut("squeezenet1_1", [layer])
     assert network.engine == "kernel"
-    assert network.margin == 1 if layer != "features.3" else network.margin > 4
+    expected, _ = tiled(network, (130, 91), HUGE)
+    assert torch.equal(tiled(network, (130, 91), 37)[0], expected)
+
+
+@pytest.mark.parametrize("cells", [(0, 9), (11, 12), (15, 20)])
+def test_cells_are_the_same_in_a_crop_that_holds_what_they_see(cells):
+    network = cut("squeezenet1_1", ["features.7"])
+    x = torch.rand(1, 3, 420, 420, generator=torch.Generator().manual_seed(1))
+    begin, end = network.sees(0, 420, [cells])
+    begin = begin // network.grain * network.grain
+    (whole_map,) = network.look(x, [((0, 25), (0, 25))])
+    inside = tuple(cell - begin // network.stride for cell in cells)
+    (found,) = network.look(x[:, :, begin:end], [(inside, (0, 25))])
+    assert torch.equal(found, whole_map[:, :, slice(*cells)])
 
 
 def test_only_what_is_wanted_is_computed_and_it_is_the_same():
@@ -304,6 +320,49 @@ def test_several_calls_at_once():
     with ThreadPoolExecutor(6) as pool:
         for _ in range(5):
             assert all(map(torch.equal, pool.map(gradient, pictures), alone))
+
+
+@pytest.fixture
+def usual_threads():
+    usual = torch.get_num_threads()
+    yield
+    torch.set_num_threads(usual)
+
+
+@pytest.mark.usefixtures("variant", "usual_threads")
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_threads_share_the_work_and_not_a_bit_depends_on_them(threads, monkeypatch):
+    monkeypatch.setattr(zoo, "load", with_random_weights)
+    network = cut("googlenet", ["inception3a"])  # it has all that the kernel can do
+    pictures = [torch.rand(1, 3, 120 + 30 * i, 151) for i in range(3)]
+
+    def gradient(x):
+        found = network.run(x)
+        return found.pull_back(found.maps)
+
+    torch.set_num_threads(1)
+    alone = [gradient(x) for x in pictures]
+    torch.set_num_threads(threads)
+    for _ in range(4):
+        assert all(map(torch.equal, map(gradient, pictures), alone))
+
+
+@pytest.mark.usefixtures("usual_threads")
+def test_a_helper_works_too(monkeypatch):
+    network = cut("squeezenet1_1", ["features.7"])
+    numbers = set()
+    run = kernel_library.Library.run
+    both = threading.Barrier(2)
+
+    def watched(self, steps, pieces, workspace, shared=None):
+        numbers.add(threading.get_ident())
+        both.wait(60)
+        run(self, steps, pieces, workspace, shared)
+
+    monkeypatch.setattr(kernel_library.Library, "run", watched)
+    torch.set_num_threads(2)
+    network.run(torch.rand(1, 3, 100, 100))
+    assert len(numbers) == 2
 
 
 @pytest.mark.parametrize(

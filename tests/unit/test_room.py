@@ -84,17 +84,6 @@ def test_a_disk_that_fills_up_meanwhile_is_said_too(tmp_path, monkeypatch):
         Room(tmp_path)((1, 3, 20, 25), torch.int16, CPU)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems' allocators do it themselves")
-def test_freed_memory_is_given_back_now_and_then_only(monkeypatch):
-    clock, trimmed = [100.0], []
-    monkeypatch.setattr(room.time, "monotonic", lambda: clock[0])
-    giving = room.GivingBack()
-    monkeypatch.setattr(giving, "_trim", trimmed.append)
-    for clock[0] in (100.5, 101.5, 101.6, 103.0):
-        giving.now_and_then()
-    assert len(trimmed) == 2
-
-
 def test_free_memory_is_known_here():
     assert 1 << 20 < room.free_memory() < 1 << 50
 

@@ -29,14 +29,13 @@ from dreamlayer import devices
 from dreamlayer.engine import tuning, workers
 from dreamlayer.engine.canvas import Canvas
 from dreamlayer.engine.flaws import Flaws
-from dreamlayer.engine.layout import Cut, Layout
+from dreamlayer.engine.layout import EMPTY, Cut, Layout
 from dreamlayer.engine.objectives import Objective
 from dreamlayer.engine.planes import Picture, Stored
-from dreamlayer.engine.tiles import Span, Window, divided
+from dreamlayer.engine.tiles import Window, divided
 from dreamlayer.models import gpu
 
 T = TypeVar("T")
-EMPTY = Window(Span(0, 0), Span(0, 0))
 FIRST_PASS = 1 / 3  # of the work; a pass without gradient costs about half of one with it
 
 
@@ -115,9 +114,10 @@ class TiledObjective:
         return total
 
     def _run(self, tasks: Sequence[Callable[[], T]]) -> Iterator[T]:
-        """Run tasks side by side on the CPU; one after the other, or one alone, as they are."""
-        if self.network.device.type == "cpu" and len(tasks) > 1:
-            yield from workers.shared.run(tasks)
+        """Run tasks side by side where there are cores for it; else one after the other."""
+        each = tuning.threads()
+        if self.network.device.type == "cpu" and workers.shared.count > each:
+            yield from workers.shared.run(tasks, each)
         else:
             for task in tasks:
                 yield task()
@@ -139,22 +139,28 @@ class TiledObjective:
     ) -> tuple[Window, Tensor]:
         """The pixels of a block that any cell sees, and the gradient there."""
         layout = self.layout
-        cells = dict(enumerate(layout.weighing(block)))
-        crop = layout.crop(cells)
-        place = self.canvas.place(block)
-        own = Window(place.rows.common(crop.rows), place.columns.common(crop.columns))
-        keep = Window(own.rows.moved(-crop.rows.start), own.columns.moved(-crop.columns.start))
+        frame = layout.frame(block)
+        needed, crop = layout.weighing(frame)
+        cells = dict(enumerate(needed))
+        framed, own = _common(frame, crop), _common(self.canvas.place(block), crop)
         wanted = [layout.within(k, window, crop) for k, window in cells.items()]
-        found = self.network.run(self._take(picture, crop), wanted, keep)
+        found = self.network.run(self._take(picture, crop), wanted, _within(framed, crop))
         per = layout.counted[0].area
-        with torch.enable_grad():
-            maps = [found_cells.detach().requires_grad_(True) for found_cells in found.maps]
-            places = {k: layout.place(k, window) for k, window in cells.items()}
-            value = objective.total(dict(enumerate(maps)), places, per)
-            slopes = torch.autograd.grad(value, maps, materialize_grads=True)
-        slope = self.flaws.mended(found.pull_back(slopes)) / per
+        rows, columns = _within(own, framed)
+        slope = found.pull_back(self._slopes(objective, found.maps, cells, per))
+        slope = self.flaws.mended(slope[..., rows.slice(), columns.slice()]).div_(per)
         down, right = self.canvas.shift
         return Window(own.rows.moved(-down), own.columns.moved(-right)), slope
+
+    def _slopes(
+        self, objective: Objective, found: Sequence[Tensor], cells: dict[int, Window], per: int
+    ) -> Sequence[Tensor]:
+        """The objective's slope at some cells of the maps, times `per`."""
+        places = {k: self.layout.place(k, window) for k, window in cells.items()}
+        with torch.enable_grad():
+            maps = [values.detach().requires_grad_(True) for values in found]
+            value = objective.total(dict(enumerate(maps)), places, per)
+            return torch.autograd.grad(value, maps, materialize_grads=True)
 
     def _part(
         self, objective: Objective, picture: Picture, number: int, cells: Window
@@ -220,6 +226,15 @@ class TiledObjective:
             return True
         rows = block.rows.slice(self.window.rows.start)
         return bool(self.mask[..., rows, block.columns.slice(self.window.columns.start)].any())
+
+
+def _common(one: Window, other: Window) -> Window:
+    return Window(one.rows.common(other.rows), one.columns.common(other.columns))
+
+
+def _within(window: Window, other: Window) -> Window:
+    """A window as seen from the first pixel of another one."""
+    return Window(window.rows.moved(-other.rows.start), window.columns.moved(-other.columns.start))
 
 
 def in_pieces(window: Window, compute: Callable[[Window], T]) -> list[T]:

@@ -16,6 +16,7 @@ from dreamlayer.engine.tiles import Span, Window, divided, seeing, seen, whole, 
 from dreamlayer.models.convolution import Box
 from dreamlayer.models.passes import Pass
 
+EMPTY = Window(Span(0, 0), Span(0, 0))
 LEAST_CELLS = 32  # a crop's side; for smaller maps torch adds up a convolution in another order
 
 
@@ -37,9 +38,6 @@ class Cut(Protocol):
 
     @property
     def grain(self) -> int: ...
-
-    @property
-    def margin(self) -> int: ...
 
     @property
     def maps(self) -> Sequence[Map]: ...
@@ -69,6 +67,14 @@ class Cut(Protocol):
 
     def grids(self, height: int, width: int) -> tuple[tuple[int, int], ...]: ...
 
+    def needs(
+        self, axis: int, length: int, pixels: tuple[int, int]
+    ) -> tuple[tuple[int, int], tuple[tuple[int, int], ...]] | None: ...
+
+    def sees(
+        self, axis: int, length: int, cells: Sequence[tuple[int, int]]
+    ) -> tuple[int, int] | None: ...
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -97,37 +103,82 @@ class Layout:
             return iter([self.counted[number]])
         return divided(self.counted[number], max(1, side // self.network.stride))
 
-    def seeing(self, window: Window, margin: int = 0) -> list[Window]:
-        """The cells of each map that see any pixel of a window of the picture, or its margin."""
+    def frame(self, block: Window) -> Window:
+        """The canvas's pixels for which the gradient of a block is computed.
+
+        Strides, as many whatever the shift: so crops have but a few shapes, for which passes have
+        been planned before.
+        """
+        rows, columns = (
+            _in_strides(span, self.network.stride, length)
+            for span, length in zip(self.canvas.place(block), self.canvas.size, strict=True)
+        )
+        return Window(rows, columns)
+
+    def seeing(self, window: Window) -> list[Window]:
+        """The cells of each map that see any pixel of a window of the picture."""
+        return self._seeing(self.canvas.place(window))
+
+    def weighing(self, frame: Window) -> tuple[list[Window], Window]:
+        """What the gradient in a frame depends on, to the last bit: counted cells, and a crop."""
+        needs = [
+            self.network.needs(axis, self.canvas.size[axis], frame[axis])
+            for axis in (0, 1)
+            if self.network.local
+        ]
+        if needs and needs[0] and needs[1]:
+            both = zip(needs[0][1], needs[1][1], strict=True)
+            cells = [Window(Span(*rows), Span(*columns)) for rows, columns in both]
+            crop = self._whole_grains(Window(Span(*needs[0][0]), Span(*needs[1][0])))
+        else:
+            cells = self._seeing(frame)
+            crop = None
+        cells = [
+            Window(own.rows.common(counted.rows), own.columns.common(counted.columns))
+            for own, counted in zip(cells, self.counted, strict=True)
+        ]
+        return cells, crop or self.crop(dict(enumerate(cells)))
+
+    def crop(self, cells: dict[int, Window]) -> Window:
+        """The pixels of the canvas that some cells of some maps see, no fewer than torch wants."""
+        network, size = self.network, self.canvas.size
+        if not network.local:
+            return whole(*size)
+        spans = []
+        for axis in (0, 1):
+            of_each = [cells.get(k, EMPTY)[axis] for k in range(len(network.maps))]
+            span = network.sees(axis, size[axis], of_each)
+            if span is None:
+                all_seen = [
+                    seen(window[axis], network.maps[k].stride, network.maps[k].reach, size[axis])
+                    for k, window in cells.items()
+                ]
+                span = min(s.start for s in all_seen), max(s.stop for s in all_seen)
+            spans.append(Span(*span))
+        return self._whole_grains(Window(*spans))
+
+    def _whole_grains(self, crop: Window) -> Window:
+        """A crop that begins where numbers are the whole picture's."""
+        least = LEAST_CELLS * self.network.stride
+        rows, columns = (
+            widened(span, least, self.network.grain, length)
+            for span, length in zip(crop, self.canvas.size, strict=True)
+        )
+        return Window(rows, columns)
+
+    def _seeing(self, place: Window) -> list[Window]:
+        """The cells of each map that see any pixel of the canvas's window."""
         grids = self.network.grids(*self.canvas.size)
         if not self.network.local:
             return [whole(*grid) for grid in grids]
-        place = self.canvas.place(window)
         found = []
         for one, grid in zip(self.network.maps, grids, strict=True):
-            reach = _beyond(one, margin)
             rows, columns = (
-                seeing(span, one.stride, reach, count)
+                seeing(span, one.stride, one.reach, count)
                 for span, count in zip(place, grid, strict=True)
             )
             found.append(Window(rows, columns))
         return found
-
-    def weighing(self, window: Window) -> list[Window]:
-        """The counted cells on which the gradient in a window depends, to the last bit."""
-        return [
-            Window(cells.rows.common(counted.rows), cells.columns.common(counted.columns))
-            for cells, counted in zip(
-                self.seeing(window, self.network.margin), self.counted, strict=True
-            )
-        ]
-
-    def crop(self, cells: dict[int, Window]) -> Window:
-        """The pixels of the canvas that some cells of some maps see, no fewer than torch wants."""
-        if not self.network.local:
-            return whole(*self.canvas.size)
-        rows, columns = (self._crop(cells, axis) for axis in (0, 1))
-        return Window(rows, columns)
 
     def within(self, number: int, cells: Window, crop: Window) -> Window:
         """Where `cells` of a map lie in the map of a crop."""
@@ -137,15 +188,6 @@ class Layout:
 
     def place(self, number: int, cells: Window) -> Place:
         return Place(cells, self.counted[number], lambda x, y: self._focus(number, x, y))
-
-    def _crop(self, cells: dict[int, Window], axis: int) -> Span:
-        network, length = self.network, self.canvas.size[axis]
-        spans = []
-        for k, window in cells.items():
-            one = network.maps[k]
-            spans.append(seen(window[axis], one.stride, _beyond(one, network.margin), length))
-        span = Span(min(s.start for s in spans), max(s.stop for s in spans))
-        return widened(span, LEAST_CELLS * network.stride, network.grain, length)
 
     def _focus(self, number: int, x: float, y: float) -> tuple[int, int]:
         """The counted cell whose field's middle is nearest to a place of the picture."""
@@ -161,6 +203,8 @@ class Layout:
         return found[0], found[1]
 
 
-def _beyond(one: Map, margin: int) -> tuple[int, int]:
-    """What a cell sees, and a margin on each side."""
-    return one.reach[0] - margin, one.reach[1] + margin
+def _in_strides(span: Span, stride: int, length: int) -> Span:
+    """A span with what lies around it, beginning on a stride, within 0 … length − 1."""
+    start = span.start // stride * stride
+    most = -(-(span.length + stride - 1) // stride) * stride
+    return Span(0, length).common(Span(start, start + most))

@@ -118,7 +118,7 @@ class Stored:
         into.copy_(values)
 
     def add(self, window: Window, values: Tensor) -> None:
-        self.write(window, self.read(window) + values)
+        self.write(window, self.read(window).add_(values))
 
 
 @dataclass(frozen=True)

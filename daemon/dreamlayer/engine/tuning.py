@@ -1,21 +1,20 @@
 """How large the tiles should be: as fast as this network is on this machine, within some memory.
 
-Larger tiles have less around them that is computed twice; smaller ones fit into memory, and there
-are enough of them for all workers. What a dream looks like does not depend on the choice.
+Larger tiles have less around them that is computed twice; smaller ones fit into memory. What a
+dream looks like does not depend on the choice.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import torch
 
 from dreamlayer.engine import workers
-from dreamlayer.engine.layout import Cut, Map
+from dreamlayer.engine.layout import Cut
 from dreamlayer.engine.tiles import Span, Window, blocks
 from dreamlayer.engine.workers import Workers
 from dreamlayer.models import gpu
@@ -40,12 +39,15 @@ SIDES = (
     6144,
     8192,
 )  # px
-MEMORY = 280 << 20  # bytes that all passes at once should take
-LAVISH, MUCH = 4, 1.35  # times; a network that needs so much is used where there is so much
+MEMORY = 300 << 20  # bytes that all passes at once may take,
+CROP = 2048 * 2048  # pixels of a crop that networks that need more may take
+MOST = 8 * MEMORY  # as long as it is no more than this
 UNKNOWN = 1000.0  # bytes per pixel of a network that only torch itself can run
 STRIPS = 0.15  # of a tape's memory is what the kernel takes, which holds a few rows of each map
+PICTURES = 36  # bytes per pixel: the crop, a copy while it is put together, and its gradient
 HELD = 1.25  # of what a program tells is measured: oneDNN has buffers of its own
-SHARED = 0.7  # how well all cores work on one block, against a block for each
+TOGETHER = 4  # threads that share a pass; more would wait for each other longer than they work
+FAR = 8192  # px, from any edge
 PROBES = (128, 288)  # px; the difference tells the speed
 ATTEMPTS, LONG = 4, 0.4  # passes, seconds
 
@@ -76,8 +78,10 @@ def side(network: Cut, window: Window, canvas: tuple[int, int]) -> int:
     if network.device.type != "cpu":
         speed, count, room = Speed(0.0, 1.0, memory(network)), 1, gpu.room(network.device)
     else:
-        speed, count, room = measured(network), workers.shared.count, MEMORY
-    return choose(speed, network.maps, shape, canvas, count, room)
+        count = max(1, workers.shared.count // threads())
+        speed = measured(network)
+        room = min(MOST, max(MEMORY, speed.memory * CROP))
+    return choose(speed, around(network), shape, canvas, count, room)
 
 
 def measured(network: Cut) -> Speed:
@@ -87,18 +91,32 @@ def measured(network: Cut) -> Speed:
     return _measured[network]
 
 
+def threads() -> int:
+    """The threads that share a pass. With more cores than that there are several passes at once."""
+    return min(workers.shared.count, TOGETHER)
+
+
+def around(network: Cut) -> int:
+    """Pixels on each side of a block on which its gradient depends."""
+    needs = network.needs(0, 2 * FAR, (FAR, FAR + 1))
+    if needs is not None:
+        (first, last), _ = needs
+        return (last - first) // 2
+    return max(one.reach[1] - one.reach[0] for one in network.maps)
+
+
 def memory(network: Cut) -> float:
     """Bytes that a pass of a network takes for each pixel of its crop."""
     program = program_of(network.module)
     if program is None:
         return UNKNOWN
     share = STRIPS if network.engine == "kernel" else HELD
-    return bytes_per_pixel(program, network.dtype.itemsize) * share
+    return bytes_per_pixel(program, network.dtype.itemsize) * share + PICTURES
 
 
 def choose(
     speed: Speed,
-    maps: Sequence[Map],
+    around: int,
     shape: tuple[int, int],
     canvas: tuple[int, int],
     count: int,
@@ -106,10 +124,8 @@ def choose(
 ) -> int:
     """The side with which a window of that shape is done soonest by so many workers.
 
-    It takes no more than `room` bytes, unless four times as much makes it much faster; if no side
-    fits, it is the smallest.
+    It takes no more than `room` bytes; if no side fits, it is the smallest.
     """
-    around = max(one.reach[1] - one.reach[0] for one in maps)
     found: list[tuple[float, float, int]] = []  # seconds, bytes, side
     for side in SIDES:
         crops = [
@@ -121,15 +137,10 @@ def choose(
         # Forward the crop narrows to the block and its surroundings, backward to the block.
         seen = sum(crops[0]) * sum(crops[1])
         work = number * speed.fixed + (seen + shape[0] * shape[1]) / 2 * speed.pixel
-        rounds = math.ceil(number / count) / number if number > 1 else 1 / (count * SHARED)
-        found.append((work * (rounds if count > 1 else 1.0), memory, side))
+        found.append((work * math.ceil(number / count) / number, memory, side))
         if number == 1:
             break
-    modest = min((one for one in found if one[1] <= room), default=None)
-    lavish = min((one for one in found if one[1] <= LAVISH * room), default=None)
-    if modest and lavish and modest[0] <= MUCH * lavish[0]:
-        return modest[2]
-    return lavish[2] if lavish else SIDES[0]
+    return min((one for one in found if one[1] <= room), default=found[0])[2]
 
 
 def _measure(network: Cut) -> Speed:

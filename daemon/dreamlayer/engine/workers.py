@@ -1,7 +1,7 @@
-"""Blocks are computed side by side: one thread a core, in each of which torch uses no more.
+"""Blocks are computed side by side, all together in no more threads than there are cores.
 
-Two threads that each have a block of their own are faster than two that share one: they never wait
-for each other. What is computed does not depend on who computes it.
+Two threads that each have a block of their own are faster in torch than two that share one: they
+never wait for each other. What is computed does not depend on who computes it.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Workers:
                 self._pool = None
             self.count = wanted
 
-    def run(self, tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
-        """Run tasks, each in one thread; yields their results as they come.
+    def run(self, tasks: Iterable[Callable[[], T]], each: int = 1) -> Iterator[T]:
+        """Run tasks, each of which takes `each` threads; yields their results as they come.
 
         No more are begun than there are threads: closing the generator waits only for those in
         work. The first error is raised when they are done.
@@ -45,8 +45,9 @@ class Workers:
         left, pending = iter(tasks), set[Future[T]]()
         try:
             while True:
-                while len(pending) < self.count and (task := next(left, None)) is not None:
-                    pending.add(self._begin(task))
+                most = max(1, self.count // each)
+                while len(pending) < most and (task := next(left, None)) is not None:
+                    pending.add(self._begin(task, min(each, self.count)))
                 if not pending:
                     return
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
@@ -55,11 +56,11 @@ class Workers:
         finally:
             wait(pending)
 
-    def _begin(self, task: Callable[[], T]) -> Future[T]:
+    def _begin(self, task: Callable[[], T], threads: int) -> Future[T]:
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self.count, "dreamlayer-block")
-            return self._pool.submit(_alone, task)
+            return self._pool.submit(_with, threads, task)
 
 
 def cores() -> int:
@@ -73,17 +74,17 @@ _here = threading.local()
 _settling = threading.Lock()
 
 
-def _alone(task: Callable[[], T]) -> T:
-    """Run a task in a thread for which torch begins no others."""
-    if not getattr(_here, "settled", False):
+def _with(threads: int, task: Callable[[], T]) -> T:
+    """Run a task in a thread for which torch uses so many."""
+    if getattr(_here, "threads", 0) != threads:
         with _settling:
             usual = torch.get_num_threads()
-            torch.set_num_threads(1)
+            torch.set_num_threads(threads)
             # That holds for this thread, but also for all that begin later: it is undone for them.
             others = threading.Thread(target=torch.set_num_threads, args=(usual,))
             others.start()
             others.join()
-        _here.settled = True
+        _here.threads = threads
     return task()
 
 

@@ -1,15 +1,14 @@
 """Networks run by the compiled kernel instead of torch: on the CPU, in single precision.
 
 Strips of rows go through all layers at once, so that memory is a few rows of each map; of the way
-there only bits are kept: which cells ReLU let pass, which one a maximum came from. Each call runs
-in one thread, lets other Python threads go on, and has memory of its own.
+there only bits are kept: which cells ReLU let pass, which one a maximum came from. A call takes as
+many threads as torch would in its place, and lets other Python threads go on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from threading import Lock
 
 import torch
 from torch import Tensor
@@ -17,10 +16,11 @@ from torch import Tensor
 from dreamlayer.models import kernel_cones as cones
 from dreamlayer.models import kernel_library as library
 from dreamlayer.models.convolution import Box, Pair
-from dreamlayer.models.geometry import Geometry
 from dreamlayer.models.kernel_graph import Graph, Uncovered, graph_of
 from dreamlayer.models.kernel_library import Unusable
+from dreamlayer.models.kernel_memory import Pool
 from dreamlayer.models.kernel_plan import Direction, Packed, Plan, plan
+from dreamlayer.models.kernel_team import together
 from dreamlayer.models.kernel_weights import packed, padded_bias
 from dreamlayer.models.passes import cut_out
 from dreamlayer.models.program import Program
@@ -28,6 +28,7 @@ from dreamlayer.models.program import Program
 __all__ = ["KernelPass", "Runner", "Uncovered", "Unusable", "runner"]
 
 PLANS = 32  # sizes of crops for which plans are kept
+SPANS = 1024  # of pixels, for which it is remembered what they need
 
 
 def runner(program: Program) -> Runner:
@@ -43,6 +44,7 @@ class Runner:
 
     Attributes:
         variant: of the kernel, by its name.
+        marks: memory for what passes keep for the way back.
         grain: crops begin on multiples of it, in pixels, for every cell to be computed alike.
     """
 
@@ -55,12 +57,33 @@ class Runner:
         self.variant = kernel.variant
         self.grain = cones.grain(graph)
         self._plan = lru_cache(PLANS)(self._planned)
-        self._free: list[Tensor] = []
-        self._lock = Lock()
+        self._needs = lru_cache(SPANS)(self._found)
+        self._rooms, self.marks = Pool(), Pool()
 
-    def margin(self, maps: Sequence[Geometry]) -> int:
-        """Return by how many pixels more than its reach a cell may depend on the picture."""
-        return cones.margin(self._graph, [(one.stride, one.reach) for one in maps])
+    def needs(self, axis: int, length: int, pixels: Pair) -> tuple[Pair, tuple[Pair, ...]]:
+        """Return what the gradient at some pixels depends on, to the last bit.
+
+        Args:
+            axis: 0 for rows, 1 for columns.
+            length: the picture's.
+            pixels: from the first to the second − 1.
+
+        Returns:
+            the pixels of the picture, and the cells of each map.
+        """
+        return self._needs(axis, length, None, pixels)
+
+    def sees(self, axis: int, length: int, cells: Sequence[Pair]) -> Pair:
+        """Return the pixels on which some cells of each map depend, to the last bit."""
+        return self._needs(axis, length, tuple(cells), None)[0]
+
+    def _found(
+        self, axis: int, length: int, cells: tuple[Pair, ...] | None, pixels: Pair | None
+    ) -> tuple[Pair, tuple[Pair, ...]]:
+        graph = self._graph
+        needed = cones.cone(graph, axis, graph.sizes(length, axis), cells, pixels)
+        seen = needed.values[graph.forward[0].target.root]
+        return seen, tuple(needed.slopes[place.root] for place in graph.outputs)
 
     def look(self, x: Tensor, wanted: Sequence[Box]) -> tuple[Tensor, ...]:
         """Return the wanted cells of each map of a picture; the numbers are run's."""
@@ -116,7 +139,8 @@ class Runner:
             planes: (1, 3, H, W), the picture that is read or the gradient that is written.
             seeds: the maps' slopes, cells of whole groups of channels.
         """
-        room = self.taken(direction.room.size)
+        threads = torch.get_num_threads()
+        room = self._rooms.take(plan.room(threads))
         bases = [
             elsewhere[root].data_ptr() if root in elsewhere else room.data_ptr() + (place or 0)
             for root, place in enumerate(direction.room.places)
@@ -137,29 +161,18 @@ class Runner:
             if one.kind in {library.PICTURE, library.GRADIENT}:
                 step.planes = planes.data_ptr()
                 _, step.plane, step.line, step.column = planes.stride()
-        self._kernel.run(steps, direction.pieces, room.data_ptr() + direction.room.work)
-        self.give(room)
+        shared = torch.zeros(len(direction.pieces) * library.PROGRESS, dtype=torch.uint8)
 
-    def taken(self, size: int) -> Tensor:
-        """Return memory of at least so many bytes, some that was given back if there is any.
+        def share(number: int) -> None:
+            own = room.data_ptr() + direction.room.size + number * direction.room.workspace
+            self._kernel.run(steps, direction.pieces, own, shared.data_ptr())
 
-        What the system hands out anew costs as much time as some of the computation.
-        """
-        with self._lock:
-            fitting = [memory for memory in self._free if len(memory) >= size]
-            found = min(fitting or self._free, key=len, default=None)
-            if found is not None:
-                self._free = [memory for memory in self._free if memory is not found]
-        return found if fitting and found is not None else torch.empty(size, dtype=torch.uint8)
-
-    def give(self, memory: Tensor) -> None:
-        """Take memory back for passes to come."""
-        with self._lock:
-            self._free.append(memory)
+        together(share, threads)
+        self._rooms.give(room)
 
     def prepared(self, plan: Plan) -> tuple[Tensor, dict[int, Tensor]]:
         """Return memory for the marks of a pass, and for its maps (h, w, channels)."""
-        kept = self.taken(plan.kept)
+        kept = self.marks.take(plan.kept)
         for root, complete in self._graph.marked.items():
             if not complete and root in plan.marks:
                 kept[plan.marks[root] :] = 255  # what no ReLU gates passes; the rest is overwritten
@@ -213,12 +226,15 @@ class KernelPass:
         self._marks, found = runner.prepared(self._plan)
         runner.work(self._plan.forward, self._plan, self._marks, found, x.detach())
         self.maps = runner.maps(self._plan, found)
+        if not gradient:
+            runner.marks.give(self._marks)
+            self._marks = None
 
     def pull_back(self, slopes: Sequence[Tensor]) -> Tensor:
         """Return the gradient (1, 3, h, w) at the pixels to keep, given that at each wanted cell.
 
-        May be called once: what was kept for it is then let go. ValueError the second time, and
-        for slopes of other shapes than the maps'.
+        May be called once: what was kept for it is then let go, and the maps too. ValueError the
+        second time, and for slopes of other shapes than the maps'.
         """
         marks, self._marks = self._marks, None
         if marks is None or self._plan.backward is None:
@@ -227,8 +243,9 @@ class KernelPass:
             )
         if [slope.shape for slope in slopes] != [cells.shape for cells in self.maps]:
             raise ValueError("There has to be one slope a map, of its shape.")
+        self.maps = ()
         seeds = self._runner.seeds(self._plan, [slope.detach() for slope in slopes])
         gradient = torch.empty(1, 3, *self._size)
         self._runner.work(self._plan.backward, self._plan, marks, {}, gradient, seeds)
-        self._runner.give(marks)
+        self._runner.marks.give(marks)
         return cut_out(gradient, self._plan.keep)

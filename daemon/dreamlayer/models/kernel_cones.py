@@ -59,7 +59,7 @@ class Cone:
 
 
 def cone(
-    graph: Graph, axis: int, sizes: Sequence[int], wanted: Sequence[Span] | None, keep: Span
+    graph: Graph, axis: int, sizes: Sequence[int], wanted: Sequence[Span] | None, keep: Span | None
 ) -> Cone:
     """Return what it takes to know cells of the maps, and the gradient at some pixels.
 
@@ -68,11 +68,13 @@ def cone(
         axis: 0 for rows, 1 for columns.
         sizes: the cells of each root along the axis.
         wanted: the cells of each map; None for those alone from which the gradient comes.
-        keep: the pixels.
+        keep: the pixels; None for no gradient.
     """
-    last = graph.backward[-1]
-    first, end = ((at + last.offset[axis]) // last.block for at in (keep[0], keep[1] - 1))
-    blocks = (first, end + 1)
+    blocks = None
+    if keep is not None:
+        last = graph.backward[-1]
+        first, end = ((at + last.offset[axis]) // last.block for at in (keep[0], keep[1] - 1))
+        blocks = (first, end + 1)
     slopes: list[Span | None] = [None] * len(sizes)
     for one in reversed(graph.backward):
         target = blocks if one.kind == kernel.GRADIENT else slopes[one.target.root]
@@ -80,10 +82,11 @@ def cone(
     # Where slopes are wanted, so is what gates them.
     values = list(slopes)
     for place, span in zip(graph.outputs, wanted or (), strict=wanted is not None):
-        values[place.root] = hull(values[place.root], span)
+        if span[0] < span[1]:
+            values[place.root] = hull(values[place.root], span)
     for one in reversed(graph.forward):
         _widen(values, one, axis, values[one.target.root], sizes)
-    return Cone(_complete(values), _complete(slopes), blocks)
+    return Cone(_complete(values), _complete(slopes), blocks or (0, 1))
 
 
 def _widen(
@@ -108,44 +111,6 @@ def grain(graph: Graph) -> int:
             paces.append(one.block)
     paces += [pace for both in graph.paces for pace in both]
     return lcm(*paces)
-
-
-def margin(graph: Graph, maps: Sequence[tuple[int, Span]]) -> int:
-    """Return by how many pixels more than in exact numbers a cell may depend on the picture.
-
-    Args:
-        graph: the network.
-        maps: stride and reach (models.geometry) of each map: cell i sees the pixels from
-            i · stride + reach[0] to i · stride + reach[1].
-    """
-    whole = grain(graph)
-    widest = max(high - low for _, (low, high) in maps)
-    middle = -(-4 * (widest + whole) // whole) * whole
-    found = 0
-    for axis in (0, 1):
-        sizes = graph.sizes(2 * middle, axis)
-        for pixel in range(middle, middle + whole):
-            needed = cone(graph, axis, sizes, None, (pixel, pixel + 1))
-            while not _covered(graph, needed, maps, pixel, found):
-                found += max(1, whole // TILE)
-    return found
-
-
-def _covered(
-    graph: Graph, needed: Cone, maps: Sequence[tuple[int, Span]], pixel: int, margin: int
-) -> bool:
-    """Whether what a pixel's gradient needs is found with a margin around the maps' reach."""
-    picture = needed.values[graph.forward[0].target.root]
-    for place, (stride, (low, high)) in zip(graph.outputs, maps, strict=True):
-        cells = needed.slopes[place.root]
-        first = -((high + margin - pixel) // stride)  # the cells that see the pixel
-        last = (pixel - low + margin) // stride
-        seen = (first * stride + low - margin, last * stride + high + margin + 1)
-        if first > cells[0] or last < cells[1] - 1:
-            return False
-        if seen[0] > picture[0] or seen[1] < picture[1]:
-            return False
-    return True
 
 
 def with_good_origins(graph: Graph) -> Graph:

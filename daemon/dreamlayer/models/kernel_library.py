@@ -22,6 +22,8 @@ PICTURE, CONVOLVE, WINOGRAD, MAX_POOL, MAX_BACK, MEAN_POOL, MEAN_BACK, COPY, CLE
 )
 ADD, RELU, MARK, GATE, CHOOSE = (1 << bit for bit in range(5))
 
+PROGRESS = 8  # bytes that threads need to share a piece
+
 Pair = c_int64 * 2
 
 
@@ -84,14 +86,21 @@ class Library:
         sizes = [self.functions.dreamlayer_workspace(self.number, step) for step in steps]
         return max(sizes, default=0)
 
-    def run(self, steps: ctypes.Array[Step], pieces: ctypes.Array[Piece], workspace: int) -> None:
+    def run(
+        self,
+        steps: ctypes.Array[Step],
+        pieces: ctypes.Array[Piece],
+        workspace: int,
+        shared: int | None = None,
+    ) -> None:
         """Run pieces of steps in order, with a workspace at an address.
 
-        Other Python threads go on meanwhile, and may run others. ValueError for a step that makes
-        no sense.
+        Other Python threads go on meanwhile, and may run others, or share this work: with the same
+        `shared`, the address of PROGRESS bytes for each piece, zeros at first. ValueError for a
+        step that makes no sense.
         """
         failed = self.functions.dreamlayer_run(
-            self.number, steps, len(steps), pieces, len(pieces), workspace
+            self.number, steps, len(steps), pieces, len(pieces), workspace, shared
         )
         if failed != -1:
             raise ValueError(f"Piece {failed} of what the kernel was given to do makes no sense.")
@@ -157,7 +166,7 @@ def _declare(functions: ctypes.CDLL) -> None:
         "workspace": (c_int64, (c_int64, POINTER(Step))),
         "run": (
             c_int64,
-            (c_int64, POINTER(Step), c_int64, POINTER(Piece), c_int64, c_void_p),
+            (c_int64, POINTER(Step), c_int64, POINTER(Piece), c_int64, c_void_p, c_void_p),
         ),
     }
     for name, (result, arguments) in declare.items():

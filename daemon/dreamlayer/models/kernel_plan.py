@@ -31,13 +31,13 @@ class Room:
 
     Attributes:
         places: the byte at which each root begins, None for those that lie elsewhere.
-        size: bytes of all.
-        work: the byte at which the workspace begins.
+        size: bytes of all that lie here.
+        workspace: bytes that each thread needs besides.
     """
 
     places: tuple[int | None, ...]
-    work: int
     size: int
+    workspace: int
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,11 @@ class Plan:
     kept: int
     forward: Direction
     backward: Direction | None
+
+    def room(self, threads: int) -> int:
+        """Return the bytes that either direction needs when so many threads share it."""
+        both = [one.room for one in (self.forward, self.backward) if one is not None]
+        return max(room.size + threads * room.workspace for room in both)
 
 
 def plan(
@@ -180,7 +185,7 @@ class _Planner:
             places.append(size)
             left, right = columns[root]
             size += _lines(held * (right - left) * self.graph.depths[root] * FLOAT)
-        return Room(tuple(places), size, size + _lines(self.library.workspace(steps) * FLOAT))
+        return Room(tuple(places), size, _lines(self.library.workspace(steps) * FLOAT))
 
     def _describe(
         self, step: kernel.Step, one: Operation, weights: Packed, work: Strips, values: bool

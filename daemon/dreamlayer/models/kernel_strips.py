@@ -14,7 +14,8 @@ from dreamlayer.models import kernel_library as kernel
 from dreamlayer.models.kernel_cones import FIELD, TILE, Span, reads
 from dreamlayer.models.kernel_graph import Operation
 
-LEAST_TILES = 96  # weights are read once for as many
+LEAST_ROWS = 8  # shared out among threads
+LEAST_TILES = 192  # weights are read once for as many, by each of two threads for half of them
 STRIP = 16  # px
 
 
@@ -72,9 +73,9 @@ class _Worker:
 
     @property
     def least(self) -> int:
-        """The rows that are worth a start: tiles enough, where they come in tiles."""
+        """The rows that are worth a start: enough for all threads, and tiles enough."""
         if self.one.kind != kernel.WINOGRAD:
-            return 1
+            return LEAST_ROWS
         width = -(-(self.columns[1] - self.columns[0]) // TILE)
         return -(-LEAST_TILES // width) * TILE
 

@@ -119,8 +119,7 @@ class Network:
         for part in (self.module, self._classifier):
             if part is not None:
                 part.to(self.device, self.dtype)
-        for name in ("_engine", "margin"):
-            self.__dict__.pop(name, None)  # the engine has weights of its own
+        self.__dict__.pop("_engine", None)  # it has weights of its own
         return self
 
     @property
@@ -135,12 +134,23 @@ class Network:
         grain = self._engine.grain if isinstance(self._engine, Runner) else 1
         return lcm(self.stride, grain)
 
-    @cached_property
-    def margin(self) -> int:
-        """Pixels that a cell's rounding may depend on, on each side beyond what it sees."""
-        if not isinstance(self._engine, Runner) or not self.local:
-            return 0
-        return self._engine.margin(self.maps)
+    def needs(
+        self, axis: int, length: int, pixels: tuple[int, int]
+    ) -> tuple[tuple[int, int], tuple[tuple[int, int], ...]] | None:
+        """Return what the gradient at some pixels of an axis depends on, to the last bit.
+
+        The pixels of the picture, `length` of which there are, and the cells of each map, where
+        that is more than what cells see: the engine rounds several cells together.
+        """
+        engine = self._engine
+        return engine.needs(axis, length, pixels) if isinstance(engine, Runner) else None
+
+    def sees(
+        self, axis: int, length: int, cells: Sequence[tuple[int, int]]
+    ) -> tuple[int, int] | None:
+        """Return the pixels on which some cells of each map depend, if more than they see."""
+        engine = self._engine
+        return engine.sees(axis, length, cells) if isinstance(engine, Runner) else None
 
     @cached_property
     def _engine(self) -> Runner | Card | Tape | None:

@@ -29,9 +29,7 @@ log = logging.getLogger(__name__)
 
 def real_studio(chosen: Settings) -> Studio:
     """What dreams; imports torch, so only the compute thread may call it."""
-    # torch's threads wait for each other by spinning. Beside a busy host, which is the rule here,
-    # that makes a dream several times slower; asleep they cost nothing.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    process.before_torch()
     from dreamlayer.studio import Studio
 
     if chosen.priority == "low":

@@ -87,9 +87,10 @@ class Spent:
     memory: float | None  # MB; None where it can't be told
 
 
-def measured(work: Callable[[], object]) -> Spent:
-    """Do some work and say what it took."""
-    give_back_memory()
+def measured(work: Callable[[], object], fresh: bool = True) -> Spent:
+    """Do some work and say what it took; `fresh`: with no memory left from what was done before."""
+    if fresh:
+        give_back_memory()
     with _PeakMemory() as peak:
         began, spent = time.perf_counter(), time.process_time()
         work()

@@ -7,12 +7,9 @@ lucent by `render_vis`, once for each octave, on the pixels of the picture.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 from PIL import Image

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from dreamlink.recipe import Recipe
 from tests.bench.speeds import environments, steps
-from tests.bench.speeds.machine import measured
 from tests.models.random_states import random_state
 
 PEERS = {"neural-dream": "neural-dream==0.0.4", "lucent": "torch-lucent==0.1.8"}
@@ -46,19 +45,19 @@ def compare(folder: Path, cores: int, times: int) -> tuple[list[dict[str, Any]],
     """Rows for ours, the plain loop and the peers, interleaved; and why a peer is missing."""
     source = steps.picture(SIDE**2 / 1e6, 1.0)
     programs, missing = _prepared(folder, source)
-    these = steps.runners(steps.VGG)
     found: dict[str, list[dict[str, Any]]] = {}
-    for _ in range(times):
-        for name, run in these.of.items():
-            spent = measured(lambda run=run: run(source, recipe()))  # type: ignore[misc]
-            row = {"seconds": spent.wall, "core_seconds": spent.cores, "memory": spent.memory}
-            found.setdefault(name, []).append(row)
-        for name, program in list(programs.items()):
-            try:
-                found.setdefault(name, []).append(_run(program, name, folder, cores))
-            except (subprocess.SubprocessError, ValueError) as error:
-                missing[name] = _reason(error)
-                del programs[name], found[name]
+    with steps.runners(steps.VGG, folder / "weights") as these:
+        for _ in range(times):
+            for name, runner in these.of.items():
+                spent = runner.dream(recipe().to_dict(), SIDE**2 / 1e6, 1.0)
+                row = {"seconds": spent.wall, "core_seconds": spent.cores, "memory": spent.memory}
+                found.setdefault(name, []).append(row)
+            for name, program in list(programs.items()):
+                try:
+                    found.setdefault(name, []).append(_run(program, name, folder, cores))
+                except (subprocess.SubprocessError, ValueError) as error:
+                    missing[name] = _reason(error)
+                    del programs[name], found[name]
     return [_row(name, rows) for name, rows in found.items()], missing
 
 

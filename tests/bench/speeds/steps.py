@@ -5,13 +5,16 @@ conditioning, one norm. *Plain* is `tests/engine/plain.py`: the picture in naive
 without its surroundings; eager autograd through the network cut off behind the layer ("truncated"),
 no gradients of weights, tensors in torch's default order (contiguous NCHW), all cores in each
 operator. A step costs it no more pixels than the picture has; ours computes the halo, too.
+
+Each runs in a process of its own (`runner.py`), ours with the settings that the daemon gives torch,
+plain with torch's own: threads of one that wait by spinning would cost the other time.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -22,8 +25,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from dreamlayer.engine import octaves, workers
-from dreamlayer.engine.binding import bind
+from dreamlayer.engine import octaves
 from dreamlayer.engine.dream import dream
 from dreamlayer.engine.tiles import whole
 from dreamlayer.models import layers as known
@@ -31,12 +33,14 @@ from dreamlayer.models import shelf, zoo
 from dreamlayer.models.network import Network, cut
 from dreamlayer.models.preprocessing import Preprocessing
 from dreamlink.recipe import Recipe
-from tests.bench.speeds.machine import Spent, measured
+from tests.bench.speeds.machine import Spent
+from tests.bench.speeds.runner import Missing, Runner
 from tests.engine.looks import photo
-from tests.engine.plain import plain_dream
 from tests.models.random_states import random_state
 
 PLAIN_TILE = 512  # px
+STEPS = 3  # of each dream: what is done but once then weighs as little as in a user's
+RATIO = 1.5  # of a picture's sides
 PATHS = {"tape": "portable", "kernel": "kernel"}  # of ours, and how they are called here
 CHOICE = "DREAMLAYER_ENGINE"
 
@@ -95,33 +99,28 @@ class PlainNetwork:
         return float(counter.get_total_flops()) / side**2 / 1e3
 
 
-def picture(megapixels: float, ratio: float = 1.5) -> Tensor:
-    """A photo of that size, (1, 3, h, w)."""
+def size(megapixels: float, ratio: float = RATIO) -> tuple[int, int]:
+    """Height and width."""
     height = round((megapixels * 1e6 / ratio) ** 0.5)
-    return octaves.resize(photo("chelsea.png").float(), (height, round(height * ratio))).clamp(0, 1)
+    return height, round(height * ratio)
 
 
-@contextmanager
-def engine(path: str) -> Iterator[None]:
-    """Have networks cut for a path of ours."""
-    before = os.environ.get(CHOICE)
-    os.environ[CHOICE] = path
-    try:
-        yield
-    finally:
-        os.environ.pop(CHOICE)
-        if before is not None:
-            os.environ[CHOICE] = before
+def picture(megapixels: float, ratio: float = RATIO) -> Tensor:
+    """A photo of that size, (1, 3, h, w)."""
+    return octaves.resize(photo("chelsea.png").float(), size(megapixels, ratio)).clamp(0, 1)
 
 
 def ours(target: Target, path: str, device: str = "cpu") -> Network | None:
-    """The network of a path; None if this path is not to be had here."""
-    with engine(path):
-        try:
-            network = cut(target.model, [target.layer], device)
-            return network if network.engine.startswith(path) else None
-        except (RuntimeError, ValueError, OSError):
-            return None
+    """The network of a path; None if this path is not to be had here.
+
+    To be called once in a process: the path holds for all networks that it cuts.
+    """
+    os.environ[CHOICE] = path
+    try:
+        network = cut(target.model, [target.layer], device)
+        return network if network.engine.startswith(path) else None
+    except (RuntimeError, ValueError, OSError):
+        return None
 
 
 def run(source: Tensor, network: Network, recipe: Recipe) -> Tensor:
@@ -137,51 +136,54 @@ def run(source: Tensor, network: Network, recipe: Recipe) -> Tensor:
 
 @dataclass(frozen=True)
 class Runners:
-    """Everything that dreams on one target: name → (source, recipe) → dream."""
+    """Everything that dreams on one target."""
 
     target: Target
     gflop: float
-    of: dict[str, Callable[[Tensor, Recipe], object]]
+    of: dict[str, Runner]
     missing: tuple[str, ...]
 
 
-def runners(target: Target) -> Runners:
+@contextmanager
+def runners(target: Target, weights: Path) -> Iterator[Runners]:
     """The plain loop, and every path of ours that is there."""
-    plain = PlainNetwork(target)
-    of: dict[str, Callable[[Tensor, Recipe], object]] = {}
-    missing = []
-    objective = bind(target.recipe.expression(), cut(target.model, [target.layer]), None)
-    of["plain"] = lambda source, recipe: plain_dream(source, plain, objective, recipe, PLAIN_TILE)
-    for path, name in PATHS.items():
-        network = ours(target, path)
-        if network is None:
-            missing.append(name)
-            continue
-        of[name] = lambda source, recipe, network=network: run(source, network, recipe)  # type: ignore[misc]
-    return Runners(target, plain.gflop(), of, tuple(missing))
+    with ExitStack() as stack:
+        of, missing = {}, []
+        for name in ("plain", *PATHS.values()):
+            try:
+                of[name] = stack.enter_context(Runner(name, target.title, weights))
+            except Missing:
+                missing.append(name)
+        yield Runners(target, PlainNetwork(target).gflop(), of, tuple(missing))
 
 
-def compare(
-    these: Runners, megapixels: float, times: int, warm: bool, recipe: Recipe | None = None
-) -> list[dict[str, Any]]:
-    """A row for each runner: medians, per megapixel-step, of interleaved runs."""
-    source = picture(megapixels)
-    recipe = recipe or these.target.recipe
+def compare(these: Runners, megapixels: float, times: int, cores: int = 0) -> list[dict[str, Any]]:
+    """A row for each runner: medians, per megapixel-step, of interleaved runs.
+
+    A first one, with no memory left from before, tells how much it takes, and warms up.
+    """
+    recipe = {**these.target.recipe.to_dict(), "steps": STEPS}
+    first = {
+        name: runner.dream(recipe, megapixels, cores=cores) for name, runner in these.of.items()
+    }
     spent: dict[str, list[Spent]] = {name: [] for name in these.of}
-    for time in range(times + warm):
-        for name, work in these.of.items():
-            took = measured(lambda work=work: work(source, recipe))  # type: ignore[misc]
-            if time >= warm:
-                spent[name].append(took)
-    work_done = source.shape[-2] * source.shape[-1] * recipe.steps / 1e6
-    return [_row(these, name, megapixels, work_done, spent) for name in these.of]
+    for _ in range(times):
+        for name, runner in these.of.items():
+            spent[name].append(runner.dream(recipe, megapixels, cores=cores, fresh=False))
+    height, width = size(megapixels)
+    work = height * width * STEPS / 1e6
+    return [_row(these, name, megapixels, work, spent, first[name].memory) for name in these.of]
 
 
 def _row(
-    these: Runners, name: str, megapixels: float, work: float, spent: dict[str, list[Spent]]
+    these: Runners,
+    name: str,
+    megapixels: float,
+    work: float,
+    spent: dict[str, list[Spent]],
+    memory: float | None,
 ) -> dict[str, Any]:
     pairs = list(zip(spent[name], spent["plain"], strict=True))
-    memory = [found.memory for found in spent[name] if found.memory is not None]
     return {
         "target": these.target.title,
         "runner": name,
@@ -190,30 +192,19 @@ def _row(
         "core_seconds": median(found.cores for found in spent[name]) / work,
         "ratio": median(ours.wall / plain.wall for ours, plain in pairs),
         "core_ratio": median(ours.cores / plain.cores for ours, plain in pairs),
-        "memory": max(memory, default=None),
+        "memory": memory,
         "gflop": these.gflop,
     }
 
 
-def scaling(target: Target, megapixels: float, cores: int, times: int) -> list[dict[str, Any]]:
+def scaling(
+    target: Target, weights: Path, megapixels: float, cores: int, times: int
+) -> list[dict[str, Any]]:
     """Rows of one target with one core, two, four … all of them."""
     counts = sorted({*(2**n for n in range(cores.bit_length()) if 2**n <= cores), cores})
-    these, rows = runners(target), []
-    for count in counts:
-        with threads(count):
-            found = compare(these, megapixels, times, True)
-        rows += [{**row, "cores": count} for row in found]
+    rows = []
+    with runners(target, weights) as these:
+        for count in counts:
+            found = compare(these, megapixels, times, count)
+            rows += [{**row, "cores": count} for row in found]
     return rows
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Let torch, and our workers, use so many cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    workers.shared.limit(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-        workers.shared.limit(0)

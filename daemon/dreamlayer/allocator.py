@@ -1,0 +1,56 @@
+"""How freed memory is kept and given back, where glibc does it: Linux.
+
+Tiles take and free the same hundreds of MB in each step. By itself glibc hands such large pieces
+back to the system at once, and the system has to clear them again page by page: a third of a
+dream's time without the kernel, which holds on to its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import time
+
+TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # malloc.h
+LARGE = 1 << 30  # bytes; only larger pieces are handed back when they are freed
+GIVE_BACK_EVERY = 3.0  # seconds
+
+
+def keep_freed() -> None:
+    """Let this process keep what is freed, in one heap, for what is taken next.
+
+    To be called before threads begin. GivingBack then gives back what nobody takes.
+    """
+    mallopt = _glibc("mallopt")
+    if mallopt is not None:
+        mallopt(MMAP_THRESHOLD, LARGE)
+        mallopt(TRIM_THRESHOLD, 2 * LARGE - 1)
+        mallopt(ARENA_MAX, 1)  # those of other threads are too small for tiles
+
+
+class GivingBack:
+    """Returns what the allocator holds of freed memory to the system, now and then.
+
+    What is used again has to be fetched again, so it is done every few seconds only.
+    """
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._trim = _glibc("malloc_trim")
+
+    def now_and_then(self) -> None:
+        """To be called between two tiles."""
+        if time.monotonic() > self._last + GIVE_BACK_EVERY:
+            self.now()
+
+    def now(self) -> None:
+        """To be called behind a dream."""
+        if self._trim is not None:
+            self._trim(0)
+        self._last = time.monotonic()
+
+
+def _glibc(name: str) -> ctypes._NamedFuncPointer | None:
+    """A function of glibc's; None elsewhere: musl has none of these."""
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    return getattr(library, name, None) if hasattr(library, "malloc_trim") else None

@@ -1,0 +1,110 @@
+"""A process that dreams in one way, on one target, and says what each dream took.
+
+The program: a line of JSON comes in, one goes out. Runner is who starts it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dreamlayer.server import process
+from tests.bench.speeds.machine import Spent
+
+MODULE = "tests.bench.speeds.runner"
+ROOT = Path(__file__).parents[3]
+
+
+class Missing(Exception):
+    """There is no such runner here."""
+
+
+class Runner:
+    """Starts the process; a context that ends it."""
+
+    def __init__(self, name: str, target: str, weights: Path) -> None:
+        command = [sys.executable, "-m", MODULE, name, target, str(weights)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        if not self._read():
+            self._process.wait()
+            raise Missing(name)
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+    def dream(
+        self,
+        recipe: dict[str, Any],
+        megapixels: float,
+        ratio: float = 0.0,
+        cores: int = 0,
+        fresh: bool = True,
+    ) -> Spent:
+        """Dream on a photo of that size; with all cores if none are given."""
+        assert self._process.stdin is not None
+        task = {
+            "recipe": recipe, "megapixels": megapixels, "ratio": ratio, "cores": cores,
+            "fresh": fresh,
+        }  # fmt: skip
+        self._process.stdin.write(json.dumps(task) + "\n")
+        self._process.stdin.flush()
+        return Spent(**self._read())
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        found: dict[str, Any] = json.loads(self._process.stdout.readline() or "{}")
+        return found
+
+
+def main() -> None:
+    name, title, weights = sys.argv[1:]
+    if name != "plain":
+        process.before_torch()
+    import torch
+
+    from dreamlayer.engine import workers
+    from dreamlayer.engine.binding import bind
+    from dreamlayer.models import shelf
+    from dreamlink.recipe import Recipe
+    from tests.bench.speeds import steps
+    from tests.bench.speeds.machine import measured
+    from tests.engine.plain import plain_dream
+
+    shelf.keep_in(Path(weights))
+    target = next(one for one in steps.TARGETS if one.title == title)
+    if name == "plain":
+        plain = steps.PlainNetwork(target)
+        objective = bind(target.recipe.expression(), steps.cut(target.model, [target.layer]), None)
+    else:
+        path = next(path for path, called in steps.PATHS.items() if called == name)
+        network = steps.ours(target, path)
+        if network is None:
+            return
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        task = json.loads(line)
+        torch.set_num_threads(task["cores"] or workers.cores())
+        workers.shared.limit(task["cores"])
+        source = steps.picture(task["megapixels"], task["ratio"] or steps.RATIO)
+        recipe = Recipe.of(task["recipe"])
+        if name == "plain":
+            work = partial(plain_dream, source, plain, objective, recipe, steps.PLAIN_TILE)
+        else:
+            work = partial(steps.run, source, network, recipe)
+        took = measured(work, task["fresh"])
+        print(json.dumps(vars(took)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
