@@ -32,6 +32,7 @@ SIDES = (
     640,
     768,
     1024,
+    1280,
     1536,
     2048,
     3072,
@@ -39,9 +40,9 @@ SIDES = (
     6144,
     8192,
 )  # px
-MEMORY = 300 << 20  # bytes that all passes at once may take,
+MEMORY = 250 << 20  # bytes that all passes at once may take,
 CROP = 2048 * 2048  # pixels of a crop that networks that need more may take
-MOST = 8 * MEMORY  # as long as it is no more than this
+MOST = 9 * MEMORY  # as long as it is no more than this
 UNKNOWN = 1000.0  # bytes per pixel of a network that only torch itself can run
 STRIPS = 0.15  # of a tape's memory is what the kernel takes, which holds a few rows of each map
 PICTURES = 36  # bytes per pixel: the crop, a copy while it is put together, and its gradient
