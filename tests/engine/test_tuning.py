@@ -43,6 +43,7 @@ def test_the_memory_is_kept_to(count, room):
 def test_a_network_that_needs_much_memory_gets_it_and_no_other(monkeypatch):
     network, rooms = pooled(), []
     monkeypatch.setattr(tuning, "choose", lambda *given: rooms.append(given[-1]))
+    monkeypatch.setattr(tuning, "installed", lambda: 64 << 30)
     for memory in (1.0, 50.0, 200.0, 100000.0):
         monkeypatch.setattr(tuning, "measured", lambda _, m=memory: Speed(0.0, 1e-6, m))
         tuning.side(network, whole(9000, 9000), (9016, 9016))
@@ -50,6 +51,9 @@ def test_a_network_that_needs_much_memory_gets_it_and_no_other(monkeypatch):
     assert lean == usual == tuning.MEMORY
     assert large == 200 * tuning.CROP
     assert huge == tuning.MOST
+    monkeypatch.setattr(tuning, "installed", lambda: 8 << 30)
+    tuning.side(network, whole(9000, 9000), (9016, 9016))
+    assert rooms[-1] == 1 << 30
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 2), (4, 4), (16, 4)])

@@ -7,6 +7,7 @@ dream looks like does not depend on the choice.
 from __future__ import annotations
 
 import math
+import os
 import time
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -42,7 +43,8 @@ SIDES = (
 )  # px
 MEMORY = 250 << 20  # bytes that all passes at once may take,
 CROP = 2048 * 2048  # pixels of a crop that networks that need more may take
-MOST = 9 * MEMORY  # as long as it is no more than this
+MOST = 9 * MEMORY  # as long as it is no more than this,
+PART = 8  # nor than this part of the computer's memory
 UNKNOWN = 1000.0  # bytes per pixel of a network that only torch itself can run
 STRIPS = 0.15  # of a tape's memory is what the kernel takes, which holds a few rows of each map
 PICTURES = 36  # bytes per pixel: the crop, a copy while it is put together, and its gradient
@@ -81,7 +83,7 @@ def side(network: Cut, window: Window, canvas: tuple[int, int]) -> int:
     else:
         count = max(1, workers.shared.count // threads())
         speed = measured(network)
-        room = min(MOST, max(MEMORY, speed.memory * CROP))
+        room = max(MEMORY, min(speed.memory * CROP, MOST, installed() / PART))
     return choose(speed, around(network), shape, canvas, count, room)
 
 
@@ -95,6 +97,13 @@ def measured(network: Cut) -> Speed:
 def threads() -> int:
     """The threads that share a pass. With more cores than that there are several passes at once."""
     return min(workers.shared.count, TOGETHER)
+
+
+def installed() -> float:
+    """Bytes of memory that the computer has; no limit where that is not told."""
+    if hasattr(os, "sysconf"):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return math.inf
 
 
 def around(network: Cut) -> int:
