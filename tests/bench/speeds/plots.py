@@ -16,6 +16,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 Found = dict[str, Any]
+DASHES = (":", "--", "-")
 
 
 def steps(found: Found, axes: Any) -> None:
@@ -114,11 +115,16 @@ PLOTS = {
 
 
 def _lines(axes: Any, series: dict[tuple[str, str], Any], along: str, up: str) -> None:
+    """A colour for each target, a dash for each runner."""
+    targets, runners = (list(dict.fromkeys(key[axis] for key in series)) for axis in (0, 1))
     for (target, runner), points in series.items():
-        axes.plot(*zip(*points, strict=True), marker="o", label=f"{target} {runner}".strip())
+        axes.plot(
+            *zip(*points, strict=True), DASHES[runners.index(runner) % len(DASHES)], marker="o",
+            color=f"C{targets.index(target)}", label=f"{target} {runner}".strip(),
+        )  # fmt: skip
     axes.set_xlabel(along)
     axes.set_ylabel(up)
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def main() -> None:
