@@ -36,6 +36,7 @@ from dreamlink.picture import Region
 from dreamlink.recipe import Recipe
 
 CPU = torch.device("cpu")
+SENT = 2.0  # seconds after which a result has been sent, and its memory can be given back
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Studio:
         self._duty = duty / 100
         self._room = Room(discovery.home(), map_above * MIB)
         self._memory = GivingBack()
+        self._sending = False  # the last result may be under way
         self._devices = Devices()
         self._networks = Networks(idle)
         device, _ = self._devices.choose("auto")
@@ -98,6 +100,9 @@ class Studio:
         """
         due = self._networks.drop_idle()
         self._memory.now()
+        if self._sending:
+            self._sending = False
+            return SENT if due is None else min(due, SENT)
         return due
 
     def layers(self, model: str) -> list[dict[str, object]]:
@@ -115,6 +120,7 @@ class Studio:
         Raises:
             ValueError: with a sentence for the user.
         """
+        self._sending = True
         recipe = request.recipe.with_seed()
         _check(request)
         device, note = self._devices.choose(request.device)

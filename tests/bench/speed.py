@@ -1,9 +1,10 @@
 """How fast Dreamlayer is, beside the plain loop of 2015 and the programs that pip brings.
 
 python -m tests.bench.speed [--quick] [--json FILE] [--plots FOLDER] [--only PART,PART …]
+                            [--target NAME]
 
 One run measures everything, interleaved, and prints medians as the tables of daemon/README.md.
-About 12 minutes on two idle cores, --quick about 5. The first run makes environments for the peers
+About 17 minutes on two idle cores, --quick about 6. The first run makes environments for the peers
 (pip) in --work. Parts: steps, peers, scaling, start, link, looks, memory, gpu.
 """
 
@@ -57,6 +58,7 @@ class Bench:
 
     plan: Plan
     work: Path
+    targets: tuple[steps.Target, ...]
     found: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -67,7 +69,7 @@ class Bench:
     def steps(self) -> None:
         rows, missing, rates = [], set(), []
         largest = max(self.plan.sizes)
-        for target in steps.TARGETS:
+        for target in self.targets:
             with steps.runners(target, self.weights) as these:
                 missing |= set(these.missing)
                 for size, times in self.plan.sizes.items():
@@ -166,13 +168,15 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="all figures; - for the output")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="draw them as PNGs")
     parser.add_argument("--only", default=",".join(PARTS), metavar="PARTS", help="some of it")
+    parser.add_argument("--target", default="", help="steps of one alone, e.g. SqueezeNet@10")
     parser.add_argument("--work", type=Path, default=WORK, help=f"weights, environments ({WORK})")
     options = parser.parse_args()
     parts = options.only.split(",")
     if unknown := set(parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
     options.work.mkdir(parents=True, exist_ok=True)
-    bench = Bench(QUICK if options.quick else FULL, options.work)
+    targets = tuple(one for one in steps.TARGETS if one.title.startswith(options.target))
+    bench = Bench(QUICK if options.quick else FULL, options.work, targets)
     steps.make_weights(bench.weights)
     began = time.perf_counter()
     measure(bench, parts)

@@ -47,7 +47,7 @@ def taken(keep: bool) -> tuple[int, int]:
 
 def test_what_was_freed_is_taken_again_and_can_be_given_back():
     faults, returned = taken(True)
-    assert faults < 1000 < taken(False)[0]
+    assert 5 * faults < taken(False)[0]
     assert returned >= 45
 
 

@@ -285,3 +285,13 @@ def test_a_quick_dream_shows_whole_looks_and_ends_as_the_dream(studio):
     blended = np.frombuffer(looks[-1].preview(130)[1], np.uint8).reshape(110, 130, 3)
     source = raw[20:130, 10:140, 2::-1]
     assert 1 < np.abs(blended.astype(int) - source).mean() < 20  # laid over the picture
+
+
+def test_memory_is_given_back_behind_a_dream_and_when_its_result_is_sent(studio, monkeypatch):
+    given_back = []
+    monkeypatch.setattr(studio._memory, "now", lambda: given_back.append(1))
+    layout = Picture(48, 40)
+    finish(studio, DreamRequest(QUICK, layout, layout.region), random_pixels(layout).tobytes())
+    assert 0 < studio.drop_idle() <= 5  # seconds: once more then
+    assert studio.drop_idle() is None  # there is nothing to be done before the next dream
+    assert len(given_back) == 2

@@ -39,7 +39,6 @@ from tests.engine.looks import photo
 from tests.models.random_states import random_state
 
 PLAIN_TILE = 512  # px
-STEPS = 3  # of each dream: what is done but once then weighs as little as in a user's
 RATIO = 1.5  # of a picture's sides
 PATHS = {"tape": "portable", "kernel": "kernel"}  # of ours, and how they are called here
 CHOICE = "DREAMLAYER_ENGINE"
@@ -52,13 +51,14 @@ class Target:
     title: str
     model: str
     layer: str
+    steps: int = 10  # of each dream, as by default: so what is done but once weighs as for a user
 
     @property
     def recipe(self) -> Recipe:
         return Recipe(model=self.model, layer=self.layer, octaves=1, steps=1, seed=7)
 
 
-VGG = Target("VGG16@25", "vgg16", "features.25")
+VGG = Target("VGG16@25", "vgg16", "features.25", 3)  # there a step takes long enough
 TARGETS = (
     VGG,
     Target("GoogLeNet 4c", "googlenet", "inception4c"),
@@ -162,7 +162,7 @@ def compare(these: Runners, megapixels: float, times: int, cores: int = 0) -> li
 
     A first one, with no memory left from before, tells how much it takes, and warms up.
     """
-    recipe = {**these.target.recipe.to_dict(), "steps": STEPS}
+    recipe = {**these.target.recipe.to_dict(), "steps": these.target.steps}
     first = {
         name: runner.dream(recipe, megapixels, cores=cores) for name, runner in these.of.items()
     }
@@ -171,7 +171,7 @@ def compare(these: Runners, megapixels: float, times: int, cores: int = 0) -> li
         for name, runner in these.of.items():
             spent[name].append(runner.dream(recipe, megapixels, cores=cores, fresh=False))
     height, width = size(megapixels)
-    work = height * width * STEPS / 1e6
+    work = height * width * these.target.steps / 1e6
     return [_row(these, name, megapixels, work, spent, first[name].memory) for name in these.of]
 
 

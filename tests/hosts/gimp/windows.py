@@ -44,6 +44,7 @@ from screen import (
 
 ASKED = {"layer": "features.7", "octaves": 3, "steps": 20, "seed": 11}
 ENDLESS = {**FAST, "steps": 500, "octaves": 8}
+LARGE = (3000, 2000)  # px; a dream of them takes long enough to be cancelled
 PLAYBACK = "^Animation Playback"
 
 
@@ -111,7 +112,7 @@ def check_called_by_the_user():
 def check_status_bar_cancel():
     """Ctrl+F shows its progress in GIMP's status bar, and the Cancel there kills the plug-in."""
     image, _ = open_photo()
-    image.scale(1353, 900)  # a dream of half a minute
+    image.scale(*LARGE)
     show(image)
     image.clean_all()
     until(lambda: not daemon_status()["jobs"], "the last dialog's preview goes on")
@@ -142,7 +143,7 @@ def check_preset_is_chosen():
 
 def check_cancel():
     image, source = open_photo()
-    image.scale(1353, 900)  # a dream of half a minute
+    image.scale(*LARGE)
     show(image)
     image.clean_all()
     before, cancelled = snapshot(image), daemon_status()["cancelled"]
