@@ -42,7 +42,7 @@ SIDES = (
     8192,
 )  # px
 MEMORY = 250 << 20  # bytes that all passes at once may take,
-CROP = 2048 * 2048  # pixels of a crop that networks that need more may take
+CROP = 2200 * 2200  # pixels of a crop that networks that need more may take
 MOST = 9 * MEMORY  # as long as it is no more than this,
 PART = 8  # nor than this part of the computer's memory
 UNKNOWN = 1000.0  # bytes per pixel of a network that only torch itself can run
