@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dreamlayer.server.process import before_torch
+from dreamlayer.server.process import settle
 from dreamlink import discovery
 from dreamlink.client import Client
 from dreamlink.dream import Dream, State
@@ -112,7 +112,7 @@ def photo(megapixels: float) -> np.ndarray:
 
 def dream_alone(megapixels: float, recipe: Recipe, map_above: int) -> Row:
     """Dream in this process."""
-    before_torch()
+    settle()
     from dreamlayer.studio import Studio
 
     studio = Studio(map_above=map_above)

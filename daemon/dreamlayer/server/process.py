@@ -11,11 +11,11 @@ STEP_BACK = 10  # of 19 that Unix has; Windows has one step of that kind
 DESCRIPTORS = 8192
 
 
-def before_torch() -> None:
-    """Settle what torch finds when it is imported, and cannot change any more."""
-    # Its threads wait for each other by spinning. Beside a busy host, which is the rule here, that
-    # makes a dream several times slower; asleep they cost nothing. But to fall asleep and be woken
-    # takes longer than most waits: first they may spin for some microseconds.
+def settle() -> None:
+    """Settle what cannot be changed any more when threads have begun, or torch is imported."""
+    # torch's threads wait for each other by spinning. Beside a busy host, which is the rule here,
+    # that makes a dream several times slower; asleep they cost nothing. But to fall asleep and be
+    # woken takes longer than most waits: first they may spin for some microseconds.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     allocator.keep_freed()

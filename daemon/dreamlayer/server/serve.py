@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 def real_studio(chosen: Settings) -> Studio:
     """What dreams; imports torch, so only the compute thread may call it."""
-    process.before_torch()
     from dreamlayer.studio import Studio
 
     if chosen.priority == "low":
@@ -62,6 +61,7 @@ def serve(
         OSError: Dreamlayer's folder can't be written, or `listen` can't be listened on.
         KeysError: this computer's key is damaged.
     """
+    process.settle()
     lock = access.claim()
     loaded = settings.load()
     chosen = loaded.settings

@@ -70,7 +70,7 @@ class Runner:
 def main() -> None:
     name, title, weights = sys.argv[1:]
     if name != "plain":
-        process.before_torch()
+        process.settle()
     import torch
 
     from dreamlayer.engine import workers
