@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.noise import Noise
-from dreamlayer.engine.planes import Picture, Stored, gathered, of, stored
+from dreamlayer.engine.planes import Picture, Stored, continued, gathered, of, stored
 from dreamlayer.engine.tiles import Window
 
 
@@ -80,8 +80,8 @@ class Canvas:
         source = _repeat if self.wrap else _reflect
         down, right = (o - s for o, s in zip(self.origin, self.shift, strict=True))
         return (
-            [source(i + down, self.height) for i in range(*crop.rows)],
-            [source(i + right, self.width) for i in range(*crop.columns)],
+            continued(crop.rows.moved(down), 0, self.height, source),
+            continued(crop.columns.moved(right), 0, self.width, source),
         )
 
 

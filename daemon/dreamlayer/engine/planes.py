@@ -275,37 +275,57 @@ def rewrite(plane: Stored, fresh: Callable[[Window], Tensor], reach: int, wrap: 
 def gathered(plane: Plane, rows: Sequence[int], columns: Sequence[int]) -> Tensor:
     """The pixels in these rows and columns of a plane: (1, C, len(rows), len(columns)).
 
-    Where numbers are no neighbours (across a seam), what lies between is not read.
+    They are read run by run: where numbers are no neighbours (across a seam), what lies between is
+    not read, and what goes backwards or stands still (beyond an edge) costs no more than it is.
     """
-    right = list(_pieces(columns))
-    bands = [
-        torch.cat([_piece(plane, down, across) for across in right], -1)
-        if len(right) > 1
-        else _piece(plane, down, right[0])
-        for down in _pieces(rows)
-    ]
-    return torch.cat(bands, -2) if len(bands) > 1 else bands[0]
+    down, across = list(_runs(rows)), list(_runs(columns))
+    if len(down) == len(across) == 1:
+        return _read(plane, down[0], across[0]).expand(-1, -1, len(rows), len(columns))
+    size = (*plane.shape[:2], len(rows), len(columns))
+    found = torch.empty(size, dtype=plane.dtype, device=plane.device)
+    for one in down:
+        for other in across:
+            found[..., one.place, other.place] = _read(plane, one, other)
+    return found
 
 
 def continued(span: Span, by: int, length: int, border: Border) -> list[int]:
     """The numbers of a span and of `by` pixels before and after it, where it ends by a border."""
-    return [border(index, length) for index in range(span.start - by, span.stop + by)]
+    return [
+        index if 0 <= index < length else border(index, length)
+        for index in range(span.start - by, span.stop + by)
+    ]
 
 
-def _pieces(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
-    first = 0
+@dataclass(frozen=True)
+class _Run:
+    """Numbers that go on by `step`: 1, −1 or 0. At `place` of a list, and the span they are of."""
+
+    place: slice
+    span: Span
+    step: int
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[_Run]:
+    first, step, last = 0, None, len(numbers) - 1
     for place, (a, b) in enumerate(pairwise(numbers), start=1):
-        if abs(b - a) > 1:
-            yield numbers[first:place]
-            first = place
-    yield numbers[first:]
+        ahead = b - a
+        if ahead != step:
+            if step is None and abs(ahead) <= 1:
+                step = ahead
+                continue
+            yield _run(numbers, first, place - 1, step)
+            first, step = place, None
+    yield _run(numbers, first, last, step)
 
 
-def _piece(plane: Plane, rows: Sequence[int], columns: Sequence[int]) -> Tensor:
-    spans = [Span(min(numbers), max(numbers) + 1) for numbers in (rows, columns)]
-    found = plane.read(Window(*spans))
-    for axis, numbers, span in ((-2, rows, spans[0]), (-1, columns, spans[1])):
-        if span.length != len(numbers) or numbers[0] > numbers[-1]:
-            places = torch.tensor(numbers, device=found.device) - span.start
-            found = found.index_select(axis, places)
-    return found
+def _run(numbers: Sequence[int], first: int, last: int, step: int | None) -> _Run:
+    low, high = sorted((numbers[first], numbers[last]))
+    return _Run(slice(first, last + 1), Span(low, high + 1), 1 if step is None else step)
+
+
+def _read(plane: Plane, rows: _Run, columns: _Run) -> Tensor:
+    """What two runs cross in; one row or column for all of a run that stands still."""
+    found = plane.read(Window(rows.span, columns.span))
+    turned = [axis for axis, run in ((-2, rows), (-1, columns)) if run.step < 0]
+    return found.flip(turned) if turned else found

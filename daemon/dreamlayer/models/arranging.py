@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from dreamlayer.models.program import Program
@@ -18,11 +20,12 @@ class Join(Step):
 
 
 def arranged(program: Program) -> Program:
-    """Return the program with each ReLU where it costs least.
+    """Return the program with each ReLU and each concatenation where it costs least.
 
-    - Max pools choose the same cells before a ReLU as behind it, wherever a gradient gets through,
-      and leave fewer: a ReLU that only a pool reads goes behind it, also through a concatenation.
     - A ReLU that only a concatenation reads becomes part of it.
+    - Max pools choose the same cells before a ReLU as behind it, wherever a gradient gets through,
+      and leave fewer: a ReLU that only a pool reads goes behind it. So does a concatenation: its
+      parts are pooled one by one.
     """
     steps = {step.output: step for step in program.steps}
     readers = Counter(value for step in program.steps for value in step.inputs)
@@ -33,12 +36,13 @@ def arranged(program: Program) -> Program:
         return step if isinstance(step, Relu) and readers[value] == 1 else None
 
     done: dict[int, Step] = {}
+    fresh = itertools.count(max(steps, default=0) + 1)  # numbers for values that are new
     for step in program.steps:
         if isinstance(step, Concat):
             relus = [only_relu(value) for value in step.inputs]
             done[step.output] = _joined(step, relus, done)
         elif isinstance(step, MaxPool):
-            _pool(step, done, readers)
+            _pool(step, done, readers, fresh)
         else:
             done[step.output] = step
     return Program(tuple(done.values()), program.outputs)
@@ -56,20 +60,22 @@ def _joined(step: Concat, relus: list[Relu | None], done: dict[int, Step]) -> Jo
     return Join(tuple(inputs), step.output, tuple(r is not None for r in relus), most.pop())
 
 
-def _pool(step: MaxPool, done: dict[int, Step], readers: Counter[int]) -> None:
-    """Write down a pool, and behind it the ReLU that was in front of it."""
+def _pool(
+    step: MaxPool, done: dict[int, Step], readers: Counter[int], fresh: Iterator[int]
+) -> None:
+    """Write down a pool, and behind it the ReLU or the concatenation that was in front of it."""
     (value,) = step.inputs
-    before = done.get(value)
-    alone = readers[value] == 1
-    if alone and isinstance(before, Relu):
+    before = done.get(value) if readers[value] == 1 else None
+    if isinstance(before, Relu):
         del done[value]
         done[value] = replace(step, inputs=before.inputs, output=value)
         done[step.output] = replace(before, inputs=(value,), output=step.output)
-    elif alone and isinstance(before, Join) and all(before.relus):
-        done[value] = replace(before, relus=(False,) * len(before.relus))
-        between = -step.output  # a number that nothing else has
-        done[between] = replace(step, output=between)
-        done[step.output] = Relu((between,), step.output, before.most)
+    elif isinstance(before, Join):
+        del done[value]
+        pooled = tuple(next(fresh) for _ in before.inputs)
+        for part, new in zip(before.inputs, pooled, strict=True):
+            done[new] = replace(step, inputs=(part,), output=new)
+        done[step.output] = replace(before, inputs=pooled, output=step.output)
     else:
         done[step.output] = step
 

@@ -30,6 +30,7 @@ from dreamlayer.models.steps import (
     Step,
 )
 
+MANY = 1.5  # times as many choices of a max pool as are needed: not worth to be kept
 LARGE = 2**24  # bytes; larger results of a ReLU are kept as masks: a quarter, but it takes time
 
 Edges = tuple[int, int, int, int]  # cells beyond a map: left, right, above, below
@@ -140,7 +141,7 @@ class _Join:
         shares = zip(torch.split(slope, sizes, 1), step.relus, strict=True)
         gates = torch.split(slope if gate is None else gate, sizes, 1)  # of no ReLU, none is read
         for number, ((share, relu), opened) in enumerate(zip(shares, gates, strict=True)):
-            through = _let_through(share, opened) if relu else share.clone()
+            through = _let_through(share, opened) if relu else share
             found.append(_fitted(run, step, number, through))
         return found
 
@@ -148,15 +149,16 @@ class _Join:
 class _MaxPool:
     def forward(self, run: Run, step: MaxPool, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         wanted, needed = run.forward(step.output), run.backward(step.output)
-        if not run.backwards or needed == wanted:
-            return self._pool(run, step, wanted, inputs[0])
-        # Of the choices, which take twice the room of the maxima, only those needed are held.
-        chosen = self._pool(run, step, needed, inputs[0])[1] if _area(needed) else None
-        found = self._pool(run, step, wanted, inputs[0])[0]
-        return found, chosen
+        found, chosen = self._pool(run, step, wanted, inputs[0])
+        if run.backwards and 0 < MANY * _area(needed) < _area(wanted):
+            # The choices take twice the room of the maxima: few of them are looked up once more.
+            del chosen
+            chosen, wanted = self._pool(run, step, needed, inputs[0])[1], needed
+        return found, (chosen, wanted)
 
     def back(self, run: Run, step: MaxPool, slope: Tensor, kept: Any) -> list[Tensor]:
-        indices, how, frame = kept
+        (indices, how, frame), cells = kept
+        slope = fit(slope, run.backward(step.output), cells)
         (top, bottom), (left, right) = frame
         size = (1, slope.shape[1], bottom - top, right - left)
         whole = torch.empty(  # only its shape and layout matter: its memory is never touched
