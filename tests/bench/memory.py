@@ -3,9 +3,9 @@
 python -m tests.bench.memory [--sizes MP …] [--selection] [--map-above MIB] [--octaves N]
                              [--steps N] [--tile PX] [--json FILE]
 
-Each dream runs in a process of its own, through the studio as in the daemon: two octaves of one
-step of the default layer. What it takes is looked at every few milliseconds (Linux only). "beyond"
-is the peak over what the process had before the dream and its pictures:
+Each dream runs in a daemon of its own, which has loaded its network before: two octaves of one step
+of the default layer. What it takes is looked at every few milliseconds (Linux only). "beyond" is
+the peak over what the daemon had before the dream and its pictures:
 
 - while it dreams: the input, and 4 bytes a sample for the dream (detail and gradient, 16 bits each,
   or one detail of 32 bits);
@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import json
 import math
 import os
@@ -37,7 +36,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dreamlayer.server.process import settle
 from dreamlink import discovery
 from dreamlink.client import Client
 from dreamlink.dream import Dream, State
@@ -110,57 +108,6 @@ def photo(megapixels: float) -> np.ndarray:
     return found
 
 
-def dream_alone(megapixels: float, recipe: Recipe, map_above: int) -> Row:
-    """Dream in this process."""
-    settle()
-    from dreamlayer.studio import Studio
-
-    studio = Studio(map_above=map_above)
-    gc.collect()
-    with Watch() as watch:
-        pixels = photo(megapixels)
-        height, width, _ = pixels.shape
-        layout = Picture(width, height)
-        request = DreamRequest(recipe, layout, layout.region, preview=512)
-        began, before = time.perf_counter(), time.process_time()
-        steps, told = studio.dream(request, [pixels.data]), 0
-        while True:
-            try:
-                now = next(steps)
-            except StopIteration as end:
-                finished = end.value
-                break
-            if now.preview and now.fraction * 4 >= told:
-                told += 1
-                now.preview(512)
-        wall, cores = time.perf_counter() - began, time.process_time() - before
-        time.sleep(2 * EVERY)
-    assert len(finished.pixels) == layout.nbytes
-    samples, pictures = 3 * height * width, layout.nbytes
-    allowed = max(pictures + 4 * samples, 2 * pictures + 2 * samples) / MB
-    rise = watch.rise
-    return {
-        "megapixels": megapixels, "input": pictures / MB, "output": pictures / MB,
-        "detail": 2 * samples / MB, "anonymous": rise["anonymous"], "files": rise["files"],
-        "beyond": rise["anonymous"] - allowed, "seconds": wall,
-        "core_seconds": cores, "megapixel_steps": finished.megapixel_steps,
-        "tile": recipe.tile,
-    }  # fmt: skip
-
-
-def in_a_process(megapixels: float, options: argparse.Namespace) -> Row:
-    """The same in a fresh process."""
-    command = [sys.executable, "-m", "tests.bench.memory", "--alone", str(megapixels)]
-    for name in ("octaves", "steps", "tile", "map_above"):
-        command += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    row: Row = json.loads(done.stdout.splitlines()[-1])
-    return row
-
-
-# A selection.
-
-
 @contextlib.contextmanager
 def daemon() -> Iterator[tuple[Client, int]]:
     """A fresh daemon that has loaded its network, and its process."""
@@ -185,6 +132,30 @@ def wait(client: Client, dream: Dream) -> None:
         if message is not None:
             dream.receive(*message)
     assert dream.state is State.DONE, dream.text
+
+
+def dream(megapixels: float, recipe: Recipe) -> Row:
+    """Dream a whole layer in a fresh daemon."""
+    pixels = photo(megapixels)
+    height, width, _ = pixels.shape
+    layout = Picture(width, height)
+    request = DreamRequest(recipe, layout, layout.region, preview=512)
+    with daemon() as (client, process), Watch(process) as watch:
+        before = spent(process)
+        dream = Dream(client, request, pixels.data)
+        wait(client, dream)
+        cores = spent(process) - before
+        time.sleep(2 * EVERY)
+    assert dream.pixels is not None and len(dream.pixels) == layout.nbytes
+    samples, pictures = 3 * height * width, layout.nbytes
+    allowed = max(pictures + 4 * samples, 2 * pictures + 2 * samples) / MB
+    rise = watch.rise
+    return {
+        "megapixels": megapixels, "input": pictures / MB, "output": pictures / MB,
+        "detail": 2 * samples / MB, "anonymous": rise["anonymous"], "files": rise["files"],
+        "beyond": rise["anonymous"] - allowed, "seconds": dream.report["seconds"],
+        "core_seconds": cores, "tile": recipe.tile,
+    }  # fmt: skip
 
 
 def select(megapixels: float, recipe: Recipe) -> Row:
@@ -248,12 +219,10 @@ SELECTIONS = {
 def main() -> None:
     options = _options()
     recipe = Recipe(octaves=options.octaves, steps=options.steps, tile=options.tile, seed=7)
-    if options.alone:
-        print(json.dumps(dream_alone(options.alone, recipe, options.map_above)))
-        return
+    os.environ["DREAMLAYER_MAP_ABOVE"] = str(options.map_above)
     found: dict[str, list[Row]] = {}
     if options.sizes:
-        found["dreams"] = [in_a_process(size, options) for size in options.sizes]
+        found["dreams"] = [dream(size, recipe) for size in options.sizes]
         print(table(found["dreams"], DREAMS))
     if options.selection:
         found["selections"] = [select(size, recipe) for size in LAYERS]
@@ -271,7 +240,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tile", type=int, default=0, help="px; 0: as the daemon chooses")
     parser.add_argument("--map-above", type=int, default=0, help="MiB; larger planes go to files")
     parser.add_argument("--json", type=Path, help="write all figures into this file")
-    parser.add_argument("--alone", type=float, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

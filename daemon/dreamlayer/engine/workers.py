@@ -1,7 +1,8 @@
 """Blocks are computed side by side, all together in no more threads than there are cores.
 
-Two threads that each have a block of their own are faster in torch than two that share one: they
-never wait for each other. What is computed does not depend on who computes it.
+A few threads share a block: one large block has less around it than two of half its size. Where
+there are more cores than that, blocks are computed side by side. What is computed does not depend
+on who computes it.
 """
 
 from __future__ import annotations

@@ -16,9 +16,10 @@ from torch import Tensor
 from dreamlayer.models import kernel_cones as cones
 from dreamlayer.models import kernel_library as library
 from dreamlayer.models.convolution import Box, Pair
-from dreamlayer.models.kernel_graph import Graph, Uncovered, graph_of
+from dreamlayer.models.kernel_graph import graph_of
 from dreamlayer.models.kernel_library import Unusable
 from dreamlayer.models.kernel_memory import Pool
+from dreamlayer.models.kernel_operations import Graph, Uncovered
 from dreamlayer.models.kernel_plan import Direction, Packed, Plan, plan
 from dreamlayer.models.kernel_team import together
 from dreamlayer.models.kernel_weights import packed, padded_bias

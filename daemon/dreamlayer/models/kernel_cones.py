@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from math import lcm
 
 from dreamlayer.models import kernel_library as kernel
-from dreamlayer.models.kernel_graph import Graph, Operation
+from dreamlayer.models.kernel_operations import Graph, Operation
 
 TILE, FIELD = 4, 6  # winograd.h
 

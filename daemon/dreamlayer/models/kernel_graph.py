@@ -2,118 +2,21 @@
 
 Values that are concatenated lie side by side in one map, the root, from the start, so that
 concatenation costs nothing. ReLU belongs to what is in front of it, or to the maximum behind it.
-The slopes at a root behind ReLUs are gated by whatever writes them: nobody sees them otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
-
-from torch import Tensor
+from dataclasses import replace
 
 from dreamlayer.models import kernel_library as kernel
 from dreamlayer.models import steps
 from dreamlayer.models.convolution import Pair
+from dreamlayer.models.kernel_backward import backward, check_order
+from dreamlayer.models.kernel_operations import COLOURS, GROUP, Graph, Operation, Place, Uncovered
 from dreamlayer.models.program import Program
 
-GROUP = 16  # channels are held in groups of so many; steps.h
-COLOURS = 3
-
-
-class Uncovered(Exception):
-    """The kernel has no operation for a step of the program."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Some channels of a root: `depth` in whole groups, of which `channels` mean anything."""
-
-    root: int
-    first: int
-    depth: int
-    channels: int
-
-
-@dataclass(frozen=True)
-class Operation:
-    """What gives the values, or the slopes, at `target`.
-
-    Attributes:
-        kind: of kernel_library's.
-        source: what it reads; None: the picture's planes, or (CLEAR) nothing.
-        target: what it gives; for GRADIENT, cells that hold `block` × `block` pixels.
-        finish: of kernel_library's.
-        kernel, pace, padding: of the windows that it slides over what it reads; of those of the
-            pool itself, for MAX_BACK and MEAN_BACK.
-        ceil: for a pool, whether windows that only begin inside count.
-        origin: where the tiles of WINOGRAD begin.
-        weight: (out, in, rows, columns), for a window of the source; None where there are none.
-        bias: (out).
-        chosen: MAX_POOL and MAX_BACK: the root at whose cells it was written what was chosen.
-        seed: the number of the map whose slopes it brings in.
-    """
-
-    kind: int
-    source: Place | None
-    target: Place
-    finish: int = 0
-    kernel: Pair = (1, 1)
-    pace: Pair = (1, 1)
-    padding: Pair = (0, 0)
-    ceil: bool = False
-    count_padding: bool = False
-    origin: Pair = (0, 0)
-    weight: Tensor | None = None
-    bias: Tensor | None = None
-    chosen: int | None = None
-    block: int = 1
-    offset: Pair = (0, 0)
-    scale: tuple[float, ...] = ()
-    shift: tuple[float, ...] = ()
-    seed: int | None = None
-
-
-@dataclass(frozen=True)
-class Graph:
-    """The operations of a network, in order.
-
-    Attributes:
-        forward, backward: the operations; in `backward`, places are of the slopes.
-        outputs: the places of the maps.
-        depths: of each root.
-        paces: pixels from one cell of each root to the next.
-        marked: the roots whose marks ReLU writes; True where it does for all its channels.
-    """
-
-    forward: tuple[Operation, ...]
-    backward: tuple[Operation, ...]
-    outputs: tuple[Place, ...]
-    depths: tuple[int, ...]
-    paces: tuple[Pair, ...]
-    marked: dict[int, bool]
-
-    def sizes(self, length: int, axis: int) -> tuple[int, ...]:
-        """Return the cells of each root along an axis of `length` pixels; ValueError if none."""
-        found = [0] * len(self.depths)
-        for one in self.forward:
-            if one.source is None:
-                found[one.target.root] = length
-                continue
-            found[one.target.root] = _size(one, found[one.source.root], axis)
-            if found[one.target.root] < 1:
-                raise ValueError("The picture is too small for the network.")
-        return tuple(found)
-
-
-def _size(one: Operation, length: int, axis: int) -> int:
-    kernel_, pace, padding = one.kernel[axis], one.pace[axis], one.padding[axis]
-    reach = length + 2 * padding - kernel_
-    count = reach // pace + 1 if reach >= 0 else 0
-    if one.ceil and reach % pace and count * pace < length + padding:
-        count += 1
-    return count
+_RELU = kernel.RELU | kernel.MARK
+_CHOOSE_POSITIVE = kernel.CHOOSE | kernel.RELU
 
 
 def graph_of(program: Program) -> Graph:
@@ -148,9 +51,10 @@ class _Builder:
             root: sum(place.depth for place in places) == self.depths[root]
             for root, places in self.marked.items()
         }
-        backward = self._backward(outputs)
+        check_order(self.forward)
+        back = backward(self.forward, outputs, self.depths, marked)
         return Graph(
-            tuple(self.forward), tuple(backward), outputs,
+            tuple(self.forward), tuple(back), outputs,
             tuple(self.depths), tuple(self.paces), marked,
         )  # fmt: skip
 
@@ -282,102 +186,3 @@ class _Builder:
             kernel.MEAN_POOL, self.places[step.inputs[0]], self.places[step.output], 0,
             step.kernel, step.stride, step.padding, step.ceil, step.count_padding,
         )  # fmt: skip
-
-    def _backward(self, outputs: Sequence[Place]) -> list[Operation]:
-        """What brings the maps' slopes back, in the order in which the slopes become complete."""
-        written = [
-            Operation(kernel.COPY, None, place, seed=number) for number, place in enumerate(outputs)
-        ]
-        scale = next(one.scale for one in self.forward if one.kind == kernel.PICTURE)
-        for one in reversed(self.forward):
-            if one.source is not None:
-                written.append(_back(one, scale))
-        # All that is added to a root's slopes, one after the other, before anything reads them.
-        last = {one.target.root: number for number, one in enumerate(written)}
-        written.sort(key=lambda one: last[one.target.root])
-        found: list[Operation] = []
-        for root, group in groupby(written, key=lambda one: one.target.root):
-            found += self._added(root, list(group))
-        _check_order(self.forward)
-        _check_order(found)
-        return found
-
-    def _added(self, root: int, parts: list[Operation]) -> Iterable[Operation]:
-        """What is written into a root's slopes: the first all over, the others added to it."""
-        if parts[0].kind == kernel.GRADIENT:
-            yield parts[0]
-            return
-        whole = Place(root, 0, self.depths[root], self.depths[root])
-        gate = kernel.GATE if root in self.marked else 0
-        if parts[0].target.depth == whole.depth:
-            yield replace(parts[0], finish=gate)
-            parts = parts[1:]
-        else:
-            yield Operation(kernel.CLEAR, None, whole)
-        for part in parts:
-            yield replace(part, finish=gate | kernel.ADD)
-
-
-def _check_order(operations: Sequence[Operation]) -> None:
-    """Uncovered if anything reads some channels of a root before all of them are there."""
-    read: set[int] = set()
-    for one in operations:
-        if one.target.root in read:
-            raise Uncovered("A concatenation of which a part is made from another.")
-        if one.source is not None:
-            read.add(one.source.root)
-
-
-_RELU = kernel.RELU | kernel.MARK
-_CHOOSE_POSITIVE = kernel.CHOOSE | kernel.RELU
-
-
-def _back(one: Operation, scale: tuple[float, ...]) -> Operation:
-    """The operation from the slopes at a forward operation's target to those at its source."""
-    if one.source is None:
-        raise ValueError("The picture's planes have no slope of their own.")
-    turned = replace(one, source=one.target, target=one.source, bias=None, finish=0)
-    if one.kind == kernel.MAX_POOL:
-        return replace(turned, kind=kernel.MAX_BACK)
-    if one.kind == kernel.MEAN_POOL:
-        return replace(turned, kind=kernel.MEAN_BACK)
-    if one.weight is None:
-        return turned
-    if one.source.depth == COLOURS:
-        return _gradient(one, scale)
-    rows, columns = (side - 1 - p for side, p in zip(one.kernel, one.padding, strict=True))
-    weight = one.weight.transpose(0, 1).flip(2, 3)
-    return replace(turned, padding=(rows, columns), weight=weight)
-
-
-def _gradient(one: Operation, scale: tuple[float, ...]) -> Operation:
-    """The slope of the picture from that of the first convolution.
-
-    With stride s, pixel y gets from cell o what the kernel's row y + padding − s·o gives. A block
-    of f·f pixels, f a multiple of s, is one cell of a convolution with pace f/s over the slopes:
-    its channels are the block's pixels' colours.
-    """
-    if one.weight is None or one.pace[0] != one.pace[1] or one.source is None:
-        raise Uncovered("A first convolution with two strides.")
-    stride, (rows, columns) = one.pace[0], one.kernel
-    block = max(2, stride) // stride * stride
-    pace = block // stride
-    before = ((rows - 1) // stride, (columns - 1) // stride)
-    sides = (pace + before[0], pace + before[1])
-    outs = one.weight.shape[0]
-    weight = one.weight.new_zeros(block, block, COLOURS, outs, *sides)
-    for down in range(block):
-        for y in range(sides[0]):
-            row = down - stride * (y - before[0])
-            for across in range(block):
-                for x in range(sides[1]):
-                    column = across - stride * (x - before[1])
-                    if 0 <= row < rows and 0 <= column < columns:
-                        weight[down, across, :, :, y, x] = one.weight[:, :, row, column].T
-    channels = block * block * COLOURS
-    depth = -(-channels // GROUP) * GROUP
-    return Operation(
-        kernel.GRADIENT, one.target, Place(one.source.root, 0, depth, channels), 0,
-        sides, (pace, pace), before, weight=weight.flatten(0, 2), block=block,
-        offset=one.padding, scale=scale,
-    )  # fmt: skip

@@ -11,7 +11,7 @@ from torch import Tensor
 from dreamlayer.models import kernel_library as kernel
 from dreamlayer.models.convolution import Box
 from dreamlayer.models.kernel_cones import Cone, cone
-from dreamlayer.models.kernel_graph import COLOURS, GROUP, Graph, Operation, Place
+from dreamlayer.models.kernel_operations import COLOURS, GROUP, Graph, Operation, Place
 from dreamlayer.models.kernel_strips import Strips, strips
 
 FLOAT, WORD, LINE = 4, 2, 64  # bytes: of a number, of a group's marks, of a line of the cache

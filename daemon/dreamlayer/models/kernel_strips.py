@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dreamlayer.models import kernel_library as kernel
 from dreamlayer.models.kernel_cones import FIELD, TILE, Span, reads
-from dreamlayer.models.kernel_graph import Operation
+from dreamlayer.models.kernel_operations import Operation
 
 LEAST_ROWS = 8  # shared out among threads
 LEAST_TILES = 192  # weights are read once for as many, by each of two threads for half of them

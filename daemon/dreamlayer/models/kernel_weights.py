@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dreamlayer.models import kernel_library as kernel
-from dreamlayer.models.kernel_graph import Operation
+from dreamlayer.models.kernel_operations import Operation
 
 # Kernels of 3 numbers → 6, for the points 0, ±1, ±2 and infinity; the other two matrices are in
 # winograd.h. Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015.

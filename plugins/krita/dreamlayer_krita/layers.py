@@ -30,10 +30,15 @@ def layers(document: Any, masks: bool = False) -> list[tuple[Any, str]]:
 
 
 def _walk(parent: Any, path: str) -> Iterator[tuple[Any, str]]:
-    for node in reversed(parent.childNodes()):
+    for node in reversed(_children(parent)):
         name = path + node.name()
         yield node, name
         yield from _walk(node, f"{name} ▸ ")
+
+
+def _children(node: Any) -> list[Any]:
+    """Its layers and masks, the lowest first; None stands for one that Krita is taking away."""
+    return [child for child in node.childNodes() if child is not None]
 
 
 def check_kind(node: Any) -> None:
@@ -81,7 +86,7 @@ def look(node: Any, box: Region) -> Any:
     A paint layer without masks, and a mask, are asked for their own pixels, which are there even
     while Krita still composes the picture.
     """
-    veiled = any(child.visible() for child in node.childNodes())
+    veiled = any(child.visible() for child in _children(node))
     own = node.type() in MASKS or (node.type() in OWN and not veiled)
     return (node.pixelData if own else node.projectionPixelData)(*box)
 

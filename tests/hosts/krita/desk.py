@@ -223,12 +223,12 @@ def drawing(width, height, model="RGBA", depth="U8", contrast=0.35):
 
 
 def nodes(document):
-    """All layers and masks below the root."""
+    """All layers and masks below the root; None for one that Krita is just taking away."""
     found, waiting = [], list(document.rootNode().childNodes())
     while waiting:
         node = waiting.pop()
         found.append(node)
-        waiting += node.childNodes()
+        waiting += node.childNodes() if node is not None else []
     return found
 
 
@@ -241,6 +241,7 @@ def snapshot(document):
             node.blendingMode(), node.colorModel(), node.colorDepth(), node.colorProfile(),
             box(node), bytes(node.pixelData(*size)), bytes(node.projectionPixelData(*size)),
         )
+        if node is not None else None
         for node in nodes(document)
     ]  # fmt: skip
     return layers, bytes(document.pixelData(*size))
