@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -18,7 +15,6 @@ SIDE = 1024  # of the matrices: they and their product lie in a core's second ca
 GPU_SIDE = 8192
 TIMES = 5
 LEAST = 0.05  # seconds of a row of products
-STATM = Path("/proc/self/statm")
 
 
 def describe() -> dict[str, object]:
@@ -76,57 +72,3 @@ def _processor() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What a piece of work took: seconds, seconds of the processor, extra memory at its peak."""
-
-    wall: float
-    cores: float
-    memory: float | None  # MB; None where it can't be told
-
-
-def measured(work: Callable[[], object], fresh: bool = True) -> Spent:
-    """Do some work and say what it took; `fresh`: with no memory left from what was done before."""
-    if fresh:
-        give_back_memory()
-    with _PeakMemory() as peak:
-        began, spent = time.perf_counter(), time.process_time()
-        work()
-        wall, used = time.perf_counter() - began, time.process_time() - spent
-    return Spent(wall, used, peak.extra)
-
-
-def give_back_memory() -> None:
-    """Return freed memory to the system, so that what is taken anew is seen."""
-    if platform.system() == "Linux":
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-class _PeakMemory:
-    """Looks at this process' resident memory again and again, in a thread."""
-
-    extra: float | None = None
-
-    def __enter__(self) -> _PeakMemory:
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        if not STATM.exists():
-            return
-        before = highest = _resident()
-        while not self._over.wait(0.005):
-            highest = max(highest, _resident())
-        self.extra = (highest - before) / 1e6
-
-
-def _resident() -> int:
-    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from dreamlayer.models.torchvision_import import import_torchvision
-from tests.bench.speeds.machine import Spent, measured
+from tests.bench.speeds.measuring import Spent, measured
 
 
 def neural_dream(task: dict[str, Any]) -> Spent:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamlayer.server import process
-from tests.bench.speeds.machine import Spent
+from tests.bench.speeds.measuring import Spent, measured
 
 MODULE = "tests.bench.speeds.runner"
 ROOT = Path(__file__).parents[3]
@@ -69,6 +69,7 @@ class Runner:
 
 def main() -> None:
     name, title, weights = sys.argv[1:]
+    assert "torch" not in sys.modules, "It would not listen to the settings any more."
     if name != "plain":
         process.settle()
     import torch
@@ -78,7 +79,6 @@ def main() -> None:
     from dreamlayer.models import shelf
     from dreamlink.recipe import Recipe
     from tests.bench.speeds import steps
-    from tests.bench.speeds.machine import measured
     from tests.engine.plain import plain_dream
 
     shelf.keep_in(Path(weights))

@@ -28,6 +28,7 @@ REAL = [sys.executable, "-m", "dreamlayer", "serve"]
 FAKE = [sys.executable, str(ROOT / "tests" / "server" / "fake_daemon.py")]
 FAKE_DREAM = Recipe.of({"channels": "1"})  # one tile, which gives the pixels back
 SELECTED, CONTEXT = 512, 96  # px
+SELECTIONS = 3  # times as often as the rest: they are short
 PATIENCE = 120.0  # seconds
 
 
@@ -156,19 +157,17 @@ def link(megapixels: list[float], times: int) -> list[dict[str, Any]]:
 
 
 def dreams(times: int, layers: list[float]) -> dict[str, Any]:
-    """Through a daemon with the real network: quick looks, and a selection in layers of all sizes.
-
-    Layers are rows of one random tile, so that a large one needs no memory of its size.
-    """
+    """Through a daemon: quick looks, and a selection in layers of all sizes."""
     with daemon(REAL) as started:
         started.ready()
         client = started.client
         _quick(client)
         quick = [_quick(client) for _ in range(times)]
+        whole = {size: _layer(_layout(size)) for size in layers}
         selection: dict[float, list[tuple[float, int]]] = {size: [] for size in layers}
-        for time_ in range(times + 1):
-            for size in layers:
-                took = _selected(client, size)
+        for time_ in range(SELECTIONS * times + 1):
+            for size, layer in whole.items():
+                took = _selected(client, layer)
                 selection[size] += [took] if time_ else []
     rows = [
         {"megapixels": size, "seconds": median(t for t, _ in found), "bytes": found[0][1]}
@@ -211,10 +210,9 @@ def _quick(client: Client) -> tuple[float, float]:
     return (previews[0] if previews else end) - began, end - began
 
 
-def _selected(client: Client, megapixels: float) -> tuple[float, int]:
+def _selected(client: Client, layer: Any) -> tuple[float, int]:
     """Seconds and bytes of a dream on 512 × 512 pixels in the middle of a layer, put back there."""
-    layout = _layout(megapixels)
-    layer = _layer(layout)
+    layout = Picture(layer.shape[1], layer.shape[0])
     x, y = (layout.width - SELECTED) // 2, (layout.height - SELECTED) // 2
     region = Region(x, y, SELECTED, SELECTED)
     seen = region.grow(CONTEXT).clip(layout.region)

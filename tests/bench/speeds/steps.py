@@ -33,7 +33,7 @@ from dreamlayer.models import shelf, zoo
 from dreamlayer.models.network import Network, cut
 from dreamlayer.models.preprocessing import Preprocessing
 from dreamlink.recipe import Recipe
-from tests.bench.speeds.machine import Spent
+from tests.bench.speeds.measuring import Spent
 from tests.bench.speeds.runner import Missing, Runner
 from tests.engine.looks import photo
 from tests.models.random_states import random_state
