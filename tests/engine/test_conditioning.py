@@ -55,6 +55,18 @@ def test_an_even_gradient_stays_as_it_is_up_to_its_edges():
     assert torch.allclose(gaussian(even.clone(), 3.0), even)
 
 
+def test_a_blur_is_the_same_to_the_bit_whatever_the_number_of_threads():
+    """Each takes another part of a row, and the ends of parts are added up one by one."""
+    gradient, usual, found = torch.randn(1, 3, 301, 403), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3, 5):
+            torch.set_num_threads(threads)
+            found.append(gaussian(gradient.clone(), 0.8))
+    finally:
+        torch.set_num_threads(usual)
+    assert all(torch.equal(one, found[0]) for one in found)
+
+
 def test_no_blur_is_no_change():
     gradient = torch.rand(1, 3, 6, 6)
     assert torch.equal(gaussian(gradient.clone(), 0.0), gradient)

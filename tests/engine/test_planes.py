@@ -156,6 +156,15 @@ def test_across_a_seam_what_lies_between_is_not_read():
     assert sum(read) == 11 * 11
 
 
+@pytest.mark.parametrize("border", [nearest, mirrored])
+def test_what_lies_beyond_an_edge_is_read_alone(border):
+    read.clear()
+    plane = Watched(picture(100, 1000), exact(torch.float64))
+    rows, columns = (continued(Span(0, length), 3, length, border) for length in (100, 1000))
+    assert gathered(plane, rows, columns).shape[-2:] == (106, 1006)
+    assert sum(read) <= 106 * 1006
+
+
 # Strips.
 
 

@@ -181,6 +181,18 @@ def done(job: Any, link: Link, **more: object) -> None:
     job.received({"op": "done", "id": link.sent[0]["id"], **report}, [pixels])
 
 
+def test_a_layer_that_krita_is_just_taking_away_is_passed_over(plugin: SimpleNamespace) -> None:
+    """Krita then hands out None in its place."""
+    from dreamlayer_krita import layers
+
+    cat = document.source
+    cat.children = [None]  # type: ignore[list-item]
+    root = SimpleNamespace(childNodes=lambda: [cat, None])
+    found = layers.layers(SimpleNamespace(rootNode=lambda: root))
+    assert found == [(cat.uniqueId(), "Cat")]
+    assert layers.look(cat, Region(0, 0, 2, 2)) == bytes(16)
+
+
 def test_only_the_canvas_and_the_selections_surroundings_are_read(plugin: SimpleNamespace) -> None:
     document.chosen = Selection(50, 40, 10, 8)
     source = plugin.reader.read(Recipe(context=16))
