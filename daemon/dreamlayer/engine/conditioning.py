@@ -63,7 +63,7 @@ def gaussian(gradient: Stored, sigma: float, wrap: bool = False) -> None:
             continued(span, radius, length, border)
             for span, length in zip(strip, gradient.shape[-2:], strict=True)
         )
-        return _correlated(_correlated(gathered(gradient, rows, columns), taps, -1), taps, -2)
+        return _correlated(_correlated(gathered(gradient, rows, columns), taps, -2), taps, -1)
 
     rewrite(gradient, blurred, radius, wrap)
 

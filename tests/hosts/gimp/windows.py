@@ -227,7 +227,7 @@ def check_only_image_closed_while_it_dreams():
     show(image)
     image.clean_all()
     later(0.5, image, "ctrl+w")
-    deep_dream(image, [source], **{**FAST, "steps": 30})
+    deep_dream(image, [source], **{**FAST, "steps": 500})  # not over before it is closed
     until(lambda: not image.is_valid(), "the image was not closed")
     other, layer = photo_part()
     assert deep_dream(other, [layer], **FAST).status == SUCCESS

@@ -153,17 +153,23 @@ def cancelled():
     assert desk.message().startswith("Cancelled"), desk.message()
 
 
+def press(past, action):
+    """Krita takes no undo while it is busy with the picture, and does not say so."""
+    past.document.waitForDone()
+    desk.app.action(action).trigger()
+
+
 def undo(past, _draw):
     if past.now:
         past.now -= 1
-        desk.app.action("edit_undo").trigger()
+        press(past, "edit_undo")
         yield from past.agrees("undo")
 
 
 def redo(past, _draw):
     if past.now < len(past.states) - 1:
         past.now += 1
-        desk.app.action("edit_redo").trigger()
+        press(past, "edit_redo")
         yield from past.agrees("redo")
 
 
@@ -173,7 +179,7 @@ def undo_during_a_dream(past, draw):
     yield from begun()
     if past.now:
         past.now -= 1
-        desk.app.action("edit_undo").trigger()
+        press(past, "edit_undo")
     expected = past.states[past.now]
     yield from desk.until(
         lambda: desk.snapshot(past.document) == expected, "the step is undone", 30
