@@ -28,7 +28,7 @@ class Node:
 
     def __init__(self, name: str, box: tuple[int, int, int, int], depth: str = "U8") -> None:
         self._name, self._box, self._depth = name, box, depth
-        self.children: list[Node] = []
+        self.children: list[Node | None] = []
         self.asked: list[tuple[int, int, int, int]] = []
         self.written: tuple[object, ...] = ()
 
@@ -53,7 +53,7 @@ class Node:
     def colorProfile(self) -> str:  # noqa: N802
         return SRGB
 
-    def childNodes(self) -> list["Node"]:  # noqa: N802
+    def childNodes(self) -> list["Node | None"]:  # noqa: N802
         return self.children
 
     def pixelData(self, *box: int) -> bytes:  # noqa: N802
@@ -186,7 +186,7 @@ def test_a_layer_that_krita_is_just_taking_away_is_passed_over(plugin: SimpleNam
     from dreamlayer_krita import layers
 
     cat = document.source
-    cat.children = [None]  # type: ignore[list-item]
+    cat.children = [None]
     root = SimpleNamespace(childNodes=lambda: [cat, None])
     found = layers.layers(SimpleNamespace(rootNode=lambda: root))
     assert found == [(cat.uniqueId(), "Cat")]

@@ -1,7 +1,7 @@
 """Separable filters: each new pixel is a weighted sum of old ones, along both axes.
 
-Resizing, blurring and the pyramid are all this, and a window of the result can be computed from the
-window that it sees.
+Resizing and the pyramid are this, and a window of the result can be computed from the window that
+it sees.
 """
 
 from __future__ import annotations
