@@ -7,13 +7,33 @@ dream's time without the kernel, which holds on to its own.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
 import sys
 import time
 
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # malloc.h
 LARGE = 1 << 30  # bytes; only larger pieces are handed back when they are freed
 GIVE_BACK_EVERY = 3.0  # seconds
+NO_CACHE = "glibc.malloc.tcache_count=0"
+TUNABLES, BEGUN_ANEW = "GLIBC_TUNABLES", "DREAMLAYER_BEGUN_ANEW"  # environment
+
+
+def begin_anew() -> None:
+    """Begin this process anew, once, with what glibc takes only from its environment.
+
+    torch wants its memory aligned. What glibc cuts off for that it keeps in a cache for small
+    pieces; with it missing, a large piece that is freed is a little too small for the next of its
+    size, which is then taken elsewhere. Without that cache a dream takes up to a third less time
+    and memory. To be called before anything else is done.
+    """
+    if _glibc("mallopt") is None or BEGUN_ANEW in os.environ:
+        return
+    os.environ[BEGUN_ANEW] = "1"  # not again, should the tunables not be let through
+    os.environ[TUNABLES] = ":".join(filter(None, [os.environ.get(TUNABLES), NO_CACHE]))
+    with contextlib.suppress(OSError):  # then without it
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - ourselves, as we were begun
 
 
 def keep_freed() -> None:

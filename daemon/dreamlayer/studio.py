@@ -22,6 +22,7 @@ from dreamlayer.engine.loop import Dreamt
 from dreamlayer.engine.planes import Computed, Inset, copy
 from dreamlayer.engine.tiles import Span, Window
 from dreamlayer.frames import Given, given
+from dreamlayer.models import kernel_memory
 from dreamlayer.models.network import Network, describe
 from dreamlayer.networks import Networks
 from dreamlayer.overlay import Overlay
@@ -99,6 +100,7 @@ class Studio:
         next dream.
         """
         due = self._networks.drop_idle()
+        kernel_memory.give_back()
         self._memory.now()
         if self._sending:
             self._sending = False

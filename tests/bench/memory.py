@@ -54,11 +54,17 @@ Row = dict[str, Any]
 
 
 def held(process: int | str = "self") -> dict[str, float]:
-    """What a process holds, in MB: memory of its own, and pages of files (mapped planes too)."""
+    """What a process holds, in MB: memory of its own, and pages of files (mapped planes too).
+
+    Anonymous memory that could be shared counts as its own: it lies nowhere else.
+    """
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     told = dict(line.split(":", 1) for line in lines)
-    kinds = {"anonymous": "RssAnon", "files": "RssFile"}
-    return {kind: int(told[name].split()[0]) * 1024 / MB for kind, name in kinds.items()}
+    kinds = {"anonymous": ("RssAnon", "RssShmem"), "files": ("RssFile",)}
+    return {
+        kind: sum(int(told[name].split()[0]) * 1024 / MB for name in names)
+        for kind, names in kinds.items()
+    }
 
 
 def spent(process: int) -> float:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ from dreamlayer.engine.canvas import Canvas
 from dreamlayer.engine.gradient import TiledObjective
 from dreamlayer.engine.objectives import Squares, single
 from dreamlayer.engine.tiles import Span, Window, whole
-from dreamlayer.models import kernel, kernel_library, zoo
+from dreamlayer.models import kernel, kernel_library, kernel_memory, zoo
 from dreamlayer.models.network import cut
 from dreamlayer.models.preprocessing import Preprocessing
 from dreamlayer.models.program import program_of
@@ -320,6 +322,19 @@ def test_several_calls_at_once():
     with ThreadPoolExecutor(6) as pool:
         for _ in range(5):
             assert all(map(torch.equal, pool.map(gradient, pictures), alone))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it tells there what it holds")
+def test_memory_that_no_pass_uses_is_given_back():
+    network = cut("squeezenet1_1", ["features.10"])
+    found = network.run(torch.rand(1, 3, 1024, 1024))
+    found.pull_back(found.maps)
+    before = psutil.Process().memory_info().rss
+    kernel_memory.give_back()
+    assert before - psutil.Process().memory_info().rss > 32 << 20  # of 40 MB for marks and maps
+    again = network.run(torch.rand(1, 3, 1024, 1024))
+    kernel_memory.give_back()  # what it keeps is its own
+    assert torch.isfinite(again.pull_back(again.maps)).all()
 
 
 @pytest.fixture

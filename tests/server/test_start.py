@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dreamlayer import allocator
 from tests.server.daemons import Daemon, ask
 
 COLD = 120.0  # seconds for torch to come from a cold disk of a busy machine
@@ -59,6 +60,24 @@ def test_hello_is_answered_before_torch_is_loaded(home: Path, tmp_path: Path) ->
             while ask(client, "status")["device"] is None:  # it is loaded behind that
                 assert time.monotonic() < end, daemon.log.read_text()
                 time.sleep(0.1)
+            ask(client, "stop")
+        assert daemon.wait() == 0
+    finally:
+        daemon.kill()
+
+
+@pytest.mark.skipif(allocator._glibc("mallopt") is None, reason="only glibc has such a cache")
+def test_the_daemon_begins_anew_without_the_allocators_cache(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same process, and whatever the user has told glibc is still said."""
+    monkeypatch.setenv(allocator.TUNABLES, "glibc.malloc.perturb=0")
+    monkeypatch.delenv(allocator.BEGUN_ANEW, raising=False)
+    daemon = Daemon(home, program=[sys.executable, "-m", "dreamlayer", "serve"])
+    try:
+        told = Path(f"/proc/{daemon.process.pid}/environ").read_text().split("\0")
+        assert "GLIBC_TUNABLES=glibc.malloc.perturb=0:glibc.malloc.tcache_count=0" in told
+        with contextlib.closing(daemon.connect()) as client:
             ask(client, "stop")
         assert daemon.wait() == 0
     finally:

@@ -16,6 +16,7 @@ TAKING = """
 import resource, threading
 from dreamlayer import allocator
 if {keep}:
+    allocator.begin_anew()
     allocator.keep_freed()
 import torch
 torch.set_num_threads(1)
@@ -46,10 +47,10 @@ def taken(keep: bool) -> tuple[int, int]:
 
 
 def test_what_was_freed_is_taken_again_and_can_be_given_back():
-    """Not each time: what lies behind a freed piece may leave it a little too small."""
+    """The very same memory: with glibc's cache of small pieces it was 400 MB in the end."""
     faults, returned = taken(True)
-    assert 2 * faults < taken(False)[0]
-    assert returned >= 45
+    assert 10 * faults < taken(False)[0]
+    assert 45 <= returned <= 60
 
 
 def test_freed_memory_is_given_back_now_and_then_only(monkeypatch):

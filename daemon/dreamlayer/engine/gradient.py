@@ -32,10 +32,11 @@ from dreamlayer.engine.flaws import Flaws
 from dreamlayer.engine.layout import EMPTY, Cut, Layout
 from dreamlayer.engine.objectives import Objective
 from dreamlayer.engine.planes import Picture, Stored
-from dreamlayer.engine.tiles import Window, divided
+from dreamlayer.engine.tiles import Span, Window, divided
 from dreamlayer.models import gpu
 
 T = TypeVar("T")
+SOME = 1 << 20  # values of a map, of which an objective's slope is found at once
 FIRST_PASS = 1 / 3  # of the work; a pass without gradient costs about half of one with it
 
 
@@ -154,13 +155,19 @@ class TiledObjective:
 
     def _slopes(
         self, objective: Objective, found: Sequence[Tensor], cells: dict[int, Window], per: int
-    ) -> Sequence[Tensor]:
+    ) -> list[Tensor]:
         """The objective's slope at some cells of the maps, times `per`."""
-        places = {k: self.layout.place(k, window) for k, window in cells.items()}
-        with torch.enable_grad():
-            maps = [values.detach().requires_grad_(True) for values in found]
-            value = objective.total(dict(enumerate(maps)), places, per)
-            return torch.autograd.grad(value, maps, materialize_grads=True)
+        slopes = []
+        for k, values in enumerate(found):
+            slope, own = torch.zeros_like(values), objective.on_map(k)
+            for rows in _some_rows(values) if own.terms else ():
+                there = Window(rows.moved(cells[k].rows.start), cells[k].columns)
+                with torch.enable_grad():
+                    some = values[..., rows.slice(), :].detach().requires_grad_(True)
+                    value = own.total({k: some}, {k: self.layout.place(k, there)}, per)
+                    slope[..., rows.slice(), :] = torch.autograd.grad(value, some)[0]
+            slopes.append(slope)
+        return slopes
 
     def _part(
         self, objective: Objective, picture: Picture, number: int, cells: Window
@@ -230,6 +237,15 @@ class TiledObjective:
 
 def _common(one: Window, other: Window) -> Window:
     return Window(one.rows.common(other.rows), one.columns.common(other.columns))
+
+
+def _some_rows(cells: Tensor) -> Iterator[Span]:
+    """A map's rows, a few at a time: whatever is computed of its cells takes some times as much."""
+    height = cells.shape[-2]
+    rows = max(1, SOME * height // max(1, cells.numel()))
+    if cells.device.type != "cpu":
+        rows = height  # a card would wait for each of them to begin
+    return (Span(top, min(height, top + rows)) for top in range(0, height, max(1, rows)))
 
 
 def _within(window: Window, other: Window) -> Window:

@@ -118,7 +118,10 @@ class Stored:
         into.copy_(values)
 
     def add(self, window: Window, values: Tensor) -> None:
-        self.write(window, self.read(window).add_(values))
+        """Add values (1, C, h, w) to a window, strip by strip: what is stored isn't floats."""
+        for strip in strips(values.shape):
+            into = Window(strip.rows.moved(window.rows.start), window.columns)
+            self.write(into, self.read(into).add_(values[..., strip.rows.slice(), :]))
 
 
 @dataclass(frozen=True)
@@ -276,16 +279,19 @@ def gathered(plane: Plane, rows: Sequence[int], columns: Sequence[int]) -> Tenso
     """The pixels in these rows and columns of a plane: (1, C, len(rows), len(columns)).
 
     They are read run by run: where numbers are no neighbours (across a seam), what lies between is
-    not read, and what goes backwards or stands still (beyond an edge) costs no more than it is.
+    not read, and what goes backwards or stands still (beyond an edge) costs no more than it is. And
+    strip by strip: what is read takes no memory a second time.
     """
     down, across = list(_runs(rows)), list(_runs(columns))
     if len(down) == len(across) == 1:
         return _read(plane, down[0], across[0]).expand(-1, -1, len(rows), len(columns))
     size = (*plane.shape[:2], len(rows), len(columns))
     found = torch.empty(size, dtype=plane.dtype, device=plane.device)
-    for one in down:
-        for other in across:
-            found[..., one.place, other.place] = _read(plane, one, other)
+    for strip in strips(size):
+        numbers, into = rows[strip.rows.slice()], found[..., strip.rows.slice(), :]
+        for one in _runs(numbers):
+            for other in across:
+                into[..., one.place, other.place] = _read(plane, one, other)
     return found
 
 

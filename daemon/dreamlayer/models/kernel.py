@@ -222,7 +222,6 @@ class KernelPass:
             raise ValueError("The kernel takes one picture (1, 3, H, W) of 32-bit floats.")
         size = (x.shape[2], x.shape[3])
         self._runner, self._plan = runner, runner.plan(size, wanted, keep, gradient)
-        self._size = size
         self._marks: Tensor | None
         self._marks, found = runner.prepared(self._plan)
         runner.work(self._plan.forward, self._plan, self._marks, found, x.detach())
@@ -246,7 +245,8 @@ class KernelPass:
             raise ValueError("There has to be one slope a map, of its shape.")
         self.maps = ()
         seeds = self._runner.seeds(self._plan, [slope.detach() for slope in slopes])
-        gradient = torch.empty(1, 3, *self._size)
+        del slopes  # the seeds are as large
+        gradient = torch.empty(1, 3, *(last - first for first, last in self._plan.keep))
         self._runner.work(self._plan.backward, self._plan, marks, {}, gradient, seeds)
         self._runner.marks.give(marks)
-        return cut_out(gradient, self._plan.keep)
+        return gradient

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 from threading import Lock
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ class Pool:
     def __init__(self) -> None:
         self._free: list[Tensor] = []
         self._lock = Lock()
+        _pools.add(self)
 
     def take(self, size: int) -> Tensor:
         """Return at least so many bytes; what lies in them is anything."""
@@ -35,9 +37,27 @@ class Pool:
         with self._lock:
             self._free.append(memory)
 
+    def empty(self) -> None:
+        """Let go what no pass uses."""
+        with self._lock:
+            self._free.clear()
+
+
+_pools: WeakSet[Pool] = WeakSet()
+
+
+def give_back() -> None:
+    """Give all that no pass uses back to the system."""
+    for pool in list(_pools):
+        pool.empty()
+
 
 def _mapped(size: int) -> Tensor:
-    area = mmap.mmap(-1, max(1, -(-size // LARGE_PAGE)) * LARGE_PAGE)
+    size = max(1, -(-size // LARGE_PAGE)) * LARGE_PAGE
+    if hasattr(mmap, "MAP_PRIVATE"):  # shared memory, Python's usual, mostly gets no large pages
+        area = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    else:
+        area = mmap.mmap(-1, size)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         area.madvise(mmap.MADV_HUGEPAGE)
     return torch.frombuffer(area, dtype=torch.uint8)

@@ -238,9 +238,10 @@ class _Planner:
         found.stride, found.first = self.graph.depths[root] // each, first
 
     def _blocks(self, step: kernel.Step, one: Operation) -> None:
-        """The blocks of pixels that GRADIENT gives, which lie in no root."""
-        step.above, step.left = one.offset
-        step.height, step.width = self.sizes[self.graph.forward[0].target.root]
+        """The blocks of pixels that GRADIENT gives, which lie in no root; it puts down some."""
+        rows, columns = self.keep
+        step.above, step.left = one.offset[0] + rows[0], one.offset[1] + columns[0]
+        step.height, step.width = rows[1] - rows[0], columns[1] - columns[0]
         step.out.depth = one.target.depth
         step.out.col0 = self.columns.blocks[0]
         step.out.cols = self.columns.blocks[1] - self.columns.blocks[0]

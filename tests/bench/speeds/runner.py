@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dreamlayer import allocator
 from dreamlayer.server import process
 from tests.bench.speeds.measuring import Spent, measured
 
@@ -71,6 +72,7 @@ def main() -> None:
     name, title, weights = sys.argv[1:]
     assert "torch" not in sys.modules, "It would not listen to the settings any more."
     if name != "plain":
+        allocator.begin_anew()
         process.settle()
     import torch
 
