@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dreamlayer.models import kernel_memory
 from dreamlayer.models.network import Network
 from dreamlayer.studio import Studio
 from dreamlink.messages import DreamRequest
@@ -288,10 +289,11 @@ def test_a_quick_dream_shows_whole_looks_and_ends_as_the_dream(studio):
 
 
 def test_memory_is_given_back_behind_a_dream_and_when_its_result_is_sent(studio, monkeypatch):
-    given_back = []
+    given_back, kernels = [], []
     monkeypatch.setattr(studio._memory, "now", lambda: given_back.append(1))
+    monkeypatch.setattr(kernel_memory, "give_back", lambda: kernels.append(1))
     layout = Picture(48, 40)
     finish(studio, DreamRequest(QUICK, layout, layout.region), random_pixels(layout).tobytes())
     assert 0 < studio.drop_idle() <= 5  # seconds: once more then
     assert studio.drop_idle() is None  # there is nothing to be done before the next dream
-    assert len(given_back) == 2
+    assert len(given_back) == len(kernels) == 2
