@@ -1,7 +1,18 @@
-"""`python -m dreamlayer`: the command line without its script."""
+"""The command `dreamlayer`, and `python -m dreamlayer`."""
 
 import sys
 
-from dreamlayer.cli import main
+from dreamlayer import allocator
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command line; a daemon's process is first begun anew, while nothing is imported."""
+    if sys.argv[1:2] == ["serve"]:
+        allocator.begin_anew()
+    from dreamlayer import cli
+
+    return cli.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,10 +8,14 @@ dream's time without the kernel, which holds on to its own.
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import mmap
 import os
 import sys
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ctypes
 
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # malloc.h
 LARGE = 1 << 30  # bytes; only larger pieces are handed back when they are freed
@@ -26,9 +30,9 @@ def begin_anew() -> None:
     torch wants its memory aligned. What glibc cuts off for that it keeps in a cache for small
     pieces; with it missing, a large piece that is freed is a little too small for the next of its
     size, which is then taken elsewhere. Without that cache a dream takes up to a third less time
-    and memory. To be called before anything else is done.
+    and memory. To be called before anything else is imported or done.
     """
-    if _glibc("mallopt") is None or BEGUN_ANEW in os.environ:
+    if sys.platform != "linux" or BEGUN_ANEW in os.environ:
         return
     os.environ[BEGUN_ANEW] = "1"  # not again, should the tunables not be let through
     os.environ[TUNABLES] = ":".join(filter(None, [os.environ.get(TUNABLES), NO_CACHE]))
@@ -46,6 +50,20 @@ def keep_freed() -> None:
         mallopt(MMAP_THRESHOLD, LARGE)
         mallopt(TRIM_THRESHOLD, 2 * LARGE - 1)
         mallopt(ARENA_MAX, 1)  # those of other threads are too small for tiles
+
+
+def mapped(size: int) -> mmap.mmap:
+    """Return `size` > 0 zeros outside of the allocator's heap, for what is large and lives long.
+
+    They take memory only where they are written, and none at all when they are let go, whereas a
+    piece of the heap would stay, and what is larger by then would not fit into it.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if hasattr(mmap, "MAP_PRIVATE"):  # shared memory, Python's usual, mostly gets no large pages
+        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return mmap.mmap(-1, size)
 
 
 class GivingBack:
@@ -72,5 +90,7 @@ class GivingBack:
 
 def _glibc(name: str) -> ctypes._NamedFuncPointer | None:
     """A function of glibc's; None elsewhere: musl has none of these."""
+    import ctypes  # not at the start, for which a client waits
+
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     return getattr(library, name, None) if hasattr(library, "malloc_trim") else None

@@ -19,8 +19,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dreamlayer.allocator import mapped
+
 MIB = 1 << 20
 SHARE = 4  # a plane may take one part in so many of the memory that is free; a dream has two
+LARGE = 16 * MIB  # bytes; smaller planes are the allocator's
 SPARE = 256 * MIB  # of the disk, that others may want
 
 
@@ -43,9 +46,14 @@ class Room:
     def __call__(self, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
         """Zeros; raises NoRoom."""
         size = math.prod(shape) * dtype.itemsize
-        if device.type == "cpu" and size > (self.limit or free_memory() // SHARE):
-            return self._on_disk(size).view(dtype)[: math.prod(shape)].view(shape)
-        return torch.zeros(shape, dtype=dtype, device=device)
+        on_cpu = device.type == "cpu"
+        if on_cpu and size > (self.limit or free_memory() // SHARE):
+            zeros = self._on_disk(size)
+        elif on_cpu and size >= LARGE:
+            zeros = _in_memory(size)
+        else:
+            return torch.zeros(shape, dtype=dtype, device=device)
+        return zeros.view(dtype).view(shape)
 
     def _on_disk(self, size: int) -> Tensor:
         """Bytes in a file: of zeros, as files grow."""
@@ -64,6 +72,14 @@ class Room:
                 f" {self.folder} is on, and neither has them. Dream on a smaller selection, or make"
                 " room there."
             ) from error
+
+
+def _in_memory(size: int) -> Tensor:
+    """Bytes that go back to the system with the plane: the next octave's has twice its size."""
+    try:
+        return torch.frombuffer(mapped(size), dtype=torch.uint8)
+    except OSError as error:
+        raise MemoryError(f"no room for {size} bytes") from error
 
 
 def free_memory() -> int:

@@ -24,9 +24,6 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve; raises ValueError for an address that can't be."""
-    from dreamlayer import allocator
-
-    allocator.begin_anew()
     from dreamlayer.server.access import AlreadyRunning
     from dreamlayer.server.address import listen_address
     from dreamlayer.server.serve import serve

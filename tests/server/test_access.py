@@ -21,7 +21,6 @@ import psutil
 import pytest
 import zmq
 
-from dreamlayer import allocator
 from dreamlayer.models import shelf, zoo
 from dreamlayer.server import folder
 from dreamlink.client import Client, LinkError, StaleDaemon
@@ -131,11 +130,10 @@ def test_another_user_who_finds_the_port_is_refused_and_counted(own_daemon: Daem
 
 @ROOT_ONLY
 def test_a_folder_of_another_user_is_refused(
-    open_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    open_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from dreamlayer.cli import main
 
-    monkeypatch.setenv(allocator.BEGUN_ANEW, "1")  # this process is the tests'
     open_home.mkdir()
     os.chown(open_home, NOBODY, NOBODY)
     assert main(["serve"]) == 1

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 
@@ -48,6 +49,20 @@ def test_what_free_memory_holds_stays_there(tmp_path, monkeypatch):
     found = Room(tmp_path / "own")((1, 3, 20, 25), torch.int16, CPU)
     assert not found.any()
     assert not (tmp_path / "own").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it tells there what it holds")
+def test_a_large_plane_in_memory_goes_back_at_once(tmp_path):
+    """It does not stay in the allocator's heap, too small for the next octave's."""
+    shape, held = (1, 3, 2000, 2500), lambda: psutil.Process().memory_info().rss
+    before = held()
+    found, other = Room(tmp_path)(shape, torch.int16, CPU), torch.ones(1 << 16)
+    assert not found.any()
+    found.fill_(7)
+    assert held() - before > 29e6
+    del found
+    assert held() - before < 2e6
+    assert other.all()  # behind it in the heap, it would hold it there
 
 
 @pytest.mark.parametrize(("limit", "mapped"), [(2999, True), (3000, False)])

@@ -12,6 +12,8 @@ from weakref import WeakSet
 import torch
 from torch import Tensor
 
+from dreamlayer.allocator import mapped
+
 LARGE_PAGE = 2 << 20  # bytes; where the system has such pages, memory is found sooner
 
 
@@ -29,7 +31,7 @@ class Pool:
             found = self._free.pop() if self._free else None
         if found is None or len(found) < size:
             del found  # before there is another one
-            found = _mapped(size)
+            found = _fetched(size)
         return found
 
     def give(self, memory: Tensor) -> None:
@@ -52,12 +54,8 @@ def give_back() -> None:
         pool.empty()
 
 
-def _mapped(size: int) -> Tensor:
-    size = max(1, -(-size // LARGE_PAGE)) * LARGE_PAGE
-    if hasattr(mmap, "MAP_PRIVATE"):  # shared memory, Python's usual, mostly gets no large pages
-        area = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    else:
-        area = mmap.mmap(-1, size)
+def _fetched(size: int) -> Tensor:
+    area = mapped(max(1, -(-size // LARGE_PAGE)) * LARGE_PAGE)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         area.madvise(mmap.MADV_HUGEPAGE)
     return torch.frombuffer(area, dtype=torch.uint8)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import mmap
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from dreamlayer.allocator import mapped
 from dreamlink.messages import Frame, Header, MessageError
 
 STALLED_AFTER = 60.0  # seconds without a piece
@@ -117,9 +117,6 @@ def _memory(length: int) -> memoryview:
     if not length:
         return memoryview(bytearray())
     try:
-        if hasattr(mmap, "MAP_PRIVATE"):
-            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-            return memoryview(mmap.mmap(-1, length, flags=flags))
-        return memoryview(mmap.mmap(-1, length))
+        return memoryview(mapped(length))
     except (OSError, ValueError, OverflowError) as error:
         raise MemoryError(f"no room for {length} bytes") from error
