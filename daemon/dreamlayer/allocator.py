@@ -1,8 +1,9 @@
-"""How freed memory is kept and given back, where glibc does it: Linux.
+"""How memory is taken, kept when it is freed, and given back.
 
-Tiles take and free the same hundreds of MB in each step. By itself glibc hands such large pieces
-back to the system at once, and the system has to clear them again page by page: a third of a
-dream's time without the kernel, which holds on to its own.
+Tiles take and free the same hundreds of MB in each step. By itself glibc (Linux) hands such large
+pieces back to the system at once, and the system has to clear them again page by page: a third of a
+dream's time without the kernel, which holds on to its own. So they are kept, and what lives longer
+than a tile lies elsewhere.
 """
 
 from __future__ import annotations
