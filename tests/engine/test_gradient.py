@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamlayer.engine import objectives
+from dreamlayer.engine import gradient, objectives
 from dreamlayer.engine.binding import bind, cut_for
 from dreamlayer.engine.canvas import Canvas
 from dreamlayer.engine.gradient import TiledObjective
@@ -242,6 +242,21 @@ def test_on_the_cpu_not_a_bit_depends_on_the_tiles(side, layer):
     untiled, _ = tiled_gradient(network, objective, canvas, picture, whole(*size), HUGE)
     assert count > 1
     assert torch.equal(tiled, untiled)
+
+
+@pytest.mark.parametrize("layer", ["10", "features.6 + 0.5 * features.9:3"])
+def test_a_slope_found_some_rows_at_a_time_is_the_same(layer, monkeypatch):
+    network, size = squeezenet(layer, torch.float32), (300, 251)
+    objective = bind(Recipe.of({"layer": layer}).expression(), network)
+    canvas, picture = Canvas(*size, 16, (5, 9)), torch.rand(1, 3, *size)
+    at_once, _ = tiled_gradient(network, objective, canvas, picture, whole(*size), HUGE)
+    pieces = []
+    part = Objective.total
+    monkeypatch.setattr(gradient, "AT_ONCE", 20_000)
+    monkeypatch.setattr(Objective, "total", lambda *all_: pieces.append(1) or part(*all_))
+    found, _ = tiled_gradient(network, objective, canvas, picture, whole(*size), HUGE)
+    assert torch.equal(found, at_once)
+    assert len(pieces) > 4
 
 
 @pytest.mark.parametrize("kind", terms(pooled()))

@@ -122,6 +122,17 @@ def test_a_part_shares_its_pixels():
     assert everything(whole_plane)[..., 2:4, 3:5].sum() == 12
 
 
+@pytest.mark.parametrize("strip", [1, 8, 1 << 19])
+def test_what_is_added_in_strips_is_added_once_and_in_its_place(strip, monkeypatch):
+    monkeypatch.setattr(planes, "STRIP", strip)
+    whole_plane = stored(torch.ones(1, 3, 9, 8))
+    values = torch.arange(3 * 5 * 4).reshape(1, 3, 5, 4)
+    whole_plane.add(Window(Span(2, 7), Span(3, 7)), values)
+    expected = torch.ones(1, 3, 9, 8)
+    expected[..., 2:7, 3:7] += values
+    assert torch.equal(everything(whole_plane), expected)
+
+
 class Watched(Stored):
     """A plane that knows how many pixels were read."""
 
@@ -145,7 +156,10 @@ def test_pixels_beyond_the_edges_are_found(height, width, border, data):
     mode = {nearest: "edge", opposite: "wrap", mirrored: "symmetric"}[border]
     padded = np.pad(shown.numpy(), ((0, 0), (0, 0), (by, by), (by, by)), mode)
     down, right = (slice(span.start, span.stop + 2 * by) for span in place)
-    assert np.array_equal(gathered(stored(shown), rows, columns).numpy(), padded[..., down, right])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(planes, "STRIP", data.draw(st.sampled_from([1, 50, 1 << 19])))
+        found = gathered(stored(shown), rows, columns)
+    assert np.array_equal(found.numpy(), padded[..., down, right])
 
 
 def test_across_a_seam_what_lies_between_is_not_read():

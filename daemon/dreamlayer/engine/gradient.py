@@ -36,7 +36,7 @@ from dreamlayer.engine.tiles import Span, Window, divided
 from dreamlayer.models import gpu
 
 T = TypeVar("T")
-SOME = 1 << 20  # values of a map, of which an objective's slope is found at once
+AT_ONCE = 1 << 20  # values of a map, for which an objective's slope is found together
 FIRST_PASS = 1 / 3  # of the work; a pass without gradient costs about half of one with it
 
 
@@ -160,7 +160,7 @@ class TiledObjective:
         slopes = []
         for k, values in enumerate(found):
             slope, own = torch.zeros_like(values), objective.on_map(k)
-            for rows in _some_rows(values) if own.terms else ():
+            for rows in _pieces_of_rows(values) if own.terms else ():
                 there = Window(rows.moved(cells[k].rows.start), cells[k].columns)
                 with torch.enable_grad():
                     some = values[..., rows.slice(), :].detach().requires_grad_(True)
@@ -239,10 +239,10 @@ def _common(one: Window, other: Window) -> Window:
     return Window(one.rows.common(other.rows), one.columns.common(other.columns))
 
 
-def _some_rows(cells: Tensor) -> Iterator[Span]:
+def _pieces_of_rows(cells: Tensor) -> Iterator[Span]:
     """A map's rows, a few at a time: whatever is computed of its cells takes some times as much."""
     height = cells.shape[-2]
-    rows = max(1, SOME * height // max(1, cells.numel()))
+    rows = max(1, AT_ONCE * height // max(1, cells.numel()))
     if cells.device.type != "cpu":
         rows = height  # a card would wait for each of them to begin
     return (Span(top, min(height, top + rows)) for top in range(0, height, max(1, rows)))
