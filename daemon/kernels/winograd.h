@@ -14,7 +14,10 @@ namespace VARIANT {
 
 constexpr Int TILE = 4, FIELD = 6, POINTS = FIELD * FIELD;
 
-// So many tiles at once that what is transformed stays in the second-level cache.
+constexpr Int FEW = 16;  // tiles for which reading the weights takes longer than waiting for them
+
+// At most so many tiles at once: with few channels what is transformed stays near the processor,
+// with many the weights are read once for all of them.
 INLINE Int tiles_at_once(const Step &step) {
     return std::max(step.in.depth, step.out.depth) <= 128 ? 48 : 96;
 }
@@ -116,9 +119,12 @@ struct Tiles {
     }
 };
 
+// Parts of nearly the same number of tiles, an even number of them: two threads end together.
 inline Int winograd_parts(const Step &step, Int first, Int last) {
     const Tiles tiles(step, first, last);
-    return (tiles.high * tiles.wide + tiles_at_once(step) - 1) / tiles_at_once(step);
+    const Int count = tiles.high * tiles.wide;
+    const Int parts = (count + tiles_at_once(step) - 1) / tiles_at_once(step);
+    return parts % 2 && count >= 2 * FEW ? parts + 1 : parts;
 }
 
 // Some parts of rows `first` to `last` − 1, from `part` to `end` − 1.
@@ -130,9 +136,9 @@ inline void winograd(const Step &step, Int first, Int last, Int part, Int end, f
     const Int down = tiles.down, right = tiles.right, wide = tiles.wide;
     const Int most = tiles_at_once(step), depth = in.depth, width = out.depth;
     float *forward = workspace, *results = workspace + POINTS * most * depth;
-    const Int all_tiles = std::min(end * most, tiles.high * wide);
-    for (Int begin = part * most; begin < all_tiles; begin += most) {
-        const Int count = std::min(most, all_tiles - begin);
+    const Int all_tiles = tiles.high * wide, parts = winograd_parts(step, first, last);
+    for (; part < end; part++) {
+        const Int begin = all_tiles * part / parts, count = all_tiles * (part + 1) / parts - begin;
         for (Int t = 0; t < count; t++) {
             Int y = (down + (begin + t) / wide) * TILE + oy - step.padding[0];
             Int x = (right + (begin + t) % wide) * TILE + ox - step.padding[1];
