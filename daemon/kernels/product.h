@@ -6,6 +6,8 @@
 // narrower, a multiple of GROUP): [panel][input][output of the panel]. Each result is one sum
 // in the order of the inputs, whatever block it falls into, so it does not depend on its neighbours.
 #pragma once
+#include <utility>
+
 #include "vectors.h"
 
 namespace VARIANT {
@@ -15,8 +17,9 @@ struct Rows {
     Int count, depth, pace;  // segments, numbers in each, numbers from row to row
 };
 
+// `ahead` are weights that are needed later: each input's turn calls some of them from memory.
 template <int TALL, int WIDE, class Put>
-INLINE void block(const Rows &rows, Int first, const float *b, const Put &put) {
+INLINE void block(const Rows &rows, Int first, const float *b, const float *ahead, const Put &put) {
     vec sum[TALL][WIDE];
 #pragma GCC unroll 16
     for (int r = 0; r < TALL; r++)
@@ -27,7 +30,8 @@ INLINE void block(const Rows &rows, Int first, const float *b, const Put &put) {
         // A pointer for every third row: processors add a multiple to one, and registers are few.
         const float *a[(TALL + 2) / 3];
         for (int r = 0; r < TALL; r += 3) a[r / 3] = rows.segments[s] + (first + r) * pace;
-        for (Int c = 0; c < depth; c++, b += WIDE * LANES) {
+        for (Int c = 0; c < depth; c++, b += WIDE * LANES, ahead += LANES) {
+            __builtin_prefetch(ahead, 0, 2);
             vec right[WIDE];
 #pragma GCC unroll 4
             for (int j = 0; j < WIDE; j++) right[j] = load(b + j * LANES);
@@ -47,12 +51,17 @@ INLINE void block(const Rows &rows, Int first, const float *b, const Put &put) {
 
 template <int WIDE, class Put>
 void strip(const Rows &rows, Int count, const float *b, const Put &given) {
+    // While this panel is used the next one is called, each block's turn a WIDE-th of it: the
+    // processor does not see by itself that the weights go on behind it.
+    const Int share = rows.count * rows.depth * LANES;
+    const float *ahead = b + WIDE * share, *const end = ahead + WIDE * share;
+    auto next = [&] { return ahead < end ? std::exchange(ahead, ahead + share) : end; };
     constexpr int TALL = tall(WIDE);
     const Put put = given;  // a copy that no store can change
     Int r = 0;
-    for (; r + TALL <= count; r += TALL) block<TALL, WIDE>(rows, r, b, put);
-    for (; r + 2 <= count; r += 2) block<2, WIDE>(rows, r, b, put);
-    for (; r < count; r++) block<1, WIDE>(rows, r, b, put);
+    for (; r + TALL <= count; r += TALL) block<TALL, WIDE>(rows, r, b, next(), put);
+    for (; r + 2 <= count; r += 2) block<2, WIDE>(rows, r, b, next(), put);
+    for (; r < count; r++) block<1, WIDE>(rows, r, b, next(), put);
 }
 
 // `put(row, channel, vectors, number of them)` takes the results of `count` rows.
