@@ -63,36 +63,65 @@ inline void max_pool(const Step &step, Int first, Int last) {
     }
 }
 
+// The windows along an axis in which a cell lies, from one cell to the next without a division.
+struct Moving {
+    Int count, pace, kernel, at;  // at: the cell, from the first window's first on
+    Span span;
+    INLINE Moving(const Step &step, int axis, Int cell, Int count)
+        : count(count), pace(step.pace[axis]), kernel(step.kernel[axis]),
+          at(cell + step.padding[axis]), span(windows(step, axis, cell, count)) {}
+    INLINE void next() {
+        at++;
+        if (span.first * pace + kernel <= at) span.first++;
+        if (span.last < count && span.last * pace <= at) span.last++;
+    }
+};
+
+// A cell's slope, from the windows it lies in: COUNT of them, or `count` if that is 0. Loops whose
+// length the compiler knows take two thirds of the time.
+template <Int COUNT>
+INLINE void gather(const Line &line, Int x, Int depth, const Pair *holding, Int count) {
+    const Int windows = COUNT ? COUNT : count;
+    for (Int c = 0; c < depth; c += GROUP) {
+        vec sum[IN_GROUP];
+        for (Int g = 0; g < IN_GROUP; g++) {
+            const Int k = c + g * LANES;
+            sum[g] = zero();
+#pragma GCC unroll 4
+            for (Int n = 0; n < windows; n++) {
+                const Pair &one = holding[n];
+                sum[g] = sum[g] + keep(load(one.cell + k), equal(one.choice + k, one.number));
+            }
+        }
+        line.put(x, c, sum);
+    }
+}
+
 inline void max_back(const Step &step, Int first, Int last) {
     const Map &in = step.in, &out = step.out;
+    const Int pace = step.pace[1], wide = step.kernel[1];
     for (Int y = first; y < last; y++) {
         const Line line(step, y);
         const Span down = windows(step, 0, y, in.height);
-        Row rows[PAIRS];
-        for (Int i = down.first; i < down.last; i++) rows[i - down.first] = row(in, i);
-        for (Int x = out.col0; x < out.col0 + out.cols; x++) {
-            const Span across = windows(step, 1, x, in.width);
+        Pair above[PAIRS];  // the cells of column 0 whose windows hold this row
+        for (Int i = down.first; i < down.last; i++)
+            above[i - down.first] = {row(in, i).at(0), marked<uint8_t>(step.choices, i, 0),
+                                     (int)((y + step.padding[0] - i * step.pace[0]) * wide)};
+        const Int rows = down.last - down.first;
+        Moving across(step, 1, out.col0, in.width);
+        for (Int x = out.col0; x < out.col0 + out.cols; x++, across.next()) {
             Pair holding[PAIRS];
             Int count = 0;
-            for (Int i = down.first; i < down.last; i++)
-                for (Int j = across.first; j < across.last; j++) {
-                    const Int below = y + step.padding[0] - i * step.pace[0];
-                    const Int beside = x + step.padding[1] - j * step.pace[1];
-                    holding[count++] = {rows[i - down.first].at(j),
-                                        marked<uint8_t>(step.choices, i, j),
-                                        (int)(below * step.kernel[1] + beside)};
-                }
-            for (Int c = 0; c < out.depth; c += GROUP) {
-                vec sum[IN_GROUP];
-                for (Int g = 0; g < IN_GROUP; g++) sum[g] = zero();
-                for (Int n = 0; n < count; n++) {
-                    const Pair &one = holding[n];
-                    for (Int g = 0; g < IN_GROUP; g++) {
-                        const Int k = c + g * LANES;
-                        sum[g] = sum[g] + keep(load(one.cell + k), equal(one.choice + k, one.number));
-                    }
-                }
-                line.put(x, c, sum);
+            for (Int i = 0; i < rows; i++)
+                for (Int j = across.span.first; j < across.span.last; j++)
+                    holding[count++] = {above[i].cell + j * in.stride,
+                                        above[i].choice + j * step.choices.stride,
+                                        above[i].number + (int)(across.at - j * pace)};
+            switch (count) {
+                case 1: gather<1>(line, x, out.depth, holding, count); break;
+                case 2: gather<2>(line, x, out.depth, holding, count); break;
+                case 4: gather<4>(line, x, out.depth, holding, count); break;
+                default: gather<0>(line, x, out.depth, holding, count);
             }
         }
     }

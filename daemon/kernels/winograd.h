@@ -14,6 +14,7 @@ namespace VARIANT {
 
 constexpr Int TILE = 4, FIELD = 6, POINTS = FIELD * FIELD;
 
+constexpr Int APART = 48;  // numbers between the points: multiples of 4 KiB share a cache's few places
 constexpr Int FEW = 16;  // tiles for which reading the weights takes longer than waiting for them
 
 // At most so many tiles at once: with few channels what is transformed stays near the processor,
@@ -23,7 +24,7 @@ INLINE Int tiles_at_once(const Step &step) {
 }
 
 INLINE Int winograd_workspace(const Step &step) {
-    return POINTS * tiles_at_once(step) * (step.in.depth + step.out.depth);
+    return POINTS * (tiles_at_once(step) * (step.in.depth + step.out.depth) + 2 * APART);
 }
 
 INLINE Int floor_div(Int a, Int b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
@@ -134,8 +135,9 @@ inline void winograd(const Step &step, Int first, Int last, Int part, Int end, f
     const Int oy = step.origin[0], ox = step.origin[1];
     const Tiles tiles(step, first, last);
     const Int down = tiles.down, right = tiles.right, wide = tiles.wide;
-    const Int most = tiles_at_once(step), depth = in.depth, width = out.depth;
-    float *forward = workspace, *results = workspace + POINTS * most * depth;
+    const Int depth = in.depth, width = out.depth, most = tiles_at_once(step);
+    const Int from_apart = most * depth + APART, to_apart = most * width + APART;
+    float *forward = workspace, *results = workspace + POINTS * from_apart;
     const Int all_tiles = tiles.high * wide, parts = winograd_parts(step, first, last);
     for (; part < end; part++) {
         const Int begin = all_tiles * part / parts, count = all_tiles * (part + 1) / parts - begin;
@@ -145,19 +147,19 @@ inline void winograd(const Step &step, Int first, Int last, Int part, Int end, f
             Row rows[FIELD];
             bool inside = x >= 0 && x + FIELD <= in.width;
             for (int i = 0; i < FIELD; i++) inside &= (rows[i] = row(in, y + i)).data != nullptr;
-            if (inside) take<true>(rows, x, depth, forward + t * depth, most * depth);
-            else take<false>(rows, x, depth, forward + t * depth, most * depth);
+            if (inside) take<true>(rows, x, depth, forward + t * depth, from_apart);
+            else take<false>(rows, x, depth, forward + t * depth, from_apart);
         }
         for (Int p = 0; p < POINTS; p++) {
-            float *to = results + p * most * width;
-            const float *from = forward + p * most * depth;
+            float *to = results + p * to_apart;
+            const float *from = forward + p * from_apart;
             product({&from, 1, depth, depth}, count, step.weights + p * depth * width, width, [=](Int r, Int k, const vec *v, int n) {
                         for (int j = 0; j < n; j++) store(to + r * width + k + j * LANES, v[j]);
                     });
         }
         for (Int t = 0; t < count; t++)
             give(step, wanted, (down + (begin + t) / wide) * TILE + oy,
-                 (right + (begin + t) % wide) * TILE + ox, results + t * width, most * width);
+                 (right + (begin + t) % wide) * TILE + ox, results + t * width, to_apart);
     }
 }
 
