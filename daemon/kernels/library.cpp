@@ -98,11 +98,15 @@ bool sane(const Step &step) {
 
 constexpr int SPINS = 2000;  // some microseconds: then another thread may have the processor
 
-// Take part in a piece; returns when all of it is done.
-void share(const Variant &variant, const Step &step, const Piece &piece, Int parts,
+// Take part in a piece; returns when all of it is done. Threads begin at one or the other end of
+// each, so that they read what they wrote themselves: it is still in their own cache.
+void share(const Variant &variant, const Step &step, const Piece &piece, Int parts, Int thread,
            float *workspace, Progress &progress) {
+    const bool back = thread % 2;
     if (progress.taken.load(std::memory_order_relaxed) < parts)
-        for (Int part; (part = progress.taken.fetch_add(1)) < parts;) {
+        while (progress.taken.fetch_add(1) < parts) {
+            const Int passed = progress.ends[back].fetch_add(1);
+            const Int part = back ? parts - 1 - passed : passed;
             variant.run(step, piece.first, piece.last, part, part + 1, workspace);
             progress.done.fetch_add(1, std::memory_order_release);
         }
@@ -124,8 +128,8 @@ EXPORT int64_t dreamlayer_panel(int64_t variant) {
     return found ? found->panel() : 0;
 }
 
-// The size of a step, by which a caller can tell that it means the same by one.
-EXPORT int64_t dreamlayer_step_size() { return sizeof(Step); }
+// The sizes of a step and of a piece's progress, by which a caller can tell that it means the same.
+EXPORT int64_t dreamlayer_sizes() { return sizeof(Step) * 256 + sizeof(Progress); }
 
 // Numbers of workspace that a step needs.
 EXPORT int64_t dreamlayer_workspace(int64_t variant, const Step *step) {
@@ -136,12 +140,13 @@ EXPORT int64_t dreamlayer_workspace(int64_t variant, const Step *step) {
 // Run pieces of work in order. Returns −1, or the number of the piece that makes no sense: nothing
 // is run then.
 //
-// Several threads may share the work: each calls this with the same `shared`, one for each piece, and
-// a workspace of its own. Each takes parts of a piece until none is left, and goes on when the others
-// have done theirs; who comes late helps with what is left. Without `shared` one thread does all.
+// Several threads may share the work: each calls this with the same `shared`, one for each piece, a
+// number of its own (0, 1 …), and a workspace of its own. Each takes parts of a piece until none is
+// left, and goes on when the others have done theirs; who comes late helps with what is left. Without
+// `shared` one thread does all.
 EXPORT int64_t dreamlayer_run(int64_t variant, const Step *steps, int64_t count,
                               const Piece *pieces, int64_t work, float *workspace,
-                              Progress *shared) {
+                              int64_t thread, Progress *shared) {
     const Variant *found = find(variant);
     if (!found || !steps || !pieces || !workspace) return 0;
     for (int64_t i = 0; i < work; i++) {
@@ -154,7 +159,7 @@ EXPORT int64_t dreamlayer_run(int64_t variant, const Step *steps, int64_t count,
         const Piece &piece = pieces[i];
         const Step &step = steps[piece.step];
         const Int parts = found->parts(step, piece.first, piece.last);
-        if (shared) share(*found, step, piece, parts, workspace, shared[i]);
+        if (shared) share(*found, step, piece, parts, thread, workspace, shared[i]);
         else found->run(step, piece.first, piece.last, 0, parts, workspace);
     }
     return -1;

@@ -78,5 +78,6 @@ struct Piece {
 // How far the threads that share a piece are: zeros at first.
 struct Progress {
     std::atomic<int32_t> taken, done;  // parts
+    std::atomic<int32_t> ends[2];      // of those taken, how many from the first on, and from the last
 };
 }

@@ -251,12 +251,31 @@ def test_a_slope_found_some_rows_at_a_time_is_the_same(layer, monkeypatch):
     canvas, picture = Canvas(*size, 16, (5, 9)), torch.rand(1, 3, *size)
     at_once, _ = tiled_gradient(network, objective, canvas, picture, whole(*size), HUGE)
     pieces = []
-    part = Objective.total
+    part = Objective.slope
     monkeypatch.setattr(gradient, "AT_ONCE", 20_000)
-    monkeypatch.setattr(Objective, "total", lambda *all_: pieces.append(1) or part(*all_))
+    monkeypatch.setattr(Objective, "slope", lambda *all_: pieces.append(1) or part(*all_))
     found, _ = tiled_gradient(network, objective, canvas, picture, whole(*size), HUGE)
     assert torch.equal(found, at_once)
     assert len(pieces) > 4
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@given(
+    weight=st.floats(-3, 3),
+    scale=st.floats(0.01, 100),
+    channels=st.integers(1, 40),
+    size=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    per=st.integers(1, 10**6),
+)
+def test_the_slope_of_squares_is_autograds_to_the_bit(dtype, weight, scale, channels, size, per):
+    cells = torch.randn(1, channels, *size, dtype=dtype, requires_grad=True)
+    mean, squares = Weighted(0.4, 0, 1.0, objectives.Mean()), Weighted(weight, 1, scale, Squares())
+    place = objectives.Place(whole(*size), whole(40, 50), lambda x, y: (0, 0))
+    (by_autograd,) = torch.autograd.grad(
+        Objective((squares,)).total({1: cells}, {1: place}, per), cells
+    )
+    found = Objective((mean, squares)).slope(cells.detach(), 1, place, per)
+    assert torch.equal(found, by_autograd)
 
 
 @pytest.mark.parametrize("kind", terms(pooled()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -369,15 +370,16 @@ def test_a_helper_works_too(monkeypatch):
     run = kernel_library.Library.run
     both = threading.Barrier(2)
 
-    def watched(self, steps, pieces, workspace, shared=None):
-        numbers.add(threading.get_ident())
+    def watched(self, steps, pieces, workspace, thread, shared):
+        numbers.add((thread, threading.get_ident()))
         both.wait(60)
-        run(self, steps, pieces, workspace, shared)
+        run(self, steps, pieces, workspace, thread, shared)
 
     monkeypatch.setattr(kernel_library.Library, "run", watched)
     torch.set_num_threads(2)
     network.run(torch.rand(1, 3, 100, 100))
     assert len(numbers) == 2
+    assert {thread for thread, _ in numbers} == {0, 1}  # each begins at an end of its own
 
 
 @pytest.mark.parametrize(
@@ -405,6 +407,23 @@ def test_without_a_library_torch_computes(monkeypatch, tmp_path):
         assert cut("squeezenet1_1", ["features.5"]).engine == "tape"
         (tmp_path / "missing.so").write_bytes(b"no library")
         with pytest.raises(kernel.Unusable, match="cannot be loaded"):
+            kernel_library.library()
+    finally:
+        kernel_library._loaded.cache_clear()
+
+
+@pytest.mark.parametrize("changed", ["VERSION", "PROGRESS"])
+def test_a_library_of_another_version_is_not_called(changed, monkeypatch, tmp_path):
+    if changed == "PROGRESS":
+        monkeypatch.setattr(kernel_library, "PROGRESS", kernel_library.PROGRESS + 8)
+    else:  # it has none of the kernel's functions
+        source, other = tmp_path / "other.cpp", tmp_path / "other.so"
+        source.write_text('extern "C" int other() { return 1; }')
+        subprocess.run(["c++", "-shared", "-fPIC", str(source), "-o", str(other)], check=True)
+        monkeypatch.setattr(kernel_library, "LIBRARY", other)
+    kernel_library._loaded.cache_clear()
+    try:
+        with pytest.raises(kernel.Unusable, match="another version"):
             kernel_library.library()
     finally:
         kernel_library._loaded.cache_clear()

@@ -159,13 +159,11 @@ class TiledObjective:
         """The objective's slope at some cells of the maps, times `per`."""
         slopes = []
         for k, values in enumerate(found):
-            slope, own = torch.zeros_like(values), objective.on_map(k)
-            for rows in _pieces_of_rows(values) if own.terms else ():
+            slope = torch.empty_like(values)
+            for rows in _pieces_of_rows(values):
                 there = Window(rows.moved(cells[k].rows.start), cells[k].columns)
-                with torch.enable_grad():
-                    some = values[..., rows.slice(), :].detach().requires_grad_(True)
-                    value = own.total({k: some}, {k: self.layout.place(k, there)}, per)
-                    slope[..., rows.slice(), :] = torch.autograd.grad(value, some)[0]
+                some, place = values[..., rows.slice(), :], self.layout.place(k, there)
+                slope[..., rows.slice(), :] = objective.slope(some, k, place, per)
             slopes.append(slope)
         return slopes
 

@@ -166,7 +166,7 @@ class Runner:
 
         def share(number: int) -> None:
             own = room.data_ptr() + direction.room.size + number * direction.room.workspace
-            self._kernel.run(steps, direction.pieces, own, shared.data_ptr())
+            self._kernel.run(steps, direction.pieces, own, number, shared.data_ptr())
 
         together(share, threads)
         self._rooms.give(room)

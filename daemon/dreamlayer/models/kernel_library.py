@@ -22,7 +22,8 @@ PICTURE, CONVOLVE, WINOGRAD, MAX_POOL, MAX_BACK, MEAN_POOL, MEAN_BACK, COPY, CLE
 )
 ADD, RELU, MARK, GATE, CHOOSE = (1 << bit for bit in range(5))
 
-PROGRESS = 8  # bytes that threads need to share a piece
+ANOTHER = "The kernel is of another version: install Dreamlayer again."
+PROGRESS = 16  # bytes that threads need to share a piece
 
 Pair = c_int64 * 2
 
@@ -91,16 +92,17 @@ class Library:
         steps: ctypes.Array[Step],
         pieces: ctypes.Array[Piece],
         workspace: int,
+        thread: int = 0,
         shared: int | None = None,
     ) -> None:
         """Run pieces of steps in order, with a workspace at an address.
 
-        Other Python threads go on meanwhile, and may run others, or share this work: with the same
-        `shared`, the address of PROGRESS bytes for each piece, zeros at first. ValueError for a
-        step that makes no sense.
+        Other Python threads go on meanwhile, and may run others, or share this work: each as
+        another `thread` (0, 1 …), with the same `shared`, the address of PROGRESS bytes for each
+        piece, zeros at first. ValueError for a step that makes no sense.
         """
         failed = self.functions.dreamlayer_run(
-            self.number, steps, len(steps), pieces, len(pieces), workspace, shared
+            self.number, steps, len(steps), pieces, len(pieces), workspace, thread, shared
         )
         if failed != -1:
             raise ValueError(f"Piece {failed} of what the kernel was given to do makes no sense.")
@@ -137,8 +139,8 @@ def _loaded(wanted: str) -> Library:
     except OSError as error:
         raise Unusable(f"The kernel cannot be loaded: {error}.") from error
     _declare(functions)
-    if functions.dreamlayer_step_size() != ctypes.sizeof(Step):
-        raise Unusable("The kernel is of another version: install Dreamlayer again.")
+    if functions.dreamlayer_sizes() != ctypes.sizeof(Step) * 256 + PROGRESS:
+        raise Unusable(ANOTHER)
     names = _variants(functions)
     if wanted and wanted not in names:
         raise Unusable(f"{VARIANT} is {wanted!r}; this processor can run {', '.join(names)}.")
@@ -162,13 +164,15 @@ def _declare(functions: ctypes.CDLL) -> None:
     declare = {
         "variant": (ctypes.c_char_p, (c_int64,)),
         "panel": (c_int64, (c_int64,)),
-        "step_size": (c_int64, ()),
+        "sizes": (c_int64, ()),
         "workspace": (c_int64, (c_int64, POINTER(Step))),
         "run": (
             c_int64,
-            (c_int64, POINTER(Step), c_int64, POINTER(Piece), c_int64, c_void_p, c_void_p),
+            (c_int64, POINTER(Step), c_int64, POINTER(Piece), c_int64, c_void_p, c_int64, c_void_p),
         ),
     }
     for name, (result, arguments) in declare.items():
-        function = getattr(functions, f"dreamlayer_{name}")
+        function = getattr(functions, f"dreamlayer_{name}", None)
+        if function is None:
+            raise Unusable(ANOTHER)
         function.restype, function.argtypes = result, arguments
