@@ -31,7 +31,7 @@ from dreamlayer.models.steps import (
 )
 
 MANY = 1.5  # times as many choices of a max pool as are needed: not worth to be kept
-LARGE = 2**24  # bytes; larger results of a ReLU are kept as masks: a quarter, but it takes time
+LARGE = 5 * 2**24  # bytes; larger results of a ReLU are kept as masks: a quarter, but it takes time
 
 Edges = tuple[int, int, int, int]  # cells beyond a map: left, right, above, below
 
@@ -160,13 +160,14 @@ class _MaxPool:
         (indices, how, frame), cells = kept
         slope = fit(slope, run.backward(step.output), cells)
         (top, bottom), (left, right) = frame
-        size = (1, slope.shape[1], bottom - top, right - left)
+        strips = len(indices)
+        size = (strips, slope.shape[1], (bottom - top) // strips, right - left)
         whole = torch.empty(  # only its shape and layout matter: its memory is never touched
             size, dtype=slope.dtype, device=slope.device, memory_format=torch.channels_last
         )
-        dense = slope.contiguous(memory_format=torch.channels_last)
+        dense = _in_strips(slope, strips)
         back = torch.ops.aten.max_pool2d_with_indices_backward(dense, whole, *how, indices)
-        return [fit(back, frame, run.backward(step.inputs[0]))]
+        return [fit(_in_strips(back, 1), frame, run.backward(step.inputs[0]))]
 
     @staticmethod
     def _pool(run: Run, step: MaxPool, wanted: Box, x: Tensor) -> tuple[Tensor, Any]:
@@ -183,9 +184,13 @@ class _MaxPool:
                 seen = F.pad(seen, edges, value=float("-inf"))
                 frame = _frame(run, step, wanted, inside=False)
         how = (list(step.kernel), list(step.stride), list(padding), [1, 1], ceil)
-        dense = seen.contiguous(memory_format=torch.channels_last)
+        apart = step.kernel == step.stride and padding == (0, 0) and not ceil
+        # Torch's way back is one thread's for each map: of windows that share no cell, each row is
+        # a map of its own.
+        strips = seen.shape[2] // step.kernel[0] if apart and seen.device.type == "cpu" else 1
+        dense = _in_strips(seen, strips)
         found, indices = torch.ops.aten.max_pool2d_with_indices(dense, *how)
-        return found, (indices, how, frame)
+        return _in_strips(found, 1), (indices, how, frame)
 
 
 class _AvgPool:
@@ -252,6 +257,14 @@ OPERATIONS: dict[type[Step], Operation] = {
     Pad: _Pad(),
     Add: _Add(),
 }
+
+
+def _in_strips(x: Tensor, count: int) -> Tensor:
+    """The rows of maps (n, C, h, w) as those of `count` maps, channels last; copied if need be."""
+    dense = x.contiguous(memory_format=torch.channels_last)
+    rows, (_, channels, _, width) = x.shape[0] * x.shape[2], x.shape
+    cells = dense.permute(0, 2, 3, 1).reshape(count, rows // count, width, channels)
+    return cells.permute(0, 3, 1, 2)
 
 
 def _area(box: Box) -> int:
@@ -321,4 +334,9 @@ def _open(run: Run, step: Step, found: Tensor, most: float | None) -> Tensor | N
 def _let_through(slope: Tensor, opened: Tensor) -> Tensor:
     if opened.dtype == torch.bool:
         return slope.mul_(opened)
+    if slope.is_contiguous(memory_format=torch.channels_last):
+        through: Tensor = torch.ops.aten.threshold_backward.grad_input(
+            slope, opened, 0, grad_input=slope
+        )
+        return through
     return torch.ops.aten.threshold_backward(slope, opened, 0)  # type: ignore[no-any-return]
