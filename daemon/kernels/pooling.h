@@ -103,10 +103,10 @@ inline void max_back(const Step &step, Int first, Int last) {
     for (Int y = first; y < last; y++) {
         const Line line(step, y);
         const Span down = windows(step, 0, y, in.height);
-        Pair above[PAIRS];  // the cells of column 0 whose windows hold this row
+        Pair leftmost[PAIRS];  // the cells of column 0 whose windows hold this row
         for (Int i = down.first; i < down.last; i++)
-            above[i - down.first] = {row(in, i).at(0), marked<uint8_t>(step.choices, i, 0),
-                                     (int)((y + step.padding[0] - i * step.pace[0]) * wide)};
+            leftmost[i - down.first] = {row(in, i).at(0), marked<uint8_t>(step.choices, i, 0),
+                                        (int)((y + step.padding[0] - i * step.pace[0]) * wide)};
         const Int rows = down.last - down.first;
         Moving across(step, 1, out.col0, in.width);
         for (Int x = out.col0; x < out.col0 + out.cols; x++, across.next()) {
@@ -114,9 +114,9 @@ inline void max_back(const Step &step, Int first, Int last) {
             Int count = 0;
             for (Int i = 0; i < rows; i++)
                 for (Int j = across.span.first; j < across.span.last; j++)
-                    holding[count++] = {above[i].cell + j * in.stride,
-                                        above[i].choice + j * step.choices.stride,
-                                        above[i].number + (int)(across.at - j * pace)};
+                    holding[count++] = {leftmost[i].cell + j * in.stride,
+                                        leftmost[i].choice + j * step.choices.stride,
+                                        leftmost[i].number + (int)(across.at - j * pace)};
             switch (count) {
                 case 1: gather<1>(line, x, out.depth, holding, count); break;
                 case 2: gather<2>(line, x, out.depth, holding, count); break;

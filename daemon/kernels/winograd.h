@@ -14,8 +14,8 @@ namespace VARIANT {
 
 constexpr Int TILE = 4, FIELD = 6, POINTS = FIELD * FIELD;
 
-constexpr Int APART = 48;  // numbers between the points: multiples of 4 KiB share a cache's few places
-constexpr Int FEW = 16;  // tiles for which reading the weights takes longer than waiting for them
+constexpr Int APART = 48;  // numbers between points: multiples of 4 KiB share few places of a cache
+constexpr Int FEW = 16;    // tiles for which reading the weights takes longer than waiting
 
 // At most so many tiles at once: with few channels what is transformed stays near the processor,
 // with many the weights are read once for all of them.
