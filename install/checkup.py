@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from dreamlink import discovery
+from dreamlink.client import discovery
 from install import hosts, kritarc, places
 from install.environment import clean_environ, pip_command
 from install.errors import InstallError

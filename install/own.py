@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from dreamlink import discovery
+from dreamlink.client import discovery
 from install.environment import Environment
 from install.errors import InstallError
 
@@ -20,7 +20,7 @@ STOP_TIMEOUT = 15.0  # seconds for the daemon to end what it is doing
 GREET = """
 import sys
 from dreamlink.client import LinkError
-from dreamlink.launch import connect
+from dreamlink.client.launch import connect
 try:
     connect([sys.executable, "-m", "dreamlayer", "serve"]).close()
 except LinkError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 
-from dreamlink import discovery
+from dreamlink.client import discovery
 from install import hosts, kritarc, places
 from install.command_link import unlink_command
 from install.environment import STAMP

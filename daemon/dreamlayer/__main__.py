@@ -2,16 +2,16 @@
 
 import sys
 
-from dreamlayer import allocator
+from dreamlayer.runtime import allocator
 
 
 def main() -> int:
     """Run the command line; a daemon's process is first begun anew, while nothing is imported."""
     if sys.argv[1:2] == ["serve"]:
         allocator.begin_anew()
-    from dreamlayer import cli
+    from dreamlayer.cli.main import main as run
 
-    return cli.main()
+    return run()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import sys_tags
 
 HERE = Path(__file__).resolve().parent
-PLACE = Path("dreamlayer/models") / ("dreamkernel.dll" if os.name == "nt" else "dreamkernel.so")
+FOLDER = Path("dreamlayer/networks/executors/kernel")
+PLACE = FOLDER / ("dreamkernel.dll" if os.name == "nt" else "dreamkernel.so")
 
 COMMON = (
     "-std=c++17", "-O3", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden",

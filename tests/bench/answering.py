@@ -20,12 +20,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from dreamlink.client import Client
-from dreamlink.dream import Dream, State
-from dreamlink.launch import connect_to_running
-from dreamlink.messages import DreamRequest, Frame
+from dreamlink.client.client import Client
+from dreamlink.client.launch import connect_to_running
 from dreamlink.picture import Picture
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream, State
+from dreamlink.wire.messages import DreamRequest, Frame
 from tests.server.daemons import Daemon, ask, wait_until
 from tests.server.fake_daemon import FakeOverlay, FakeStudio
 
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
-        from dreamlayer.server.serve import serve
+        from dreamlayer.server.main import serve
 
         serve(lambda: Mirror(0.0))  # type: ignore[arg-type,return-value]
         return

@@ -23,13 +23,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 
-from dreamlayer.overlay import Overlay
-from dreamlink import discovery
-from dreamlink.client import Client
-from dreamlink.dream import Asked, Dream, State
-from dreamlink.messages import DreamRequest, new_id
+from dreamlayer.compositing.overlay import Overlay
+from dreamlink.client import discovery
+from dreamlink.client.client import Client
 from dreamlink.picture import Edges, Picture
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Asked, Dream, State
+from dreamlink.wire.messages import DreamRequest, new_id
 
 TIMES = 15
 QUICK = Recipe(layer="features.3", octaves=1, steps=1, seed=7)

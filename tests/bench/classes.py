@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from dreamlayer.models import zoo
-from dreamlayer.models.network import cut
-from dreamlink.recipe import Recipe
+from dreamlayer.networks.network import cut
+from dreamlayer.networks.registry import registry
+from dreamlink.recipe.recipe import Recipe
 from tests.engine.unseen import imagined, probabilities
 
 MODEL = "squeezenet1_1"
@@ -45,7 +45,7 @@ def main() -> None:
     print("| class |" + "".join(f" seed {seed + 1} |" for seed in range(seeds)) + " seconds |")
     print("|---" * (seeds + 2) + "|")
     for name in names:
-        number = zoo.class_number(MODEL, name)
+        number = registry.class_number(MODEL, name)
         recipe = Recipe.of({"layer": f"class:{name}"})
         began = time.perf_counter()
         row = [imagined(recipe, (side, side), seed + 1, network) for seed in range(seeds)]

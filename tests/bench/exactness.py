@@ -15,9 +15,9 @@ import argparse
 import torch
 from torch import Tensor
 
-from dreamlayer.engine import octaves
-from dreamlayer.models.network import Network
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.image import resize
+from dreamlayer.networks.network import Network
+from dreamlink.recipe.recipe import Recipe
 from tests.bench.speeds import steps
 from tests.engine.looks import photo
 
@@ -48,7 +48,7 @@ def main() -> None:
     )
     parser.add_argument("--side", type=int, default=300, help="of the photo's height, in pixels")
     side = parser.parse_args().side
-    source = octaves.resize(photo("chelsea.png").float(), (side, side * 3 // 2)).clamp(0, 1)
+    source = resize.resize(photo("chelsea.png").float(), (side, side * 3 // 2)).clamp(0, 1)
     networks = {name: steps.ours(TARGET, path) for path, name in steps.PATHS.items()}
     exact = steps.ours(TARGET, "tape")
     assert exact is not None

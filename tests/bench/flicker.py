@@ -17,10 +17,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.binding import cut_for
-from dreamlayer.engine.planes import of
-from dreamlink.presets import find
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.image.planes import of
+from dreamlayer.engine.objectives.binding import cut_for
+from dreamlink.recipe.presets import find
+from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
 
 PHOTO = "chelsea.png"

@@ -36,12 +36,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dreamlink import discovery
-from dreamlink.client import Client
-from dreamlink.dream import Dream, State
-from dreamlink.messages import DreamRequest, new_id
+from dreamlink.client import discovery
+from dreamlink.client.client import Client
 from dreamlink.picture import Picture, Region
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream, State
+from dreamlink.wire.messages import DreamRequest, new_id
 
 SIZES = (1.0, 4.0, 16.0, 64.0, 100.0)  # megapixels
 LAYERS = (1.0, 100.0)

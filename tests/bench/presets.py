@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from dreamlayer.engine.binding import cut_for
-from dreamlayer.models import zoo
-from dreamlink.presets import PRESETS
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.objectives.binding import cut_for
+from dreamlayer.networks.registry import registry
+from dreamlink.recipe.presets import PRESETS
+from dreamlink.recipe.recipe import Recipe
 from tests.bench.sheet import Sheet
 from tests.engine import looks
 
@@ -25,7 +25,9 @@ def main() -> None:
         *("presets.jpg", "astronaut.png", "480")[len(sys.argv) - 1 :],
     ]
     source, sheet = looks.photo(photo, int(side)), Sheet()
-    presets = [p for p in PRESETS.values() if zoo.find(p.recipe().model).weights == zoo.EMBEDDED]
+    presets = [
+        p for p in PRESETS.values() if registry.find(p.recipe().model).weights == registry.EMBEDDED
+    ]
     sheet.put("0", "0", source, photo)
     for number, preset in enumerate(presets, start=1):
         recipe = Recipe.of({**preset.values, "seed": SEED})

@@ -24,10 +24,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.binding import cut_for
-from dreamlayer.models import zoo
-from dreamlink.presets import PRESETS
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.objectives.binding import cut_for
+from dreamlayer.networks.registry import registry
+from dreamlink.recipe.presets import PRESETS
+from dreamlink.recipe.recipe import Recipe
 from tests.bench.sheet import Sheet
 from tests.engine import gates, looks
 from tests.engine.gates import Figures, Gate, Scene
@@ -135,8 +135,8 @@ def _options() -> argparse.Namespace:
 
 def _presets(options: argparse.Namespace) -> list[str]:
     def wanted(name: str) -> bool:
-        spec = zoo.find(recipe_of(name).model)
-        return zoo.ready(spec) and (options.all or spec.weights == zoo.EMBEDDED)
+        spec = registry.find(recipe_of(name).model)
+        return registry.ready(spec) and (options.all or spec.weights == registry.EMBEDDED)
 
     return options.preset or [name for name in PRESETS if wanted(name)]
 

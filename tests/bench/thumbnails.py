@@ -14,10 +14,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from dreamlayer.engine.binding import cut_for
-from dreamlayer.models import zoo
-from dreamlink.presets import PRESETS, THUMBNAILS
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.objectives.binding import cut_for
+from dreamlayer.networks.registry import registry
+from dreamlink.recipe.presets import PRESETS, THUMBNAILS
+from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
 
 PHOTO = "chelsea.png"
@@ -33,7 +33,7 @@ def main() -> None:
     left, top, right, bottom = FACE
     source = looks.photo(PHOTO)[..., top:bottom, left:right].contiguous()
     for preset in PRESETS.values():
-        if not zoo.ready(zoo.find(preset.recipe().model)):
+        if not registry.ready(registry.find(preset.recipe().model)):
             continue
         recipe = Recipe.of({**preset.values, "seed": SEED})
         dream = looks.finished(source, cut_for(recipe), recipe)

@@ -14,14 +14,14 @@ from statistics import mean, median
 import torch
 from torch import Tensor
 
-from dreamlayer.engine import octaves
-from dreamlayer.engine.binding import bind
-from dreamlayer.engine.loop import Dreamt
-from dreamlayer.engine.measures import Meter
-from dreamlayer.engine.tiles import Window, blocks, whole
-from dreamlayer.models import zoo
-from dreamlayer.models.network import Network
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.image import resize
+from dreamlayer.engine.image.windows import Window, blocks, whole
+from dreamlayer.engine.metrics import Meter
+from dreamlayer.engine.objectives.binding import bind
+from dreamlayer.engine.octave_loop import Dreamt
+from dreamlayer.networks.network import Network
+from dreamlayer.networks.registry import registry
+from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
 from tests.engine.plain import TILE, plain_dream
 
@@ -241,11 +241,11 @@ def _means(network: Network, picture: Tensor, shift: int) -> Tensor:
 
 def _probability(scene: Scene, result: Tensor, label: str) -> float:
     """What the network takes the picture for, shifted and rescaled as it never was dreamed."""
-    found, number = [], zoo.class_number(scene.network.name, label)
+    found, number = [], registry.class_number(scene.network.name, label)
     for shift, scale in ((5, 0.93), (11, 1.07), (17, 0.87)):
         part = result[..., shift:, shift:]
         size = [round(side * scale) for side in part.shape[-2:]]
         with torch.inference_mode():
-            (cells,) = scene.network(octaves.resize(part, (size[0], size[1])).clamp(0, 1))
+            (cells,) = scene.network(resize.resize(part, (size[0], size[1])).clamp(0, 1))
             found.append(float(scene.network.logits(cells).softmax(dim=1)[0, number]))
     return min(found)

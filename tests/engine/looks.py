@@ -11,13 +11,13 @@ import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from PIL import Image
 from torch import Tensor
 
-from dreamlayer.engine import octaves
+from dreamlayer.compositing.overlay import Overlay
 from dreamlayer.engine.dream import dream
-from dreamlayer.engine.loop import Dreamt
-from dreamlayer.engine.tiles import Span, Window, whole
-from dreamlayer.overlay import Overlay
+from dreamlayer.engine.image import resize
+from dreamlayer.engine.image.windows import Span, Window, whole
+from dreamlayer.engine.octave_loop import Dreamt
 from dreamlink.picture import Picture
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 EDGE = 8  # px
@@ -33,7 +33,7 @@ def photo(name: str, side: int | None = None) -> Tensor:
     if side is None or longer <= side:
         return picture
     height, width = (round(length * side / longer) for length in picture.shape[-2:])
-    return (octaves.resize(picture, (height, width)).clamp(0, 1) * 255).round() / 255
+    return (resize.resize(picture, (height, width)).clamp(0, 1) * 255).round() / 255
 
 
 def finished(

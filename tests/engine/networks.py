@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from dreamlayer.models import geometry, zoo
-from dreamlayer.models.convolution import Box
-from dreamlayer.models.passes import AutogradPass, Pass, cut_out
+from dreamlayer.networks.executors.base import AutogradPass, Pass, cut_out
+from dreamlayer.networks.graph import receptive_field
+from dreamlayer.networks.program.convolution import Box
+from dreamlayer.networks.registry import registry
 
 
 class SmallNetwork:
@@ -27,7 +28,7 @@ class SmallNetwork:
     ) -> None:
         self.taps = taps or (len(module) - 1,)
         self.layers = tuple(f"features.{tap}" for tap in self.taps)
-        self.maps = tuple(geometry.measure(module[: tap + 1]) for tap in self.taps)
+        self.maps = tuple(receptive_field.measure(module[: tap + 1]) for tap in self.taps)
         self.scales = (1.0,) * len(self.taps)
         self.stride = self.grain = max(one.stride for one in self.maps)
         self.minimum = max(one.minimum for one in self.maps)
@@ -103,8 +104,8 @@ def unpadded(dtype: torch.dtype = torch.float64, taps: tuple[int, ...] = ()) -> 
 
 
 def with_random_weights(name: str) -> nn.Module:
-    """A network of the zoo as `zoo.load` gives it, its weights drawn: for those kept elsewhere."""
-    network = zoo.skeleton(name).to_empty(device="cpu")
+    """A network as `registry.load` gives it, with random weights: for those whose are elsewhere."""
+    network = registry.skeleton(name).to_empty(device="cpu")
     torch.manual_seed(2)
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):

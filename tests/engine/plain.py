@@ -17,9 +17,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dreamlayer.engine import octaves
-from dreamlayer.engine.objectives import Objective
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.image import resize
+from dreamlayer.engine.objectives.terms import Objective
+from dreamlink.recipe.recipe import Recipe
 
 TILE = 160  # px; of a small picture, as 512 is of a large one
 JITTER = 32  # px
@@ -31,12 +31,12 @@ def plain_dream(
     """The dreamed picture (1, 3, H, W)."""
     random = torch.Generator().manual_seed(recipe.seed)
     height, width = source.shape[-2:]
-    sizes = octaves.sizes(
+    sizes = resize.sizes(
         height, width, recipe.octaves, recipe.octave_scale, network.minimum, recipe.supersample
     )
     x = source
     for size in sizes:
-        x = octaves.resize(x, size).clamp(0, 1)
+        x = resize.resize(x, size).clamp(0, 1)
         for _ in range(recipe.steps):
             shift = torch.randint(-JITTER, JITTER + 1, (2,), generator=random).tolist()
             shift = shift if recipe.roll else [0, 0]
@@ -45,7 +45,7 @@ def plain_dream(
             gradient /= gradient.abs().mean() + 1e-7
             rolled = rolled + recipe.step_size / 255 * gradient
             x = torch.roll(rolled, [-s for s in shift], (-2, -1)).clamp(0, 1)
-    return octaves.resize(x, (height, width)).clamp(0, 1)
+    return resize.resize(x, (height, width)).clamp(0, 1)
 
 
 def naive_gradient(x: Tensor, network, objective: Objective, tile: int) -> Tensor:

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dreamlayer.engine.ascent import Ascent
-from dreamlayer.engine.binding import bind, cut_for
-from dreamlayer.engine.tiles import Span, Window, whole
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.ascent.ascent import Ascent
+from dreamlayer.engine.image.windows import Span, Window, whole
+from dreamlayer.engine.objectives.binding import bind, cut_for
+from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
 from tests.engine.networks import pooled
 

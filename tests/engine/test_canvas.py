@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamlayer.engine.canvas import Canvas
-from dreamlayer.engine.tiles import Span, Window, whole
+from dreamlayer.engine.image.windows import Span, Window, whole
+from dreamlayer.engine.tiling.canvas import Canvas
 
 
 @st.composite

@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamlayer.engine import conditioning, planes, pyramid
-from dreamlayer.engine.planes import everything, stored
+from dreamlayer.engine.ascent import conditioning
+from dreamlayer.engine.image import planes, pyramid
+from dreamlayer.engine.image.planes import everything, stored
 
 
 def in_place(name):

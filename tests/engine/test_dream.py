@@ -7,12 +7,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamlayer.engine import octaves, workers
-from dreamlayer.engine.binding import bind, cut_for
 from dreamlayer.engine.dream import TooSmall, dream
-from dreamlayer.engine.planes import of
-from dreamlayer.engine.tiles import Span, Window, whole
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.image import resize
+from dreamlayer.engine.image.planes import of
+from dreamlayer.engine.image.windows import Span, Window, whole
+from dreamlayer.engine.objectives.binding import bind, cut_for
+from dreamlayer.engine.tiling import workers
+from dreamlink.recipe.recipe import Recipe
 from tests.engine.looks import dreamt, photo
 from tests.engine.networks import pooled
 
@@ -40,7 +41,7 @@ def small_source(size=(40, 52)):
     st.integers(1, 300),
 )  # fmt: skip
 def test_octaves_grow_to_the_source_and_none_is_too_small(height, width, count, scale, minimum):
-    sizes = octaves.sizes(height, width, count, scale, minimum)
+    sizes = resize.sizes(height, width, count, scale, minimum)
     assert sizes[-1] == (height, width)
     assert len(sizes) <= count
     assert sizes == sorted(sizes)
@@ -54,7 +55,7 @@ def test_the_same_seed_gives_the_same_detail_and_another_seed_another(network, c
 
 
 def test_tiles_do_not_change_the_picture(network):
-    """Not in a bit, on the CPU. The default recipe is tested in tests/server/test_cli.py."""
+    """Not in a bit, on the CPU. The default recipe is tested in tests/cli/test_cli.py."""
     woman = photo("astronaut.png")
     untiled = dreamt(woman, network, replace(QUICK, tile=8192))
     tiled = dreamt(woman, network, replace(QUICK, tile=128))

@@ -4,11 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 
-from dreamlayer.engine.awake import Awake
-from dreamlayer.engine.objectives import Channels, Logit, Objective, Weighted
-from dreamlayer.engine.rivals import against_rivals
-from dreamlayer.engine.spectrum import COLOURS, Spectrum
-from dreamlayer.engine.views import Camera
+from dreamlayer.engine.imagine.log_odds import against_rivals
+from dreamlayer.engine.imagine.relu_override import Awake
+from dreamlayer.engine.imagine.spectrum import COLOURS, Spectrum
+from dreamlayer.engine.imagine.transforms import Camera
+from dreamlayer.engine.objectives.terms import Channels, Logit, Objective, Weighted
 from tests.engine import looks
 
 CPU = torch.device("cpu")

@@ -5,9 +5,9 @@ from statistics import geometric_mean
 
 import pytest
 
-from dreamlayer.engine.binding import cut_for
-from dreamlink.presets import PRESETS
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.objectives.binding import cut_for
+from dreamlink.recipe.presets import PRESETS
+from dreamlink.recipe.recipe import Recipe
 from tests.engine import gates, looks
 from tests.engine.gates import Scene
 

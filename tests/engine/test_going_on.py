@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dreamlayer.engine.binding import cut_for
 from dreamlayer.engine.dream import dream
-from dreamlayer.engine.planes import of
-from dreamlayer.engine.quick import look
-from dreamlayer.engine.tiles import Span, Window, whole
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.image.planes import of
+from dreamlayer.engine.image.windows import Span, Window, whole
+from dreamlayer.engine.objectives.binding import cut_for
+from dreamlayer.engine.quick_look import look
+from dreamlink.recipe.recipe import Recipe
 from tests.engine.looks import dreamt, finished, photo
 
 RECIPE = Recipe.of({"octaves": 3, "steps": 4, "seed": 5, "step_size": 3.0})

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from dreamlayer.engine.binding import bind
-from dreamlayer.engine.imagine import imagine
-from dreamlayer.models import zoo
-from dreamlayer.models.network import cut
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.imagine.imagine import imagine
+from dreamlayer.engine.objectives.binding import bind
+from dreamlayer.networks.network import cut
+from dreamlayer.networks.registry import registry
+from dreamlink.recipe.recipe import Recipe
 from tests.engine.unseen import imagined, probabilities
 
 MODEL = "squeezenet1_1"
@@ -31,7 +31,7 @@ def early():
 def test_a_class_is_what_the_network_takes_it_for_whatever_the_view(name, classifier):
     """At a reduced size and fewer steps; in full: tests/bench/classes.py."""
     picture = imagined(recipe_for(f"class:{name}", steps=6), (128, 128), 1, classifier)
-    found = probabilities(picture, classifier)[:, zoo.class_number(MODEL, name)]
+    found = probabilities(picture, classifier)[:, registry.class_number(MODEL, name)]
     assert found.mean() >= 0.95
     assert found.min() >= 0.8
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from dreamlayer import devices
-from dreamlayer.engine import objectives
-from dreamlayer.engine.canvas import Canvas
-from dreamlayer.engine.gradient import TiledObjective
-from dreamlayer.engine.objectives import Squares, single
-from dreamlayer.engine.tiles import whole
+from dreamlayer.engine.image.windows import whole
+from dreamlayer.engine.objectives import terms
+from dreamlayer.engine.objectives.terms import Squares, single
+from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
+from dreamlayer.runtime import devices
 from tests.engine.networks import SmallNetwork, pooled
 
 SIZE = (300, 330)
@@ -54,7 +54,7 @@ def gradient_and_value(network, term) -> tuple[torch.Tensor, float]:
 
 
 @pytest.mark.parametrize("error", ERRORS)
-@pytest.mark.parametrize("term", [Squares(), objectives.Cosine(DIRECTION)])
+@pytest.mark.parametrize("term", [Squares(), terms.Cosine(DIRECTION)])
 def test_smaller_pieces_give_the_same(error, term):
     assert devices.is_out_of_memory(error)
     expected, value = gradient_and_value(pooled(), term)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from dreamlayer.engine.canvas import Canvas
-from dreamlayer.engine.noise import Noise
-from dreamlayer.engine.tiles import Span, Window, whole
+from dreamlayer.engine.image.noise import Noise
+from dreamlayer.engine.image.windows import Span, Window, whole
+from dreamlayer.engine.tiling.canvas import Canvas
 
 LIKE = torch.zeros(1, 3, 1, 1)
 

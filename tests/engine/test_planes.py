@@ -7,11 +7,10 @@ import torch.nn.functional as F  # noqa: N812
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamlayer.engine import octaves, planes
-from dreamlayer.engine.binding import cut_for
-from dreamlayer.engine.borders import mirrored, nearest, opposite
 from dreamlayer.engine.dream import dream
-from dreamlayer.engine.planes import (
+from dreamlayer.engine.image import planes, resize
+from dreamlayer.engine.image.padding import mirrored, nearest, opposite
+from dreamlayer.engine.image.planes import (
     DETAIL,
     GRADIENT,
     MASK,
@@ -27,8 +26,9 @@ from dreamlayer.engine.planes import (
     rewrite,
     stored,
 )
-from dreamlayer.engine.tiles import Span, Window, whole
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.image.windows import Span, Window, whole
+from dreamlayer.engine.objectives.binding import cut_for
+from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
 
 
@@ -255,7 +255,7 @@ def test_resizing_is_what_torch_has(height, width, new_height, new_width):
     """For pictures of one column torch itself gives every row the same value."""
     shown = picture(height, width)
     expected = F.interpolate(shown, (new_height, new_width), mode="bicubic", antialias=True)
-    found = octaves.resize(shown, (new_height, new_width))
+    found = resize.resize(shown, (new_height, new_width))
     assert torch.allclose(found, expected, atol=1e-9)
 
 
@@ -263,7 +263,7 @@ def test_resizing_is_what_torch_has(height, width, new_height, new_width):
 def test_a_window_of_a_resized_picture_needs_no_more_than_it_sees(wrap, data):
     shown = picture(61, 83)
     size = data.draw(st.sampled_from([(44, 59), (90, 100), (61, 40)]))
-    resized = octaves.resized(stored(shown), size, wrap)
+    resized = resize.resized(stored(shown), size, wrap)
     place = window(data, *size)
     assert torch.allclose(resized.read(place), cut(everything(resized), place), atol=1e-12)
 
@@ -271,14 +271,14 @@ def test_a_window_of_a_resized_picture_needs_no_more_than_it_sees(wrap, data):
 def test_resizing_reads_what_lies_around_a_window_only():
     read.clear()
     plane = Watched(picture(300, 300), exact(torch.float64))
-    octaves.resized(plane, (150, 150), wrap=True).read(Window(Span(0, 10), Span(140, 150)))
+    resize.resized(plane, (150, 150), wrap=True).read(Window(Span(0, 10), Span(140, 150)))
     assert sum(read) < 40 * 40
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 90), st.integers(1, 90))
 def test_a_mask_is_resized_to_the_largest_of_what_each_pixel_touches(height, width, down, right):
     mask = (torch.rand(1, 1, height, width) * 255 * (torch.rand(1, 1, height, width) > 0.8)).byte()
-    found = octaves.largest(stored(mask), (down, right))
+    found = resize.largest(stored(mask), (down, right))
     assert found.storage.dtype == torch.uint8
     expected = F.adaptive_max_pool2d(mask.float(), (down, right))
     assert torch.equal(found.storage.float(), expected)

@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
-from dreamlayer.engine import octaves
-from dreamlayer.engine.binding import bind, cut_for
-from dreamlayer.engine.canvas import Canvas
-from dreamlayer.engine.gradient import TiledObjective
-from dreamlayer.engine.tiles import whole
-from dreamlayer.models import zoo
-from dreamlayer.models.network import CLASS, cut
-from dreamlayer.models.torchvision_import import import_torchvision
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.image import resize
+from dreamlayer.engine.image.windows import whole
+from dreamlayer.engine.objectives.binding import bind, cut_for
+from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
+from dreamlayer.networks.network import CLASS, cut
+from dreamlayer.networks.registry import registry
+from dreamlayer.networks.registry.torchvision_import import import_torchvision
+from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
 from tests.engine.gates import GATES
 from tests.engine.networks import pooled
@@ -66,7 +66,7 @@ def test_noise_is_added_before_every_gradient():
 
 
 def reference_reinjection(x, dream, size):
-    return octaves.resize(x, size) + octaves.resize(dream - x, size)
+    return resize.resize(x, size) + resize.resize(dream - x, size)
 
 
 def test_what_the_coarse_octaves_lack_comes_back_from_the_source():
@@ -76,11 +76,11 @@ def test_what_the_coarse_octaves_lack_comes_back_from_the_source():
     recipe = replace(SMALL, octaves=3, octave_scale=1.5)
     assert not looks.dreamt(source, silent, recipe).any()  # the result is the source, bit for bit
 
-    sizes = octaves.sizes(*source.shape[-2:], 3, 1.5, silent.minimum)
-    base = octaves.resize(source, sizes[0])
+    sizes = resize.sizes(*source.shape[-2:], 3, 1.5, silent.minimum)
+    base = resize.resize(source, sizes[0])
     dream = base + 0.1 * texture(*sizes[0])
     injected = reference_reinjection(base, dream, sizes[-1])
-    assert torch.allclose(injected, octaves.resize(dream, sizes[-1]))  # as if it were not there
+    assert torch.allclose(injected, resize.resize(dream, sizes[-1]))  # as if it were not there
     soft = plain_dream(source, silent, bind(SMALL.expression(), silent), recipe)
     left = looks.high_frequencies(soft) / looks.high_frequencies(source)
     assert left < 0.5 * GATES["fine"].low
@@ -120,14 +120,14 @@ def test_pictures_are_prepared_as_the_network_was_trained(name):
     reference = (0.485, 0.456, 0.496)  # a slip of the finger: 0.406
     weights = import_torchvision().models.get_model_weights(name).IMAGENET1K_V1
     wanted = pytest.approx(weights.transforms().mean)
-    assert zoo.find(name).mean == wanted
-    assert zoo.find(name).std == pytest.approx(weights.transforms().std)
+    assert registry.find(name).mean == wanted
+    assert registry.find(name).std == pytest.approx(weights.transforms().std)
     assert reference != wanted
 
 
 def test_the_networks_see_nothing_in_their_mean_colour():
     network = cut("squeezenet1_1", ["3"])
-    mean = torch.tensor(zoo.find("squeezenet1_1").mean).view(1, 3, 1, 1)
+    mean = torch.tensor(registry.find("squeezenet1_1").mean).view(1, 3, 1, 1)
     prepared = network.module[0](mean.expand(1, 3, 4, 4))
     assert prepared.abs().max() < 1e-3  # of 255
 

@@ -5,8 +5,8 @@ import threading
 import pytest
 import torch
 
-from dreamlayer.engine import workers
-from dreamlayer.engine.workers import Workers, cores
+from dreamlayer.engine.tiling import workers
+from dreamlayer.engine.tiling.workers import Workers, cores
 
 
 def test_every_task_is_run_and_gives_its_result():

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from dreamlayer.engine import octaves
-from dreamlayer.engine.ascent import Ascent
-from dreamlayer.engine.binding import bind, cut_for
-from dreamlayer.engine.canvas import Canvas
-from dreamlayer.engine.gradient import TiledObjective
-from dreamlayer.engine.tiles import whole
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.ascent.ascent import Ascent
+from dreamlayer.engine.image import resize
+from dreamlayer.engine.image.windows import whole
+from dreamlayer.engine.objectives.binding import bind, cut_for
+from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
+from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
 from tests.engine.networks import pooled, unpadded
 from tests.engine.test_ascent import picture, stepped
@@ -116,7 +116,7 @@ def test_a_seamless_texture_stays_seamless_and_others_do_not():
     found = {True: [], False: []}
     for seed in range(1, 13):
         random = torch.Generator().manual_seed(seed)
-        texture = octaves.resize(torch.rand(1, 3, 53, 69, generator=random), (212, 276), wrap=True)
+        texture = resize.resize(torch.rand(1, 3, 53, 69, generator=random), (212, 276), wrap=True)
         texture = texture.clamp(0, 1).roll(
             torch.randint(200, (2,), generator=random).tolist(), (2, 3)
         )

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
-from dreamlayer.engine.binding import bind, layers
-from dreamlayer.engine.imagine import imagine
-from dreamlayer.models.network import CLASS, Network, cut
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.imagine.imagine import imagine
+from dreamlayer.engine.objectives.binding import bind, layers
+from dreamlayer.networks.network import CLASS, Network, cut
+from dreamlink.recipe.recipe import Recipe
 
 VIEWS = 16
 RESCALE = 0.2  # larger or smaller by up to so much

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dreamlink import discovery
+from dreamlink.client import discovery
 from tests.faults.painter import Painter, end_daemon
 
 

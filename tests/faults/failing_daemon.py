@@ -16,9 +16,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # a host starts it in another folder
 
-from dreamlayer.server import access, intake, outbox, schedule
-from dreamlayer.server.serve import serve
-from dreamlink import discovery
+from dreamlayer.server.jobs import scheduler
+from dreamlayer.server.lifecycle import single_instance
+from dreamlayer.server.main import serve
+from dreamlayer.server.requests import upload
+from dreamlayer.server.transport import outbox
+from dreamlink.client import discovery
 from tests.server.fake_daemon import FakeOverlay, FakeStudio
 
 YEAR = 365 * 86400.0
@@ -88,10 +91,10 @@ def soon(do: Callable[[], None]) -> Callable[[], None]:
 
 FAULTS: dict[str, Callable[[], None]] = {
     "starting": lambda: before(discovery, "publish", die),
-    "claimed": lambda: before(access, "new_token", die),
+    "claimed": lambda: before(single_instance, "new_token", die),
     "loading": lambda: before(FakeStudio, "__init__", die),
-    "queued": lambda: before(schedule.Schedule, "submit", die),
-    "receiving": lambda: before(intake.Intake, "add", die),
+    "queued": lambda: before(scheduler.Schedule, "submit", die),
+    "receiving": lambda: before(upload.Intake, "add", die),
     "first tile": lambda: before(FakeStudio, "dream", die),
     "midway": lambda: after_first_tile(die, 3),
     "result": lambda: before(outbox.Outbox, "send", die, is_done),
@@ -119,7 +122,7 @@ def main() -> None:
         FAULTS[sys.argv[1]]()
     try:
         serve(lambda: FakeStudio(0.0))  # type: ignore[arg-type,return-value]
-    except access.AlreadyRunning as already:
+    except single_instance.AlreadyRunning as already:
         print(already)
 
 

@@ -13,13 +13,13 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dreamlink import launch
-from dreamlink.client import LinkError
-from dreamlink.dream import Dream, State, lost
-from dreamlink.line import Line
-from dreamlink.messages import DreamRequest
+from dreamlink.client import launch
+from dreamlink.client.client import LinkError
+from dreamlink.client.reconnecting import Line
 from dreamlink.picture import Picture
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream, State, lost
+from dreamlink.wire.messages import DreamRequest
 from tests.server.daemons import FAKE, wait_until
 from tests.server.fake_daemon import TURNED
 

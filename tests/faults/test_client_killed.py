@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dreamlink import discovery, launch
-from dreamlink.dream import Dream, State
-from dreamlink.messages import DreamRequest, new_id
-from dreamlink.recipe import Recipe
+from dreamlink.client import discovery, launch
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream, State
+from dreamlink.wire.messages import DreamRequest, new_id
 from tests.faults.catalogue import fault
 from tests.faults.painter import Painter, dreamed
 from tests.fuzz.growth import Holdings, settled

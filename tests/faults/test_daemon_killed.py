@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dreamlink import discovery, launch
-from dreamlink.client import LinkError
-from dreamlink.dream import State
+from dreamlink.client import discovery, launch
+from dreamlink.client.client import LinkError
+from dreamlink.session.dream import State
 from tests.faults.catalogue import fault
 from tests.faults.painter import Painter, alive, dreamed, told
 from tests.server.daemons import ask, wait_until

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from dreamlayer.server import settings
-from dreamlink import discovery, launch
-from dreamlink.client import Client, LinkError
-from dreamlink.discovery import DaemonInfo
-from dreamlink.dream import Dream, State
-from dreamlink.messages import PROTOCOL
+from dreamlayer.server.config import settings
+from dreamlink.client import discovery, launch
+from dreamlink.client.client import Client, LinkError
+from dreamlink.client.discovery import DaemonInfo
+from dreamlink.session.dream import Dream, State
+from dreamlink.wire.messages import PROTOCOL
 from tests.faults.catalogue import fault
 from tests.faults.painter import Painter, alive, dreamed, end_daemon
 from tests.faults.test_wire import publish, server

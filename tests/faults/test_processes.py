@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from dreamlink import discovery, launch
-from dreamlink.client import Client, LinkError
-from dreamlink.discovery import DaemonInfo
-from dreamlink.dream import State
+from dreamlink.client import discovery, launch
+from dreamlink.client.client import Client, LinkError
+from dreamlink.client.discovery import DaemonInfo
+from dreamlink.session.dream import State
 from tests.faults.catalogue import fault
 from tests.faults.painter import Painter, dreamed
 from tests.server.daemons import FAKE, SOON, ask, wait_until
@@ -134,7 +134,7 @@ def test_a_crowd_of_clients(painter: Painter, info: DaemonInfo) -> None:
 def test_a_fork_bomb_of_clients(painter: Painter, home: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
-        "from tests.faults.painter import Painter; from dreamlink import discovery;"
+        "from tests.faults.painter import Painter; from dreamlink.client import discovery;"
         "p = Painter(); d = p.dream(); p.nothing_is_lost(d);"
         "print(d.state.value, discovery.find().pid)"
     )

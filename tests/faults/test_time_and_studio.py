@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dreamlink.dream import Dream, State
-from dreamlink.messages import DreamRequest
 from dreamlink.picture import Picture
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream, State
+from dreamlink.wire.messages import DreamRequest
 from tests.faults.catalogue import fault
 from tests.faults.painter import Painter, dreamed, told
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from dreamlink import discovery, launch
-from dreamlink.client import USER, Client, LinkError
-from dreamlink.dream import State
-from dreamlink.messages import PROTOCOL, DreamRequest, Header, pack, unpack
-from dreamlink.recipe import Recipe
-from dreamlink.zmtp import Dealer
+from dreamlink.client import discovery, launch
+from dreamlink.client.client import USER, Client, LinkError
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import State
+from dreamlink.wire.messages import PROTOCOL, DreamRequest, Header, pack, unpack
+from dreamlink.wire.zmtp import Dealer
 from tests.faults.catalogue import fault
 from tests.faults.painter import Painter, dreamed
 from tests.fuzz import wire

@@ -12,12 +12,12 @@ from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from dreamlink import discovery
-from dreamlink.client import Client
-from dreamlink.dream import Dream, State
-from dreamlink.messages import DreamRequest
+from dreamlink.client import discovery
+from dreamlink.client.client import Client
 from dreamlink.picture import Picture
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream, State
+from dreamlink.wire.messages import DreamRequest
 from tests.fuzz import wire
 
 LARGE = 3000  # pixels; a result that no socket takes at once

@@ -9,9 +9,9 @@ import math
 from random import Random
 from typing import Any
 
-from dreamlink.messages import HEADER_MAX, PROTOCOL, pack
 from dreamlink.picture import DEPTHS, MAX_SIDE, ORDERS
-from dreamlink.recipe import PARAMETERS
+from dreamlink.recipe.recipe import PARAMETERS
+from dreamlink.wire.messages import HEADER_MAX, PROTOCOL, pack
 from tests.fuzz.values import TEXTS, anything, unlike
 
 Message = list[bytes]

@@ -17,12 +17,12 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from dreamlink.client import Client, LinkError
-from dreamlink.discovery import DaemonInfo
-from dreamlink.dream import Dream, State
-from dreamlink.messages import PROTOCOL, DreamRequest, Frame, pack
+from dreamlink.client.client import Client, LinkError
+from dreamlink.client.discovery import DaemonInfo
 from dreamlink.picture import Picture
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream, State
+from dreamlink.wire.messages import PROTOCOL, DreamRequest, Frame, pack
 from tests.fuzz import answers, handshakes, wire
 from tests.fuzz.growth import Holdings, leak
 from tests.fuzz.reports import Run

@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterator
 from random import Random
 
-from dreamlink.client import USER, Client
-from dreamlink.messages import PROTOCOL, pack, unpack
-from dreamlink.zmtp import Dealer
+from dreamlink.client.client import USER, Client
+from dreamlink.wire.messages import PROTOCOL, pack, unpack
+from dreamlink.wire.zmtp import Dealer
 from tests.fuzz import handshakes, requests, wire
 from tests.fuzz.growth import Holdings, leak, settled
 from tests.fuzz.harnesses import feed

@@ -10,8 +10,11 @@ import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from dreamlink.dream import Dream
-from dreamlink.messages import (
+from dreamlink.picture import Picture
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream
+from dreamlink.wire.chunks import announced
+from dreamlink.wire.messages import (
     BlendRequest,
     DreamRequest,
     Frame,
@@ -20,10 +23,7 @@ from dreamlink.messages import (
     pack,
     unpack,
 )
-from dreamlink.picture import Picture
-from dreamlink.pieces import announced
-from dreamlink.recipe import Recipe
-from dreamlink.zmtp import Dealer, ZmtpError
+from dreamlink.wire.zmtp import Dealer, ZmtpError
 from tests.fuzz import wire
 
 CORPUS = Path(__file__).parent / "corpus"

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from dreamlink.messages import GUIDE_MAX, QUICK_MAX, pack
 from dreamlink.picture import CURVES, DEPTHS, MAX_SIDE, ORDERS
-from dreamlink.pieces import FRAMES_MAX, LENGTH_MAX
-from dreamlink.recipe import PARAMETERS, Parameter
+from dreamlink.recipe.recipe import PARAMETERS, Parameter
+from dreamlink.wire.chunks import FRAMES_MAX, LENGTH_MAX
+from dreamlink.wire.messages import GUIDE_MAX, QUICK_MAX, pack
 from tests.fuzz.values import TEXTS, anything, unlike
 
 Request = list[list[bytes]]  # a message with the header, and one for each piece of pixels

@@ -21,9 +21,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dreamlink.client import USER, Client
-from dreamlink.messages import PROTOCOL, pack, unpack
-from dreamlink.zmtp import Dealer, ZmtpError
+from dreamlink.client.client import USER, Client
+from dreamlink.wire.messages import PROTOCOL, pack, unpack
+from dreamlink.wire.zmtp import Dealer, ZmtpError
 from tests.fuzz import handshakes, requests, wire
 from tests.fuzz.daemon_side import connect
 from tests.fuzz.growth import Holdings, settled

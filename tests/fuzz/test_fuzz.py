@@ -11,8 +11,8 @@ from random import Random
 
 import pytest
 
-from dreamlink import dream
-from dreamlink.messages import Frame, Header
+from dreamlink.session import dream
+from dreamlink.wire.messages import Frame, Header
 from tests.fuzz import client_side, daemon_side, requests
 from tests.fuzz.growth import Holdings, leak
 from tests.fuzz.harnesses import CORPUS, HARNESSES, seeds

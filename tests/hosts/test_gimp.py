@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from dreamlink import launch
-from dreamlink.dream import Dream
-from dreamlink.messages import DreamRequest
+from dreamlink.client import launch
 from dreamlink.picture import Picture
-from dreamlink.recipe import PARAMETERS, Recipe
+from dreamlink.recipe.recipe import PARAMETERS, Recipe
+from dreamlink.session.dream import Dream
+from dreamlink.wire.messages import DreamRequest
 from tests.hosts.session import CHECKOUT, HostSession
 
 SCRIPTS = Path(__file__).parent / "gimp"

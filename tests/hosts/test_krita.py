@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from dreamlink import launch
-from dreamlink.dream import Dream
-from dreamlink.messages import DreamRequest
+from dreamlink.client import launch
 from dreamlink.picture import Picture, Region
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream
+from dreamlink.wire.messages import DreamRequest
 from tests.hosts.session import CHECKOUT, HostSession, Result
 
 DESK = Path(__file__).parent / "krita"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dreamlink import discovery, launch
+from dreamlink.client import discovery, launch
 from tests.server.daemons import FAKE, wait_until
 
 HERE = Path(__file__).parent

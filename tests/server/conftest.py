@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dreamlink.client import Client
+from dreamlink.client.client import Client
 from tests.server.daemons import Daemon
 
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dreamlink import discovery
-from dreamlink.client import Client, Message
-from dreamlink.dream import Dream, Sender
-from dreamlink.messages import DreamRequest, Header, new_id
+from dreamlink.client import discovery
+from dreamlink.client.client import Client, Message
 from dreamlink.picture import Picture
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream, Sender
+from dreamlink.wire.messages import DreamRequest, Header, new_id
 
 FAKE = [sys.executable, str(Path(__file__).parent / "fake_daemon.py")]
 SLOW = 905  # the kind of trouble that is a second tile of 2 s

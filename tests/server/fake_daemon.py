@@ -14,11 +14,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from dreamlayer.server.access import AlreadyRunning
-from dreamlayer.server.serve import serve
-from dreamlink.messages import DreamRequest, Frame
+from dreamlayer.server.lifecycle.single_instance import AlreadyRunning
+from dreamlayer.server.main import serve
 from dreamlink.picture import Picture
-from dreamlink.recipe import Recipe, RecipeError
+from dreamlink.recipe.recipe import Recipe, RecipeError
+from dreamlink.wire.messages import DreamRequest, Frame
 
 SLOW = 905
 TURNED = bytes([*range(1, 256), 0])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from dreamlayer.server.address import listen_address
-from dreamlayer.server.serve import serve
+from dreamlayer.server.config.address import listen_address
+from dreamlayer.server.main import serve
 from tests.server.fake_daemon import FakeStudio
 
 

@@ -21,14 +21,14 @@ import psutil
 import pytest
 import zmq
 
-from dreamlayer.models import shelf, zoo
-from dreamlayer.server import folder
-from dreamlink.client import Client, LinkError, StaleDaemon
-from dreamlink.discovery import DaemonInfo
-from dreamlink.dream import State
-from dreamlink.messages import DreamRequest, Header, new_id, pack
+from dreamlayer.networks.registry import registry, user_store
+from dreamlayer.server.lifecycle import private_files
+from dreamlink.client.client import Client, LinkError, StaleDaemon
+from dreamlink.client.discovery import DaemonInfo
 from dreamlink.picture import Picture
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import State
+from dreamlink.wire.messages import DreamRequest, Header, new_id, pack
 from tests.fuzz import wire
 from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
 
@@ -132,7 +132,7 @@ def test_another_user_who_finds_the_port_is_refused_and_counted(own_daemon: Daem
 def test_a_folder_of_another_user_is_refused(
     open_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from dreamlayer.cli import main
+    from dreamlayer.cli.main import main
 
     open_home.mkdir()
     os.chown(open_home, NOBODY, NOBODY)
@@ -157,11 +157,11 @@ def test_a_folder_that_others_could_read_is_closed(home: Path) -> None:
 def test_a_secret_file_is_never_readable_by_others_not_even_while_it_is_written(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder.private(home)
+    private_files.private(home)
     opened = []
     real = os.open
     monkeypatch.setattr(os, "open", lambda *words: opened.append(words) or real(*words))
-    folder.write_secret(home / "secret", "hush")
+    private_files.write_secret(home / "secret", "hush")
     ((_, flags, mode),) = opened
     assert mode == 0o600
     assert flags & os.O_EXCL
@@ -415,12 +415,12 @@ def test_a_model_name_never_becomes_a_path(tmp_path: Path, name: str) -> None:
     for path in (tmp_path / "x", models / "x", models / "con"):
         path.with_suffix(".safetensors").write_bytes(b"weights")
         path.with_suffix(".json").write_text('{"arch": "squeezenet1_1"}')
-    kept = shelf.Shelf(models)
+    kept = user_store.Shelf(models)
     assert kept.weights_file(name) is None
     assert kept.find(name) is None
     assert not kept.remove(name)
-    with pytest.raises(zoo.UnknownModel) as failure:
-        zoo.find(name)
+    with pytest.raises(registry.UnknownModel) as failure:
+        registry.find(name)
     assert len(str(failure.value)) < 3000
 
 
@@ -443,7 +443,7 @@ def test_a_path_for_a_model_is_answered_with_the_networks_there_are(
 
 
 def test_no_daemon_is_believed_that_is_not_on_this_computer(home: Path) -> None:
-    from dreamlink import discovery
+    from dreamlink.client import discovery
 
     for endpoint in ("tcp://192.0.2.1:5", "tcp://127.0.0.1.example.org:5", "ipc:///x", "x"):
         discovery.publish(DaemonInfo(1, "0", endpoint, "t", 1))
@@ -484,7 +484,7 @@ def test_the_counts_are_right_whoever_comes(own_daemon: Daemon, at_once: bool) -
 
 @ROOT_ONLY
 def test_files_that_another_user_has_planted_are_not_believed(home: Path) -> None:
-    from dreamlink import discovery
+    from dreamlink.client import discovery
 
     discovery.publish(DaemonInfo(1, "0", "tcp://127.0.0.1:5", "t", 1))
     (home / "launcher.json").write_text('{"command": ["evil"]}')

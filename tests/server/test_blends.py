@@ -13,21 +13,13 @@ from typing import Any
 
 import pytest
 
-from dreamlayer.server.blends import FORGOTTEN, KEPT_MAX, Blender
-from dreamlink.client import Client
-from dreamlink.dream import Blend, Dream, State
-from dreamlink.messages import DreamRequest, new_id
+from dreamlayer.server.jobs.blender import FORGOTTEN, KEPT_MAX, Blender
+from dreamlink.client.client import Client
 from dreamlink.picture import Picture
-from dreamlink.recipe import Recipe
-from tests.server.daemons import (
-    SOON,
-    Daemon,
-    ask,
-    finish,
-    receive,
-    start_dream,
-    wait_until,
-)
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Blend, Dream, State
+from dreamlink.wire.messages import DreamRequest, new_id
+from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
 
 
 def dreamed(client: Client, **more: Any) -> Dream:

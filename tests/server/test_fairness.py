@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dreamlink.client import Client
-from dreamlink.dream import Dream, State
+from dreamlink.client.client import Client
+from dreamlink.session.dream import Dream, State
 from tests.server.daemons import Daemon, ask, finish, receive, start_dream, wait_until
 
 

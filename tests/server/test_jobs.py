@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamlayer.server.absent import Absent
-from dreamlayer.server.channel import Outgoing
-from dreamlayer.server.clock import STEP, AwakeClock
-from dreamlayer.server.jobs import Job, Queue, Share
-from dreamlayer.server.results import Results
-from dreamlayer.server.schedule import Question, Schedule
-from dreamlayer.server.settings import Settings
-from dreamlink.messages import DreamRequest, MessageError
+from dreamlayer.server.config.settings import Settings
+from dreamlayer.server.jobs.queue import Job, Queue, Share
+from dreamlayer.server.jobs.results import Results
+from dreamlayer.server.jobs.scheduler import Question, Schedule
+from dreamlayer.server.lifecycle.awake_clock import STEP, AwakeClock
+from dreamlayer.server.transport.disconnected import Absent
+from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlink.picture import Picture
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.wire.messages import DreamRequest, MessageError
 
 PICTURE = Picture(4, 4, "U8", "RGB")
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dreamlink import discovery, launch
-from dreamlink.client import Client, LinkError
-from dreamlink.discovery import DaemonInfo
-from dreamlink.dream import State
+from dreamlink.client import discovery, launch
+from dreamlink.client.client import Client, LinkError
+from dreamlink.client.discovery import DaemonInfo
+from dreamlink.session.dream import State
 from tests.server.daemons import (
     FAKE,
     SLOW,
@@ -254,7 +254,7 @@ def test_a_daemon_that_cannot_start_is_reported_with_its_last_words(home: Path) 
 
 
 def test_the_io_side_does_not_load_torch() -> None:
-    code = "import sys, dreamlayer.server.serve; sys.exit('torch' in sys.modules)"
+    code = "import sys, dreamlayer.server.main; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamlayer.server.intake import STALLED_AFTER, Intake, LostPieces
-from dreamlayer.server.limits import LimitError, Limits
-from dreamlayer.server.settings import Settings
-from dreamlink import pieces
-from dreamlink.client import Client, LinkError
-from dreamlink.dream import Dream, State
-from dreamlink.messages import DreamRequest, MessageError, new_id, pack, unpack
+from dreamlayer.server.config.settings import Settings
+from dreamlayer.server.requests.limits import LimitError, Limits
+from dreamlayer.server.requests.upload import STALLED_AFTER, Intake, LostPieces
+from dreamlink.client.client import Client, LinkError
 from dreamlink.picture import Picture
-from dreamlink.pieces import PIECE
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream, State
+from dreamlink.wire import chunks
+from dreamlink.wire.chunks import PIECE
+from dreamlink.wire.messages import DreamRequest, MessageError, new_id, pack, unpack
 from tests.server.daemons import SLOW, Daemon, ask, finish, receive, start_dream, wait_until
 
 MIB = 1 << 20
@@ -221,11 +221,11 @@ def test_strangers_can_not_take_all_descriptors_with_few_connections(
 )
 def test_pieces_are_put_together_as_they_were(lengths: list[int]) -> None:
     frames = [os.urandom(1) * length for length in lengths]
-    sent = list(pieces.messages({"op": "dream", "id": "1"}, frames))
+    sent = list(chunks.messages({"op": "dream", "id": "1"}, frames))
     header = unpack(sent[0][0])
-    assert pieces.announced(header) == lengths
+    assert chunks.announced(header) == lengths
     assert all(len(part) <= PIECE for message in sent[1:] for part in message)
-    assert [pieces.is_piece(message) for message in sent] == [False] + [True] * (len(sent) - 1)
+    assert [chunks.is_piece(message) for message in sent] == [False] + [True] * (len(sent) - 1)
     intake = Intake()
     intake.expect(b"peer", header, lengths)
     assert intake.nbytes == sum(lengths)
@@ -293,14 +293,14 @@ def test_memory_that_is_not_there_is_an_error_of_one_request(client: Client) -> 
     with pytest.raises(MemoryError):
         Intake().expect(b"peer", {"id": "7"}, [1 << 47])
     with pytest.raises(MessageError):
-        pieces.announced({"frames": [1 << 60]})
+        chunks.announced({"frames": [1 << 60]})
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2])
 def test_a_header_in_the_midst_of_pixels_ends_what_came_before(client: Client, cut: int) -> None:
     picture = Picture(700, 700, "U8", "RGB")
     asked = DreamRequest(Recipe.of({"channels": "1"}), picture, picture.region)
-    sent = list(pieces.messages(asked.header(), [bytes(picture.nbytes)]))
+    sent = list(chunks.messages(asked.header(), [bytes(picture.nbytes)]))
     assert len(sent) == 3
     for message in sent[: 1 + cut]:
         client._dealer.send(message)

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from dreamlayer.server import logs
-from dreamlink import discovery, launch
-from dreamlink.client import LinkError
-from dreamlink.dream import State
+from dreamlayer.server.lifecycle import logs
+from dreamlink.client import discovery, launch
+from dreamlink.client.client import LinkError
+from dreamlink.session.dream import State
 from tests.server.daemons import FAKE, Daemon, ask, finish, start_dream
 
 log = logging.getLogger("dreamlayer.test")

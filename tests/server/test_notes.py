@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dreamlayer.cli import main
-from dreamlink.client import Client
+from dreamlayer.cli.main import main
+from dreamlink.client.client import Client
 from tests.server.daemons import Daemon, finish, start_dream
 
 

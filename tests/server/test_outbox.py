@@ -7,8 +7,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamlayer.server.channel import Outgoing
-from dreamlayer.server.outbox import Outbox, Sent
+from dreamlayer.server.transport.mailbox import Outgoing
+from dreamlayer.server.transport.outbox import Outbox, Sent
 
 
 class Line:

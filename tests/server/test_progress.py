@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from dreamlayer.server.progress import Reporter
-from dreamlink.messages import DreamRequest, Frame, Header
+from dreamlayer.server.jobs.progress import Reporter
 from dreamlink.picture import Picture
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.wire.messages import DreamRequest, Frame, Header
 
 
 class Clock:

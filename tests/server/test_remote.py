@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 import zmq
 
-from dreamlayer.cli import main
-from dreamlayer.server import keys
-from dreamlink.client import Client
-from dreamlink.dream import Dream, State
-from dreamlink.messages import PROTOCOL, DreamRequest, new_id, pack, unpack
+from dreamlayer.cli.main import main
+from dreamlayer.server.transport import keys
+from dreamlink.client.client import Client
 from dreamlink.picture import Picture
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream, State
+from dreamlink.wire.messages import PROTOCOL, DreamRequest, new_id, pack, unpack
 from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
 
 LISTENING = [sys.executable, "-m", "tests.server.listening_daemon"]
@@ -488,7 +488,7 @@ def test_a_remote_that_is_none_is_refused_when_it_is_set(
     ],
 )
 def test_addresses_that_people_type(text: str, endpoint: str) -> None:
-    from dreamlayer.server.address import remote_address
+    from dreamlayer.server.config.address import remote_address
 
     address, key = remote_address(f"{text}/{'ab' * 32}")
     assert address.endpoint == endpoint

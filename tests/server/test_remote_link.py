@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 import zmq
 
-from dreamlayer.server.address import Address
-from dreamlayer.server.keys import Pair
-from dreamlayer.server.remote_link import RemoteGone, RemoteLink, answer
-from dreamlink.messages import PROTOCOL, Header, new_id, pack, unpack
+from dreamlayer.server.config.address import Address
+from dreamlayer.server.remote.link import RemoteGone, RemoteLink, answer
+from dreamlayer.server.transport.keys import Pair
+from dreamlink.wire.messages import PROTOCOL, Header, new_id, pack, unpack
 from tests.server.daemons import SOON
 
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from dreamlink.client import Client, LinkError, StaleDaemon, WrongVersion
-from dreamlink.dream import State
-from dreamlink.messages import HEADER_MAX, DreamRequest, new_id, pack
+from dreamlink.client.client import Client, LinkError, StaleDaemon, WrongVersion
 from dreamlink.picture import Picture, Region
-from dreamlink.recipe import Recipe
-from dreamlink.zmtp import Refused
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import State
+from dreamlink.wire.messages import HEADER_MAX, DreamRequest, new_id, pack
+from dreamlink.wire.zmtp import Refused
 from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
 
 
@@ -121,7 +121,7 @@ def test_an_id_in_use_is_refused_and_the_dream_goes_on(client: Client) -> None:
 
 DREAM_THEN_WAIT = """
 import time
-from dreamlink.launch import connect_to_running
+from dreamlink.client.launch import connect_to_running
 from tests.server.daemons import start_dream
 client = connect_to_running()
 dream = start_dream(client, 800)
@@ -306,7 +306,7 @@ def test_another_protocol_is_told_ours_and_served_nothing(daemon: Daemon) -> Non
 def test_a_client_of_another_protocol_says_what_to_do(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dreamlink.client.PROTOCOL", 99)
+    monkeypatch.setattr("dreamlink.client.client.PROTOCOL", 99)
     with pytest.raises(WrongVersion, match=r"older than this program.*install\.py"):
         daemon.connect()
 

@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 
-from dreamlayer.server import results as module
-from dreamlayer.server.channel import Outgoing
-from dreamlayer.server.results import LOST, Results
-from dreamlayer.server.settings import MIB, Settings
-from dreamlink.client import Client, LinkError
-from dreamlink.dream import Dream, State
-from dreamlink.line import Line
-from dreamlink.messages import DreamRequest, MessageError, new_id
+from dreamlayer.server.config.settings import MIB, Settings
+from dreamlayer.server.jobs import results as module
+from dreamlayer.server.jobs.results import LOST, Results
+from dreamlayer.server.transport.mailbox import Outgoing
+from dreamlink.client.client import Client, LinkError
+from dreamlink.client.reconnecting import Line
 from dreamlink.picture import Picture
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream, State
+from dreamlink.wire.messages import DreamRequest, MessageError, new_id
 from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
 
 DONE = {"op": "done", "seconds": 1.0}
@@ -340,7 +340,7 @@ def test_a_line_that_breaks_is_taken_up_and_the_dream_goes_on(
 def test_a_line_that_breaks_again_and_again_stays_broken(
     own_daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dreamlink.line.RETURNS_MAX", 1)
+    monkeypatch.setattr("dreamlink.client.reconnecting.RETURNS_MAX", 1)
     line = Line(own_daemon.connect())
     dream = start_dream(line, 800)
     attend(line, dream, lambda d: d.fraction > 0)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dreamlayer.cli import main
-from dreamlayer.server import settings
-from dreamlayer.server.settings import SETTINGS, Settings, SettingsError
+from dreamlayer.cli.main import main
+from dreamlayer.server.config import settings
+from dreamlayer.server.config.settings import SETTINGS, Settings, SettingsError
 from tests.server.daemons import Daemon, ask
 
 

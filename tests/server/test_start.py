@@ -10,16 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from dreamlayer import allocator
+from dreamlayer.runtime import allocator
 from tests.server.daemons import Daemon, ask
 
 COLD = 120.0  # seconds for torch to come from a cold disk of a busy machine
 HEAVY = {"torch", "torchvision", "numpy", "PIL", "safetensors"}
-LINK = {"zmq", "msgpack", "filelock", "psutil", "tqdm", "dreamlink.client", "dreamlayer.models.zoo"}
+LINK = {
+    "zmq",
+    "msgpack",
+    "filelock",
+    "psutil",
+    "tqdm",
+    "dreamlink.client.client",
+    "dreamlayer.networks.registry.registry",
+}
 
 LOADED = """
 import contextlib, io, sys
-from dreamlayer.cli import main
+from dreamlayer.cli.main import main
 with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()) as said:
     main(sys.argv[1:])
 assert said.getvalue().startswith("usage: dreamlayer")
@@ -30,13 +38,14 @@ print(*sys.modules)
 SERVE = """
 import sys
 from pathlib import Path
-from dreamlayer.server import reception, serve
-hello = reception.Reception._hello
+from dreamlayer.server import main
+from dreamlayer.server.requests import session
+hello = session.Reception._hello
 def spy(self, *arguments):
     Path(sys.argv[1]).write_text(" ".join(sys.modules))
     return hello(self, *arguments)
-reception.Reception._hello = spy
-serve.serve()
+session.Reception._hello = spy
+main.serve()
 """
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from dreamlayer.cli import main
-from dreamlayer.server import process
-from dreamlayer.server.rates import Rates
-from dreamlink import discovery
-from dreamlink.client import Client, LinkError
-from dreamlink.dream import State
+from dreamlayer.cli.main import main
+from dreamlayer.server.jobs.stats import Rates
+from dreamlayer.server.lifecycle import process
+from dreamlink.client import discovery
+from dreamlink.client.client import Client, LinkError
+from dreamlink.session.dream import State
 from tests.server.daemons import SLOW, SOON, Daemon, ask, finish, start_dream, wait_until
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from dreamlayer import cli
-from dreamlayer.server.update import Update
-from dreamlink import discovery, launch
-from dreamlink.client import Client, LinkError, WrongVersion
-from dreamlink.dream import State
-from dreamlink.messages import Header
+from dreamlayer.cli import main
+from dreamlayer.server.lifecycle.upgrade import Update
+from dreamlink.client import discovery, launch
+from dreamlink.client.client import Client, LinkError, WrongVersion
+from dreamlink.session.dream import State
+from dreamlink.wire.messages import Header
 from tests.server.daemons import (
     FAKE,
     SOON,
@@ -123,7 +123,7 @@ def test_the_command_finishes_and_tells_what_is_lost(
     dream = start_dream(client, 10)
     finish(client, dream, lambda d: d.state is State.RUNNING)
     with ThreadPoolExecutor() as pool:
-        stopped = pool.submit(cli.main, ["stop", "--finish"])
+        stopped = pool.submit(main.main, ["stop", "--finish"])
         finish(client, dream)
         assert stopped.result() == 0
     assert dream.state is State.DONE
@@ -155,7 +155,7 @@ def test_a_client_waits_for_one_that_finishes_and_starts_a_new_one(
 
 OTHER = """
 import sys, runpy
-from dreamlink import messages
+from dreamlink.wire import messages
 messages.PROTOCOL = int(sys.argv.pop(1))
 sys.argv.pop(0)
 runpy.run_path(sys.argv[0], run_name="__main__")
@@ -172,7 +172,7 @@ def test_an_older_daemon_finishes_its_dreams_and_makes_way(
 ) -> None:
     older = other_version(home, 0)
     with monkeypatch.context() as patch:
-        patch.setattr("dreamlink.client.PROTOCOL", 0)
+        patch.setattr("dreamlink.client.client.PROTOCOL", 0)
         client = older.connect()
     dream = start_dream(client, 20)
     finish(client, dream, lambda d: d.state is State.RUNNING)
@@ -191,7 +191,7 @@ def test_an_installation_that_stays_older_is_told_and_not_started_for_ever(home:
     with pytest.raises(WrongVersion, match=r"older than this program.*install\.py"):
         launch.connect(program)
     assert older.wait() == 0
-    cli.main(["stop"])
+    main.main(["stop"])
 
 
 def test_a_newer_daemon_stays_and_the_client_is_told_to_update(home: Path) -> None:

@@ -10,12 +10,12 @@ import argparse
 import sys
 from random import Random
 
-from dreamlink import launch
-from dreamlink.dream import Asked, Dream, State
-from dreamlink.line import Line
-from dreamlink.messages import DreamRequest, new_id
+from dreamlink.client import launch
+from dreamlink.client.reconnecting import Line
 from dreamlink.picture import Picture
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Asked, Dream, State
+from dreamlink.wire.messages import DreamRequest, new_id
 
 PICTURE = Picture(24, 24, "U8", "RGB")
 PIXELS = bytes(range(256)) * (PICTURE.nbytes // 256) + bytes(PICTURE.nbytes % 256)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from dreamlink.dream import State
+from dreamlink.session.dream import State
 from tests.fuzz.growth import Holdings, leak, settled
 from tests.server.daemons import Daemon, ask, finish, start_dream, wait_until
 

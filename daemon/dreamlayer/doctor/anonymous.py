@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
-from dreamlink import discovery
+from dreamlink.client import discovery
 
 NAME_MIN = 3  # letters; shorter ones are parts of words, and tell nobody anything
 COMMON = {"root", "user", "admin", "localhost", "local"}  # name nobody

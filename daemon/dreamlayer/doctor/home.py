@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dreamlayer.doctor.findings import Finding, ok, warning, wrong
-from dreamlayer.server import settings
-from dreamlink import discovery
+from dreamlayer.server.config import settings
+from dreamlink.client import discovery
 
 GB = 1e9
 ROOM_WANTED = 1.0 * GB  # results wait there until they are fetched

@@ -70,7 +70,7 @@ def _memory() -> Finding:
 def _device() -> Iterator[Finding]:
     import torch
 
-    from dreamlayer import devices
+    from dreamlayer.runtime import devices
 
     device = devices.find("auto")
     if not devices.answers(device):
@@ -103,11 +103,11 @@ def _has_nvidia_card() -> bool:
 
 def _kernel() -> Finding:
     """Whether there is compiled code for the networks."""
-    from dreamlayer.models import kernel_library
+    from dreamlayer.networks.executors.kernel import library
 
     try:
-        return ok(f"Kernel: compiled for {kernel_library.library().variant}")
-    except kernel_library.Unusable as error:
+        return ok(f"Kernel: compiled for {library.library().variant}")
+    except library.Unusable as error:
         return warning(
             f"Kernel: {error}",
             "Dreams work without, but slower. Install a C++ compiler, then run install.py again.",
@@ -118,8 +118,8 @@ def _network() -> Finding:
     """How the default network is computed."""
     import torch
 
-    from dreamlayer.networks import Networks
-    from dreamlink.recipe import Recipe
+    from dreamlayer.studio.network_cache import Networks
+    from dreamlink.recipe.recipe import Recipe
 
     networks = Networks()
     with networks.using(Recipe(), torch.device("cpu")):

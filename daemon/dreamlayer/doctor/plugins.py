@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dreamlayer.doctor.findings import Finding, ok, warning, wrong
-from dreamlink import VERSION, discovery
+from dreamlink import VERSION
+from dreamlink.client import discovery
 
 AGAIN = "Run install.py again, then restart the host."
 ENABLED = b"enable_dreamlayer_krita=true"  # a line of Krita's settings

@@ -11,15 +11,16 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from dreamlayer.daemon_client import ask
 from dreamlayer.doctor.findings import Finding, ok, warning, wrong
-from dreamlayer.talk import ask
-from dreamlink import VERSION, discovery
-from dreamlink.client import Client, LinkError, WrongVersion
-from dreamlink.dream import Dream, State
-from dreamlink.launch import connect, connect_to_running
-from dreamlink.messages import DreamRequest
+from dreamlink import VERSION
+from dreamlink.client import discovery
+from dreamlink.client.client import Client, LinkError, WrongVersion
+from dreamlink.client.launch import connect, connect_to_running
 from dreamlink.picture import Picture, Region
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream, State
+from dreamlink.wire.messages import DreamRequest
 
 ROUND_TRIPS = 9
 SLOW = 0.1  # seconds for a question and its answer

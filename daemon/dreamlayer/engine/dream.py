@@ -8,13 +8,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dreamlayer.engine import octaves
-from dreamlayer.engine.binding import bind
-from dreamlayer.engine.flaws import Flaws
-from dreamlayer.engine.imagine import imagine
-from dreamlayer.engine.loop import Dreamt, Octaves, Progress, shown
-from dreamlayer.engine.objectives import Objective
-from dreamlayer.engine.planes import (
+from dreamlayer.engine.image import resize
+from dreamlayer.engine.image.nan_guard import Flaws
+from dreamlayer.engine.image.planes import (
     Computed,
     Inset,
     Part,
@@ -26,9 +22,13 @@ from dreamlayer.engine.planes import (
     of,
     stored,
 )
-from dreamlayer.engine.tiles import Window
-from dreamlayer.models.network import Network
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.image.windows import Window
+from dreamlayer.engine.imagine.imagine import imagine
+from dreamlayer.engine.objectives.binding import bind
+from dreamlayer.engine.objectives.terms import Objective
+from dreamlayer.engine.octave_loop import Dreamt, Octaves, Progress, shown
+from dreamlayer.networks.network import Network
+from dreamlink.recipe.recipe import Recipe
 
 IMAGINED_SIDE = 512  # px; what starts from noise is imagined so large, and dreamed on from there
 IMAGINING = 0.5  # of the work
@@ -82,7 +82,7 @@ def dream(
     _check_size(size, network)
     random = torch.Generator().manual_seed(recipe.seed)
     objective = bind(recipe.expression(), network, guide)
-    sizes = sizes or octaves.sizes(
+    sizes = sizes or resize.sizes(
         *size, recipe.octaves, recipe.octave_scale, network.minimum, recipe.supersample
     )
     weights = None if mask is None else stored(mask)
@@ -129,7 +129,7 @@ def _imagined(
     except StopIteration as done:
         found: Tensor = done.value
     whole_window = (window.rows.length, window.columns.length)
-    inner = octaves.resized(of(found.to(source.device, source.dtype)), whole_window, recipe.wrap)
+    inner = resize.resized(of(found.to(source.device, source.dtype)), whole_window, recipe.wrap)
     return Inset(source, window, clipped(inner))
 
 

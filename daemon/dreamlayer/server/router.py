@@ -13,27 +13,27 @@ from typing import TYPE_CHECKING
 
 import zmq
 
-from dreamlayer.server import keys
-from dreamlayer.server.absent import Absent
-from dreamlayer.server.blends import Blender
-from dreamlayer.server.channel import Channel, Outgoing
-from dreamlayer.server.clock import AwakeClock
-from dreamlayer.server.door import LOCAL, Door, Listening, open_to_others
-from dreamlayer.server.handlers import Handlers
-from dreamlayer.server.outbox import Outbox, Sent
-from dreamlayer.server.reception import Reception
-from dreamlayer.server.results import Results
-from dreamlayer.server.schedule import Schedule
-from dreamlayer.server.settings import MIB, Settings
-from dreamlayer.server.update import Update
-from dreamlayer.server.worker import Worker
-from dreamlink import discovery
-from dreamlink.client import USER
-from dreamlink.messages import HEADER_MAX, pack
-from dreamlink.pieces import PIECE
+from dreamlayer.server.config.settings import MIB, Settings
+from dreamlayer.server.jobs.blender import Blender
+from dreamlayer.server.jobs.results import Results
+from dreamlayer.server.jobs.scheduler import Schedule
+from dreamlayer.server.jobs.worker import Worker
+from dreamlayer.server.lifecycle.awake_clock import AwakeClock
+from dreamlayer.server.lifecycle.upgrade import Update
+from dreamlayer.server.requests.handlers import Handlers
+from dreamlayer.server.requests.session import Reception
+from dreamlayer.server.transport import keys
+from dreamlayer.server.transport.auth import LOCAL, Door, Listening, open_to_others
+from dreamlayer.server.transport.disconnected import Absent
+from dreamlayer.server.transport.mailbox import Channel, Outgoing
+from dreamlayer.server.transport.outbox import Outbox, Sent
+from dreamlink.client import discovery
+from dreamlink.client.client import USER
+from dreamlink.wire.chunks import PIECE
+from dreamlink.wire.messages import HEADER_MAX, pack
 
 if TYPE_CHECKING:
-    from dreamlayer.studio import Studio
+    from dreamlayer.studio.studio import Studio
 
 log = logging.getLogger(__name__)
 

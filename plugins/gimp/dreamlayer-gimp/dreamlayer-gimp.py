@@ -44,7 +44,7 @@ def run(
 ) -> Any:
     """Dream on the drawables; called by GIMP, in a new process for each call."""
     try:
-        from dreamlayer_gimp import action
+        from dreamlayer_gimp.run import run as action
     except Exception as error:  # whatever is wrong with the files, the answer is the same
         text = f"Dreamlayer's plug-in is incomplete ({error}). Run Dreamlayer's install.py again."
         failed = Gimp.PDBStatusType.EXECUTION_ERROR
@@ -75,9 +75,10 @@ class Dreamlayer(Gimp.PlugIn):  # type: ignore[misc]  # GIMP's classes have no t
         procedure.set_documentation(*HELP[name], None)
         procedure.set_attribution("Dreamlayer", "Dreamlayer", "2026")
         with contextlib.suppress(Exception):  # incomplete: without arguments, run() says so
-            from dreamlayer_gimp import again, arguments
+            from dreamlayer_gimp.call import arguments
+            from dreamlayer_gimp.run import repeat
 
-            arguments.add_to(procedure, *([again.ROWS] if name == AGAIN else []))
+            arguments.add_to(procedure, *([repeat.ROWS] if name == AGAIN else []))
         # A list holds no references: it would crash GIMP if the image was closed meanwhile.
         procedure.add_layer_return_value(
             "layer",

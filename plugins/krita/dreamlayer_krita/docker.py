@@ -9,9 +9,9 @@ from typing import Any
 
 from krita import DockWidget, Krita
 
-from .guard import log
-from .qt import QtWidgets
-from .words import tr
+from .qt.guard import log
+from .qt.i18n import tr
+from .qt.qt import QtWidgets
 
 DOCKER_ID = "dreamlayer_krita"
 TITLE = "Deep Dream"
@@ -27,7 +27,7 @@ class DreamDocker(DockWidget):  # type: ignore[misc]
         super().__init__()
         self.setWindowTitle(tr(TITLE))
         try:
-            from .panel import Panel  # needs dreamlink, and that msgpack
+            from .ui.panel import Panel  # needs dreamlink, and that msgpack
 
             self._panel: Any = Panel(float_message)
         except ImportError as error:
@@ -43,11 +43,11 @@ class DreamDocker(DockWidget):  # type: ignore[misc]
         self._panel.dream()
 
     def call(self, name: str) -> None:
-        """Call "module.function" or "module.Class.method" of ours with the panel."""
+        """Call "package.module:function" or "package.module:Class.method" with the panel."""
         if isinstance(self._panel, Incomplete):
             self._panel.dream()
             return
-        module, _, what = name.partition(".")
+        module, _, what = name.partition(":")
         operator.attrgetter(what)(importlib.import_module(f".{module}", __package__))(self._panel)
 
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
 from .docker import DOCKER_ID, TITLE, DreamDocker, float_message
-from .guard import guarded
-from .words import tr
+from .qt.guard import guarded
+from .qt.i18n import tr
 
 
 class Action(NamedTuple):
@@ -30,11 +30,11 @@ class Action(NamedTuple):
 
 AGAIN = "Dream Again with These Settings"
 ACTIONS = (
-    Action("dreamlayer_dream", f"{TITLE}…", "filter", "panel.Panel.dream"),
-    Action("dreamlayer_film", f"{TITLE} Animation…", "filter", "film_dialog.ask"),
-    Action("dreamlayer_again", AGAIN, "layer", "again.dream_again"),
-    Action("dreamlayer_edit", "Edit the Dream of This Layer…", "layer", "again.edit"),
-    Action("dreamlayer_dream_script", f"{TITLE}…", "tools/scripts", "panel.Panel.dream"),
+    Action("dreamlayer_dream", f"{TITLE}…", "filter", "ui.panel:Panel.dream"),
+    Action("dreamlayer_film", f"{TITLE} Animation…", "filter", "ui.film_dialog:ask"),
+    Action("dreamlayer_again", AGAIN, "layer", "model.repeat:dream_again"),
+    Action("dreamlayer_edit", "Edit the Dream of This Layer…", "layer", "model.repeat:edit"),
+    Action("dreamlayer_dream_script", f"{TITLE}…", "tools/scripts", "ui.panel:Panel.dream"),
 )
 
 

@@ -13,7 +13,7 @@ import case
 from gi.repository import Gegl, Gimp
 
 sys.path.insert(0, str(Path(Gimp.directory()) / "plug-ins" / "dreamlayer-gimp"))
-from dreamlayer_gimp import buffers, exact, layouts
+from dreamlayer_gimp.layers import buffers, layouts, lossless
 from dreamlink.picture import Region
 
 SIDE = int(case.arguments.get("side", 17_000))
@@ -33,9 +33,9 @@ def main():
     for number, place in enumerate(PLACES):  # all over, and each its own
         mark(source, place, form, number)
     print(f"{picture.nbytes / 2**30:.2f} GiB, {len(buffers.strips(area, form))} strips")
-    pixels = timed("read", exact.read, source, area, form)
+    pixels = timed("read", lossless.read, source, area, form)
     assert len(pixels) == picture.nbytes > 4 << 30
-    timed("write", exact.write, target, area, form, pixels)
+    timed("write", lossless.write, target, area, form, pixels)
     for place in PLACES:
         assert at(target, place, form) == at(source, place, form), place
     assert len({at(target, place, form) for place in PLACES}) == len(PLACES)

@@ -25,7 +25,7 @@ from krita import (
 sys.path.insert(0, str(Path(case.arguments["checkout"]) / "tests/hosts/krita"))
 import desk
 
-from dreamlayer_krita import store
+from dreamlayer_krita.document import dream_store
 
 app = desk.app
 DOCKERS = ("ToolBox", "KisLayerBox", "dreamlayer_krita")
@@ -235,7 +235,7 @@ def dreamed_layers(document):
 
 
 def kept(document, layer):
-    return store.of(document, layer.uniqueId())
+    return dream_store.of(document, layer.uniqueId())
 
 
 def changed_inside_only(document, layer, photo, inside):

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from dreamlayer.engine import octaves
-from dreamlayer.models.network import cut
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.image import resize
+from dreamlayer.networks.network import cut
+from dreamlink.recipe.recipe import Recipe
 from tests.bench.speeds import steps
 from tests.bench.speeds.machine import product_rate
 
@@ -63,7 +63,7 @@ def _rows(target: steps.Target, sizes: list[float], rate: float) -> list[dict[st
 
 def _reference() -> float:
     """Seconds of the reference's job; it took itself 18.4 minutes."""
-    source = octaves.resize(steps.picture(1.5), REFERENCE_SIZE).clamp(0, 1).cuda()
+    source = resize.resize(steps.picture(1.5), REFERENCE_SIZE).clamp(0, 1).cuda()
     network = cut(REFERENCE.model, [REFERENCE.layer], "cuda")
     steps.run(source, network, replace(REFERENCE, steps=2))
     return _timed(lambda: steps.run(source, network, REFERENCE))

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from dreamlayer.models.torchvision_import import import_torchvision
+from dreamlayer.networks.registry.torchvision_import import import_torchvision
 from tests.bench.speeds.measuring import Spent, measured
 
 

@@ -17,9 +17,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
 from tests.bench.speeds import environments, steps
-from tests.models.random_states import random_state
+from tests.networks.random_states import random_state
 
 PEERS = {"neural-dream": "neural-dream==0.0.4", "lucent": "torch-lucent==0.1.8"}
 PROGRAM = Path(__file__).with_name("peer.py")

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dreamlayer import allocator
-from dreamlayer.server import process
+from dreamlayer.runtime import allocator
+from dreamlayer.server.lifecycle import process
 from tests.bench.speeds.measuring import Spent, measured
 
 MODULE = "tests.bench.speeds.runner"
@@ -76,14 +76,14 @@ def main() -> None:
         process.settle()
     import torch
 
-    from dreamlayer.engine import workers
-    from dreamlayer.engine.binding import bind
-    from dreamlayer.models import shelf
-    from dreamlink.recipe import Recipe
+    from dreamlayer.engine.objectives.binding import bind
+    from dreamlayer.engine.tiling import workers
+    from dreamlayer.networks.registry import user_store
+    from dreamlink.recipe.recipe import Recipe
     from tests.bench.speeds import steps
     from tests.engine.plain import plain_dream
 
-    shelf.keep_in(Path(weights))
+    user_store.keep_in(Path(weights))
     target = next(one for one in steps.TARGETS if one.title == title)
     if name == "plain":
         plain = steps.PlainNetwork(target)

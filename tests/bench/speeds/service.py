@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from dreamlink import discovery
-from dreamlink.client import Client
-from dreamlink.dream import Dream, State
-from dreamlink.messages import DreamRequest, Header, new_id
+from dreamlink.client import discovery
+from dreamlink.client.client import Client
 from dreamlink.picture import Picture, Region
-from dreamlink.recipe import Recipe
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream, State
+from dreamlink.wire.messages import DreamRequest, Header, new_id
 
 ROOT = Path(__file__).parents[3]
 REAL = [sys.executable, "-m", "dreamlayer", "serve"]

@@ -25,18 +25,18 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from dreamlayer.engine import octaves
 from dreamlayer.engine.dream import dream
-from dreamlayer.engine.tiles import whole
-from dreamlayer.models import layers as known
-from dreamlayer.models import shelf, zoo
-from dreamlayer.models.network import Network, cut
-from dreamlayer.models.preprocessing import Preprocessing
-from dreamlink.recipe import Recipe
+from dreamlayer.engine.image import resize
+from dreamlayer.engine.image.windows import whole
+from dreamlayer.networks.graph import layers as known
+from dreamlayer.networks.graph.preprocessing import Preprocessing
+from dreamlayer.networks.network import Network, cut
+from dreamlayer.networks.registry import registry, user_store
+from dreamlink.recipe.recipe import Recipe
 from tests.bench.speeds.measuring import Spent
 from tests.bench.speeds.runner import Missing, Runner
 from tests.engine.looks import photo
-from tests.models.random_states import random_state
+from tests.networks.random_states import random_state
 
 PLAIN_TILE = 512  # px
 RATIO = 1.5  # of a picture's sides
@@ -69,10 +69,10 @@ TARGETS = (
 
 def make_weights(folder: Path) -> None:
     """Random weights for the networks whose trained ones can't be expected here."""
-    shelf.keep_in(folder)
+    user_store.keep_in(folder)
     folder.mkdir(exist_ok=True)
     for name in ("vgg16", "googlenet"):
-        spec = zoo.find(name)
+        spec = registry.find(name)
         save_file(random_state(spec.arch, spec.classes), folder / f"{name}.safetensors")
 
 
@@ -81,9 +81,9 @@ class PlainNetwork:
 
     def __init__(self, target: Target) -> None:
         names = [known.resolve_layer(target.model, target.layer)]
-        whole_network = zoo.load(target.model)
+        whole_network = registry.load(target.model)
         part = known.anatomy(target.model).upto(whole_network, names)
-        spec = zoo.find(target.model)
+        spec = registry.find(target.model)
         self._module = nn.Sequential(Preprocessing(spec.mean, spec.std), part).eval()
         self._module.requires_grad_(False)
         self.minimum = known.geometry_of(target.model, names[0]).minimum
@@ -107,7 +107,7 @@ def size(megapixels: float, ratio: float = RATIO) -> tuple[int, int]:
 
 def picture(megapixels: float, ratio: float = RATIO) -> Tensor:
     """A photo of that size, (1, 3, h, w)."""
-    return octaves.resize(photo("chelsea.png").float(), size(megapixels, ratio)).clamp(0, 1)
+    return resize.resize(photo("chelsea.png").float(), size(megapixels, ratio)).clamp(0, 1)
 
 
 def ours(target: Target, path: str, device: str = "cpu") -> Network | None:

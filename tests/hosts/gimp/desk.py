@@ -154,11 +154,11 @@ def ask_daemon(
     mask: bytes | None = None,
 ) -> bytes:
     """The daemon's own answer to a request that is made here, without the plug-in."""
-    from dreamlink.dream import Dream, State
-    from dreamlink.launch import connect
-    from dreamlink.messages import DreamRequest
+    from dreamlink.client.launch import connect
     from dreamlink.picture import Picture, Region
-    from dreamlink.recipe import Recipe
+    from dreamlink.recipe.recipe import Recipe
+    from dreamlink.session.dream import Dream, State
+    from dreamlink.wire.messages import DreamRequest
 
     picture = Picture(*size, depth, order)
     where = Region(*region) if region else picture.region

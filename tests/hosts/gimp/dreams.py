@@ -214,7 +214,7 @@ def check_profile_with_a_linear_curve():
 def check_large_layers_travel_in_strips():
     """Beyond 4 GiB at once GIMP crashes; here three rows at once are the most."""
     sys.path.insert(0, str(PLUGIN))
-    from dreamlayer_gimp import buffers, exact, layouts
+    from dreamlayer_gimp.layers import buffers, layouts, lossless
     from dreamlink.picture import Region
 
     buffers.prepare()
@@ -225,7 +225,7 @@ def check_large_layers_travel_in_strips():
     ):  # fmt: skip
         image, source = photo_part(precision=precision, alpha=has_alpha)
         _, form = layouts.layout(image, source, area)
-        whole = exact.read(source, area, form)
+        whole = lossless.read(source, area, form)
         assert whole == pixels(source, form, area)
         size = len(whole) // (50 * 40)
         target = Gimp.Layer.new(image, "target", 64, 48, RGBA, 100, Gimp.LayerMode.NORMAL)
@@ -233,10 +233,10 @@ def check_large_layers_travel_in_strips():
         kept, buffers.STRIP = buffers.STRIP, 3 * 50 * size
         try:
             assert len(buffers.strips(area, form)) == 14
-            assert exact.read(source, area, form) == whole
-            exact.write(target, place, form, whole)
+            assert lossless.read(source, area, form) == whole
+            lossless.write(target, place, form, whole)
             assert pixels(target, form, place) == whole
-            exact.make_opaque(target, place)
+            lossless.make_opaque(target, place)
         finally:
             buffers.STRIP = kept
         colours = form.replace("A ", " ", 1)
@@ -260,7 +260,7 @@ def check_several_layers():
 
 def check_with_last_values():
     """Without an interactive call before, the last values are the defaults."""
-    from dreamlink.recipe import Recipe
+    from dreamlink.recipe.recipe import Recipe
 
     image, source = photo_part()
     layer = deep_dream(image, [source], Gimp.RunMode.WITH_LAST_VALS).layer

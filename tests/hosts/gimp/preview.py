@@ -42,12 +42,12 @@ from screen import (
     wait_for_picture,
 )
 
-from dreamlink import presets
-from dreamlink.dream import Dream, State
-from dreamlink.launch import connect
-from dreamlink.messages import DreamRequest
+from dreamlink.client.launch import connect
 from dreamlink.picture import Picture, Region
-from dreamlink.recipe import Recipe
+from dreamlink.recipe import presets
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream, State
+from dreamlink.wire.messages import DreamRequest
 
 Gegl.init(None)  # else it can't read reduced pixels
 SIDE = 360  # pixels of the preview

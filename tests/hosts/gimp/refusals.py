@@ -278,8 +278,8 @@ def check_daemon_of_another_version():
     real = json.loads((HOME / "launcher.json").read_text())["command"]
     python = real[: real.index("-m")] if "-m" in real else real[:-1]
     program = (
-        "import dreamlink.messages as m; m.PROTOCOL = 99;"
-        "from dreamlayer.server.serve import serve; serve()"
+        "import dreamlink.wire.messages as m; m.PROTOCOL = 99;"
+        "from dreamlayer.server.main import serve; serve()"
     )
     with launcher(json.dumps({"command": [*python, "-c", program]})):
         refuse(image, [source], "protocol 99", "protocol 1", "install.py")

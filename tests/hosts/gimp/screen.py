@@ -214,7 +214,7 @@ def wait_for_picture(picture, width, what):
 
 
 def daemon_status():
-    from dreamlink.launch import connect
+    from dreamlink.client.launch import connect
 
     client = connect()
     client.send({"op": "status", "id": "test"})

@@ -18,7 +18,7 @@ from pathlib import Path
 import case
 from krita import Krita, QApplication, QLabel, QListView, QPushButton, QWidget
 
-from dreamlink import discovery
+from dreamlink.client import discovery
 
 app = Krita.instance()
 FOLDER = Path(case.arguments["folder"])  # seen from outside too

@@ -27,9 +27,9 @@ from krita import (
     Selection,
 )  # fmt: skip  # isort: skip
 
-from dreamlink import discovery
-from dreamlink.presets import PRESETS
-from dreamlink.recipe import PARAMETERS
+from dreamlink.client import discovery
+from dreamlink.recipe.presets import PRESETS
+from dreamlink.recipe.recipe import PARAMETERS
 
 LONG = {"octaves": 4, "steps": 500, "noise": 0.1, "noise_samples": 8}  # never over by itself
 ON_TOP = ("preset", "layer", "channels", "octaves", "steps", "strength")
@@ -115,7 +115,7 @@ def check_everything_has_a_tool_tip():
 
 def check_words_go_through_kritas_translation():
     """Another panel, for which all of Krita's translations are the same word."""
-    from dreamlayer_krita.panel import Panel
+    from dreamlayer_krita.ui.panel import Panel
 
     ours, builtins.i18n = builtins.i18n, lambda text: "Traum"
     try:

@@ -42,7 +42,7 @@ def keep(name, source, place, seen, layer, order, curve, mask=None, raw=True):
 
 def recipe_of(layer):
     """The whole recipe: what the form says now, and the seed in the layer's name."""
-    from dreamlayer_krita.form import Form
+    from dreamlayer_krita.ui.recipe_form import Form
 
     recipe = desk.docker().findChild(Form).recipe()
     seed = int(layer.name().rpartition("seed ")[2].rstrip(")"))
@@ -343,7 +343,7 @@ def check_settings_are_remembered():
     remembered = json.loads(desk.app.readSetting("dreamlayer", "recipe", "{}"))
     assert remembered["channels"] == "30" and remembered["strength"] == 0.85, remembered
     assert remembered["colour"] == "luminance", remembered
-    from dreamlayer_krita.panel import Panel
+    from dreamlayer_krita.ui.panel import Panel
 
     recipe = Panel(print).recipe()  # as in the next Krita
     assert (recipe.channels, recipe.strength, recipe.colour) == ("30", 0.85, "luminance")

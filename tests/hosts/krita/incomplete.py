@@ -26,7 +26,9 @@ def without_dreamlink():
 
     plugins = Path(sys.modules["dreamlayer_krita"].__file__).parents[1]
     (plugins / "dreamlink").rename(plugins / "elsewhere")
-    for name in [n for n in sys.modules if n.startswith(("dreamlink", "dreamlayer_krita.panel"))]:
+    for name in [
+        n for n in sys.modules if n.startswith(("dreamlink", "dreamlayer_krita.ui.panel"))
+    ]:
         del sys.modules[name]
     docker = DreamDocker()
     docker.dream()

@@ -93,8 +93,8 @@ def check_dream_that_is_asked_for_while_another_grows():
 
 def check_what_grew_is_what_would_have_been_added():
     """In layouts that are converted, too, and behind a transparency mask."""
-    from dreamlayer_krita.document import read
-    from dreamlayer_krita.job import NewLayer
+    from dreamlayer_krita.document.document import read
+    from dreamlayer_krita.model.jobs import NewLayer
 
     desk.fill_form(**{**SHORT, "octaves": 3, "steps": 6})
     for model, depth in (("RGBA", "U16"), ("GRAYA", "F32"), ("CMYKA", "U8")):
@@ -290,7 +290,7 @@ def shown(name):
 
 
 def check_strength_slides_without_a_new_dream():
-    from dreamlayer_krita import store
+    from dreamlayer_krita.document import dream_store
 
     document = yield from desk.new_document(*SIZE)
     source = document.activeNode()
@@ -303,7 +303,7 @@ def check_strength_slides_without_a_new_dream():
     assert pixels(document) == pixels(source)
     yield from desk.until(document.modified, "there is something to save", 30)
     yield from desk.until(
-        lambda: store.of(document, layer.uniqueId()).strength == 0.0, "it is remembered", 30
+        lambda: dream_store.of(document, layer.uniqueId()).strength == 0.0, "it is remembered", 30
     )
     slide("strength", 10)
     yield from differs(layer, pixels(source), "half of the dream")

@@ -11,9 +11,9 @@ import case
 import desk
 from krita import InfoObject, Selection
 
-from dreamlayer_krita import document as reader
-from dreamlayer_krita.panel import Panel
-from dreamlink.dream import State
+from dreamlayer_krita.document import document as reader
+from dreamlayer_krita.ui.panel import Panel
+from dreamlink.session.dream import State
 
 WIDTH, HEIGHT = 96, 72
 SIZE = (0, 0, WIDTH, HEIGHT)

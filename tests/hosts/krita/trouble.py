@@ -7,7 +7,7 @@ import case
 import desk
 from krita import QLabel, QPushButton, QSpinBox, QToolButton, Selection
 
-from dreamlink import client, discovery
+from dreamlink.client import client, discovery
 
 # Never over by itself within these tests.
 LONG = {"octaves": 4, "steps": 500, "noise": 0.1, "noise_samples": 8}

@@ -1,0 +1,86 @@
+"""`dreamlayer doctor`: whether all of Dreamlayer works here, and what to do if not."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dreamlayer.daemon_client import CommandError
+
+if TYPE_CHECKING:
+    from dreamlayer.doctor.findings import Finding
+
+WIDTH = 88  # letters
+MARKS = {"ok": "ok     ", "warning": "warning", "wrong": "wrong  "}
+LOG_LINES = 60  # in a report
+DESCRIPTION = (
+    "Look at everything that Dreamlayer needs, dream a small test dream, and say what to do."
+    " The exit status is 0 unless something is wrong."
+)
+
+
+def add(commands: Any) -> None:
+    """Add the command to argparse's subparsers."""
+    doctor = commands.add_parser(
+        "doctor", help="whether everything works here, and what to do", description=DESCRIPTION
+    )
+    doctor.set_defaults(run=_run)
+    doctor.add_argument(
+        "--report", metavar="FILE", type=Path,
+        help="also write all of it, without names, folders or pictures of yours, into a text file"
+        " for a bug report",
+    )  # fmt: skip
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    findings = []
+    for finding in _looks():
+        findings.append(finding)
+        print(_line(finding), flush=True)
+    wrong = sum(finding.level == "wrong" for finding in findings)
+    warned = sum(finding.level == "warning" for finding in findings)
+    if arguments.report is not None:
+        arguments.report.write_text(_report(findings), encoding="utf-8")
+        print(f"The report is in {arguments.report}: read it before you send it.")
+    if wrong:
+        verb = "is" if wrong == 1 else "are"
+        raise CommandError(f"{wrong} of {len(findings)} things {verb} wrong: see above.")
+    print("All is well." if not warned else "Dreamlayer works, but see the warnings above.")
+
+
+def _looks() -> Iterator[Finding]:
+    from dreamlayer.doctor import home, machine, plugins, service
+    from dreamlayer.doctor.findings import safely
+
+    yield from safely("Machine", machine.look)
+    yield from safely("Folder", home.look)
+    yield from safely("Plug-ins", plugins.look)
+    yield from safely("Daemon", service.look)
+
+
+def _line(finding: Finding) -> str:
+    first = f"{MARKS[finding.level]} {finding.text}"
+    if not finding.remedy:
+        return first
+    remedy = textwrap.fill(
+        finding.remedy, WIDTH, initial_indent="     →  ", subsequent_indent=" " * 8,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    return f"{first}\n{remedy}"
+
+
+def _report(findings: list[Finding]) -> str:
+    """What to attach to a bug report: findings, state, and the last lines of the logs."""
+    from dreamlayer.doctor import plugins, service
+    from dreamlayer.doctor.anonymous import anonymous
+    from dreamlink import VERSION
+    from dreamlink.client import discovery
+
+    parts = [f"Dreamlayer {VERSION}", "\n".join(map(_line, findings))]
+    for name in (discovery.LOG_FILE, discovery.SAID_FILE):
+        lines = service.tail(name, LOG_LINES)
+        parts.append("\n".join([f"The last {len(lines)} lines of {name}:", *lines]))
+    return anonymous("\n\n".join(parts) + "\n", plugins.folders())

@@ -1,0 +1,260 @@
+"""`dreamlayer dream`: its options, made from the recipe table, and what it does."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dreamlayer.daemon_client import CommandError, daemon
+from dreamlink.recipe.recipe import PARAMETERS, Parameter, Recipe
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from dreamlayer.cli.image_files import Source
+    from dreamlayer.cli.png_recipe import Stored
+    from dreamlayer.cli.selection import Selection
+    from dreamlink.client.reconnecting import Line
+    from dreamlink.session.dream import Dream
+    from dreamlink.wire.messages import Header
+
+LAYERS = """\
+what --layer can say:
+  features.10                     a whole layer, by name or by number: 10
+  10:mean                         the same, strong places no more than weak ones
+  10:30   10:30,115               a channel of it, or several
+  10:30@0.5,0.25                  a channel in one place: half way across, a quarter down
+  "10:direction(3 7=0.5 9=-1)"    a mixture of channels
+  10:guide   10:cosine            what the picture of --guide has, place by place or as a whole
+  class:castle   class:483        a thing that the network knows, by name or number
+  "10:30 + 12*0.5 - 3"            several, with weights; what is taken away is dreamed away
+"""
+CANCEL_WITHIN = 5.0  # seconds that Ctrl-C waits for the daemon's word
+
+
+# Options.
+
+
+def add(commands: Any) -> None:
+    """Add the command to argparse's subparsers."""
+    dream = commands.add_parser(
+        "dream", help="dream on a picture", description="Dream on a picture.", epilog=LAYERS,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+    )  # fmt: skip
+    dream.set_defaults(run=run)
+    dream.add_argument("input", metavar="INPUT", type=Path, help="the picture")
+    dream.add_argument(
+        "-o", "--output", metavar="OUTPUT", type=Path, required=True,
+        help="where to save the result: .png, .tif, .jpg, .webp or .bmp",
+    )  # fmt: skip
+    where = dream.add_argument_group("where to dream")
+    where.add_argument("--select", metavar="X,Y,W,H", help="only in this rectangle, in pixels")
+    where.add_argument(
+        "--mask", metavar="FILE", type=Path,
+        help="only where this grey picture of the same size is not black; white is fully",
+    )  # fmt: skip
+    _add_recipe(dream.add_argument_group("what to dream"))
+    dream.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps … (default auto)"
+    )
+    dream.add_argument(
+        "--json", action="store_true", help="print one JSON object about the dream, and its gain"
+    )
+
+
+def _add_recipe(group: Any) -> None:
+    base = group.add_mutually_exclusive_group()
+    base.add_argument(
+        "--preset", metavar="NAME",
+        help="a named recipe, which the other options change (see: dreamlayer presets)",
+    )  # fmt: skip
+    base.add_argument(
+        "--recipe", metavar="FILE", type=Path,
+        help="the recipe, and the --select, of a .png that this command wrote or of a .json file;"
+        " the other options change it",
+    )  # fmt: skip
+    group.add_argument(
+        "--guide", metavar="PICTURE", type=Path,
+        help="what to dream of, with --layer LAYER:guide or LAYER:cosine",
+    )  # fmt: skip
+    for parameter in PARAMETERS.values():
+        _add_parameter(group, parameter)
+
+
+def _add_parameter(group: Any, parameter: Parameter) -> None:
+    """An option for one row of the recipe table; absent from the arguments if not given."""
+    notes = []
+    if parameter.choices:
+        notes.append(" or ".join(parameter.choices))
+    if parameter.minimum is not None:
+        unit = f" {parameter.unit}" if parameter.unit else ""
+        notes.append(f"{parameter.minimum:g} to {parameter.maximum:g}{unit}")
+    if parameter.kind is bool:
+        notes.append(f"default {'on' if parameter.default else 'off'}")
+    else:
+        notes.append(f"default {parameter.default}" if parameter.default != "" else "default none")
+    text = f"{parameter.help} ({', '.join(notes)})".replace("%", "%%")
+    options: dict[str, Any] = {"dest": parameter.name, "default": argparse.SUPPRESS, "help": text}
+    if parameter.kind is bool:
+        options["action"] = argparse.BooleanOptionalAction
+    else:
+        # Parsed later: a value out of range is told in the table's sentence, not argparse's.
+        options["metavar"] = {int: "N", float: "X", str: "NAME"}[parameter.kind]
+    group.add_argument(f"--{parameter.name.replace('_', '-')}", **options)
+
+
+# The dream.
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Dream on a picture file into another, as the options say."""
+    from dreamlayer.cli import image_files, selection
+    from dreamlayer.cli.png_recipe import Stored
+    from dreamlink.recipe import presets
+
+    base = Stored.read(arguments.recipe) if arguments.recipe else Stored()
+    preset = presets.find(arguments.preset).values if arguments.preset is not None else {}
+    recipe = _recipe(arguments, {**base.recipe, **preset})
+    _check_guide(recipe, arguments.guide)
+    rectangle = base.select
+    if arguments.select is not None:
+        rectangle = selection.rectangle_of(arguments.select)
+    source = image_files.read(arguments.input)
+    image_files.check_output(arguments.output, source)
+    size = source.image.size
+    mask = image_files.read_mask(arguments.mask, size) if arguments.mask else None
+    guide = image_files.read_guide(arguments.guide) if arguments.guide else None
+    selected = selection.select(size, rectangle, mask)
+    for note in [*source.notes, *_notes(arguments, base)]:
+        print(f"dreamlayer: {note}", file=sys.stderr)
+
+    dream = _dreamt(recipe, source, selected, guide, arguments)
+    if dream.pixels is None:
+        raise CommandError(dream.text)
+    result = selection.pasted(source, selected.region, dream.pixels)
+    stored = Stored(dream.report["recipe"], rectangle, mask is not None, guide is not None)
+    image_files.write(arguments.output, result, source, stored.to_dict())
+    for note in dream.notes:
+        print(f"dreamlayer: {note}", file=sys.stderr)
+    _report(dream.report, stored, arguments.output, arguments.json)
+
+
+def _recipe(arguments: argparse.Namespace, base: Mapping[str, object]) -> Recipe:
+    """The recipe of the options, which replace what `base` says."""
+    values: dict[str, object] = {}
+    for name, parameter in PARAMETERS.items():
+        if hasattr(arguments, name):
+            value = getattr(arguments, name)
+            values[name] = value if parameter.kind is bool else parameter.parse(value)
+    if "layer" in values:
+        values.setdefault("channels", "")  # those of the base belong to its layer
+    elif "model" in values and "layer" not in base:  # the table's default is another network's
+        from dreamlayer.networks.registry import registry
+
+        values["layer"] = registry.find(str(values["model"])).default_layer
+    return Recipe.of({**base, **values})
+
+
+def _check_guide(recipe: Recipe, guide: Path | None) -> None:
+    if recipe.expression().needs_guide == (guide is not None):
+        return
+    if guide is None:
+        raise CommandError(
+            f"“{recipe.layer}” needs a guide picture: say which with --guide PICTURE."
+        )
+    layer = next(iter(recipe.expression().layers), Recipe().layer)
+    raise CommandError(
+        f"A guide is looked at only if the layer says so: add e.g. --layer {layer}:guide, or"
+        " leave --guide out."
+    )
+
+
+def _notes(arguments: argparse.Namespace, base: Stored) -> list[str]:
+    """What the base asks for, or would need, that the command line does not say."""
+    notes = []
+    if base.select is not None and arguments.select is None:
+        x, y, width, height = base.select
+        notes.append(
+            f"As in {arguments.recipe} only {x},{y},{width},{height} is dreamed in; --select"
+            " changes that."
+        )
+    if base.mask and arguments.mask is None:
+        notes.append(
+            f"{arguments.recipe} was dreamed through a mask, which it does not carry: for the same"
+            " picture give it again with --mask."
+        )
+    return notes
+
+
+def _dreamt(
+    recipe: Recipe,
+    source: Source,
+    selected: Selection,
+    guide: Image.Image | None,
+    arguments: argparse.Namespace,
+) -> Dream:
+    """The dream, when it is over."""
+    from dreamlayer.cli import selection
+    from dreamlink.client.client import LinkError
+    from dreamlink.client.reconnecting import Line
+    from dreamlink.picture import Picture, Region
+    from dreamlink.session.dream import Dream
+    from dreamlink.wire.messages import DreamRequest
+
+    whole = Region(0, 0, *source.image.size)
+    seen = selected.seen(whole, recipe.context)
+    request = DreamRequest(
+        recipe=recipe,
+        picture=source.layout(seen.width, seen.height),
+        region=selected.region.moved(-seen.x, -seen.y),
+        mask=selected.mask is not None,
+        guide=None if guide is None else Picture(*guide.size, "U8", "RGB"),
+        edges=selected.region.edges(whole),
+        gain=arguments.json,
+        device=arguments.device,
+    )
+    frames = [selection.pixels(source, seen)]
+    frames += [image.tobytes() for image in (selected.mask, guide) if image is not None]
+    with contextlib.closing(Line(daemon())) as line:
+        try:
+            dream = Dream(line, request, *frames)
+            _watch(dream, line)
+        except LinkError as error:
+            raise CommandError(f"{error} Nothing was written: dream again.") from error
+    return dream
+
+
+def _watch(dream: Dream, line: Line) -> None:
+    """Show progress until the dream is over; Ctrl-C cancels it."""
+    from tqdm import tqdm
+
+    form = "{percentage:3.0f} %|{bar}| {desc}"
+    on_terminal = sys.stderr.isatty()
+    with tqdm(total=1.0, bar_format=form, disable=not on_terminal, leave=False) as bar:
+        try:
+            while not dream.over:
+                line.attend(dream, 1.0)
+                bar.set_description_str(dream.text, refresh=False)
+                bar.n = dream.fraction
+                bar.refresh()
+        except KeyboardInterrupt:
+            dream.cancel()
+            end = time.monotonic() + CANCEL_WITHIN
+            while not dream.over and time.monotonic() < end:
+                line.attend(dream, 0.2)
+            raise
+
+
+def _report(report: Header, stored: Stored, output: Path, as_json: bool) -> None:
+    if as_json:
+        names = ("seconds", "device", "seed", "gain", "megapixel_steps", "notes")
+        told = {name: report[name] for name in names}
+        print(json.dumps({**told, **stored.to_dict(), "output": str(output)}))
+    else:
+        print(f"{output}: {report['seconds']:.1f} s on {report['device']}, seed {report['seed']}")

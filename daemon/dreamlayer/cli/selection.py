@@ -1,0 +1,79 @@
+"""Which part of a picture is dreamed in, what the daemon gets to see of it, and pasting it back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from dreamlayer.cli.image_files import Source
+from dreamlink.picture import PictureError, Region, region_of
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A part of a picture.
+
+    Attributes:
+        region: the pixels to dream in.
+        mask: how much each of them changes (mode L, of the region's size), or None: fully.
+    """
+
+    region: Region
+    mask: Image.Image | None = None
+
+    def seen(self, picture: Region, context: int) -> Region:
+        """What is sent: the region and up to `context` pixels of its surroundings."""
+        return self.region.grow(context).clip(picture)
+
+
+def select(size: tuple[int, int], rectangle: Region | None, mask: Image.Image | None) -> Selection:
+    """What a rectangle and a mask (mode L, of the picture's size) have in common.
+
+    Raises:
+        PictureError: nothing; the text says so.
+    """
+    picture = Region(0, 0, *size)
+    region = picture if rectangle is None else rectangle.clip(picture)
+    if region.empty:
+        raise PictureError(
+            f"The selection lies outside the picture, which is {size[0]} × {size[1]} pixels."
+        )
+    if mask is None:
+        return Selection(region)
+    box = mask.crop(_box(region)).getbbox()
+    if box is None:
+        raise PictureError("The mask selects nothing: make white what is to be dreamed in.")
+    left, top, right, bottom = box
+    region = Region(region.x + left, region.y + top, right - left, bottom - top)
+    return Selection(region, mask.crop(_box(region)))
+
+
+def rectangle_of(text: str) -> Region:
+    """The rectangle written "X,Y,W,H"; raises PictureError."""
+    try:
+        region = region_of([int(word) for word in text.split(",")])
+    except ValueError as error:
+        raise PictureError(
+            f"A selection is X,Y,W,H in whole pixels, e.g. 100,50,200,150, not {text!r:.60}."
+        ) from error
+    if region.empty:
+        raise PictureError("A selection is at least one pixel wide and high.")
+    return region
+
+
+def pixels(source: Source, region: Region) -> bytes:
+    """The raw pixels of a part of the picture."""
+    return source.image.crop(_box(region)).tobytes()
+
+
+def pasted(source: Source, region: Region, pixels: bytes | bytearray) -> Image.Image:
+    """A copy of the picture with these raw pixels in `region`."""
+    copy = source.image.copy()
+    part = Image.frombytes(copy.mode, (region.width, region.height), bytes(pixels))
+    copy.paste(part, (region.x, region.y))
+    return copy
+
+
+def _box(region: Region) -> tuple[int, int, int, int]:
+    return region.x, region.y, region.x + region.width, region.y + region.height

@@ -1,0 +1,1 @@
+"""What was dreamed, laid over the picture: sample formats, colour modes, feather and zoom."""

@@ -1,0 +1,1 @@
+"""Gradient ascent at one size of the picture: steps, conditioning of the gradient, regularisers."""

@@ -1,0 +1,102 @@
+"""The sizes of a dream, from coarse to fine, and going from one to the next."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dreamlayer.engine.image.padding import nearest, opposite
+from dreamlayer.engine.image.planes import Plane, Stored, everything, of
+from dreamlayer.engine.image.resampling import Filtered, Taps
+
+CUBIC = -0.5  # Keys' parameter, as Pillow and torch have it where they antialias
+
+
+def sizes(
+    height: int, width: int, octaves: int, scale: float, minimum: int, above: int = 0
+) -> list[tuple[int, int]]:
+    """The pictures' sizes (h, w): a geometric series of ratio `scale`, coarse to fine.
+
+    It ends with the source's own size, or `above` octaves beyond it (supersampling; the dream is
+    reduced again in the end). Octaves that would be smaller than the source and whose shorter side
+    would be below `minimum` are left out.
+    """
+    found = []
+    for octave in range(octaves - 1 - above, -above - 1, -1):
+        factor = scale**octave
+        size = (max(1, round(height / factor)), max(1, round(width / factor)))
+        if octave <= 0 or min(size) >= minimum:
+            found.append(size)
+    return found
+
+
+def resize(picture: Tensor, size: tuple[int, int], wrap: bool = False) -> Tensor:
+    """A picture (1, C, H, W) in another size (h, w), antialiased; the same size is no change.
+
+    With `wrap` its opposite edges are neighbours, so that a seamless texture stays one.
+    """
+    if tuple(picture.shape[-2:]) == size:
+        return picture
+    return everything(resized(of(picture), size, wrap))
+
+
+def resized(plane: Plane, size: tuple[int, int], wrap: bool = False) -> Plane:
+    """The same of a plane; nothing is computed until it is read."""
+    if tuple(plane.shape[-2:]) == size:
+        return plane
+    rows, columns = (_cubic(a, b, wrap) for a, b in zip(plane.shape[-2:], size, strict=True))
+    return Filtered(plane, rows, columns)
+
+
+def largest(mask: Stored, size: tuple[int, int]) -> Stored:
+    """A mask in another size (h, w): each pixel the largest of all those that it touches."""
+    for axis, length in ((-2, size[0]), (-1, size[1])):
+        old = mask.shape[axis]
+        if old == length:
+            continue
+        numbers = torch.arange(length, device=mask.device)
+        first, last = numbers * old // length, (-(-(numbers + 1) * old // length)) - 1
+        found = mask.storage.index_select(axis, first)
+        for offset in range(1, int((last - first).max()) + 1):
+            more = mask.storage.index_select(axis, torch.minimum(first + offset, last))
+            torch.maximum(found, more, out=found)
+        mask = Stored(found, mask.format)
+    return mask
+
+
+def zoomed(plane: Plane, factor: float, wrap: bool = False) -> Plane:
+    """A plane enlarged about its middle, in its own size; nothing is computed until it is read."""
+    rows, columns = (_about_middle(length, factor, wrap) for length in plane.shape[-2:])
+    return Filtered(plane, rows, columns)
+
+
+def _about_middle(length: int, factor: float, wrap: bool) -> Taps:
+    centres = (torch.arange(length, dtype=torch.float64) + 0.5 - length / 2) / factor + length / 2
+    return _keys(length, centres, 1.0, wrap)
+
+
+def _cubic(old: int, length: int, wrap: bool) -> Taps | None:
+    """Keys' cubic, stretched by the ratio where the picture shrinks."""
+    if old == length:
+        return None
+    ratio = old / length
+    centres = (torch.arange(length, dtype=torch.float64) + 0.5) * ratio
+    return _keys(old, centres, max(1.0, ratio), wrap)
+
+
+def _keys(old: int, centres: Tensor, stretch: float, wrap: bool) -> Taps:
+    """Keys' cubic about these places of an axis of `old` pixels.
+
+    Without `wrap` what lies beyond the ends does not count, as in `F.interpolate` with antialias.
+    """
+    centres = centres[:, None]
+    first = (centres - 2 * stretch).floor().long()
+    places = first + torch.arange(int(4 * stretch) + 2)
+    distance = ((places + 0.5 - centres) / stretch).abs()
+    near = ((CUBIC + 2) * distance - (CUBIC + 3)) * distance**2 + 1
+    far = CUBIC * (((distance - 5) * distance + 8) * distance - 4)
+    weights = torch.where(distance < 1, near, torch.where(distance < 2, far, 0.0))
+    if not wrap:
+        weights[(places < 0) | (places >= old)] = 0.0
+    weights /= weights.sum(dim=1, keepdim=True)
+    return Taps(old, places, weights, opposite if wrap else nearest)

@@ -1,0 +1,147 @@
+"""Measures without taste: numbers that say how good a dream is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from dreamlayer.engine.ascent.ascent import APRON
+from dreamlayer.engine.image.planes import Computed, Picture, of
+from dreamlayer.engine.image.windows import Window
+from dreamlayer.engine.objectives.binding import bind
+from dreamlayer.engine.objectives.terms import (
+    Cosine,
+    Direction,
+    Guide,
+    Logit,
+    Objective,
+    Place,
+    Squares,
+    Term,
+    Weighted,
+)
+from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
+from dreamlayer.networks.network import Network
+from dreamlink.recipe.recipe import Recipe
+
+SHIFTS = 16
+
+
+def gain(
+    source: Picture,
+    result: Picture,
+    network: Network,
+    recipe: Recipe,
+    window: Window,
+    guide: Tensor | None = None,
+) -> float | None:
+    """How many times more of what the recipe amplifies there is in the result than in the source.
+
+    The mean of the gains that a `Meter` finds; None if the source has nothing of it at all.
+    """
+    found = Meter(source, network, recipe, window, guide).gains(result)
+    return sum(found) / len(found) if found else None
+
+
+class Meter:
+    """Measures the gain of results (1, 3, H, W) over their source.
+
+        gain = 1 + (objective of the result − objective of the source) / unit
+
+    The unit is what the objective's terms are worth in the source, each counted positive, in the
+    mean over the shifts: of what the source hardly has, one shift may see next to nothing. So for
+    a layer and its channels the gain is simply after / before, while objectives that can be zero
+    or less have one as well (see `_Unit`). What is dreamed away can fall to nothing at most, and a
+    cosine can rise to 1: their gains stay below 2.
+
+    Args:
+        source: (1, 3, H, W), 0..1, on the network's device.
+        network: cut for the recipe.
+        window: where the dream is; only cells that see it are counted.
+        guide: (1, 3, h, w), 0..1, for expressions that need one.
+    """
+
+    def __init__(
+        self,
+        source: Picture,
+        network: Network,
+        recipe: Recipe,
+        window: Window,
+        guide: Tensor | None = None,
+    ) -> None:
+        objective = bind(recipe.expression(), network, guide)
+        side = recipe.tile
+        units = Objective(tuple(_unit(summand) for summand in objective.terms))
+
+        def seen(what: Objective) -> list[TiledObjective]:
+            canvases = _canvases(source, network, recipe)
+            return [TiledObjective(network, what, canvas, window, side) for canvas in canvases]
+
+        self._objectives = seen(objective)
+        self._before = [tiled.value(source) for tiled in self._objectives]
+        self._units = self._before
+        if units != objective:
+            self._units = [tiled.value(source) for tiled in seen(units)]
+
+    def gains(self, result: Picture) -> list[float]:
+        """The gain at each of 16 shifts of the network's grid, after rounding to 8 bit.
+
+        A dream made at one phase of the grid looks better at that phase than it is, and one that
+        lives on what 8 bits can't hold is none. Empty if the source does not excite the layers.
+        """
+        unit = sum(self._units) / len(self._units)
+        if unit <= 0:
+            return []
+        rounded = Computed(lambda pixels: (pixels * 255.0).round() / 255.0, (of(result),))
+        return [
+            1 + (tiled.value(rounded) - before) / unit
+            for tiled, before in zip(self._objectives, self._before, strict=True)
+        ]
+
+
+def _canvases(picture: Picture, network: Network, recipe: Recipe) -> list[Canvas]:
+    """The picture as the steps of a dream see it, at some shifts of the grid."""
+    height, width = picture.shape[-2:]
+    stride, apron = network.stride, APRON * network.stride
+    random = torch.Generator().manual_seed(SHIFTS)
+    shifts = torch.randint(stride, (SHIFTS, 2), generator=random).tolist()
+    return [
+        Canvas(height, width, 2 * apron + stride, (apron + down, apron + right), recipe.wrap)
+        for down, right in shifts
+    ]
+
+
+@dataclass
+class _Unit:
+    """What a term is worth in the source, never negative: what its rise is measured by.
+
+    - activations, weighed or not: their size, so that a channel before its ReLU, whose mean may
+      be anything, is measured as one behind it;
+    - the cosine to a guide: what is left to it;
+    - a class: the standard deviation of the logits of all classes.
+    """
+
+    term: Term
+    additive: bool
+
+    def value(self, cells: Tensor, place: Place) -> Tensor:
+        term = self.term
+        if isinstance(term, Cosine):
+            return 1 - term.value(cells, place)
+        if isinstance(term, Logit):
+            return term.logits(cells).std()
+        if isinstance(term, Direction):
+            term = Direction(term.vector.abs())
+        if isinstance(term, Guide):
+            term = Guide(term.features.abs())
+        return term.value(cells.abs(), place)
+
+
+def _unit(summand: Weighted) -> Weighted:
+    positive = replace(summand, weight=abs(summand.weight))
+    if isinstance(summand.term, Squares):
+        return positive  # already never negative; a term less to compute
+    return replace(positive, term=_Unit(summand.term, summand.term.additive))

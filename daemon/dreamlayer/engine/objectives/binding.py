@@ -1,0 +1,132 @@
+"""From what was written to what is computed: an expression meets a network."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dreamlayer.engine.objectives import terms as objectives
+from dreamlayer.engine.objectives.terms import Objective, Term, Weighted
+from dreamlayer.networks.network import CLASS, Network, UnknownLayer, cut, resolve_layer
+from dreamlayer.networks.registry import registry
+from dreamlink.recipe.expression import Expression, Target, mark
+from dreamlink.recipe.recipe import Recipe
+
+GUIDE_CELLS = 1024  # of the guide that each cell is compared with, evenly chosen
+
+
+class UnboundExpression(ValueError):
+    """An expression that this network can't serve; the text is one sentence for the user."""
+
+
+def cut_for(recipe: Recipe, device: torch.device | str = "cpu") -> Network:
+    """The network of a recipe, cut off behind all that its expression needs.
+
+    Raises:
+        UnboundExpression, registry.UnknownModel, registry.MissingWeights: with a sentence.
+    """
+    return cut(recipe.model, layers(recipe), device, recipe.pooling)
+
+
+def layers(recipe: Recipe) -> tuple[str, ...]:
+    """The full names of the layers that a recipe's expression needs, each once.
+
+    Raises:
+        UnboundExpression, registry.UnknownModel: with a sentence for the user.
+    """
+    expression = recipe.expression()
+    return tuple(dict.fromkeys(_layer(expression, t, recipe.model) for _, t in expression.terms))
+
+
+def bind(expression: Expression, network: Network, guide: Tensor | None = None) -> Objective:
+    """The objective that an expression is for a network that was cut for it.
+
+    Args:
+        guide: (1, 3, h, w), R, G, B in 0..1; needed if the expression says so.
+
+    Raises:
+        UnboundExpression: it names what the network does not have, or lacks its guide.
+    """
+    maps: tuple[Tensor, ...] = ()
+    if expression.needs_guide:
+        maps = _guide_maps(network, guide)
+    terms = []
+    for weight, target in expression.terms:
+        number = network.layers.index(_layer(expression, target, network.name))
+        if target.kind == "class":
+            # The scale is that of the logits, not of the map that they are made from.
+            logit = _logit(expression, target, network)
+            terms.append(Weighted(weight / network.scales[number], number, 1.0, logit))
+        else:
+            _check_channels(expression, target, network, number)
+            scale = network.scales[number]
+            cells = maps[number] / scale if maps else None
+            term = _term(target, network.maps[number].channels, cells)
+            terms.append(Weighted(weight, number, scale, term))
+    return Objective(tuple(terms))
+
+
+def _layer(expression: Expression, target: Target, model: str) -> str:
+    if target.kind == "class":
+        return CLASS
+    try:
+        return resolve_layer(model, target.layer)
+    except UnknownLayer as error:
+        raise _refused(expression, target, str(error)) from error
+
+
+def _term(target: Target, channels: int, guide: Tensor | None) -> Term:
+    kind = target.kind
+    if kind in ("guide", "cosine"):
+        assert guide is not None
+        flat = guide.flatten(2)[0]
+        if kind == "cosine":
+            return objectives.Cosine(flat.mean(dim=1))
+        return objectives.Guide(flat[:, :: -(-flat.shape[1] // GUIDE_CELLS)])
+    if kind == "direction":
+        vector = torch.zeros(channels)
+        vector[list(target.channels)] = torch.tensor(target.weights)
+        return objectives.Direction(vector)
+    if kind == "unit" and target.place is not None:
+        return objectives.Unit(target.channels[0], target.place)
+    if kind == "channels":
+        return objectives.Channels(target.channels)
+    return objectives.Mean() if kind == "mean" else objectives.Squares()
+
+
+def _logit(expression: Expression, target: Target, network: Network) -> Term:
+    try:
+        number = registry.class_number(network.name, target.label)
+    except registry.UnknownClass as error:
+        raise _refused(expression, target, str(error)) from error
+    return objectives.Logit(network.logits, number)
+
+
+def _check_channels(expression: Expression, target: Target, network: Network, number: int) -> None:
+    count = network.maps[number].channels
+    beyond = [n for n in target.channels if n >= count]
+    if beyond:
+        name = network.layers[number]
+        reason = f"{name} has the channels 0 to {count - 1}; there is no channel {beyond[0]}."
+        raise _refused(expression, target, reason)
+
+
+def _guide_maps(network: Network, guide: Tensor | None) -> tuple[Tensor, ...]:
+    if guide is None:
+        raise UnboundExpression(
+            "This dream follows a guide picture, and none was given: choose one, or leave out"
+            " “guide” and “cosine”."
+        )
+    shortest = min(guide.shape[-2:])
+    if shortest < network.minimum:
+        factor = network.minimum / shortest
+        size = [max(network.minimum, round(side * factor)) for side in guide.shape[-2:]]
+        guide = torch.nn.functional.interpolate(guide, size, mode="bilinear")
+    with torch.no_grad():
+        return network(guide)
+
+
+def _refused(expression: Expression, target: Target, reason: str) -> UnboundExpression:
+    if len(expression.terms) == 1:
+        return UnboundExpression(reason)
+    return UnboundExpression(f"In “{mark(expression.text, target.span)}”: {reason}")

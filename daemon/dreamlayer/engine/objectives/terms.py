@@ -1,0 +1,284 @@
+"""What is amplified: a number per picture, made of terms over the maps of a network's layers.
+
+An additive term is a sum over the cells of a map; its gradient can be computed tile by tile from
+the cells alone. A term of the map as a whole (a class, the cosine to a guide) is made additive for
+one step: its slope at every cell, found from the assembled map, is all that the tiles need
+(`Objective.linear`).
+
+Activations are divided by their layer's own scale (`Network.scales`), so that a weight means the
+same in every layer. `binding.py` makes objectives from what users write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - everybody's name for it
+from torch import Tensor
+
+from dreamlayer.engine.image.windows import Window, whole
+
+LEAST_COSINE = 0.1  # of a direction's purity; with 0 an empty cell would never be drawn to it
+MATCHED_AT_ONCE = 4096  # cells that are compared with the guide's, to bound memory
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which cells of a map a tensor (1, C, h, w) holds.
+
+    Attributes:
+        cells: their window in the map.
+        counted: the window of all the cells that the objective counts.
+        focus: the cell (row, column) in whose middle a place of the picture lies, given as
+            fractions (x, y) of its width and height.
+    """
+
+    cells: Window
+    counted: Window
+    focus: Callable[[float, float], tuple[int, int]]
+
+
+Places = Sequence[Place] | Mapping[int, Place]  # by the number of the map
+
+
+class Term(Protocol):
+    """A number made of one map."""
+
+    additive: bool
+
+    def value(self, cells: Tensor, place: Place) -> Tensor:
+        """The sum over these cells if additive; else the value of a complete map. A scalar."""
+
+
+@dataclass(frozen=True)
+class Squares:
+    """The mean square of all activations: "more of whatever you see" (the 2015 notebook's L2)."""
+
+    additive = True
+
+    def value(self, cells: Tensor, place: Place) -> Tensor:
+        return cells.square().mean(dim=1).sum()
+
+    def pull_back(self, cells: Tensor, slope: Tensor) -> Tensor:
+        """The slope at each cell from that of the value, a scalar.
+
+        To the last bit what autograd finds, in a third of the time: most dreams are of squares.
+        """
+        return cells * (2 * slope / cells.shape[1])
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean activation of all channels."""
+
+    additive = True
+
+    def value(self, cells: Tensor, place: Place) -> Tensor:
+        return cells.mean(dim=1).sum()
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The mean activation of some channels: "more of this feature"."""
+
+    numbers: tuple[int, ...]
+    additive = True
+
+    def value(self, cells: Tensor, place: Place) -> Tensor:
+        return cells[:, list(self.numbers)].mean(dim=1).sum()
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One channel in one cell: the one nearest to the fractions (x, y) of the picture."""
+
+    number: int
+    at: tuple[float, float]
+    additive = True
+
+    def value(self, cells: Tensor, place: Place) -> Tensor:
+        row, column = place.focus(*self.at)
+        rows, columns = place.cells.rows, place.cells.columns
+        if not (rows.start <= row < rows.stop and columns.start <= column < columns.stop):
+            return cells.sum() * 0.0
+        activation = cells[0, self.number, row - rows.start, column - columns.start]
+        return activation * place.counted.area  # a mean over the cells is taken of it
+
+
+@dataclass(frozen=True)
+class Direction:
+    """Activation along a direction (C) in channel space, times how purely it points there.
+
+    Source: the direction objectives of Lucid (Olah et al., Feature Visualization, 2017).
+    """
+
+    vector: Tensor
+    additive = True
+
+    def value(self, cells: Tensor, place: Place) -> Tensor:
+        vector: Tensor = (self.vector / self.vector.norm()).to(cells)[None, :, None, None]
+        dot = (cells * vector).sum(dim=1)
+        purity = F.cosine_similarity(cells, vector, dim=1)
+        return (dot * purity.clamp(min=LEAST_COSINE)).sum()
+
+
+@dataclass(frozen=True)
+class Guide:
+    """Every cell times the guide's cell (C, n) that it resembles most (the 2015 notebook)."""
+
+    features: Tensor
+    additive = True
+
+    def value(self, cells: Tensor, place: Place) -> Tensor:
+        guide = self.features.to(cells)
+        flat = cells.flatten(2)[0]  # (C, cells)
+        with torch.no_grad():
+            best = [
+                (guide.t() @ flat[:, first : first + MATCHED_AT_ONCE]).argmax(dim=0)
+                for first in range(0, flat.shape[1], MATCHED_AT_ONCE)
+            ]
+        if not best:
+            return flat.sum()
+        return (flat * guide[:, torch.cat(best)]).mean(dim=0).sum()
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """The cosine between the map's mean activations and the guide's (C): the same mixture."""
+
+    features: Tensor
+    additive = False
+
+    def value(self, cells: Tensor, place: Place) -> Tensor:
+        found: Tensor = F.cosine_similarity(
+            cells.mean(dim=(0, 2, 3)), self.features.to(cells), dim=0
+        )
+        return found
+
+
+@dataclass(frozen=True)
+class Logit:
+    """How much the network takes the whole for a class: one output of its classifier."""
+
+    logits: Callable[[Tensor], Tensor]
+    number: int
+    additive = False
+
+    def value(self, cells: Tensor, place: Place) -> Tensor:
+        return self.logits(cells)[0, self.number]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A term of the whole map in one step: its slope (1, C, h, w) over the counted cells."""
+
+    slope: Tensor
+    additive = True
+
+    def value(self, cells: Tensor, place: Place) -> Tensor:
+        rows = place.cells.rows.slice(place.counted.rows.start)
+        columns = place.cells.columns.slice(place.counted.columns.start)
+        return (cells * self.slope[..., rows, columns]).sum() * place.counted.area
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """One summand: `weight` × the term of map number `map`, whose activations have `scale`."""
+
+    weight: float
+    map: int
+    scale: float
+    term: Term
+
+    def value(self, cells: Tensor, place: Place) -> Tensor:
+        return self.weight * self.term.value(cells / self.scale, place)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A weighted sum of terms. Those of cells count as the mean over their map's cells."""
+
+    terms: tuple[Weighted, ...]
+
+    @property
+    def additive(self) -> bool:
+        return not self.whole_maps
+
+    @property
+    def whole_maps(self) -> set[int]:
+        """The numbers of the maps that are needed whole."""
+        return {summand.map for summand in self.terms if not summand.term.additive}
+
+    def on_map(self, number: int) -> Objective:
+        """The summands on one map."""
+        return Objective(tuple(summand for summand in self.terms if summand.map == number))
+
+    def total(self, cells: Mapping[int, Tensor], places: Mapping[int, Place], per: int) -> Tensor:
+        """`per` times the share that these cells, some of each map, have in the objective.
+
+        For additive objectives. Multiplied by the number of cells it does not vanish in half
+        precision as a mean over a million of them would.
+        """
+        values = [
+            summand.value(cells[summand.map], places[summand.map])
+            * (per / places[summand.map].counted.area)
+            for summand in self.terms
+        ]
+        return torch.stack(values).sum()
+
+    def slope(self, cells: Tensor, number: int, place: Place, per: int) -> Tensor:
+        """`per` times the objective's slope at some cells (1, C, h, w) of map `number`."""
+        own = self.on_map(number)
+        if len(own.terms) == 1 and isinstance(term := own.terms[0].term, Squares):
+            weight, scale = own.terms[0].weight, own.terms[0].scale
+            of_value = cells.new_ones(()) * (per / place.counted.area) * weight
+            return term.pull_back(cells / scale, of_value).div_(scale)
+        if not own.terms:
+            return torch.zeros_like(cells)
+        with torch.enable_grad():
+            cells = cells.detach().requires_grad_(True)
+            (slope,) = torch.autograd.grad(own.total({number: cells}, {number: place}, per), cells)
+        return slope
+
+    def value(
+        self, maps: Sequence[Tensor] | Mapping[int, Tensor], places: Places | None = None
+    ) -> Tensor:
+        """The objective of complete maps, as a network gives them for a picture; a scalar."""
+        values = []
+        for summand in self.terms:
+            cells = maps[summand.map]
+            place = _everywhere(cells) if places is None else places[summand.map]
+            count = place.counted.area if summand.term.additive else 1
+            values.append(summand.value(cells, place) / count)
+        return torch.stack(values).sum()
+
+    def linear(self, maps: Mapping[int, Tensor], places: Places) -> Objective:
+        """This objective with its terms of whole maps replaced by their slopes at these maps."""
+        return Objective(tuple(_linear(s, maps, places) for s in self.terms))
+
+
+def _linear(summand: Weighted, maps: Mapping[int, Tensor], places: Places) -> Weighted:
+    if summand.term.additive:
+        return summand
+    with torch.enable_grad():
+        cells = maps[summand.map].detach().requires_grad_(True)
+        value = summand.value(cells, places[summand.map])
+        (slope,) = torch.autograd.grad(value, cells)
+    return Weighted(1.0, summand.map, 1.0, Linear(slope))
+
+
+def _everywhere(cells: Tensor) -> Place:
+    rows, columns = cells.shape[-2:]
+
+    def focus(x: float, y: float) -> tuple[int, int]:
+        return min(int(y * rows), rows - 1), min(int(x * columns), columns - 1)
+
+    return Place(whole(rows, columns), whole(rows, columns), focus)
+
+
+def single(term: Term) -> Objective:
+    """One term on a network's first map."""
+    return Objective((Weighted(1.0, 0, 1.0, term),))

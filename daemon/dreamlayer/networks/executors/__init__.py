@@ -1,0 +1,1 @@
+"""Ways to run a network forward and backward: autograd, tape, compiled kernel, graphics card."""

@@ -1,0 +1,1 @@
+"""The portable executor: torch operations, with a backward pass of its own."""

@@ -1,0 +1,49 @@
+"""How much memory a tape's pass takes, told from the program alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from dreamlayer.networks.program.lowering import Program
+from dreamlayer.networks.program.passes import Join, arranged, channels
+from dreamlayer.networks.program.regions import reach
+from dreamlayer.networks.program.steps import MaxPool, Relu
+
+INDEX = 8  # bytes for the choice of a max pool
+
+
+def bytes_per_pixel(program: Program, sample: int = 4) -> float:
+    """The most bytes that are held at once, for each pixel of a crop, forward or backward.
+
+    Args:
+        sample: bytes of a number.
+    """
+    program = arranged(program)
+    depth, density = channels(program), {0: 1.0}
+    for step in program.steps:
+        strides = [reach(step, axis).stride for axis in (0, 1)]
+        density[step.output] = density[step.inputs[0]] / (strides[0] * strides[1])
+    size = {value: depth[value] * density[value] * sample for value in depth}
+    left = Counter(value for step in program.steps for value in step.inputs)
+    left.update(program.outputs)
+    held, kept, most = {0: size[0]}, dict[int, float](), 0.0
+    for step in program.steps:
+        if isinstance(step, MaxPool):
+            kept[step.output] = size[step.output] / sample * INDEX
+        elif isinstance(step, Relu) or (isinstance(step, Join) and any(step.relus)):
+            kept[step.output] = size[step.output]  # it is the value itself
+        held[step.output] = size[step.output]
+        most = max(most, _together(held, kept))
+        left.subtract(step.inputs)
+        for value in step.inputs:
+            if not left[value]:
+                held.pop(value, None)
+    for step in reversed(program.steps):  # the slopes of what is read and of what is written
+        most = max(most, sum(kept.values()) + size[step.output] + sum(size[v] for v in step.inputs))
+        kept.pop(step.output, None)
+    return most
+
+
+def _together(held: dict[int, float], kept: dict[int, float]) -> float:
+    """What is held and what is kept, counted once where it is the same."""
+    return sum(max(held.get(value, 0.0), kept.get(value, 0.0)) for value in held.keys() | kept)

@@ -1,0 +1,104 @@
+"""The kinds of steps that most networks are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dreamlayer.networks.program.convolution import Pair
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is computed from the values `inputs` is the value `output`; value 0 is the picture."""
+
+    inputs: tuple[int, ...]
+    output: int
+
+
+@dataclass(frozen=True)
+class Normalise(Step):
+    """(x − mean) / std, of each channel of the picture; both (1, 3, 1, 1)."""
+
+    mean: Tensor
+    std: Tensor
+
+
+@dataclass(frozen=True)
+class Affine(Step):
+    """x · scale + shift, of each channel; both (C)."""
+
+    scale: Tensor
+    shift: Tensor
+
+
+@dataclass(frozen=True)
+class Conv(Step):
+    """A convolution without dilation; padded with zeros, by less than the kernel's side.
+
+    `weight` is (out, in / groups, rows, columns), `bias` (out).
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    stride: Pair
+    padding: Pair
+    groups: int
+
+
+@dataclass(frozen=True)
+class Relu(Step):
+    """max(x, 0), and at most `most` where that is given (ReLU6)."""
+
+    most: float | None
+
+
+@dataclass(frozen=True)
+class MaxPool(Step):
+    """The maximum of each window; `ceil`: windows that only begin inside count, too."""
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    ceil: bool
+
+
+@dataclass(frozen=True)
+class AvgPool(Step):
+    """The mean of each window; `count_padding`: the zeros beyond the edges count in it."""
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    ceil: bool
+    count_padding: bool
+
+
+@dataclass(frozen=True)
+class Pad(Step):
+    """Zeros around a map: so many columns left and right, rows above and below."""
+
+    left: int
+    right: int
+    above: int
+    below: int
+
+
+@dataclass(frozen=True)
+class Concat(Step):
+    """The channels of all inputs, one after the other."""
+
+
+@dataclass(frozen=True)
+class Add(Step):
+    """The sum of two inputs."""
+
+
+@dataclass(frozen=True)
+class Cast(Step):
+    """Another number format from here on; on the way back the one before."""
+
+    before: torch.dtype
+    behind: torch.dtype

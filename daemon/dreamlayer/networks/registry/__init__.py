@@ -1,0 +1,1 @@
+"""The networks by name: catalogue, architectures, weight files, and those the user added."""

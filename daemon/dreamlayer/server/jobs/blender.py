@@ -1,0 +1,153 @@
+"""The last finished dreams, and the thread that lays them over their pictures again.
+
+A blend takes a few hundredths of a second and is asked for while somebody moves a slider, so it
+has a thread of its own: it waits for no dream.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dreamlayer.server.config.settings import remedy
+from dreamlayer.server.jobs.error_text import sentence
+from dreamlayer.server.transport.mailbox import Outgoing
+from dreamlink.wire.messages import BlendRequest, Frame, Header
+
+if TYPE_CHECKING:
+    from dreamlayer.compositing.overlay import Overlay
+
+log = logging.getLogger(__name__)
+
+FORGOTTEN = (
+    "This dream is no longer kept, so it can't be changed afterwards: dream again"
+    f" ({remedy('keep_memory')})."
+)
+KEPT_MAX = 256  # dreams, however small: what each takes beside its pixels is not counted
+
+
+class Blender:
+    """Keeps dreams within a limit of memory, the ones used last, and blends them in a thread.
+
+    Args:
+        post: sends an answer.
+        log_place: where the log is, in words.
+        limit: bytes that finished dreams may take; 0 keeps none.
+    """
+
+    def __init__(self, post: Callable[[Outgoing], None], log_place: str, limit: int) -> None:
+        self._post = post
+        self._log_place = log_place
+        self._limit = limit
+        self._changed = threading.Condition()  # guards what follows
+        self._kept: dict[tuple[bytes, str], Overlay] = {}  # by peer and id; the last used last
+        self._queue: deque[tuple[bytes, BlendRequest]] = deque()
+        self._ending = False
+        self._thread = threading.Thread(target=self._run, name="blend", daemon=True)
+        self._thread.start()
+
+    # For the compute thread.
+
+    def keep(self, peer: bytes, dream_id: str, overlay: Overlay) -> None:
+        """Keep a finished dream if there is room at all, and forget older ones that take it."""
+        if overlay.nbytes > self._limit:
+            return
+        with self._changed:
+            self._kept[peer, dream_id] = overlay
+            while (
+                len(self._kept) > KEPT_MAX
+                or sum(kept.nbytes for kept in self._kept.values()) > self._limit
+            ):
+                del self._kept[next(iter(self._kept))]
+
+    def kept(self, peer: bytes, dream_id: str) -> Overlay | None:
+        """A dream of a peer's that another one is to go on from, if it is still kept."""
+        with self._changed:
+            return self._used(peer, dream_id)
+
+    # For the I/O thread; none of them waits.
+
+    def submit(self, peer: bytes, request: BlendRequest) -> None:
+        """Have a dream blended; an older request for the same one, not begun yet, is cancelled."""
+        with self._changed:
+            for waiting in [(p, r) for p, r in self._queue if (p, r.of) == (peer, request.of)]:
+                self._queue.remove(waiting)
+                self._answer(peer, waiting[1], {"op": "cancelled"})
+            self._queue.append((peer, request))
+            self._changed.notify()
+
+    def attach(self, peer: bytes, dream_id: str) -> None:
+        """Let a dream belong to `peer` from now on, whose client came back."""
+        with self._changed:
+            for key in [key for key in self._kept if key[1] == dream_id]:
+                self._kept[peer, dream_id] = self._kept.pop(key)
+
+    def forget(self, peer: bytes) -> None:
+        """Forget the dreams of a peer that went away."""
+        with self._changed:
+            for key in [key for key in self._kept if key[0] == peer]:
+                del self._kept[key]
+
+    @property
+    def count(self) -> int:
+        """How many dreams are kept."""
+        with self._changed:
+            return len(self._kept)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that they take."""
+        with self._changed:
+            return sum(kept.nbytes for kept in self._kept.values())
+
+    def end(self) -> None:
+        """End the thread after the blend in work."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread's end; whether it has ended."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _used(self, peer: bytes, dream_id: str) -> Overlay | None:
+        """A kept dream, which is the one used last now. The lock is held."""
+        overlay = self._kept.pop((peer, dream_id), None)
+        if overlay is not None:
+            self._kept[peer, dream_id] = overlay
+        return overlay
+
+    # The thread.
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._ending)
+                if self._ending:
+                    return
+                peer, request = self._queue.popleft()
+                overlay = self._used(peer, request.of)
+            self._blend(peer, request, overlay)
+
+    def _blend(self, peer: bytes, request: BlendRequest, overlay: Overlay | None) -> None:
+        began = time.monotonic()
+        if overlay is None:
+            self._answer(peer, request, {"op": "error", "text": FORGOTTEN})
+            return
+        try:
+            pixels = overlay.blend(request.recipe)
+        except Exception as error:
+            text = sentence(error, self._log_place)
+            self._answer(peer, request, {"op": "error", "text": text})
+            return
+        seconds = round(time.monotonic() - began, 3)
+        recipe = request.recipe.to_dict()
+        self._answer(peer, request, {"op": "done", "seconds": seconds, "recipe": recipe}, pixels)
+
+    def _answer(self, peer: bytes, request: BlendRequest, header: Header, *frames: Frame) -> None:
+        self._post(Outgoing(peer, {**header, "id": request.id}, frames))

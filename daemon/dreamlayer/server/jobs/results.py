@@ -1,0 +1,274 @@
+"""What became of dreams, until their clients have it.
+
+A client confirms that a result has arrived. Until then it is held, so that a connection that breaks
+under it costs nothing. Results of dreams to keep wait for days, and lie on the disk while their
+client is away. Room for them is set aside before the dream begins: what was promised is not lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import re
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dreamlayer.server.config.settings import MIB, Settings, remedy
+from dreamlayer.server.transport.mailbox import Outgoing
+from dreamlink.wire.messages import DreamRequest, Frame, Header, MessageError
+
+log = logging.getLogger(__name__)
+
+FOLDER = "results"
+NAME = re.compile(r"[0-9a-f]{32}\.pixels")  # what of the folder is ours
+KEPT_MIN = MIB  # bytes that each kept result counts at least, so that there are not millions
+HELD_MAX = 1 << 30  # bytes of results that are not kept and that nobody has confirmed
+CHUNK = 16 << 20  # bytes written in one go
+LOST = "The dream is lost: the Dreamlayer daemon was restarted since, or has given it up."
+
+
+@dataclass(eq=False)
+class Result:
+    """How a dream ended: the answer's header, and its pixels in memory or on the disk."""
+
+    peer: bytes
+    keep: bool
+    header: Header
+    pixels: Frame | None
+    path: Path | None = None
+    since: float | None = None  # when it was first seen by `expire`
+
+    @property
+    def nbytes(self) -> int:
+        return 0 if self.pixels is None else memoryview(self.pixels).nbytes
+
+
+class Results:
+    """Holds results and hands them out.
+
+    Args:
+        post: sends an answer; any thread may call it.
+        home: Dreamlayer's folder; results that are kept lie in one of their own in it.
+    """
+
+    def __init__(self, post: Callable[[Outgoing], None], home: Path, settings: Settings) -> None:
+        self._post = post
+        self._folder = home / FOLDER
+        self._quota = settings.results_disk * MIB
+        self._age = settings.results_age
+        self._lock = threading.Lock()  # guards what follows
+        self._results: dict[str, Result] = {}  # by the dream's id, the oldest first
+        self._reserved: dict[str, int] = {}  # bytes of the quota, by the dream's id
+        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._clear()  # what an earlier daemon left when it was killed belongs to nobody
+
+    # For the I/O thread; none of them waits.
+
+    def reserve(self, request: DreamRequest) -> None:
+        """Set room aside for a dream to keep; raises MessageError if there is none."""
+        size = max(KEPT_MIN, request.result.nbytes)
+        with self._lock:
+            if request.id in self._reserved:
+                raise MessageError(f"A dream {request.id!r} is already kept here.")
+            if sum(self._reserved.values()) + size > self._quota:
+                raise MessageError(
+                    "There is no room to keep this dream for later: fetch those that are finished"
+                    f" ({remedy('results_disk')})."
+                )
+            self._reserved[request.id] = size
+
+    def release(self, dream_id: str) -> None:
+        """Give up the room of a dream that has no result."""
+        with self._lock:
+            self._reserved.pop(dream_id, None)
+
+    def fetch(self, peer: bytes, dream_id: str) -> bool:
+        """Have a result sent to `peer`, which is its client now; False if it is not here."""
+        with self._lock:
+            result = self._results.get(dream_id)
+            if result is None:
+                return False
+            result.peer = peer
+            if result.path is None:
+                self._send(result)
+            else:
+                self._do(lambda: self._read(peer, dream_id, result))
+            return True
+
+    def received(self, peer: bytes, dream_id: str) -> None:
+        """The client has the result: it need not be held any longer."""
+        with self._lock:
+            result = self._results.get(dream_id)
+            if result is not None and result.peer == peer:
+                self._forget(dream_id)
+
+    def vanished(self, peer: bytes) -> None:
+        """A client went away: what is kept for it need not lie in memory."""
+        with self._lock:
+            for result in self._results.values():
+                if result.peer == peer and result.keep and result.path is None and result.nbytes:
+                    self._do(lambda result=result: self._write(result))  # type: ignore[misc]
+
+    def given_up(self, peer: bytes) -> None:
+        """A client did not come back in time: forget what it had not asked to keep."""
+        with self._lock:
+            for dream_id, result in list(self._results.items()):
+                if result.peer == peer and not result.keep:
+                    self._forget(dream_id)
+
+    def expire(self, now: float) -> None:
+        """Forget results whose time is over; `now` in seconds of any clock, always the same."""
+        with self._lock:
+            for dream_id, result in list(self._results.items()):
+                if result.since is None:
+                    result.since = now
+                elif self._age and now - result.since > self._age:
+                    log.info("the result of dream %.40r was not fetched in time", dream_id)
+                    self._forget(dream_id)
+
+    def awaited(self, present: Callable[[bytes], bool]) -> bool:
+        """Whether a result is on its way to a client that is `present`: it has not confirmed it."""
+        with self._lock:
+            return any(present(result.peer) for result in self._results.values())
+
+    @property
+    def count(self) -> int:
+        """How many kept results nobody has fetched yet."""
+        with self._lock:
+            return sum(result.keep for result in self._results.values())
+
+    @property
+    def waiting(self) -> bool:
+        """Whether any result waits for its client, or for its time to be over."""
+        with self._lock:
+            return bool(self._results)
+
+    def status(self) -> Header:
+        """What `status` tells of results: how many are kept, and bytes in memory and on disk."""
+        with self._lock:
+            results = list(self._results.values())
+            reserved = self._reserved.copy()
+            on_disk = [i for i, result in self._results.items() if result.path is not None]
+        return {
+            "unfetched": sum(result.keep for result in results),
+            "results_memory": sum(result.nbytes for result in results),
+            "results_disk": sum(reserved.get(dream_id, 0) for dream_id in on_disk),
+        }
+
+    def close(self) -> None:
+        """Forget everything, the files too; nothing may be asked afterwards."""
+        if self._thread is not None:
+            self._tasks.put(None)
+            self._thread.join()
+        self._clear()
+
+    # For the compute thread.
+
+    def put(
+        self, peer: bytes, request: DreamRequest, header: Header, pixels: Frame | None = None
+    ) -> None:
+        """Answer a dream's client, and hold what it can't do without until it has it."""
+        result = Result(peer, request.keep, {**header, "id": request.id}, pixels)
+        with self._lock:
+            wanted = request.keep or (pixels is not None and not request.quick)
+            if header["op"] == "cancelled" or not wanted:
+                self._reserved.pop(request.id, None)
+            else:
+                self._results.pop(request.id, None)
+                self._results[request.id] = result
+                if pixels is None:
+                    self._reserved[request.id] = KEPT_MIN
+                self._make_room()
+            self._send(result)
+
+    # The lock is held.
+
+    def _send(self, result: Result) -> None:
+        frames = () if result.pixels is None else (result.pixels,)
+        self._post(Outgoing(result.peer, result.header, frames))
+
+    def _make_room(self) -> None:
+        """Forget the oldest of the results that nobody asked to keep and nobody confirms."""
+        held = {i: result.nbytes for i, result in self._results.items() if not result.keep}
+        total = sum(held.values())
+        for dream_id, size in list(held.items())[:-1]:
+            if total <= HELD_MAX:
+                return
+            self._forget(dream_id)
+            total -= size
+
+    def _forget(self, dream_id: str) -> None:
+        result = self._results.pop(dream_id)
+        self._reserved.pop(dream_id, None)
+        if result.path is not None:
+            path = result.path
+            self._do(lambda: _remove(path))
+
+    def _do(self, task: Callable[[], None]) -> None:
+        """Have the disk's thread do something; it is started when it is first needed."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="results", daemon=True)
+            self._thread.start()
+        self._tasks.put(task)
+
+    # The disk's thread.
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            try:
+                task()
+            except Exception:
+                log.exception("a result could not be handled")
+
+    def _write(self, result: Result) -> None:
+        pixels = result.pixels
+        if pixels is None:  # written already
+            return
+        path = self._folder / f"{secrets.token_hex(16)}.pixels"
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            with open(os.open(path, flags, 0o600), "wb", buffering=0) as file:
+                left = memoryview(pixels).cast("B")
+                while left:
+                    left = left[file.write(left[:CHUNK]) :]
+        except OSError as error:
+            log.warning("a finished dream stays in memory, as it can't be stored (%s)", error)
+            _remove(path)
+            return
+        with self._lock:
+            if result in self._results.values():
+                result.path, result.pixels = path, None
+                return
+        _remove(path)  # it was fetched meanwhile
+
+    def _read(self, peer: bytes, dream_id: str, result: Result) -> None:
+        assert result.path is not None
+        try:
+            pixels = result.path.read_bytes()
+        except OSError as error:
+            log.warning("the result of dream %.40r can't be read (%s)", dream_id, error)
+            text = f"The dream is lost: its result can't be read ({error.strerror})."
+            self._post(Outgoing(peer, {"op": "error", "id": dream_id, "text": text, "lost": True}))
+            self.received(peer, dream_id)
+        else:
+            self._post(Outgoing(peer, result.header, [pixels]))
+
+    def _clear(self) -> None:
+        """Remove our files, and the folder if nothing else is in it."""
+        with contextlib.suppress(OSError):
+            for path in self._folder.iterdir():
+                if NAME.fullmatch(path.name):
+                    _remove(path)
+            self._folder.rmdir()
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()

@@ -1,0 +1,1 @@
+"""The daemon as a process: single instance, discovery file, private files, logs, upgrades."""

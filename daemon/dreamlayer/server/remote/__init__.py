@@ -1,0 +1,1 @@
+"""Dreaming on another computer: its daemon behind the interface of a local studio."""

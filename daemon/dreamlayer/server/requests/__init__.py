@@ -1,0 +1,1 @@
+"""From a connection's frames to an answered request: greeting, upload, limits, handlers."""

@@ -1,0 +1,1 @@
+"""ZeroMQ in and out: authentication, keys, outgoing messages, disconnected clients."""

@@ -1,0 +1,135 @@
+"""Keys for dreaming on another computer: this one's own pair, and those that it lets in.
+
+They are CURVE's (ZeroMQ's RFC 26), made by libzmq. People see the public one as 64 hexadecimal
+digits, which need no quoting in any shell.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import zmq
+from zmq.utils import z85
+
+from dreamlayer.server.lifecycle import private_files
+from dreamlink.client import discovery
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+HEX = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
+OWN_FILE = "key.json"
+ALLOWED_FILE = "allowed.json"
+
+
+class KeysError(ValueError):
+    """Something is wrong with a key; the text is one sentence."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A computer's key pair, each 32 bytes. The secret one never leaves it."""
+
+    public: bytes
+    secret: bytes
+
+    def __repr__(self) -> str:  # the secret must not get into a log
+        return f"Pair({self.public.hex()})"
+
+
+def make() -> Pair:
+    """Make this computer a new key pair, in place of the one that it may have."""
+    public, secret = (z85.decode(key) for key in zmq.curve_keypair())
+    text = json.dumps({"public": public.hex(), "secret": secret.hex()})
+    private_files.write_secret(_path(OWN_FILE), text)
+    return Pair(public, secret)
+
+
+def own() -> Pair | None:
+    """This computer's key pair, if it was made; raises KeysError."""
+    values = _read(OWN_FILE)
+    if values is None:
+        return None
+    public, secret = key_of(values.get("public")), key_of(values.get("secret"))
+    if z85.decode(zmq.curve_public(z85.encode(secret))) != public:
+        raise KeysError(_damaged(OWN_FILE))
+    return Pair(public, secret)
+
+
+def allowed() -> dict[str, bytes]:
+    """The computers that may dream here: names and public keys. Raises KeysError."""
+    return {name: key_of(key) for name, key in (_read(ALLOWED_FILE) or {}).items()}
+
+
+def allow(name: str, key: str) -> None:
+    """Let the computer with this public key dream here; raises KeysError."""
+    if not NAME.fullmatch(name):
+        raise KeysError(
+            f"A name is up to 64 letters, digits and - _ . (first a letter or digit), not"
+            f" {name!r:.80}."
+        )
+    known = allowed()
+    value = key_of(key)
+    for other, theirs in known.items():
+        if theirs == value and other != name:
+            raise KeysError(f"This key is allowed already, under the name {other}.")
+    _write_allowed({**known, name: value})
+
+
+def remove(name: str) -> None:
+    """Let the computer called `name` in no more; raises KeysError."""
+    known = allowed()
+    if name not in known:
+        there = ", ".join(known) or "none"
+        raise KeysError(f"No computer called {name!r:.80} is allowed; there are: {there}.")
+    del known[name]
+    _write_allowed(known)
+
+
+def name_of(key: bytes) -> str | None:
+    """The name under which a public key is allowed; None if it is not.
+
+    The file is read anew each time, so that who was removed stays out from then on.
+    """
+    try:
+        return next((name for name, theirs in allowed().items() if theirs == key), None)
+    except (KeysError, OSError):
+        return None
+
+
+def key_of(text: object) -> bytes:
+    """A key's 32 bytes from its digits; raises KeysError."""
+    if not isinstance(text, str) or not HEX.fullmatch(text.strip()):
+        raise KeysError(
+            "A key is 64 hexadecimal digits, as `dreamlayer keys show` says it on the other"
+            f" computer, not {text!r:.80}."
+        )
+    return bytes.fromhex(text.strip())
+
+
+def _write_allowed(computers: dict[str, bytes]) -> None:
+    text = json.dumps({name: key.hex() for name, key in computers.items()}, indent=1)
+    private_files.write_secret(_path(ALLOWED_FILE), text)
+
+
+def _path(name: str) -> Path:
+    return private_files.private(private_files.private(discovery.home()) / "keys") / name
+
+
+def _read(name: str) -> dict[str, object] | None:
+    path = _path(name)
+    try:
+        values = json.loads(private_files.secret(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError) as error:
+        raise KeysError(_damaged(name)) from error
+    if not isinstance(values, dict):
+        raise KeysError(_damaged(name))
+    return values
+
+
+def _damaged(name: str) -> str:
+    again = "make a new key: dreamlayer keys make" if name == OWN_FILE else "allow the keys again"
+    return f"{_path(name)} is damaged: delete it and {again}"

@@ -1,0 +1,61 @@
+"""From the compute thread to the I/O thread: messages, and a byte on a socket that wakes it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dreamlink.wire.messages import Frame, Header
+
+
+class Outgoing(NamedTuple):
+    """A message and the connection that it goes to."""
+
+    peer: bytes
+    header: Header
+    frames: Sequence[Frame] = ()
+
+
+class Channel:
+    """A queue that any thread fills and the I/O thread polls and empties.
+
+    The byte also wakes the I/O thread when a signal comes: `signal.set_wakeup_fd` takes
+    `waker_fileno()`.
+    """
+
+    def __init__(self) -> None:
+        self._queue: deque[Outgoing] = deque()
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+
+    def post(self, message: Outgoing) -> None:
+        self._queue.append(message)
+        self.wake()
+
+    def wake(self) -> None:
+        with contextlib.suppress(OSError):  # full: it wakes anyway; closed: nobody is left to
+            self._writer.send(b"\0")
+
+    def drain(self) -> list[Outgoing]:
+        """All messages posted so far, in order."""
+        with contextlib.suppress(BlockingIOError):
+            while self._reader.recv(4096):
+                pass
+        messages = []
+        while self._queue:
+            messages.append(self._queue.popleft())
+        return messages
+
+    def fileno(self) -> int:
+        return self._reader.fileno()
+
+    def waker_fileno(self) -> int:
+        return self._writer.fileno()
+
+    def close(self) -> None:
+        self._reader.close()
+        self._writer.close()

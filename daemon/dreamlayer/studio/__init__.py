@@ -1,0 +1,1 @@
+"""The way of one dream: inputs, network, engine, previews and the finished pixels."""

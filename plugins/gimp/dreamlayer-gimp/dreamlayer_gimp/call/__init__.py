@@ -1,0 +1,1 @@
+"""How the procedure is called: arguments, options, errors and the guard against exceptions."""

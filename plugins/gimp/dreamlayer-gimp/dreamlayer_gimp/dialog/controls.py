@@ -1,0 +1,130 @@
+"""The dialog's controls: one for each parameter of the recipe, and one for each option."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gi.repository import Gimp, GimpUi, GObject, Gtk
+
+from dreamlink.recipe.recipe import PARAMETERS, Parameter
+
+from ..call.arguments import argument
+from ..call.options import OPTIONS, Option
+
+Choices = Sequence[tuple[str, str]]  # the word that the argument takes, and how it is shown
+NOTHING = -1  # the entry for no layer, among GIMP's numbers of layers
+SCROLLED = 160  # pixels of the list of rarer controls that are seen at least
+
+
+class Controls:
+    """Makes the dialog's widgets; each follows the config, and the config follows it."""
+
+    def __init__(self, dialog: Any, config: Any) -> None:
+        self._dialog = dialog
+        self._config = config
+        self._labels = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
+
+    def main(self) -> Any:
+        """The few that matter most."""
+        return self._column("main", [row for row in PARAMETERS.values() if row.main], ())
+
+    def more(self) -> Any:
+        """All others, folded away."""
+        there = [option for option in OPTIONS if self._config.find_property(option.argument)]
+        rows = [row for row in PARAMETERS.values() if not row.main]
+        column = self._column("more", rows, there)
+        scrolled = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER, vexpand=True)
+        scrolled.set_min_content_height(SCROLLED)
+        column.set_margin_end(12)  # room for the scroll bar
+        scrolled.add(column)
+        expander = Gtk.Expander.new_with_mnemonic("_More")
+        expander.set_resize_toplevel(True)
+        expander.add(scrolled)
+        return expander
+
+    def _column(self, kind: str, rows: Sequence[Parameter], options: Sequence[Option]) -> Any:
+        """A box of GIMP's own controls, and of ours where GIMP has none that would do."""
+        for row in rows:
+            if row.kind in (int, float):
+                self._limit_parameter(row)
+        names = [argument(row.name) for row in rows] + [option.argument for option in options]
+        own = {
+            argument(row.name): self._choice(
+                argument(row.name), [(word, word.capitalize()) for word in row.choices]
+            )
+            for row in rows
+            if row.choices
+        }
+        for option in options:
+            if option.choices:
+                own[option.argument] = self._choice(option.argument, option.choices)
+            elif option.default is None:
+                own[option.argument] = self._layer(option.argument)
+            elif isinstance(option.default, float):
+                self._limit(option.argument, GimpUi.ScaleEntry, (0.0, 1.0), 0.05, 2)
+        column = self._dialog.fill_box(kind, [name for name in names if name not in own])
+        for place, name in enumerate(names):
+            if name in own:
+                column.pack_start(own[name], False, False, 0)
+                column.reorder_child(own[name], place)
+        for widget in column.get_children():
+            if isinstance(widget, GimpUi.Labeled):
+                self._labels.add_widget(widget.get_label())
+        return column
+
+    def _choice(self, name: str, choices: Choices) -> Any:
+        """A choice is a word to GIMP's procedure."""
+        store = Gtk.ListStore(str, str)
+        for choice in choices:
+            store.append(choice)
+        combo = GimpUi.prop_string_combo_box_new(self._config, name, store, 0, 1)
+        return self._row(name, GimpUi.LabelStringWidget, combo)
+
+    def _layer(self, name: str) -> Any:
+        """A list of layers; with GIMP's own chooser none could not be chosen again."""
+        combo = GimpUi.DrawableComboBox.new(None)
+        columns = GimpUi.IntStoreColumns
+        model = combo.get_model()
+        model.set(model.prepend(), [columns.VALUE, columns.LABEL], [NOTHING, "None"])
+        chosen = self._config.get_property(name)
+        combo.set_active(chosen.get_id() if chosen is not None else NOTHING)
+        GObject.Object.connect(combo, "changed", self._on_layer, name)  # it has its own connect
+        self._config.connect(f"notify::{name}", self._on_layer_set, combo)
+        return self._row(name, GimpUi.LabelIntWidget, combo)
+
+    def _on_layer(self, combo: Any, name: str) -> None:
+        _, number = combo.get_active()
+        old = self._config.get_property(name)
+        if number != (old.get_id() if old is not None else NOTHING):
+            layer = Gimp.Item.get_by_id(number) if number != NOTHING else None
+            self._config.set_property(name, layer)
+
+    def _on_layer_set(self, config: Any, what: Any, combo: Any) -> None:
+        chosen = config.get_property(what.name)
+        combo.set_active(chosen.get_id() if chosen is not None else NOTHING)
+
+    def _row(self, name: str, kind: Any, combo: Any) -> Any:
+        spec = self._config.find_property(name)
+        combo.set_hexpand(True)
+        row = kind.new(spec.nick, combo)
+        row.set_tooltip_text(spec.blurb)
+        row.show_all()
+        return row
+
+    def _limit_parameter(self, row: Parameter) -> None:
+        """Give a number's control its real limits; what has few values gets a slider."""
+        kind = GimpUi.ScaleEntry if row.main and row.name != "seed" else GimpUi.LabelSpin
+        limits = row.minimum or 0, row.maximum or 0
+        digits = 0 if row.kind is int else 2
+        self._limit(argument(row.name), kind, limits, row.step or 1, digits)
+
+    def _limit(
+        self, name: str, kind: Any, limits: tuple[float, float], step: float, digits: int
+    ) -> None:
+        control = self._dialog.get_widget(name, kind.__gtype__)
+        lower, upper = limits
+        control.set_property("lower", lower)
+        control.set_property("upper", upper)
+        control.set_property("digits", digits)
+        control.set_increments(step, min(10 * step, upper - lower))

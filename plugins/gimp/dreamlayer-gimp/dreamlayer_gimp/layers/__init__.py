@@ -1,0 +1,1 @@
+"""GIMP's layers: pixels in, result layers out, and what is stored with them."""

@@ -1,0 +1,73 @@
+"""A layer's pixels in another depth, with alpha or without, and otherwise the same to the bit.
+
+Neither colour space nor curve matter for that, but babl takes ways by other curves, not the same
+in each process: last bits are lost, and colours out of the gamut. So the pixels leave their buffer
+in the format in which they are kept, and the rest is done as if they were linear sRGB.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gi.repository import Babl, Gegl
+
+from dreamlink.picture import Region
+from dreamlink.wire.messages import Frame
+
+from . import buffers
+
+MARKS = str.maketrans("", "", "'~")  # of curves, in babl's names of formats
+
+
+def read(drawable: Any, area: Region, form: str) -> Frame:
+    """The pixels of `area`, rows from the top, in babl's format `form`.
+
+    It is the drawable's own but for alpha and the kind of its numbers.
+    """
+    buffer, own = drawable.get_buffer(), _own(drawable)
+    if own == form:
+        return buffers.read(buffer, area, form)
+    pixels = bytearray()
+    for strip in buffers.strips(area, form):
+        pixels += _converted(buffers.read(buffer, strip, own), strip, own, form)
+    return pixels
+
+
+def write(drawable: Any, area: Region, form: str, pixels: Frame) -> None:
+    """Put the pixels of `area` into the drawable; `form` differs from its own in depth alone."""
+    buffer, own = drawable.get_buffer(), _own(drawable)
+    if own == form:
+        buffers.write(buffer, area, form, pixels)
+        return
+    view, start = memoryview(pixels), 0
+    for strip in buffers.strips(area, form):
+        end = start + buffers.size(strip, form)
+        buffers.write(buffer, strip, own, _converted(view[start:end], strip, form, own))
+        start = end
+
+
+def make_opaque(drawable: Any, area: Region) -> None:
+    """Leave the colours of a drawable that has alpha, and no transparency."""
+    buffer, own = drawable.get_buffer(), _own(drawable)
+    bare = own.replace("A ", " ", 1)
+    for strip in buffers.strips(area, own):
+        colours = _converted(buffers.read(buffer, strip, own), strip, own, bare)
+        buffers.write(buffer, strip, own, _converted(colours, strip, bare, own))
+
+
+def _own(drawable: Any) -> str:
+    name: str = Babl.get_name(drawable.get_format())
+    return name
+
+
+def _converted(pixels: Frame, strip: Region, one: str, other: str) -> Frame:
+    """Pixels in the format `one` as those in the `other`."""
+    box = Region(0, 0, strip.width, strip.height)
+    scratch = Gegl.Buffer.new(_linear(one), *box)
+    buffers.write(scratch, box, _linear(one), pixels)
+    return buffers.read(scratch, box, _linear(other))
+
+
+def _linear(form: str) -> str:
+    """The same kind of numbers in linear sRGB, e.g. "R'G'B'A u8-space-…" → "RGBA u8"."""
+    return form.split("-", maxsplit=1)[0].translate(MARKS)

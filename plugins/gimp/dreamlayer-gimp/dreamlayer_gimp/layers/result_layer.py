@@ -1,0 +1,94 @@
+"""The layer that shows a dream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gi.repository import Babl, Gimp
+
+from dreamlink.picture import Region
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import layer_name
+from dreamlink.wire.messages import Frame
+
+from ..call.options import MASK, Options
+from . import buffers, dream_store, lossless
+from .source import Source
+
+
+def make(source: Source, recipe: Recipe, pixels: Frame, options: Options) -> Any:
+    """A finished layer that is not in the image yet, so nothing of this is an undo step."""
+    width, height = source.region.width, source.region.height
+    box = Region(0, 0, width, height)
+    layer = Gimp.Layer.new(
+        source.image,
+        layer_name(source.drawable.get_name(), recipe),
+        width,
+        height,
+        Gimp.ImageType.GRAYA_IMAGE if source.layout.order == "GA" else Gimp.ImageType.RGBA_IMAGE,
+        100.0,
+        Gimp.LayerMode.NORMAL,
+    )
+    layer.set_offsets(*source.corner)
+    lossless.write(layer, box, source.form, pixels)
+    if source.place is not None and source.place.region is not None:
+        source.place.dress(layer)
+    elif (veil := _mask_of(source.drawable)) is not None:
+        _copy_mask(veil, source.region, layer)
+    elif source.mask is not None and options.selection_as == MASK:
+        _move_alpha_into_mask(layer, box)
+    dream_store.keep(layer, recipe, source.drawable, options)
+    return layer
+
+
+def _move_alpha_into_mask(layer: Any, box: Region) -> None:
+    """What is selected came back as alpha; as a mask it can still be painted on.
+
+    GIMP's own ALPHA_TRANSFER complains about layers that are in no image yet.
+    """
+    layer.add_mask(layer.create_mask(Gimp.AddMaskType.ALPHA))
+    lossless.make_opaque(layer, box)
+
+
+def _mask_of(drawable: Any) -> Any:
+    """The mask that hides a part of the layer; None without one."""
+    return drawable.get_mask() if drawable.get_apply_mask() else None
+
+
+def _copy_mask(mask: Any, area: Region, layer: Any) -> None:
+    """Hide of the dream what is hidden of its source; a selection stays the dream's alpha."""
+    layer.add_mask(layer.create_mask(Gimp.AddMaskType.WHITE))
+    form = Babl.get_name(mask.get_format())
+    pixels = buffers.read(mask.get_buffer(), area, form)
+    buffers.write(
+        layer.get_mask().get_buffer(), Region(0, 0, area.width, area.height), form, pixels
+    )
+
+
+def insert(image: Any, made: list[tuple[Source, Any]]) -> None:
+    """Put each layer right above its source, or the dream before, and select them.
+
+    That is one undo step. Layers that are in the image already stay where they are.
+    """
+    layers = [layer for _, layer in made]
+    made = [(source, layer) for source, layer in made if not _is_in(image, layer)]
+    several = len(made) > 1
+    if several:
+        image.undo_group_start()
+    try:
+        for source, layer in made:
+            below = source.drawable
+            if source.place is not None and source.place.layer.is_valid():
+                below = source.place.layer
+            position = image.get_item_position(below)
+            if not image.insert_layer(layer, below.get_parent(), position):
+                raise RuntimeError(Gimp.get_pdb().get_last_error())
+    finally:
+        if several:
+            image.undo_group_end()
+    image.set_selected_layers(layers)
+
+
+def _is_in(image: Any, layer: Any) -> bool:
+    """Whether a layer was inserted already; only then its number leads to it."""
+    return bool(image.get_layer_by_tattoo(layer.get_tattoo()) == layer)

@@ -1,0 +1,1 @@
+"""One run of the filter: dream, progress, the live layer, the result, frames of an animation."""

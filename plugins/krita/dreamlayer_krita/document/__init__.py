@@ -1,0 +1,1 @@
+"""Krita's document: pixels in, layers out, and the dreams stored in the file."""

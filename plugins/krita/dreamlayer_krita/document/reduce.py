@@ -1,0 +1,146 @@
+"""A source made smaller, for a quick look. Qt and Krita reduce; nothing is computed here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from krita import Krita, Selection
+
+from dreamlink.picture import Edges, Picture, Region
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.wire.messages import QUICK_MAX, Frame
+
+from ..qt.qt import QtCore, QtGui
+from . import document, scratch
+from .color_space import LINEAR, LINEAR_GRAY, SRGB, ColorSpace
+from .source import Pixels, Source
+
+SIDE = 384  # pixels of the region's longer side: about a second's work for a common processor
+COLOURS = ColorSpace("RGBA", "U8", SRGB)
+GRAY = "Gray-D50-elle-V2-srgbtrc.icc"
+
+
+def middle(recipe: Recipe, where: document.Where | None) -> document.Where | None:
+    """The part to look at of what would be dreamed on, or `where` if that is all of it.
+
+    A look shows what the dream will be like only as long as it is reduced by no more than the
+    dream's coarsest octave; and reading much more would take Krita a while.
+    """
+    shown = Krita.instance().activeDocument()
+    if shown is None:
+        return where
+    node, selection = where[:2] if where else (shown.activeNode(), shown.selection())
+    if node is None:
+        return where
+    canvas = Region(0, 0, shown.width(), shown.height())
+    box = canvas
+    if selection is not None:
+        box = Region(selection.x(), selection.y(), selection.width(), selection.height())
+    elif recipe.start != "noise":
+        bounds = node.bounds()
+        box = Region(bounds.x(), bounds.y(), bounds.width(), bounds.height())
+    box = box.clip(canvas)
+    limit = int(SIDE * recipe.octave_scale ** (recipe.octaves - 1))
+    if max(box.width, box.height) <= limit:
+        return where
+    width, height = min(box.width, limit), min(box.height, limit)
+    part = Selection()
+    left, top = box.x + (box.width - width) // 2, box.y + (box.height - height) // 2
+    part.select(left, top, width, height, 255)
+    if selection is not None:
+        part.intersect(selection)
+    empty = part.width() <= 0 or part.height() <= 0
+    return where if empty else document.Where(node, part)
+
+
+def uncut(source: Source) -> Source:
+    """The source without the selection that `middle` made where the user has none."""
+    return replace(source, selection=None, edges=Edges(True, True, True, True))
+
+
+def reduced(source: Source) -> tuple[Source, float]:
+    """The source in 8 bits, small enough for a quick look, and how many times smaller it is."""
+    region, picture = source.region, source.picture
+    factor = max(
+        1.0,
+        max(region.width, region.height) / SIDE,
+        max(picture.width, picture.height) / QUICK_MAX,
+    )
+    layout = Picture(*_less((picture.width, picture.height), factor), "U8", "BGRA")
+    width, height = _less((region.width, region.height), factor)
+    place = Region(
+        min(round(region.x / factor), layout.width - width),
+        min(round(region.y / factor), layout.height - height),
+        width,
+        height,
+    )
+    selection, strength = source.selection, source.strength
+    if selection is not None:
+        selection = _gray(_gray_image(selection, region), width, height)
+    if strength is not None:
+        small = _colours(strength, width, height)
+        strength = Pixels(Picture(width, height, "U8", "BGRA"), small)
+    pixels = _colours(Pixels(picture, source.pixels), layout.width, layout.height)
+    smaller = replace(
+        source,
+        picture=layout,
+        region=place,
+        pixels=pixels,
+        selection=selection,
+        strength=strength,
+        veiled=False,
+    )
+    return smaller, factor
+
+
+def _less(sides: tuple[int, int], factor: float) -> tuple[int, int]:
+    width, height = (max(1, int(side / factor)) for side in sides)
+    return width, height
+
+
+def _colours(pixels: Pixels, width: int, height: int) -> bytes:
+    """Pixels in sRGB, blue first, as large as is said."""
+    layout = pixels.layout
+    if layout.order == "G":
+        image = _gray_image(pixels.frame, layout.region)
+    else:
+        frame = scratch.converted(pixels.frame, layout.region, _space(layout), COLOURS)
+        line = 4 * layout.width
+        kind = QtGui.QImage.Format.Format_ARGB32
+        image = QtGui.QImage(bytes(frame), layout.width, layout.height, line, kind)
+    return _rows(_scaled(image, width, height, QtGui.QImage.Format.Format_ARGB32), 4)
+
+
+def _gray(image: Any, width: int, height: int) -> bytes:
+    return _rows(_scaled(image, width, height, QtGui.QImage.Format.Format_Grayscale8), 1)
+
+
+def _gray_image(frame: Frame, region: Region) -> Any:
+    kind = QtGui.QImage.Format.Format_Grayscale8
+    return QtGui.QImage(bytes(frame), region.width, region.height, region.width, kind)
+
+
+def _scaled(image: Any, width: int, height: int, kind: Any) -> Any:
+    smooth = QtCore.Qt.TransformationMode.SmoothTransformation
+    free = QtCore.Qt.AspectRatioMode.IgnoreAspectRatio
+    return image.scaled(width, height, free, smooth).convertToFormat(kind)
+
+
+def _rows(image: Any, samples: int) -> bytes:
+    """An image's bytes without the padding that Qt puts behind each row."""
+    bits = image.constBits()
+    bits.setsize(image.sizeInBytes())
+    every, line = image.bytesPerLine(), image.width() * samples
+    content = bytes(bits)
+    if every == line:
+        return content
+    return b"".join(content[at : at + line] for at in range(0, len(content), every))
+
+
+def _space(layout: Picture) -> ColorSpace:
+    """Krita's name of a layout's colour space."""
+    linear = layout.curve == "linear"
+    if layout.order == "GA":
+        return ColorSpace("GRAYA", layout.depth, LINEAR_GRAY.profile if linear else GRAY)
+    return ColorSpace("RGBA", layout.depth, LINEAR.profile if linear else SRGB)

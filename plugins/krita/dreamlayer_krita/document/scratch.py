@@ -1,0 +1,65 @@
+"""A document that nobody sees, in which Krita converts colours and puts layers together.
+
+Whatever Krita does to a layer that a document has made goes into that document's history, even
+while the layer is not in it: in the user's, there would be steps to undo that show nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from krita import Krita
+
+from dreamlink.picture import Region
+from dreamlink.wire.messages import Frame
+
+from .color_space import SRGB, ColorSpace, space_of
+from .errors import DocumentError
+from .layers import write
+
+
+@contextmanager
+def scratch() -> Iterator[Any]:
+    """A document for a moment; a layer made in it may be added to another document."""
+    document = Krita.instance().createDocument(1, 1, "", "RGBA", "U8", SRGB, 72.0)
+    try:
+        yield document
+    finally:
+        document.setModified(False)
+        document.close()
+
+
+def painted(
+    document: Any, name: str, pixels: Frame, box: Region, space: ColorSpace, goal: ColorSpace
+) -> Any:
+    """A layer made by a scratch document: `pixels` in `space`, converted to `goal`.
+
+    Raises:
+        DocumentError: Krita does not know how.
+    """
+    layer = document.createNode(name, "paintlayer")
+    _convert(layer, space)
+    write(layer, pixels, box)
+    _convert(layer, goal)
+    return layer
+
+
+def converted(pixels: Frame, box: Region, space: ColorSpace, goal: ColorSpace) -> Frame:
+    """The pixels of `box` in another colour space; raises DocumentError."""
+    if space == goal:
+        return pixels
+    with scratch() as document:
+        return memoryview(painted(document, "", pixels, box, space, goal).pixelData(*box))
+
+
+def _convert(layer: Any, goal: ColorSpace) -> None:
+    """In one step: Krita cuts colours off that lie outside when it changes only the depth."""
+    space = space_of(layer)
+    if space != goal and not layer.setColorSpace(*goal):
+        raise DocumentError(
+            f"Krita can't convert this layer between {space.model} {space.depth} with the profile"
+            f" “{space.profile}” and {goal.model} {goal.depth} with “{goal.profile}”: convert the"
+            " picture with Image ▸ Convert Image Color Space…, then dream."
+        )

@@ -1,0 +1,115 @@
+"""What the user can choose of a film, and its start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from krita import Krita
+
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.wire.messages import ZOOM_MAX
+
+from ..document import dream_store
+from ..document.document import Where
+from ..document.errors import DocumentError
+from ..document.source import Source
+from ..qt.guard import guarded
+from ..qt.qt import QtCore
+from . import film_frames
+from .film import Film, Filmed, Plan
+from .reread import layer_of, read_again
+
+if TYPE_CHECKING:
+    from ..ui.panel import Panel
+
+TIME_MAX = 1_000_000  # frames
+COUNT_MAX = 10_000
+FRAMES, DIVE = "frames", "dive"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the window's fields say; `first` is the film's first frame."""
+
+    kind: str = FRAMES
+    first: int = 0
+    last: int = 0
+    carry: float = 0.8
+    count: int = 24
+    zoom: float = 1.05
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Choice:
+        """What was kept with a film; raises DocumentError for what can't be."""
+        kinds = {"kind": str, "carry": float, "zoom": float}
+        for name, default in asdict(cls()).items():
+            if type(values.get(name, default)) is not kinds.get(name, int):
+                raise DocumentError(f"This film's settings can't be used: {name}.")
+        choice = cls(**{name: values[name] for name in asdict(cls()) if name in values})
+        choice.check()
+        return choice
+
+    def check(self) -> None:
+        """Raise DocumentError for a film that can't be."""
+        if self.kind == FRAMES and self.last < self.first:
+            raise DocumentError("The last frame is before the first one: exchange them.")
+        if not (
+            self.kind in (FRAMES, DIVE)
+            and 0 <= self.first <= TIME_MAX
+            and self.last <= TIME_MAX
+            and 0.0 <= self.carry <= 1.0
+            and 1 <= self.count <= COUNT_MAX
+            and 1.0 <= self.zoom <= ZOOM_MAX
+        ):
+            raise DocumentError("This film's settings can't be used: they are out of range.")
+
+
+class Redone(NamedTuple):
+    """A film that is dreamed again: its layer's unique id, and what is known of it."""
+
+    node_id: Any
+    kept: dream_store.Kept
+
+
+def begin(panel: Panel, recipe: Recipe, choice: Choice, redone: Redone | None = None) -> Film:
+    """Start a film of the active layer, or of what a film was made of; raises DocumentError."""
+    choice.check()
+    active = Krita.instance().activeDocument()
+    if active is None:
+        raise DocumentError("No picture is open: open one and select a layer, then dream.")
+    node = layer_of(active, redone.kept) if redone else active.activeNode()
+    begins = film_frames.starts(active, node) if choice.kind == FRAMES else []
+    if choice.kind == FRAMES and not begins:
+        raise DocumentError(
+            "The layer is not an animated paint layer: select one, or dream a dive."
+        )
+    selection = active.selection()
+    if choice.kind == DIVE and selection is not None and redone is None:
+        raise DocumentError("A dive goes into the whole layer: deselect, then dream.")
+    whole = choice.kind == FRAMES
+    if redone is not None:
+        source = read_again(redone.kept, recipe, redone.node_id, whole=whole)
+    else:
+        source = panel.read(recipe, Where(node, selection, whole))
+    if choice.kind == FRAMES:
+        plan = film_frames.plan(source, begins, choice.first, choice.last, choice.carry)
+    else:
+        plan = film_frames.dive(source, choice.first, choice.count, choice.zoom)
+    return _start(panel, source, recipe, plan, choice)
+
+
+def _start(panel: Panel, source: Source, recipe: Recipe, plan: Plan, choice: Choice) -> Film:
+    def finished(filmed: Filmed) -> None:
+        dream_store.keep(
+            filmed.document, filmed.node_id, filmed.recipe, filmed.source, film=asdict(choice)
+        )
+
+    def soon(call: Any) -> None:
+        QtCore.QTimer.singleShot(0, guarded(call, panel.say))
+
+    hear = guarded(finished, panel.say)
+    film = Film(panel.link, source, recipe, plan, panel.moved, hear, soon)
+    panel.enqueue(film)
+    return film

@@ -1,0 +1,1 @@
+"""Qt and its boundary: which Qt, guarded slots, translation, the connection's notifier."""

@@ -1,0 +1,238 @@
+"""The connection to the daemon, kept by Qt's event loop: nothing here waits.
+
+While the daemon is found or started a timer advances `dreamlink.client.launch.connecting`; then
+two socket notifiers, one a direction, tell when there is something to read and room to write.
+Dreams, looks and blends share the one connection: each listens, and takes its own messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from enum import Enum
+from typing import Any, Protocol
+
+from dreamlink.client import launch
+from dreamlink.client.client import Client, LinkError
+from dreamlink.wire.messages import Frame, Header
+
+from .guard import guarded, log, unexpected
+from .qt import QtCore
+
+
+class Connection(Enum):
+    """How the connection stands."""
+
+    CLOSED = "closed"
+    OPENING = "opening"
+    OPEN = "open"
+    FAILED = "failed"  # the daemon could not be reached or started
+
+
+class Listener(Protocol):
+    """Who waits for the connection and its messages.
+
+    After `lost` it listens no more, unless it calls `reopen` or `open` again. `fail` tells that
+    one of its own methods has raised.
+    """
+
+    def waiting(self, sentence: str) -> None: ...
+    def connected(self) -> None: ...
+    def received(self, header: Header, frames: list[bytearray]) -> None: ...
+    def lost(self, reason: str) -> None: ...
+    def fail(self, reason: str) -> None: ...
+
+
+class Link:
+    """A connection that is opened when it is needed and opened anew when it was lost.
+
+    Attributes:
+        state: how the connection stands.
+        sentence: what there is to say of it: what is waited for, or why it failed.
+
+    `show` gets a sentence when one of our own slots fails unexpectedly; `changed` is called when
+    state or sentence have changed.
+    """
+
+    def __init__(
+        self, show: Callable[[str], None], changed: Callable[[], None] = lambda: None
+    ) -> None:
+        self.state = Connection.CLOSED
+        self.sentence = ""
+        self._changed = changed
+        self._listeners: list[Listener] = []
+        self._returning: list[Listener] = []  # those that look for the daemon that they had
+        self._reason = ""  # why that one was lost
+        self._client: Client | None = None
+        self._reading = False
+        self._notifiers: list[Any] = []  # to read, to write
+        self._steps: Generator[str, None, Client | None] | None = None
+        self._timer = QtCore.QTimer()
+        self._timer.setInterval(int(launch.PAUSE * 1000))
+        self._timer.timeout.connect(guarded(self._connect, show))
+        self._show = show
+
+    def open(self, listener: Listener) -> None:
+        """Connect if need be; `listener` hears of it, at once or later, and gets all messages."""
+        self._join(listener)
+        if self._client is not None:
+            self._tell(listener, "connected")
+        elif self._steps is None:
+            self._begin(launch.connecting())
+            self._connect()
+
+    def reopen(self, listener: Listener, reason: str) -> None:
+        """Look for the daemon whose connection was lost; `listener` hears `reason` if it died."""
+        self._join(listener)
+        if self._client is not None:
+            self._tell(listener, "connected")
+            return
+        self._returning.append(listener)
+        self._reason = reason
+        if self._steps is None:
+            self._begin(launch.returning())
+
+    def leave(self, listener: Listener) -> None:
+        """Stop listening; an open connection is kept for the next dream."""
+        for group in (self._listeners, self._returning):
+            if listener in group:
+                group.remove(listener)
+        if self._client is None and not self._listeners:
+            self._drop()
+            if self.state is Connection.OPENING:
+                self._is(Connection.CLOSED)
+
+    def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
+        """Queue a message and write what the socket takes; raises LinkError if none is open."""
+        if self._client is None:
+            raise LinkError("The connection to the Dreamlayer daemon is closed.")
+        self._client.send(header, *frames)
+        self._watch()
+
+    def close(self) -> None:
+        """Give up the connection; the daemon then cancels what was asked over it."""
+        self._listeners.clear()
+        self._returning.clear()
+        self._changed = lambda: None  # its widgets may be gone
+        self._drop()
+
+    def _join(self, listener: Listener) -> None:
+        if listener not in self._listeners:
+            self._listeners.append(listener)
+
+    def _tell(self, listener: Listener, what: str, *said: object) -> None:
+        """Call a listener's method. If that raises it is the listener's end, not the others'."""
+        if listener not in self._listeners:
+            return  # another one's doing
+        try:
+            getattr(listener, what)(*said)
+        except Exception as error:
+            log.exception("An error in Dreamlayer's plug-in")
+            guarded(listener.fail, self._show)(unexpected(error))
+
+    def _tell_all(self, what: str, *said: object) -> None:
+        for listener in list(self._listeners):
+            self._tell(listener, what, *said)
+
+    def _is(self, state: Connection, sentence: str = "") -> None:
+        if (state, sentence) != (self.state, self.sentence):
+            self.state, self.sentence = state, sentence
+            guarded(self._changed, self._show)()
+
+    def _begin(self, steps: Generator[str, None, Client | None]) -> None:
+        self._steps = steps
+        self._timer.start()
+        self._is(Connection.OPENING, launch.LOOKING if self._returning else "")
+
+    def _connect(self) -> None:
+        if self._steps is None:
+            return
+        try:
+            sentence = next(self._steps)
+        except StopIteration as done:
+            self._timer.stop()
+            self._steps = None
+            if done.value is None:
+                self._died()
+            else:
+                self._attach(done.value)
+        except LinkError as error:
+            self._lose(str(error), Connection.FAILED)
+        else:
+            self._is(Connection.OPENING, sentence)
+            self._tell_all("waiting", sentence)
+
+    def _died(self) -> None:
+        """The daemon of those that were to return is gone; the others take a new one."""
+        returning, self._returning = self._returning, []
+        for listener in returning:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+                guarded(listener.lost, self._show)(self._reason)
+        if self._steps is None and self._client is None:
+            if self._listeners:
+                self._begin(launch.connecting())
+            else:
+                self._is(Connection.CLOSED)
+
+    def _attach(self, client: Client) -> None:
+        self._client = client
+        self._returning.clear()
+        kinds = QtCore.QSocketNotifier.Type
+        for kind, slot in ((kinds.Read, self._read), (kinds.Write, self._write)):
+            notifier = QtCore.QSocketNotifier(client.fileno(), kind)
+            notifier.activated.connect(guarded(slot, self._show))
+            self._notifiers.append(notifier)
+        self._watch()
+        self._is(Connection.OPEN)
+        self._tell_all("connected")
+
+    def _watch(self) -> None:
+        if self._client is not None:  # a socket can be written to nearly always: look if need be
+            self._notifiers[1].setEnabled(self._client.wants_to_write)
+
+    def _read(self, *_: object) -> None:
+        """Read and tell, one message after the other.
+
+        Krita lets events happen while a layer is added, so this may be called within itself. What
+        has come by then is read a moment later: the socket stays readable.
+        """
+        if self._client is None or self._reading:
+            return
+        self._reading = True
+        try:
+            messages = self._client.read()
+            self._watch()
+            for header, frames in messages:
+                self._tell_all("received", header, frames)
+        except LinkError as error:
+            self._lose(str(error), Connection.CLOSED)
+        finally:
+            self._reading = False
+
+    def _write(self, *_: object) -> None:
+        if self._client is None:
+            return
+        self._client.flush()
+        self._watch()
+
+    def _lose(self, reason: str, state: Connection) -> None:
+        """Tell everybody that there is no connection; some of them may open it anew."""
+        listeners, self._listeners = self._listeners, []
+        self._returning.clear()
+        self._drop()
+        self._is(state, reason)
+        for listener in listeners:
+            guarded(listener.lost, self._show)(reason)
+
+    def _drop(self) -> None:
+        self._timer.stop()
+        if self._steps is not None:
+            self._steps.close()
+            self._steps = None
+        for notifier in self._notifiers:
+            notifier.setEnabled(False)
+            notifier.deleteLater()  # it may be the very one that is calling us
+        self._notifiers.clear()
+        if self._client is not None:
+            self._client.close()
+            self._client = None

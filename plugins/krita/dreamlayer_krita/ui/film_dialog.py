@@ -1,0 +1,181 @@
+"""The window that asks what kind of film to dream, with the settings in the docker."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from krita import Krita
+
+from dreamlink.recipe.recipe import RecipeError
+from dreamlink.wire.messages import ZOOM_MAX
+
+from ..document.errors import DocumentError
+from ..model import film_frames
+from ..model.film_options import COUNT_MAX, DIVE, FRAMES, TIME_MAX, Choice, Redone, begin
+from ..qt.guard import guarded, log
+from ..qt.i18n import tr
+from ..qt.qt import QtCore, QtWidgets
+from .widgets.fields import still, tip
+
+if TYPE_CHECKING:
+    from .panel import Panel
+
+
+def ask(panel: Panel, redone: Redone | None = None) -> None:
+    """Show the window for the active layer, or for a film that is dreamed again."""
+    dialog = panel.findChild(FilmDialog) or FilmDialog(panel)
+    dialog.refresh(redone)
+    dialog.show()
+    dialog.raise_()
+    dialog.activateWindow()
+
+
+class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
+    """Stays open beside the picture; the docker shows how the film stands."""
+
+    def __init__(self, panel: Panel) -> None:
+        super().__init__(panel)
+        self._panel = panel
+        self._redone: Redone | None = None
+        self.setObjectName("film")
+        self.setWindowTitle(tr("Deep Dream Animation"))
+        self._frames = self._radio(
+            FRAMES,
+            "Every frame of the active layer",
+            "Each frame of an animated layer dreams; the dreams become a new animated layer",
+        )
+        self._dive = self._radio(
+            DIVE,
+            "A dive into the active layer",
+            "Each frame is the one before, enlarged and dreamed on, without end",
+        )
+        self._first = self._number("first", 0, TIME_MAX, "The first frame of the film")
+        self._last = self._number("last", 0, TIME_MAX, "The last frame that dreams")
+        self._carry = self._fraction(
+            "carry", 0.0, 1.0,
+            "How much of its dream each frame takes over from the one before, so that the film does"
+            " not flicker: 0 nothing, 1 all, and the first frame's dream stays as it is",
+        )  # fmt: skip
+        self._count = self._number("count", 2, COUNT_MAX, "How many frames the film has")
+        self._zoom = self._fraction(
+            "zoom", 1.0, ZOOM_MAX, "How many times larger the picture is from frame to frame"
+        )
+        self._message = QtWidgets.QLabel()
+        self._message.setObjectName("film_message")
+        self._message.setWordWrap(True)
+        self._message.setTextFormat(QtCore.Qt.TextFormat.PlainText)
+        self._build()
+        self.put(Choice())
+
+    def refresh(self, redone: Redone | None = None) -> None:
+        """Offer what the active layer has, its own frames or a dive, or what a film was."""
+        self._redone = redone
+        self._message.setText("")
+        if redone is not None and redone.kept.film is not None:
+            choice = Choice.of(redone.kept.film)
+            self.put(choice)
+            self._frames.setEnabled(choice.kind == FRAMES)
+            return
+        active = Krita.instance().activeDocument()
+        node = active.activeNode() if active is not None else None
+        begins = film_frames.starts(active, node)
+        if begins:
+            self.put(replace(self.choice(), kind=FRAMES, first=begins[0], last=begins[-1]))
+        else:
+            now = active.currentTime() if active is not None else 0
+            self.put(replace(self.choice(), kind=DIVE, first=now, last=now))
+        self._frames.setEnabled(bool(begins))
+
+    def choice(self) -> Choice:
+        return Choice(
+            kind=FRAMES if self._frames.isChecked() else DIVE,
+            first=self._first.value(),
+            last=self._last.value(),
+            carry=self._carry.value(),
+            count=self._count.value(),
+            zoom=self._zoom.value(),
+        )
+
+    def put(self, choice: Choice) -> None:
+        """Show a choice."""
+        (self._frames if choice.kind == FRAMES else self._dive).setChecked(True)
+        self._first.setValue(choice.first)
+        self._last.setValue(choice.last)
+        self._carry.setValue(choice.carry)
+        self._count.setValue(choice.count)
+        self._zoom.setValue(choice.zoom)
+        self._enable()
+
+    def _dream(self) -> None:
+        try:
+            begin(self._panel, self._panel.recipe(), self.choice(), self._redone)
+        except (DocumentError, RecipeError) as error:
+            self._message.setText(str(error))
+        else:
+            self.hide()
+
+    def _enable(self) -> None:
+        layer = self._frames.isChecked()
+        for field in (self._last, self._carry):
+            field.setEnabled(layer)
+        for field in (self._count, self._zoom):
+            field.setEnabled(not layer)
+
+    def _build(self) -> None:
+        rows = QtWidgets.QFormLayout()
+        for text, field in (
+            ("First frame", self._first),
+            ("Last frame", self._last),
+            ("Taken over", self._carry),
+            ("Frames", self._count),
+            ("Zoom", self._zoom),
+        ):
+            label = QtWidgets.QLabel(tr(text))
+            label.setBuddy(field)
+            label.setToolTip(field.toolTip())
+            rows.addRow(label, field)
+        dream = QtWidgets.QPushButton(tr("Dream"))
+        dream.setObjectName("dream_film")
+        dream.setDefault(True)
+        dream.setToolTip(tip("Dream the film, with the settings in the docker"))
+        dream.clicked.connect(guarded(lambda *_: self._dream(), self._panel.say))
+        close = QtWidgets.QPushButton(tr("Close"))
+        close.clicked.connect(guarded(lambda *_: self.hide(), log.error))
+        buttons = QtWidgets.QHBoxLayout()
+        buttons.addStretch()
+        buttons.addWidget(dream)
+        buttons.addWidget(close)
+        note = QtWidgets.QLabel(
+            tr("All frames dream with the settings in the docker and the same seed.")
+        )
+        note.setWordWrap(True)
+        column = QtWidgets.QVBoxLayout(self)
+        column.addWidget(self._frames)
+        column.addWidget(self._dive)
+        column.addLayout(rows)
+        column.addWidget(note)
+        column.addWidget(self._message)
+        column.addLayout(buttons)
+
+    def _radio(self, name: str, text: str, about: str) -> Any:
+        button = QtWidgets.QRadioButton(tr(text))
+        button.setObjectName(name)
+        button.setToolTip(tip(about))
+        button.toggled.connect(guarded(lambda *_: self._enable(), log.error))
+        return button
+
+    def _number(self, name: str, low: int, high: int, about: str) -> Any:
+        return _field(QtWidgets.QSpinBox(), name, low, high, about)
+
+    def _fraction(self, name: str, low: float, high: float, about: str) -> Any:
+        field = QtWidgets.QDoubleSpinBox()
+        field.setSingleStep(0.01 if low else 0.05)
+        return _field(field, name, low, high, about)
+
+
+def _field(field: Any, name: str, low: float, high: float, about: str) -> Any:
+    field.setObjectName(name)
+    field.setRange(low, high)
+    field.setToolTip(tip(about))
+    return still(field)

@@ -1,0 +1,94 @@
+"""What the daemon has written down, in a window of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dreamlink.client import discovery
+
+from ..qt.connection import Connection, Link
+from ..qt.guard import guarded, log
+from ..qt.i18n import tr
+from ..qt.qt import QtGui, QtWidgets
+
+SHOWN_MAX = 1 << 16  # bytes of each file's end
+LETTERS, LINES = 90, 24  # the window's size
+
+
+class LogWindow(QtWidgets.QDialog):  # type: ignore[misc]
+    """The ends of the daemon's files; it does not stand in the way of painting."""
+
+    def __init__(self, parent: Any, link: Link, start: Callable[[], None]) -> None:
+        super().__init__(parent)
+        self._link = link
+        self.setObjectName("log_window")
+        self.setWindowTitle(tr("Dreamlayer's log"))
+        self._reason = QtWidgets.QLabel()
+        self._reason.setObjectName("log_reason")
+        self._reason.setWordWrap(True)
+        self._text = QtWidgets.QPlainTextEdit()
+        self._text.setObjectName("log")
+        self._text.setReadOnly(True)
+        self._text.setFont(QtGui.QFontDatabase.systemFont(QtGui.QFontDatabase.SystemFont.FixedFont))
+        self._start = self._button("Start", "Start the daemon", "log_start", start)
+        row = QtWidgets.QHBoxLayout()
+        row.addWidget(self._start)
+        row.addStretch()
+        row.addWidget(
+            self._button("Copy", "Copy it all, for a report of a problem", "log_copy", self._copy)
+        )
+        row.addWidget(self._button("Close", "Close this window", "log_close", self.close))
+        column = QtWidgets.QVBoxLayout(self)
+        column.addWidget(self._reason)
+        column.addWidget(self._text)
+        column.addLayout(row)
+        letter = self._text.fontMetrics()
+        self.resize(LETTERS * letter.averageCharWidth(), LINES * letter.height())
+
+    def open_again(self) -> None:
+        """Show what is in the files now."""
+        self.show()
+        self.refresh()
+        self.raise_()
+        self.activateWindow()
+
+    def refresh(self) -> None:
+        """The connection has changed."""
+        state = self._link.state
+        self._reason.setText(self._link.sentence)
+        self._reason.setVisible(bool(self._link.sentence))
+        self._start.setEnabled(state in (Connection.CLOSED, Connection.FAILED))
+        if self.isVisible():
+            self._text.setPlainText(written())
+            self._text.moveCursor(QtGui.QTextCursor.MoveOperation.End)
+
+    def _button(self, text: str, tip: str, name: str, action: Callable[[], Any]) -> Any:
+        button = QtWidgets.QPushButton(tr(text))
+        button.setObjectName(name)
+        button.setToolTip(tr(tip))
+        button.setAutoDefault(False)
+        button.clicked.connect(guarded(lambda *_: action(), log.error))
+        return button
+
+    def _copy(self) -> None:
+        QtWidgets.QApplication.clipboard().setText(self._text.toPlainText())
+
+
+def written() -> str:
+    """The ends of the daemon's log and of what it has printed."""
+    home = discovery.home()
+    parts = [
+        f"{path}\n{_end(path)}" for path in (home / discovery.SAID_FILE, home / discovery.LOG_FILE)
+    ]
+    return "\n\n".join(parts)
+
+
+def _end(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - SHOWN_MAX, 0))
+            return file.read(SHOWN_MAX).decode("utf-8", "replace").strip() or tr("(empty)")
+    except OSError:
+        return tr("(not there)")

@@ -1,0 +1,91 @@
+"""The list of presets on top of the form: choosing one sets the fields below it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dreamlink.recipe import presets
+from dreamlink.recipe.presets import Preset
+from dreamlink.recipe.recipe import PARAMETERS, Recipe
+
+from ..qt.guard import guarded, log
+from ..qt.i18n import tr
+from ..qt.qt import QtCore, QtGui, QtWidgets
+from .widgets.fields import still, tip
+
+OWN = "Settings of your own"
+CHOOSE = "Choose what to dream."
+LINES = 2  # of text: the side of a thumbnail in the box
+LIST_LINES = 3  # in the list that opens
+LETTERS = 10  # that the box has room for at least: a docker may be narrow
+LISTED = 12  # presets that are seen at once
+
+
+class PresetBox(QtWidgets.QComboBox):  # type: ignore[misc]
+    """Says which preset a recipe is; `chosen` is called with the one that the user picks."""
+
+    def __init__(self, chosen: Callable[[Preset], None]) -> None:
+        super().__init__()
+        self._chosen = chosen
+        self.setObjectName("preset")
+        self.setToolTip(tip(CHOOSE))
+        self.setAccessibleName(tr("Preset"))
+        self._thumbnails = _Thumbnails(self)
+        self.setItemDelegate(self._thumbnails)
+        self.setMaxVisibleItems(LISTED)
+        self._fill()
+        self.setSizeAdjustPolicy(
+            QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.setMinimumContentsLength(LETTERS)
+        self._fit()
+        still(self)
+        self.activated.connect(guarded(lambda *_: self._pick(), log.error))
+
+    def show_recipe(self, recipe: Recipe | None) -> None:
+        """Show which preset the recipe is, if any; None stands for one that is half typed."""
+        preset = presets.of(recipe) if recipe else None
+        self.setCurrentIndex(self.findData(preset.name) if preset else 0)
+        self.setToolTip(tip(preset.help if preset else CHOOSE))
+
+    def changeEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+        super().changeEvent(event)
+        if event.type() == QtCore.QEvent.Type.FontChange:
+            guarded(self._fit, log.error)()
+
+    def _fill(self) -> None:
+        self.addItem(tr(OWN))
+        for preset in presets.PRESETS.values():
+            model = preset.recipe().model
+            own = model == PARAMETERS["model"].default
+            title = tr(preset.title)
+            self.addItem(_icon(preset), title if own else f"{title} ({model})", preset.name)
+            role = QtCore.Qt.ItemDataRole.ToolTipRole
+            self.setItemData(self.count() - 1, tip(preset.help), role)
+
+    def _fit(self) -> None:
+        line = self.fontMetrics().height()
+        self.setIconSize(QtCore.QSize(LINES * line, LINES * line))
+        self._thumbnails.side = LIST_LINES * line
+
+    def _pick(self) -> None:
+        name = self.currentData()
+        if name:
+            self._chosen(presets.find(name))
+
+
+class _Thumbnails(QtWidgets.QStyledItemDelegate):  # type: ignore[misc]
+    """Draws the list with larger thumbnails than the box has; rows without one leave it free."""
+
+    side = 0
+
+    def initStyleOption(self, option: Any, index: Any) -> None:  # noqa: N802 (Qt's name)
+        super().initStyleOption(option, index)
+        option.features |= QtWidgets.QStyleOptionViewItem.ViewItemFeature.HasDecoration
+        option.decorationSize = QtCore.QSize(self.side, self.side)
+
+
+def _icon(preset: Preset) -> Any:
+    path = preset.thumbnail
+    return QtGui.QIcon(str(path)) if path else QtGui.QIcon()

@@ -1,0 +1,91 @@
+"""The dreams under way, one below the other: the first is in work, the others wait."""
+
+from __future__ import annotations
+
+from dreamlink.session.dream import State
+
+from ..model.jobs import Job
+from ..qt.i18n import tr
+from ..qt.qt import QtWidgets
+from .widgets.elided_label import ShortLabel
+from .widgets.fields import tip
+from .widgets.icon_button import IconButton
+from .widgets.scroll_column import ShortArea
+
+LINES_MIN, LINES_MAX = 2, 6  # of text; more dreams than fit are scrolled through
+
+
+class QueueBox(ShortArea):
+    """A row for each job that is not over."""
+
+    def __init__(self) -> None:
+        inside = QtWidgets.QWidget()
+        self._column = QtWidgets.QVBoxLayout(inside)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        super().__init__(inside, LINES_MIN, LINES_MAX)
+        self._rows: dict[Job, _Row] = {}
+        self.setObjectName("queue")
+        self.setVisible(False)
+
+    def show_jobs(self, jobs: list[Job]) -> None:
+        """These are under way now, in this order."""
+        for job in [job for job in self._rows if job not in jobs]:
+            row = self._rows.pop(job)
+            self._column.removeWidget(row)
+            row.setVisible(False)
+            row.deleteLater()  # its button may be what is calling us
+        for job in jobs:
+            if job not in self._rows:
+                self._rows[job] = _Row(job)
+                self._column.addWidget(self._rows[job])
+            self._rows[job].refresh(waits=job is not jobs[0])
+        self.setVisible(bool(jobs))
+        self.updateGeometry()
+
+
+class _Row(QtWidgets.QWidget):  # type: ignore[misc]
+    """One dream: of what, how far, and a button that cancels it."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self._job = job
+        self.setObjectName("job")
+        name = ShortLabel()
+        name.show_text(job.source.name)
+        self._status = QtWidgets.QLabel()
+        self._status.setObjectName("status")
+        self._status.setWordWrap(True)
+        self._waits = QtWidgets.QLabel(tr("waits"))
+        self._waits.setToolTip(tip("It begins when those above it are over"))
+        self._bar = QtWidgets.QProgressBar()
+        self._bar.setObjectName("progress")
+        self._bar.setTextVisible(False)
+        self._bar.setMaximumHeight(self.fontMetrics().height() // 2)
+        cancel = IconButton(
+            "cancel_job", "dialog-cancel", "Cancel this dream; nothing is added", job.cancel
+        )
+        grid = QtWidgets.QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setVerticalSpacing(0)
+        grid.addWidget(name, 0, 0)
+        grid.addWidget(self._waits, 0, 1)
+        grid.addWidget(cancel, 0, 2)
+        grid.addWidget(self._status, 1, 0, 1, 3)
+        grid.addWidget(self._bar, 2, 0, 1, 3)
+
+    def refresh(self, waits: bool) -> None:
+        """Show how the job stands; of one that waits there is no more to say."""
+        job = self._job
+        self._waits.setVisible(waits)
+        self._status.setHidden(waits)
+        self._status.setText(job.text)
+        self._status.setToolTip(job.text)
+        # What once took two lines keeps them: the docker must not jump with each step.
+        tall = self._status.heightForWidth(self._status.width())
+        self._status.setMinimumHeight(max(tall, self._status.minimumHeight()))
+        self._bar.setHidden(waits or job.state is not State.RUNNING)
+        if job.fraction is None:
+            self._bar.setRange(0, 0)  # moves to and fro
+        else:
+            self._bar.setRange(0, 100)
+            self._bar.setValue(round(100 * job.fraction))

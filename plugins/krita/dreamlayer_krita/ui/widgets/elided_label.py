@@ -1,0 +1,32 @@
+"""A line of text that gives way: where there is no room for all of it, it ends with …"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...qt.qt import QtCore, QtWidgets
+
+
+class ShortLabel(QtWidgets.QLabel):  # type: ignore[misc]
+    """Never wider than its place; `whole` is what it says in full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole = ""
+        self.setTextFormat(QtCore.Qt.TextFormat.PlainText)  # layers are named by users
+        policies = QtWidgets.QSizePolicy.Policy
+        self.setSizePolicy(policies.Ignored, policies.Fixed)
+
+    def show_text(self, text: str) -> None:
+        """Say this, and all of it in the tool tip if that is needed."""
+        self.whole = text
+        self._fit()
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        end = QtCore.Qt.TextElideMode.ElideRight
+        self.setText(self.fontMetrics().elidedText(self.whole, end, self.width()))
+        self.setToolTip(self.whole)

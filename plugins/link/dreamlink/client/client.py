@@ -1,0 +1,252 @@
+"""A client's connection to the daemon: one non-blocking socket, for event loops and for waiting.
+
+Krita watches `fileno()` and calls `read()` and `flush()`; GIMP and the command line call
+`receive(timeout)` in a loop. One thread at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Generator, Mapping
+from typing import Any
+
+from .. import VERSION
+from ..wire import chunks
+from ..wire.messages import PROTOCOL, Frame, Header, MessageError, new_id, unpack
+from ..wire.zmtp import Dealer, Full, ZmtpError
+from .discovery import DaemonInfo
+
+USER = "dreamlayer"
+MESSAGE_MAX = 8 << 30  # bytes; a picture of the hosts' largest size in float
+BUDGET = 16 << 20  # bytes read or written in one go, so that a window keeps breathing
+GREETING_STEP = 0.05  # seconds that one step of a greeting waits; the answer takes about 0.005
+LOST = "The connection to the Dreamlayer daemon was lost."
+Message = tuple[Header, list[bytearray]]
+
+
+class LinkError(ConnectionError):
+    """The daemon can't be reached, went away or misbehaved; the text is for the user."""
+
+
+class StaleDaemon(LinkError):
+    """The discovery file speaks of a daemon that is gone: a new one has to be started."""
+
+
+class WrongVersion(LinkError):
+    """The daemon speaks another protocol than this client; `older` tells whether an older one."""
+
+    def __init__(self, text: str, older: bool) -> None:
+        super().__init__(text)
+        self.older = older
+
+
+class Client:
+    """A connection to the daemon, greeted and checked by `connect`.
+
+    Attributes:
+        closed: whether it has ended.
+        stopping: whether the daemon only finished its dreams when it was greeted.
+    """
+
+    def __init__(self, info: DaemonInfo, timeout: float = 5.0) -> None:
+        host, _, port = info.endpoint.removeprefix("tcp://").rpartition(":")
+        try:
+            self._socket = socket.create_connection((host, int(port)), timeout)
+        except (OSError, ValueError) as error:
+            raise StaleDaemon("The Dreamlayer daemon is not running.") from error
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setblocking(False)
+        self._dealer = Dealer(USER, info.token, MESSAGE_MAX)
+        self._inbox: deque[Message] = deque()
+        self._failure: LinkError | None = None  # raised when all that came before it is read
+        self._unwritten: OSError | None = None  # why nothing can be written any more
+        self.closed = False
+        self.stopping = False
+
+    @classmethod
+    def connect(cls, info: DaemonInfo, timeout: float = 5.0) -> Client:
+        """A greeted connection.
+
+        Raises:
+            StaleDaemon: nobody is there, or it is not the daemon of `info`.
+            WrongVersion: it speaks another protocol.
+            LinkError: it does not answer.
+        """
+        steps = cls.greeting(info, timeout)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                client: Client = done.value
+                return client
+
+    @classmethod
+    def greeting(cls, info: DaemonInfo, timeout: float = 5.0) -> Generator[None, None, Client]:
+        """Like `connect`, in short steps: for event loops, which go on when they like."""
+        client = cls(info, timeout)
+        try:
+            hello = yield from client._hello(info.pid, time.monotonic() + timeout)
+            _check_hello(hello)
+            client.stopping = hello.get("stopping") is True
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _hello(self, pid: int, end: float) -> Generator[None, None, Header]:
+        """Say hello and wait for the answer's header until `end`."""
+        try:
+            self.send({"op": "hello", "id": new_id(), "protocol": PROTOCOL, "version": VERSION})
+            while (message := self.receive(GREETING_STEP)) is None and time.monotonic() < end:
+                yield
+        except LinkError as error:  # it just ended, or somebody else has its port now
+            if isinstance(error.__cause__, Full):
+                raise
+            raise StaleDaemon(str(error)) from error
+        if message is not None:
+            return message[0]
+        if not self._dealer.greeted:
+            raise StaleDaemon("The daemon's port is in use by something else.")
+        raise LinkError(
+            f"The Dreamlayer daemon does not answer. End the process {pid}, if that is still"
+            " Dreamlayer, and try again."
+        )
+
+    def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
+        """Queue a message and write what the socket takes at once.
+
+        That the connection is lost is told where messages are read, after the daemon's last ones:
+        there it is told once, whenever it happens.
+        """
+        for message in chunks.messages(header, frames):
+            self._dealer.send(message)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what the socket takes, up to the budget; a loss is told as in `send`."""
+        if self._unwritten is None and not self.closed:
+            try:
+                self._write()
+            except OSError as error:
+                self._unwritten = error
+
+    @property
+    def wants_to_write(self) -> bool:
+        return bool(self._dealer.outbox) and self._unwritten is None
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def read(self) -> list[Message]:
+        """The messages that have come, without waiting; raises LinkError."""
+        self._pump()
+        messages = list(self._inbox)
+        self._inbox.clear()
+        return messages
+
+    def receive(self, timeout: float) -> Message | None:
+        """Wait up to `timeout` seconds for one message, None if none came; raises LinkError."""
+        end = time.monotonic() + timeout
+        while not self._inbox:
+            left = end - time.monotonic()
+            if left < 0:
+                return None
+            self._wait(left)
+            self._pump()
+        return self._inbox.popleft()
+
+    def close(self) -> None:
+        self.closed = True
+        self._socket.close()
+
+    def _wait(self, timeout: float) -> None:
+        if self.closed or self._failure is not None or self._unwritten is not None:
+            return  # reading says so
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self.wants_to_write else 0)
+        with selectors.DefaultSelector() as selector:  # select() fails above 1024 open files
+            selector.register(self._socket, events)
+            selector.select(timeout)
+
+    def _pump(self) -> None:
+        """Read and write what goes without waiting.
+
+        A daemon's last words come together with its end: the end is told when they are read. Until
+        then the socket stays open and readable, so that it wakes an event loop again.
+        """
+        if self.closed:
+            raise LinkError("The connection to the Dreamlayer daemon is closed.")
+        if self._failure is None:
+            try:
+                self._read()
+                if self._unwritten is not None:
+                    raise self._unwritten
+                self._write()  # the handshake's next part, and the answers to pings
+            except ZmtpError as error:
+                self._fail(str(error), error)
+            except OSError as error:
+                self._fail(LOST, error)
+            self._open()
+        if self._failure is not None and not self._inbox:
+            self.close()
+            raise self._failure
+
+    def _fail(self, reason: str, cause: Exception) -> None:
+        self._failure = LinkError(reason)
+        self._failure.__cause__ = cause
+        with contextlib.suppress(OSError):  # readable at its end, though nothing more may come
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _read(self) -> None:
+        budget = BUDGET
+        with contextlib.suppress(BlockingIOError, InterruptedError):  # all read for now
+            while budget > 0:
+                count = self._socket.recv_into(self._dealer.wanted())
+                if not count:
+                    raise ConnectionResetError("The daemon hung up.")
+                self._dealer.received(count)
+                budget -= count
+
+    def _write(self) -> None:
+        outbox = self._dealer.outbox
+        budget = BUDGET
+        with contextlib.suppress(BlockingIOError, InterruptedError):  # the socket is full
+            while outbox and budget > 0:
+                count = self._socket.send(outbox[0])
+                budget -= count
+                if count == len(outbox[0]):
+                    outbox.popleft()
+                else:
+                    outbox[0] = outbox[0][count:]
+
+    def _open(self) -> None:
+        """Unpack the messages that have come, up to one that is not ours."""
+        while self._dealer.messages:
+            header, *frames = self._dealer.messages.popleft()
+            try:
+                self._inbox.append((unpack(header), frames))
+            except MessageError as error:
+                self._fail(f"The daemon sent something unreadable: {error}", error)
+                return
+
+
+def _check_hello(header: Header) -> None:
+    theirs = header.get("protocol")
+    if header.get("op") == "hello" and theirs == PROTOCOL:
+        return
+    daemon = f"{header.get('version', '?')!s:.20} (protocol {theirs!s:.10})"
+    program = f"{VERSION} (protocol {PROTOCOL})"
+    if type(theirs) is int and theirs < PROTOCOL:
+        raise WrongVersion(
+            f"The Dreamlayer daemon is version {daemon}, older than this program, {program}:"
+            " run Dreamlayer's install.py again.",
+            older=True,
+        )
+    raise WrongVersion(
+        f"This program has version {program} of Dreamlayer, older than its daemon, {daemon}:"
+        " run Dreamlayer's install.py again and restart this program.",
+        older=False,
+    )

@@ -1,0 +1,1 @@
+"""The table of a dream's parameters, target expressions and presets."""

@@ -1,0 +1,1 @@
+"""A dream as its client follows it, from the request to the pixels."""

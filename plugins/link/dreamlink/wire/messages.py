@@ -1,0 +1,306 @@
+"""What client and daemon say to each other (`PROTOCOL.md` is the same for people).
+
+A message is one ZeroMQ multipart message: a msgpack map, the header, and raw frames behind it.
+Every header has `op`; every answer has the `id` of its request.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..picture import MAX_SIDE, Edges, Picture, PictureError, Region, region_of
+from ..recipe.recipe import Recipe
+
+try:  # the installer puts msgpack's pure-Python files beside the plug-ins' copy of this package
+    from .._vendor import msgpack  # type: ignore[import-not-found,unused-ignore]
+except ImportError:
+    try:
+        import msgpack  # type: ignore[no-redef,unused-ignore]
+    except ImportError as error:
+        raise ImportError(
+            "Dreamlayer's plug-in is incomplete: its copy of msgpack is missing."
+            " Run Dreamlayer's install.py again."
+        ) from error
+
+PROTOCOL = 1
+HEADER_MAX = 1 << 20  # bytes; the largest header is a list of layers
+GUIDE_MAX = 1024  # pixels; a guide's side
+QUICK_MAX = 768  # pixels; a side of the picture of a quick dream
+ZOOM_MAX = 2.0  # times, from one frame of a film to the next
+KEPT_ID_MIN = 16  # letters; who knows the id of a kept dream may fetch it
+Frame = bytes | bytearray | memoryview
+
+Header = dict[str, Any]
+
+
+class MessageError(ValueError):
+    """A message that is not one of ours; the text is one sentence."""
+
+
+def pack(header: Mapping[str, Any]) -> bytes:
+    return msgpack.packb(dict(header), use_bin_type=True)  # type: ignore[no-any-return]
+
+
+def unpack(frame: Frame) -> Header:
+    """The header in `frame`; raises MessageError for anything but a map with a text `op`."""
+    if len(frame) > HEADER_MAX:
+        raise MessageError("The header is too long.")
+    try:
+        header = msgpack.unpackb(bytes(frame), raw=False, strict_map_key=True)
+    except Exception as error:  # msgpack raises many kinds for bad bytes
+        raise MessageError("The header is not msgpack.") from error
+    if not isinstance(header, dict) or not isinstance(header.get("op"), str):
+        raise MessageError("The header is not a map with an op.")
+    return header
+
+
+def new_id() -> str:
+    """A name for a request that no other client uses."""
+    return os.urandom(8).hex()
+
+
+@dataclass(frozen=True)
+class DreamRequest:
+    """Everything that op "dream" says; the pixel frames travel behind it.
+
+    Attributes:
+        recipe: what to dream.
+        picture: layout of the pixels sent: the region and the surroundings that the network sees.
+        region: the part of the picture to dream in and to return, in the picture's coordinates.
+        mask: whether a second frame follows: one byte a pixel of the region, 255 = dream fully.
+        guide: layout of the guide picture, reduced to 512 pixels or so, for recipes that need one;
+            its pixels are the last frame.
+        edges: which sides of the region are the edges of the picture itself, where a selection is
+            not feathered. None: those that reach the edge of the pixels sent, which is right
+            wherever surroundings are sent.
+        clip: how the mask is applied: True multiplies the result's alpha with it (a layer that
+            shows only the selection); False blends the colours (a picture that changes only there).
+        preview: longest side of the previews that come with progress; 0 for none.
+        gain: whether to measure how much the layer's activity grew (takes extra time).
+        device: "auto", "cpu", "cuda", "mps" or e.g. "cuda:1".
+        quick: a look ahead on a reduced picture: it goes before dreams that are not quick, its
+            previews get better until it is done, and a newer one of the same client replaces it.
+        reduced: how many times smaller the picture of a quick dream is than the one that the whole
+            dream would have: what is dreamed then is as large beside the picture's things.
+        keep: the dream survives its client, who may come back with its id and fetch it.
+        strength: layout of a map as large as the region, whose light says how strongly each pixel
+            dreams: white fully, black or transparent not at all. Its pixels follow the mask.
+        live: whether the region's pixels so far come with progress, in the layout `result`, each
+            time that an octave is done but for the last.
+        after: the id of a finished dream of the same client and size, e.g. of the frame before in
+            a film, or "": this dream starts from what was dreamed there.
+        carry: how much of that it starts from, 0 to 1.
+        zoom: how many times the picture is enlarged about its middle before it dreams; for that
+            the region is the whole picture.
+    """
+
+    recipe: Recipe
+    picture: Picture
+    region: Region
+    mask: bool = False
+    guide: Picture | None = None
+    edges: Edges | None = None
+    clip: bool = False
+    preview: int = 0
+    gain: bool = False
+    device: str = "auto"
+    quick: bool = False
+    reduced: float = 1.0
+    keep: bool = False
+    strength: Picture | None = None
+    live: bool = False
+    after: str = ""
+    carry: float = 0.0
+    zoom: float = 1.0
+    id: str = field(default_factory=new_id)
+
+    def header(self) -> Header:
+        return {
+            "op": "dream",
+            "id": self.id,
+            "recipe": self.recipe.to_dict(),
+            "picture": self.picture.to_dict(),
+            "region": list(self.region),
+            "mask": self.mask,
+            "guide": self.guide.to_dict() if self.guide else None,
+            "edges": list(self.edges) if self.edges else None,
+            "clip": self.clip,
+            "preview": self.preview,
+            "gain": self.gain,
+            "device": self.device,
+            "quick": self.quick,
+            "reduced": float(self.reduced),
+            "keep": self.keep,
+            "strength": self.strength.to_dict() if self.strength else None,
+            "live": self.live,
+            "after": self.after,
+            "carry": float(self.carry),
+            "zoom": float(self.zoom),
+        }
+
+    @property
+    def own_edges(self) -> Edges:
+        """The sides of the region that are the picture's own edges."""
+        return self.edges or self.region.edges(self.picture.region)
+
+    @property
+    def result(self) -> Picture:
+        """Layout of the pixels that come back: the region's, otherwise as sent."""
+        width, height = self.region.width, self.region.height
+        return Picture(width, height, self.picture.depth, self.picture.order, self.picture.curve)
+
+    @classmethod
+    def of(cls, header: Header, frames: Sequence[Frame]) -> DreamRequest:
+        """Check a request against the recipe table and its frames' lengths.
+
+        Raises:
+            RecipeError, PictureError, MessageError: with one sentence for the user.
+        """
+        return cls.announced(header, [len(memoryview(frame).cast("B")) for frame in frames])
+
+    @classmethod
+    def announced(cls, header: Header, lengths: Sequence[int]) -> DreamRequest:
+        """Like `of`, before the frames themselves have come."""
+        recipe = header.get("recipe")
+        if not isinstance(recipe, dict):
+            raise MessageError("A dream needs a recipe.")
+        request = cls(
+            recipe=Recipe.of(recipe),
+            picture=Picture.of(header.get("picture")),
+            region=region_of(header.get("region")),
+            mask=_typed(header, "mask", bool, False),
+            guide=_guide_of(header.get("guide")),
+            edges=_edges_of(header.get("edges")),
+            clip=_typed(header, "clip", bool, False),
+            preview=_typed(header, "preview", int, 0),
+            gain=_typed(header, "gain", bool, False),
+            device=_typed(header, "device", str, "auto"),
+            quick=_typed(header, "quick", bool, False),
+            reduced=_typed(header, "reduced", float, 1.0),
+            keep=_typed(header, "keep", bool, False),
+            strength=_map_of(header.get("strength")),
+            live=_typed(header, "live", bool, False),
+            after=_typed(header, "after", str, ""),
+            carry=_typed(header, "carry", float, 0.0),
+            zoom=_typed(header, "zoom", float, 1.0),
+            id=_typed(header, "id", str, ""),
+        )
+        request._check_manner()
+        request._check_lengths(lengths)
+        return request
+
+    def _check_manner(self) -> None:
+        """Raise MessageError for what is asked of the queue and makes no sense."""
+        if self.quick and self.keep:
+            raise MessageError("A quick dream is not kept: it would be outdated. Say one of both.")
+        if self.quick and max(self.picture.width, self.picture.height) > QUICK_MAX:
+            raise MessageError(
+                f"A quick dream has a picture of at most {QUICK_MAX} pixels on each side, not"
+                f" {self.picture.width} × {self.picture.height}: reduce it."
+            )
+        if not 1.0 <= self.reduced <= MAX_SIDE or (self.reduced > 1.0 and not self.quick):
+            raise MessageError(
+                f"Only a quick dream's picture is reduced, 1 to {MAX_SIDE} times, not"
+                f" {self.reduced!r:.40}."
+            )
+        if not 0.0 <= self.carry <= 1.0 or (self.carry > 0.0 and not self.after):
+            raise MessageError(
+                f"A dream is carried on by 0 to 1, from the one that it comes after, not by"
+                f" {self.carry!r:.40}."
+            )
+        if not 1.0 <= self.zoom <= ZOOM_MAX:
+            raise MessageError(
+                f"A picture is enlarged 1 to {ZOOM_MAX:g} times before it dreams, not"
+                f" {self.zoom!r:.40}."
+            )
+        if self.zoom > 1.0 and self.region != self.picture.region:
+            raise MessageError("Only a whole picture can be enlarged before it dreams.")
+        if self.keep and len(self.id) < KEPT_ID_MIN:
+            raise MessageError(
+                f"The id of a dream to keep has at least {KEPT_ID_MIN} letters, drawn at random."
+            )
+
+    def _check_lengths(self, lengths: Sequence[int]) -> None:
+        if self.region.empty or self.region.clip(self.picture.region) != self.region:
+            raise PictureError("The region to dream in lies outside the picture that was sent.")
+        if not 0 <= self.preview <= 4096:
+            raise MessageError(f"A preview is 0 to 4096 pixels long, not {self.preview}.")
+        if self.clip and self.picture.order not in ("RGBA", "BGRA", "GA"):
+            raise MessageError("The mask can be put into the alpha only of a picture with alpha.")
+        expected = [self.picture.nbytes]
+        if self.mask:
+            expected.append(self.region.width * self.region.height)
+        if self.strength:
+            if self.strength.region.moved(*self.region[:2]) != self.region:
+                raise PictureError(
+                    f"A strength map is as large as the region, {self.region.width} ×"
+                    f" {self.region.height}, not {self.strength.width} × {self.strength.height}."
+                )
+            expected.append(self.strength.nbytes)
+        if self.guide:
+            expected.append(self.guide.nbytes)
+        if list(lengths) != expected:
+            raise MessageError(
+                f"The pixels don't fit their description, which makes {expected} bytes, not"
+                f" {list(lengths)}."
+            )
+
+
+@dataclass(frozen=True)
+class BlendRequest:
+    """Everything that op "blend" says.
+
+    Attributes:
+        of: the id of the finished dream that is to be laid over its picture again.
+        recipe: that dream's, but for the parameters that are `live`.
+    """
+
+    of: str
+    recipe: Recipe
+    id: str = field(default_factory=new_id)
+
+    def header(self) -> Header:
+        return {"op": "blend", "id": self.id, "of": self.of, "recipe": self.recipe.to_dict()}
+
+    @classmethod
+    def read(cls, header: Header) -> BlendRequest:
+        """Check a request against the recipe table; raises RecipeError, MessageError."""
+        recipe = header.get("recipe")
+        if not isinstance(recipe, dict) or "of" not in header:
+            raise MessageError("A blend needs a recipe, and the id of the dream that it is of.")
+        of, request_id = _typed(header, "of", str, ""), _typed(header, "id", str, "")
+        return cls(of, Recipe.of(recipe), request_id)
+
+
+def _guide_of(values: object) -> Picture | None:
+    if values is None:
+        return None
+    guide = Picture.of(values)
+    if max(guide.width, guide.height) > GUIDE_MAX:
+        raise PictureError(
+            f"A guide picture is sent reduced to at most {GUIDE_MAX} pixels wide and high, not"
+            f" {guide.width} × {guide.height}."
+        )
+    return guide
+
+
+def _map_of(values: object) -> Picture | None:
+    return None if values is None else Picture.of(values)
+
+
+def _edges_of(values: object) -> Edges | None:
+    if values is None:
+        return None
+    if not isinstance(values, list | tuple) or [type(v) for v in values] != [bool] * 4:
+        raise PictureError("Edges are four times true or false: left, top, right, bottom.")
+    return Edges(*values)
+
+
+def _typed(header: Header, name: str, kind: type, default: Any) -> Any:
+    value = header.get(name, default)
+    if type(value) is not kind or (kind is str and len(str(value)) > 100):
+        raise MessageError(f"{name} is not as it should be: {value!r:.60}.")
+    return value

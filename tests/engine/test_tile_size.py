@@ -1,0 +1,99 @@
+"""Tiles are as large as is quickest, within some memory."""
+
+import pytest
+
+from dreamlayer.engine.image.windows import whole
+from dreamlayer.engine.objectives.binding import cut_for
+from dreamlayer.engine.tiling import tile_size
+from dreamlayer.engine.tiling.tile_size import SIDES, Speed, choose
+from dreamlayer.networks.executors.cuda import executor
+from dreamlayer.networks.program.lowering import program_of
+from dreamlayer.networks.program.memory_estimate import bytes_per_pixel
+from dreamlink.recipe.recipe import Recipe
+from tests.engine.networks import pooled
+
+ENOUGH = 1e12
+AROUND = tile_size.around(pooled())
+
+
+def test_one_worker_takes_all_at_once_where_there_is_room():
+    speed = Speed(0.001, 1e-7, 100.0)
+    assert choose(speed, AROUND, (1000, 1000), (1016, 1016), 1, ENOUGH) >= 1000
+
+
+def test_several_workers_share_what_is_large():
+    speed = Speed(0.001, 1e-6, 100.0)
+    assert choose(speed, AROUND, (2000, 2000), (2016, 2016), 4, ENOUGH) <= 1024
+
+
+def test_a_small_picture_is_not_divided_for_the_sake_of_it():
+    speed = Speed(0.01, 1e-7, 100.0)
+    assert choose(speed, AROUND, (100, 100), (116, 116), 2, ENOUGH) >= 100
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+@pytest.mark.parametrize("room", [5e7, 2e8, 1e9])
+def test_the_memory_is_kept_to(count, room):
+    memory = 500.0
+    side = choose(Speed(0.001, 1e-7, memory), AROUND, (9000, 9000), (9016, 9016), count, room)
+    around = 2 * AROUND
+    assert side == SIDES[0] or count * (side + around) ** 2 * memory <= room
+
+
+def test_a_network_that_needs_much_memory_gets_it_and_no_other(monkeypatch):
+    network, rooms = pooled(), []
+    monkeypatch.setattr(tile_size, "choose", lambda *given: rooms.append(given[-1]))
+    monkeypatch.setattr(tile_size, "installed", lambda: 64 << 30)
+    for memory in (1.0, 50.0, 200.0, 100000.0):
+        monkeypatch.setattr(tile_size, "measured", lambda _, m=memory: Speed(0.0, 1e-6, m))
+        tile_size.side(network, whole(9000, 9000), (9016, 9016))
+    lean, usual, large, huge = rooms
+    assert lean == usual == tile_size.MEMORY
+    assert large == 200 * tile_size.CROP
+    assert huge == tile_size.MOST
+    monkeypatch.setattr(tile_size, "installed", lambda: 8 << 30)
+    tile_size.side(network, whole(9000, 9000), (9016, 9016))
+    assert rooms[-1] == 1 << 30
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 2), (4, 4), (16, 4)])
+def test_few_threads_share_a_pass(cores, threads, monkeypatch):
+    monkeypatch.setattr(tile_size.workers.shared, "count", cores)
+    assert tile_size.threads() == threads
+
+
+def test_more_cores_than_share_a_pass_have_a_block_each(monkeypatch):
+    network = pooled()
+    monkeypatch.setattr(tile_size, "measured", lambda _: Speed(0.0, 1e-6, 1.0))
+    sides = []
+    for cores in (4, 16):
+        monkeypatch.setattr(tile_size.workers.shared, "count", cores)
+        sides.append(tile_size.side(network, whole(1000, 1000), (1016, 1016)))
+    assert sides[1] <= 512
+    assert sides[0] >= 1000
+
+
+def test_a_network_is_measured_once(monkeypatch):
+    network, measured = pooled(), []
+    measure = tile_size._measure
+    monkeypatch.setattr(tile_size, "_measure", lambda n: measured.append(n) or measure(n))
+    sides = [tile_size.side(network, whole(300, 300), (316, 316)) for _ in range(3)]
+    assert len(measured) == 1
+    assert len(set(sides)) == 1
+    speed = tile_size.measured(network)
+    assert speed.pixel > 0
+    assert speed.fixed >= 0
+
+
+def test_on_a_card_only_its_memory_counts(monkeypatch):
+    network = pooled()
+    network.device = type("Device", (), {"type": "cuda"})()
+    for room, least, most in ((1e12, 3000, 9000), (3e7, 128, 1024)):
+        monkeypatch.setattr(executor, "room", lambda _, room=room: room)
+        assert least <= tile_size.side(network, whole(3000, 3000), (3016, 3016)) <= most
+
+
+def test_the_memory_of_a_pass_is_told_from_its_program():
+    small = bytes_per_pixel(program_of(cut_for(Recipe.of({"layer": "2"})).module))
+    large = bytes_per_pixel(program_of(cut_for(Recipe.of({"layer": "10"})).module))
+    assert 100 < small <= large < 400  # what the first convolution gives is 64 B a pixel alone

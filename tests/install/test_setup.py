@@ -1,0 +1,188 @@
+"""install.py as a person uses it: installed, checked, used, removed, and told what is wrong.
+
+The environment is made without pip here: it borrows the libraries of the Python that runs this.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import site
+import subprocess
+import sys
+from pathlib import Path
+
+import msgpack
+import pytest
+from PIL import Image
+
+import dreamlayer
+import dreamlink
+from install import environment, hosts, installer
+from install.environment import STAMP, Environment
+
+CHECKOUT = Path(__file__).parents[2]
+KRITARC = "[python]\nenable_other=true\n\n[theme]\nTheme=dark\n"
+
+
+@pytest.fixture
+def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's home, with a Krita and a GIMP that have plug-ins already."""
+    home = tmp_path / "Zoë Müller"
+    for folder in ("APPDATA", "LOCALAPPDATA", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(folder, raising=False)
+    for variable in ("GIMP3_DIRECTORY", "DREAMLAYER_HOME", "SNAP_REAL_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PATH", f"/usr/bin{os.pathsep}{home / '.local' / 'bin'}")
+    monkeypatch.setattr(installer.places, "new_gimps", lambda machine: [])
+    for folder in (".local/bin", ".local/share/krita/pykrita/other", ".config/GIMP/3.0/plug-ins/a"):
+        (home / folder).mkdir(parents=True)
+    (home / ".config/kritarc").write_text(KRITARC)
+    (home / ".config/GIMP/3.0/plug-ins/a/a.py").write_text("theirs")
+    (home / ".local/share/krita/pykrita/other/__init__.py").write_text("theirs")
+    monkeypatch.chdir(home)
+    return home
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Environments that were made."""
+    made = []
+    sources = [Path(dreamlayer.__file__).parents[1], Path(dreamlink.__file__).parents[1]]
+
+    def build(mine: Environment, checkout: Path, log: Path) -> None:
+        made.append(mine.folder)
+        python = [sys.executable, "-m", "venv", "--without-pip", mine.folder]
+        subprocess.run(python, check=True)
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        packages = mine.folder / "lib" / version / "site-packages"
+        folders = [str(folder) for folder in [*sources, *site.getsitepackages()]]
+        lines = [f"import site; site.addsitedir({folder!r})\n" for folder in folders]
+        (packages / "borrowed.pth").write_text("".join(lines))
+        (packages / "msgpack").symlink_to(Path(msgpack.__file__).parent)
+        for info in Path(msgpack.__file__).parents[1].glob("msgpack-*.dist-info"):
+            (packages / info.name).symlink_to(info)
+        (mine.folder / STAMP).write_text(environment.fingerprint(checkout))
+
+    monkeypatch.setattr(installer, "build", build)
+    return made
+
+
+def run(*arguments: str) -> int:
+    return installer.main(CHECKOUT, arguments)
+
+
+def files(home: Path) -> dict[str, bytes]:
+    found = [path for path in home.rglob("*") if path.is_file()]
+    return {path.relative_to(home).as_posix(): path.read_bytes() for path in found}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the home is laid out as on Linux")
+def test_a_person_installs_dreams_checks_and_uninstalls(person: Path, builds: list[Path], capsys):
+    before = files(person)
+    Image.new("RGB", (96, 64), "teal").save(person / "blau grün.png")
+    try:
+        assert run("--dream", "blau grün.png") == 0
+        said = capsys.readouterr().out
+        assert str(person / "blau grün-dream.png") in said
+        for way in ("Filter ▸ Deep Dream…", "Filters ▸ Artistic ▸ Deep Dream…"):
+            assert way in said
+        assert Image.open(person / "blau grün-dream.png").size == (96, 64)
+        assert (person / ".local/share/krita/pykrita/dreamlink/_vendor/msgpack").is_dir()
+        assert (person / ".config/GIMP/3.0/plug-ins/dreamlayer-gimp").is_dir()
+        assert "enable_dreamlayer_krita=true" in (person / ".config/kritarc").read_text()
+        told = json.loads((person / ".local/share/dreamlayer/plugins.json").read_text())["plugins"]
+        assert [plugin["host"] for plugin in told] == ["Krita", "GIMP 3.0"]
+        for plugin in told:
+            assert plugin["version"] == dreamlink.VERSION
+            for name, digest in plugin["files"].items():
+                content = Path(plugin["folder"], name).read_bytes()
+                assert hashlib.sha256(content).hexdigest() == digest
+
+        assert run("--dream", "blau grün.png") == 0  # nothing is made anew, nothing overwritten
+        assert (person / "blau grün-dream-2.png").is_file()
+        assert len(builds) == 1
+
+        capsys.readouterr()
+        assert run("--check") == 0, capsys.readouterr().out
+        (person / ".local/share/krita/pykrita/dreamlink/recipe/recipe.py").write_text("")
+        (person / ".config/kritarc").write_text(KRITARC)
+        assert run("--check") == 1
+        said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("!!")]
+        assert [line.split(":")[0] for line in said] == ["!!  Krita", "!!  Krita"]
+        assert all(line.endswith("run install.py again.") for line in said)
+    finally:
+        assert run("--uninstall") == 0
+    for picture in person.glob("blau*.png"):
+        picture.unlink()
+    assert files(person) == before
+    assert not (person / ".local/share/dreamlayer").exists()
+    capsys.readouterr()
+    assert run("--uninstall") == 0
+    assert "was not installed" in capsys.readouterr().out
+
+
+def test_a_file_that_others_put_into_dreamlayers_folder_survives(person: Path, capsys):
+    theirs = person / ".local/share/dreamlayer/env/notes.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+    for ours in ("daemon.log", "daemon.log.1", "daemon.err", "plugins.json"):
+        (theirs.parents[1] / ours).write_text("ours")
+    assert run("--uninstall") == 0
+    assert files(theirs.parents[1]) == {"env/notes.txt": b"theirs"}
+    assert str(theirs.parents[1]) in capsys.readouterr().out
+
+
+def test_check_of_nothing_says_so_and_makes_nothing(person: Path, capsys):
+    before = files(person)
+    assert run("--check") == 1
+    assert "not installed for this user: run install.py" in capsys.readouterr().out
+    assert files(person) == before
+
+
+def test_a_missing_picture_is_told_before_anything_is_installed(
+    person: Path, builds: list[Path], capsys
+):
+    before = files(person)
+    assert run("--dream", "nowhere.png") == 1
+    assert "There is no picture nowhere.png" in capsys.readouterr().err
+    assert files(person) == before
+    assert builds == []
+
+
+def test_one_host_that_fails_does_not_keep_the_plugin_from_the_others(
+    person: Path, builds: list[Path], capsys, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(installer, "_dream", lambda checkout, own, picture: Path("dream.png"))
+    (person / ".config/GIMP/3.2").mkdir()
+    (person / ".config/GIMP/3.2/plug-ins").write_text("a file, not a folder")
+    assert run() == 1
+    assert "GIMP 3.2: " in capsys.readouterr().err
+    assert hosts.gimp_differences(CHECKOUT, person / ".config/GIMP/3.0", msgpack_folder()) == []
+
+
+def msgpack_folder() -> Path:
+    return Path(msgpack.__file__).parent
+
+
+def test_an_old_python_gets_a_sentence_it_can_parse():
+    script = CHECKOUT / "install" / "install.py"
+    ast.parse(script.read_text(), feature_version=(3, 4))
+    assert script.read_text().isascii()  # Python 2 wants that
+    old = f"import sys; sys.version_info = (3, 9, 2); exec(open({str(script)!r}).read())"
+    done = subprocess.run([sys.executable, "-c", old], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Dreamlayer needs Python 3.10 or newer and this is Python 3.9:")
+    assert done.stderr.count("\n") == 1
+
+
+def test_it_needs_only_the_standard_library_and_leaves_the_source_tree_as_it_is(
+    person: Path, tmp_path: Path
+):
+    compiled = tmp_path / "compiled"
+    options = ["-I", "-S", "-X", f"pycache_prefix={compiled}"]
+    command = [sys.executable, *options, CHECKOUT / "install" / "install.py", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("!!  Dreamlayer is not installed"), done.stderr
+    assert not [path for path in compiled.rglob("*.pyc") if str(CHECKOUT) in str(path)]

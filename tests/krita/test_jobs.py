@@ -1,0 +1,354 @@
+"""The Krita plug-in's parts without Qt, with stand-ins for Krita and the link."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dreamlink.client.client import LinkError
+from dreamlink.picture import Region
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import State
+from dreamlink.wire.messages import Header
+
+PLUGIN = Path(__file__).resolve().parents[2] / "plugins" / "krita"
+SRGB = "sRGB-elle-V2-srgbtrc.icc"
+
+
+class Rect:
+    def __init__(self, x: int, y: int, width: int, height: int) -> None:
+        self.x, self.y, self.width, self.height = (lambda v=v: v for v in (x, y, width, height))
+
+
+class Node:
+    """A paint layer that fills a rectangle, with its top-left corner's position as its pixels."""
+
+    def __init__(self, name: str, box: tuple[int, int, int, int], depth: str = "U8") -> None:
+        self._name, self._box, self._depth = name, box, depth
+        self.children: list[Node | None] = []
+        self.asked: list[tuple[int, int, int, int]] = []
+        self.written: tuple[object, ...] = ()
+
+    def name(self) -> str:
+        return self._name
+
+    def type(self) -> str:
+        return "paintlayer"
+
+    def uniqueId(self) -> str:  # noqa: N802 (Krita's names)
+        return f"id of {self._name}"
+
+    def bounds(self) -> Rect:
+        return Rect(*self._box)
+
+    def colorModel(self) -> str:  # noqa: N802
+        return "RGBA"
+
+    def colorDepth(self) -> str:  # noqa: N802
+        return self._depth
+
+    def colorProfile(self) -> str:  # noqa: N802
+        return SRGB
+
+    def childNodes(self) -> list["Node | None"]:  # noqa: N802
+        return self.children
+
+    def pixelData(self, *box: int) -> bytes:  # noqa: N802
+        self.asked.append((box[0], box[1], box[2], box[3]))
+        return bytes(4 * box[2] * box[3])
+
+    def setPixelData(self, *written: object) -> None:  # noqa: N802
+        self.written = written
+
+    def parentNode(self) -> "Document":  # noqa: N802
+        return document
+
+
+class Selection(Rect):
+    def pixelData(self, *box: int) -> bytes:  # noqa: N802
+        return b"\xff" * (box[2] * box[3])
+
+
+class Document:
+    def __init__(self) -> None:
+        self.size = (100, 80)
+        self.source = Node("Cat", (-10, -10, 200, 200))
+        self.chosen: Selection | None = None
+        self.nodes: list[Node] = [self.source]
+        self.closed = False
+
+    def colorModel(self) -> str:  # noqa: N802
+        return "RGBA"
+
+    def colorDepth(self) -> str:  # noqa: N802
+        return "U8"
+
+    def colorProfile(self) -> str:  # noqa: N802
+        return SRGB
+
+    def width(self) -> int:
+        return self.size[0]
+
+    def height(self) -> int:
+        return self.size[1]
+
+    def activeNode(self) -> Node:  # noqa: N802
+        return self.source
+
+    def selection(self) -> Selection | None:
+        return self.chosen
+
+    def waitForDone(self) -> None:  # noqa: N802
+        pass
+
+    def nodeByUniqueID(self, uid: str) -> Node | None:  # noqa: N802
+        return next((node for node in self.nodes if node.uniqueId() == uid), None)
+
+    def createNode(self, name: str, _kind: str) -> Node:  # noqa: N802
+        return Node(name, (0, 0, 0, 0))
+
+    def addChildNode(self, node: Node, above: Node) -> None:  # noqa: N802
+        self.nodes.insert(self.nodes.index(above) + 1, node)
+
+
+document = Document()
+
+
+@pytest.fixture
+def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """The modules document and job, in a Krita of stand-ins with one document."""
+    global document  # noqa: PLW0603 (the stand-ins' one document)
+    document = Document()
+    app = SimpleNamespace(
+        activeDocument=lambda: document,
+        documents=lambda: [] if document.closed else [document],
+        readSetting=lambda group, name, default: default,
+    )
+    krita: Any = ModuleType("krita")
+    krita.Krita = SimpleNamespace(instance=lambda: app)
+    krita.Selection = Selection
+    monkeypatch.setitem(sys.modules, "krita", krita)
+    qt: Any = SimpleNamespace(QtCore=None, QtGui=None)
+    monkeypatch.setitem(sys.modules, "dreamlayer_krita.qt.qt", qt)
+    monkeypatch.syspath_prepend(str(PLUGIN))
+    from dreamlayer_krita.document import color_space as space
+    from dreamlayer_krita.document import document as reader
+    from dreamlayer_krita.model import jobs as job
+
+    yield SimpleNamespace(reader=reader, job=job, ColorSpace=space.ColorSpace)
+    for name in [name for name in sys.modules if name.startswith("dreamlayer_krita")]:
+        del sys.modules[name]
+
+
+class Link:
+    """Takes what a job sends; `broken` makes it fail."""
+
+    def __init__(self) -> None:
+        self.sent: list[Header] = []
+        self.broken = False
+
+    def open(self, listener: object) -> None:
+        self.listener = listener
+
+    def reopen(self, listener: object, reason: str) -> None:
+        self.listener = listener
+        self.reason = reason
+
+    def leave(self, _listener: object) -> None:
+        self.listener = None
+
+    def send(self, header: Header, *_frames: object) -> None:
+        if self.broken:
+            raise LinkError("The connection to the Dreamlayer daemon was lost.")
+        self.sent.append(header)
+
+
+def begun(plugin: SimpleNamespace) -> tuple[Any, Link]:
+    """A job that has sent its request."""
+    link = Link()
+    job = plugin.job.Job(link, plugin.reader.read(Recipe()), Recipe(), lambda job: None)
+    job.start()
+    job.connected()
+    return job, link
+
+
+def done(job: Any, link: Link, **more: object) -> None:
+    picture = link.sent[0]["picture"]
+    report = {"recipe": Recipe(seed=7).to_dict(), "seconds": 1.0, **more}
+    pixels = bytearray(4 * picture["width"] * picture["height"])
+    job.received({"op": "done", "id": link.sent[0]["id"], **report}, [pixels])
+
+
+def test_a_layer_that_krita_is_just_taking_away_is_passed_over(plugin: SimpleNamespace) -> None:
+    """Krita then hands out None in its place."""
+    from dreamlayer_krita.document import layers
+
+    cat = document.source
+    cat.children = [None]
+    root = SimpleNamespace(childNodes=lambda: [cat, None])
+    found = layers.layers(SimpleNamespace(rootNode=lambda: root))
+    assert found == [(cat.uniqueId(), "Cat")]
+    assert layers.look(cat, Region(0, 0, 2, 2)) == bytes(16)
+
+
+def test_only_the_canvas_and_the_selections_surroundings_are_read(plugin: SimpleNamespace) -> None:
+    document.chosen = Selection(50, 40, 10, 8)
+    source = plugin.reader.read(Recipe(context=16))
+    assert document.source.asked == [(34, 24, 42, 40)]
+    assert source.place == Region(50, 40, 10, 8)
+    assert source.region == Region(16, 16, 10, 8)
+    assert len(source.mask) == 80
+
+
+def test_surroundings_end_at_the_canvas(plugin: SimpleNamespace) -> None:
+    document.chosen = Selection(-20, 70, 40, 40)
+    source = plugin.reader.read(Recipe(context=1000))
+    assert document.source.asked == [(0, 0, 100, 80)]
+    assert source.region == source.place == Region(0, 70, 20, 10)
+
+
+def test_noise_fills_the_canvas_or_the_selection_whatever_the_layer_has(
+    plugin: SimpleNamespace,
+) -> None:
+    document.source = Node("Nothing", (0, 0, 0, 0))
+    with pytest.raises(plugin.reader.DocumentError, match="start from noise"):
+        plugin.reader.read(Recipe())
+    assert plugin.reader.read(Recipe(start="noise")).place == Region(0, 0, 100, 80)
+    document.chosen = Selection(50, 40, 10, 8)
+    assert plugin.reader.read(Recipe(start="noise")).place == Region(50, 40, 10, 8)
+
+
+def test_more_than_krita_hands_out_is_refused_before_it_is_read(plugin: SimpleNamespace) -> None:
+    document.size = (30000, 20000)
+    document.source = Node("Huge", (0, 0, 30000, 20000), "F32")
+    with pytest.raises(plugin.reader.DocumentError, match="select a smaller part"):
+        plugin.reader.read(Recipe())
+    assert not document.source.asked
+
+
+@pytest.mark.parametrize(
+    ("model", "depth", "profile", "order", "curve"),
+    [
+        ("RGBA", "U8", SRGB, "BGRA", "srgb"),
+        ("RGBA", "U8", "sRGB built-in", "BGRA", "srgb"),
+        ("RGBA", "U8", "sRGB IEC61966-2.1", "BGRA", "srgb"),
+        ("RGBA", "U16", "sRGB-elle-V4-g10.icc", "BGRA", "linear"),
+        ("RGBA", "F16", "sRGB-elle-V2-g10.icc", "RGBA", "linear"),
+        ("GRAYA", "F32", "Gray-D50-elle-V2-g10.icc", "GA", "linear"),
+        ("RGBA", "U8", "Rec2020-elle-V4-g10.icc", "BGRA", None),
+        ("RGBA", "U8", "ClayRGB-elle-V2-srgbtrc.icc", "BGRA", None),
+        ("GRAYA", "U8", "Dot Gain 20%", "GA", None),
+        ("CMYKA", "U8", "Chemical proof", "BGRA", None),
+    ],
+)
+def test_colour_spaces_that_travel_raw(
+    plugin: SimpleNamespace, model: str, depth: str, profile: str, order: str, curve: str | None
+) -> None:
+    space = plugin.ColorSpace(model, depth, profile)
+    assert space.curve == curve
+    if curve:
+        assert space.wire == space
+        assert space.order == order
+    else:
+        travels = space.wire
+        assert (travels.depth, travels.curve) == ("F32", "linear")  # nothing is cut off there
+        assert (travels.model == "GRAYA") == (model == "GRAYA")
+
+
+def test_dream_becomes_a_layer_above_the_source(plugin: SimpleNamespace) -> None:
+    document.nodes.append(Node("Upper", (0, 0, 9, 9)))
+    job, link = begun(plugin)
+    done(job, link)
+    assert job.state is State.DONE
+    names = [node.name() for node in document.nodes]
+    assert names == ["Cat", "Dream of Cat (features.10, seed 7)", "Upper"]
+    assert document.nodes[1].written[1:] == (0, 0, 100, 80)
+
+
+def test_what_was_not_as_it_should_be_is_said_behind_the_time(plugin: SimpleNamespace) -> None:
+    job, link = begun(plugin)
+    done(job, link, notes=["The card is gone.", "The CPU dreams."])
+    assert job.text == "Dreamed in 1.0 s with seed 7. The card is gone. The CPU dreams."
+
+
+def test_nothing_is_added_to_a_closed_document(plugin: SimpleNamespace) -> None:
+    job, link = begun(plugin)
+    document.closed = True
+    done(job, link)
+    assert job.state is State.FAILED
+    assert "closed" in job.text
+    assert len(document.nodes) == 1
+
+
+def test_daemon_is_told_when_the_layer_goes(plugin: SimpleNamespace) -> None:
+    job, link = begun(plugin)
+    document.nodes.clear()
+    job.received({"op": "progress", "id": link.sent[0]["id"], "fraction": 0.5}, [])
+    assert job.state is State.FAILED
+    assert [header["op"] for header in link.sent] == ["dream", "cancel"]
+
+
+def test_cancel_ends_at_once_and_late_pixels_are_dropped(plugin: SimpleNamespace) -> None:
+    job, link = begun(plugin)
+    job.cancel()
+    assert job.state is State.CANCELLED
+    assert link.sent[-1]["op"] == "cancel"
+    done(job, link)
+    assert len(document.nodes) == 1
+
+
+def test_cancel_works_when_the_daemon_is_gone_too(plugin: SimpleNamespace) -> None:
+    job, link = begun(plugin)
+    link.broken = True
+    job.cancel()
+    assert job.state is State.CANCELLED
+
+
+def test_a_job_is_over_even_if_its_layer_makes_trouble(plugin: SimpleNamespace) -> None:
+    told: list[Any] = []
+    source = plugin.reader.read(Recipe())
+    goal = plugin.job.NewLayer(source)
+    goal.dropped = lambda: 1 // 0
+    job = plugin.job.Job(Link(), source, Recipe(), told.append, goal=goal)
+    job.start()
+    with pytest.raises(ZeroDivisionError):
+        job.cancel()
+    assert job.state is State.CANCELLED
+    assert len(told) == 2, "its owner was not told of the end"
+
+
+LOST = "The connection to the Dreamlayer daemon was lost."
+
+
+def test_a_lost_connection_is_looked_for_and_the_dream_goes_on(plugin: SimpleNamespace) -> None:
+    job, link = begun(plugin)
+    job.lost(LOST)
+    assert link.reason == LOST
+    assert job.state is State.WAITING
+    job.connected()
+    assert link.sent[-1] == {"op": "fetch", "id": link.sent[0]["id"]}
+    done(job, link)
+    assert job.state is State.DONE
+    assert len(document.nodes) == 2
+
+
+def test_a_daemon_that_is_gone_leaves_the_picture_unchanged(plugin: SimpleNamespace) -> None:
+    job, _ = begun(plugin)
+    job.lost(LOST)
+    job.lost(LOST)  # looking for it was in vain
+    assert job.state is State.FAILED
+    assert job.text == f"{LOST} Your picture is unchanged; call Deep Dream again."
+    assert len(document.nodes) == 1
+
+
+def test_a_line_that_breaks_again_and_again_is_given_up(plugin: SimpleNamespace) -> None:
+    job, _ = begun(plugin)
+    for _ in range(5):
+        job.lost(LOST)
+        job.connected()
+    assert job.state is State.WAITING
+    job.lost(LOST)
+    assert job.state is State.FAILED

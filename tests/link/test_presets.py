@@ -1,0 +1,70 @@
+"""The named recipes: each is one, each is different, and what is misspelt is told."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from dreamlayer.engine.objectives import binding
+from dreamlink.recipe.presets import KEPT, PRESETS, Preset, find, of
+from dreamlink.recipe.recipe import PARAMETERS, Recipe, RecipeError
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_a_preset_is_a_recipe_that_people_can_choose(preset: Preset) -> None:
+    recipe = preset.recipe()
+    for name, value in preset.values.items():
+        assert getattr(recipe, name) == value
+        assert type(value) is PARAMETERS[name].kind
+    assert preset.name == preset.name.lower().replace(" ", "-")
+    assert preset.title
+    assert preset.help.endswith(".")
+    assert not recipe.expression().needs_guide  # nobody could choose it without one
+    assert recipe.seed == 0
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_the_network_has_the_layers_that_a_preset_names(preset: Preset) -> None:
+    assert binding.layers(preset.recipe())
+
+
+def test_presets_differ() -> None:
+    assert len({preset.recipe() for preset in PRESETS.values()}) == len(PRESETS)
+    assert len({preset.title for preset in PRESETS.values()}) == len(PRESETS)
+
+
+def test_the_issue_s_presets_are_there() -> None:
+    models = [preset.recipe().model for preset in PRESETS.values()]
+    assert models.count("squeezenet1_1") >= 12
+    own = [preset for preset in PRESETS.values() if not preset.name.startswith("reference-")]
+    assert sum(preset.recipe().model in ("googlenet", "vgg16") for preset in own) >= 6
+    reference = [find(f"reference-{n}").recipe() for n in ("25", "27", "2", "25-30", "25-150")]
+    assert [recipe.layer for recipe in reference] == ["25", "27", "2", "25:30", "25:150"]
+    assert find("reference-27-500").recipe().layer == "27:500"
+    assert find("reference-noise").recipe().noise > 0
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_a_recipe_tells_which_preset_it_is_whatever_its_seed(preset: Preset) -> None:
+    recipe = Recipe.of({**preset.values, "seed": 7, "tile": 256, "context": 0, "feather": 3.0})
+    assert of(recipe) is preset
+    assert of(Recipe.of({**preset.values, "steps": 499})) is None
+    assert not KEPT & preset.values.keys()
+
+
+def test_a_misspelt_preset_is_told_with_near_ones() -> None:
+    with pytest.raises(RecipeError, match=r"strawberries\.$"):
+        find("strawberry")
+    with pytest.raises(RecipeError, match=r"dreamlayer presets\.$"):
+        find("xyzzy")
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_presets_of_networks_that_are_at_hand_have_a_small_picture(preset: Preset) -> None:
+    if preset.values.get("model", "squeezenet1_1") not in ("squeezenet1_1", "efficientnet-lite0"):
+        assert preset.thumbnail is None
+        return
+    assert preset.thumbnail is not None
+    with Image.open(preset.thumbnail) as image:
+        assert (image.format, image.size) == ("JPEG", (96, 96))
+    assert preset.thumbnail.stat().st_size < 10_000

@@ -1,0 +1,198 @@
+"""The table of parameters: every row keeps its promises."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamlink.recipe.expression import parse
+from dreamlink.recipe.recipe import PARAMETERS, SEED_MAX, Parameter, Recipe, RecipeError
+from dreamlink.session.dream import layer_name
+
+ROWS = list(PARAMETERS.values())
+NUMBERS = [row for row in ROWS if row.kind in (int, float)]
+SWITCHES = [row for row in ROWS if row.kind is bool]
+TEXTS = [row for row in ROWS if row.kind is str and not row.choices]
+CHOICES = [row for row in ROWS if row.choices]
+
+
+def named(rows: list[Parameter]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("row", rows, ids=[row.name for row in rows])
+
+
+@named(ROWS)
+def test_every_row_is_told_to_people(row: Parameter) -> None:
+    assert row.label
+    assert row.help.endswith(".")
+    assert type(row.default) is row.kind
+
+
+@named(ROWS)
+def test_every_default_is_valid(row: Parameter) -> None:
+    assert row.check(row.default) == row.default
+    assert Recipe.of({row.name: row.default}) == Recipe.of({})
+
+
+@named(NUMBERS)
+def test_the_ends_of_a_range_are_valid_and_what_is_beyond_is_not(row: Parameter) -> None:
+    assert row.minimum is not None
+    assert row.maximum is not None
+    assert row.step
+    for end in (row.minimum, row.maximum):
+        assert getattr(Recipe.of({row.name: end}), row.name) == end
+    beyond = 1 if row.kind is int else 1e-6
+    for value in (row.minimum - beyond, row.maximum + beyond, -1e300, 1e300):
+        with pytest.raises(RecipeError, match=f"^{row.name} is between"):
+            Recipe.of({row.name: value})
+
+
+@named(NUMBERS)
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -math.inf, "4", None, True, [1], {}, 10**400]
+)
+def test_what_is_no_number_is_refused_by_name(row: Parameter, value: object) -> None:
+    with pytest.raises(RecipeError, match=f"^{row.name} is "):
+        Recipe.of({row.name: value})
+
+
+@named([row for row in NUMBERS if row.kind is int])
+def test_a_whole_number_may_come_as_a_float_but_not_broken(row: Parameter) -> None:
+    assert row.maximum is not None
+    value = row.check(float(row.maximum))
+    assert type(value) is int
+    with pytest.raises(RecipeError, match=f"^{row.name} is a whole number"):
+        row.check(row.maximum - 0.5)
+
+
+@named(SWITCHES)
+def test_a_switch_is_on_or_off(row: Parameter) -> None:
+    assert row.parse("on") is row.parse("True") is True
+    assert row.parse("off") is row.parse("no") is False
+    for value in ("maybe", 1, 0, None, "on"):
+        with pytest.raises(RecipeError, match=f"^{row.name} is either on or off"):
+            row.check(value)
+
+
+@named(TEXTS)
+@pytest.mark.parametrize("value", [7, None, b"x", "x" * 1001, "a\nb", "\x00", "\x1b[2J"])
+def test_a_text_is_short_and_printable(row: Parameter, value: object) -> None:
+    with pytest.raises(RecipeError, match=f"^{row.name} is a text"):
+        row.check(value)
+
+
+@named(CHOICES)
+def test_a_choice_is_one_of_those_that_are_told(row: Parameter) -> None:
+    assert row.default in row.choices
+    for choice in row.choices:
+        assert row.parse(choice) == choice
+        assert choice in row.help
+    for value in ("other", "", row.choices[0].upper(), 7, None):
+        with pytest.raises(RecipeError, match=f"^{row.name} is {row.choices[0]}.* or "):
+            row.check(value)
+
+
+@named(ROWS)
+def test_what_a_person_typed_is_read(row: Parameter) -> None:
+    assert row.parse(str(row.default)) == row.default
+
+
+@named(NUMBERS)
+@pytest.mark.parametrize("text", ["", "ten", "1e999", "0x10", "--", "nan"])
+def test_what_a_person_mistyped_is_told_by_name(row: Parameter, text: str) -> None:
+    with pytest.raises(RecipeError, match=f"^{row.name} is "):
+        row.parse(text)
+
+
+def test_an_unknown_name_is_told_with_a_near_one() -> None:
+    with pytest.raises(RecipeError, match="octaves"):
+        Recipe.of({"octave": 3})
+    with pytest.raises(RecipeError, match="step_size"):
+        Recipe.of({"xyz": 3})
+
+
+def test_channels_belong_to_a_plain_layer() -> None:
+    assert Recipe.of({"layer": "10", "channels": "3, 5"}).expression() == parse("10:3,5")
+    assert Recipe.of({"layer": " (10) ", "channels": "3"}).expression() == parse("10:3")
+    assert Recipe.of({"layer": "10:3"}).expression() == parse("10:3")
+    assert Recipe.of({"layer": "10 + 12:3*0.5"}).expression() == parse("10 + 12:3*0.5")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [({"layer": "10:"}, "10:»«"), ({"layer": "10:x"}, "10:»x«"), ({"layer": ""}, "»«"),
+     ({"layer": "10:30", "channels": "31"}, "“10:30” says itself"),
+     ({"layer": "10+12", "channels": "31"}, "leave channels empty"),
+     ({"layer": "class:3", "channels": "31"}, "leave channels empty"),
+     ({"channels": "a"}, "30,115, not 'a'"), ({"channels": "-1"}, "'-1'"),
+     ({"channels": "1,,2"}, "'1,,2'"), ({"channels": "1.5"}, "'1.5'"),
+     ({"channels": "3 + 12"}, "30,115"), ({"channels": "3,3"}, "twice")],
+)  # fmt: skip
+def test_what_can_not_be_amplified_is_refused(values: dict[str, object], words: str) -> None:
+    with pytest.raises(RecipeError, match=rf"{re.escape(words)}.*\.$"):
+        Recipe.of(values)
+
+
+def test_a_layer_is_named_by_what_was_amplified_and_never_long() -> None:
+    short = Recipe.of({"layer": "10", "channels": "30", "seed": 7})
+    assert layer_name("Cat", short) == "Dream of Cat (10:30, seed 7)"
+    long = Recipe.of({"layer": " + ".join(["features.10:30"] * 20), "seed": 7})
+    assert len(layer_name("Cat", long)) < 70
+    assert layer_name("Cat", long).endswith("…, seed 7)")
+
+
+def test_a_seed_is_drawn_once() -> None:
+    drawn = Recipe.of({}).with_seed()
+    assert 1 <= drawn.seed <= SEED_MAX
+    assert drawn.with_seed() == drawn
+    assert dataclasses.replace(drawn, seed=0) == Recipe.of({})
+    assert len({Recipe.of({}).with_seed().seed for _ in range(20)}) > 15
+
+
+NUMBER_LISTS = st.lists(st.integers(0, 5000), max_size=5, unique=True).map(
+    lambda numbers: ",".join(map(str, numbers))
+)
+OWN = {"layer": st.sampled_from(["10", "layer3.1.conv2"]), "channels": NUMBER_LISTS}
+
+
+def values_of(row: Parameter) -> st.SearchStrategy[Any]:
+    if row.name in OWN:
+        return OWN[row.name]
+    if row.choices:
+        return st.sampled_from(row.choices)
+    if row.kind is bool:
+        return st.booleans()
+    if row.kind is int:
+        return st.integers(int(row.minimum or 0), int(row.maximum or 0))
+    if row.kind is float:
+        return st.floats(row.minimum, row.maximum)
+    return st.text(st.characters(categories=["L", "N", "P"]), max_size=50)
+
+
+@given(st.fixed_dictionaries({row.name: values_of(row) for row in ROWS}))
+def test_recipes_survive_storage(values: dict[str, Any]) -> None:
+    recipe = Recipe.of(values)
+    assert recipe.to_dict() == values
+    assert Recipe.of(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(list(PARAMETERS)),
+        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary()),
+    )
+)
+def test_anything_is_either_a_recipe_or_one_sentence(values: dict[str, object]) -> None:
+    try:
+        recipe = Recipe.of(values)
+    except RecipeError as error:
+        assert str(error).endswith(".")
+        assert "\n" not in str(error)
+    else:
+        assert Recipe.of(recipe.to_dict()) == recipe

@@ -1,0 +1,483 @@
+"""The compiled kernel gives the numbers of torch in double precision, whatever the tiling."""
+
+from __future__ import annotations
+
+import _ctypes
+import shutil
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import fx, nn
+
+from dreamlayer.engine.image.windows import Span, Window, whole
+from dreamlayer.engine.objectives.terms import Squares, single
+from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
+from dreamlayer.networks.executors.kernel import (
+    executor as kernel,
+)
+from dreamlayer.networks.executors.kernel import (
+    library as kernel_library,
+)
+from dreamlayer.networks.executors.kernel import (
+    memory_pool,
+)
+from dreamlayer.networks.graph.preprocessing import Preprocessing
+from dreamlayer.networks.network import cut
+from dreamlayer.networks.program.lowering import program_of
+from dreamlayer.networks.registry import registry
+from tests.engine.networks import with_random_weights
+
+HUGE = 1 << 20
+
+
+def variants():
+    """The variants of the kernel to be tried; none where nobody could compile one."""
+    try:
+        found = kernel_library.library()
+    except kernel.Unusable:
+        if any(map(shutil.which, ("c++", "g++", "clang++"))):
+            raise  # there should be one
+        return []
+    return list(kernel_library._variants(found.functions))
+
+
+VARIANTS = variants()
+pytestmark = pytest.mark.skipif(not VARIANTS, reason="no C++ compiler, so no kernel")
+
+
+class Fire(nn.Module):
+    """Two branches that read the same map and are concatenated, as in SqueezeNet."""
+
+    def __init__(self, ins, squeezed, out):
+        super().__init__()
+        self.squeeze = nn.Conv2d(ins, squeezed, 1)
+        self.one, self.three = nn.Conv2d(squeezed, out, 1), nn.Conv2d(squeezed, out, 3, padding=1)
+
+    def forward(self, x):
+        x = torch.relu(self.squeeze(x))
+        return torch.cat([torch.relu(self.one(x)), torch.relu(self.three(x))], 1)
+
+
+class Residual(nn.Module):
+    """A sum of what was there and what is made of it."""
+
+    def __init__(self, ins):
+        super().__init__()
+        self.conv = nn.Conv2d(ins, ins, 3, padding=1)
+
+    def forward(self, x):
+        return torch.relu(torch.relu(self.conv(x)) + x)
+
+
+class Branches(nn.Module):
+    """Pool, convolutions and all, concatenated: a branch's channels fill whole groups."""
+
+    def __init__(self, ins):
+        super().__init__()
+        self.one, self.three = nn.Conv2d(ins, 16, 1), nn.Conv2d(ins, 32, 3, padding=1)
+        self.pool, self.last = nn.MaxPool2d(3, 1, 1, ceil_mode=True), nn.Conv2d(ins, 21, 1)
+
+    def forward(self, x):
+        branches = [self.one(x), torch.relu(self.three(x)), self.last(self.pool(x))]
+        return torch.cat(branches, 1)
+
+
+def network(*layers):
+    torch.manual_seed(3)
+    traced = fx.symbolic_trace(nn.Sequential(*layers))
+    prepared = nn.Sequential(Preprocessing((0.4, 0.5, 0.6), (0.2, 0.3, 0.25)), traced)
+    return prepared.eval().requires_grad_(False)
+
+
+def reference(module, x, slopes=None):
+    """The maps and the gradient in double precision; slopes are the maps if not given."""
+    module = module.double()
+    exact = x.double().requires_grad_(True)
+    found = module(exact)
+    maps = found if isinstance(found, tuple) else (found,)
+    slopes = maps if slopes is None else slopes
+    (gradient,) = torch.autograd.grad(maps, exact, [slope.detach().double() for slope in slopes])
+    module.float()
+    return [one.detach() for one in maps], gradient
+
+
+def error(found, expected):
+    return float((found - expected).norm() / expected.norm().clamp_min(1e-30))
+
+
+def check(module, height, width, seed=0):
+    """Forward and backward; the slopes are drawn."""
+    random = torch.Generator().manual_seed(seed)
+    x = torch.rand(1, 3, height, width, generator=random)
+    runner = kernel.runner(program_of(module))
+    found = runner.run(x)
+    slopes = [torch.randn(one.shape, generator=random) for one in found.maps]
+    maps, gradient = reference(module, x, slopes)
+    assert all(error(a, b) < 5e-6 for a, b in zip(found.maps, maps, strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(runner.look(x, every(maps)), found.maps, strict=True)
+    )
+    assert error(found.pull_back(slopes), gradient) < 1e-5
+
+
+def every(maps):
+    return [((0, one.shape[-2]), (0, one.shape[-1])) for one in maps]
+
+
+@pytest.fixture(params=VARIANTS)
+def variant(request, monkeypatch):
+    monkeypatch.setenv(kernel_library.VARIANT, request.param)
+    assert kernel_library.library().variant == request.param
+    return request.param
+
+
+SIZES = {"height": st.integers(16, 41), "width": st.integers(16, 70)}
+SOME = settings(max_examples=8, deadline=None, derandomize=True)
+
+
+@pytest.mark.usefixtures("variant")
+class TestPrimitives:
+    @SOME
+    @given(
+        **SIZES,
+        kernel=st.tuples(st.integers(1, 7), st.integers(1, 7)),
+        stride=st.integers(1, 4),
+        out=st.integers(1, 70),
+        data=st.data(),
+    )
+    def test_first_convolution(self, height, width, kernel, stride, out, data):
+        padding = tuple(data.draw(st.integers(0, side - 1)) for side in kernel)
+        check(network(nn.Conv2d(3, out, kernel, stride, padding)), height, width)
+
+    @SOME
+    @given(
+        **SIZES,
+        kernel=st.sampled_from([(1, 1), (3, 3), (5, 5), (1, 7), (7, 1), (2, 2)]),
+        ins=st.sampled_from([1, 16, 24, 130]),
+        out=st.sampled_from([5, 16, 48, 64, 112]),
+        data=st.data(),
+    )
+    def test_convolution(self, height, width, kernel, ins, out, data):
+        padding = tuple(data.draw(st.integers(0, side - 1)) for side in kernel)
+        second = nn.Conv2d(ins, out, kernel, 1, padding)
+        check(network(nn.Conv2d(3, ins, 3, padding=1), second), height, width)
+
+    @SOME
+    @given(
+        **SIZES,
+        kind=st.sampled_from([nn.MaxPool2d, nn.AvgPool2d]),
+        kernel=st.integers(1, 4),
+        stride=st.integers(1, 4),
+        ceil=st.booleans(),
+        relu=st.booleans(),
+        data=st.data(),
+    )
+    def test_pool(self, height, width, kind, kernel, stride, ceil, relu, data):
+        padding = data.draw(st.integers(0, kernel // 2))
+        pool = kind(kernel, stride, padding, ceil_mode=ceil)
+        middle = [nn.ReLU()] if relu else []
+        check(network(nn.Conv2d(3, 20, 3), *middle, pool), height, width)
+
+    @pytest.mark.parametrize("counted", [True, False])
+    def test_mean_that_counts_padding(self, counted):
+        pool = nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=counted)
+        check(network(nn.Conv2d(3, 20, 3), pool), 31, 30)
+
+    @SOME
+    @given(**SIZES)
+    def test_relu_before_and_behind_everything(self, height, width):
+        relu, pool = nn.ReLU(), nn.MaxPool2d(2)
+        layers = [nn.Conv2d(3, 16, 3), relu, nn.Conv2d(16, 32, 3, padding=1), relu, pool]
+        check(network(*layers, nn.Conv2d(32, 16, 3, padding=1), relu), height, width)
+
+    @SOME
+    @given(**SIZES)
+    def test_concatenation_and_sum(self, height, width):
+        layers = [nn.Conv2d(3, 32, 3, 2), nn.ReLU(), Fire(32, 16, 32), Residual(64)]
+        check(network(*layers, Fire(64, 16, 16), nn.MaxPool2d(3, 2), Branches(32)), height, width)
+
+
+def mapped(module, *layers):
+    """A network that gives the maps of several of its layers."""
+    traced = fx.symbolic_trace(nn.Sequential(*module))
+    nodes = {str(node.target): node for node in traced.graph.nodes}
+    output = next(node for node in traced.graph.nodes if node.op == "output")
+    output.args = (tuple(nodes[layer] for layer in layers),)
+    traced.recompile()
+    prepared = nn.Sequential(Preprocessing((0.4, 0.5, 0.6), (0.2, 0.3, 0.25)), traced)
+    return prepared.eval().requires_grad_(False)
+
+
+def test_several_maps_some_of_which_others_are_made_from():
+    torch.manual_seed(1)
+    layers = [
+        nn.Conv2d(3, 24, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(24, 16, 3), nn.ReLU(),
+        nn.Conv2d(16, 16, 1),
+    ]  # fmt: skip
+    check(mapped(layers, "0", "2", "4", "5"), 33, 38)
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "size"),
+    [
+        ("squeezenet1_1", "features.10", (151, 186)),
+        ("squeezenet1_1", "features.12", (160, 143)),
+        ("vgg16", "features.25", (33, 48)),
+        ("googlenet", "inception4c", (107, 98)),
+    ],
+)
+def test_whole_networks_against_double_precision(model, layer, size, monkeypatch, variant):
+    load = registry.load
+    monkeypatch.setattr(
+        registry,
+        "load",
+        lambda name: load(name) if "squeeze" in name else with_random_weights(name),
+    )
+    network = cut(model, [layer])
+    assert network.engine == "kernel"
+    x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
+    found = network.run(x)
+    (exact,), gradient = reference(network.module, x)
+    assert error(found.maps[0], exact) < 1e-5
+    got = found.pull_back([exact.float()])
+    cosine = torch.nn.functional.cosine_similarity(got.double().flatten(), gradient.flatten(), 0)
+    assert cosine > 0.9999
+    rms = gradient.square().mean().sqrt()
+    assert (got - gradient).abs().median() / rms < 1e-5
+
+
+def tiled(network, size, side, margin=40):
+    random = torch.Generator().manual_seed(2)
+    picture = torch.rand(1, 3, *size, generator=random)
+    canvas, total = Canvas(*size, margin, (23, 29)), torch.zeros(1, 3, *size)
+    tiles = TiledObjective(network, single(Squares()), canvas, whole(*size), side)
+    list(tiles.add_gradient(picture, total))
+    return total, len(tiles.blocks)
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "size", "side"),
+    [
+        ("squeezenet1_1", "features.7", (430, 371), 100),
+        ("vgg16", "features.9", (230, 191), 70),
+        ("googlenet", "inception3b", (430, 371), 100),
+    ],
+)
+def test_not_a_bit_depends_on_the_tiles(model, layer, size, side, monkeypatch):
+    load = registry.load
+    monkeypatch.setattr(
+        registry,
+        "load",
+        lambda name: load(name) if "squeeze" in name else with_random_weights(name),
+    )
+    network = cut(model, [layer])
+    assert network.engine == "kernel"
+    expected, one = tiled(network, size, HUGE)
+    found, count = tiled(network, size, side)
+    assert one == 1 < count
+    assert torch.equal(found, expected)
+    # And it takes all of what a tile's rounding depends on.
+    monkeypatch.setattr(network, "needs", lambda *_: None)
+    monkeypatch.setattr(network, "sees", lambda *_: None)
+    narrow, _ = tiled(network, size, side)
+    assert not torch.equal(narrow, expected)
+    assert error(narrow, expected) < 1e-5
+
+
+@pytest.mark.parametrize("layer", ["features.0", "features.1", "features.2", "features.3"])
+def test_the_first_layers_are_exact_too(layer):
+    """Without one of Winograd's tiles, but the slope's blocks of two pixels are wider."""
+    network = cut("squeezenet1_1", [layer])
+    assert network.engine == "kernel"
+    expected, _ = tiled(network, (130, 91), HUGE)
+    assert torch.equal(tiled(network, (130, 91), 37)[0], expected)
+
+
+@pytest.mark.parametrize("cells", [(0, 9), (11, 12), (15, 20)])
+def test_cells_are_the_same_in_a_crop_that_holds_what_they_see(cells):
+    network = cut("squeezenet1_1", ["features.7"])
+    x = torch.rand(1, 3, 420, 420, generator=torch.Generator().manual_seed(1))
+    begin, end = network.sees(0, 420, [cells])
+    begin = begin // network.grain * network.grain
+    (whole_map,) = network.look(x, [((0, 25), (0, 25))])
+    inside = tuple(cell - begin // network.stride for cell in cells)
+    (found,) = network.look(x[:, :, begin:end], [(inside, (0, 25))])
+    assert torch.equal(found, whole_map[:, :, slice(*cells)])
+
+
+def test_only_what_is_wanted_is_computed_and_it_is_the_same():
+    network = cut("squeezenet1_1", ["features.5"])
+    x = torch.rand(1, 3, 320, 256, generator=torch.Generator().manual_seed(1))
+    full = network.run(x)
+    (cells,) = full.maps
+    keep = Window(Span(128, 160), Span(64, 140))
+    part = network.run(x, [((0, cells.shape[2]), (0, cells.shape[3]))], keep)
+    assert torch.equal(part.maps[0], cells)
+    slope = torch.randn(cells.shape, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(part.pull_back([slope]), full.pull_back([slope])[..., 128:160, 64:140])
+
+
+def test_several_calls_at_once():
+    network = cut("squeezenet1_1", ["features.7"])
+    pictures = [torch.rand(1, 3, 90 + 8 * i, 120) for i in range(6)]
+
+    def gradient(x):
+        found = network.run(x)
+        return found.pull_back(found.maps)
+
+    alone = [gradient(x) for x in pictures]
+    with ThreadPoolExecutor(6) as pool:
+        for _ in range(5):
+            assert all(map(torch.equal, pool.map(gradient, pictures), alone))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it tells there what it holds")
+def test_memory_that_no_pass_uses_is_given_back():
+    network = cut("squeezenet1_1", ["features.10"])
+    found = network.run(torch.rand(1, 3, 1024, 1024))
+    found.pull_back(found.maps)
+    before = psutil.Process().memory_info().rss
+    memory_pool.give_back()
+    assert before - psutil.Process().memory_info().rss > 32 << 20  # of 40 MB for marks and maps
+    again = network.run(torch.rand(1, 3, 1024, 1024))
+    memory_pool.give_back()  # what it keeps is its own
+    assert torch.isfinite(again.pull_back(again.maps)).all()
+
+
+@pytest.fixture
+def usual_threads():
+    usual = torch.get_num_threads()
+    yield
+    torch.set_num_threads(usual)
+
+
+@pytest.mark.usefixtures("variant", "usual_threads")
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_threads_share_the_work_and_not_a_bit_depends_on_them(threads, monkeypatch):
+    monkeypatch.setattr(registry, "load", with_random_weights)
+    network = cut("googlenet", ["inception3a"])  # it has all that the kernel can do
+    pictures = [torch.rand(1, 3, 120 + 30 * i, 151) for i in range(3)]
+
+    def gradient(x):
+        found = network.run(x)
+        return found.pull_back(found.maps)
+
+    torch.set_num_threads(1)
+    alone = [gradient(x) for x in pictures]
+    torch.set_num_threads(threads)
+    for _ in range(4):
+        assert all(map(torch.equal, map(gradient, pictures), alone))
+
+
+@pytest.mark.usefixtures("usual_threads")
+def test_a_helper_works_too(monkeypatch):
+    network = cut("squeezenet1_1", ["features.7"])
+    numbers = set()
+    run = kernel_library.Library.run
+    both = threading.Barrier(2)
+
+    def watched(self, steps, pieces, workspace, thread, shared):
+        numbers.add((thread, threading.get_ident()))
+        both.wait(60)
+        run(self, steps, pieces, workspace, thread, shared)
+
+    monkeypatch.setattr(kernel_library.Library, "run", watched)
+    torch.set_num_threads(2)
+    network.run(torch.rand(1, 3, 100, 100))
+    assert len(numbers) == 2
+    assert {thread for thread, _ in numbers} == {0, 1}  # each begins at an end of its own
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.Conv2d(3, 32, 3), nn.Conv2d(32, 32, 3, groups=4)],
+        [nn.Conv2d(3, 32, 3), nn.Conv2d(32, 32, 3, stride=2)],
+        [nn.Conv2d(3, 32, 3), nn.ReLU6()],
+        [nn.MaxPool2d(2), nn.Conv2d(3, 32, 3)],
+        [nn.Conv2d(3, 24, 3), Fire(24, 16, 24)],
+    ],
+)
+def test_what_it_does_not_cover_is_left_to_others(layers):
+    with pytest.raises(kernel.Uncovered):
+        kernel.runner(program_of(network(*layers)))
+
+
+def test_without_a_library_torch_computes(monkeypatch, tmp_path):
+    monkeypatch.setattr(kernel_library, "LIBRARY", tmp_path / "missing.so")
+    kernel_library._loaded.cache_clear()
+    try:
+        with pytest.raises(kernel.Unusable, match="not compiled"):
+            kernel_library.library()
+        assert "not compiled" in kernel_library.description()
+        assert cut("squeezenet1_1", ["features.5"]).engine == "tape"
+        (tmp_path / "missing.so").write_bytes(b"no library")
+        with pytest.raises(kernel.Unusable, match="cannot be loaded"):
+            kernel_library.library()
+    finally:
+        kernel_library._loaded.cache_clear()
+
+
+@pytest.mark.parametrize("changed", ["functions", "sizes"])
+def test_a_library_of_another_version_is_not_called(changed, monkeypatch):
+    if changed == "sizes":
+        monkeypatch.setattr(kernel_library, "PROGRESS", kernel_library.PROGRESS + 8)
+    else:  # Python's own has none of the kernel's
+        monkeypatch.setattr(kernel_library, "LIBRARY", Path(_ctypes.__file__))
+    kernel_library._loaded.cache_clear()
+    try:
+        with pytest.raises(kernel.Unusable, match="another version"):
+            kernel_library.library()
+    finally:
+        kernel_library._loaded.cache_clear()
+
+
+def test_the_status_says_which_variant_computes(variant):
+    assert variant in kernel_library.description()
+
+
+def test_other_numbers_are_computed_by_torch():
+    assert cut("squeezenet1_1", ["features.5"]).to("cpu", torch.float64).engine == "tape"
+
+
+def test_an_unknown_variant_is_refused(monkeypatch):
+    monkeypatch.setenv(kernel_library.VARIANT, "sse9")
+    with pytest.raises(kernel.Unusable, match=r"can run .*portable"):
+        kernel_library.library()
+
+
+def test_nonsense_is_refused():
+    runner = kernel.runner(program_of(network(nn.Conv2d(3, 16, 3), nn.MaxPool2d(2))))
+    picture = torch.rand(1, 3, 20, 20)
+    for wrong in (picture[0], picture.double(), picture[:, :2]):
+        with pytest.raises(ValueError, match="one picture"):
+            runner.run(wrong)
+    with pytest.raises(ValueError, match="too small"):
+        runner.run(picture[..., :2, :2])
+    found = runner.run(picture)
+    with pytest.raises(ValueError, match="one slope a map"):
+        found.pull_back([])
+    with pytest.raises(ValueError, match="do not lie"):
+        runner.run(picture, None, ((0, 21), (0, 20)))
+    again = runner.run(picture)
+    again.pull_back(again.maps)
+    with pytest.raises(ValueError, match="Nothing was kept"):
+        again.pull_back(again.maps)
+
+
+def test_steps_that_make_no_sense_are_not_run():
+    library = kernel_library.library()
+    steps, room = (kernel_library.Step * 1)(), torch.zeros(16)
+    for kind, piece in ((0, (0, 0, 1)), (99, (0, 0, 1)), (kernel_library.COPY, (1, 0, 1))):
+        steps[0].kind = kind
+        pieces = (kernel_library.Piece * 1)(kernel_library.Piece(*piece))
+        with pytest.raises(ValueError, match="makes no sense"):
+            library.run(steps, pieces, room.data_ptr())

@@ -1,0 +1,182 @@
+"""Stride and receptive field are measured right, whatever the network."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from dreamlayer.networks.graph import receptive_field
+from dreamlayer.networks.graph.extract import Anatomy
+from dreamlayer.networks.graph.layers import _First
+from dreamlayer.networks.registry.torchvision_import import import_torchvision
+
+
+def measure(name: str, layer: str, **options: bool) -> receptive_field.Geometry:
+    """The geometry of one of torchvision's networks, without weights."""
+    with torch.device("meta"):
+        network = import_torchvision().models.get_model(name, weights=None, **options)
+    network.eval()
+    return receptive_field.measure(_First(Anatomy(network).upto(network, [layer])))
+
+
+# Strides and receptive fields as the literature and arithmetic on kernels and strides have them.
+@pytest.mark.parametrize(
+    ("name", "layer", "stride", "field"),
+    [
+        ("vgg16", "features.2", 1, 5),
+        ("vgg16", "features.7", 2, 14),
+        ("vgg16", "features.14", 4, 40),
+        ("vgg16", "features.21", 8, 92),
+        ("vgg16", "features.25", 16, 132),
+        ("vgg16", "features.27", 16, 164),
+        ("squeezenet1_1", "features.7", 8, 63),
+        ("squeezenet1_1", "features.10", 16, 143),
+        ("squeezenet1_1", "features.12", 16, 207),
+        ("alexnet", "features.10", 16, 163),
+        ("resnet50", "layer3", 16, 267),
+        ("densenet121", "features.denseblock2", 8, 255),
+        ("convnext_tiny", "features.3", 8, 224),
+        ("shufflenet_v2_x0_5", "stage2", 8, 63),
+    ],
+)
+def test_known_receptive_fields(name: str, layer: str, stride: int, field: int) -> None:
+    found = measure(name, layer)
+    assert (found.stride, found.receptive_field, found.local) == (stride, field, True)
+
+
+@pytest.mark.parametrize(("layer", "field"), [("inception4c", 171), ("inception4d", 203)])
+def test_branches_of_several_sizes_count_by_the_widest(layer: str, field: int) -> None:
+    found = measure("googlenet", layer, aux_logits=False, init_weights=False)
+    assert (found.stride, found.receptive_field) == (16, field)
+
+
+WINDOWS = st.sampled_from([(1, 1), (2, 2), (3, 1), (3, 2), (5, 2), (7, 4), (2, 3)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    windows=st.lists(
+        st.tuples(WINDOWS, st.booleans(), st.booleans(), st.booleans()), min_size=1, max_size=4
+    )
+)
+def test_any_stack_of_windows_agrees_with_arithmetic(
+    windows: list[tuple[tuple[int, int], bool, bool, bool]],
+) -> None:
+    stack, stride, first, last = [], 1, 0, 0
+    for (kernel, step), padded, pools, ceil_mode in windows:
+        padding = kernel // 2 if padded else 0
+        if pools:
+            stack.append(nn.MaxPool2d(kernel, step, padding, ceil_mode=ceil_mode))
+        else:
+            stack.append(nn.Conv2d(3, 3, kernel, step, padding))
+            stack.append(nn.ReLU())
+        first -= padding * stride
+        last += (kernel - 1 - padding) * stride
+        stride *= step
+    found = measure_module(nn.Sequential(*stack))
+    assert (found.stride, found.reach, found.local) == (stride, (first, last), True)
+
+
+class Sized(nn.Module):
+    """Pads as TensorFlow's "same" does: by the picture's size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads = [max((-(-side // 2) - 1) * 2 + 3 - side, 0) for side in x.shape[-2:]]
+        (top, left), (h, w) = (p // 2 for p in pads), pads
+        return self.conv(nn.functional.pad(x, (left, w - left, top, h - top)))
+
+
+class Recentred(nn.Module):
+    """Subtracts each map's mean: every cell sees everything, and contributions cancel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.mean(dim=(2, 3), keepdim=True)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        nn.Sequential(nn.Conv2d(3, 4, 3), Recentred()),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.ReLU()),
+        nn.Sequential(nn.Conv2d(3, 4, (1, 3))),  # another reach on either axis
+        Sized(),
+    ],
+    ids=["global mean", "group norm", "oblong", "padding by size"],
+)
+def test_networks_no_tile_is_exact_for(network: nn.Module) -> None:
+    assert measure_module(network).local is False
+
+
+def measure_module(network: nn.Module) -> receptive_field.Geometry:
+    return receptive_field.measure(network.eval())
+
+
+def test_squeeze_and_excite_is_found_out() -> None:
+    assert measure("mobilenet_v3_small", "features.0").local is True
+    behind = measure("mobilenet_v3_small", "features.1")
+    assert behind.local is False
+    assert behind.stride == 4
+    assert behind.reach == receptive_field.UNBOUNDED
+
+
+def test_pixels_that_a_stride_skips_lie_within_the_reach() -> None:
+    skipping = nn.Sequential(nn.Conv2d(3, 4, 2, stride=5), nn.MaxPool2d(2, stride=3, padding=1))
+    assert measure_module(skipping).reach == (-5, 1)
+
+
+def test_a_field_cut_off_by_pixels_no_window_fits_is_not_taken_for_whole() -> None:
+    skipping = nn.Conv2d(3, 4, 2, stride=5)  # on the first strips, leaves pixels over at the end
+    around = [nn.Conv2d(4, 4, 3, padding=1) for _ in range(2)]
+    found = measure_module(nn.Sequential(skipping, *around))
+    assert (found.reach, found.local) == ((-10, 11), True)
+
+
+def test_halo_covers_the_reach_on_both_sides_and_keeps_to_the_stride() -> None:
+    reach = (-56, 86)
+    found = receptive_field.Geometry(stride=16, reach=reach, channels=1, minimum=17, local=True)
+    assert found.halo == 80
+    assert found.halo % found.stride == 0
+    # One block, the cell 0, covers the pixels 0..15.
+    assert -found.halo <= reach[0]
+    assert 15 + found.halo - found.stride < reach[1] <= 15 + found.halo
+
+
+def test_a_single_pixel_network() -> None:
+    found = measure_module(nn.Conv2d(3, 7, 1))
+    assert found == receptive_field.Geometry(
+        stride=1, reach=(0, 0), channels=7, minimum=1, local=True
+    )
+    assert found.halo == 0
+
+
+def test_measuring_leaves_the_network_alone() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).eval()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    x = torch.randn(1, 3, 9, 9)
+    y = network(x)
+    receptive_field.measure(network)
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+    assert torch.equal(network(x), y)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        nn.Sequential(nn.Flatten(), nn.Linear(12, 5)),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()),
+    ],
+    ids=["one size only", "flat"],
+)
+def test_networks_without_a_map_are_refused(network: nn.Module) -> None:
+    with pytest.raises(ValueError, match="gives a map of cells"):
+        measure_module(network)
+
+
+def test_max_pooling_that_cannot_be_measured_is_refused() -> None:
+    with pytest.raises(ValueError, match="dilation"):
+        measure_module(nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2, dilation=2)))

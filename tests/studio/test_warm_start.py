@@ -1,0 +1,99 @@
+"""The dream that another one goes on from: kept, of the same size, and not from noise."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dreamlayer.engine.image import resize
+from dreamlayer.engine.image.planes import everything
+from dreamlayer.studio.studio import Studio
+from dreamlayer.studio.warm_start import FROM_NOISE, OTHER_SIZE
+from dreamlink.picture import Picture, Region
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.wire.messages import DreamRequest
+from tests.studio.test_studio import random_pixels
+
+RECIPE = Recipe.of({"octaves": 2, "steps": 3, "seed": 4, "layer": "features.3", "step_size": 6.0})
+LAYOUT, REGION = Picture(96, 80), Region(8, 4, 70, 60)
+RAW = random_pixels(LAYOUT).tobytes()
+
+
+@pytest.fixture(scope="module")
+def studio():
+    return Studio()
+
+
+@pytest.fixture(scope="module")
+def first(studio):
+    return dreamed(studio, asked())
+
+
+def asked(recipe=RECIPE, region=REGION, carry=0.5, **more):
+    return DreamRequest(recipe, LAYOUT, region, after="the first", carry=carry, **more)
+
+
+def dreamed(studio, request, before=None):
+    steps = studio.dream(request, [RAW], before)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def distance(one, other):
+    a, b = (np.frombuffer(bytes(dream.pixels), np.uint8).astype(int) for dream in (one, other))
+    return np.abs(a - b).mean()
+
+
+def test_it_starts_from_what_was_dreamed(studio, first):
+    other = replace(RECIPE, seed=99)
+    alone = dreamed(studio, asked(other))
+    going_on = dreamed(studio, asked(other, carry=0.8), first.overlay)
+    assert going_on.notes == ()
+    assert distance(going_on, first) < 0.8 * distance(alone, first)
+    assert bytes(going_on.overlay.blend(going_on.recipe)) == bytes(going_on.pixels)
+    assert going_on.recipe == other
+
+
+def test_without_one_or_with_nothing_carried_it_is_as_ever(studio, first):
+    plain = DreamRequest(RECIPE, LAYOUT, REGION)
+    for before, carry in ((None, 0.5), (first.overlay, 0.0)):
+        finished = dreamed(studio, asked(carry=carry), before)
+        assert bytes(finished.pixels) == bytes(dreamed(studio, plain).pixels)
+        assert finished.notes == ()
+
+
+def test_another_size_begins_anew_and_says_so(studio, first):
+    region = Region(8, 4, 70, 61)
+    finished = dreamed(studio, asked(region=region), first.overlay)
+    assert finished.notes == (OTHER_SIZE,)
+    alone = dreamed(studio, DreamRequest(RECIPE, LAYOUT, region))
+    assert bytes(finished.pixels) == bytes(alone.pixels)
+
+
+def test_from_noise_nothing_goes_on(studio, first):
+    noise = replace(RECIPE, start="noise", octaves=1, steps=1)
+    covering = dreamed(studio, asked(noise), first.overlay)
+    assert covering.notes == (FROM_NOISE,)
+    assert dreamed(studio, asked(), covering.overlay).notes == (FROM_NOISE,)
+
+
+def test_what_is_carried_is_enlarged_with_the_picture(studio):
+    recipe = replace(RECIPE, octaves=1)
+    whole = asked(recipe, region=LAYOUT.region)
+    before = dreamed(studio, whole).overlay
+    still = replace(whole, carry=1.0, zoom=1.5)  # nothing is dreamed on top
+    found = everything(dreamed(studio, still, before).overlay.detail)
+    large = everything(resize.zoomed(before.detail, 1.5))
+    alike = torch.corrcoef(torch.stack([found.flatten(), large.flatten()]))[0, 1]
+    assert alike > 0.9  # but for what goes beyond black and white
+
+
+def test_a_quick_dream_goes_on_too(studio, first):
+    other = replace(RECIPE, seed=99)
+    alone = dreamed(studio, asked(other, carry=0.8, quick=True))
+    going_on = dreamed(studio, asked(other, carry=0.8, quick=True), first.overlay)
+    assert distance(going_on, first) < distance(alone, first)
