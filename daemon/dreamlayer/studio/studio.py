@@ -20,8 +20,7 @@ from dreamlayer.engine.image.planes import Computed, Inset, copy
 from dreamlayer.engine.image.windows import Span, Window
 from dreamlayer.engine.octave_loop import Dreamt
 from dreamlayer.engine.tiling import workers
-from dreamlayer.networks.executors.kernel import memory_pool
-from dreamlayer.networks.network import Network, describe
+from dreamlayer.networks.network import Network, describe, release_memory
 from dreamlayer.runtime import devices
 from dreamlayer.runtime.allocator import GivingBack
 from dreamlayer.runtime.devices import Devices
@@ -102,7 +101,7 @@ class Studio:
         next dream.
         """
         due = self._networks.drop_idle()
-        memory_pool.give_back()
+        release_memory()
         self._memory.now()
         if self._sending:
             self._sending = False
@@ -164,7 +163,7 @@ def _warm_up(network: Network) -> None:
     """Use a network once, small: the first dream then finds code loaded and threads begun."""
     side = network.minimum + network.stride
     seen = network.run(torch.zeros(1, 3, side, side, dtype=network.dtype, device=network.device))
-    seen.pull_back([torch.zeros_like(cells) for cells in seen.maps])
+    seen.backward([torch.zeros_like(cells) for cells in seen.maps])
 
 
 def _dream_with(

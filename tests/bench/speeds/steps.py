@@ -30,7 +30,7 @@ from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.windows import whole
 from dreamlayer.networks.graph import layers as known
 from dreamlayer.networks.graph.preprocessing import Preprocessing
-from dreamlayer.networks.network import Network, cut
+from dreamlayer.networks.network import Network, extract
 from dreamlayer.networks.registry import registry, user_store
 from dreamlink.recipe.recipe import Recipe
 from tests.bench.speeds.measuring import Spent
@@ -117,8 +117,8 @@ def ours(target: Target, path: str, device: str = "cpu") -> Network | None:
     """
     os.environ[CHOICE] = path
     try:
-        network = cut(target.model, [target.layer], device)
-        return network if network.engine.startswith(path) else None
+        network = extract(target.model, [target.layer], device)
+        return network if network.executor_name.startswith(path) else None
     except (RuntimeError, ValueError, OSError):
         return None
 

@@ -32,7 +32,6 @@ from dreamlayer.engine.objectives.terms import Objective
 from dreamlayer.engine.tiling import tile_size, workers
 from dreamlayer.engine.tiling.canvas import Canvas
 from dreamlayer.engine.tiling.receptive_layout import EMPTY, Cut, Layout
-from dreamlayer.networks.executors.cuda import executor
 from dreamlayer.runtime import devices
 
 T = TypeVar("T")
@@ -148,7 +147,7 @@ class TiledObjective:
         found = self.network.run(self._take(picture, crop), wanted, _within(framed, crop))
         per = layout.counted[0].area
         rows, columns = _within(own, framed)
-        slope = found.pull_back(self._slopes(objective, found.maps, cells, per))
+        slope = found.backward(self._slopes(objective, found.maps, cells, per))
         slope = self.flaws.mended(slope[..., rows.slice(), columns.slice()]).div_(per)
         down, right = self.canvas.shift
         return Window(own.rows.moved(-down), own.columns.moved(-right)), slope
@@ -188,11 +187,11 @@ class TiledObjective:
             layout.within(k, cells[k], crop) if k in cells else EMPTY
             for k in range(len(layout.counted))
         ]
-        found = self.network.look(self._take(picture, crop), wanted)
+        found = self.network.infer(self._take(picture, crop), wanted)
         return {k: found[k] for k in cells}
 
     def _take(self, picture: Picture, crop: Window) -> Tensor:
-        return executor.sent(self.canvas.take(picture, crop), self.network.device)
+        return devices.send(self.canvas.take(picture, crop), self.network.device)
 
     def _assemble(
         self, picture: Picture, numbers: Collection[int], maps: dict[int, Tensor]

@@ -41,15 +41,15 @@ class _Convolve(torch.autograd.Function):
         return forward(x, weight, bias, stride, padding, groups)
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
-        (slope,), (weight,) = slopes, ctx.saved_tensors
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (grad,), (weight,) = grads, ctx.saved_tensors
         back = convolve_back(
-            slope,
+            grad,
             turned(weight, ctx.stride, ctx.groups),
             ctx.stride,
             ctx.padding,
             ctx.groups,
-            ((0, slope.shape[2]), (0, slope.shape[3])),
+            ((0, grad.shape[2]), (0, grad.shape[3])),
             ((0, ctx.shape[2]), (0, ctx.shape[3])),
         )
         return back, None, None, None, None, None
@@ -88,7 +88,7 @@ def turned(weight: Tensor, stride: Pair, groups: int) -> Tensor:
 
 
 def convolve_back(
-    slope: Tensor,
+    grad: Tensor,
     turned_weight: Tensor,
     stride: Pair,
     padding: Pair,
@@ -99,7 +99,7 @@ def convolve_back(
     """The gradient of a convolution at some cells of its input.
 
     Args:
-        slope: (1, out, h, w), the gradient at some cells of its output.
+        grad: (1, out, h, w), the gradient at some cells of its output.
         turned_weight: see `turned`.
         given: which cells of the output; the gradient at all others counts as zero.
         wanted: which cells of the input.
@@ -115,7 +115,7 @@ def convolve_back(
         border.append(edge)
         first.append(begin - taps + 1 + edge - start)
         cuts.append((end - begin, low + p - begin * s, high - low))
-    back = forward(slope, turned_weight, None, (1, 1), (border[0], border[1]), groups)
+    back = forward(grad, turned_weight, None, (1, 1), (border[0], border[1]), groups)
     (rows, top, height), (columns, left, width) = cuts
     back = back[..., first[0] : first[0] + rows, first[1] : first[1] + columns]
     if stride != (1, 1):

@@ -9,6 +9,7 @@ from dreamlayer.networks.program.passes import Join, arranged, channels
 from dreamlayer.networks.program.regions import reach
 from dreamlayer.networks.program.steps import MaxPool, Relu
 
+TORCH_OVERHEAD = 1.25  # measured memory over the estimate: oneDNN has buffers of its own
 INDEX = 8  # bytes for the choice of a max pool
 
 
@@ -38,7 +39,7 @@ def bytes_per_pixel(program: Program, sample: int = 4) -> float:
         for value in step.inputs:
             if not left[value]:
                 held.pop(value, None)
-    for step in reversed(program.steps):  # the slopes of what is read and of what is written
+    for step in reversed(program.steps):  # the grads of what is read and of what is written
         most = max(most, sum(kept.values()) + size[step.output] + sum(size[v] for v in step.inputs))
         kept.pop(step.output, None)
     return most

@@ -86,8 +86,10 @@ class Cone:
     backward: dict[int, Span]
 
 
-def cone(program: Program, axis: int, length: int, wanted: Sequence[Span], keep: Span) -> Cone:
-    """Return what it takes to get `wanted` of each map, and from there the gradient at `keep`.
+def cone(
+    program: Program, axis: int, length: int, wanted: Sequence[Span], inputs_kept: Span
+) -> Cone:
+    """Return the regions for `wanted` of each map, and for the gradient at `inputs_kept`.
 
     Args:
         length: px of the crop.
@@ -100,7 +102,7 @@ def cone(program: Program, axis: int, length: int, wanted: Sequence[Span], keep:
         seen = reach(step, axis).seen(own) if _any(own) else (0, 0)
         for value in step.inputs:
             forward[value] = _hull(forward.get(value), _common(seen, (0, lengths[value])))
-    backward = {0: _common(keep, forward[0])}
+    backward = {0: _common(inputs_kept, forward[0])}
     for step in program.steps:
         seeing = [reach(step, axis).seeing(s) for v in step.inputs if _any(s := backward[v])]
         backward[step.output] = _common(_hull(*seeing), forward[step.output]) if seeing else (0, 0)

@@ -19,10 +19,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from dreamlayer.networks.executors.base import Pass
-from dreamlayer.networks.executors.tape.executor import Tape
+from dreamlayer.networks.executors.base import Executor, Pass
+from dreamlayer.networks.executors.tape.executor import TapeExecutor
 from dreamlayer.networks.program.convolution import Box
 from dreamlayer.networks.program.lowering import Program
+from dreamlayer.networks.program.memory_estimate import TORCH_OVERHEAD, bytes_per_pixel
 from dreamlayer.networks.program.steps import Cast, Normalise
 
 PRECISION = "DREAMLAYER_PRECISION"  # environment
@@ -33,7 +34,6 @@ PRECISIONS = {
     "fp32": torch.float32,
 }
 GRAPHS = 24  # tile shapes whose graphs are kept; each holds its memory
-SHARE = 0.7  # of the free memory that tiles are planned for
 
 
 class BadPrecision(ValueError):
@@ -48,43 +48,36 @@ def precision() -> str:
     return wanted
 
 
-def room(device: torch.device) -> float:
-    """Bytes that the passes over tiles may take."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] * SHARE
-    return float(torch.mps.recommended_max_memory()) * SHARE / 2
+class CudaExecutor(Executor):
+    """A program on a GPU (or, in lower precision, on any device)."""
 
-
-def sent(x: Tensor, device: torch.device) -> Tensor:
-    """Pixels on a device; a card fetches them by itself, while other work goes on."""
-    if x.device.type == device.type:
-        return x
-    if device.type == "cuda":
-        return x.pin_memory().to(device, non_blocking=True)
-    return x.to(device)
-
-
-class Card:
-    """A program on a graphics card (or, in lower precision, anywhere)."""
+    name = "gpu"
 
     def __init__(self, program: Program, device: torch.device, wanted: str | None = None) -> None:
         wanted = wanted or precision()
-        self._tape = Tape(converted(program, PRECISIONS[wanted]))
+        self._program = program
+        self._tape = TapeExecutor(converted(program, PRECISIONS[wanted]))
         self._graphs = Graphs(self._tape, Cuda()) if device.type == "cuda" else None
         if device.type == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = wanted == "tf32"
             torch.backends.cudnn.allow_tf32 = wanted == "tf32"
             torch.backends.cudnn.benchmark = True  # few shapes, many passes: the best is worth it
 
-    def run(self, x: Tensor, wanted: Sequence[Box] | None = None, keep: Box | None = None) -> Pass:
-        """Run the program over a crop; see Network.run. Maps and gradient are as `x` is."""
-        if self._graphs is not None and wanted is not None and keep is not None:
-            return self._graphs.run(x, tuple(wanted), keep)
-        return _Widened(self._tape.run(x, wanted, keep), x.dtype)
+    def run(
+        self, x: Tensor, outputs: Sequence[Box] | None = None, inputs_kept: Box | None = None
+    ) -> Pass:
+        """See Executor.run; maps and gradient have the number format of `x`."""
+        if self._graphs is not None and outputs is not None and inputs_kept is not None:
+            return self._graphs.run(x, tuple(outputs), inputs_kept)
+        return _Widened(self._tape.run(x, outputs, inputs_kept), x.dtype)
 
-    def look(self, x: Tensor, wanted: Sequence[Box]) -> tuple[Tensor, ...]:
-        """The wanted cells of the maps."""
-        return tuple(cells.to(x.dtype) for cells in self._tape.look(x, wanted))
+    def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]:
+        """See Executor.infer."""
+        return tuple(cells.to(x.dtype) for cells in self._tape.infer(x, outputs))
+
+    def bytes_per_pixel(self, sample: int) -> float:
+        """See Executor.bytes_per_pixel; as if the numbers were not converted."""
+        return bytes_per_pixel(self._program, sample) * TORCH_OVERHEAD
 
 
 class _Widened:
@@ -95,12 +88,12 @@ class _Widened:
         self._narrow = inner.maps[0].dtype
         self.maps = tuple(cells.to(dtype) for cells in inner.maps)
 
-    def pull_back(self, slopes: Sequence[Tensor]) -> Tensor:
-        """See models.passes.Pass."""
+    def backward(self, grads: Sequence[Tensor]) -> Tensor:
+        """See Pass.backward."""
         # In proportion to the largest: float16 has no room for what is very small.
-        largest = torch.stack([s.abs().amax() for s in slopes if s.numel()]).amax()
+        largest = torch.stack([s.abs().amax() for s in grads if s.numel()]).amax()
         largest = torch.where(largest > 0, largest.log2().floor().exp2(), 1.0)  # rounds nothing
-        gradient = self._inner.pull_back([(s / largest).to(self._narrow) for s in slopes])
+        gradient = self._inner.backward([(s / largest).to(self._narrow) for s in grads])
         return gradient.to(self._dtype).mul_(largest)
 
 
@@ -147,18 +140,18 @@ class Cuda:
 class Graphs:
     """The passes of a tape, recorded once for each shape of tile."""
 
-    def __init__(self, tape: Tape, recorder: Recorder) -> None:
+    def __init__(self, tape: TapeExecutor, recorder: Recorder) -> None:
         self._tape, self._recorder = tape, recorder
         self._recorded: dict[object, _Recorded] = {}
 
-    def run(self, x: Tensor, wanted: tuple[Box, ...], keep: Box) -> Pass:
+    def run(self, x: Tensor, outputs: tuple[Box, ...], inputs_kept: Box) -> Pass:
         """A pass; the one before must have been pulled back or given up."""
-        key = (tuple(x.shape), x.dtype, wanted, keep)
+        key = (tuple(x.shape), x.dtype, outputs, inputs_kept)
         found = self._recorded.pop(key, None)
         if found is None:
             while len(self._recorded) >= GRAPHS:
                 del self._recorded[next(iter(self._recorded))]
-            found = _Recorded(self._tape, self._recorder, x, wanted, keep)
+            found = _Recorded(self._tape, self._recorder, x, outputs, inputs_kept)
         self._recorded[key] = found  # the last used is the last to be forgotten
         return found.replayed(x)
 
@@ -167,18 +160,23 @@ class _Recorded:
     """The graphs of one shape of tile, and the tensors that they read and write."""
 
     def __init__(
-        self, tape: Tape, recorder: Recorder, x: Tensor, wanted: tuple[Box, ...], keep: Box
+        self,
+        tape: TapeExecutor,
+        recorder: Recorder,
+        x: Tensor,
+        outputs: tuple[Box, ...],
+        inputs_kept: Box,
     ) -> None:
         # Once without a graph: libraries choose their algorithms, and turned weights are made.
-        first = _Widened(tape.run(x, wanted, keep), x.dtype)
-        first.pull_back([torch.zeros_like(cells) for cells in first.maps])
+        first = _Widened(tape.run(x, outputs, inputs_kept), x.dtype)
+        first.backward([torch.zeros_like(cells) for cells in first.maps])
         self._x = x.clone()
         self._forth, found = recorder.record(
-            lambda: _Widened(tape.run(self._x, wanted, keep), x.dtype)
+            lambda: _Widened(tape.run(self._x, outputs, inputs_kept), x.dtype)
         )
         self.maps: tuple[Tensor, ...] = found.maps
         self._slopes = [torch.zeros_like(cells) for cells in self.maps]
-        self._back, self._gradient = recorder.record(lambda: found.pull_back(self._slopes))
+        self._back, self._gradient = recorder.record(lambda: found.backward(self._slopes))
 
     def replayed(self, x: Tensor) -> _Recorded:
         """Run the graph over another crop of that shape."""
@@ -186,10 +184,10 @@ class _Recorded:
         self._forth()
         return self
 
-    def pull_back(self, slopes: Sequence[Tensor]) -> Tensor:
-        """See models.passes.Pass."""
-        for own, slope in zip(self._slopes, slopes, strict=True):
-            own.copy_(slope)
+    def backward(self, grads: Sequence[Tensor]) -> Tensor:
+        """See Pass.backward."""
+        for own, grad in zip(self._slopes, grads, strict=True):
+            own.copy_(grad)
         self._back()
         gradient: Tensor = self._gradient
         return gradient.clone()

@@ -1,6 +1,6 @@
-"""The operations that bring the slopes of a network's maps back to its picture.
+"""The operations that bring the grads of a network's maps back to its picture.
 
-The slopes at a root behind ReLUs are gated by whatever writes them: nobody sees them otherwise.
+The grads at a root behind ReLUs are gated by whatever writes them: nobody sees them otherwise.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def backward(
     depths: Sequence[int],
     gated: Collection[int],
 ) -> list[Operation]:
-    """Return them in the order in which the slopes become complete.
+    """Return them in the order in which the grads become complete.
 
     Args:
         forward: the operations of the way there.
@@ -40,7 +40,7 @@ def backward(
     for one in reversed(forward):
         if one.source is not None:
             written.append(_back(one, scale))
-    # All that is added to a root's slopes, one after the other, before anything reads them.
+    # All that is added to a root's grads, one after the other, before anything reads them.
     last = {one.target.root: number for number, one in enumerate(written)}
     written.sort(key=lambda one: last[one.target.root])
     found: list[Operation] = []
@@ -52,7 +52,7 @@ def backward(
 
 
 def _added(whole: Place, parts: list[Operation], gate: int) -> Iterable[Operation]:
-    """What is written into a root's slopes: the first all over, the others added to it."""
+    """What is written into a root's grads: the first all over, the others added to it."""
     if parts[0].kind == kernel.GRADIENT:
         yield parts[0]
         return
@@ -76,9 +76,9 @@ def check_order(operations: Sequence[Operation]) -> None:
 
 
 def _back(one: Operation, scale: tuple[float, ...]) -> Operation:
-    """The operation from the slopes at a forward operation's target to those at its source."""
+    """The operation from the grads at a forward operation's target to those at its source."""
     if one.source is None:
-        raise ValueError("The picture's planes have no slope of their own.")
+        raise ValueError("The picture's planes have no grad of their own.")
     turned = replace(one, source=one.target, target=one.source, bias=None, finish=0)
     if one.kind == kernel.MAX_POOL:
         return replace(turned, kind=kernel.MAX_BACK)
@@ -94,10 +94,10 @@ def _back(one: Operation, scale: tuple[float, ...]) -> Operation:
 
 
 def _gradient(one: Operation, scale: tuple[float, ...]) -> Operation:
-    """The slope of the picture from that of the first convolution.
+    """The grad of the picture from that of the first convolution.
 
     With stride s, pixel y gets from cell o what the kernel's row y + padding − s·o gives. A block
-    of f·f pixels, f a multiple of s, is one cell of a convolution with pace f/s over the slopes:
+    of f·f pixels, f a multiple of s, is one cell of a convolution with pace f/s over the grads:
     its channels are the block's pixels' colours.
     """
     if one.weight is None or one.pace[0] != one.pace[1] or one.source is None:

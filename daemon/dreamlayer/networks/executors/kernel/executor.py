@@ -13,7 +13,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from dreamlayer.networks.executors.base import cut_out
+from dreamlayer.networks.executors.base import Executor, cut_out
 from dreamlayer.networks.executors.kernel import library
 from dreamlayer.networks.executors.kernel import regions as cones
 from dreamlayer.networks.executors.kernel.library import Unusable
@@ -25,32 +25,36 @@ from dreamlayer.networks.executors.kernel.threads import together
 from dreamlayer.networks.executors.kernel.weights import packed, padded_bias
 from dreamlayer.networks.program.convolution import Box, Pair
 from dreamlayer.networks.program.lowering import Program
+from dreamlayer.networks.program.memory_estimate import bytes_per_pixel
 
-__all__ = ["KernelPass", "Runner", "Uncovered", "Unusable", "runner"]
+__all__ = ["KernelExecutor", "KernelPass", "Uncovered", "Unusable", "kernel_executor"]
 
 PLANS = 32  # sizes of crops for which plans are kept
+SHARE_OF_TAPE = 0.15  # of a tape's memory: the kernel holds a few rows of each map only
 SPANS = 1024  # of pixels, for which it is remembered what they need
 
 
-def runner(program: Program) -> Runner:
-    """Return what runs a program with the kernel.
+def kernel_executor(program: Program) -> KernelExecutor:
+    """Return the executor that runs a program with the kernel.
 
     Unusable if there is no kernel, Uncovered if it has no operation for a step of the program.
     """
-    return Runner(library.library(), cones.with_good_origins(graph_of(program)))
+    kernel = library.library()
+    return KernelExecutor(kernel, cones.with_good_origins(graph_of(program)), program)
 
 
-class Runner:
+class KernelExecutor(Executor):
     """A network that the kernel can run.
 
     Attributes:
         variant: of the kernel, by its name.
-        marks: memory for what passes keep for the way back.
-        grain: crops begin on multiples of it, in pixels, for every cell to be computed alike.
+        marks: memory for what passes keep for the gradient.
     """
 
-    def __init__(self, kernel: library.Library, graph: Graph) -> None:
-        self._kernel, self._graph = kernel, graph
+    name = "kernel"
+
+    def __init__(self, kernel: library.Library, graph: Graph, program: Program) -> None:
+        self._kernel, self._graph, self._program = kernel, graph, program
         self._weights = tuple(
             [Packed(packed(one, kernel.panel), padded_bias(one)) for one in operations]
             for operations in (graph.forward, graph.backward)
@@ -58,25 +62,18 @@ class Runner:
         self.variant = kernel.variant
         self.grain = cones.grain(graph)
         self._plan = lru_cache(PLANS)(self._planned)
-        self._needs = lru_cache(SPANS)(self._found)
+        self._dependencies = lru_cache(SPANS)(self._found)
         self._rooms, self.marks = Pool(), Pool()
 
-    def needs(self, axis: int, length: int, pixels: Pair) -> tuple[Pair, tuple[Pair, ...]]:
-        """Return what the gradient at some pixels depends on, to the last bit.
+    def gradient_dependencies(
+        self, axis: int, length: int, pixels: Pair
+    ) -> tuple[Pair, tuple[Pair, ...]]:
+        """See Executor.gradient_dependencies; never None."""
+        return self._dependencies(axis, length, None, pixels)
 
-        Args:
-            axis: 0 for rows, 1 for columns.
-            length: the picture's.
-            pixels: from the first to the second − 1.
-
-        Returns:
-            the pixels of the picture, and the cells of each map.
-        """
-        return self._needs(axis, length, None, pixels)
-
-    def sees(self, axis: int, length: int, cells: Sequence[Pair]) -> Pair:
-        """Return the pixels on which some cells of each map depend, to the last bit."""
-        return self._needs(axis, length, tuple(cells), None)[0]
+    def pixel_dependencies(self, axis: int, length: int, cells: Sequence[Pair]) -> Pair:
+        """See Executor.pixel_dependencies; never None."""
+        return self._dependencies(axis, length, tuple(cells), None)[0]
 
     def _found(
         self, axis: int, length: int, cells: tuple[Pair, ...] | None, pixels: Pair | None
@@ -84,42 +81,47 @@ class Runner:
         graph = self._graph
         needed = cones.cone(graph, axis, graph.sizes(length, axis), cells, pixels)
         seen = needed.values[graph.forward[0].target.root]
-        return seen, tuple(needed.slopes[place.root] for place in graph.outputs)
+        return seen, tuple(needed.grads[place.root] for place in graph.outputs)
 
-    def look(self, x: Tensor, wanted: Sequence[Box]) -> tuple[Tensor, ...]:
-        """Return the wanted cells of each map of a picture; the numbers are run's."""
-        return KernelPass(self, x, wanted, None, gradient=False).maps
+    def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]:
+        """See Executor.infer."""
+        return KernelPass(self, x, outputs, None, gradient=False).maps
 
     def run(
-        self, x: Tensor, wanted: Sequence[Box] | None = None, keep: Box | None = None
+        self, x: Tensor, outputs: Sequence[Box] | None = None, inputs_kept: Box | None = None
     ) -> KernelPass:
-        """Return a pass over a picture (1, 3, H, W), R, G, B in 0..1.
+        """See Executor.run."""
+        return KernelPass(self, x, outputs, inputs_kept, gradient=True)
 
-        Args:
-            x: the picture, or a crop of it that begins on a multiple of the grain.
-            wanted: the cells of each map that matter; all if not given.
-            keep: the pixels whose gradient matters; all if not given.
-        """
-        return KernelPass(self, x, wanted, keep, gradient=True)
+    def bytes_per_pixel(self, sample: int) -> float:
+        """See Executor.bytes_per_pixel."""
+        return bytes_per_pixel(self._program, sample) * SHARE_OF_TAPE
+
+    def release(self) -> None:
+        """See Executor.release."""
+        self._rooms.empty()
+        self.marks.empty()
 
     def plan(
-        self, size: Pair, wanted: Sequence[Box] | None, keep: Box | None, gradient: bool
+        self, size: Pair, outputs: Sequence[Box] | None, inputs_kept: Box | None, gradient: bool
     ) -> Plan:
         """Return the plan for crops of a size (height, width); see kernel_plan."""
-        if wanted is None:
+        if outputs is None:
             both = [self._graph.sizes(length, axis) for axis, length in enumerate(size)]
-            wanted = [
+            outputs = [
                 ((0, both[0][place.root]), (0, both[1][place.root]))
                 for place in self._graph.outputs
             ]
-        keep = keep or ((0, size[0]), (0, size[1]))
-        if not all(0 <= a < b <= length for (a, b), length in zip(keep, size, strict=True)):
+        inputs_kept = inputs_kept or ((0, size[0]), (0, size[1]))
+        if not all(0 <= a < b <= length for (a, b), length in zip(inputs_kept, size, strict=True)):
             raise ValueError("The pixels to keep do not lie in the crop.")
-        return self._plan(size, _plain(wanted), _plain([keep])[0], gradient)
+        return self._plan(size, _plain(outputs), _plain([inputs_kept])[0], gradient)
 
-    def _planned(self, size: Pair, wanted: tuple[Box, ...], keep: Box, gradient: bool) -> Plan:
+    def _planned(
+        self, size: Pair, outputs: tuple[Box, ...], inputs_kept: Box, gradient: bool
+    ) -> Plan:
         weights = (self._weights[0], self._weights[1])
-        return plan(self._graph, self._kernel, weights, size, wanted, keep, gradient)
+        return plan(self._graph, self._kernel, weights, size, outputs, inputs_kept, gradient)
 
     def work(
         self,
@@ -138,7 +140,7 @@ class Runner:
             kept: bytes of the marks.
             elsewhere: the roots that lie in tensors of their own.
             planes: (1, 3, H, W), the picture that is read or the gradient that is written.
-            seeds: the maps' slopes, cells of whole groups of channels.
+            seeds: the maps' grads, cells of whole groups of channels.
         """
         threads = torch.get_num_threads()
         room = self._rooms.take(plan.room(threads))
@@ -183,20 +185,20 @@ class Runner:
         }
 
     def maps(self, plan: Plan, found: dict[int, Tensor]) -> tuple[Tensor, ...]:
-        """Return the wanted cells (1, C, h, w) of the maps, out of their roots (h, w, channels)."""
+        """Return the requested cells (1, C, h, w) of the maps, from their roots (h, w, C)."""
         return tuple(
             cells[..., place.first : place.first + place.channels].permute(2, 0, 1)[None]
-            for place, box in zip(self._graph.outputs, plan.wanted, strict=True)
+            for place, box in zip(self._graph.outputs, plan.outputs, strict=True)
             for cells in [cut_out(found[place.root].permute(2, 0, 1), box).permute(1, 2, 0)]
         )
 
-    def seeds(self, plan: Plan, slopes: Sequence[Tensor]) -> list[Tensor]:
-        """Return the slopes of whole maps, 0 beyond the wanted cells, channels in whole groups."""
+    def seeds(self, plan: Plan, grads: Sequence[Tensor]) -> list[Tensor]:
+        """Return the gradient of whole maps, 0 outside `plan.outputs`, in whole channel groups."""
         found = []
-        for slope, place, box in zip(slopes, self._graph.outputs, plan.wanted, strict=True):
+        for grad, place, box in zip(grads, self._graph.outputs, plan.outputs, strict=True):
             (top, bottom), (left, right) = box
             cells = torch.zeros(*plan.sizes[place.root], place.depth)
-            cells[top:bottom, left:right, : place.channels] = slope[0].permute(1, 2, 0)
+            cells[top:bottom, left:right, : place.channels] = grad[0].permute(1, 2, 0)
             found.append(cells)
         return found
 
@@ -207,21 +209,21 @@ def _plain(boxes: Sequence[Box]) -> tuple[Box, ...]:
 
 
 class KernelPass:
-    """One run of a network over one crop; see models.passes."""
+    """One run of a network over one crop; see Pass."""
 
     def __init__(
         self,
-        runner: Runner,
+        runner: KernelExecutor,
         x: Tensor,
-        wanted: Sequence[Box] | None,
-        keep: Box | None,
+        outputs: Sequence[Box] | None,
+        inputs_kept: Box | None,
         gradient: bool,
     ) -> None:
         """Run a network over a picture (1, 3, H, W); ValueError if it is none, or too small."""
         if x.dim() != 4 or x.shape[:2] != (1, 3) or x.dtype != torch.float32 or x.is_cuda:
             raise ValueError("The kernel takes one picture (1, 3, H, W) of 32-bit floats.")
         size = (x.shape[2], x.shape[3])
-        self._runner, self._plan = runner, runner.plan(size, wanted, keep, gradient)
+        self._runner, self._plan = runner, runner.plan(size, outputs, inputs_kept, gradient)
         self._marks: Tensor | None
         self._marks, found = runner.prepared(self._plan)
         runner.work(self._plan.forward, self._plan, self._marks, found, x.detach())
@@ -230,23 +232,21 @@ class KernelPass:
             runner.marks.give(self._marks)
             self._marks = None
 
-    def pull_back(self, slopes: Sequence[Tensor]) -> Tensor:
-        """Return the gradient (1, 3, h, w) at the pixels to keep, given that at each wanted cell.
+    def backward(self, grads: Sequence[Tensor]) -> Tensor:
+        """Return the gradient (1, 3, h, w) at the kept pixels, given that of each map.
 
         May be called once: what was kept for it is then let go, and the maps too. ValueError the
-        second time, and for slopes of other shapes than the maps'.
+        second time, and for grads of other shapes than the maps'.
         """
         marks, self._marks = self._marks, None
         if marks is None or self._plan.backward is None:
-            raise ValueError(
-                "Nothing was kept of this pass from which slopes could be pulled back."
-            )
-        if [slope.shape for slope in slopes] != [cells.shape for cells in self.maps]:
-            raise ValueError("There has to be one slope a map, of its shape.")
+            raise ValueError("Nothing was kept of this pass to compute a gradient from.")
+        if [grad.shape for grad in grads] != [cells.shape for cells in self.maps]:
+            raise ValueError("There has to be one gradient a map, of its shape.")
         self.maps = ()
-        seeds = self._runner.seeds(self._plan, [slope.detach() for slope in slopes])
-        del slopes  # the seeds are as large
-        gradient = torch.empty(1, 3, *(last - first for first, last in self._plan.keep))
+        seeds = self._runner.seeds(self._plan, [grad.detach() for grad in grads])
+        del grads  # the seeds are as large
+        gradient = torch.empty(1, 3, *(last - first for first, last in self._plan.inputs_kept))
         self._runner.work(self._plan.backward, self._plan, marks, {}, gradient, seeds)
         self._runner.marks.give(marks)
         return gradient

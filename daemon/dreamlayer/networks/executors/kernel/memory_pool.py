@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import mmap
 from threading import Lock
-from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -23,7 +22,6 @@ class Pool:
     def __init__(self) -> None:
         self._free: list[Tensor] = []
         self._lock = Lock()
-        _pools.add(self)
 
     def take(self, size: int) -> Tensor:
         """Return at least so many bytes; what lies in them is anything."""
@@ -43,15 +41,6 @@ class Pool:
         """Let go what no pass uses."""
         with self._lock:
             self._free.clear()
-
-
-_pools: WeakSet[Pool] = WeakSet()
-
-
-def give_back() -> None:
-    """Give all that no pass uses back to the system."""
-    for pool in list(_pools):
-        pool.empty()
 
 
 def _fetched(size: int) -> Tensor:

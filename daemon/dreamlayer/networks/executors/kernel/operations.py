@@ -28,7 +28,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Operation:
-    """What gives the values, or the slopes, at `target`.
+    """What gives the values, or the grads, at `target`.
 
     Attributes:
         kind: of kernel_library's.
@@ -42,7 +42,7 @@ class Operation:
         weight: (out, in, rows, columns), for a window of the source; None where there are none.
         bias: (out).
         chosen: MAX_POOL and MAX_BACK: the root at whose cells it was written what was chosen.
-        seed: the number of the map whose slopes it brings in.
+        seed: the number of the map whose grads it brings in.
     """
 
     kind: int
@@ -70,7 +70,7 @@ class Graph:
     """The operations of a network, in order.
 
     Attributes:
-        forward, backward: the operations; in `backward`, places are of the slopes.
+        forward, backward: the operations; in `backward`, places are of the grads.
         outputs: the places of the maps.
         depths: of each root.
         paces: pixels from one cell of each root to the next.

@@ -61,15 +61,15 @@ class Plan:
 
     Attributes:
         sizes: (rows, columns) of each root as a whole.
-        wanted, keep: the cells of each map, the pixels whose gradient is wanted.
+        outputs, inputs_kept: the cells of each map, the pixels whose gradient is needed.
         marks, choices: the byte at which those of each root begin in the memory that a pass keeps.
         kept: bytes of that.
         forward, backward: the two directions; None for a pass from which nothing is pulled back.
     """
 
     sizes: tuple[tuple[int, int], ...]
-    wanted: tuple[Box, ...]
-    keep: Box
+    outputs: tuple[Box, ...]
+    inputs_kept: Box
     marks: dict[int, int]
     choices: dict[int, int]
     kept: int
@@ -87,8 +87,8 @@ def plan(
     library: kernel.Library,
     weights: tuple[Sequence[Packed], Sequence[Packed]],
     size: tuple[int, int],
-    wanted: tuple[Box, ...],
-    keep: Box,
+    outputs: tuple[Box, ...],
+    inputs_kept: Box,
     gradient: bool,
 ) -> Plan:
     """Plan passes over crops of a size (height, width) in pixels.
@@ -98,16 +98,17 @@ def plan(
         library: the kernel.
         weights: of its operations, forward and backward.
         size: the crop's.
-        wanted: the cells of each map.
-        keep: the pixels whose gradient is.
+        outputs: the cells of each map.
+        inputs_kept: the pixels whose gradient is.
         gradient: whether one is.
     """
     both = [graph.sizes(length, axis) for axis, length in enumerate(size)]
     cones = [
-        cone(graph, axis, both[axis], [box[axis] for box in wanted], keep[axis]) for axis in (0, 1)
+        cone(graph, axis, both[axis], [box[axis] for box in outputs], inputs_kept[axis])
+        for axis in (0, 1)
     ]
     sizes = tuple(zip(*both, strict=True))
-    return _Planner(graph, library, sizes, cones, wanted, keep, gradient).plan(weights)
+    return _Planner(graph, library, sizes, cones, outputs, inputs_kept, gradient).plan(weights)
 
 
 class _Planner:
@@ -117,15 +118,15 @@ class _Planner:
         library: kernel.Library,
         sizes: tuple[tuple[int, int], ...],
         cones: Sequence[Cone],
-        wanted: tuple[Box, ...],
-        keep: Box,
+        outputs: tuple[Box, ...],
+        inputs_kept: Box,
         gradient: bool,
     ) -> None:
         self.graph, self.library, self.sizes = graph, library, sizes
-        self.wanted, self.keep = wanted, keep
+        self.outputs, self.inputs_kept = outputs, inputs_kept
         self.rows, self.columns = cones
         self.gradient = gradient
-        self.outputs = {place.root for place in graph.outputs}
+        self.output_roots = {place.root for place in graph.outputs}
         self.marks: dict[int, int] = {}
         self.choices: dict[int, int] = {}
 
@@ -136,7 +137,7 @@ class _Planner:
         if self.gradient:
             backward = self._direction(self.graph.backward, weights[1], values=False)
         return Plan(
-            self.sizes, self.wanted, self.keep,
+            self.sizes, self.outputs, self.inputs_kept,
             self.marks, self.choices, kept, forward, backward,
         )  # fmt: skip
 
@@ -159,11 +160,11 @@ class _Planner:
     def _direction(
         self, operations: Sequence[Operation], weights: Sequence[Packed], values: bool
     ) -> Direction:
-        rows = self.rows.values if values else self.rows.slopes
-        columns = self.columns.values if values else self.columns.slopes
+        rows = self.rows.values if values else self.rows.grads
+        columns = self.columns.values if values else self.columns.grads
         paces = [rows for rows, _ in self.graph.paces]
         work = strips(operations, paces, rows, columns, self.rows.blocks)
-        whole = self.outputs if values else set()
+        whole = self.output_roots if values else set()
         steps = (kernel.Step * len(operations))()
         for step, one, own in zip(steps, operations, weights, strict=True):
             self._describe(step, one, own, work, values)
@@ -225,7 +226,7 @@ class _Planner:
 
     def _map(self, found: kernel.Map, place: Place, work: Strips, values: bool) -> None:
         cones = self.rows, self.columns
-        rows, columns = (one.values if values else one.slopes for one in cones)
+        rows, columns = (one.values if values else one.grads for one in cones)
         found.height, found.width = self.sizes[place.root]
         found.row0, found.rows = rows[place.root][0], work.held[place.root]
         found.begin = found.col0 = columns[place.root][0]
@@ -234,7 +235,7 @@ class _Planner:
         found.depth = place.depth
 
     def _make_whole(self, found: kernel.Map, root: int) -> None:
-        """Let a map lie in memory with all its cells, whatever part of them is wanted."""
+        """Let a map lie in memory with all its cells, whatever part of them is needed."""
         found.rows, found.pitch = self.sizes[root]
         found.row0 = found.begin = 0
 
@@ -245,7 +246,7 @@ class _Planner:
 
     def _blocks(self, step: kernel.Step, one: Operation) -> None:
         """The blocks of pixels that GRADIENT gives, which lie in no root; it puts down some."""
-        rows, columns = self.keep
+        rows, columns = self.inputs_kept
         step.above, step.left = one.offset[0] + rows[0], one.offset[1] + columns[0]
         step.height, step.width = rows[1] - rows[0], columns[1] - columns[0]
         step.out.depth = one.target.depth

@@ -49,17 +49,21 @@ class Cone:
     """What has to be computed along an axis.
 
     Attributes:
-        values, slopes: the cells of each root.
-        blocks: of pixels (see Operation.block), for the picture's slope.
+        values, grads: the cells of each root.
+        blocks: of pixels (see Operation.block), for the picture's grad.
     """
 
     values: tuple[Span, ...]
-    slopes: tuple[Span, ...]
+    grads: tuple[Span, ...]
     blocks: Span
 
 
 def cone(
-    graph: Graph, axis: int, sizes: Sequence[int], wanted: Sequence[Span] | None, keep: Span | None
+    graph: Graph,
+    axis: int,
+    sizes: Sequence[int],
+    wanted: Sequence[Span] | None,
+    inputs_kept: Span | None,
 ) -> Cone:
     """Return what it takes to know cells of the maps, and the gradient at some pixels.
 
@@ -68,25 +72,27 @@ def cone(
         axis: 0 for rows, 1 for columns.
         sizes: the cells of each root along the axis.
         wanted: the cells of each map; None for those alone from which the gradient comes.
-        keep: the pixels; None for no gradient.
+        inputs_kept: the pixels; None for no gradient.
     """
     blocks = None
-    if keep is not None:
+    if inputs_kept is not None:
         last = graph.backward[-1]
-        first, end = ((at + last.offset[axis]) // last.block for at in (keep[0], keep[1] - 1))
+        first, end = (
+            (at + last.offset[axis]) // last.block for at in (inputs_kept[0], inputs_kept[1] - 1)
+        )
         blocks = (first, end + 1)
-    slopes: list[Span | None] = [None] * len(sizes)
+    grads: list[Span | None] = [None] * len(sizes)
     for one in reversed(graph.backward):
-        target = blocks if one.kind == kernel.GRADIENT else slopes[one.target.root]
-        _widen(slopes, one, axis, target, sizes)
-    # Where slopes are wanted, so is what gates them.
-    values = list(slopes)
+        target = blocks if one.kind == kernel.GRADIENT else grads[one.target.root]
+        _widen(grads, one, axis, target, sizes)
+    # Where grads are wanted, so is what gates them.
+    values = list(grads)
     for place, span in zip(graph.outputs, wanted or (), strict=wanted is not None):
         if span[0] < span[1]:
             values[place.root] = hull(values[place.root], span)
     for one in reversed(graph.forward):
         _widen(values, one, axis, values[one.target.root], sizes)
-    return Cone(_complete(values), _complete(slopes), blocks or (0, 1))
+    return Cone(_complete(values), _complete(grads), blocks or (0, 1))
 
 
 def _widen(

@@ -1,7 +1,7 @@
-"""What a tape does for each kind of step: forward, and back from the slope of its output.
+"""What a tape does for each kind of step: forward, and back from the grad of its output.
 
-Every value is a tensor of just the cells that `Run.forward` names, every slope of those that
-`Run.backward` names. A slope belongs to the step that it is given to, which may change it.
+Every value is a tensor of just the cells that `Run.forward_region` names, every grad of those that
+`Run.backward_region` names. A grad belongs to the step that it is given to, which may change it.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Run(Protocol):
 
     backwards: bool  # whether there will be a way back
 
-    def forward(self, value: int) -> Box: ...
+    def forward_region(self, value: int) -> Box: ...
 
-    def backward(self, value: int) -> Box: ...
+    def backward_region(self, value: int) -> Box: ...
 
     def shape(self, value: int) -> tuple[int, int]:
         """The rows and columns of a value, were it computed from the whole crop."""
@@ -55,11 +55,11 @@ class Run(Protocol):
 
 
 class Operation(Protocol):
-    """`kept` is what `forward` gives `back`."""
+    """`kept` is what `forward` gives `backward`."""
 
     def forward(self, run: Run, step: Any, inputs: list[Tensor]) -> tuple[Tensor, Any]: ...
 
-    def back(self, run: Run, step: Any, slope: Tensor, kept: Any) -> list[Tensor]: ...
+    def backward(self, run: Run, step: Any, grad: Tensor, kept: Any) -> list[Tensor]: ...
 
 
 class _Normalise:
@@ -70,16 +70,16 @@ class _Normalise:
             found[:, channel] = planes[:, channel]
         return found, None
 
-    def back(self, run: Run, step: Normalise, slope: Tensor, kept: Any) -> list[Tensor]:
-        return [_fitted(run, step, 0, slope.div_(step.std))]
+    def backward(self, run: Run, step: Normalise, grad: Tensor, kept: Any) -> list[Tensor]:
+        return [_fitted(run, step, 0, grad.div_(step.std))]
 
 
 class _Cast:
     def forward(self, run: Run, step: Cast, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         return inputs[0].to(step.behind), None
 
-    def back(self, run: Run, step: Cast, slope: Tensor, kept: Any) -> list[Tensor]:
-        return [_fitted(run, step, 0, slope.to(step.before))]
+    def backward(self, run: Run, step: Cast, grad: Tensor, kept: Any) -> list[Tensor]:
+        return [_fitted(run, step, 0, grad.to(step.before))]
 
 
 class _Affine:
@@ -87,23 +87,23 @@ class _Affine:
         x = _part(run, step, 0, inputs[0])
         return torch.addcmul(step.shift[:, None, None], x, step.scale[:, None, None]), None
 
-    def back(self, run: Run, step: Affine, slope: Tensor, kept: Any) -> list[Tensor]:
-        return [_fitted(run, step, 0, slope.mul_(step.scale[:, None, None]))]
+    def backward(self, run: Run, step: Affine, grad: Tensor, kept: Any) -> list[Tensor]:
+        return [_fitted(run, step, 0, grad.mul_(step.scale[:, None, None]))]
 
 
 class _Conv:
     def forward(self, run: Run, step: Conv, inputs: list[Tensor]) -> tuple[Tensor, Any]:
-        x, edges = _seen(run, step, run.forward(step.output), inputs[0])
+        x, edges = _seen(run, step, run.forward_region(step.output), inputs[0])
         left, right, above, below = edges
         if (left, above) != (right, below):
             x, left, above = F.pad(x, edges), 0, 0
         how = (step.stride, (above, left), step.groups)
         return convolution.forward(x, step.weight, step.bias, *how), None
 
-    def back(self, run: Run, step: Conv, slope: Tensor, kept: Any) -> list[Tensor]:
-        given, wanted = run.backward(step.output), run.backward(step.inputs[0])
+    def backward(self, run: Run, step: Conv, grad: Tensor, kept: Any) -> list[Tensor]:
+        given, wanted = run.backward_region(step.output), run.backward_region(step.inputs[0])
         how = (step.stride, step.padding, step.groups)
-        return [convolution.convolve_back(slope, run.turned(step), *how, given, wanted)]
+        return [convolution.convolve_back(grad, run.turned(step), *how, given, wanted)]
 
 
 class _Relu:
@@ -113,8 +113,8 @@ class _Relu:
         torch.clamp(x, 0, step.most, out=found)
         return found, _open(run, step, found, step.most)
 
-    def back(self, run: Run, step: Relu, slope: Tensor, kept: Any) -> list[Tensor]:
-        return [_fitted(run, step, 0, _let_through(slope, kept))]
+    def backward(self, run: Run, step: Relu, grad: Tensor, kept: Any) -> list[Tensor]:
+        return [_fitted(run, step, 0, _let_through(grad, kept))]
 
 
 class _Join:
@@ -135,11 +135,11 @@ class _Join:
                 place.copy_(part)
         return found, (sizes, _open(run, step, found, step.most) if any(step.relus) else None)
 
-    def back(self, run: Run, step: Join, slope: Tensor, kept: Any) -> list[Tensor]:
+    def backward(self, run: Run, step: Join, grad: Tensor, kept: Any) -> list[Tensor]:
         sizes, gate = kept
         found = []
-        shares = zip(torch.split(slope, sizes, 1), step.relus, strict=True)
-        gates = torch.split(slope if gate is None else gate, sizes, 1)  # of no ReLU, none is read
+        shares = zip(torch.split(grad, sizes, 1), step.relus, strict=True)
+        gates = torch.split(grad if gate is None else gate, sizes, 1)  # of no ReLU, none is read
         for number, ((share, relu), opened) in enumerate(zip(shares, gates, strict=True)):
             through = _let_through(share, opened) if relu else share
             found.append(_fitted(run, step, number, through))
@@ -148,7 +148,7 @@ class _Join:
 
 class _MaxPool:
     def forward(self, run: Run, step: MaxPool, inputs: list[Tensor]) -> tuple[Tensor, Any]:
-        wanted, needed = run.forward(step.output), run.backward(step.output)
+        wanted, needed = run.forward_region(step.output), run.backward_region(step.output)
         found, chosen = self._pool(run, step, wanted, inputs[0])
         if run.backwards and 0 < MANY * _area(needed) < _area(wanted):
             # The choices take twice the room of the maxima: few of them are looked up once more.
@@ -156,18 +156,18 @@ class _MaxPool:
             chosen, wanted = self._pool(run, step, needed, inputs[0])[1], needed
         return found, (chosen, wanted)
 
-    def back(self, run: Run, step: MaxPool, slope: Tensor, kept: Any) -> list[Tensor]:
+    def backward(self, run: Run, step: MaxPool, grad: Tensor, kept: Any) -> list[Tensor]:
         (indices, how, frame), cells = kept
-        slope = fit(slope, run.backward(step.output), cells)
+        grad = fit(grad, run.backward_region(step.output), cells)
         (top, bottom), (left, right) = frame
         strips = len(indices)
-        size = (strips, slope.shape[1], (bottom - top) // strips, right - left)
+        size = (strips, grad.shape[1], (bottom - top) // strips, right - left)
         whole = torch.empty(  # only its shape and layout matter: its memory is never touched
-            size, dtype=slope.dtype, device=slope.device, memory_format=torch.channels_last
+            size, dtype=grad.dtype, device=grad.device, memory_format=torch.channels_last
         )
-        dense = _in_strips(slope, strips)
+        dense = _in_strips(grad, strips)
         back = torch.ops.aten.max_pool2d_with_indices_backward(dense, whole, *how, indices)
-        return [fit(_in_strips(back, 1), frame, run.backward(step.inputs[0]))]
+        return [fit(_in_strips(back, 1), frame, run.backward_region(step.inputs[0]))]
 
     @staticmethod
     def _pool(run: Run, step: MaxPool, wanted: Box, x: Tensor) -> tuple[Tensor, Any]:
@@ -195,22 +195,22 @@ class _MaxPool:
 
 class _AvgPool:
     def forward(self, run: Run, step: AvgPool, inputs: list[Tensor]) -> tuple[Tensor, Any]:
-        wanted = run.forward(step.output)
+        wanted = run.forward_region(step.output)
         x, edges = _seen(run, step, wanted, inputs[0])
         sums = F.avg_pool2d(F.pad(x, edges), step.kernel, step.stride, divisor_override=1)
         return sums.div_(self._counts(run, step, wanted, x)), None
 
-    def back(self, run: Run, step: AvgPool, slope: Tensor, kept: Any) -> list[Tensor]:
-        given = run.backward(step.output)
-        slope = slope.div_(self._counts(run, step, given, slope))
+    def backward(self, run: Run, step: AvgPool, grad: Tensor, kept: Any) -> list[Tensor]:
+        given = run.backward_region(step.output)
+        grad = grad.div_(self._counts(run, step, given, grad))
         frame = _frame(run, step, given, inside=False)
         (top, bottom), (left, right) = frame
-        whole = slope.new_empty(1, slope.shape[1], bottom - top, right - left)
+        whole = grad.new_empty(1, grad.shape[1], bottom - top, right - left)
         how = (list(step.kernel), list(step.stride), [0, 0], False, True, 1)
-        dense = slope.contiguous(memory_format=torch.channels_last)
+        dense = grad.contiguous(memory_format=torch.channels_last)
         whole = whole.contiguous(memory_format=torch.channels_last)
         back = torch.ops.aten.avg_pool2d_backward(dense, whole, *how)
-        return [fit(back, frame, run.backward(step.inputs[0]))]
+        return [fit(back, frame, run.backward_region(step.inputs[0]))]
 
     @staticmethod
     def _counts(run: Run, step: AvgPool, cells: Box, like: Tensor) -> Tensor:
@@ -228,12 +228,12 @@ class _AvgPool:
 
 class _Pad:
     def forward(self, run: Run, step: Pad, inputs: list[Tensor]) -> tuple[Tensor, Any]:
-        x, edges = _seen(run, step, run.forward(step.output), inputs[0])
+        x, edges = _seen(run, step, run.forward_region(step.output), inputs[0])
         return F.pad(x, edges), None
 
-    def back(self, run: Run, step: Pad, slope: Tensor, kept: Any) -> list[Tensor]:
-        given = _frame(run, step, run.backward(step.output), inside=False)
-        return [fit(slope, given, run.backward(step.inputs[0]))]
+    def backward(self, run: Run, step: Pad, grad: Tensor, kept: Any) -> list[Tensor]:
+        given = _frame(run, step, run.backward_region(step.output), inside=False)
+        return [fit(grad, given, run.backward_region(step.inputs[0]))]
 
 
 class _Add:
@@ -241,8 +241,8 @@ class _Add:
         one, other = (_part(run, step, k, x) for k, x in enumerate(inputs))
         return one + other, None
 
-    def back(self, run: Run, step: Add, slope: Tensor, kept: Any) -> list[Tensor]:
-        return [_fitted(run, step, 0, slope), _fitted(run, step, 1, slope.clone())]
+    def backward(self, run: Run, step: Add, grad: Tensor, kept: Any) -> list[Tensor]:
+        return [_fitted(run, step, 0, grad), _fitted(run, step, 1, grad.clone())]
 
 
 OPERATIONS: dict[type[Step], Operation] = {
@@ -280,7 +280,7 @@ def _within(box: Box, frame: Box) -> Box:
 
 def _part(run: Run, step: Step, number: int, x: Tensor) -> Tensor:
     """The cells of an input that a step works on one by one."""
-    frame, wanted = run.forward(step.inputs[number]), run.forward(step.output)
+    frame, wanted = run.forward_region(step.inputs[number]), run.forward_region(step.output)
     return x if frame == wanted else cut_out(x, _within(wanted, frame))
 
 
@@ -299,44 +299,46 @@ def _seen(run: Run, step: Step, cells: Box, x: Tensor) -> tuple[Tensor, Edges]:
     """What cells of the output see of the input, and how far beyond its edges they see."""
     (top, bottom), (left, right) = _frame(run, step, cells, inside=True)
     (high, low), (near, far) = _frame(run, step, cells, inside=False)
-    frame = run.forward(step.inputs[0])
+    frame = run.forward_region(step.inputs[0])
     box = ((top, bottom), (left, right))
     seen = x if box == frame else cut_out(x, _within(box, frame))
     return seen, (left - near, far - right, top - high, low - bottom)
 
 
-def _fitted(run: Run, step: Step, number: int, slope: Tensor) -> Tensor:
-    """The slope of an output as that of an input, cell for cell."""
-    return fit(slope, run.backward(step.output), run.backward(step.inputs[number]))
+def _fitted(run: Run, step: Step, number: int, grad: Tensor) -> Tensor:
+    """The grad of an output as that of an input, cell for cell."""
+    return fit(grad, run.backward_region(step.output), run.backward_region(step.inputs[number]))
 
 
-def fit(slope: Tensor, given: Box, wanted: Box) -> Tensor:
-    """A slope at the cells wanted, of one given at others: at the rest it is zero."""
+def fit(grad: Tensor, given: Box, wanted: Box) -> Tensor:
+    """A grad at the cells wanted, of one given at others: at the rest it is zero."""
     if given == wanted:
-        return slope
+        return grad
     (top, bottom), (left, right) = _within(wanted, given)
-    rows, columns = slope.shape[-2:]
+    rows, columns = grad.shape[-2:]
     if min(top, left) < 0 or bottom > rows or right > columns:
-        return F.pad(slope, (-left, right - columns, -top, bottom - rows))
-    return cut_out(slope, ((top, bottom), (left, right)))
+        return F.pad(grad, (-left, right - columns, -top, bottom - rows))
+    return cut_out(grad, ((top, bottom), (left, right)))
 
 
 def _open(run: Run, step: Step, found: Tensor, most: float | None) -> Tensor | None:
-    """What tells where a ReLU, bounded by `most` if that is given, lets a slope through."""
+    """What tells where a ReLU, bounded by `most` if that is given, lets a grad through."""
     if not run.backwards:
         return None
-    mine = cut_out(found, _within(run.backward(step.output), run.forward(step.output)))
+    mine = cut_out(
+        found, _within(run.backward_region(step.output), run.forward_region(step.output))
+    )
     if most is not None:
         return (mine > 0) & (mine < most)
     return mine > 0 if mine.nbytes > LARGE else mine
 
 
-def _let_through(slope: Tensor, opened: Tensor) -> Tensor:
+def _let_through(grad: Tensor, opened: Tensor) -> Tensor:
     if opened.dtype == torch.bool:
-        return slope.mul_(opened)
-    if slope.is_contiguous(memory_format=torch.channels_last):
+        return grad.mul_(opened)
+    if grad.is_contiguous(memory_format=torch.channels_last):
         through: Tensor = torch.ops.aten.threshold_backward.grad_input(
-            slope, opened, 0, grad_input=slope
+            grad, opened, 0, grad_input=grad
         )
         return through
-    return torch.ops.aten.threshold_backward(slope, opened, 0)  # type: ignore[no-any-return]
+    return torch.ops.aten.threshold_backward(grad, opened, 0)  # type: ignore[no-any-return]
