@@ -12,10 +12,10 @@ from dreamlayer.networks.graph.extract import average_pooling
 from dreamlayer.networks.graph.layers import (
     LayerInfo,
     UnknownLayer,
-    anatomy,
     describe,
     geometry_of,
     resolve_layer,
+    traced_network,
 )  # fmt: skip
 from dreamlayer.networks.network import CLASS, extract
 from dreamlayer.networks.registry import registry, state_dict, weight_files
@@ -64,10 +64,10 @@ def test_what_transform_input_does_is_done_once(name: str) -> None:
 @pytest.mark.parametrize("name", ONE_OF_EACH_FAMILY)
 def test_a_network_can_be_taken_apart(name: str) -> None:
     assert not registry.skeleton(name).training
-    parts = anatomy(name)
+    parts = traced_network(name)
     assert resolve_layer(name, MODELS[name].default_layer) == MODELS[name].default_layer
     last = torch.empty(1, parts.maps[CLASS], 7, 9, device="meta")
-    assert parts.behind(registry.skeleton(name))(last).shape == (1, 1000)
+    assert parts.classifier(registry.skeleton(name))(last).shape == (1, 1000)
 
 
 @pytest.mark.parametrize(
@@ -197,9 +197,9 @@ def test_a_function_that_works_in_place_leaves_the_map_in_front_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(registry, "load", lambda _: _filled("googlenet"))
-    raw, behind = extract("googlenet", ["conv1.bn", "conv1"])(torch.rand(1, 3, 30, 30))
+    raw, classifier = extract("googlenet", ["conv1.bn", "conv1"])(torch.rand(1, 3, 30, 30))
     assert (raw < 0).any()
-    assert torch.equal(raw.relu(), behind)
+    assert torch.equal(raw.relu(), classifier)
 
 
 needs_lite = pytest.mark.skipif(

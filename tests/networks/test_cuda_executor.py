@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dreamlayer.networks.executors.cuda import executor
-from dreamlayer.networks.executors.cuda.executor import BadPrecision, CudaExecutor, Graphs
+from dreamlayer.networks.executors.cuda.executor import BadPrecision, CudaExecutor, CudaGraphs
 from dreamlayer.networks.executors.tape.executor import TapeExecutor
 from dreamlayer.networks.network import extract
 from dreamlayer.networks.program.lowering import program_of
@@ -89,7 +89,7 @@ class Replaying:
 def test_each_shape_is_recorded_once_and_replayed_with_new_pixels():
     tape = TapeExecutor(program_of(extract("squeezenet1_1", ["8"]).module))
     recorder = Replaying()
-    graphs = Graphs(tape, recorder)
+    graphs = CudaGraphs(tape, recorder)
     for seed in (1, 2, 3):
         assert torch.equal(gradient(graphs, picture(seed)), gradient(tape, picture(seed)))
     assert recorder.recorded == 2  # forth and back
@@ -100,7 +100,7 @@ def test_each_shape_is_recorded_once_and_replayed_with_new_pixels():
 def test_only_so_many_shapes_are_kept(monkeypatch):
     monkeypatch.setattr(executor, "GRAPHS", 2)
     tape, recorder = TapeExecutor(program_of(extract("squeezenet1_1", ["8"]).module)), Replaying()
-    graphs = Graphs(tape, recorder)
+    graphs = CudaGraphs(tape, recorder)
     for rows in (200, 199, 200, 198, 200, 199):  # the last has been forgotten meanwhile
         gradient(graphs, picture()[..., :rows, :])
     assert recorder.recorded == 2 * 4

@@ -21,7 +21,9 @@ from dreamlayer.engine.objectives.terms import Squares, single
 from dreamlayer.engine.tiling.canvas import Canvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.networks.executors.kernel import library
-from dreamlayer.networks.executors.kernel.executor import Uncovered, Unusable, kernel_executor
+from dreamlayer.networks.executors.kernel.executor import kernel_executor
+from dreamlayer.networks.executors.kernel.library import KernelUnavailable
+from dreamlayer.networks.executors.kernel.operations import UnsupportedStep
 from dreamlayer.networks.graph.preprocessing import Preprocessing
 from dreamlayer.networks.network import extract, release_memory
 from dreamlayer.networks.program.lowering import program_of
@@ -35,7 +37,7 @@ def variants():
     """The variants of the kernel to be tried; none where nobody could compile one."""
     try:
         found = library.library()
-    except Unusable:
+    except KernelUnavailable:
         if any(map(shutil.which, ("c++", "g++", "clang++"))):
             raise  # there should be one
         return []
@@ -400,7 +402,7 @@ def test_a_helper_works_too(monkeypatch):
     ],
 )
 def test_what_it_does_not_cover_is_left_to_others(layers):
-    with pytest.raises(Uncovered):
+    with pytest.raises(UnsupportedStep):
         kernel_executor(program_of(network(*layers)))
 
 
@@ -408,12 +410,12 @@ def test_without_a_library_torch_computes(monkeypatch, tmp_path):
     monkeypatch.setattr(library, "LIBRARY", tmp_path / "missing.so")
     library._loaded.cache_clear()
     try:
-        with pytest.raises(Unusable, match="not compiled"):
+        with pytest.raises(KernelUnavailable, match="not compiled"):
             library.library()
         assert "not compiled" in library.description()
         assert extract("squeezenet1_1", ["features.5"]).executor_name == "tape"
         (tmp_path / "missing.so").write_bytes(b"no library")
-        with pytest.raises(Unusable, match="cannot be loaded"):
+        with pytest.raises(KernelUnavailable, match="cannot be loaded"):
             library.library()
     finally:
         library._loaded.cache_clear()
@@ -427,7 +429,7 @@ def test_a_library_of_another_version_is_not_called(changed, monkeypatch):
         monkeypatch.setattr(library, "LIBRARY", Path(_ctypes.__file__))
     library._loaded.cache_clear()
     try:
-        with pytest.raises(Unusable, match="another version"):
+        with pytest.raises(KernelUnavailable, match="another version"):
             library.library()
     finally:
         library._loaded.cache_clear()
@@ -443,7 +445,7 @@ def test_other_numbers_are_computed_by_torch():
 
 def test_an_unknown_variant_is_refused(monkeypatch):
     monkeypatch.setenv(library.VARIANT, "sse9")
-    with pytest.raises(Unusable, match=r"can run .*portable"):
+    with pytest.raises(KernelUnavailable, match=r"can run .*portable"):
         library.library()
 
 
@@ -468,7 +470,7 @@ def test_nonsense_is_refused():
 
 def test_steps_that_make_no_sense_are_not_run():
     loaded = library.library()
-    steps, room = (library.Step * 1)(), torch.zeros(16)
+    steps, room = (library.KernelStep * 1)(), torch.zeros(16)
     for kind, piece in ((0, (0, 0, 1)), (99, (0, 0, 1)), (library.COPY, (1, 0, 1))):
         steps[0].kind = kind
         pieces = (library.Piece * 1)(library.Piece(*piece))

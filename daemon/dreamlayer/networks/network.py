@@ -195,9 +195,9 @@ def extract(
     Raises registry.UnknownModel, UnknownLayer, registry.MissingWeights.
     """
     names = [resolve_layer(model_name, layer) for layer in layers]
-    whole, anatomy = registry.load(model_name), layer_table.anatomy(model_name)
-    part = anatomy.upto(whole, names)
-    classifier = anatomy.behind(whole) if CLASS in names else None
+    whole, traced_network = registry.load(model_name), layer_table.traced_network(model_name)
+    part = traced_network.up_to(whole, names)
+    classifier = traced_network.classifier(whole) if CLASS in names else None
     for module in [part, *([classifier] if classifier else [])]:
         if pooling == "average":
             average_pooling(module)

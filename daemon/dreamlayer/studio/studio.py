@@ -25,7 +25,7 @@ from dreamlayer.runtime import devices
 from dreamlayer.runtime.allocator import GivingBack
 from dreamlayer.runtime.devices import Devices
 from dreamlayer.runtime.duty_cycle import paced
-from dreamlayer.runtime.plane_storage import MIB, Room
+from dreamlayer.runtime.plane_storage import MIB, PlaneStorage
 from dreamlayer.studio.inputs import Given, given
 from dreamlayer.studio.network_cache import Networks
 from dreamlayer.studio.previews import looked, watched
@@ -74,7 +74,7 @@ class Studio:
         if threads:
             torch.set_num_threads(workers.shared.count)
         self._duty = duty / 100
-        self._room = Room(discovery.home(), map_above * MIB)
+        self._room = PlaneStorage(discovery.home(), map_above * MIB)
         self._memory = GivingBack()
         self._sending = False  # the last result may be under way
         self._devices = Devices()
@@ -171,7 +171,7 @@ def _dream_with(
     recipe: Recipe,
     request: DreamRequest,
     frames: Sequence[Frame],
-    room: Room,
+    room: PlaneStorage,
     before: Overlay | None,
 ) -> Generator[Progress, None, Finished]:
     device = network.device

@@ -82,7 +82,7 @@ class PlainNetwork:
     def __init__(self, target: Target) -> None:
         names = [known.resolve_layer(target.model, target.layer)]
         whole_network = registry.load(target.model)
-        part = known.anatomy(target.model).upto(whole_network, names)
+        part = known.traced_network(target.model).up_to(whole_network, names)
         spec = registry.find(target.model)
         self._module = nn.Sequential(Preprocessing(spec.mean, spec.std), part).eval()
         self._module.requires_grad_(False)

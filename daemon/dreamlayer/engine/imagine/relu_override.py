@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
-from dreamlayer.networks.graph.function_override import Rewritten
+from dreamlayer.networks.graph.function_override import FunctionOverride
 
 LEAK = 0.1  # of the gradient passes where a ReLU is closed
 _RELUS = (F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
 
 
-class Awake(Rewritten):
+class Awake(FunctionOverride):
     """While active, every ReLU has its usual values, and a part of the gradient always passes."""
 
     def __init__(self) -> None:

@@ -12,7 +12,9 @@ from torch import nn
 from dreamlayer.networks.executors.autograd import AutogradExecutor
 from dreamlayer.networks.executors.base import Executor
 from dreamlayer.networks.executors.cuda.executor import CudaExecutor
-from dreamlayer.networks.executors.kernel.executor import Uncovered, Unusable, kernel_executor
+from dreamlayer.networks.executors.kernel.executor import kernel_executor
+from dreamlayer.networks.executors.kernel.library import KernelUnavailable
+from dreamlayer.networks.executors.kernel.operations import UnsupportedStep
 from dreamlayer.networks.executors.tape.executor import TapeExecutor
 from dreamlayer.networks.program.lowering import program_of
 
@@ -44,6 +46,6 @@ def _fastest(module: nn.Module, device: torch.device, dtype: torch.dtype, choice
     if choice != "tape" and device.type in {"cuda", "mps"}:
         return CudaExecutor(program, device)
     if choice != "tape" and device.type == "cpu" and dtype == torch.float32:
-        with contextlib.suppress(Unusable, Uncovered):
+        with contextlib.suppress(KernelUnavailable, UnsupportedStep):
             return kernel_executor(program)
     return TapeExecutor(program)

@@ -20,11 +20,11 @@ CLASS = "class"  # the name, among layers, of the last map: the one that the cla
 SIZES = ((320, 384), (640, 768))  # px; a layer's map grows with the picture, a vector does not
 
 
-class Uncuttable(ValueError):
+class NotTraceable(ValueError):
     """torch.fx can't follow the network, or it has no map of the kind wanted."""
 
 
-class Anatomy:
+class TracedNetwork:
     """The operations of a network, and which of them give the maps of its layers."""
 
     def __init__(self, skeleton: nn.Module) -> None:
@@ -32,11 +32,11 @@ class Anatomy:
         try:
             self.graph = fx.Tracer().trace(skeleton)
         except Exception as error:  # whatever a forward() does that a trace can't follow
-            raise Uncuttable(f"torch.fx cannot follow {type(skeleton).__name__}.") from error
+            raise NotTraceable(f"torch.fx cannot follow {type(skeleton).__name__}.") from error
         _count_one_picture(self.graph)
         self.skeleton = skeleton
 
-    def upto(self, network: nn.Module, layers: Sequence[str]) -> nn.Module:
+    def up_to(self, network: nn.Module, layers: Sequence[str]) -> nn.Module:
         """Return the part of `network` that gives the maps of `layers`, as a tuple, in order.
 
         Takes pictures as the network does. The network must not be used for anything else.
@@ -50,7 +50,7 @@ class Anatomy:
         graph.output(tuple(copies[node] for node in nodes))
         return _module(network, graph)
 
-    def behind(self, network: nn.Module) -> nn.Module:
+    def classifier(self, network: nn.Module) -> nn.Module:
         """Return the part of `network` that makes the logits (1, classes) out of the CLASS map."""
         last = self._node(CLASS)
         logits = _result(self.graph)
@@ -74,7 +74,7 @@ class Anatomy:
 
     def _node(self, layer: str) -> fx.Node:
         if layer not in self.maps:
-            raise Uncuttable(f"There is no map of '{layer}' to be had.")
+            raise NotTraceable(f"There is no map of '{layer}' to be had.")
         return self._outputs[layer]
 
     @cached_property
@@ -148,7 +148,7 @@ def _result(graph: fx.Graph) -> fx.Node:
     """The node that gives the network's logits."""
     (result,) = next(node for node in graph.nodes if node.op == "output").args
     if not isinstance(result, fx.Node):
-        raise Uncuttable("The network gives more than the logits of its classes.")
+        raise NotTraceable("The network gives more than the logits of its classes.")
     return result
 
 
@@ -172,7 +172,7 @@ def _count_one_picture(graph: fx.Graph) -> None:
                 user.args = tuple(1 if argument is node else argument for argument in user.args)
 
 
-class _Watched(fx.Interpreter):
+class _ShapeRecorder(fx.Interpreter):
     """Runs a graph and remembers the shapes of what its nodes give."""
 
     def __init__(self, module: nn.Module, graph: fx.Graph) -> None:
@@ -190,7 +190,7 @@ def _shapes(
     skeleton: nn.Module, graph: fx.Graph, height: int, width: int
 ) -> dict[fx.Node, tuple[int, ...]]:
     """The shapes that the nodes give for a picture; as far as the network can go with it."""
-    watched = _Watched(skeleton, graph)
+    watched = _ShapeRecorder(skeleton, graph)
     watched.extra_traceback = False
     # Stops where a network takes pictures of one size only.
     with contextlib.suppress(RuntimeError, AssertionError), shapes_alone():

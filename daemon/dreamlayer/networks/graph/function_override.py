@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 Rules = Mapping[Any, Callable[..., Tensor]]  # torch's function → what is called instead
 
 
-class Rewritten(TorchFunctionMode):
+class FunctionOverride(TorchFunctionMode):
     """While active, some of torch's functions are others, called with the same arguments."""
 
     def __init__(self, instead: Rules) -> None:

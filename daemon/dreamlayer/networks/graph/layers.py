@@ -9,7 +9,7 @@ from functools import cache
 from torch import Tensor, nn
 
 from dreamlayer.networks.graph import receptive_field as geometry
-from dreamlayer.networks.graph.extract import CLASS, Anatomy
+from dreamlayer.networks.graph.extract import CLASS, TracedNetwork
 from dreamlayer.networks.graph.receptive_field import Geometry
 from dreamlayer.networks.registry import architectures, registry
 
@@ -64,10 +64,10 @@ def describe(model_name: str, parts: bool = False) -> list[LayerInfo]:
     ]
 
 
-def anatomy(model_name: str) -> Anatomy:
+def traced_network(model_name: str) -> TracedNetwork:
     """The parts of a network; remembered."""
     spec = registry.find(model_name)
-    return _anatomy(spec.arch, spec.classes)
+    return _traced_network(spec.arch, spec.classes)
 
 
 def geometry_of(model_name: str, layer: str) -> Geometry:
@@ -79,7 +79,7 @@ def geometry_of(model_name: str, layer: str) -> Geometry:
 def cells(model_name: str, layer: str, height: int, width: int) -> tuple[int, int]:
     """The number of cells (h, w) of a layer's map; (0, 0) for too small a picture."""
     spec = registry.find(model_name)
-    return geometry.cells(_bare_cut(spec.arch, spec.classes, layer), height, width)
+    return geometry.cells(_skeleton_up_to(spec.arch, spec.classes, layer), height, width)
 
 
 def _describe_layer(model_name: str, name: str, kind: str, index: int | None) -> LayerInfo:
@@ -99,8 +99,8 @@ def _describe_layer(model_name: str, name: str, kind: str, index: int | None) ->
 def _kinds(model_name: str) -> dict[str, str]:
     """{full name: class} of the layers to dream on, as the network defines them."""
     prefix = _prefix(model_name)
-    maps = anatomy(model_name).maps
-    modules = anatomy(model_name).skeleton.named_modules()
+    maps = traced_network(model_name).maps
+    modules = traced_network(model_name).skeleton.named_modules()
     return {
         name: type(module).__name__
         for name, module in modules
@@ -111,7 +111,7 @@ def _kinds(model_name: str) -> dict[str, str]:
 def _numbers(model_name: str) -> dict[str, int]:
     """{full name: number} of the layers that have one."""
     prefix = _prefix(model_name)
-    container = anatomy(model_name).skeleton.get_submodule(prefix.removesuffix("."))
+    container = traced_network(model_name).skeleton.get_submodule(prefix.removesuffix("."))
     names = [prefix + name for name, _ in container.named_children()]
     kinds = _kinds(model_name)
     return {name: number for number, name in enumerate(names) if name in kinds}
@@ -126,7 +126,7 @@ def _why_not(model_name: str, wanted: str) -> str:
     """Say why `wanted` is no layer to dream on, and which are."""
     names, numbered = list(_kinds(model_name)), list(_numbers(model_name))
     choice = f"Choose one of {numbered[0]} … {numbered[-1]}"
-    modules = dict(anatomy(model_name).skeleton.named_modules())
+    modules = dict(traced_network(model_name).skeleton.named_modules())
     if wanted and wanted in modules and any(name.startswith(wanted + ".") for name in numbered):
         return f"'{wanted}' of {model_name} is not one layer. {choice}."
     if wanted and wanted in modules:
@@ -139,7 +139,7 @@ def _why_not(model_name: str, wanted: str) -> str:
     return f"{model_name} has no layer '{wanted}'.{hint} {choice}, or just the number."
 
 
-class _First(nn.Module):
+class _FirstMap(nn.Module):
     """The one map of a part of a network that gives one."""
 
     def __init__(self, part: nn.Module) -> None:
@@ -151,17 +151,17 @@ class _First(nn.Module):
 
 
 @cache
-def _anatomy(arch: str, classes: int) -> Anatomy:
-    return Anatomy(architectures.skeleton(arch, classes))
+def _traced_network(arch: str, classes: int) -> TracedNetwork:
+    return TracedNetwork(architectures.skeleton(arch, classes))
 
 
 @cache
-def _bare_cut(arch: str, classes: int, layer: str) -> nn.Module:
+def _skeleton_up_to(arch: str, classes: int, layer: str) -> nn.Module:
     """The network cut off behind one layer on the meta device: it costs nothing."""
-    whole = _anatomy(arch, classes)
-    return _First(whole.upto(whole.skeleton, [layer]))
+    whole = _traced_network(arch, classes)
+    return _FirstMap(whole.up_to(whole.skeleton, [layer]))
 
 
 @cache
 def _geometry(arch: str, classes: int, layer: str) -> Geometry:
-    return geometry.measure(_bare_cut(arch, classes, layer))
+    return geometry.measure(_skeleton_up_to(arch, classes, layer))

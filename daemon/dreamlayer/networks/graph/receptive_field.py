@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.modules import activation
 from torch.overrides import TorchFunctionMode
 
-from dreamlayer.networks.graph.function_override import Rewritten, Rules
+from dreamlayer.networks.graph.function_override import FunctionOverride, Rules
 
 Cut = Callable[[Tensor], Tensor]  # (1, 3, H, W) → (1, C, h, w)
 
@@ -128,7 +128,7 @@ ONE_CHANNEL: Rules = {
 
 def shapes_alone() -> TorchFunctionMode:
     """Return a context in which what does not change a shape is left out."""
-    return Rewritten(NO_SHAPE_CHANGES)
+    return FunctionOverride(NO_SHAPE_CHANGES)
 
 
 def shape(cut: Cut, height: int, width: int) -> torch.Size | None:
@@ -205,7 +205,7 @@ def _strip_reach(
     """
     upright = size[0] > size[1]
     x = torch.ones(1, 3, *size, dtype=torch.float64, requires_grad=True)
-    with torch.enable_grad(), Rewritten(rules):
+    with torch.enable_grad(), FunctionOverride(rules):
         along = positive(x).sum(dim=-1 if upright else -2)[0]  # (C, cells along the strip)
     cell = along.shape[1] // 2 + beside
     # Weights, because the plain sum over the channels of a normalised map is a constant.

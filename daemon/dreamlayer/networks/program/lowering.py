@@ -55,15 +55,15 @@ def program_of(module: nn.Module) -> Program | None:
             one picture as its input (fx.GraphModule), such as Network.module. The program's weights
             are the module's own, not copies, unless batch norm was folded into them.
     """
-    reader = _Reader()
+    reader = _ProgramBuilder()
     try:
         outputs = reader.read(module, _Value(0))
-    except _Unknown:
+    except _UnknownStep:
         return None
     return Program(tuple(reader.steps), tuple(int(value) for value in outputs))
 
 
-class _Unknown(Exception):
+class _UnknownStep(Exception):
     """A step that no program has."""
 
 
@@ -71,7 +71,7 @@ class _Value(int):
     """The number of a value, to be told from the numbers among a function's arguments."""
 
 
-class _Reader:
+class _ProgramBuilder:
     """Writes down steps while it goes through modules."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class _Reader:
             outputs: tuple[_Value, ...] = (value,)
             for part in module:
                 if len(outputs) != 1:
-                    raise _Unknown
+                    raise _UnknownStep
                 outputs = self.read(part, outputs[0])
             return outputs
         return (self._module(module, value),)
@@ -106,8 +106,8 @@ class _Reader:
             elif node.op == "call_function":
                 values[node] = self._function(graph, node, values)
             elif node.op != "get_attr":
-                raise _Unknown
-        raise _Unknown
+                raise _UnknownStep
+        raise _UnknownStep
 
     def _module(self, module: nn.Module, value: _Value, may_fold: bool = False) -> _Value:
         if isinstance(module, nn.BatchNorm2d):
@@ -115,14 +115,14 @@ class _Reader:
         for kind, write in _MODULES.items():
             if isinstance(module, kind):
                 return write(self, module, value)
-        raise _Unknown
+        raise _UnknownStep
 
     def _prepared(self, module: Preprocessing, value: _Value) -> _Value:
         return self._add(Normalise, (value,), mean=module.mean, std=module.std)
 
     def _conv_module(self, module: nn.Conv2d, value: _Value) -> _Value:
         if module.padding_mode != "zeros":
-            raise _Unknown
+            raise _UnknownStep
         weight, bias, dilation = module.weight, module.bias, module.dilation
         edges: Any = module.padding
         return self._convolution(value, weight, bias, module.stride, edges, dilation, module.groups)
@@ -133,7 +133,7 @@ class _Reader:
 
     def _average_module(self, module: nn.AvgPool2d, value: _Value) -> _Value:
         if module.divisor_override is not None:
-            raise _Unknown
+            raise _UnknownStep
         kernel, stride, padding = module.kernel_size, module.stride, module.padding
         return self._average_pool(
             value, kernel, stride, padding, module.ceil_mode, module.count_include_pad
@@ -144,7 +144,7 @@ class _Reader:
         if not any(module.padding):
             return value
         if min(module.padding) < 0:
-            raise _Unknown
+            raise _UnknownStep
         return self._add(Pad, (value,), left=left, right=right, above=above, below=below)
 
     def _function(
@@ -152,7 +152,7 @@ class _Reader:
     ) -> _Value:
         """Write down a call of one of torch's functions."""
         if node.target not in _FUNCTIONS:
-            raise _Unknown
+            raise _UnknownStep
         write = _FUNCTIONS[node.target]
         parameters = list(inspect.signature(write).parameters)[1:]
         given = {**dict(zip(parameters, node.args, strict=False)), **node.kwargs}
@@ -164,7 +164,7 @@ class _Reader:
 
         read = {name: fx.node.map_arg(argument, meant) for name, argument in given.items()}
         if len(node.args) > len(parameters) or not read.keys() <= set(parameters):
-            raise _Unknown
+            raise _UnknownStep
         return write(self, **read)
 
     def _convolution(
@@ -180,10 +180,10 @@ class _Reader:
         if padding == "valid":
             padding = 0
         if isinstance(padding, str) or as_pair(dilation) != (1, 1):
-            raise _Unknown
+            raise _UnknownStep
         edges = as_pair(padding)
         if any(p >= side for p, side in zip(edges, weight.shape[2:], strict=True)):
-            raise _Unknown
+            raise _UnknownStep
         return self._add(
             Conv, (input,), weight=weight.detach(), bias=None if bias is None else bias.detach(),
             stride=as_pair(stride), padding=edges, groups=groups,
@@ -191,7 +191,7 @@ class _Reader:
 
     def _batch_norm(self, norm: nn.BatchNorm2d, value: _Value, may_fold: bool) -> _Value:
         if norm.running_mean is None or norm.running_var is None:
-            raise _Unknown
+            raise _UnknownStep
         scale = (norm.running_var.double() + norm.eps).rsqrt()
         shift = -norm.running_mean.double() * scale
         if norm.affine:
@@ -222,7 +222,7 @@ class _Reader:
         return_indices: bool = False,
     ) -> _Value:
         if as_pair(dilation) != (1, 1) or return_indices:
-            raise _Unknown
+            raise _UnknownStep
         sides, step = as_pair(kernel_size), as_pair(stride or kernel_size)
         how = {"kernel": sides, "stride": step, "padding": as_pair(padding), "ceil": ceil_mode}
         return self._add(MaxPool, (input,), **how)
@@ -238,7 +238,7 @@ class _Reader:
         divisor_override: int | None = None,
     ) -> _Value:
         if divisor_override is not None:
-            raise _Unknown
+            raise _UnknownStep
         return self._add(
             AvgPool, (input,), kernel=as_pair(kernel_size), stride=as_pair(stride or kernel_size),
             padding=as_pair(padding), ceil=ceil_mode, count_padding=count_include_pad,
@@ -246,7 +246,7 @@ class _Reader:
 
     def _concat(self, tensors: Sequence[_Value], dim: int = 0) -> _Value:
         if dim != 1:
-            raise _Unknown
+            raise _UnknownStep
         return tensors[0] if len(tensors) == 1 else self._add(Concat, tuple(tensors))
 
     def _sum(self, input: _Value, other: _Value) -> _Value:
@@ -254,7 +254,7 @@ class _Reader:
 
     def _add(self, kind: type[Step], inputs: tuple[_Value, ...], **how: Any) -> _Value:
         if not all(isinstance(value, _Value) for value in inputs):
-            raise _Unknown  # a number or a weight where a map is expected
+            raise _UnknownStep  # a number or a weight where a map is expected
         self._values += 1
         self.steps.append(kind(tuple(int(value) for value in inputs), self._values, **how))
         return _Value(self._values)
@@ -270,26 +270,26 @@ def _folded(conv: Conv, scale: Tensor, shift: Tensor) -> Conv:
 
 
 _MODULES: dict[Any, Callable[..., _Value]] = {
-    Preprocessing: _Reader._prepared,
-    nn.Conv2d: _Reader._conv_module,
+    Preprocessing: _ProgramBuilder._prepared,
+    nn.Conv2d: _ProgramBuilder._conv_module,
     nn.ReLU: lambda reader, _, value: reader._relu(value),
     nn.ReLU6: lambda reader, _, value: reader._relu6(value),
-    nn.MaxPool2d: _Reader._max_module,
-    nn.AvgPool2d: _Reader._average_module,
-    nn.ZeroPad2d: _Reader._pad_module,
+    nn.MaxPool2d: _ProgramBuilder._max_module,
+    nn.AvgPool2d: _ProgramBuilder._average_module,
+    nn.ZeroPad2d: _ProgramBuilder._pad_module,
     nn.Dropout: lambda _reader, _module, value: value,
     nn.Identity: lambda _reader, _module, value: value,
 }
 # The parameters of the writers are called as those of the functions are.
 _FUNCTIONS: dict[Any, Callable[..., _Value]] = {
-    F.conv2d: _Reader._convolution,
-    convolve: _Reader._convolution,
-    F.relu: _Reader._relu,
-    torch.relu: _Reader._relu,
-    F.relu6: _Reader._relu6,
-    F.max_pool2d: _Reader._max_pool,
-    F.avg_pool2d: _Reader._average_pool,
-    torch.cat: _Reader._concat,
-    operator.add: _Reader._sum,
-    torch.add: _Reader._sum,
+    F.conv2d: _ProgramBuilder._convolution,
+    convolve: _ProgramBuilder._convolution,
+    F.relu: _ProgramBuilder._relu,
+    torch.relu: _ProgramBuilder._relu,
+    F.relu6: _ProgramBuilder._relu6,
+    F.max_pool2d: _ProgramBuilder._max_pool,
+    F.avg_pool2d: _ProgramBuilder._average_pool,
+    torch.cat: _ProgramBuilder._concat,
+    operator.add: _ProgramBuilder._sum,
+    torch.add: _ProgramBuilder._sum,
 }

@@ -72,7 +72,7 @@ def reach(step: Step, axis: int) -> Reach:
 
 
 @dataclass(frozen=True)
-class Cone:
+class ProgramRegion:
     """What is needed along one axis, by the number of the value.
 
     Attributes:
@@ -86,9 +86,9 @@ class Cone:
     backward: dict[int, Span]
 
 
-def cone(
+def program_region(
     program: Program, axis: int, length: int, wanted: Sequence[Span], inputs_kept: Span
-) -> Cone:
+) -> ProgramRegion:
     """Return the regions for `wanted` of each map, and for the gradient at `inputs_kept`.
 
     Args:
@@ -106,7 +106,7 @@ def cone(
     for step in program.steps:
         seeing = [reach(step, axis).seeing(s) for v in step.inputs if _any(s := backward[v])]
         backward[step.output] = _common(_hull(*seeing), forward[step.output]) if seeing else (0, 0)
-    return Cone(lengths, forward, backward)
+    return ProgramRegion(lengths, forward, backward)
 
 
 def lengths_of(program: Program, axis: int, length: int) -> dict[int, int]:

@@ -25,7 +25,7 @@ NOTE_KEYS = frozenset(
 
 
 @dataclass(frozen=True)
-class Shelf:
+class UserStore:
     """The networks in a folder, which needn't exist; with None there are none."""
 
     folder: Path | None
@@ -108,10 +108,10 @@ def _network(name: str, note: object) -> ModelSpec:
     return brought(name, {**note, "mean": mean, "std": std, "class_names": names and tuple(names)})
 
 
-_current = Shelf(None)
+_current = UserStore(None)
 
 
-def current() -> Shelf:
+def current() -> UserStore:
     """The shelf of this process: empty until `keep_in` says where it is."""
     return _current
 
@@ -119,4 +119,4 @@ def current() -> Shelf:
 def keep_in(folder: Path) -> None:
     """Say in which folder this process finds and keeps the user's weights."""
     global _current  # noqa: PLW0603 - one folder a process, told by whoever knows where it is
-    _current = Shelf(folder)
+    _current = UserStore(folder)

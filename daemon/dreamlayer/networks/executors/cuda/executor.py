@@ -42,10 +42,10 @@ class BadPrecision(ValueError):
 
 def precision() -> str:
     """The precision asked for, bf16 if none was."""
-    wanted = os.environ.get(PRECISION, "").strip().lower() or "bf16"
-    if wanted not in PRECISIONS:
-        raise BadPrecision(f"{PRECISION} is {wanted!r:.20}: use {', '.join(PRECISIONS)}.")
-    return wanted
+    choice = os.environ.get(PRECISION, "").strip().lower() or "bf16"
+    if choice not in PRECISIONS:
+        raise BadPrecision(f"{PRECISION} is {choice!r:.20}: use {', '.join(PRECISIONS)}.")
+    return choice
 
 
 class CudaExecutor(Executor):
@@ -53,14 +53,14 @@ class CudaExecutor(Executor):
 
     name = "gpu"
 
-    def __init__(self, program: Program, device: torch.device, wanted: str | None = None) -> None:
-        wanted = wanted or precision()
+    def __init__(self, program: Program, device: torch.device, choice: str | None = None) -> None:
+        choice = choice or precision()
         self._program = program
-        self._tape = TapeExecutor(converted(program, PRECISIONS[wanted]))
-        self._graphs = Graphs(self._tape, Cuda()) if device.type == "cuda" else None
+        self._tape = TapeExecutor(converted(program, PRECISIONS[choice]))
+        self._graphs = CudaGraphs(self._tape, CudaRecorder()) if device.type == "cuda" else None
         if device.type == "cuda":
-            torch.backends.cuda.matmul.allow_tf32 = wanted == "tf32"
-            torch.backends.cudnn.allow_tf32 = wanted == "tf32"
+            torch.backends.cuda.matmul.allow_tf32 = choice == "tf32"
+            torch.backends.cudnn.allow_tf32 = choice == "tf32"
             torch.backends.cudnn.benchmark = True  # few shapes, many passes: the best is worth it
 
     def run(
@@ -69,7 +69,7 @@ class CudaExecutor(Executor):
         """See Executor.run; maps and gradient have the number format of `x`."""
         if self._graphs is not None and outputs is not None and inputs_kept is not None:
             return self._graphs.run(x, tuple(outputs), inputs_kept)
-        return _Widened(self._tape.run(x, outputs, inputs_kept), x.dtype)
+        return _CastPass(self._tape.run(x, outputs, inputs_kept), x.dtype)
 
     def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]:
         """See Executor.infer."""
@@ -80,7 +80,7 @@ class CudaExecutor(Executor):
         return bytes_per_pixel(self._program, sample) * TORCH_OVERHEAD
 
 
-class _Widened:
+class _CastPass:
     """A pass whose maps and gradient have another number format than its steps."""
 
     def __init__(self, inner: Pass, dtype: torch.dtype) -> None:
@@ -116,14 +116,14 @@ def converted(program: Program, dtype: torch.dtype) -> Program:
     return Program((normal, cast, *rest), program.outputs)
 
 
-class Recorder(Protocol):
+class GraphRecorder(Protocol):
     """What records launches and replays them."""
 
     def record(self, work: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
         """Record what `work` launches; returns what replays it, and what `work` gave."""
 
 
-class Cuda:
+class CudaRecorder:
     """CUDA's graphs. All share one pool of memory: no two are replayed at once."""
 
     def __init__(self) -> None:
@@ -137,12 +137,12 @@ class Cuda:
         return graph.replay, given
 
 
-class Graphs:
+class CudaGraphs:
     """The passes of a tape, recorded once for each shape of tile."""
 
-    def __init__(self, tape: TapeExecutor, recorder: Recorder) -> None:
+    def __init__(self, tape: TapeExecutor, recorder: GraphRecorder) -> None:
         self._tape, self._recorder = tape, recorder
-        self._recorded: dict[object, _Recorded] = {}
+        self._recorded: dict[object, _RecordedPass] = {}
 
     def run(self, x: Tensor, outputs: tuple[Box, ...], inputs_kept: Box) -> Pass:
         """A pass; the one before must have been pulled back or given up."""
@@ -151,34 +151,34 @@ class Graphs:
         if found is None:
             while len(self._recorded) >= GRAPHS:
                 del self._recorded[next(iter(self._recorded))]
-            found = _Recorded(self._tape, self._recorder, x, outputs, inputs_kept)
+            found = _RecordedPass(self._tape, self._recorder, x, outputs, inputs_kept)
         self._recorded[key] = found  # the last used is the last to be forgotten
         return found.replayed(x)
 
 
-class _Recorded:
+class _RecordedPass:
     """The graphs of one shape of tile, and the tensors that they read and write."""
 
     def __init__(
         self,
         tape: TapeExecutor,
-        recorder: Recorder,
+        recorder: GraphRecorder,
         x: Tensor,
         outputs: tuple[Box, ...],
         inputs_kept: Box,
     ) -> None:
         # Once without a graph: libraries choose their algorithms, and turned weights are made.
-        first = _Widened(tape.run(x, outputs, inputs_kept), x.dtype)
+        first = _CastPass(tape.run(x, outputs, inputs_kept), x.dtype)
         first.backward([torch.zeros_like(cells) for cells in first.maps])
         self._x = x.clone()
         self._forth, found = recorder.record(
-            lambda: _Widened(tape.run(self._x, outputs, inputs_kept), x.dtype)
+            lambda: _CastPass(tape.run(self._x, outputs, inputs_kept), x.dtype)
         )
         self.maps: tuple[Tensor, ...] = found.maps
         self._slopes = [torch.zeros_like(cells) for cells in self.maps]
         self._back, self._gradient = recorder.record(lambda: found.backward(self._slopes))
 
-    def replayed(self, x: Tensor) -> _Recorded:
+    def replayed(self, x: Tensor) -> _RecordedPass:
         """Run the graph over another crop of that shape."""
         self._x.copy_(x)
         self._forth()

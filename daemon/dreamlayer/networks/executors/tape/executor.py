@@ -26,11 +26,11 @@ from dreamlayer.networks.program.convolution import Box, turned
 from dreamlayer.networks.program.lowering import Program
 from dreamlayer.networks.program.memory_estimate import TORCH_OVERHEAD, bytes_per_pixel
 from dreamlayer.networks.program.passes import arranged, channels
-from dreamlayer.networks.program.regions import Cone, cone, lengths_of
+from dreamlayer.networks.program.regions import ProgramRegion, lengths_of, program_region
 from dreamlayer.networks.program.steps import Conv
 
 NONE: Box = ((0, 0), (0, 0))
-CONES_KEPT = 256  # tile shapes
+REGIONS_KEPT = 256  # tile shapes
 
 
 class TapeExecutor(Executor):
@@ -47,7 +47,7 @@ class TapeExecutor(Executor):
         self.last = {value: k for k, step in enumerate(steps) for value in step.inputs}
         self.channels = channels(self.program)
         self._turned: dict[int, Tensor] = {}
-        self._cones: dict[object, Cones] = {}
+        self._regions: dict[object, TapeRegions] = {}
 
     def run(
         self, x: Tensor, outputs: Sequence[Box] | None = None, inputs_kept: Box | None = None
@@ -73,14 +73,14 @@ class TapeExecutor(Executor):
 
     def _needed(
         self, size: tuple[int, int], outputs: Sequence[Box] | None, inputs_kept: Box | None
-    ) -> Cones:
+    ) -> TapeRegions:
         """What is needed of each value; remembered."""
         key = (size, None if outputs is None else tuple(outputs), inputs_kept)
-        found = self._cones.get(key)
+        found = self._regions.get(key)
         if found is None:
             boxes = self._grids(size) if outputs is None else tuple(outputs)
             rows, columns = (
-                cone(
+                program_region(
                     self.program,
                     axis,
                     size[axis],
@@ -89,10 +89,10 @@ class TapeExecutor(Executor):
                 )
                 for axis in (0, 1)
             )
-            found = Cones(rows, columns, boxes, inputs_kept)
-            if len(self._cones) >= CONES_KEPT:
-                self._cones.clear()
-            self._cones[key] = found
+            found = TapeRegions(rows, columns, boxes, inputs_kept)
+            if len(self._regions) >= REGIONS_KEPT:
+                self._regions.clear()
+            self._regions[key] = found
         return found
 
     def _grids(self, size: tuple[int, int]) -> tuple[Box, ...]:
@@ -101,15 +101,15 @@ class TapeExecutor(Executor):
         return tuple(_all((rows[value], columns[value])) for value in self.program.outputs)
 
 
-class Cones(NamedTuple):
+class TapeRegions(NamedTuple):
     """What a pass computes.
 
     The regions of all values along both axes, the requested cells of each map, and the pixels whose
     gradient is needed (None: no gradient).
     """
 
-    rows: Cone
-    columns: Cone
+    rows: ProgramRegion
+    columns: ProgramRegion
     outputs: tuple[Box, ...]
     inputs_kept: Box | None
 
@@ -117,9 +117,9 @@ class Cones(NamedTuple):
 class TapePass:
     """One run of a program over a crop ; see Pass."""
 
-    def __init__(self, tape: TapeExecutor, x: Tensor, cones: Cones) -> None:
-        self.backwards = cones.inputs_kept is not None
-        self._tape, self._cones = tape, cones
+    def __init__(self, tape: TapeExecutor, x: Tensor, regions: TapeRegions) -> None:
+        self.backwards = regions.inputs_kept is not None
+        self._tape, self._regions = tape, regions
         self._kept: dict[int, Any] = {}  # by a step's output: what its way back needs
         map_values = tape.program.outputs
         values = {0: cut_out(x.detach(), self.forward_region(0))}
@@ -141,16 +141,16 @@ class TapePass:
             fit(values[value], self.forward_region(value), box)
             if _any(box)
             else x.new_empty(1, tape.channels[value], 0, 0)
-            for value, box in zip(map_values, cones.outputs, strict=True)
+            for value, box in zip(map_values, regions.outputs, strict=True)
         )
 
     def backward(self, grads: Sequence[Tensor]) -> Tensor:
         """See Pass.backward."""
-        inputs_kept, map_values = self._cones.inputs_kept, self._tape.program.outputs
+        inputs_kept, map_values = self._regions.inputs_kept, self._tape.program.outputs
         assert inputs_kept is not None
         found: dict[int, Tensor] = {}
         with torch.no_grad():
-            for value, grad, box in zip(map_values, grads, self._cones.outputs, strict=True):
+            for value, grad, box in zip(map_values, grads, self._regions.outputs, strict=True):
                 if self._reached(value):
                     own = fit(grad, box, self.backward_region(value))
                     _gather(found, value, own.clone(memory_format=torch.channels_last))
@@ -169,13 +169,13 @@ class TapePass:
             return fit(found[0], self.backward_region(0), inputs_kept)
 
     def forward_region(self, value: int) -> Box:
-        return self._cones.rows.forward[value], self._cones.columns.forward[value]
+        return self._regions.rows.forward[value], self._regions.columns.forward[value]
 
     def backward_region(self, value: int) -> Box:
-        return self._cones.rows.backward[value], self._cones.columns.backward[value]
+        return self._regions.rows.backward[value], self._regions.columns.backward[value]
 
     def shape(self, value: int) -> tuple[int, int]:
-        return self._cones.rows.length[value], self._cones.columns.length[value]
+        return self._regions.rows.length[value], self._regions.columns.length[value]
 
     def alone(self, value: int) -> bool:
         return value != 0 and self._tape.readers[value] == 1

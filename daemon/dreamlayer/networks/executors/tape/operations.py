@@ -36,7 +36,7 @@ LARGE = 5 * 2**24  # bytes; larger results of a ReLU are kept as masks: a quarte
 Edges = tuple[int, int, int, int]  # cells beyond a map: left, right, above, below
 
 
-class Run(Protocol):
+class TapeRun(Protocol):
     """A tape's run over a crop."""
 
     backwards: bool  # whether there will be a way back
@@ -54,45 +54,45 @@ class Run(Protocol):
     def turned(self, step: Conv) -> Tensor: ...
 
 
-class Operation(Protocol):
+class TapeOperation(Protocol):
     """`kept` is what `forward` gives `backward`."""
 
-    def forward(self, run: Run, step: Any, inputs: list[Tensor]) -> tuple[Tensor, Any]: ...
+    def forward(self, run: TapeRun, step: Any, inputs: list[Tensor]) -> tuple[Tensor, Any]: ...
 
-    def backward(self, run: Run, step: Any, grad: Tensor, kept: Any) -> list[Tensor]: ...
+    def backward(self, run: TapeRun, step: Any, grad: Tensor, kept: Any) -> list[Tensor]: ...
 
 
 class _Normalise:
-    def forward(self, run: Run, step: Normalise, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: Normalise, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         planes = (inputs[0] - step.mean).div_(step.std)
         found = torch.empty_like(planes, memory_format=torch.channels_last)
         for channel in range(planes.shape[1]):  # several times as fast as all at once
             found[:, channel] = planes[:, channel]
         return found, None
 
-    def backward(self, run: Run, step: Normalise, grad: Tensor, kept: Any) -> list[Tensor]:
+    def backward(self, run: TapeRun, step: Normalise, grad: Tensor, kept: Any) -> list[Tensor]:
         return [_fitted(run, step, 0, grad.div_(step.std))]
 
 
 class _Cast:
-    def forward(self, run: Run, step: Cast, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: Cast, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         return inputs[0].to(step.behind), None
 
-    def backward(self, run: Run, step: Cast, grad: Tensor, kept: Any) -> list[Tensor]:
+    def backward(self, run: TapeRun, step: Cast, grad: Tensor, kept: Any) -> list[Tensor]:
         return [_fitted(run, step, 0, grad.to(step.before))]
 
 
 class _Affine:
-    def forward(self, run: Run, step: Affine, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: Affine, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         x = _part(run, step, 0, inputs[0])
         return torch.addcmul(step.shift[:, None, None], x, step.scale[:, None, None]), None
 
-    def backward(self, run: Run, step: Affine, grad: Tensor, kept: Any) -> list[Tensor]:
+    def backward(self, run: TapeRun, step: Affine, grad: Tensor, kept: Any) -> list[Tensor]:
         return [_fitted(run, step, 0, grad.mul_(step.scale[:, None, None]))]
 
 
 class _Conv:
-    def forward(self, run: Run, step: Conv, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: Conv, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         x, edges = _seen(run, step, run.forward_region(step.output), inputs[0])
         left, right, above, below = edges
         if (left, above) != (right, below):
@@ -100,25 +100,25 @@ class _Conv:
         how = (step.stride, (above, left), step.groups)
         return convolution.forward(x, step.weight, step.bias, *how), None
 
-    def backward(self, run: Run, step: Conv, grad: Tensor, kept: Any) -> list[Tensor]:
+    def backward(self, run: TapeRun, step: Conv, grad: Tensor, kept: Any) -> list[Tensor]:
         given, wanted = run.backward_region(step.output), run.backward_region(step.inputs[0])
         how = (step.stride, step.padding, step.groups)
         return [convolution.convolve_back(grad, run.turned(step), *how, given, wanted)]
 
 
 class _Relu:
-    def forward(self, run: Run, step: Relu, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: Relu, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         x = _part(run, step, 0, inputs[0])
         found = x if run.alone(step.inputs[0]) else torch.empty_like(x)
         torch.clamp(x, 0, step.most, out=found)
         return found, _open(run, step, found, step.most)
 
-    def backward(self, run: Run, step: Relu, grad: Tensor, kept: Any) -> list[Tensor]:
+    def backward(self, run: TapeRun, step: Relu, grad: Tensor, kept: Any) -> list[Tensor]:
         return [_fitted(run, step, 0, _let_through(grad, kept))]
 
 
 class _Join:
-    def forward(self, run: Run, step: Join, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: Join, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         parts = [_part(run, step, k, x) for k, x in enumerate(inputs)]
         first, channels = parts[0], sum(part.shape[1] for part in parts)
         found = torch.empty(
@@ -135,7 +135,7 @@ class _Join:
                 place.copy_(part)
         return found, (sizes, _open(run, step, found, step.most) if any(step.relus) else None)
 
-    def backward(self, run: Run, step: Join, grad: Tensor, kept: Any) -> list[Tensor]:
+    def backward(self, run: TapeRun, step: Join, grad: Tensor, kept: Any) -> list[Tensor]:
         sizes, gate = kept
         found = []
         shares = zip(torch.split(grad, sizes, 1), step.relus, strict=True)
@@ -147,7 +147,7 @@ class _Join:
 
 
 class _MaxPool:
-    def forward(self, run: Run, step: MaxPool, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: MaxPool, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         wanted, needed = run.forward_region(step.output), run.backward_region(step.output)
         found, chosen = self._pool(run, step, wanted, inputs[0])
         if run.backwards and 0 < MANY * _area(needed) < _area(wanted):
@@ -156,7 +156,7 @@ class _MaxPool:
             chosen, wanted = self._pool(run, step, needed, inputs[0])[1], needed
         return found, (chosen, wanted)
 
-    def backward(self, run: Run, step: MaxPool, grad: Tensor, kept: Any) -> list[Tensor]:
+    def backward(self, run: TapeRun, step: MaxPool, grad: Tensor, kept: Any) -> list[Tensor]:
         (indices, how, frame), cells = kept
         grad = fit(grad, run.backward_region(step.output), cells)
         (top, bottom), (left, right) = frame
@@ -170,7 +170,7 @@ class _MaxPool:
         return [fit(_in_strips(back, 1), frame, run.backward_region(step.inputs[0]))]
 
     @staticmethod
-    def _pool(run: Run, step: MaxPool, wanted: Box, x: Tensor) -> tuple[Tensor, Any]:
+    def _pool(run: TapeRun, step: MaxPool, wanted: Box, x: Tensor) -> tuple[Tensor, Any]:
         """The maxima of some cells, and what tells where they were."""
         seen, edges = _seen(run, step, wanted, x)
         left, right, above, below = edges
@@ -194,13 +194,13 @@ class _MaxPool:
 
 
 class _AvgPool:
-    def forward(self, run: Run, step: AvgPool, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: AvgPool, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         wanted = run.forward_region(step.output)
         x, edges = _seen(run, step, wanted, inputs[0])
         sums = F.avg_pool2d(F.pad(x, edges), step.kernel, step.stride, divisor_override=1)
         return sums.div_(self._counts(run, step, wanted, x)), None
 
-    def backward(self, run: Run, step: AvgPool, grad: Tensor, kept: Any) -> list[Tensor]:
+    def backward(self, run: TapeRun, step: AvgPool, grad: Tensor, kept: Any) -> list[Tensor]:
         given = run.backward_region(step.output)
         grad = grad.div_(self._counts(run, step, given, grad))
         frame = _frame(run, step, given, inside=False)
@@ -213,7 +213,7 @@ class _AvgPool:
         return [fit(back, frame, run.backward_region(step.inputs[0]))]
 
     @staticmethod
-    def _counts(run: Run, step: AvgPool, cells: Box, like: Tensor) -> Tensor:
+    def _counts(run: TapeRun, step: AvgPool, cells: Box, like: Tensor) -> Tensor:
         """How many cells count in each window, (rows, columns)."""
         counts = []
         for axis, (start, stop) in enumerate(cells):
@@ -227,25 +227,25 @@ class _AvgPool:
 
 
 class _Pad:
-    def forward(self, run: Run, step: Pad, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: Pad, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         x, edges = _seen(run, step, run.forward_region(step.output), inputs[0])
         return F.pad(x, edges), None
 
-    def backward(self, run: Run, step: Pad, grad: Tensor, kept: Any) -> list[Tensor]:
+    def backward(self, run: TapeRun, step: Pad, grad: Tensor, kept: Any) -> list[Tensor]:
         given = _frame(run, step, run.backward_region(step.output), inside=False)
         return [fit(grad, given, run.backward_region(step.inputs[0]))]
 
 
 class _Add:
-    def forward(self, run: Run, step: Add, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: Add, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         one, other = (_part(run, step, k, x) for k, x in enumerate(inputs))
         return one + other, None
 
-    def backward(self, run: Run, step: Add, grad: Tensor, kept: Any) -> list[Tensor]:
+    def backward(self, run: TapeRun, step: Add, grad: Tensor, kept: Any) -> list[Tensor]:
         return [_fitted(run, step, 0, grad), _fitted(run, step, 1, grad.clone())]
 
 
-OPERATIONS: dict[type[Step], Operation] = {
+OPERATIONS: dict[type[Step], TapeOperation] = {
     Normalise: _Normalise(),
     Cast: _Cast(),
     Affine: _Affine(),
@@ -278,13 +278,13 @@ def _within(box: Box, frame: Box) -> Box:
     return (top - frame[0][0], bottom - frame[0][0]), (left - frame[1][0], right - frame[1][0])
 
 
-def _part(run: Run, step: Step, number: int, x: Tensor) -> Tensor:
+def _part(run: TapeRun, step: Step, number: int, x: Tensor) -> Tensor:
     """The cells of an input that a step works on one by one."""
     frame, wanted = run.forward_region(step.inputs[number]), run.forward_region(step.output)
     return x if frame == wanted else cut_out(x, _within(wanted, frame))
 
 
-def _frame(run: Run, step: Step, cells: Box, inside: bool) -> Box:
+def _frame(run: TapeRun, step: Step, cells: Box, inside: bool) -> Box:
     """The cells of the input that cells of the output see; all, or those `inside` the map."""
     spans = []
     for axis in (0, 1):
@@ -295,7 +295,7 @@ def _frame(run: Run, step: Step, cells: Box, inside: bool) -> Box:
     return spans[0], spans[1]
 
 
-def _seen(run: Run, step: Step, cells: Box, x: Tensor) -> tuple[Tensor, Edges]:
+def _seen(run: TapeRun, step: Step, cells: Box, x: Tensor) -> tuple[Tensor, Edges]:
     """What cells of the output see of the input, and how far beyond its edges they see."""
     (top, bottom), (left, right) = _frame(run, step, cells, inside=True)
     (high, low), (near, far) = _frame(run, step, cells, inside=False)
@@ -305,7 +305,7 @@ def _seen(run: Run, step: Step, cells: Box, x: Tensor) -> tuple[Tensor, Edges]:
     return seen, (left - near, far - right, top - high, low - bottom)
 
 
-def _fitted(run: Run, step: Step, number: int, grad: Tensor) -> Tensor:
+def _fitted(run: TapeRun, step: Step, number: int, grad: Tensor) -> Tensor:
     """The grad of an output as that of an input, cell for cell."""
     return fit(grad, run.backward_region(step.output), run.backward_region(step.inputs[number]))
 
@@ -321,7 +321,7 @@ def fit(grad: Tensor, given: Box, wanted: Box) -> Tensor:
     return cut_out(grad, ((top, bottom), (left, right)))
 
 
-def _open(run: Run, step: Step, found: Tensor, most: float | None) -> Tensor | None:
+def _open(run: TapeRun, step: Step, found: Tensor, most: float | None) -> Tensor | None:
     """What tells where a ReLU, bounded by `most` if that is given, lets a grad through."""
     if not run.backwards:
         return None
