@@ -1,8 +1,8 @@
-"""A cut network as a flat list of steps, for those who compute it by themselves.
+"""Lowers an extracted network to a flat list of steps.
 
-Most networks are made of a few kinds of steps only. Such networks are run by hand-written code,
-forward and backward, without torch's autograd. What is done once instead of for each picture is
-done here: dropout is left out, batch norm becomes part of the convolution in front of it.
+Most networks consist of a few kinds of steps only. Executors run them forward and backward without
+torch's autograd. Work that need not be repeated for each picture is done here: dropout is left out,
+and batch norm becomes part of the convolution in front of it.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Program:
     """A network from the picture (1, 3, H, W), R, G, B in 0..1, to the maps of its layers.
 
     Attributes:
-        steps: in an order in which they can be run.
-        outputs: the number of each map's value, in the order of the layers; a value may be
-            a map and go on into other steps, too.
+        steps: in the order of execution.
+        outputs: the number of each map's value, in the order of the layers; other steps may read
+            these values, too.
     """
 
     steps: tuple[Step, ...]
@@ -48,38 +48,38 @@ class Program:
 
 
 def program_of(module: nn.Module) -> Program | None:
-    """Return the program of a frozen network in eval mode; None if it has a step unknown here.
+    """Return the program of a frozen network in eval mode; None if a step of it is not supported.
 
     Args:
-        module: layers in a row (nn.Sequential), the last of which may be a traced graph with
-            one picture as its input (fx.GraphModule), such as Network.module. The program's weights
-            are the module's own, not copies, unless batch norm was folded into them.
+        module: a sequence of layers (nn.Sequential), the last of which may be a traced graph with
+            one picture as its input (fx.GraphModule), such as Network.module. The program shares
+            the module's weights, except those with folded batch norm.
     """
-    reader = _ProgramBuilder()
+    builder = _ProgramBuilder()
     try:
-        outputs = reader.read(module, _Value(0))
+        outputs = builder.read(module, _Value(0))
     except _UnknownStep:
         return None
-    return Program(tuple(reader.steps), tuple(int(value) for value in outputs))
+    return Program(tuple(builder.steps), tuple(int(value) for value in outputs))
 
 
 class _UnknownStep(Exception):
-    """A step that no program has."""
+    """The network has a step of an unsupported kind."""
 
 
 class _Value(int):
-    """The number of a value, to be told from the numbers among a function's arguments."""
+    """The number of a value, as distinct from plain numbers among a function's arguments."""
 
 
 class _ProgramBuilder:
-    """Writes down steps while it goes through modules."""
+    """Collects steps while it walks through modules."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
-        self._values = 0  # written so far
+        self._values = 0  # the number of the last one
 
     def read(self, module: nn.Module, value: _Value) -> tuple[_Value, ...]:
-        """Write down a module that is given a value; returns the numbers of what it gives."""
+        """Add the steps of a module; returns the numbers of its outputs."""
         if isinstance(module, fx.GraphModule):
             return self._graph(module, value)
         if isinstance(module, nn.Sequential):
@@ -97,8 +97,9 @@ class _ProgramBuilder:
             if node.op == "placeholder":
                 values[node] = value
             elif node.op == "output":
-                found = node.args[0]
-                return tuple(values[n] for n in (found if isinstance(found, tuple) else (found,)))
+                result = node.args[0]
+                nodes = result if isinstance(result, tuple) else (result,)
+                return tuple(values[node] for node in nodes)
             elif node.op == "call_module":
                 module, read = graph.get_submodule(node.target), values[node.args[0]]
                 alone = len(node.args[0].users) == 1
@@ -150,22 +151,24 @@ class _ProgramBuilder:
     def _function(
         self, graph: fx.GraphModule, node: fx.Node, values: dict[fx.Node, _Value]
     ) -> _Value:
-        """Write down a call of one of torch's functions."""
+        """Add the step of a call of one of torch's functions."""
         if node.target not in _FUNCTIONS:
             raise _UnknownStep
         write = _FUNCTIONS[node.target]
         parameters = list(inspect.signature(write).parameters)[1:]
-        given = {**dict(zip(parameters, node.args, strict=False)), **node.kwargs}
+        arguments = {**dict(zip(parameters, node.args, strict=False)), **node.kwargs}
 
-        def meant(argument: fx.Node) -> _Value | Tensor:
+        def resolve(argument: fx.Node) -> _Value | Tensor:
             if argument.op == "get_attr":
                 return operator.attrgetter(str(argument.target))(graph)  # type: ignore[no-any-return]
             return values[argument]
 
-        read = {name: fx.node.map_arg(argument, meant) for name, argument in given.items()}
-        if len(node.args) > len(parameters) or not read.keys() <= set(parameters):
+        resolved = {
+            name: fx.node.map_arg(argument, resolve) for name, argument in arguments.items()
+        }
+        if len(node.args) > len(parameters) or not resolved.keys() <= set(parameters):
             raise _UnknownStep
-        return write(self, **read)
+        return write(self, **resolved)
 
     def _convolution(
         self,
@@ -254,14 +257,14 @@ class _ProgramBuilder:
 
     def _add(self, kind: type[Step], inputs: tuple[_Value, ...], **how: Any) -> _Value:
         if not all(isinstance(value, _Value) for value in inputs):
-            raise _UnknownStep  # a number or a weight where a map is expected
+            raise _UnknownStep  # a number or a weight in place of a map
         self._values += 1
         self.steps.append(kind(tuple(int(value) for value in inputs), self._values, **how))
         return _Value(self._values)
 
 
 def _folded(conv: Conv, scale: Tensor, shift: Tensor) -> Conv:
-    """A convolution and an affine step behind it as one convolution, rounded once."""
+    """A convolution fused with the affine step behind it; its weights are rounded once."""
     exact = conv.weight.dtype
     bias = shift if conv.bias is None else conv.bias.double() * scale + shift
     weight = conv.weight.double() * scale[:, None, None, None]
@@ -280,7 +283,7 @@ _MODULES: dict[Any, Callable[..., _Value]] = {
     nn.Dropout: lambda _reader, _module, value: value,
     nn.Identity: lambda _reader, _module, value: value,
 }
-# The parameters of the writers are called as those of the functions are.
+# The methods have the same parameter names as the functions.
 _FUNCTIONS: dict[Any, Callable[..., _Value]] = {
     F.conv2d: _ProgramBuilder._convolution,
     convolve: _ProgramBuilder._convolution,

@@ -1,12 +1,12 @@
-"""Networks on a graphics card: bfloat16, one CUDA graph for each shape of tile.
+"""Networks on a GPU: bfloat16, one CUDA graph for each shape of tile.
 
-A tape's steps are the same there. Their numbers are bfloat16 by default, which the cards compute
-many times as fast; picture, detail and gradient stay float32. `DREAMLAYER_PRECISION` says `fp16`
-(as fast, more exact, but what grows beyond 65504 is lost), `tf32` (float32, multiplied with 10
-bits) or `fp32` instead.
+The steps are those of a tape. They compute in bfloat16 by default, which GPUs do many times as
+fast; picture, detail and gradient stay float32. The environment variable DREAMLAYER_PRECISION
+chooses `fp16` (as fast and more exact, but values beyond 65504 overflow), `tf32` (float32,
+multiplied with 10 bits) or `fp32` instead.
 
-A pass is some hundred small kernels. For each shape of tile they are recorded once as two graphs,
-forth and back, and then replayed without Python and without a launch for each.
+A pass consists of some hundred small GPU kernels. For each shape of tile they are recorded once as
+two graphs, forward and backward, and then replayed without Python and without single launches.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ PRECISIONS = {
     "tf32": torch.float32,
     "fp32": torch.float32,
 }
-GRAPHS = 24  # tile shapes whose graphs are kept; each holds its memory
+GRAPHS = 24  # tile shapes whose graphs are kept; each has memory of its own
 
 
 class BadPrecision(ValueError):
-    """There is no such precision; the message is a sentence for the user."""
+    """Unknown precision; the message is a sentence for the user."""
 
 
 def precision() -> str:
-    """The precision asked for, bf16 if none was."""
+    """Return the precision that the environment requests, by default bf16."""
     choice = os.environ.get(PRECISION, "").strip().lower() or "bf16"
     if choice not in PRECISIONS:
         raise BadPrecision(f"{PRECISION} is {choice!r:.20}: use {', '.join(PRECISIONS)}.")
@@ -61,7 +61,9 @@ class CudaExecutor(Executor):
         if device.type == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = choice == "tf32"
             torch.backends.cudnn.allow_tf32 = choice == "tf32"
-            torch.backends.cudnn.benchmark = True  # few shapes, many passes: the best is worth it
+            torch.backends.cudnn.benchmark = (
+                True  # few shapes, many passes: measuring algorithms pays off
+            )
 
     def run(
         self, x: Tensor, outputs: Sequence[Box] | None = None, inputs_kept: Box | None = None
@@ -76,12 +78,12 @@ class CudaExecutor(Executor):
         return tuple(cells.to(x.dtype) for cells in self._tape.infer(x, outputs))
 
     def bytes_per_pixel(self, sample: int) -> float:
-        """See Executor.bytes_per_pixel; as if the numbers were not converted."""
+        """See Executor.bytes_per_pixel; estimated for the unconverted program."""
         return bytes_per_pixel(self._program, sample) * TORCH_OVERHEAD
 
 
 class _CastPass:
-    """A pass whose maps and gradient have another number format than its steps."""
+    """A pass with maps and gradient in another number format than its steps."""
 
     def __init__(self, inner: Pass, dtype: torch.dtype) -> None:
         self._inner, self._dtype = inner, dtype
@@ -90,41 +92,44 @@ class _CastPass:
 
     def backward(self, grads: Sequence[Tensor]) -> Tensor:
         """See Pass.backward."""
-        # In proportion to the largest: float16 has no room for what is very small.
-        largest = torch.stack([s.abs().amax() for s in grads if s.numel()]).amax()
-        largest = torch.where(largest > 0, largest.log2().floor().exp2(), 1.0)  # rounds nothing
-        gradient = self._inner.backward([(s / largest).to(self._narrow) for s in grads])
+        # Scale by the largest: float16 cannot represent very small gradients.
+        largest = torch.stack([grad.abs().amax() for grad in grads if grad.numel()]).amax()
+        largest = torch.where(largest > 0, largest.log2().floor().exp2(), 1.0)  # powers of 2: exact
+        gradient = self._inner.backward([(grad / largest).to(self._narrow) for grad in grads])
         return gradient.to(self._dtype).mul_(largest)
 
 
 def converted(program: Program, dtype: torch.dtype) -> Program:
-    """The program in another number format, but for its first step.
+    """Return the program in another number format, except for its first step.
 
-    What a picture differs from the mean by would be lost in bfloat16 before it is subtracted.
+    Rounding a picture to bfloat16 before the mean is subtracted would lose small differences.
     """
     first, *others = program.steps
     if first.inputs != (0,) or not isinstance(first, Normalise):
-        raise ValueError("A program begins with a picture's normalisation.")
-    behind = -first.output  # a number that no other value has
+        raise ValueError("The first step of a program has to be the normalisation of the picture.")
+    normalised = -first.output  # a number that no other value has
 
-    def numbers(value: Any) -> Any:
+    def convert(value: Any) -> Any:
         return value.to(dtype) if isinstance(value, Tensor) else value
 
-    normal = replace(first, output=behind)
-    cast = Cast((behind,), first.output, first.mean.dtype, dtype)
-    rest = (replace(s, **{name: numbers(v) for name, v in vars(s).items()}) for s in others)
+    normal = replace(first, output=normalised)
+    cast = Cast((normalised,), first.output, first.mean.dtype, dtype)
+    rest = (
+        replace(step, **{name: convert(value) for name, value in vars(step).items()})
+        for step in others
+    )
     return Program((normal, cast, *rest), program.outputs)
 
 
 class GraphRecorder(Protocol):
-    """What records launches and replays them."""
+    """Records GPU launches and replays them."""
 
     def record(self, work: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
-        """Record what `work` launches; returns what replays it, and what `work` gave."""
+        """Record the launches of `work`; returns a function to replay them, and work's result."""
 
 
 class CudaRecorder:
-    """CUDA's graphs. All share one pool of memory: no two are replayed at once."""
+    """Records CUDA graphs. All share one memory pool: no two may be replayed at once."""
 
     def __init__(self) -> None:
         self._pool: Any = None
@@ -132,9 +137,9 @@ class CudaRecorder:
     def record(self, work: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):
-            given = work()
+            result = work()
         self._pool = graph.pool()
-        return graph.replay, given
+        return graph.replay, result
 
 
 class CudaGraphs:
@@ -145,15 +150,15 @@ class CudaGraphs:
         self._recorded: dict[object, _RecordedPass] = {}
 
     def run(self, x: Tensor, outputs: tuple[Box, ...], inputs_kept: Box) -> Pass:
-        """A pass; the one before must have been pulled back or given up."""
+        """Return a pass; the previous one must not be used any more."""
         key = (tuple(x.shape), x.dtype, outputs, inputs_kept)
-        found = self._recorded.pop(key, None)
-        if found is None:
+        recorded = self._recorded.pop(key, None)
+        if recorded is None:
             while len(self._recorded) >= GRAPHS:
                 del self._recorded[next(iter(self._recorded))]
-            found = _RecordedPass(self._tape, self._recorder, x, outputs, inputs_kept)
-        self._recorded[key] = found  # the last used is the last to be forgotten
-        return found.replayed(x)
+            recorded = _RecordedPass(self._tape, self._recorder, x, outputs, inputs_kept)
+        self._recorded[key] = recorded  # moved to the end: the least recently used is first
+        return recorded.replayed(x)
 
 
 class _RecordedPass:
@@ -167,27 +172,27 @@ class _RecordedPass:
         outputs: tuple[Box, ...],
         inputs_kept: Box,
     ) -> None:
-        # Once without a graph: libraries choose their algorithms, and turned weights are made.
+        # Once without a graph: libraries choose their algorithms, and weights are transformed.
         first = _CastPass(tape.run(x, outputs, inputs_kept), x.dtype)
         first.backward([torch.zeros_like(cells) for cells in first.maps])
         self._x = x.clone()
-        self._forth, found = recorder.record(
+        self._forward, recorded = recorder.record(
             lambda: _CastPass(tape.run(self._x, outputs, inputs_kept), x.dtype)
         )
-        self.maps: tuple[Tensor, ...] = found.maps
-        self._slopes = [torch.zeros_like(cells) for cells in self.maps]
-        self._back, self._gradient = recorder.record(lambda: found.backward(self._slopes))
+        self.maps: tuple[Tensor, ...] = recorded.maps
+        self._grads = [torch.zeros_like(cells) for cells in self.maps]
+        self._backward, self._gradient = recorder.record(lambda: recorded.backward(self._grads))
 
     def replayed(self, x: Tensor) -> _RecordedPass:
-        """Run the graph over another crop of that shape."""
+        """Run the forward graph over another crop of the same shape."""
         self._x.copy_(x)
-        self._forth()
+        self._forward()
         return self
 
     def backward(self, grads: Sequence[Tensor]) -> Tensor:
         """See Pass.backward."""
-        for own, grad in zip(self._slopes, grads, strict=True):
+        for own, grad in zip(self._grads, grads, strict=True):
             own.copy_(grad)
-        self._back()
+        self._backward()
         gradient: Tensor = self._gradient
         return gradient.clone()

@@ -1,12 +1,12 @@
-"""Running a program forward and backward by hand, keeping only what the way back needs.
+"""Runs a program forward and backward without autograd, keeping only what the gradient needs.
 
 Torch's autograd keeps every activation, copies for each concatenation, and computes every gradient
 for the whole crop. Here
-- only the cells that are needed are computed (`cones.py`), forward and backward;
-- a value is let go as soon as nothing reads it any more; for the way back there remain the choices
-  of the max pools, and of a ReLU its result, or a mask where that would be large;
-- ReLUs stand where they cost least (`arranging.py`);
-- the gradient of a convolution is a forward convolution (`convolution.py`).
+- only the cells that are needed are computed (`program/regions.py`), forward and backward;
+- a value is freed as soon as no step reads it; for the gradient there remain the choices of the max
+  pools, and for each ReLU its result, or a mask where the result is large;
+- ReLUs are moved to where they cost least (`program/passes.py`);
+- the gradient of a convolution is a forward convolution (`program/convolution.py`).
 
 To the last bit, the result at a pixel depends neither on the crop nor on what is left out.
 """
@@ -66,7 +66,7 @@ class TapeExecutor(Executor):
         return bytes_per_pixel(self._original, sample) * TORCH_OVERHEAD
 
     def turned(self, step: Conv) -> Tensor:
-        """The weight with which a convolution's gradient is computed; made once."""
+        """The weight of the convolution that computes a convolution's gradient; cached."""
         if step.output not in self._turned:
             self._turned[step.output] = turned(step.weight, step.stride, step.groups)
         return self._turned[step.output]
@@ -74,10 +74,10 @@ class TapeExecutor(Executor):
     def _needed(
         self, size: tuple[int, int], outputs: Sequence[Box] | None, inputs_kept: Box | None
     ) -> TapeRegions:
-        """What is needed of each value; remembered."""
+        """The regions of a pass; cached."""
         key = (size, None if outputs is None else tuple(outputs), inputs_kept)
-        found = self._regions.get(key)
-        if found is None:
+        regions = self._regions.get(key)
+        if regions is None:
             boxes = self._grids(size) if outputs is None else tuple(outputs)
             rows, columns = (
                 program_region(
@@ -89,11 +89,11 @@ class TapeExecutor(Executor):
                 )
                 for axis in (0, 1)
             )
-            found = TapeRegions(rows, columns, boxes, inputs_kept)
+            regions = TapeRegions(rows, columns, boxes, inputs_kept)
             if len(self._regions) >= REGIONS_KEPT:
                 self._regions.clear()
-            self._regions[key] = found
-        return found
+            self._regions[key] = regions
+        return regions
 
     def _grids(self, size: tuple[int, int]) -> tuple[Box, ...]:
         """All cells of each map of a crop."""
@@ -115,28 +115,28 @@ class TapeRegions(NamedTuple):
 
 
 class TapePass:
-    """One run of a program over a crop ; see Pass."""
+    """One pass of a program over a crop; see Pass."""
 
     def __init__(self, tape: TapeExecutor, x: Tensor, regions: TapeRegions) -> None:
         self.backwards = regions.inputs_kept is not None
         self._tape, self._regions = tape, regions
-        self._kept: dict[int, Any] = {}  # by a step's output: what its way back needs
+        self._kept: dict[int, Any] = {}  # {output of a step: what its backward() needs}
         map_values = tape.program.outputs
         values = {0: cut_out(x.detach(), self.forward_region(0))}
         with torch.no_grad():
             for number, step in enumerate(tape.program.steps):
                 if not _any(self.forward_region(step.output)):
                     continue
-                found, kept = OPERATIONS[type(step)].forward(
+                result, kept = OPERATIONS[type(step)].forward(
                     self, step, [values[value] for value in step.inputs]
                 )
-                values[step.output] = found
+                values[step.output] = result
                 if self.backwards and self._reached(step.output):
                     self._kept[step.output] = kept
                 for value in set(step.inputs):
                     if tape.last[value] == number and value not in map_values:
                         del values[value]
-                del found, kept
+                del result, kept
         self.maps = tuple(
             fit(values[value], self.forward_region(value), box)
             if _any(box)
@@ -148,25 +148,26 @@ class TapePass:
         """See Pass.backward."""
         inputs_kept, map_values = self._regions.inputs_kept, self._tape.program.outputs
         assert inputs_kept is not None
-        found: dict[int, Tensor] = {}
+        pending: dict[int, Tensor] = {}  # {value: its gradient, as far as it is added up}
         with torch.no_grad():
             for value, grad, box in zip(map_values, grads, self._regions.outputs, strict=True):
                 if self._reached(value):
                     own = fit(grad, box, self.backward_region(value))
-                    _gather(found, value, own.clone(memory_format=torch.channels_last))
+                    _gather(pending, value, own.clone(memory_format=torch.channels_last))
             for step in reversed(self._tape.program.steps):
-                slope_here, kept = found.pop(step.output, None), self._kept.pop(step.output, None)
-                if slope_here is None:
+                step_grad = pending.pop(step.output, None)
+                kept = self._kept.pop(step.output, None)
+                if step_grad is None:
                     continue
-                given = OPERATIONS[type(step)].backward(self, step, slope_here, kept)
-                del slope_here, kept
-                for value, part in zip(step.inputs, given, strict=True):
+                input_grads = OPERATIONS[type(step)].backward(self, step, step_grad, kept)
+                del step_grad, kept
+                for value, part in zip(step.inputs, input_grads, strict=True):
                     if self._reached(value):
-                        _gather(found, value, part)
+                        _gather(pending, value, part)
             (top, bottom), (left, right) = inputs_kept
-            if 0 not in found:
+            if 0 not in pending:
                 return grads[0].new_zeros(1, 3, bottom - top, right - left)
-            return fit(found[0], self.backward_region(0), inputs_kept)
+            return fit(pending[0], self.backward_region(0), inputs_kept)
 
     def forward_region(self, value: int) -> Box:
         return self._regions.rows.forward[value], self._regions.columns.forward[value]
@@ -177,14 +178,14 @@ class TapePass:
     def shape(self, value: int) -> tuple[int, int]:
         return self._regions.rows.length[value], self._regions.columns.length[value]
 
-    def alone(self, value: int) -> bool:
+    def has_one_reader(self, value: int) -> bool:
         return value != 0 and self._tape.readers[value] == 1
 
     def turned(self, step: Conv) -> Tensor:
         return self._tape.turned(step)
 
     def _reached(self, value: int) -> bool:
-        """Whether a gradient at some of its cells is needed."""
+        """Whether the gradient at any of its cells is needed."""
         return _any(self.backward_region(value))
 
 
@@ -197,7 +198,7 @@ def _all(size: tuple[int, int]) -> Box:
 
 
 def _gather(grads: dict[int, Tensor], value: int, grad: Tensor) -> None:
-    """Add up the grads that the readers of a value find for it."""
+    """Add the gradient from one reader of a value to those from the others."""
     if value in grads:
         grads[value].add_(grad)
     else:
