@@ -168,7 +168,7 @@ class Touch:
 def test_no_pickle_runs_code(tmp_path: Path, weights: dict[str, Tensor]) -> None:
     path = tmp_path / "bait.pth"
     torch.save({**weights, "bait": Touch(tmp_path / "ran")}, path)
-    with pytest.raises(UnfitWeights, match=r"holds more than weights.*runs no code"):
+    with pytest.raises(UnfitWeights, match=r"contains more than weights.*runs no code"):
         weight_files.add("mine", ARCH, path)
     path.write_bytes(pickle.dumps(Touch(tmp_path / "ran")))
     with pytest.raises(UnfitWeights):
@@ -223,7 +223,7 @@ def test_what_is_no_file_of_weights_is_refused(
 @pytest.mark.parametrize("found", [[1, 2], {"state_dict": {}}, {"a": 1}, {}])
 def test_a_file_without_a_state_dict_is_refused(found: object, tmp_path: Path) -> None:
     torch.save(found, tmp_path / "w.pth")
-    with pytest.raises(UnfitWeights, match="no state dict"):
+    with pytest.raises(UnfitWeights, match="contains no state dict"):
         weight_files.add("mine", ARCH, tmp_path / "w.pth")
 
 
@@ -377,7 +377,7 @@ def test_offline_the_ways_out_are_told(
         raise URLError("Name or service not known")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-    with pytest.raises(CannotGet, match=rf"could not be fetched.*{served.name}.*--file FILE"):
+    with pytest.raises(CannotGet, match=rf"could not be downloaded.*{served.name}.*--file FILE"):
         weight_files.get("squeezenet1_0")
     assert not list(folder.iterdir())
 

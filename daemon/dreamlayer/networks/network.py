@@ -84,7 +84,7 @@ class Network:
     def run(
         self, x: Tensor, outputs: Sequence[Box] | None = None, inputs_kept: Box | None = None
     ) -> Pass:
-        """Return the maps of `x`, and what their gradient needs.
+        """Return the maps of `x` with the state that their gradient needs.
 
         Args:
             x: (1, 3, H, W), as for a call.
@@ -142,14 +142,14 @@ class Network:
     ) -> tuple[Pair, tuple[Pair, ...]] | None:
         """Return what the gradient at some pixels depends on, to the last bit.
 
-        None where receptive fields tell all; see Executor.gradient_dependencies.
+        None if it is exactly the receptive fields; see Executor.gradient_dependencies.
         """
         return self._executor.gradient_dependencies(axis, length, pixels)
 
     def pixel_dependencies(self, axis: int, length: int, cells: Sequence[Pair]) -> Pair | None:
         """Return the pixels on which some cells of each map depend, to the last bit.
 
-        None where receptive fields tell all; see Executor.pixel_dependencies.
+        None if it is exactly the receptive fields; see Executor.pixel_dependencies.
         """
         return self._executor.pixel_dependencies(axis, length, cells)
 

@@ -35,7 +35,7 @@ class AutogradExecutor(Executor):
             return tuple(map(cut_out, self._maps(x), outputs))
 
     def bytes_per_pixel(self, sample: int) -> float:
-        """See Executor.bytes_per_pixel; as for a tape, where the network could be one."""
+        """See Executor.bytes_per_pixel; the estimate for a tape, if the network has a program."""
         program = program_of(self._module)
         if program is None:
             return UNKNOWN

@@ -49,7 +49,7 @@ class Executor(ABC):
     def run(
         self, x: Tensor, outputs: Sequence[Box] | None = None, inputs_kept: Box | None = None
     ) -> Pass:
-        """Run the network forward, keeping what the gradient needs.
+        """Run the network forward and keep the state that the gradient needs.
 
         Args:
             x: the picture, or a crop of it that begins on a multiple of the grain.
@@ -59,7 +59,7 @@ class Executor(ABC):
 
     @abstractmethod
     def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]:
-        """Return the cells `outputs` of each map without keeping state; the numbers are run's."""
+        """Return the cells `outputs` of each map, the same numbers as `run`, keeping no state."""
 
     @abstractmethod
     def bytes_per_pixel(self, sample: int) -> float:
@@ -82,8 +82,8 @@ class Executor(ABC):
             pixels: from the first to the second − 1.
 
         Returns:
-            the pixels of the picture and the cells of each map; None where receptive fields tell
-            all, which holds for executors that round every cell on its own.
+            the pixels of the picture and the cells of each map; None if these are exactly the
+            receptive fields, as for executors that round every cell on its own.
         """
         return None
 
@@ -94,7 +94,7 @@ class Executor(ABC):
             axis, length: as for `gradient_dependencies`.
             cells: of each map, from the first to the second − 1.
 
-        None where receptive fields tell all.
+        None if these are exactly the receptive fields.
         """
         return None
 
