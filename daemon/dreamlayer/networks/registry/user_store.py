@@ -120,5 +120,5 @@ def current() -> UserStore:
 
 def keep_in(folder: Path) -> None:
     """Set the folder of the user's weights for this process."""
-    global _current  # noqa: PLW0603 - one folder a process, told by whoever knows where it is
+    global _current  # noqa: PLW0603 - one folder a process, set by its main module
     _current = UserStore(folder)

@@ -198,7 +198,8 @@ def _download(url: str, path: Path, spec: ModelSpec) -> None:
     except OSError as error:
         raise CannotGet(
             f"The weights of {spec.name} could not be downloaded ({error}). Go online and try"
-            f" again; or download {url} elsewhere, and: dreamlayer models get {spec.name} --file FILE"
+            f" again; or download {url} elsewhere, and then: dreamlayer models get"
+            f" {spec.name} --file FILE"
         ) from error
     finally:
         socket.setdefaulttimeout(before)
