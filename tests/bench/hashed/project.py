@@ -4,12 +4,12 @@ The rest of the picture hashes must stay as it is while what they look at is rew
 could not be told whether the pictures changed, or the question.
 """
 
-from dreamlayer.studio import Studio
-from dreamlink.messages import DreamRequest
+from dreamlayer.studio.studio import Studio
 from dreamlink.picture import Edges, Picture, Region
-from dreamlink.presets import PRESETS
-from dreamlink.recipe import PARAMETERS, Recipe, Value
-from tests.models.random_states import random_state
+from dreamlink.recipe.presets import PRESETS
+from dreamlink.recipe.recipe import PARAMETERS, Recipe, Value
+from dreamlink.wire.messages import DreamRequest
+from tests.networks.random_states import random_state
 
 __all__ = [
     "PARAMETERS", "PRESETS", "DreamRequest", "Edges", "Picture", "Recipe", "Region", "Studio",
