@@ -79,7 +79,7 @@ def test_whole_numbers_are_always_numbers_and_nothing_is_said(studio):
     raw = np.full((40, 48, 4), 65535, "u2")
     _, finished = dreamt(studio, layout, raw)
     assert finished.notes == ()
-    assert pixels.not_numbers(raw, layout) == 0
+    assert pixels.count_non_finite(raw, layout) == 0
 
 
 def test_a_wrong_pixel_in_the_guide_is_survived(studio):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dreamlayer.compositing.zoom import zoomed
+from dreamlayer.compositing.zoom import zoom_pixels
 from dreamlayer.engine.image import resize
 from dreamlayer.studio.studio import Studio
 from dreamlink.picture import Picture
@@ -43,7 +43,7 @@ def smooth(layout, opaque=True):
 def test_every_layout_is_enlarged_about_its_middle(depth, order, factor):
     layout = Picture(61, 40, depth, order)
     raw = smooth(layout)
-    large = zoomed(raw, layout, factor)
+    large = zoom_pixels(raw, layout, factor)
     assert large.shape == raw.shape
     assert large.dtype == raw.dtype
     top = np.iinfo(raw.dtype).max if depth.startswith("U") else 1
@@ -63,7 +63,7 @@ def test_twice_as_large_is_what_resizing_gives():
     raw = random_pixels(layout)
     picture = torch.from_numpy(raw).permute(2, 0, 1)[None]
     middle = resize.resize(picture, (64, 80))[0, :, 16:48, 20:60].permute(1, 2, 0).numpy()
-    assert np.abs(zoomed(raw, layout, 2.0) - middle.clip(raw.min(), raw.max())).max() < 1e-5
+    assert np.abs(zoom_pixels(raw, layout, 2.0) - middle.clip(raw.min(), raw.max())).max() < 1e-5
 
 
 def test_colours_that_can_not_be_seen_do_not_bleed():
@@ -71,7 +71,7 @@ def test_colours_that_can_not_be_seen_do_not_bleed():
     raw = np.full((30, 40, 4), 255, np.uint8)
     raw[..., :3] = (200, 40, 40)
     raw[:, :20] = (0, 255, 0, 0)  # transparent green beside opaque red
-    large = zoomed(raw, layout, 1.3)
+    large = zoom_pixels(raw, layout, 1.3)
     seen = large[..., 3] > 0
     assert seen.any()
     assert np.abs(large[seen][:, :3].astype(int) - (200, 40, 40)).max() <= 1
@@ -83,7 +83,7 @@ def test_what_is_brighter_than_white_stays_so_and_nothing_becomes_darker_than_it
     layout = Picture(40, 30, "F32", "RGB", "linear")
     raw = np.full((30, 40, 3), 0.1, np.float32)
     raw[:, 20:] = 30.0
-    large = zoomed(raw, layout, 1.5)
+    large = zoom_pixels(raw, layout, 1.5)
     assert large.max() == pytest.approx(30.0, rel=1e-4)
     assert large.min() == pytest.approx(0.1, rel=1e-4)
 
@@ -93,9 +93,9 @@ def test_large_pictures_are_enlarged_as_small_ones_are(monkeypatch):
 
     layout = Picture(50, 60)
     raw = random_pixels(layout)
-    at_once = zoomed(raw, layout, 1.7)
+    at_once = zoom_pixels(raw, layout, 1.7)
     monkeypatch.setattr(planes, "STRIP", 50 * 7)
-    assert zoomed(raw, layout, 1.7).tobytes() == at_once.tobytes()
+    assert zoom_pixels(raw, layout, 1.7).tobytes() == at_once.tobytes()
 
 
 def test_a_dream_lies_on_the_enlarged_picture(studio):
@@ -103,7 +103,7 @@ def test_a_dream_lies_on_the_enlarged_picture(studio):
     raw = random_pixels(layout)
     request = DreamRequest(RECIPE, layout, layout.region, zoom=1.2)
     finished, _ = finish(studio, request, raw.tobytes())
-    large = zoomed(raw, layout, 1.2)
+    large = zoom_pixels(raw, layout, 1.2)
     whole, _ = finish(studio, replace(request, zoom=1.0), large.tobytes())
     assert bytes(finished.pixels) == bytes(whole.pixels)
     nothing = finished.overlay.blend(replace(finished.recipe, strength=0.0))
@@ -115,13 +115,13 @@ def test_a_quick_dream_of_an_enlarged_picture_is_one_too(studio):
     raw = random_pixels(layout)
     request = DreamRequest(replace(RECIPE, strength=0.0), layout, layout.region, zoom=1.5)
     finished, _ = finish(studio, replace(request, quick=True), raw.tobytes())
-    assert bytes(finished.pixels) == zoomed(raw, layout, 1.5).tobytes()
+    assert bytes(finished.pixels) == zoom_pixels(raw, layout, 1.5).tobytes()
 
 
 def test_a_seamless_picture_sees_its_other_side():
     layout = Picture(32, 32, "F32", "G")
     raw = random_pixels(layout)
-    alone, seamless = (zoomed(raw, layout, 1.001, wrap=wrap) for wrap in (False, True))
+    alone, seamless = (zoom_pixels(raw, layout, 1.001, wrap=wrap) for wrap in (False, True))
     assert np.array_equal(alone[4:-4, 4:-4], seamless[4:-4, 4:-4])
     assert (alone[:, 0] != seamless[:, 0]).any()
 

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.windows import Window, blocks, whole
-from dreamlayer.engine.metrics import Meter
+from dreamlayer.engine.metrics import GainMeter
 from dreamlayer.engine.objectives.binding import bind
-from dreamlayer.engine.octave_loop import Dreamt
+from dreamlayer.engine.octave_loop import DreamResult
+from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlayer.networks.registry import registry
 from dreamlink.recipe.recipe import Recipe
@@ -109,25 +109,25 @@ class Scene:
 
     @property
     def part(self) -> Window:
-        return looks.middle(self.source.shape[-2:], PART)
+        return looks.middle_window(self.source.shape[-2:], PART)
 
     @property
     def crop(self) -> Tensor:
-        return looks.cut_out(self.source, self.part)
+        return looks.crop(self.source, self.part)
 
-    def finished(self, source: Tensor, **changes: object) -> Dreamt:
+    def finished(self, source: Tensor, **changes: object) -> DreamResult:
         more = {} if self.guide is None else {"guide": self.guide}
-        return looks.finished(source, self.network, replace(self.recipe, **changes), **more)
+        return looks.run_dream(source, self.network, replace(self.recipe, **changes), **more)
 
-    def result(self, source: Tensor, dream: Dreamt) -> Tensor:
-        return looks.laid_over(looks.overlay(source, dream, self.recipe), source, self.recipe)
+    def result(self, source: Tensor, dream: DreamResult) -> Tensor:
+        return looks.blended(looks.overlay(source, dream, self.recipe), source, self.recipe)
 
-    def meter(self, source: Tensor) -> Meter:
-        window = whole(*source.shape[-2:])
-        return Meter(source, self.network, self.recipe, window, self.guide)
+    def meter(self, source: Tensor) -> GainMeter:
+        window = Window.whole(*source.shape[-2:])
+        return GainMeter(source, self.network, self.recipe, window, self.guide)
 
     @cached_property
-    def whole_meter(self) -> Meter:
+    def whole_meter(self) -> GainMeter:
         return self.meter(self.source)
 
 
@@ -136,9 +136,9 @@ def judge(scene: Scene) -> tuple[Figures, Tensor]:
     source, recipe = scene.source, scene.recipe
     dream = scene.finished(source)
     over = looks.overlay(source, dream, recipe)
-    result = looks.laid_over(over, source, recipe)
+    result = looks.blended(over, source, recipe)
     similar = [
-        looks.ssim(source, looks.laid_over(over, source, replace(recipe, strength=strength)))
+        looks.ssim(source, looks.blended(over, source, replace(recipe, strength=strength)))
         for strength in STRENGTHS
     ]
     unchanged = similar[0] > 1 - 1e-9
@@ -147,7 +147,7 @@ def judge(scene: Scene) -> tuple[Figures, Tensor]:
     if dream.base is not None:  # of the photo nothing is left to compare with
         return found | {"clipped": looks.clipped(result)}, result
     alone = scene.finished(scene.crop).detail
-    within = looks.cut_out(dream.detail, scene.part)
+    within = looks.crop(dream.detail, scene.part)
     return found | _of_looks(scene, result) | {
         "lattice": looks.lattice_index(dream.detail, scene.network.stride),
         "edges": looks.edge_index(alone, within),
@@ -168,7 +168,7 @@ def judge_plain(scene: Scene) -> tuple[Figures, Tensor]:
     result = source + dreamt
     return _of_activations(scene, result) | _of_looks(scene, result) | {
         "lattice": looks.lattice_index(dreamt, scene.network.stride),
-        "edges": looks.edge_index(untiled, looks.cut_out(dreamt, scene.part)),
+        "edges": looks.edge_index(untiled, looks.crop(dreamt, scene.part)),
         "seams": looks.seam_index(tiled, *borders) / looks.seam_index(untiled, *borders),
         "tiled, dB": looks.decibels(tiled, untiled),
     }, result
@@ -184,19 +184,19 @@ def judge_exactness(scene: Scene) -> Figures:
     found = {
         "twice the steps": gains[1] / gains[0],
         "again, dB": looks.decibels(_dreamt(scene.finished(crop)), _dreamt(first)),
-        "outside": looks.outside(crop, first, scene.recipe),
+        "outside": looks.change_outside(crop, first, scene.recipe),
     }
     if scene.network.local and first.detail.any():  # what is imagined small is all of one piece
         tiled = scene.finished(crop, tile=SMALL_TILE).detail
-        window = whole(*crop.shape[-2:])
-        borders = [[block.start for block in blocks(s, SMALL_TILE)[1:]] for s in window]
+        window = Window.whole(*crop.shape[-2:])
+        borders = [[block.start for block in s.split(SMALL_TILE)[1:]] for s in window]
         seams = [looks.seam_index(detail, *borders) for detail in (tiled, first.detail)]
         found["seams"] = seams[0] / seams[1]
         found["tiled, dB"] = looks.decibels(tiled, first.detail)
     return found
 
 
-def _dreamt(dream: Dreamt) -> Tensor:
+def _dreamt(dream: DreamResult) -> Tensor:
     return dream.detail if dream.base is None else dream.base + dream.detail
 
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from dreamlayer.compositing.overlay import Overlay
 from dreamlayer.engine.dream import dream
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.windows import Span, Window, whole
-from dreamlayer.engine.octave_loop import Dreamt
+from dreamlayer.engine.octave_loop import DreamResult
+from dreamlayer.geometry import Span, Window
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 
@@ -36,11 +36,11 @@ def photo(name: str, side: int | None = None) -> Tensor:
     return (resize.resize(picture, (height, width)).clamp(0, 1) * 255).round() / 255
 
 
-def finished(
+def run_dream(
     source: Tensor, network, recipe: Recipe, window: Window | None = None, **more: Tensor
-) -> Dreamt:
+) -> DreamResult:
     """A dream that is run to its end."""
-    steps = dream(source, network, recipe, window or whole(*source.shape[-2:]), **more)
+    steps = dream(source, network, recipe, window or Window.whole(*source.shape[-2:]), **more)
     while True:
         try:
             next(steps)
@@ -48,14 +48,14 @@ def finished(
             return done.value
 
 
-def dreamt(
+def dream_detail(
     source: Tensor, network, recipe: Recipe, window: Window | None = None, **more: Tensor
 ) -> Tensor:
     """The detail of a dream that is run to its end."""
-    return finished(source, network, recipe, window, **more).detail
+    return run_dream(source, network, recipe, window, **more).detail
 
 
-def overlay(source: Tensor, dream: Dreamt, recipe: Recipe) -> Overlay:
+def overlay(source: Tensor, dream: DreamResult, recipe: Recipe) -> Overlay:
     """A dream laid over a whole picture of 8 bits, as users get it."""
     height, width = source.shape[-2:]
     raw = (source[0].permute(1, 2, 0) * 255).round().byte().numpy()
@@ -65,14 +65,14 @@ def overlay(source: Tensor, dream: Dreamt, recipe: Recipe) -> Overlay:
     return Overlay(raw, layout, added, dream.base is not None, recipe, None, False, edges)
 
 
-def laid_over(over: Overlay, source: Tensor, recipe: Recipe) -> Tensor:
+def blended(over: Overlay, source: Tensor, recipe: Recipe) -> Tensor:
     """The picture (1, 3, H, W) that an overlay of `source` gives with a recipe's live values."""
     height, width = source.shape[-2:]
     pixels = np.frombuffer(over.blend(recipe), np.uint8).reshape(height, width, 3)
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
 
 
-def outside(source: Tensor, dream: Dreamt, recipe: Recipe) -> float:
+def change_outside(source: Tensor, dream: DreamResult, recipe: Recipe) -> float:
     """The largest change outside a round selection, of colours and alpha, in any depth."""
     height, width = source.shape[-2:]
     down, right = torch.meshgrid(
@@ -95,7 +95,7 @@ def outside(source: Tensor, dream: Dreamt, recipe: Recipe) -> float:
     return largest
 
 
-def middle(size: Sequence[int], share: float = 0.5) -> Window:
+def middle_window(size: Sequence[int], share: float = 0.5) -> Window:
     """The window in the middle that has `share` of each side."""
     spans = []
     for length in size:
@@ -104,7 +104,7 @@ def middle(size: Sequence[int], share: float = 0.5) -> Window:
     return Window(*spans)
 
 
-def cut_out(picture: Tensor, window: Window) -> Tensor:
+def crop(picture: Tensor, window: Window) -> Tensor:
     return picture[..., window.rows.slice(), window.columns.slice()].clone()
 
 

@@ -31,7 +31,7 @@ def plain_dream(
     """The dreamed picture (1, 3, H, W)."""
     random = torch.Generator().manual_seed(recipe.seed)
     height, width = source.shape[-2:]
-    sizes = resize.sizes(
+    sizes = resize.octave_sizes(
         height, width, recipe.octaves, recipe.octave_scale, network.minimum, recipe.supersample
     )
     x = source

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from dreamlayer.engine.ascent.ascent import Ascent
-from dreamlayer.engine.image.windows import Span, Window, whole
-from dreamlayer.engine.objectives.binding import bind, cut_for
+from dreamlayer.engine.objectives.binding import bind, network_for
+from dreamlayer.geometry import Span, Window
 from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
 from tests.engine.networks import pooled
@@ -37,7 +37,7 @@ def stepped(x, recipe=STEP, base=None, *, window=None, mask=None, side=HUGE, sca
     ascent = Ascent(network, bind(recipe.expression(), network, None), recipe, side, random)
     base, x = x if base is None else base, x.clone()
     for _ in range(steps):
-        list(ascent.step(x, base, window or whole(*x.shape[-2:]), mask, scale))
+        list(ascent.step(x, base, window or Window.whole(*x.shape[-2:]), mask, scale))
     return x
 
 
@@ -88,7 +88,7 @@ def test_without_roll_there_is_a_lattice_of_dots():
     """And with it none: the gate is 1.1."""
     source = looks.photo("coffee.png")[..., 60:260, 120:360].clone()
     recipe = Recipe.of({"seed": 7, "octaves": 1, "steps": 10})
-    network = cut_for(recipe)
+    network = network_for(recipe)
     found = {}
     for roll in (False, True):
         detail = stepped(source, replace(recipe, roll=roll), network=network, steps=10) - source

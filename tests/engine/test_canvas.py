@@ -5,15 +5,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamlayer.engine.image.windows import Span, Window, whole
-from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.tiling.canvas import PictureCanvas
+from dreamlayer.geometry import Span, Window
 
 
 @st.composite
 def canvases(draw):
     margin = draw(st.integers(0, 12))
     shift = (draw(st.integers(0, margin)), draw(st.integers(0, margin)))
-    return Canvas(draw(st.integers(2, 20)), draw(st.integers(2, 20)), margin, shift)
+    return PictureCanvas(draw(st.integers(2, 20)), draw(st.integers(2, 20)), margin, shift)
 
 
 @given(canvases())
@@ -25,7 +25,7 @@ def test_the_canvas_is_the_picture_reflected_at_its_edges(canvas):
         ((0, 0), (0, 0), (down, margin - down), (right, margin - right)),
         mode="reflect",
     )
-    assert np.array_equal(canvas.take(picture, whole(*canvas.size)).numpy(), expected)
+    assert np.array_equal(canvas.take(picture, Window.whole(*canvas.size)).numpy(), expected)
 
 
 @settings(deadline=None)

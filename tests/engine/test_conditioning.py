@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from dreamlayer.engine.ascent import conditioning
 from dreamlayer.engine.image import planes, pyramid
-from dreamlayer.engine.image.planes import everything, stored
+from dreamlayer.engine.image.planes import as_stored_plane, read_all
 
 
 def in_place(name):
     """A conditioner of planes as one of tensors, which returns what it changed."""
 
     def conditioned(gradient, *arguments, **more):
-        getattr(conditioning, name)(stored(gradient), *arguments, **more)
+        getattr(conditioning, name)(as_stored_plane(gradient), *arguments, **more)
         return gradient
 
     return conditioned
@@ -30,8 +30,8 @@ condition, gaussian, laplacian, spectral = map(
 def split(picture, count, wrap=False):
     """The bands of a picture and its rest."""
     return [
-        everything(band)
-        for band in pyramid.bands(pyramid.levels(stored(picture), count, wrap), wrap)
+        read_all(band)
+        for band in pyramid.bands(pyramid.levels(as_stored_plane(picture), count, wrap), wrap)
     ]
 
 
@@ -78,23 +78,25 @@ def test_no_blur_is_no_change():
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 5), st.booleans())
 def test_the_bands_of_a_pyramid_add_up_to_the_picture(height, width, bands, wrap):
     picture = torch.randn(1, 3, height, width, dtype=torch.float64)
-    levels = pyramid.levels(stored(picture), bands, wrap)
+    levels = pyramid.levels(as_stored_plane(picture), bands, wrap)
     assert [tuple(level.shape[-2:]) for level in levels] == [
         (math.ceil(height / 2**k), math.ceil(width / 2**k)) for k in range(bands + 1)
     ]
-    merged = everything(pyramid.weighed(levels, [1.0] * (bands + 1), wrap))
+    merged = read_all(pyramid.weighted_sum(levels, [1.0] * (bands + 1), wrap))
     assert torch.allclose(merged, picture, atol=1e-12)
 
 
 @pytest.mark.parametrize("wrap", [False, True])
 def test_bands_are_weighed_one_by_one(wrap):
     picture, weights = torch.randn(1, 3, 45, 37, dtype=torch.float64), [0.5, 3.0, 0.0, 2.0]
-    found = everything(pyramid.weighed(pyramid.levels(stored(picture), 3, wrap), weights, wrap))
-    bands = pyramid.bands(pyramid.levels(stored(picture), 3, wrap), wrap)
-    expected = everything(bands[-1]) * weights[-1]
+    found = read_all(
+        pyramid.weighted_sum(pyramid.levels(as_stored_plane(picture), 3, wrap), weights, wrap)
+    )
+    bands = pyramid.bands(pyramid.levels(as_stored_plane(picture), 3, wrap), wrap)
+    expected = read_all(bands[-1]) * weights[-1]
     for band, weight in zip(bands[-2::-1], weights[-2::-1], strict=True):
-        enlarged = everything(pyramid._enlarged(stored(expected), band, wrap))
-        expected = enlarged + weight * everything(band)
+        enlarged = read_all(pyramid._enlarge(as_stored_plane(expected), band, wrap))
+        expected = enlarged + weight * read_all(band)
     assert torch.allclose(found, expected, atol=1e-12)
 
 

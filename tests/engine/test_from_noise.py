@@ -4,11 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 
-from dreamlayer.engine.imagine.log_odds import against_rivals
-from dreamlayer.engine.imagine.relu_override import Awake
+from dreamlayer.engine.imagine.log_odds import with_log_odds
+from dreamlayer.engine.imagine.relu_override import ReluOverride
 from dreamlayer.engine.imagine.spectrum import COLOURS, Spectrum
-from dreamlayer.engine.imagine.transforms import Camera
-from dreamlayer.engine.objectives.terms import Channels, Logit, Objective, Weighted
+from dreamlayer.engine.imagine.transforms import ViewSampler
+from dreamlayer.engine.objectives.terms import ChannelsTerm, LogitTerm, Objective, WeightedTerm
 from tests.engine import looks
 
 CPU = torch.device("cpu")
@@ -49,7 +49,7 @@ def test_a_spectrum_goes_on_in_another_size_with_the_same_picture(size):
     other = Spectrum(size, random, CPU)
     with torch.no_grad():
         other.coefficients.zero_()
-    other.begin_as(small)
+    other.copy_from(small)
     with torch.no_grad():
         colours = torch.logit(small.picture()).mean(), torch.logit(other.picture()).mean()
         assert small.picture().std() > 0.05
@@ -60,7 +60,7 @@ def test_a_spectrum_goes_on_in_another_size_with_the_same_picture(size):
 
 
 def camera(size, margin=(0, 0), wrap=False):
-    return Camera(size, margin, wrap, torch.Generator().manual_seed(1))
+    return ViewSampler(size, margin, wrap, torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize("wrap", [False, True])
@@ -105,7 +105,7 @@ def test_where_a_relu_is_closed_a_little_gradient_passes_while_awake():
     x = torch.tensor([-2.0, 3.0], requires_grad=True)
     for relu in (F.relu, torch.relu, torch.nn.ReLU(inplace=True)):
         (plain,) = torch.autograd.grad(relu(x * 1).sum(), x)
-        with Awake():
+        with ReluOverride():
             value = relu(x * 1)
         (awake,) = torch.autograd.grad(value.sum(), x)
         assert value.tolist() == [0.0, 3.0]
@@ -116,16 +116,16 @@ def test_where_a_relu_is_closed_a_little_gradient_passes_while_awake():
 
 def test_a_class_counts_by_its_odds_against_all_others():
     logits = torch.tensor([[1.0, -2.0, 0.5, 3.0]])
-    term = Logit(lambda cells: cells.mean(dim=(2, 3)), 2)
+    term = LogitTerm(lambda cells: cells.mean(dim=(2, 3)), 2)
     cells = logits[..., None, None]
     p = logits.softmax(dim=1)[0, 2]
-    value = against_rivals(Objective((Weighted(2.0, 0, 1.0, term),))).value([cells])
+    value = with_log_odds(Objective((WeightedTerm(2.0, 0, 1.0, term),))).value([cells])
     assert value == pytest.approx(2 * float(torch.log(p / (1 - p))))
 
 
 def test_what_shall_shrink_and_what_is_no_class_stays_as_it_is():
     terms = (
-        Weighted(-1.0, 0, 1.0, Logit(lambda cells: cells, 2)),
-        Weighted(1.0, 0, 1.0, Channels((3,))),
+        WeightedTerm(-1.0, 0, 1.0, LogitTerm(lambda cells: cells, 2)),
+        WeightedTerm(1.0, 0, 1.0, ChannelsTerm((3,))),
     )
-    assert against_rivals(Objective(terms)).terms == terms
+    assert with_log_odds(Objective(terms)).terms == terms

@@ -5,7 +5,7 @@ from statistics import geometric_mean
 
 import pytest
 
-from dreamlayer.engine.objectives.binding import cut_for
+from dreamlayer.engine.objectives.binding import network_for
 from dreamlink.recipe.presets import PRESETS
 from dreamlink.recipe.recipe import Recipe
 from tests.engine import gates, looks
@@ -16,7 +16,7 @@ SIZE = 320  # px
 
 
 def scene(recipe):
-    return Scene(looks.photo("coffee.png", SIZE), cut_for(recipe), recipe)
+    return Scene(looks.photo("coffee.png", SIZE), network_for(recipe), recipe)
 
 
 def misses(figures, recipe):
@@ -41,12 +41,12 @@ def test_tiles_repetition_growth_and_the_selections_outside():
 def test_the_edges_dream_as_the_middle_does():
     """The mean over photos; without the apron of the steps it is 0.75."""
     recipe = replace(DEFAULT, octaves=3, steps=6)
-    network, found = cut_for(recipe), []
+    network, found = network_for(recipe), []
     for name in ("chelsea.png", "coffee.png", "rocket.jpg", "raccoon.jpg", "china.jpg"):
         one = Scene(looks.photo(name, 240), network, recipe)
         whole = one.finished(one.source).detail
         alone = one.finished(one.crop).detail
-        found.append(looks.edge_index(alone, looks.cut_out(whole, one.part)))
+        found.append(looks.edge_index(alone, looks.crop(whole, one.part)))
     assert gates.GATES["edges"].holds(geometric_mean(found))
 
 

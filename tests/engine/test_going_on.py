@@ -6,19 +6,19 @@ import pytest
 import torch
 
 from dreamlayer.engine.dream import dream
-from dreamlayer.engine.image.planes import of
-from dreamlayer.engine.image.windows import Span, Window, whole
-from dreamlayer.engine.objectives.binding import cut_for
-from dreamlayer.engine.quick_look import look
+from dreamlayer.engine.image.planes import as_plane
+from dreamlayer.engine.objectives.binding import network_for
+from dreamlayer.engine.quick_look import run_quick_look
+from dreamlayer.geometry import Span, Window
 from dreamlink.recipe.recipe import Recipe
-from tests.engine.looks import dreamt, finished, photo
+from tests.engine.looks import dream_detail, photo, run_dream
 
 RECIPE = Recipe.of({"octaves": 3, "steps": 4, "seed": 5, "step_size": 3.0})
 
 
 @pytest.fixture(scope="module")
 def network():
-    return cut_for(RECIPE)
+    return network_for(RECIPE)
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +31,16 @@ def frames():
 
 
 def film(frames, network, carry):
-    found = [dreamt(frames[0], network, RECIPE)]
+    found = [dream_detail(frames[0], network, RECIPE)]
     for frame in frames[1:]:
-        found.append(dreamt(frame, network, RECIPE, before=of(found[-1]), carry=carry))
+        found.append(
+            dream_detail(frame, network, RECIPE, previous_detail=as_plane(found[-1]), carry=carry)
+        )
     return found
 
 
 def test_frames_that_go_on_from_each_other_differ_less_and_are_as_strong(network, frames):
-    alone = [dreamt(frame, network, RECIPE) for frame in frames]
+    alone = [dream_detail(frame, network, RECIPE) for frame in frames]
     together = film(frames, network, 0.5)
 
     def between(details):
@@ -50,25 +52,33 @@ def test_frames_that_go_on_from_each_other_differ_less_and_are_as_strong(network
 
 
 def test_to_carry_nothing_is_to_begin_anew_to_the_bit(network, frames):
-    before = of(torch.rand(frames[0].shape) - 0.5)
-    alone = dreamt(frames[1], network, RECIPE)
-    assert torch.equal(dreamt(frames[1], network, RECIPE, before=before, carry=0.0), alone)
+    previous = as_plane(torch.rand(frames[0].shape) - 0.5)
+    alone = dream_detail(frames[1], network, RECIPE)
+    assert torch.equal(
+        dream_detail(frames[1], network, RECIPE, previous_detail=previous, carry=0.0), alone
+    )
 
 
 def test_all_that_is_carried_stays_if_nothing_is_dreamed_on_top(network, frames):
-    first = dreamt(frames[0], network, RECIPE)
-    second = dreamt(frames[1], network, RECIPE, before=of(first), carry=1.0)
+    first = dream_detail(frames[0], network, RECIPE)
+    second = dream_detail(frames[1], network, RECIPE, previous_detail=as_plane(first), carry=1.0)
     both = torch.stack([first.flatten(), second.flatten()])
     assert float(torch.corrcoef(both)[0, 1]) > 0.7  # but for what is too fine to be carried
 
 
 def test_only_the_window_goes_on_and_only_where_the_mask_lets_it(network, frames):
     window = Window(Span(20, 120), Span(30, 150))
-    before = of(torch.full((1, 3, 100, 120), 0.2))
+    previous = as_plane(torch.full((1, 3, 100, 120), 0.2))
     mask = torch.zeros(1, 1, 100, 120)
     mask[..., 60:] = 1
     steps = dream(
-        frames[0], network, replace(RECIPE, octaves=1), window, mask=mask, before=before, carry=1.0
+        frames[0],
+        network,
+        replace(RECIPE, octaves=1),
+        window,
+        mask=mask,
+        previous_detail=previous,
+        carry=1.0,
     )
     seen = None
     while True:
@@ -86,10 +96,12 @@ def test_only_the_window_goes_on_and_only_where_the_mask_lets_it(network, frames
 
 
 def test_a_quick_look_goes_on_too(network, frames):
-    first = finished(frames[0], network, RECIPE).detail
+    first = run_dream(frames[0], network, RECIPE).detail
     looks = []
-    for more in ({}, {"before": of(first), "carry": 0.5}):
-        steps = look(frames[1], network, RECIPE, whole(*frames[1].shape[-2:]), **more)
+    for more in ({}, {"previous_detail": as_plane(first), "carry": 0.5}):
+        steps = run_quick_look(
+            frames[1], network, RECIPE, Window.whole(*frames[1].shape[-2:]), **more
+        )
         while True:
             try:
                 next(steps)

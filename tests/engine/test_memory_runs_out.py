@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from dreamlayer.engine.image.windows import whole
 from dreamlayer.engine.objectives import terms
-from dreamlayer.engine.objectives.terms import Squares, single
-from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.objectives.terms import SquaresTerm, single_term
+from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
+from dreamlayer.geometry import Window
 from dreamlayer.runtime import devices
 from tests.engine.networks import SmallNetwork, pooled
 
@@ -48,13 +48,15 @@ def gradient_and_value(network, term) -> tuple[torch.Tensor, float]:
     random = torch.Generator().manual_seed(3)
     picture = torch.rand(1, 3, *SIZE, dtype=torch.float64, generator=random)
     total = torch.zeros_like(picture)
-    tiled = TiledObjective(network, single(term), Canvas(*SIZE), whole(*SIZE), 170)
+    tiled = TiledObjective(
+        network, single_term(term), PictureCanvas(*SIZE), Window.whole(*SIZE), 170
+    )
     assert sum(tiled.add_gradient(picture, total)) == pytest.approx(1.0)
     return total, tiled.value(picture)
 
 
 @pytest.mark.parametrize("error", ERRORS)
-@pytest.mark.parametrize("term", [Squares(), terms.Cosine(DIRECTION)])
+@pytest.mark.parametrize("term", [SquaresTerm(), terms.CosineTerm(DIRECTION)])
 def test_smaller_pieces_give_the_same(error, term):
     assert devices.is_out_of_memory(error)
     expected, value = gradient_and_value(pooled(), term)
@@ -67,11 +69,11 @@ def test_smaller_pieces_give_the_same(error, term):
 
 def test_where_nothing_is_small_enough_it_is_told():
     with pytest.raises(MemoryError):
-        gradient_and_value(Cramped(pooled(), 100, MemoryError()), Squares())
+        gradient_and_value(Cramped(pooled(), 100, MemoryError()), SquaresTerm())
 
 
 def test_other_errors_divide_nothing():
     cramped = Cramped(pooled(), 100, RuntimeError("something else"))
     with pytest.raises(RuntimeError, match="something else"):
-        gradient_and_value(cramped, Squares())
+        gradient_and_value(cramped, SquaresTerm())
     assert cramped.refused <= 4  # blocks, not their pieces

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from dreamlayer.engine import metrics
-from dreamlayer.engine.image.windows import whole
-from dreamlayer.engine.objectives.binding import cut_for
+from dreamlayer.engine.objectives.binding import network_for
+from dreamlayer.geometry import Window
 from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
 from tests.engine.networks import pooled
@@ -14,7 +14,7 @@ from tests.engine.networks import pooled
 def meter(source, layer, network=None, guide=None):
     network = network or pooled()
     recipe = Recipe.of({"layer": layer})
-    return metrics.Meter(source, network, recipe, whole(*source.shape[-2:]), guide)
+    return metrics.GainMeter(source, network, recipe, Window.whole(*source.shape[-2:]), guide)
 
 
 def mean(gains):
@@ -38,9 +38,9 @@ def dreamt_gain(photo, layer, measured="", guide=None):
     """The gain of a short dream over the embedded network; of another expression if given."""
     recipe = Recipe.of({"layer": layer, "seed": 7, "octaves": 1, "steps": 8})
     more = {} if guide is None else {"guide": guide}
-    after = (photo + looks.dreamt(photo, cut_for(recipe), recipe, **more)).clamp(0, 1)
+    after = (photo + looks.dream_detail(photo, network_for(recipe), recipe, **more)).clamp(0, 1)
     measured = measured or layer
-    network = cut_for(Recipe.of({"layer": measured}))
+    network = network_for(Recipe.of({"layer": measured}))
     return mean(meter(photo, measured, network, guide).gains(after))
 
 
@@ -80,7 +80,7 @@ def test_a_class_gains_in_deviations_of_all_logits(photo):
 def test_a_source_with_nothing_of_it_has_no_gain(source):
     network = pooled()
     network.module.apply(lambda layer: [p.data.zero_() for p in layer.parameters(recurse=False)])
-    window = whole(*source.shape[-2:])
+    window = Window.whole(*source.shape[-2:])
     recipe = Recipe.of({"layer": "features.6"})
     assert metrics.gain(source, source, network, recipe, window) is None
 
@@ -92,11 +92,11 @@ def test_what_eight_bits_can_not_hold_is_no_gain(source):
 
 def test_more_steps_dream_deeper():
     part = looks.photo("coffee.png")[..., 60:220, 100:300].clone()
-    network = cut_for(Recipe())
+    network = network_for(Recipe())
     found = []
     for steps in (2, 5, 10):
         recipe = Recipe.of({"seed": 7, "steps": steps, "octaves": 2})
-        after = (part + looks.dreamt(part, network, recipe)).clamp(0, 1)
+        after = (part + looks.dream_detail(part, network, recipe)).clamp(0, 1)
         found.append(mean(meter(part, "features.10", network).gains(after)))
     assert found == sorted(found)
     assert found[0] > 1.3

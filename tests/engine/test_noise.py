@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from dreamlayer.engine.image.noise import Noise
-from dreamlayer.engine.image.windows import Span, Window, whole
-from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.tiling.canvas import PictureCanvas
+from dreamlayer.geometry import Span, Window
 
 LIKE = torch.zeros(1, 3, 1, 1)
 
 
 def field(noise, rows=range(400), columns=range(500), like=LIKE):
-    return noise.at(torch.tensor(rows), torch.tensor(columns), like)
+    return noise.sample(torch.tensor(rows), torch.tensor(columns), like)
 
 
 def test_it_is_normal_with_the_deviation_asked_for():
@@ -52,13 +52,13 @@ def test_it_depends_on_the_place_alone():
 
 @pytest.mark.parametrize("wrap", [False, True])
 def test_crops_of_a_canvas_show_one_noisy_picture(wrap):
-    canvas = Canvas(30, 40, 50, (20, 30), wrap, noise=Noise(0.1, 9))
+    canvas = PictureCanvas(30, 40, 50, (20, 30), wrap, noise=Noise(0.1, 9))
     picture = torch.rand(1, 3, 30, 40)
-    seen = canvas.take(picture, whole(*canvas.size))
+    seen = canvas.take(picture, Window.whole(*canvas.size))
     crop = Window(Span(3, 44), Span(21, 60))
     found = canvas.take(picture, crop)
     assert torch.equal(found, seen[..., crop.rows.slice(), crop.columns.slice()])
-    own = canvas.take(picture, canvas.place(whole(30, 40))) - picture
+    own = canvas.take(picture, canvas.to_canvas(Window.whole(30, 40))) - picture
     assert torch.allclose(own, field(Noise(0.1, 9), range(30), range(40)), atol=1e-6)
     assert picture.max() <= 1  # nothing is written into it
 
@@ -66,6 +66,6 @@ def test_crops_of_a_canvas_show_one_noisy_picture(wrap):
 def test_a_pixel_and_its_doubles_have_the_same_noise():
     """So that what is seen is one noisy picture, continued: reflected, or without a seam."""
     picture = torch.zeros(1, 3, 12, 12)
-    noisy = Canvas(12, 12, 24, (12, 12), wrap=True, noise=Noise(0.1, 9))
-    seen = noisy.take(picture, whole(36, 36))
+    noisy = PictureCanvas(12, 12, 24, (12, 12), wrap=True, noise=Noise(0.1, 9))
+    seen = noisy.take(picture, Window.whole(36, 36))
     assert torch.equal(seen[..., :12, :12], seen[..., 12:24, 24:])

@@ -11,10 +11,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.windows import whole
-from dreamlayer.engine.objectives.binding import bind, cut_for
-from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.objectives.binding import bind, network_for
+from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
+from dreamlayer.geometry import Window
 from dreamlayer.networks.network import CLASS, cut
 from dreamlayer.networks.registry import registry
 from dreamlayer.networks.registry.torchvision_import import import_torchvision
@@ -56,7 +56,7 @@ def test_noise_is_added_before_every_gradient():
 
     def ours(seed):
         recipe = replace(SMALL, seed=seed, roll=False, noise=0.2)
-        return looks.dreamt(source, network, recipe)
+        return looks.dream_detail(source, network, recipe)
 
     assert torch.equal(reference(5), reference(6))
     assert not torch.equal(ours(5), ours(6))
@@ -74,9 +74,11 @@ def test_what_the_coarse_octaves_lack_comes_back_from_the_source():
     source, silent = photo().double(), pooled()
     silent.module.apply(lambda layer: [p.data.zero_() for p in layer.parameters(recurse=False)])
     recipe = replace(SMALL, octaves=3, octave_scale=1.5)
-    assert not looks.dreamt(source, silent, recipe).any()  # the result is the source, bit for bit
+    assert not looks.dream_detail(
+        source, silent, recipe
+    ).any()  # the result is the source, bit for bit
 
-    sizes = resize.sizes(*source.shape[-2:], 3, 1.5, silent.minimum)
+    sizes = resize.octave_sizes(*source.shape[-2:], 3, 1.5, silent.minimum)
     base = resize.resize(source, sizes[0])
     dream = base + 0.1 * texture(*sizes[0])
     injected = reference_reinjection(base, dream, sizes[-1])
@@ -103,7 +105,7 @@ def reference_step(x, gradient, weight):
 def test_regularisers_hold_the_dream_back():
     source, network = texture(40, 52), pooled()
     plain, calm, near = (
-        looks.dreamt(source, network, replace(SMALL, smooth=0.0, step_size=4.0, **more))
+        looks.dream_detail(source, network, replace(SMALL, smooth=0.0, step_size=4.0, **more))
         for more in ({}, {"tv": 1.0}, {"stay": 1.0})
     )
     assert variation(calm) < 0.8 * variation(plain)
@@ -156,8 +158,8 @@ def last_over_others(gradient, tile):
 
 def test_the_last_tiles_dream_as_the_others_do():
     network, source, tile = pooled(), texture(64, 3 * 32 + 12), 32
-    objective, window = bind(SMALL.expression(), network), whole(64, 108)
-    tiled = TiledObjective(network, objective, Canvas(64, 108), window, tile)
+    objective, window = bind(SMALL.expression(), network), Window.whole(64, 108)
+    tiled = TiledObjective(network, objective, PictureCanvas(64, 108), window, tile)
     ours = torch.zeros_like(source)
     assert list(tiled.add_gradient(source, ours))
     assert last_over_others(naive_gradient(source, network, objective, tile), tile) > 2
@@ -216,14 +218,14 @@ def test_no_gradient_of_weights_is_computed():
 
 @pytest.fixture(scope="module")
 def network():
-    return cut_for(Recipe())
+    return network_for(Recipe())
 
 
 def test_fine_grain_colours_and_likeness_stay_in_their_gates(network):
     """The reference: 6 to 8.5 times the fine detail, 1.6 to 1.8 times the colour, SSIM 0.06."""
     source, recipe = photo(), Recipe.of({"seed": 7})
     many = replace(recipe, steps=40, step_size=2.9, octaves=3, octave_scale=1.5, roll=False)
-    result = (source + looks.dreamt(source, network, recipe)).clamp(0, 1)
+    result = (source + looks.dream_detail(source, network, recipe)).clamp(0, 1)
     reference = plain_dream(source, network, bind(many.expression(), network), many)
     fine, fine_reference = (
         looks.high_frequencies(picture) / looks.high_frequencies(source)
@@ -241,7 +243,7 @@ def test_the_roll_leaves_no_lattice(network):
     """Without it the same phase of the network's grid is dreamed on in every step."""
     source = photo()
     recipe = Recipe.of({"seed": 7, "octaves": 2, "steps": 15, "smooth": 0.4})
-    rolled = looks.dreamt(source, network, recipe)
-    fixed = looks.dreamt(source, network, replace(recipe, roll=False))
+    rolled = looks.dream_detail(source, network, recipe)
+    fixed = looks.dream_detail(source, network, replace(recipe, roll=False))
     assert GATES["lattice"].holds(looks.lattice_index(rolled, network.stride))
     assert looks.lattice_index(fixed, network.stride) > 1.1

@@ -11,14 +11,14 @@ from dreamlayer.engine.image import resize
 @given(st.integers(60, 3000), st.integers(60, 3000), st.integers(1, 9), st.floats(1.05, 2.0),
        st.integers(0, 3))  # fmt: skip
 def test_octaves_above_the_source_continue_the_series(height, width, count, scale, above):
-    sizes = resize.sizes(height, width, count, scale, 40, above)
+    sizes = resize.octave_sizes(height, width, count, scale, 40, above)
     assert sizes == sorted(sizes)
     assert sizes[-1] == (round(height * scale**above), round(width * scale**above))
     assert len(sizes) <= count
     assert sum(size > (height, width) for size in sizes) == min(above, count)
     if count > above:
         assert sizes[-1 - above] == (height, width)
-    below = resize.sizes(height, width, max(1, count - above), scale, 40)
+    below = resize.octave_sizes(height, width, max(1, count - above), scale, 40)
     if count > above:
         assert sizes[: len(sizes) - above] == below
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from dreamlayer.engine.image.windows import whole
-from dreamlayer.engine.objectives.binding import cut_for
+from dreamlayer.engine.objectives.binding import network_for
 from dreamlayer.engine.tiling import tile_size
 from dreamlayer.engine.tiling.tile_size import SIDES, Speed, choose
+from dreamlayer.geometry import Window
 from dreamlayer.networks.executors.cuda import executor
 from dreamlayer.networks.program.lowering import program_of
 from dreamlayer.networks.program.memory_estimate import bytes_per_pixel
@@ -46,13 +46,13 @@ def test_a_network_that_needs_much_memory_gets_it_and_no_other(monkeypatch):
     monkeypatch.setattr(tile_size, "installed", lambda: 64 << 30)
     for memory in (1.0, 50.0, 200.0, 100000.0):
         monkeypatch.setattr(tile_size, "measured", lambda _, m=memory: Speed(0.0, 1e-6, m))
-        tile_size.side(network, whole(9000, 9000), (9016, 9016))
+        tile_size.side(network, Window.whole(9000, 9000), (9016, 9016))
     lean, usual, large, huge = rooms
     assert lean == usual == tile_size.MEMORY
     assert large == 200 * tile_size.CROP
     assert huge == tile_size.MOST
     monkeypatch.setattr(tile_size, "installed", lambda: 8 << 30)
-    tile_size.side(network, whole(9000, 9000), (9016, 9016))
+    tile_size.side(network, Window.whole(9000, 9000), (9016, 9016))
     assert rooms[-1] == 1 << 30
 
 
@@ -68,7 +68,7 @@ def test_more_cores_than_share_a_pass_have_a_block_each(monkeypatch):
     sides = []
     for cores in (4, 16):
         monkeypatch.setattr(tile_size.workers.shared, "count", cores)
-        sides.append(tile_size.side(network, whole(1000, 1000), (1016, 1016)))
+        sides.append(tile_size.side(network, Window.whole(1000, 1000), (1016, 1016)))
     assert sides[1] <= 512
     assert sides[0] >= 1000
 
@@ -77,7 +77,7 @@ def test_a_network_is_measured_once(monkeypatch):
     network, measured = pooled(), []
     measure = tile_size._measure
     monkeypatch.setattr(tile_size, "_measure", lambda n: measured.append(n) or measure(n))
-    sides = [tile_size.side(network, whole(300, 300), (316, 316)) for _ in range(3)]
+    sides = [tile_size.side(network, Window.whole(300, 300), (316, 316)) for _ in range(3)]
     assert len(measured) == 1
     assert len(set(sides)) == 1
     speed = tile_size.measured(network)
@@ -90,10 +90,10 @@ def test_on_a_card_only_its_memory_counts(monkeypatch):
     network.device = type("Device", (), {"type": "cuda"})()
     for room, least, most in ((1e12, 3000, 9000), (3e7, 128, 1024)):
         monkeypatch.setattr(executor, "room", lambda _, room=room: room)
-        assert least <= tile_size.side(network, whole(3000, 3000), (3016, 3016)) <= most
+        assert least <= tile_size.side(network, Window.whole(3000, 3000), (3016, 3016)) <= most
 
 
 def test_the_memory_of_a_pass_is_told_from_its_program():
-    small = bytes_per_pixel(program_of(cut_for(Recipe.of({"layer": "2"})).module))
-    large = bytes_per_pixel(program_of(cut_for(Recipe.of({"layer": "10"})).module))
+    small = bytes_per_pixel(program_of(network_for(Recipe.of({"layer": "2"})).module))
+    large = bytes_per_pixel(program_of(network_for(Recipe.of({"layer": "10"})).module))
     assert 100 < small <= large < 400  # what the first convolution gives is 64 B a pixel alone

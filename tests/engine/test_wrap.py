@@ -8,10 +8,10 @@ import torch
 
 from dreamlayer.engine.ascent.ascent import Ascent
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.windows import whole
-from dreamlayer.engine.objectives.binding import bind, cut_for
-from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.objectives.binding import bind, network_for
+from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
+from dreamlayer.geometry import Window
 from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
 from tests.engine.networks import pooled, unpadded
@@ -23,11 +23,11 @@ HUGE = 1 << 20
 
 @pytest.mark.parametrize("origin", [(0, 0), (3, 17)])
 def test_the_canvas_goes_on_by_the_opposite_edge(origin):
-    canvas = Canvas(9, 20, 25, (11, 4), wrap=True, origin=origin)  # several times around
+    canvas = PictureCanvas(9, 20, 25, (11, 4), wrap=True, origin=origin)  # several times around
     shown = picture((9, 20))
     begun = np.roll(shown.numpy(), (-origin[0], -origin[1]), (-2, -1))
     expected = np.pad(begun, ((0, 0), (0, 0), (11, 14), (4, 21)), mode="wrap")
-    assert np.array_equal(canvas.take(shown, whole(*canvas.size)).numpy(), expected)
+    assert np.array_equal(canvas.take(shown, Window.whole(*canvas.size)).numpy(), expected)
 
 
 def of_endless_plane(network, shown):
@@ -47,7 +47,7 @@ def found_by_step(network, shown, narrower=0, side=HUGE):
     shift = tuple(s - narrower for s in canvas.shift)
     canvas = replace(canvas, margin=canvas.margin - 2 * narrower, shift=shift)
     total = torch.zeros_like(shown)
-    tiled = TiledObjective(network, ascent.objective, canvas, whole(*shown.shape[-2:]), side)
+    tiled = TiledObjective(network, ascent.objective, canvas, Window.whole(*shown.shape[-2:]), side)
     list(tiled.add_gradient(shown, total))
     return total
 
@@ -112,7 +112,7 @@ def seam(detail, axis):
 def test_a_seamless_texture_stays_seamless_and_others_do_not():
     """Over twelve textures the ratio is known to 0.02; at one seam it is 0.8 to 1.2 by chance."""
     recipe = Recipe.of({"layer": "4", "octaves": 2, "octave_scale": 2.0, "steps": 3})
-    network = cut_for(recipe)
+    network = network_for(recipe)
     found = {True: [], False: []}
     for seed in range(1, 13):
         random = torch.Generator().manual_seed(seed)
@@ -121,7 +121,7 @@ def test_a_seamless_texture_stays_seamless_and_others_do_not():
             torch.randint(200, (2,), generator=random).tolist(), (2, 3)
         )
         for wrap, ratios in found.items():
-            detail = looks.dreamt(texture, network, replace(recipe, wrap=wrap, seed=seed))
+            detail = looks.dream_detail(texture, network, replace(recipe, wrap=wrap, seed=seed))
             ratios.extend(seam(detail, axis) for axis in (-2, -1))
     assert 0.9 < sum(found[True]) / len(found[True]) < 1.1
     assert sum(found[False]) / len(found[False]) > 2

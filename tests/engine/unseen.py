@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
 from dreamlayer.engine.imagine.imagine import imagine
-from dreamlayer.engine.objectives.binding import bind, layers
+from dreamlayer.engine.objectives.binding import bind, layer_names
 from dreamlayer.networks.network import CLASS, Network, cut
 from dreamlink.recipe.recipe import Recipe
 
@@ -20,7 +20,7 @@ def imagined(
     recipe: Recipe, size: tuple[int, int], seed: int = 1, network: Network | None = None
 ) -> Tensor:
     """The picture that is imagined for a recipe, run to its end."""
-    network = network or cut(recipe.model, layers(recipe))
+    network = network or cut(recipe.model, layer_names(recipe))
     random = torch.Generator().manual_seed(seed)
     steps = imagine(size, network, bind(recipe.expression(), network), recipe, random)
     while True:

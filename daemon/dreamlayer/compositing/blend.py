@@ -65,7 +65,7 @@ def blend(source: Planes, detail: Planes, recipe: Recipe) -> tuple[Planes, NDArr
 
 
 def _grey(_source: Planes, detail: Planes) -> Planes:
-    return _mixed(LUMINANCE, detail)
+    return _mix(LUMINANCE, detail)
 
 
 def _full(_source: Planes, detail: Planes) -> Planes:
@@ -74,15 +74,15 @@ def _full(_source: Planes, detail: Planes) -> Planes:
 
 def _luminance(_source: Planes, detail: Planes) -> Planes:
     """The same for R, G and B, so that their differences stay."""
-    return np.repeat(_mixed(LUMINANCE, detail), 3, axis=0)
+    return np.repeat(_mix(LUMINANCE, detail), 3, axis=0)
 
 
 def _capped(source: Planes, detail: Planes) -> Planes:
     """All of the detail, but no pixel's colour further from its grey than the cap allows."""
     dreamt = source + detail
-    grey = _mixed(LUMINANCE, dreamt)
+    grey = _mix(LUMINANCE, dreamt)
     dreamt -= grey
-    most = np.abs(source - _mixed(LUMINANCE, source)).sum(axis=0)
+    most = np.abs(source - _mix(LUMINANCE, source)).sum(axis=0)
     share = CHROMA_CAP * most / np.maximum(np.abs(dreamt).sum(axis=0), _TINY)
     dreamt *= np.minimum(share, 1)
     dreamt += grey
@@ -101,12 +101,12 @@ def _source(source: Planes, detail: Planes) -> Planes:
     np.clip(dreamt, 0, 1, out=dreamt)
     dreamt = _cone_roots(dreamt)
     dreamt -= own
-    own += _mixed(_LIGHTNESS, dreamt)
+    own += _mix(_LIGHTNESS, dreamt)
     np.multiply(own, own, out=dreamt)
     dreamt *= own
-    linear = _mixed(_COLOURS, dreamt)
+    linear = _mix(_COLOURS, dreamt)
     np.clip(linear, 0, 1, out=linear)
-    encoded = _encoded(linear)
+    encoded = _encode(linear)
     encoded -= seen
     return encoded
 
@@ -121,12 +121,12 @@ _CHANGES: dict[str, Callable[[Planes, Planes], Planes]] = {
 
 def _cone_roots(encoded: Planes) -> Planes:
     """(3, pixels) in 0..1 → the cube roots of the cones' answers, L', M', S' of OKLab."""
-    cones = _mixed(_CONES, _decoded(encoded))
+    cones = _mix(_CONES, _decode(encoded))
     roots: Planes = np.cbrt(np.maximum(cones, 0, out=cones), out=cones)
     return roots
 
 
-def _mixed(matrix: Planes, planes: Planes) -> Planes:
+def _mix(matrix: Planes, planes: Planes) -> Planes:
     """`matrix @ planes`. BLAS would wake threads of its own for it, which then spin in our way."""
     mixed = np.empty((len(matrix), planes.shape[1]), np.float32)
     part = np.empty(planes.shape[1], np.float32)
@@ -137,27 +137,27 @@ def _mixed(matrix: Planes, planes: Planes) -> Planes:
     return mixed
 
 
-def _decoded(encoded: Planes) -> Planes:
+def _decode(encoded: Planes) -> Planes:
     """The sRGB curve (IEC 61966-2-1) in 0..1, its two pieces added up: faster than a choice.
 
     Black is exactly 0: the cube root of a rounding error would be seen.
     """
-    curve = _curved(np.maximum(encoded, _KNEE))
-    curve -= _curved(np.full(1, _KNEE))
+    curve = _power_curve(np.maximum(encoded, _KNEE))
+    curve -= _power_curve(np.full(1, _KNEE))
     line = np.minimum(encoded, _KNEE)
     line *= np.float32(1 / 12.92)
     curve += line
     return curve
 
 
-def _curved(encoded: Planes) -> Planes:
+def _power_curve(encoded: Planes) -> Planes:
     """The upper piece of the curve, in place."""
     encoded += np.float32(0.055)
     encoded *= np.float32(1 / 1.055)
     return _power(encoded, 2.4)
 
 
-def _encoded(linear: Planes) -> Planes:
+def _encode(linear: Planes) -> Planes:
     curve = np.maximum(linear, np.float32(0.0031308))
     line = linear - curve
     line *= np.float32(12.92)

@@ -12,7 +12,9 @@ STEPS = 16  # most steps from the edge to full; a wider feather is made on coars
 BAND = 512  # rows at a time, at least: no room is needed for several masks
 
 
-def feathered(mask: Mask | None, size: tuple[int, int], width: float, edges: Edges) -> Mask | None:
+def feather_mask(
+    mask: Mask | None, size: tuple[int, int], width: float, edges: Edges
+) -> Mask | None:
     """A mask that rises smoothly from 0 at the selection's edge to its own value inside.
 
     The selection is eroded step by step, by a square and by a cross in turn, which makes octagons;
@@ -42,20 +44,20 @@ def feathered(mask: Mask | None, size: tuple[int, int], width: float, edges: Edg
             top=edges.top if begin == 0 else True, bottom=edges.bottom if stop == size[0] else True
         )
         rows = slice(top - begin, top - begin + band)
-        soft[top : top + band] = _softened(full[begin:stop], side, steps, own)[rows]
+        soft[top : top + band] = _soften_band(full[begin:stop], side, steps, own)[rows]
     return soft
 
 
-def _softened(mask: Mask, side: int, steps: int, edges: Edges) -> Mask:
+def _soften_band(mask: Mask, side: int, steps: int, edges: Edges) -> Mask:
     cells = _cells(mask, side, edges)
     total = np.zeros(cells.shape, np.uint16)
     for step in range(steps):
-        cells = _eroded(_bordered(cells, edges), square=step % 2 == 0)
+        cells = _erode(_add_border(cells, edges), square=step % 2 == 0)
         total += cells
     depth = total.astype(np.float32) / (255 * steps)
     smooth = np.rint(depth * depth * (3 - 2 * depth) * 255).astype(np.uint8)
     height, width = mask.shape
-    softened: Mask = np.minimum(_enlarged(smooth, side)[:height, :width], mask)
+    softened: Mask = np.minimum(_enlarge(smooth, side)[:height, :width], mask)
     return softened
 
 
@@ -71,7 +73,7 @@ def _cells(mask: Mask, side: int, edges: Edges) -> Mask:
     return means
 
 
-def _bordered(cells: Mask, edges: Edges) -> Mask:
+def _add_border(cells: Mask, edges: Edges) -> Mask:
     """With one cell more on each side: like its neighbour at the picture's own edge, else 0."""
     bordered = np.pad(cells, 1, "edge")
     for own, border in zip(
@@ -82,14 +84,14 @@ def _bordered(cells: Mask, edges: Edges) -> Mask:
     return bordered
 
 
-def _eroded(bordered: Mask, square: bool) -> Mask:
+def _erode(bordered: Mask, square: bool) -> Mask:
     """The least of each cell and its eight neighbours, or the four at its sides."""
     across = np.minimum(np.minimum(bordered[:, :-2], bordered[:, 1:-1]), bordered[:, 2:])
     outer = across if square else bordered[:, 1:-1]
     return np.minimum(np.minimum(outer[:-2], across[1:-1]), outer[2:])
 
 
-def _enlarged(cells: Mask, side: int) -> Mask:
+def _enlarge(cells: Mask, side: int) -> Mask:
     """Each cell `side` pixels wide and high, with smooth transitions."""
     if side == 1:
         return cells

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from dreamlayer.compositing import pixels
 from dreamlayer.compositing.blend import blend
-from dreamlayer.compositing.feather import feathered
-from dreamlayer.engine.image.planes import DETAIL, Stored, copy, stored
+from dreamlayer.compositing.feather import feather_mask
+from dreamlayer.engine.image.planes import DETAIL_FORMAT, StoredPlane, as_stored_plane, copy
 from dreamlink.picture import Edges, Picture
 from dreamlink.recipe.recipe import PARAMETERS, Recipe, RecipeError
 from dreamlink.wire.messages import Frame
@@ -26,8 +26,8 @@ from dreamlink.wire.messages import Frame
 RUN = 1 << 17  # pixels. Between two of numpy's passes a thread waits for Python's lock: with runs
 # of a few thousand pixels, which a core's cache would hold, two threads are no faster than one.
 THREADS = min(4, os.cpu_count() or 1)
-STEP = np.float32(1 / DETAIL.levels)  # of what was dreamed, which lies within ±1
-Plane = NDArray[np.float32]
+STEP = np.float32(1 / DETAIL_FORMAT.levels)  # of what was dreamed, which lies within ±1
+FloatPlane = NDArray[np.float32]
 
 
 class Overlay:
@@ -50,7 +50,7 @@ class Overlay:
         self,
         source: pixels.Raw,
         layout: Picture,
-        dreamt: Tensor | Stored,
+        dreamt: Tensor | StoredPlane,
         covers: bool,
         recipe: Recipe,
         mask: pixels.Mask | None,
@@ -60,7 +60,7 @@ class Overlay:
     ) -> None:
         self._source = source
         self._layout = layout
-        self._dreamt = _in_16_bits(stored(dreamt))
+        self._dreamt = _as_int16_steps(as_stored_plane(dreamt))
         self._covers = covers
         self._recipe = recipe
         self._mask = mask
@@ -77,11 +77,11 @@ class Overlay:
         return int(self._source.nbytes + self._dreamt.nbytes + masks)
 
     @property
-    def detail(self) -> Stored | None:
+    def detail(self) -> StoredPlane | None:
         """What was added to the colours (1, 3, height, width); None if the dream covers."""
         if self._covers:
             return None
-        return Stored(torch.from_numpy(self._dreamt)[None], DETAIL)
+        return StoredPlane(torch.from_numpy(self._dreamt)[None], DETAIL_FORMAT)
 
     def blend(self, recipe: Recipe) -> Frame:
         """The region's pixels, in the source's layout, as the recipe's live parameters say.
@@ -102,7 +102,7 @@ class Overlay:
 
             def lay(run: slice) -> None:
                 part = None if mask is None else mask[run].reshape(-1)
-                fresh[run] = self._lay(run, part, recipe, mean).reshape(fresh[run].shape)
+                fresh[run] = self._blend_run(run, part, recipe, mean).reshape(fresh[run].shape)
 
             for _ in pool.map(lay, runs):
                 pass
@@ -123,10 +123,10 @@ class Overlay:
         """The mask with its soft edge, remembered until another width is asked for."""
         if self._soft[0] != width:
             size = (self._layout.height, self._layout.width)
-            self._soft = (width, feathered(self._mask, size, width, self._edges))
+            self._soft = (width, feather_mask(self._mask, size, width, self._edges))
         return self._soft[1]
 
-    def _lay(
+    def _blend_run(
         self,
         run: slice,
         mask: pixels.Mask | None,
@@ -135,23 +135,23 @@ class Overlay:
     ) -> pixels.Raw:
         """A run of the source's rows with the dream laid over them."""
         raw = np.array(self._source[run], order="C").reshape(-1, self._layout.samples)
-        planes = pixels.colours(raw, self._layout)
+        planes = pixels.read_colours(raw, self._layout)
         detail = self._detail(run, planes)
         if mean is not None:
             detail -= mean
-        share: Plane = np.full(1, recipe.strength, np.float32)
+        share: FloatPlane = np.full(1, recipe.strength, np.float32)
         if mask is not None and not self._clip:
             share = np.multiply(mask, share / 255, dtype=np.float32)
         if self._strength is not None:
             share = np.multiply(self._strength[run].reshape(-1), share / 255, dtype=np.float32)
-        opacity = pixels.alpha(raw, self._layout) if self._covers else None
+        opacity = pixels.read_alpha(raw, self._layout) if self._covers else None
         detail *= share if opacity is None else _weight(share, opacity)
         result, changed = blend(planes, detail, recipe)
-        pixels.put(raw, self._layout, result, changed, self._noise(run, recipe))
+        pixels.write_colours(raw, self._layout, result, changed, self._noise(run, recipe))
         if opacity is not None:
-            pixels.cover(raw, self._layout, share)
+            pixels.add_opacity(raw, self._layout, share)
         if mask is not None and self._clip:
-            pixels.clip_alpha(raw, self._layout, mask)
+            pixels.multiply_alpha(raw, self._layout, mask)
         return raw
 
     def _detail(self, run: slice, planes: pixels.Planes) -> pixels.Planes:
@@ -169,9 +169,9 @@ class Overlay:
 
         def add_up(run: slice) -> NDArray[np.float64]:
             raw = self._source[run].reshape(-1, self._layout.samples)
-            detail = self._detail(run, pixels.colours(raw, self._layout))
+            detail = self._detail(run, pixels.read_colours(raw, self._layout))
             weights = np.ones(len(raw), np.float32)
-            opacity = pixels.alpha(raw, self._layout)
+            opacity = pixels.read_alpha(raw, self._layout)
             if opacity is not None:
                 weights *= opacity
             for share in (mask, self._strength):
@@ -184,7 +184,7 @@ class Overlay:
         mean: pixels.Planes = np.array(sums)[:, None] / max(weight, 1e-9)
         return mean.astype(np.float32)
 
-    def _noise(self, run: slice, recipe: Recipe) -> Plane | float:
+    def _noise(self, run: slice, recipe: Recipe) -> FloatPlane | float:
         """The noise (channels, pixels) that is added to a run before rounding to 8 bits.
 
         Within ±0.5, so that the mean of the rounded values is what was rounded.
@@ -200,16 +200,16 @@ class Overlay:
         return noise
 
 
-def _in_16_bits(dreamt: Stored) -> NDArray[np.int16]:
+def _as_int16_steps(dreamt: StoredPlane) -> NDArray[np.int16]:
     """(1, 3, height, width) as (3, height, width) in steps; half floats are slow."""
-    if dreamt.format == DETAIL:
+    if dreamt.format == DETAIL_FORMAT:
         found: NDArray[np.int16] = dreamt.storage[0].cpu().numpy()
         return found
-    storage = torch.empty(dreamt.shape, dtype=DETAIL.dtype)
-    return _in_16_bits(copy(dreamt, Stored(storage, DETAIL)))
+    storage = torch.empty(dreamt.shape, dtype=DETAIL_FORMAT.dtype)
+    return _as_int16_steps(copy(dreamt, StoredPlane(storage, DETAIL_FORMAT)))
 
 
-def _weight(share: Plane, opacity: Plane) -> Plane:
+def _weight(share: FloatPlane, opacity: FloatPlane) -> FloatPlane:
     """How much of a new opaque picture is seen where a `share` of it is mixed into an old one.
 
     Colours are mixed by how much each picture covers: share / (share + opacity · (1 − share)).

@@ -33,7 +33,7 @@ def view_mask(frame: Frame, height: int, width: int) -> Mask:
     return np.frombuffer(frame, dtype=np.uint8).reshape(height, width)
 
 
-def colours(raw: Raw, picture: Picture) -> Planes:
+def read_colours(raw: Raw, picture: Picture) -> Planes:
     """The colours of (…, samples) as sRGB-encoded planes (1 or 3, …)."""
     order = _COLOURS[picture.order]
     planes = np.empty((len(order), *raw.shape[:-1]), np.float32)
@@ -41,10 +41,10 @@ def colours(raw: Raw, picture: Picture) -> Planes:
         plane[...] = raw[..., sample]
     if picture.depth.startswith("U"):
         planes *= np.float32(1 / _top(raw))
-    return _encoded(planes) if picture.curve == "linear" else planes
+    return _encode(planes) if picture.curve == "linear" else planes
 
 
-def alpha(raw: Raw, picture: Picture) -> NDArray[np.float32] | None:
+def read_alpha(raw: Raw, picture: Picture) -> NDArray[np.float32] | None:
     """The opacity (…) in 0..1, None for a layout without; what is no number counts as 0."""
     if picture.order not in _ALPHA:
         return None
@@ -61,7 +61,7 @@ def for_network(planes: Planes) -> Planes:
     return np.repeat(clean, 3, axis=0) if len(clean) == 1 else clean
 
 
-def not_numbers(raw: Raw, picture: Picture) -> int:
+def count_non_finite(raw: Raw, picture: Picture) -> int:
     """How many pixels of (rows, …, samples) have a colour that is NaN or infinite."""
     if picture.depth.startswith("U"):
         return 0
@@ -69,7 +69,7 @@ def not_numbers(raw: Raw, picture: Picture) -> int:
     return sum(int((~np.isfinite(row[..., colours])).any(axis=-1).sum()) for row in raw)
 
 
-def put(
+def write_colours(
     raw: Raw,
     picture: Picture,
     planes: Planes,
@@ -84,7 +84,7 @@ def put(
         changed: (…).
         noise: is added before rounding to whole numbers, within ±0.5 (dither).
     """
-    values = _decoded(planes) if picture.curve == "linear" else planes
+    values = _decode(planes) if picture.curve == "linear" else planes
     if picture.depth.startswith("U"):
         top = _top(raw)
         values = values * top
@@ -99,14 +99,14 @@ def put(
         raw[..., sample] = fresh if everywhere else np.where(changed, fresh, raw[..., sample])
 
 
-def put_alpha(raw: Raw, picture: Picture, opacity: NDArray[np.float32]) -> None:
+def write_alpha(raw: Raw, picture: Picture, opacity: NDArray[np.float32]) -> None:
     """Put opacities (…) in 0..1 into `raw`, in place."""
     if picture.depth.startswith("U"):
         opacity = np.rint(opacity * _top(raw))
     raw[..., _ALPHA[picture.order]] = opacity.astype(raw.dtype)
 
 
-def cover(raw: Raw, picture: Picture, amount: NDArray[np.float32]) -> None:
+def add_opacity(raw: Raw, picture: Picture, amount: NDArray[np.float32]) -> None:
     """Make `raw` more opaque, in place: at an amount (…) of 0 it stays, from 1 on it is opaque."""
     opacity = raw[..., _ALPHA[picture.order]]
     top = float(_top(raw)) if picture.depth.startswith("U") else 1.0
@@ -118,7 +118,7 @@ def cover(raw: Raw, picture: Picture, amount: NDArray[np.float32]) -> None:
     opacity[...] = (opacity + missing).astype(raw.dtype)
 
 
-def clip_alpha(raw: Raw, picture: Picture, mask: Mask) -> None:
+def multiply_alpha(raw: Raw, picture: Picture, mask: Mask) -> None:
     """Multiply the alpha of `raw`, in place, with a mask (…) of 0..255."""
     opacity = raw[..., _ALPHA[picture.order]]
     if picture.depth.startswith("U"):
@@ -131,14 +131,14 @@ def _top(raw: Raw) -> np.float32:
     return np.float32(np.iinfo(raw.dtype).max)
 
 
-def _encoded(linear: Planes) -> Planes:
+def _encode(linear: Planes) -> Planes:
     """The sRGB curve (IEC 61966-2-1), continued as an odd function below 0."""
     size = np.abs(linear)
     curve = np.where(size <= 0.0031308, size * 12.92, 1.055 * size ** (1 / 2.4) - 0.055)
     return np.copysign(curve, linear).astype(np.float32)
 
 
-def _decoded(encoded: Planes) -> Planes:
+def _decode(encoded: Planes) -> Planes:
     size = np.abs(encoded)
     linear = np.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055) ** 2.4)
     return np.copysign(linear, encoded).astype(np.float32)

@@ -8,22 +8,22 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.ascent.ascent import APRON
-from dreamlayer.engine.image.planes import Computed, Picture, of
-from dreamlayer.engine.image.windows import Window
+from dreamlayer.engine.image.planes import ComputedPlane, TensorOrPlane, as_plane
 from dreamlayer.engine.objectives.binding import bind
 from dreamlayer.engine.objectives.terms import (
-    Cosine,
-    Direction,
-    Guide,
-    Logit,
+    CosineTerm,
+    DirectionTerm,
+    GuideTerm,
+    LogitTerm,
+    MapLocation,
     Objective,
-    Place,
-    Squares,
+    SquaresTerm,
     Term,
-    Weighted,
+    WeightedTerm,
 )
-from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
+from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
@@ -31,8 +31,8 @@ SHIFTS = 16
 
 
 def gain(
-    source: Picture,
-    result: Picture,
+    source: TensorOrPlane,
+    result: TensorOrPlane,
     network: Network,
     recipe: Recipe,
     window: Window,
@@ -42,11 +42,11 @@ def gain(
 
     The mean of the gains that a `Meter` finds; None if the source has nothing of it at all.
     """
-    found = Meter(source, network, recipe, window, guide).gains(result)
+    found = GainMeter(source, network, recipe, window, guide).gains(result)
     return sum(found) / len(found) if found else None
 
 
-class Meter:
+class GainMeter:
     """Measures the gain of results (1, 3, H, W) over their source.
 
         gain = 1 + (objective of the result − objective of the source) / unit
@@ -66,7 +66,7 @@ class Meter:
 
     def __init__(
         self,
-        source: Picture,
+        source: TensorOrPlane,
         network: Network,
         recipe: Recipe,
         window: Window,
@@ -74,7 +74,7 @@ class Meter:
     ) -> None:
         objective = bind(recipe.expression(), network, guide)
         side = recipe.tile
-        units = Objective(tuple(_unit(summand) for summand in objective.terms))
+        units = Objective(tuple(_gain_unit(summand) for summand in objective.terms))
 
         def seen(what: Objective) -> list[TiledObjective]:
             canvases = _canvases(source, network, recipe)
@@ -86,7 +86,7 @@ class Meter:
         if units != objective:
             self._units = [tiled.value(source) for tiled in seen(units)]
 
-    def gains(self, result: Picture) -> list[float]:
+    def gains(self, result: TensorOrPlane) -> list[float]:
         """The gain at each of 16 shifts of the network's grid, after rounding to 8 bit.
 
         A dream made at one phase of the grid looks better at that phase than it is, and one that
@@ -95,27 +95,29 @@ class Meter:
         unit = sum(self._units) / len(self._units)
         if unit <= 0:
             return []
-        rounded = Computed(lambda pixels: (pixels * 255.0).round() / 255.0, (of(result),))
+        rounded = ComputedPlane(
+            lambda pixels: (pixels * 255.0).round() / 255.0, (as_plane(result),)
+        )
         return [
             1 + (tiled.value(rounded) - before) / unit
             for tiled, before in zip(self._objectives, self._before, strict=True)
         ]
 
 
-def _canvases(picture: Picture, network: Network, recipe: Recipe) -> list[Canvas]:
+def _canvases(picture: TensorOrPlane, network: Network, recipe: Recipe) -> list[PictureCanvas]:
     """The picture as the steps of a dream see it, at some shifts of the grid."""
     height, width = picture.shape[-2:]
     stride, apron = network.stride, APRON * network.stride
     random = torch.Generator().manual_seed(SHIFTS)
     shifts = torch.randint(stride, (SHIFTS, 2), generator=random).tolist()
     return [
-        Canvas(height, width, 2 * apron + stride, (apron + down, apron + right), recipe.wrap)
+        PictureCanvas(height, width, 2 * apron + stride, (apron + down, apron + right), recipe.wrap)
         for down, right in shifts
     ]
 
 
 @dataclass
-class _Unit:
+class _GainUnit:
     """What a term is worth in the source, never negative: what its rise is measured by.
 
     - activations, weighed or not: their size, so that a channel before its ReLU, whose mean may
@@ -127,21 +129,21 @@ class _Unit:
     term: Term
     additive: bool
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
         term = self.term
-        if isinstance(term, Cosine):
-            return 1 - term.value(cells, place)
-        if isinstance(term, Logit):
+        if isinstance(term, CosineTerm):
+            return 1 - term.value(cells, location)
+        if isinstance(term, LogitTerm):
             return term.logits(cells).std()
-        if isinstance(term, Direction):
-            term = Direction(term.vector.abs())
-        if isinstance(term, Guide):
-            term = Guide(term.features.abs())
-        return term.value(cells.abs(), place)
+        if isinstance(term, DirectionTerm):
+            term = DirectionTerm(term.vector.abs())
+        if isinstance(term, GuideTerm):
+            term = GuideTerm(term.features.abs())
+        return term.value(cells.abs(), location)
 
 
-def _unit(summand: Weighted) -> Weighted:
+def _gain_unit(summand: WeightedTerm) -> WeightedTerm:
     positive = replace(summand, weight=abs(summand.weight))
-    if isinstance(summand.term, Squares):
+    if isinstance(summand.term, SquaresTerm):
         return positive  # already never negative; a term less to compute
-    return replace(positive, term=_Unit(summand.term, summand.term.additive))
+    return replace(positive, term=_GainUnit(summand.term, summand.term.additive))

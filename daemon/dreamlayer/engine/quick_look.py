@@ -20,21 +20,23 @@ from torch import Tensor
 
 from dreamlayer.engine.dream import dream
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.planes import Picture, Plane
-from dreamlayer.engine.image.windows import Window, scaled
-from dreamlayer.engine.octave_loop import Dreamt, Progress
+from dreamlayer.engine.image.planes import Plane, TensorOrPlane
+from dreamlayer.engine.octave_loop import DreamResult, OctaveProgress
+from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
-FIRST = 2.0e5  # pixels × steps: about a tenth of a second of the default network, on one core
-BETTER = 3.0  # times the work that a look has at least over the one before it
+FIRST_LOOK_WORK = (
+    2.0e5  # pixels × steps: about a tenth of a second of the default network, on one core
+)
+WORK_RATIO = 3.0  # times the work that a look has at least over the one before it
 LEAST_STEPS = 2
 
 Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Look:
+class QuickLook:
     """What the dream is expected to look like; a better one follows.
 
     Attributes:
@@ -43,11 +45,11 @@ class Look:
     """
 
     fraction: float
-    dreamt: Dreamt
+    result: DreamResult
 
 
 @dataclass(frozen=True)
-class Plan:
+class QuickLookPlan:
     """The octaves and steps of one look."""
 
     sizes: Sequence[Size]
@@ -55,7 +57,7 @@ class Plan:
     work: float  # pixels × steps
 
 
-def sizes(size: Size, recipe: Recipe, reduced: float, minimum: int) -> list[Size]:
+def look_sizes(size: Size, recipe: Recipe, reduced: float, minimum: int) -> list[Size]:
     """The octaves (h, w) of a dream that fit into a copy of its picture, coarse to fine.
 
     Args:
@@ -71,27 +73,29 @@ def sizes(size: Size, recipe: Recipe, reduced: float, minimum: int) -> list[Size
         return [size]
     factor = scale**finest / reduced
     fitting = (max(1, round(size[0] / factor)), max(1, round(size[1] / factor)))
-    return resize.sizes(*fitting, coarsest - finest + 1, scale, minimum)
+    return resize.octave_sizes(*fitting, coarsest - finest + 1, scale, minimum)
 
 
-def plans(all_sizes: Sequence[Size], whole: Size, window: Window, recipe: Recipe) -> list[Plan]:
+def plan_looks(
+    all_sizes: Sequence[Size], whole: Size, window: Window, recipe: Recipe
+) -> list[QuickLookPlan]:
     """The looks, from rough to good; the last has all octaves and all the recipe's steps."""
     samples = recipe.noise_samples if recipe.noise > 0 else 1
-    areas = [scaled(window, whole, size).area * samples for size in all_sizes]
+    areas = [window.scale(whole, size).area * samples for size in all_sizes]
     count, steps = len(areas), recipe.steps
-    last = Plan(all_sizes, steps, sum(areas) * steps)
-    few = min(steps, max(LEAST_STEPS, int(FIRST / areas[0])))
-    found = [Plan(all_sizes[:1], few, areas[0] * few)]
+    last = QuickLookPlan(all_sizes, steps, sum(areas) * steps)
+    few = min(steps, max(LEAST_STEPS, int(FIRST_LOOK_WORK / areas[0])))
+    found = [QuickLookPlan(all_sizes[:1], few, areas[0] * few)]
     for octave in range(2, count):
         some = max(few, math.ceil(steps * octave / count))
-        plan = Plan(all_sizes[:octave], some, sum(areas[:octave]) * some)
-        if plan.work >= BETTER * found[-1].work:
+        plan = QuickLookPlan(all_sizes[:octave], some, sum(areas[:octave]) * some)
+        if plan.work >= WORK_RATIO * found[-1].work:
             found.append(plan)
-    return [*(plan for plan in found if plan.work * BETTER <= last.work), last]
+    return [*(plan for plan in found if plan.work * WORK_RATIO <= last.work), last]
 
 
-def look(
-    source: Picture,
+def run_quick_look(
+    source: TensorOrPlane,
     network: Network,
     recipe: Recipe,
     window: Window,
@@ -99,9 +103,9 @@ def look(
     *,
     mask: Tensor | None = None,
     guide: Tensor | None = None,
-    before: Plane | None = None,
+    previous_detail: Plane | None = None,
     carry: float = 0.0,
-) -> Generator[Progress | Look, None, Dreamt]:
+) -> Generator[OctaveProgress | QuickLook, None, DreamResult]:
     """Dream on a copy of a picture, `reduced` so many times; the other arguments are `dream`'s.
 
     Yields:
@@ -111,7 +115,7 @@ def look(
         TooSmall, ValueError: as `dream`.
     """
     size = (source.shape[-2], source.shape[-1])
-    series = plans(sizes(size, recipe, reduced, network.minimum), size, window, recipe)
+    series = plan_looks(look_sizes(size, recipe, reduced, network.minimum), size, window, recipe)
     work, done = sum(plan.work for plan in series), 0.0
     for plan in series:
         # As far as the whole dream climbs. Fewer steps see fewer shifts of the grid, no more.
@@ -119,16 +123,16 @@ def look(
         steps = replace(recipe, steps=plan.steps, step_size=length)
         dreaming = dream(
             source, network, steps, window, mask=mask, guide=guide, sizes=plan.sizes,
-            before=before, carry=carry,
+            previous_detail=previous_detail, carry=carry,
         )  # fmt: skip
         while True:
             try:
                 now = next(dreaming)
             except StopIteration as end:
-                dreamt: Dreamt = end.value
+                dreamt: DreamResult = end.value
                 break
             yield replace(now, fraction=(done + now.fraction * plan.work) / work)
         done += plan.work
         if plan is not series[-1]:
-            yield Look(done / work, dreamt)
+            yield QuickLook(done / work, dreamt)
     return dreamt

@@ -10,32 +10,32 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.ascent.conditioning import condition
-from dreamlayer.engine.ascent.regularisers import drawn_back, flattened
-from dreamlayer.engine.image.nan_guard import Flaws
+from dreamlayer.engine.ascent.regularisers import stay_change, tv_change
+from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.noise import Noise
 from dreamlayer.engine.image.padding import nearest, opposite
 from dreamlayer.engine.image.planes import (
-    GRADIENT,
-    Computed,
-    Part,
-    Picture,
+    GRADIENT_FORMAT,
+    ComputedPlane,
     Plane,
-    Room,
-    Stored,
-    added,
-    continued,
-    gathered,
-    in_memory,
-    of,
+    PlaneAllocator,
+    PlaneWindow,
+    StoredPlane,
+    TensorOrPlane,
+    allocate_in_memory,
+    as_plane,
+    as_stored_plane,
+    exact_sum,
+    extended_indices,
+    gather,
     rewrite,
-    stored,
     strips,
 )
-from dreamlayer.engine.image.windows import Window
 from dreamlayer.engine.objectives.terms import Objective
-from dreamlayer.engine.tiling.canvas import Canvas
-from dreamlayer.engine.tiling.receptive_layout import Cut
+from dreamlayer.engine.tiling.canvas import PictureCanvas
+from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
+from dreamlayer.geometry import Window
 from dreamlink.recipe.recipe import Recipe
 
 APRON = 1  # strides of reflected picture around the picture: its edges then dream as its middle
@@ -51,13 +51,13 @@ class Ascent:
     the tiles' side in pixels. `room` is where the gradient of a step is kept.
     """
 
-    network: Cut
+    network: TileableNetwork
     objective: Objective
     recipe: Recipe
     side: int
     random: torch.Generator
-    room: Room = in_memory
-    flaws: Flaws = field(default_factory=Flaws)
+    allocator: PlaneAllocator = allocate_in_memory
+    nan_guard: NanGuard = field(default_factory=NanGuard)
 
     @property
     def samples(self) -> int:
@@ -66,10 +66,10 @@ class Ascent:
 
     def step(
         self,
-        x: Tensor | Stored,
-        base: Picture,
+        x: Tensor | StoredPlane,
+        base: TensorOrPlane,
         window: Window,
-        mask: Tensor | Stored | None = None,
+        mask: Tensor | StoredPlane | None = None,
         scale: float = 1.0,
     ) -> Iterator[float]:
         """Take one step: change `x` in place, inside `window` and where the mask is not 0 only.
@@ -93,11 +93,11 @@ class Ascent:
         Yields:
             the part of this step that is done, after each tile: the place to stop.
         """
-        x, base = stored(x), of(base)
-        inside = x[(..., window.rows.slice(), window.columns.slice())]
-        weights = None if mask is None else stored(mask)
+        x, base = as_stored_plane(x), as_plane(base)
+        inside = x[window.slices()]
+        weights = None if mask is None else as_stored_plane(mask)
         wrap = self.recipe.wrap and inside.shape == x.shape  # a part has no opposite edges
-        total = self._gradient(inside)
+        total = self._allocate_gradient(inside)
         canvas, done = self._canvas(x, wrap, fixed=mask is not None), 0.0
         for _ in range(self.samples):
             seen = replace(canvas, noise=self._noise(scale))
@@ -108,53 +108,53 @@ class Ascent:
                 window,
                 self.side,
                 None if weights is None else weights.storage,
-                self.flaws,
+                self.nan_guard,
             )
             for share in tiled.add_gradient(x, total):
                 done += share / self.samples
                 yield min(done, 1.0)
         condition(total, self.recipe.conditioning, self.recipe.smooth, wrap)
-        norm = _mean_size(total, weights, canvas.origin)
+        norm = _mean_magnitude(total, weights, canvas.origin)
         pull = self.recipe.step_size / LEVELS / norm if norm > 0 else 0.0
 
         def towards(strip: Window) -> Tensor:
-            return _unrolled(total, canvas.origin, strip) * pull
+            return _read_unrolled(total, canvas.origin, strip) * pull
 
-        self._move(inside, Part(base, window), towards, weights, wrap)
+        self._move(inside, PlaneWindow(base, window), towards, weights, wrap)
 
-    def _gradient(self, inside: Stored) -> Stored:
+    def _allocate_gradient(self, inside: StoredPlane) -> StoredPlane:
         """Room for the gradient: in 16 bits where the picture is kept so."""
-        form = GRADIENT if inside.format.levels else inside.format
-        return Stored(self.room(inside.shape, form.dtype, inside.device), form)
+        form = GRADIENT_FORMAT if inside.format.levels else inside.format
+        return StoredPlane(self.allocator(inside.shape, form.dtype, inside.device), form)
 
     def _move(
         self,
-        inside: Stored,
+        inside: StoredPlane,
         base: Plane,
         towards: Callable[[Window], Tensor],
-        mask: Stored | None,
+        mask: StoredPlane | None,
         wrap: bool,
     ) -> None:
         """Go where the gradient goes, and a little back, strip by strip."""
         recipe, length = self.recipe, self.recipe.step_size / LEVELS
         border = opposite if wrap else nearest
-        detail = Computed(torch.sub, (inside, base))
+        detail = ComputedPlane(torch.sub, (inside, base))
 
         def moved(strip: Window) -> Tensor:
             move = towards(strip)
             if recipe.tv > 0:
-                rows = continued(strip.rows, 1, inside.shape[-2], border)
-                around = gathered(detail, rows, range(*strip.columns))
-                move += flattened(around, length * recipe.tv, wrap)[..., 1:-1, :]
+                rows = extended_indices(strip.rows, 1, inside.shape[-2], border)
+                around = gather(detail, rows, range(*strip.columns))
+                move += tv_change(around, length * recipe.tv, wrap)[..., 1:-1, :]
             if recipe.stay > 0:
-                move += drawn_back(detail.read(strip).add_(move), length * recipe.stay)
+                move += stay_change(detail.read(strip).add_(move), length * recipe.stay)
             if mask is not None:
                 move *= mask.read(strip) > 0
             return move.add_(inside.read(strip)).clamp_(0.0, 1.0)
 
         rewrite(inside, moved, 1, wrap)
 
-    def _canvas(self, x: Picture, wrap: bool, fixed: bool) -> Canvas:
+    def _canvas(self, x: TensorOrPlane, wrap: bool, fixed: bool) -> PictureCanvas:
         """A canvas with an apron all around, shifted over the full stride of the network.
 
         Any less than the full stride leaves a lattice of dots. Without the apron the network's
@@ -170,38 +170,38 @@ class Ascent:
         if wrap and self.network.local:
             field = max(one.reach[1] - one.reach[0] for one in self.network.maps)
             apron = -(-field // stride) * stride
-        down, right = (self._below(stride), self._below(stride)) if roll else (0, 0)
+        down, right = (self._random_below(stride), self._random_below(stride)) if roll else (0, 0)
         origin = (0, 0)
         if wrap and roll and not fixed:
-            origin = (self._below(height), self._below(width))
+            origin = (self._random_below(height), self._random_below(width))
         place = (apron + down, apron + right)
-        return Canvas(height, width, 2 * apron + stride, place, wrap, origin)
+        return PictureCanvas(height, width, 2 * apron + stride, place, wrap, origin)
 
     def _noise(self, scale: float) -> Noise | None:
         if self.recipe.noise <= 0:
             return None
-        return Noise(self.recipe.noise * min(1.0, scale), self._below(KEYS))
+        return Noise(self.recipe.noise * min(1.0, scale), self._random_below(KEYS))
 
-    def _below(self, limit: int) -> int:
+    def _random_below(self, limit: int) -> int:
         """A random number 0 … limit − 1."""
         return int(torch.randint(limit, (), generator=self.random))
 
 
-def _unrolled(plane: Plane, origin: tuple[int, int], window: Window) -> Tensor:
+def _read_unrolled(plane: Plane, origin: tuple[int, int], window: Window) -> Tensor:
     """A window of a plane whose first pixel is `origin`'s, and whose opposite edges meet."""
     rows, columns = (
         [(index - begin) % length for index in range(*span)]
         for span, begin, length in zip(window, origin, plane.shape[-2:], strict=True)
     )
-    return gathered(plane, rows, columns)
+    return gather(plane, rows, columns)
 
 
-def _mean_size(gradient: Plane, mask: Plane | None, origin: tuple[int, int]) -> float:
+def _mean_magnitude(gradient: Plane, mask: Plane | None, origin: tuple[int, int]) -> float:
     """The mean of |gradient|, weighted by the mask."""
     if mask is None:
         sizes = (gradient.read(strip).abs() for strip in strips(gradient.shape))
-        return added(size.sum(dim=-1) for size in sizes) / math.prod(gradient.shape)
-    weight = added(mask.read(strip).sum(dim=-1) for strip in strips(mask.shape))
-    sizes = (_unrolled(gradient, origin, s).abs() * mask.read(s) for s in strips(mask.shape))
-    total = added(size.sum(dim=-1) for size in sizes)
+        return exact_sum(size.sum(dim=-1) for size in sizes) / math.prod(gradient.shape)
+    weight = exact_sum(mask.read(strip).sum(dim=-1) for strip in strips(mask.shape))
+    sizes = (_read_unrolled(gradient, origin, s).abs() * mask.read(s) for s in strips(mask.shape))
+    total = exact_sum(size.sum(dim=-1) for size in sizes)
     return total / (weight * gradient.shape[1]) if weight > 0 else 0.0

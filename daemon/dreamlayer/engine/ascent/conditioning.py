@@ -15,15 +15,15 @@ from dreamlayer.engine.image import pyramid
 from dreamlayer.engine.image.padding import mirrored, nearest, opposite
 from dreamlayer.engine.image.planes import (
     Plane,
-    Stored,
-    added,
-    continued,
+    StoredPlane,
     copy,
-    gathered,
+    exact_sum,
+    extended_indices,
+    gather,
     rewrite,
     strips,
 )
-from dreamlayer.engine.image.windows import Window
+from dreamlayer.geometry import Window
 
 BANDS = 3  # octaves of frequency that `laplacian` makes alike; the dream's octaves bring the rest
 SMALLEST = 4  # px of a rest's side: a smaller one holds little but the mean
@@ -32,7 +32,7 @@ HALO = 64  # px; what `spectral` does to pixels further off is less than 1e-4 of
 FFT_FACTORS = (2, 3, 5)
 
 
-def condition(gradient: Stored, kind: str, smooth: float, wrap: bool = False) -> None:
+def condition(gradient: StoredPlane, kind: str, smooth: float, wrap: bool = False) -> None:
     """Condition a gradient (1, C, H, W) in place, by strips.
 
     Args:
@@ -48,7 +48,7 @@ def condition(gradient: Stored, kind: str, smooth: float, wrap: bool = False) ->
     gaussian(gradient, smooth, wrap)
 
 
-def gaussian(gradient: Stored, sigma: float, wrap: bool = False) -> None:
+def gaussian(gradient: StoredPlane, sigma: float, wrap: bool = False) -> None:
     """Blur a gradient (1, C, H, W) in place with a Gaussian of `sigma` pixels; 0 does nothing."""
     if sigma <= 0:
         return
@@ -60,10 +60,10 @@ def gaussian(gradient: Stored, sigma: float, wrap: bool = False) -> None:
 
     def blurred(strip: Window) -> Tensor:
         rows, columns = (
-            continued(span, radius, length, border)
+            extended_indices(span, radius, length, border)
             for span, length in zip(strip, gradient.shape[-2:], strict=True)
         )
-        return _correlated(_correlated(gathered(gradient, rows, columns), taps, -2), taps, -1)
+        return _correlated(_correlated(gather(gradient, rows, columns), taps, -2), taps, -1)
 
     rewrite(gradient, blurred, radius, wrap)
 
@@ -80,7 +80,7 @@ def _correlated(pixels: Tensor, taps: list[float], axis: int) -> Tensor:
     return found
 
 
-def laplacian(gradient: Stored, wrap: bool = False) -> None:
+def laplacian(gradient: StoredPlane, wrap: bool = False) -> None:
     """Give the bands of a gradient's Laplacian pyramid one RMS, in place.
 
     Source: "laplacian pyramid gradient normalization" of TensorFlow's DeepDream tutorial
@@ -102,10 +102,10 @@ def laplacian(gradient: Stored, wrap: bool = False) -> None:
     weights.append(weights[-1] if weights else 1.0)
     for channel in channels:
         # A pixel of the picture itself is read where it is written, and nowhere else.
-        copy(pyramid.weighed(pyramid.levels(channel, count, wrap), weights, wrap), channel)
+        copy(pyramid.weighted_sum(pyramid.levels(channel, count, wrap), weights, wrap), channel)
 
 
-def spectral(gradient: Stored, smooth: float, wrap: bool = False) -> None:
+def spectral(gradient: StoredPlane, smooth: float, wrap: bool = False) -> None:
     """Divide a gradient's spectrum by the frequency, as natural pictures have it, and blur it.
 
     In place. Source: the scaling of the Fourier parameterisation in "Feature visualization" (Olah,
@@ -118,18 +118,18 @@ def spectral(gradient: Stored, smooth: float, wrap: bool = False) -> None:
     halo = HALO + math.ceil(3 * smooth)
     for channel in _channels(gradient):
 
-        def found(strip: Window, channel: Stored = channel) -> Tensor:
+        def found(strip: Window, channel: StoredPlane = channel) -> Tensor:
             both = list(zip(strip, channel.shape[-2:], strict=True))
             around = [0 if wrap and span.length == length else halo for span, length in both]
             rows, columns = (
-                continued(span, by, length, border)
+                extended_indices(span, by, length, border)
                 for (span, length), by in zip(both, around, strict=True)
             )
             size = [
                 _fast_length(span.length + 2 * by) if by else span.length
                 for span, by in zip(strip, around, strict=True)
             ]
-            spectrum = torch.fft.rfft2(gathered(channel, rows, columns), size)
+            spectrum = torch.fft.rfft2(gather(channel, rows, columns), size)
             spectrum *= _response(size[0], size[1], smooth, channel)
             filtered: Tensor = torch.fft.irfft2(spectrum, size)
             for axis, span, by in zip((-2, -1), strip, around, strict=True):
@@ -140,14 +140,16 @@ def spectral(gradient: Stored, smooth: float, wrap: bool = False) -> None:
         rewrite(channel, found, 4 * halo, wrap)
 
 
-def _channels(gradient: Stored) -> list[Stored]:
-    return [Stored(channel, gradient.format) for channel in torch.split(gradient.storage, 1, dim=1)]
+def _channels(gradient: StoredPlane) -> list[StoredPlane]:
+    return [
+        StoredPlane(channel, gradient.format) for channel in torch.split(gradient.storage, 1, dim=1)
+    ]
 
 
 def _mean_square(plane: Plane) -> float:
     """Added up in an order that depends on its size alone."""
     rows = [plane.read(strip).square().sum(dim=-1) for strip in strips(plane.shape)]
-    return added(rows) / math.prod(plane.shape)
+    return exact_sum(rows) / math.prod(plane.shape)
 
 
 def _response(height: int, width: int, smooth: float, like: Plane) -> Tensor:

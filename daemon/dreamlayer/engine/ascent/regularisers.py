@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.image.padding import extended
+from dreamlayer.engine.image.padding import extend
 
 HALF_WAY = 0.1  # picture units
 
 
-def flattened(detail: Tensor, step: float, wrap: bool = False) -> Tensor:
+def tv_change(detail: Tensor, step: float, wrap: bool = False) -> Tensor:
     """The change that one step down the detail's total variation makes; written over the detail.
 
     Source: Rudin, Osher, Fatemi, 1992; the colours share their edges (Blomgren and Chan, 1998).
@@ -42,7 +42,7 @@ def flattened(detail: Tensor, step: float, wrap: bool = False) -> Tensor:
     return detail
 
 
-def drawn_back(detail: Tensor, step: float) -> Tensor:
+def stay_change(detail: Tensor, step: float) -> Tensor:
     """The change that one step down half the detail's square makes; written over the detail.
 
     Where the dream pushes on with its mean strength, it comes to rest at a detail of 0.1 for a
@@ -58,4 +58,4 @@ def drawn_back(detail: Tensor, step: float) -> Tensor:
 
 def _slope(detail: Tensor, channel: int, axis: int, wrap: bool) -> Tensor:
     """What a channel gains from each pixel to the next along an axis."""
-    return extended(detail[:, channel : channel + 1], axis, 0, 1, wrap).diff(dim=axis)
+    return extend(detail[:, channel : channel + 1], axis, 0, 1, wrap).diff(dim=axis)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 
-class Flaws:
+class NanGuard:
     """Mends gradients. Any thread may call."""
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Flaws:
         self._values = 0
         self._flawed = 0
 
-    def mended(self, gradient: Tensor) -> Tensor:
+    def clean(self, gradient: Tensor) -> Tensor:
         """The gradient, with 0 where it was no number."""
         flawed = 0
         if not torch.isfinite(gradient.sum()):  # one pass for all that are as they should be

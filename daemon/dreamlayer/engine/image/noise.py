@@ -28,7 +28,7 @@ class Noise:
     sigma: float
     key: int
 
-    def at(self, rows: Tensor, columns: Tensor, like: Tensor) -> Tensor:
+    def sample(self, rows: Tensor, columns: Tensor, like: Tensor) -> Tensor:
         """The noise of the pixels in these rows and columns.
 
         Args:

@@ -26,7 +26,7 @@ def mirrored(index: int, length: int) -> int:
     return min(index, 2 * length - 1 - index)
 
 
-def extended(picture: Tensor, axis: int, before: int, after: int, wrap: bool) -> Tensor:
+def extend(picture: Tensor, axis: int, before: int, after: int, wrap: bool) -> Tensor:
     """A picture made longer along `axis`, by its edge pixels or, with `wrap`, its opposite edge."""
     length = picture.shape[axis]
     places = torch.arange(-before, length + after, device=picture.device)

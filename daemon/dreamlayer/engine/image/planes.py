@@ -11,14 +11,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from types import EllipsisType
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from dreamlayer.engine.image.padding import Border
-from dreamlayer.engine.image.windows import Span, Window, whole
+from dreamlayer.geometry import Index, Span, Window
 
 STRIP = 1 << 19  # pixels; what is done to a whole picture is done to so many at a time
 COMPACT_FROM = 1 << 21  # pixels; smaller pictures are kept as floats: there is nothing to save
@@ -42,21 +41,21 @@ class Plane(Protocol):
         """The pixels of a window, or every `step`th row and column of it; not to be changed."""
 
 
-Picture = Tensor | Plane  # a tensor is a plane, too, wherever one is asked for
+TensorOrPlane = Tensor | Plane  # a tensor is a plane, too, wherever one is asked for
 
 
-class Room(Protocol):
+class PlaneAllocator(Protocol):
     """Where planes are kept: gives a tensor of zeros."""
 
     def __call__(self, shape: Shape, dtype: torch.dtype, device: torch.device) -> Tensor: ...
 
 
-def in_memory(shape: Shape, dtype: torch.dtype, device: torch.device) -> Tensor:
+def allocate_in_memory(shape: Shape, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.zeros(shape, dtype=dtype, device=device)
 
 
 @dataclass(frozen=True)
-class Format:
+class SampleFormat:
     """How numbers are stored: as floats, or as integers n for (n + zero) / levels.
 
     `dtype` is that of what is stored, `read_as` that of what is read.
@@ -68,22 +67,24 @@ class Format:
     zero: int = 0
 
 
-PICTURE = Format(torch.int16, levels=65535, zero=32768)  # 0..1
-DETAIL = Format(torch.int16, levels=32767)  # −1..1
-GRADIENT = Format(torch.bfloat16)  # any size, to 0.4 %: a step is not known better than that
-MASK = Format(torch.uint8, levels=255)
+PICTURE_FORMAT = SampleFormat(torch.int16, levels=65535, zero=32768)  # 0..1
+DETAIL_FORMAT = SampleFormat(torch.int16, levels=32767)  # −1..1
+GRADIENT_FORMAT = SampleFormat(
+    torch.bfloat16
+)  # any size, to 0.4 %: a step is not known better than that
+MASK_FORMAT = SampleFormat(torch.uint8, levels=255)
 
 
-def exact(dtype: torch.dtype) -> Format:
-    return Format(dtype, dtype)
+def exact_format(dtype: torch.dtype) -> SampleFormat:
+    return SampleFormat(dtype, dtype)
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredPlane:
     """A plane that can be written. Threads may write at once where their windows don't touch."""
 
     storage: Tensor
-    format: Format
+    format: SampleFormat
 
     @property
     def shape(self) -> Shape:
@@ -97,9 +98,9 @@ class Stored:
     def device(self) -> torch.device:
         return self.storage.device
 
-    def __getitem__(self, place: tuple[EllipsisType, slice, slice]) -> Stored:
+    def __getitem__(self, index: Index) -> StoredPlane:
         """A part of it, which shares its pixels, as a tensor's would."""
-        return Stored(self.storage[place], self.format)
+        return StoredPlane(self.storage[index], self.format)
 
     def read(self, window: Window, step: int = 1) -> Tensor:
         rows, columns = (slice(span.start, span.stop, step) for span in window)
@@ -110,7 +111,7 @@ class Stored:
 
     def write(self, window: Window, values: Tensor) -> None:
         """Put values (1, C, h, w) into a window; those beyond what can be stored are cut off."""
-        into = self.storage[..., window.rows.slice(), window.columns.slice()]
+        into = self.storage[window.slices()]
         if self.format.levels:
             limits = torch.iinfo(self.format.dtype)
             values = (values * self.format.levels).sub_(self.format.zero).round_()
@@ -120,12 +121,12 @@ class Stored:
     def add(self, window: Window, values: Tensor) -> None:
         """Add values (1, C, h, w) to a window, strip by strip: what is stored isn't floats."""
         for strip in strips(values.shape):
-            into = Window(strip.rows.moved(window.rows.start), window.columns)
+            into = Window(strip.rows.shift(window.rows.start), window.columns)
             self.write(into, self.read(into).add_(values[..., strip.rows.slice(), :]))
 
 
 @dataclass(frozen=True)
-class Computed:
+class ComputedPlane:
     """A plane whose pixels are made of the same pixels of others, whenever they are read."""
 
     function: Callable[..., Tensor]
@@ -148,7 +149,7 @@ class Computed:
 
 
 @dataclass(frozen=True)
-class Part:
+class PlaneWindow:
     """A window of a plane as a plane."""
 
     plane: Plane
@@ -156,8 +157,7 @@ class Part:
 
     @property
     def shape(self) -> Shape:
-        rows, columns = self.window
-        return (*self.plane.shape[:2], rows.length, columns.length)
+        return (*self.plane.shape[:2], *self.window.size)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -168,11 +168,11 @@ class Part:
         return self.plane.device
 
     def read(self, window: Window, step: int = 1) -> Tensor:
-        return self.plane.read(_moved(window, self.window, 1), step)
+        return self.plane.read(window.shift(*self.window.origin), step)
 
 
 @dataclass(frozen=True)
-class Inset:
+class InsetPlane:
     """A plane with a window of it replaced by another one."""
 
     plane: Plane
@@ -192,43 +192,38 @@ class Inset:
         return self.plane.device
 
     def read(self, window: Window, step: int = 1) -> Tensor:
-        common = Window(*(a.common(b) for a, b in zip(window, self.window, strict=True)))
+        common = window.intersect(self.window)
         if common == window:
-            return self.inner.read(_moved(window, self.window, -1), step)
+            return self.inner.read(window.relative_to(self.window), step)
         if not common.area:
             return self.plane.read(window, step)
         found = self.plane.read(window).clone()
-        rows, columns = (s.slice(w.start) for s, w in zip(common, window, strict=True))
-        found[..., rows, columns] = self.inner.read(_moved(common, self.window, -1))
+        found[common.slices(window.origin)] = self.inner.read(common.relative_to(self.window))
         return found[..., ::step, ::step]
 
 
-def _moved(window: Window, by: Window, sign: int) -> Window:
-    return Window(
-        window.rows.moved(sign * by.rows.start), window.columns.moved(sign * by.columns.start)
+def as_plane(picture: TensorOrPlane) -> Plane:
+    """A tensor as a plane, which shares its numbers; a plane as it is."""
+    return as_stored_plane(picture) if isinstance(picture, Tensor) else picture
+
+
+def as_stored_plane(picture: Tensor | StoredPlane) -> StoredPlane:
+    """A tensor as a plane that can be written; bytes are 255ths."""
+    if isinstance(picture, StoredPlane):
+        return picture
+    return StoredPlane(
+        picture, MASK_FORMAT if picture.dtype == torch.uint8 else exact_format(picture.dtype)
     )
 
 
-def of(picture: Picture) -> Plane:
-    """A tensor as a plane, which shares its numbers; a plane as it is."""
-    return stored(picture) if isinstance(picture, Tensor) else picture
-
-
-def stored(picture: Tensor | Stored) -> Stored:
-    """A tensor as a plane that can be written; bytes are 255ths."""
-    if isinstance(picture, Stored):
-        return picture
-    return Stored(picture, MASK if picture.dtype == torch.uint8 else exact(picture.dtype))
-
-
-def everything(plane: Picture) -> Tensor:
+def read_all(plane: TensorOrPlane) -> Tensor:
     """All of a plane as floats."""
-    return of(plane).read(whole(*plane.shape[-2:]))
+    return as_plane(plane).read(Window.whole(*plane.shape[-2:]))
 
 
-def clipped(plane: Plane) -> Plane:
+def clip(plane: Plane) -> Plane:
     """A plane in 0..1: bicubic resizing overshoots."""
-    return Computed(lambda pixels: pixels.clamp(0.0, 1.0), (plane,))
+    return ComputedPlane(lambda pixels: pixels.clamp(0.0, 1.0), (plane,))
 
 
 # Large pictures by strips.
@@ -246,19 +241,19 @@ def strips(shape: Sequence[int], least: int = 1) -> Iterator[Window]:
         yield Window(Span(top, min(height, top + rows)), Span(0, width))
 
 
-def added(rows: Iterable[Tensor]) -> float:
+def exact_sum(rows: Iterable[Tensor]) -> float:
     """The sum of sums of rows, exactly rounded: in whatever order it is the same."""
     return math.fsum(number for part in rows for number in part.flatten().tolist())
 
 
-def copy(plane: Plane, into: Stored) -> Stored:
+def copy(plane: Plane, into: StoredPlane) -> StoredPlane:
     """Write all of a plane into another one of its size, which may be what it is computed from."""
     for strip in strips(plane.shape):
         into.write(strip, plane.read(strip))
     return into
 
 
-def rewrite(plane: Stored, fresh: Callable[[Window], Tensor], reach: int, wrap: bool) -> None:
+def rewrite(plane: StoredPlane, fresh: Callable[[Window], Tensor], reach: int, wrap: bool) -> None:
     """Replace each strip of a plane by `fresh(strip)`, which may read `reach` rows around it.
 
     It finds them as they were: strips are at least `reach` high, one is written when the next has
@@ -275,7 +270,7 @@ def rewrite(plane: Stored, fresh: Callable[[Window], Tensor], reach: int, wrap: 
         plane.write(strip, pixels)
 
 
-def gathered(plane: Plane, rows: Sequence[int], columns: Sequence[int]) -> Tensor:
+def gather(plane: Plane, rows: Sequence[int], columns: Sequence[int]) -> Tensor:
     """The pixels in these rows and columns of a plane: (1, C, len(rows), len(columns)).
 
     They are read run by run: where numbers are no neighbours (across a seam), what lies between is
@@ -295,7 +290,7 @@ def gathered(plane: Plane, rows: Sequence[int], columns: Sequence[int]) -> Tenso
     return found
 
 
-def continued(span: Span, by: int, length: int, border: Border) -> list[int]:
+def extended_indices(span: Span, by: int, length: int, border: Border) -> list[int]:
     """The numbers of a span and of `by` pixels before and after it, where it ends by a border."""
     return [
         index if 0 <= index < length else border(index, length)

@@ -13,12 +13,12 @@ import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
 from dreamlayer.engine.image.padding import Border, nearest
-from dreamlayer.engine.image.planes import Plane, Shape, gathered
-from dreamlayer.engine.image.windows import Span, Window
+from dreamlayer.engine.image.planes import Plane, Shape, gather
+from dreamlayer.geometry import Span, Window
 
 
 @dataclass(frozen=True)
-class Taps:
+class FilterTaps:
     """How one axis of `length` pixels is filtered.
 
     Attributes:
@@ -28,31 +28,31 @@ class Taps:
     """
 
     length: int
-    places: Tensor
+    indices: Tensor
     weights: Tensor
     border: Border = nearest
 
-    def of(self, span: Span) -> tuple[list[int], Tensor, Tensor]:
+    def for_span(self, span: Span) -> tuple[list[int], Tensor, Tensor]:
         """For some new pixels: the old ones they need, and places and weights among these."""
-        places = self.places[span.slice()]
-        first, last = int(places.min()), int(places.max())
+        indices = self.indices[span.slice()]
+        first, last = int(indices.min()), int(indices.max())
         needed = [self.border(place, self.length) for place in range(first, last + 1)]
-        return needed, places - first, self.weights[span.slice()]
+        return needed, indices - first, self.weights[span.slice()]
 
 
 @dataclass(frozen=True)
-class Filtered:
+class FilteredPlane:
     """A plane filtered along its axes, whenever it is read. An axis without taps stays."""
 
     plane: Plane
-    rows: Taps | None
-    columns: Taps | None
+    rows: FilterTaps | None
+    columns: FilterTaps | None
 
     @property
     def shape(self) -> Shape:
         old = self.plane.shape
         both = zip(old[-2:], (self.rows, self.columns), strict=True)
-        return (*old[:2], *(len(taps.places) if taps else length for length, taps in both))
+        return (*old[:2], *(len(taps.indices) if taps else length for length, taps in both))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -64,19 +64,19 @@ class Filtered:
 
     def read(self, window: Window, step: int = 1) -> Tensor:
         axes = [
-            taps.of(span) if taps else (range(span.start, span.stop), None, None)
+            taps.for_span(span) if taps else (range(span.start, span.stop), None, None)
             for taps, span in zip((self.rows, self.columns), window, strict=True)
         ]
-        found = gathered(self.plane, axes[0][0], axes[1][0])
+        found = gather(self.plane, axes[0][0], axes[1][0])
         if axes[0][1] is not None:
-            found = weighted(found, axes[0][1], axes[0][2])
+            found = weighted_rows(found, axes[0][1], axes[0][2])
         if axes[1][1] is not None:
             turned = found.transpose(-1, -2)
-            found = weighted(turned, axes[1][1], axes[1][2]).transpose(-1, -2).contiguous()
+            found = weighted_rows(turned, axes[1][1], axes[1][2]).transpose(-1, -2).contiguous()
         return found[..., ::step, ::step]
 
 
-def weighted(picture: Tensor, places: Tensor, weights: Tensor) -> Tensor:
+def weighted_rows(picture: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
     """Rows as weighted sums of a picture's rows (1, C, H, W): (1, C, n, W).
 
     An embedding bag: torch's kernel for it reads each row once and writes each sum once.
@@ -85,9 +85,9 @@ def weighted(picture: Tensor, places: Tensor, weights: Tensor) -> Tensor:
         places: (n, taps) int64, rows of the picture.
         weights: (n, taps).
     """
-    places, weights = places.to(picture.device), weights.to(picture)
+    indices, weights = indices.to(picture.device), weights.to(picture)
     rows = [
-        F.embedding_bag(places, channel, per_sample_weights=weights, mode="sum")
+        F.embedding_bag(indices, channel, per_sample_weights=weights, mode="sum")
         for channel in picture[0].contiguous()
     ]
     return torch.stack(rows)[None]

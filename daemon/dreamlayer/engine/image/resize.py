@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.image.padding import nearest, opposite
-from dreamlayer.engine.image.planes import Plane, Stored, everything, of
-from dreamlayer.engine.image.resampling import Filtered, Taps
+from dreamlayer.engine.image.planes import Plane, StoredPlane, as_plane, read_all
+from dreamlayer.engine.image.resampling import FilteredPlane, FilterTaps
 
 CUBIC = -0.5  # Keys' parameter, as Pillow and torch have it where they antialias
 
 
-def sizes(
+def octave_sizes(
     height: int, width: int, octaves: int, scale: float, minimum: int, above: int = 0
 ) -> list[tuple[int, int]]:
     """The pictures' sizes (h, w): a geometric series of ratio `scale`, coarse to fine.
@@ -37,18 +37,18 @@ def resize(picture: Tensor, size: tuple[int, int], wrap: bool = False) -> Tensor
     """
     if tuple(picture.shape[-2:]) == size:
         return picture
-    return everything(resized(of(picture), size, wrap))
+    return read_all(resize_plane(as_plane(picture), size, wrap))
 
 
-def resized(plane: Plane, size: tuple[int, int], wrap: bool = False) -> Plane:
+def resize_plane(plane: Plane, size: tuple[int, int], wrap: bool = False) -> Plane:
     """The same of a plane; nothing is computed until it is read."""
     if tuple(plane.shape[-2:]) == size:
         return plane
-    rows, columns = (_cubic(a, b, wrap) for a, b in zip(plane.shape[-2:], size, strict=True))
-    return Filtered(plane, rows, columns)
+    rows, columns = (_resize_taps(a, b, wrap) for a, b in zip(plane.shape[-2:], size, strict=True))
+    return FilteredPlane(plane, rows, columns)
 
 
-def largest(mask: Stored, size: tuple[int, int]) -> Stored:
+def resize_mask(mask: StoredPlane, size: tuple[int, int]) -> StoredPlane:
     """A mask in another size (h, w): each pixel the largest of all those that it touches."""
     for axis, length in ((-2, size[0]), (-1, size[1])):
         old = mask.shape[axis]
@@ -60,31 +60,31 @@ def largest(mask: Stored, size: tuple[int, int]) -> Stored:
         for offset in range(1, int((last - first).max()) + 1):
             more = mask.storage.index_select(axis, torch.minimum(first + offset, last))
             torch.maximum(found, more, out=found)
-        mask = Stored(found, mask.format)
+        mask = StoredPlane(found, mask.format)
     return mask
 
 
-def zoomed(plane: Plane, factor: float, wrap: bool = False) -> Plane:
+def zoom_plane(plane: Plane, factor: float, wrap: bool = False) -> Plane:
     """A plane enlarged about its middle, in its own size; nothing is computed until it is read."""
-    rows, columns = (_about_middle(length, factor, wrap) for length in plane.shape[-2:])
-    return Filtered(plane, rows, columns)
+    rows, columns = (_zoom_taps(length, factor, wrap) for length in plane.shape[-2:])
+    return FilteredPlane(plane, rows, columns)
 
 
-def _about_middle(length: int, factor: float, wrap: bool) -> Taps:
+def _zoom_taps(length: int, factor: float, wrap: bool) -> FilterTaps:
     centres = (torch.arange(length, dtype=torch.float64) + 0.5 - length / 2) / factor + length / 2
-    return _keys(length, centres, 1.0, wrap)
+    return _cubic_taps(length, centres, 1.0, wrap)
 
 
-def _cubic(old: int, length: int, wrap: bool) -> Taps | None:
+def _resize_taps(old: int, length: int, wrap: bool) -> FilterTaps | None:
     """Keys' cubic, stretched by the ratio where the picture shrinks."""
     if old == length:
         return None
     ratio = old / length
     centres = (torch.arange(length, dtype=torch.float64) + 0.5) * ratio
-    return _keys(old, centres, max(1.0, ratio), wrap)
+    return _cubic_taps(old, centres, max(1.0, ratio), wrap)
 
 
-def _keys(old: int, centres: Tensor, stretch: float, wrap: bool) -> Taps:
+def _cubic_taps(old: int, centres: Tensor, stretch: float, wrap: bool) -> FilterTaps:
     """Keys' cubic about these places of an axis of `old` pixels.
 
     Without `wrap` what lies beyond the ends does not count, as in `F.interpolate` with antialias.
@@ -99,4 +99,4 @@ def _keys(old: int, centres: Tensor, stretch: float, wrap: bool) -> Taps:
     if not wrap:
         weights[(places < 0) | (places >= old)] = 0.0
     weights /= weights.sum(dim=1, keepdim=True)
-    return Taps(old, places, weights, opposite if wrap else nearest)
+    return FilterTaps(old, places, weights, opposite if wrap else nearest)

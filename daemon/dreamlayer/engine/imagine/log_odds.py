@@ -12,29 +12,29 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.objectives.terms import Logit, Objective, Place
+from dreamlayer.engine.objectives.terms import LogitTerm, MapLocation, Objective
 
 
 @dataclass(frozen=True)
-class LogOdds:
+class LogOddsTerm:
     """The logarithm of p / (1 − p), p being the probability of a class."""
 
-    logit: Logit
+    logit: LogitTerm
     additive = False
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
         logits = self.logit.logits(cells)[0]
-        number = self.logit.number
+        number = self.logit.class_index
         others = torch.cat([logits[:number], logits[number + 1 :]])
         return logits[number] - others.logsumexp(dim=0)
 
 
-def against_rivals(objective: Objective) -> Objective:
+def with_log_odds(objective: Objective) -> Objective:
     """The objective with log odds in place of the logits that are to grow."""
     return Objective(
         tuple(
-            replace(summand, term=LogOdds(summand.term))
-            if isinstance(summand.term, Logit) and summand.weight > 0
+            replace(summand, term=LogOddsTerm(summand.term))
+            if isinstance(summand.term, LogitTerm) and summand.weight > 0
             else summand
             for summand in objective.terms
         )

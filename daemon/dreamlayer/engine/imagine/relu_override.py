@@ -18,7 +18,7 @@ LEAK = 0.1  # of the gradient passes where a ReLU is closed
 _RELUS = (F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
 
 
-class Awake(Rewritten):
+class ReluOverride(Rewritten):
     """While active, every ReLU has its usual values, and a part of the gradient always passes."""
 
     def __init__(self) -> None:

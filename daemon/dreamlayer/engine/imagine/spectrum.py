@@ -42,7 +42,7 @@ class Spectrum:
         self._weights = (weights * math.sqrt(height * width)).to(device)
         self._colours = torch.tensor(COLOURS, device=device)
 
-    def begin_as(self, other: Spectrum) -> None:
+    def copy_from(self, other: Spectrum) -> None:
         """Take over the picture of a spectrum of another size, resized to this one's."""
         area, old = self.size[0] * self.size[1], other.size[0] * other.size[1]
         rows = min(self.size[0], other.size[0])

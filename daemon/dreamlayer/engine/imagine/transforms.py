@@ -18,7 +18,7 @@ ZOOM = 0.2  # larger or smaller by up to so much
 
 
 @dataclass(frozen=True)
-class Camera:
+class ViewSampler:
     """Takes random views of `size` (h, w) px of a picture.
 
     Attributes:

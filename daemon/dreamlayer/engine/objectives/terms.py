@@ -19,14 +19,14 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
-from dreamlayer.engine.image.windows import Window, whole
+from dreamlayer.geometry import Window
 
 LEAST_COSINE = 0.1  # of a direction's purity; with 0 an empty cell would never be drawn to it
 MATCHED_AT_ONCE = 4096  # cells that are compared with the guide's, to bound memory
 
 
 @dataclass(frozen=True)
-class Place:
+class MapLocation:
     """Which cells of a map a tensor (1, C, h, w) holds.
 
     Attributes:
@@ -41,7 +41,7 @@ class Place:
     focus: Callable[[float, float], tuple[int, int]]
 
 
-Places = Sequence[Place] | Mapping[int, Place]  # by the number of the map
+MapLocations = Sequence[MapLocation] | Mapping[int, MapLocation]  # by the number of the map
 
 
 class Term(Protocol):
@@ -49,67 +49,67 @@ class Term(Protocol):
 
     additive: bool
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
         """The sum over these cells if additive; else the value of a complete map. A scalar."""
 
 
 @dataclass(frozen=True)
-class Squares:
+class SquaresTerm:
     """The mean square of all activations: "more of whatever you see" (the 2015 notebook's L2)."""
 
     additive = True
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
         return cells.square().mean(dim=1).sum()
 
-    def pull_back(self, cells: Tensor, slope: Tensor) -> Tensor:
+    def backward(self, cells: Tensor, grad: Tensor) -> Tensor:
         """The slope at each cell from that of the value, a scalar.
 
         To the last bit what autograd finds, in a third of the time: most dreams are of squares.
         """
-        return cells * (2 * slope / cells.shape[1])
+        return cells * (2 * grad / cells.shape[1])
 
 
 @dataclass(frozen=True)
-class Mean:
+class MeanTerm:
     """The mean activation of all channels."""
 
     additive = True
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
         return cells.mean(dim=1).sum()
 
 
 @dataclass(frozen=True)
-class Channels:
+class ChannelsTerm:
     """The mean activation of some channels: "more of this feature"."""
 
-    numbers: tuple[int, ...]
+    channels: tuple[int, ...]
     additive = True
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
-        return cells[:, list(self.numbers)].mean(dim=1).sum()
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        return cells[:, list(self.channels)].mean(dim=1).sum()
 
 
 @dataclass(frozen=True)
-class Unit:
+class UnitTerm:
     """One channel in one cell: the one nearest to the fractions (x, y) of the picture."""
 
-    number: int
-    at: tuple[float, float]
+    channel: int
+    position: tuple[float, float]
     additive = True
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
-        row, column = place.focus(*self.at)
-        rows, columns = place.cells.rows, place.cells.columns
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        row, column = location.focus(*self.position)
+        rows, columns = location.cells.rows, location.cells.columns
         if not (rows.start <= row < rows.stop and columns.start <= column < columns.stop):
             return cells.sum() * 0.0
-        activation = cells[0, self.number, row - rows.start, column - columns.start]
-        return activation * place.counted.area  # a mean over the cells is taken of it
+        activation = cells[0, self.channel, row - rows.start, column - columns.start]
+        return activation * location.counted.area  # a mean over the cells is taken of it
 
 
 @dataclass(frozen=True)
-class Direction:
+class DirectionTerm:
     """Activation along a direction (C) in channel space, times how purely it points there.
 
     Source: the direction objectives of Lucid (Olah et al., Feature Visualization, 2017).
@@ -118,7 +118,7 @@ class Direction:
     vector: Tensor
     additive = True
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
         vector: Tensor = (self.vector / self.vector.norm()).to(cells)[None, :, None, None]
         dot = (cells * vector).sum(dim=1)
         purity = F.cosine_similarity(cells, vector, dim=1)
@@ -126,13 +126,13 @@ class Direction:
 
 
 @dataclass(frozen=True)
-class Guide:
+class GuideTerm:
     """Every cell times the guide's cell (C, n) that it resembles most (the 2015 notebook)."""
 
     features: Tensor
     additive = True
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
         guide = self.features.to(cells)
         flat = cells.flatten(2)[0]  # (C, cells)
         with torch.no_grad():
@@ -146,13 +146,13 @@ class Guide:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class CosineTerm:
     """The cosine between the map's mean activations and the guide's (C): the same mixture."""
 
     features: Tensor
     additive = False
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
         found: Tensor = F.cosine_similarity(
             cells.mean(dim=(0, 2, 3)), self.features.to(cells), dim=0
         )
@@ -160,48 +160,47 @@ class Cosine:
 
 
 @dataclass(frozen=True)
-class Logit:
+class LogitTerm:
     """How much the network takes the whole for a class: one output of its classifier."""
 
     logits: Callable[[Tensor], Tensor]
-    number: int
+    class_index: int
     additive = False
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
-        return self.logits(cells)[0, self.number]
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        return self.logits(cells)[0, self.class_index]
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearTerm:
     """A term of the whole map in one step: its slope (1, C, h, w) over the counted cells."""
 
-    slope: Tensor
+    grad: Tensor
     additive = True
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
-        rows = place.cells.rows.slice(place.counted.rows.start)
-        columns = place.cells.columns.slice(place.counted.columns.start)
-        return (cells * self.slope[..., rows, columns]).sum() * place.counted.area
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        own = location.cells.slices(location.counted.origin)
+        return (cells * self.grad[own]).sum() * location.counted.area
 
 
 @dataclass(frozen=True)
-class Weighted:
+class WeightedTerm:
     """One summand: `weight` × the term of map number `map`, whose activations have `scale`."""
 
     weight: float
-    map: int
+    map_index: int
     scale: float
     term: Term
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
-        return self.weight * self.term.value(cells / self.scale, place)
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        return self.weight * self.term.value(cells / self.scale, location)
 
 
 @dataclass(frozen=True)
 class Objective:
     """A weighted sum of terms. Those of cells count as the mean over their map's cells."""
 
-    terms: tuple[Weighted, ...]
+    terms: tuple[WeightedTerm, ...]
 
     @property
     def additive(self) -> bool:
@@ -210,75 +209,81 @@ class Objective:
     @property
     def whole_maps(self) -> set[int]:
         """The numbers of the maps that are needed whole."""
-        return {summand.map for summand in self.terms if not summand.term.additive}
+        return {summand.map_index for summand in self.terms if not summand.term.additive}
 
-    def on_map(self, number: int) -> Objective:
+    def for_map(self, number: int) -> Objective:
         """The summands on one map."""
-        return Objective(tuple(summand for summand in self.terms if summand.map == number))
+        return Objective(tuple(summand for summand in self.terms if summand.map_index == number))
 
-    def total(self, cells: Mapping[int, Tensor], places: Mapping[int, Place], per: int) -> Tensor:
+    def total(
+        self, cells: Mapping[int, Tensor], locations: Mapping[int, MapLocation], factor: int
+    ) -> Tensor:
         """`per` times the share that these cells, some of each map, have in the objective.
 
         For additive objectives. Multiplied by the number of cells it does not vanish in half
         precision as a mean over a million of them would.
         """
         values = [
-            summand.value(cells[summand.map], places[summand.map])
-            * (per / places[summand.map].counted.area)
+            summand.value(cells[summand.map_index], locations[summand.map_index])
+            * (factor / locations[summand.map_index].counted.area)
             for summand in self.terms
         ]
         return torch.stack(values).sum()
 
-    def slope(self, cells: Tensor, number: int, place: Place, per: int) -> Tensor:
+    def grad(self, cells: Tensor, number: int, location: MapLocation, factor: int) -> Tensor:
         """`per` times the objective's slope at some cells (1, C, h, w) of map `number`."""
-        own = self.on_map(number)
-        if len(own.terms) == 1 and isinstance(term := own.terms[0].term, Squares):
+        own = self.for_map(number)
+        if len(own.terms) == 1 and isinstance(term := own.terms[0].term, SquaresTerm):
             weight, scale = own.terms[0].weight, own.terms[0].scale
-            of_value = cells.new_ones(()) * (per / place.counted.area) * weight
-            return term.pull_back(cells / scale, of_value).div_(scale)
+            of_value = cells.new_ones(()) * (factor / location.counted.area) * weight
+            return term.backward(cells / scale, of_value).div_(scale)
         if not own.terms:
             return torch.zeros_like(cells)
         with torch.enable_grad():
             cells = cells.detach().requires_grad_(True)
-            (slope,) = torch.autograd.grad(own.total({number: cells}, {number: place}, per), cells)
-        return slope
+            (grad,) = torch.autograd.grad(
+                own.total({number: cells}, {number: location}, factor), cells
+            )
+        return grad
 
     def value(
-        self, maps: Sequence[Tensor] | Mapping[int, Tensor], places: Places | None = None
+        self, maps: Sequence[Tensor] | Mapping[int, Tensor], locations: MapLocations | None = None
     ) -> Tensor:
         """The objective of complete maps, as a network gives them for a picture; a scalar."""
         values = []
         for summand in self.terms:
-            cells = maps[summand.map]
-            place = _everywhere(cells) if places is None else places[summand.map]
-            count = place.counted.area if summand.term.additive else 1
-            values.append(summand.value(cells, place) / count)
+            cells = maps[summand.map_index]
+            location = _whole_map(cells) if locations is None else locations[summand.map_index]
+            count = location.counted.area if summand.term.additive else 1
+            values.append(summand.value(cells, location) / count)
         return torch.stack(values).sum()
 
-    def linear(self, maps: Mapping[int, Tensor], places: Places) -> Objective:
+    def linearise(self, maps: Mapping[int, Tensor], locations: MapLocations) -> Objective:
         """This objective with its terms of whole maps replaced by their slopes at these maps."""
-        return Objective(tuple(_linear(s, maps, places) for s in self.terms))
+        return Objective(tuple(_linearise(s, maps, locations) for s in self.terms))
 
 
-def _linear(summand: Weighted, maps: Mapping[int, Tensor], places: Places) -> Weighted:
+def _linearise(
+    summand: WeightedTerm, maps: Mapping[int, Tensor], locations: MapLocations
+) -> WeightedTerm:
     if summand.term.additive:
         return summand
     with torch.enable_grad():
-        cells = maps[summand.map].detach().requires_grad_(True)
-        value = summand.value(cells, places[summand.map])
-        (slope,) = torch.autograd.grad(value, cells)
-    return Weighted(1.0, summand.map, 1.0, Linear(slope))
+        cells = maps[summand.map_index].detach().requires_grad_(True)
+        value = summand.value(cells, locations[summand.map_index])
+        (grad,) = torch.autograd.grad(value, cells)
+    return WeightedTerm(1.0, summand.map_index, 1.0, LinearTerm(grad))
 
 
-def _everywhere(cells: Tensor) -> Place:
+def _whole_map(cells: Tensor) -> MapLocation:
     rows, columns = cells.shape[-2:]
 
     def focus(x: float, y: float) -> tuple[int, int]:
         return min(int(y * rows), rows - 1), min(int(x * columns), columns - 1)
 
-    return Place(whole(rows, columns), whole(rows, columns), focus)
+    return MapLocation(Window.whole(rows, columns), Window.whole(rows, columns), focus)
 
 
-def single(term: Term) -> Objective:
+def single_term(term: Term) -> Objective:
     """One term on a network's first map."""
-    return Objective((Weighted(1.0, 0, 1.0, term),))
+    return Objective((WeightedTerm(1.0, 0, 1.0, term),))

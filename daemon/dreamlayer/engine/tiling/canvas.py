@@ -22,12 +22,19 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.image.noise import Noise
-from dreamlayer.engine.image.planes import Picture, Stored, continued, gathered, of, stored
-from dreamlayer.engine.image.windows import Window
+from dreamlayer.engine.image.planes import (
+    StoredPlane,
+    TensorOrPlane,
+    as_plane,
+    as_stored_plane,
+    extended_indices,
+    gather,
+)
+from dreamlayer.geometry import Window
 
 
 @dataclass(frozen=True)
-class Canvas:
+class PictureCanvas:
     """A picture of `height` × `width` pixels, laid `shift` (rows, columns) into its canvas.
 
     `wrap` continues it by its opposite edges instead of its reflection. Such a picture has no
@@ -47,41 +54,40 @@ class Canvas:
     def size(self) -> tuple[int, int]:
         return self.height + self.margin, self.width + self.margin
 
-    def place(self, window: Window) -> Window:
+    def to_canvas(self, window: Window) -> Window:
         """Where a window of the picture lies in the canvas."""
-        return Window(window.rows.moved(self.shift[0]), window.columns.moved(self.shift[1]))
+        return window.shift(*self.shift)
 
-    def take(self, picture: Picture, crop: Window) -> Tensor:
+    def take(self, picture: TensorOrPlane, crop: Window) -> Tensor:
         """The canvas's pixels in `crop`, from a picture (1, C, height, width); not to be changed.
 
         Several threads may take at once.
         """
         rows, columns = self._sources(crop)
-        found = gathered(of(picture), rows, columns)
+        found = gather(as_plane(picture), rows, columns)
         if self.noise is None:
             return found
         down, right = (torch.tensor(places, device=found.device) for places in (rows, columns))
-        return self.noise.at(down, right, found).add_(found)
+        return self.noise.sample(down, right, found).add_(found)
 
-    def add(self, total: Tensor | Stored, window: Window, crop: Window, part: Tensor) -> None:
+    def add(self, total: Tensor | StoredPlane, window: Window, crop: Window, part: Tensor) -> None:
         """Add `part`, the gradient of the pixels `take(crop)`, to `total`, that of `window`.
 
         What falls outside the window, or beyond the picture's edges, is dropped. Several threads
         may add at once, to windows that have no pixel in common.
         """
-        own = Window(crop.rows.moved(-self.shift[0]), crop.columns.moved(-self.shift[1]))
-        both = Window(window.rows.common(own.rows), window.columns.common(own.columns))
-        if both.area:
-            into = Window(*(b.moved(-w.start) for b, w in zip(both, window, strict=True)))
-            rows, columns = (b.slice(o.start) for b, o in zip(both, own, strict=True))
-            stored(total).add(into, part[..., rows, columns])
+        own = crop.shift(-self.shift[0], -self.shift[1])
+        common = window.intersect(own)
+        if common.area:
+            into = common.relative_to(window)
+            as_stored_plane(total).add(into, part[common.slices(own.origin)])
 
     def _sources(self, crop: Window) -> tuple[list[int], list[int]]:
         source = _repeat if self.wrap else _reflect
         down, right = (o - s for o, s in zip(self.origin, self.shift, strict=True))
         return (
-            continued(crop.rows.moved(down), 0, self.height, source),
-            continued(crop.columns.moved(right), 0, self.width, source),
+            extended_indices(crop.rows.shift(down), 0, self.height, source),
+            extended_indices(crop.columns.shift(right), 0, self.width, source),
         )
 
 

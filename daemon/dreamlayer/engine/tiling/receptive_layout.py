@@ -10,9 +10,9 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from dreamlayer.engine.image.windows import Span, Window, divided, seeing, seen, whole, widened
-from dreamlayer.engine.objectives.terms import Place
-from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.objectives.terms import MapLocation
+from dreamlayer.engine.tiling.canvas import PictureCanvas
+from dreamlayer.geometry import Span, Window
 from dreamlayer.networks.executors.base import Pass
 from dreamlayer.networks.program.convolution import Box
 
@@ -20,7 +20,7 @@ EMPTY = Window(Span(0, 0), Span(0, 0))
 LEAST_CELLS = 32  # a crop's side; for smaller maps torch adds up a convolution in another order
 
 
-class Map(Protocol):
+class MapGeometry(Protocol):
     """Where the cells of a layer's map lie (models.geometry.Geometry is one)."""
 
     @property
@@ -30,7 +30,7 @@ class Map(Protocol):
     def reach(self) -> tuple[int, int]: ...
 
 
-class Cut(Protocol):
+class TileableNetwork(Protocol):
     """A network cut off behind its target layers (models.network.Network is one)."""
 
     stride: int
@@ -40,7 +40,7 @@ class Cut(Protocol):
     def grain(self) -> int: ...
 
     @property
-    def maps(self) -> Sequence[Map]: ...
+    def maps(self) -> Sequence[MapGeometry]: ...
 
     @property
     def device(self) -> torch.device: ...
@@ -77,117 +77,116 @@ class Cut(Protocol):
 
 
 @dataclass(frozen=True)
-class Layout:
+class ReceptiveLayout:
     """The maps of a network over the part of a picture that `window` touches.
 
     A network that is not local has cells that see everything: it has one block, all cells are
     counted, and the crop is the canvas.
     """
 
-    network: Cut
-    canvas: Canvas
+    network: TileableNetwork
+    canvas: PictureCanvas
     window: Window
 
     @cached_property
     def counted(self) -> list[Window]:
         """The cells of each map that see any pixel of the window."""
-        return self.seeing(self.window)
+        return self.cells_seeing(self.window)
 
     def blocks(self, side: int) -> list[Window]:
         """The window's pixels in pieces, none with a side longer than `side`."""
-        return list(divided(self.window, side)) if self.network.local else [self.window]
+        return list(self.window.split(side)) if self.network.local else [self.window]
 
-    def parts(self, number: int, side: int) -> Iterator[Window]:
+    def cell_blocks(self, number: int, side: int) -> Iterator[Window]:
         """The counted cells of a map in pieces of about `side` pixels, each cell in one of them."""
         if not self.network.local:
             return iter([self.counted[number]])
-        return divided(self.counted[number], max(1, side // self.network.stride))
+        return self.counted[number].split(max(1, side // self.network.stride))
 
-    def frame(self, block: Window) -> Window:
+    def aligned_frame(self, block: Window) -> Window:
         """The canvas's pixels for which the gradient of a block is computed.
 
         Strides, as many whatever the shift: so crops have but a few shapes, for which passes have
         been planned before.
         """
         rows, columns = (
-            _in_strides(span, self.network.stride, length)
-            for span, length in zip(self.canvas.place(block), self.canvas.size, strict=True)
+            _align_to_stride(span, self.network.stride, length)
+            for span, length in zip(self.canvas.to_canvas(block), self.canvas.size, strict=True)
         )
         return Window(rows, columns)
 
-    def seeing(self, window: Window) -> list[Window]:
+    def cells_seeing(self, window: Window) -> list[Window]:
         """The cells of each map that see any pixel of a window of the picture."""
-        return self._seeing(self.canvas.place(window))
+        return self._canvas_cells_seeing(self.canvas.to_canvas(window))
 
-    def weighing(self, frame: Window) -> tuple[list[Window], Window]:
+    def dependencies(self, aligned_frame: Window) -> tuple[list[Window], Window]:
         """What the gradient in a frame depends on, to the last bit: counted cells, and a crop."""
         needs = [
-            self.network.needs(axis, self.canvas.size[axis], frame[axis])
+            self.network.needs(axis, self.canvas.size[axis], aligned_frame[axis])
             for axis in (0, 1)
             if self.network.local
         ]
         if needs and needs[0] and needs[1]:
             both = zip(needs[0][1], needs[1][1], strict=True)
             cells = [Window(Span(*rows), Span(*columns)) for rows, columns in both]
-            crop = self._whole_grains(Window(Span(*needs[0][0]), Span(*needs[1][0])))
+            crop = self._align_crop(Window(Span(*needs[0][0]), Span(*needs[1][0])))
         else:
-            cells = self._seeing(frame)
+            cells = self._canvas_cells_seeing(aligned_frame)
             crop = None
-        cells = [
-            Window(own.rows.common(counted.rows), own.columns.common(counted.columns))
-            for own, counted in zip(cells, self.counted, strict=True)
-        ]
+        cells = [own.intersect(counted) for own, counted in zip(cells, self.counted, strict=True)]
         return cells, crop or self.crop(dict(enumerate(cells)))
 
     def crop(self, cells: dict[int, Window]) -> Window:
         """The pixels of the canvas that some cells of some maps see, no fewer than torch wants."""
         network, size = self.network, self.canvas.size
         if not network.local:
-            return whole(*size)
+            return Window.whole(*size)
         spans = []
         for axis in (0, 1):
             of_each = [cells.get(k, EMPTY)[axis] for k in range(len(network.maps))]
             span = network.sees(axis, size[axis], of_each)
             if span is None:
                 all_seen = [
-                    seen(window[axis], network.maps[k].stride, network.maps[k].reach, size[axis])
+                    pixels_seen(
+                        window[axis], network.maps[k].stride, network.maps[k].reach, size[axis]
+                    )
                     for k, window in cells.items()
                 ]
                 span = min(s.start for s in all_seen), max(s.stop for s in all_seen)
             spans.append(Span(*span))
-        return self._whole_grains(Window(*spans))
+        return self._align_crop(Window(*spans))
 
-    def _whole_grains(self, crop: Window) -> Window:
+    def _align_crop(self, crop: Window) -> Window:
         """A crop that begins where numbers are the whole picture's."""
         least = LEAST_CELLS * self.network.stride
         rows, columns = (
-            widened(span, least, self.network.grain, length)
+            span.widen(least, self.network.grain, length)
             for span, length in zip(crop, self.canvas.size, strict=True)
         )
         return Window(rows, columns)
 
-    def _seeing(self, place: Window) -> list[Window]:
+    def _canvas_cells_seeing(self, location: Window) -> list[Window]:
         """The cells of each map that see any pixel of the canvas's window."""
         grids = self.network.grids(*self.canvas.size)
         if not self.network.local:
-            return [whole(*grid) for grid in grids]
+            return [Window.whole(*grid) for grid in grids]
         found = []
         for one, grid in zip(self.network.maps, grids, strict=True):
             rows, columns = (
-                seeing(span, one.stride, one.reach, count)
-                for span, count in zip(place, grid, strict=True)
+                cells_seeing(span, one.stride, one.reach, count)
+                for span, count in zip(location, grid, strict=True)
             )
             found.append(Window(rows, columns))
         return found
 
-    def within(self, number: int, cells: Window, crop: Window) -> Window:
+    def cells_in_crop(self, number: int, cells: Window, crop: Window) -> Window:
         """Where `cells` of a map lie in the map of a crop."""
         stride = self.network.maps[number].stride
         rows, columns = crop.rows.start // stride, crop.columns.start // stride
-        return Window(cells.rows.moved(-rows), cells.columns.moved(-columns))
+        return cells.shift(-rows, -columns)
 
-    def place(self, number: int, cells: Window) -> Place:
-        return Place(cells, self.counted[number], lambda x, y: self._focus(number, x, y))
+    def location(self, number: int, cells: Window) -> MapLocation:
+        return MapLocation(cells, self.counted[number], lambda x, y: self._focus(number, x, y))
 
     def _focus(self, number: int, x: float, y: float) -> tuple[int, int]:
         """The counted cell whose field's middle is nearest to a place of the picture."""
@@ -203,8 +202,21 @@ class Layout:
         return found[0], found[1]
 
 
-def _in_strides(span: Span, stride: int, length: int) -> Span:
+def cells_seeing(pixels: Span, stride: int, reach: tuple[int, int], count: int) -> Span:
+    """The cells of an axis that see any of some pixels; `count` is the axis' number of cells."""
+    first = -(-(pixels.start - reach[1]) // stride)
+    last = (pixels.stop - 1 - reach[0]) // stride
+    return Span(0, count).intersect(Span(first, last + 1))
+
+
+def pixels_seen(cells: Span, stride: int, reach: tuple[int, int], length: int) -> Span:
+    """The pixels of an axis of `length` that some cells see."""
+    start = min(max(0, cells.start * stride + reach[0]), length - 1)
+    return Span(start, max(start + 1, min(length, (cells.stop - 1) * stride + reach[1] + 1)))
+
+
+def _align_to_stride(span: Span, stride: int, length: int) -> Span:
     """A span with what lies around it, beginning on a stride, within 0 … length − 1."""
     start = span.start // stride * stride
     most = -(-(span.length + stride - 1) // stride) * stride
-    return Span(0, length).common(Span(start, start + most))
+    return Span(0, length).intersect(Span(start, start + most))

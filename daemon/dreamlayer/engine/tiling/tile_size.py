@@ -14,10 +14,10 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from dreamlayer.engine.image.windows import Span, Window, blocks
 from dreamlayer.engine.tiling import workers
-from dreamlayer.engine.tiling.receptive_layout import Cut
+from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
 from dreamlayer.engine.tiling.workers import Workers
+from dreamlayer.geometry import Span, Window
 from dreamlayer.networks.executors.cuda import executor
 from dreamlayer.networks.program.lowering import program_of
 from dreamlayer.networks.program.memory_estimate import bytes_per_pixel
@@ -70,12 +70,12 @@ class Speed:
     memory: float
 
 
-_measured: WeakKeyDictionary[Cut, Speed] = WeakKeyDictionary()
+_measured: WeakKeyDictionary[TileableNetwork, Speed] = WeakKeyDictionary()
 
 
-def side(network: Cut, window: Window, canvas: tuple[int, int]) -> int:
+def side(network: TileableNetwork, window: Window, canvas: tuple[int, int]) -> int:
     """The side in pixels that tiles of a window should have; `canvas` is (height, width)."""
-    shape = (window.rows.length, window.columns.length)
+    shape = window.size
     if not network.local:
         return max(shape)  # there is one tile, whatever is said here
     if network.device.type != "cpu":
@@ -87,7 +87,7 @@ def side(network: Cut, window: Window, canvas: tuple[int, int]) -> int:
     return choose(speed, around(network), shape, canvas, count, room)
 
 
-def measured(network: Cut) -> Speed:
+def measured(network: TileableNetwork) -> Speed:
     """The speed of a network on this machine: measured when it is first asked for, remembered."""
     if network not in _measured:
         _measured[network] = _measure(network)
@@ -106,7 +106,7 @@ def installed() -> float:
     return math.inf
 
 
-def around(network: Cut) -> int:
+def around(network: TileableNetwork) -> int:
     """Pixels on each side of a block on which its gradient depends."""
     needs = network.needs(0, 2 * FAR, (FAR, FAR + 1))
     if needs is not None:
@@ -115,7 +115,7 @@ def around(network: Cut) -> int:
     return max(one.reach[1] - one.reach[0] for one in network.maps)
 
 
-def memory(network: Cut) -> float:
+def memory(network: TileableNetwork) -> float:
     """Bytes that a pass of a network takes for each pixel of its crop."""
     program = program_of(network.module)
     if program is None:
@@ -139,7 +139,7 @@ def choose(
     found: list[tuple[float, float, int]] = []  # seconds, bytes, side
     for side in SIDES:
         crops = [
-            [min(span.length + 2 * around, whole) for span in blocks(Span(0, length), side)]
+            [min(span.length + 2 * around, whole) for span in Span(0, length).split(side)]
             for length, whole in zip(shape, canvas, strict=True)
         ]
         number = len(crops[0]) * len(crops[1])
@@ -153,7 +153,7 @@ def choose(
     return min((one for one in found if one[1] <= room), default=found[0])[2]
 
 
-def _measure(network: Cut) -> Speed:
+def _measure(network: TileableNetwork) -> Speed:
     sides = [max(network.minimum, probe) for probe in PROBES]
     taken = [_seconds(network, side) for side in sides]
     areas = [side * side for side in sides]
@@ -162,7 +162,7 @@ def _measure(network: Cut) -> Speed:
     return Speed(max(0.0, taken[0] - areas[0] * pixel), pixel, memory(network))
 
 
-def _seconds(network: Cut, side: int) -> float:
+def _seconds(network: TileableNetwork, side: int) -> float:
     """Of one thread, for a pass forth and back over a square: the least of a few."""
     x = torch.rand(1, 3, side, side, dtype=network.dtype)
 

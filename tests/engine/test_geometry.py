@@ -3,24 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamlayer.engine.image.windows import (
-    Span,
-    Window,
-    blocks,
-    divided,
-    scaled,
-    seeing,
-    seen,
-    whole,
-    widened,
-)
+from dreamlayer.engine.tiling.receptive_layout import cells_seeing, pixels_seen
+from dreamlayer.geometry import Span, Window
 
 STRIDES = st.sampled_from([1, 2, 4, 8, 16])
 
 
 @given(st.integers(0, 50), st.integers(1, 200), st.integers(1, 60))
 def test_blocks_divide_the_cells_without_gap_or_overlap(start, length, largest):
-    found = blocks(Span(start, start + length), largest)
+    found = Span(start, start + length).split(largest)
     cells = [cell for block in found for cell in range(*block)]
     assert cells == list(range(start, start + length))
     assert max(block.length for block in found) <= largest
@@ -33,7 +24,7 @@ def test_what_cells_see_is_their_fields_as_far_as_the_axis_goes(
 ):
     reach = (-before, stride - 1 + after)
     length = 61 * stride
-    found = seen(Span(first, first + count), stride, reach, length)
+    found = pixels_seen(Span(first, first + count), stride, reach, length)
     assert found.start == max(0, first * stride - before)
     assert found.stop == min(length, (first + count - 1) * stride + reach[1] + 1)
 
@@ -42,20 +33,20 @@ def test_what_cells_see_is_their_fields_as_far_as_the_axis_goes(
 def test_seeing_is_just_the_cells_whose_field_meets_the_span(stride, start, length, before, after):
     reach, count = (-before, stride - 1 + after), 500 // stride
     span = Span(start, start + length)
-    found = seeing(span, stride, reach, count)
+    found = cells_seeing(span, stride, reach, count)
     for cell in range(count):
         field = Span(cell * stride + reach[0], cell * stride + reach[1] + 1)
-        assert (cell in range(*found)) == bool(field.common(span).length)
+        assert (cell in range(*found)) == bool(field.intersect(span).length)
 
 
 @given(STRIDES, st.integers(0, 600), st.integers(1, 300), st.integers(0, 400), st.integers(1, 900))
 def test_a_widened_span_holds_the_old_one_and_begins_on_the_stride(
     stride, first, length, least, whole
 ):
-    span = Span(0, whole).common(Span(first, first + length))
+    span = Span(0, whole).intersect(Span(first, first + length))
     if not span.length:
         return
-    wide = widened(span, least, stride, whole)
+    wide = span.widen(least, stride, whole)
     assert wide.start % stride == 0
     assert 0 <= wide.start <= span.start
     assert span.stop <= wide.stop <= whole
@@ -65,7 +56,7 @@ def test_a_widened_span_holds_the_old_one_and_begins_on_the_stride(
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 100))
 def test_a_divided_window_is_covered_once(rows, columns, largest):
     counted = [[0] * columns for _ in range(rows)]
-    for block in divided(whole(rows, columns), largest):
+    for block in Window.whole(rows, columns).split(largest):
         for row in range(*block.rows):
             for column in range(*block.columns):
                 counted[row][column] += 1
@@ -77,7 +68,7 @@ def test_a_scaled_window_covers_the_original_and_stays_inside(data, side, new, o
     start = data.draw(st.integers(0, side - 1))
     stop = data.draw(st.integers(start + 1, side))
     window = Window(Span(start, stop), Span(0, 1))
-    rows = scaled(window, (side, 1), (new, other)).rows
+    rows = window.scale((side, 1), (new, other)).rows
     assert 0 <= rows.start < rows.stop <= new
     assert rows.start * side <= start * new
     assert rows.stop * side >= stop * new or rows.stop == new
