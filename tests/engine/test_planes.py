@@ -233,12 +233,14 @@ def test_all_planes_of_a_dream_are_kept_where_it_is_told(monkeypatch):
     recipe = Recipe.of({"octaves": 2, "steps": 1, "seed": 5, "layer": "features.3"})
     source, kept = looks.photo("chelsea.png", 128), []
 
-    def room(shape, dtype, device):
+    def allocate(shape, dtype, device):
         kept.append(torch.zeros(shape, dtype=dtype, device=device))
         return kept[-1]
 
     height, width = source.shape[-2:]
-    for _ in dream(source, network_for(recipe), recipe, Window.whole(height, width), room=room):
+    for _ in dream(
+        source, network_for(recipe), recipe, Window.whole(height, width), allocator=allocate
+    ):
         pass
     sizes = [(tuple(tensor.shape[-2:]), tensor.dtype) for tensor in kept]
     small = (round(height / 1.4), round(width / 1.4))

@@ -1,7 +1,7 @@
 """Raw pixels of the wire ↔ float planes: sample order, bit depth, transfer curve.
 
-Planes are sRGB-encoded, R, G, B or one grey, float32. They are not confined to 0..1: what lies
-outside (HDR, wide gamut) survives, only the network sees it clipped.
+Planes are sRGB-encoded, R, G, B or one grey, float32. Their values may exceed 0..1: HDR and wide
+gamut survive, and only the network sees them clipped.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def read_colours(raw: Raw, picture: Picture) -> Planes:
 
 
 def read_alpha(raw: Raw, picture: Picture) -> NDArray[np.float32] | None:
-    """The opacity (…) in 0..1, None for a layout without; what is no number counts as 0."""
+    """The opacity (…) in 0..1, or None for a layout without alpha; NaN counts as 0."""
     if picture.order not in _ALPHA:
         return None
     plane = raw[..., _ALPHA[picture.order]].astype(np.float32)
@@ -56,13 +56,13 @@ def read_alpha(raw: Raw, picture: Picture) -> NDArray[np.float32] | None:
 
 
 def for_network(planes: Planes) -> Planes:
-    """(3, …) in 0..1 and finite, as networks were trained on."""
+    """Network input: (3, …), clamped to 0..1 and finite, as in training."""
     clean = np.clip(np.nan_to_num(planes, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0)
     return np.repeat(clean, 3, axis=0) if len(clean) == 1 else clean
 
 
 def count_non_finite(raw: Raw, picture: Picture) -> int:
-    """How many pixels of (rows, …, samples) have a colour that is NaN or infinite."""
+    """The number of pixels of (rows, …, samples) that have a NaN or infinite colour."""
     if picture.depth.startswith("U"):
         return 0
     colours = list(_COLOURS[picture.order])
@@ -76,13 +76,13 @@ def write_colours(
     changed: NDArray[np.bool_],
     noise: NDArray[np.float32] | float = 0.0,
 ) -> None:
-    """Put colours into `raw`, in place, where `changed`; pixels that are no numbers stay.
+    """Write colours to `raw`, in place, where `changed`; non-finite pixels are kept.
 
     Args:
         raw: (…, samples).
         planes: (1 or 3, …), sRGB-encoded.
         changed: (…).
-        noise: is added before rounding to whole numbers, within ±0.5 (dither).
+        noise: dither within ±0.5, added before rounding to integers.
     """
     values = _decode(planes) if picture.curve == "linear" else planes
     if picture.depth.startswith("U"):
@@ -94,20 +94,20 @@ def write_colours(
         changed = changed & np.isfinite(planes).all(axis=0)
     everywhere = bool(changed.all())
     for plane, sample in zip(values, _COLOURS[picture.order], strict=True):
-        with np.errstate(over="ignore", invalid="ignore"):  # of pixels that stay
+        with np.errstate(over="ignore", invalid="ignore"):  # of pixels that are kept
             fresh = plane.astype(raw.dtype)
         raw[..., sample] = fresh if everywhere else np.where(changed, fresh, raw[..., sample])
 
 
 def write_alpha(raw: Raw, picture: Picture, opacity: NDArray[np.float32]) -> None:
-    """Put opacities (…) in 0..1 into `raw`, in place."""
+    """Write opacities (…) in 0..1 to `raw`, in place."""
     if picture.depth.startswith("U"):
         opacity = np.rint(opacity * _top(raw))
     raw[..., _ALPHA[picture.order]] = opacity.astype(raw.dtype)
 
 
 def add_opacity(raw: Raw, picture: Picture, amount: NDArray[np.float32]) -> None:
-    """Make `raw` more opaque, in place: at an amount (…) of 0 it stays, from 1 on it is opaque."""
+    """Make `raw` more opaque, in place: an amount (…) of 0 changes nothing, 1 or more is opaque."""
     opacity = raw[..., _ALPHA[picture.order]]
     top = float(_top(raw)) if picture.depth.startswith("U") else 1.0
     missing = (top - opacity) * np.clip(amount, 0.0, 1.0)
@@ -119,7 +119,7 @@ def add_opacity(raw: Raw, picture: Picture, amount: NDArray[np.float32]) -> None
 
 
 def multiply_alpha(raw: Raw, picture: Picture, mask: Mask) -> None:
-    """Multiply the alpha of `raw`, in place, with a mask (…) of 0..255."""
+    """Multiply the alpha of `raw`, in place, by a mask (…) of 0..255."""
     opacity = raw[..., _ALPHA[picture.order]]
     if picture.depth.startswith("U"):
         opacity[...] = (opacity.astype(np.uint32) * mask + 127) // 255

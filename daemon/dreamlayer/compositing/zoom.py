@@ -1,4 +1,4 @@
-"""A picture enlarged about its middle, in its own layout: a step of a dive."""
+"""Enlarges a picture about its centre, in its own layout: one step of a dive."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from dreamlayer.engine.image.planes import strips
 from dreamlayer.geometry import Window
 from dreamlink.picture import Picture
 
-FAINT = 1 / 255  # opacity; colours that hardly count can't be told from their sum
-OPAQUE = 1 - 1e-5  # opacity, but for rounding errors
+FAINT = 1 / 255  # opacity; below it, colours are not divided by it
+OPAQUE = 1 - 1e-5  # opacity, except for rounding errors
 
 
 def zoom_pixels(raw: pixels.Raw, picture: Picture, factor: float, wrap: bool = False) -> pixels.Raw:
-    """Pixels (h, w, samples) enlarged `factor` times, of which the middle is left.
+    """Enlarge pixels (h, w, samples) by `factor` about the centre; the size stays the same.
 
-    Colours count as much as they can be seen. Bicubic; nothing leaves the range that the picture
-    has. What is no number becomes black.
+    Colours are weighted by their opacity. Bicubic, clamped to the picture's own range. Non-finite
+    values become black.
     """
     samples = _SamplesPlane(raw, picture)
     enlarged = resize.zoom_plane(samples, factor, wrap)
@@ -41,9 +41,9 @@ def zoom_pixels(raw: pixels.Raw, picture: Picture, factor: float, wrap: bool = F
 
 @dataclass(frozen=True)
 class _SamplesPlane:
-    """Raw pixels as a plane of all that is to be resampled.
+    """Raw pixels as a plane of all channels to resample.
 
-    Its channels are the colours; where there is alpha also the colours times it, and the alpha.
+    These are the colours; with alpha also the colours times alpha, and alpha.
     """
 
     raw: pixels.Raw
@@ -78,7 +78,7 @@ class _SamplesPlane:
         return torch.from_numpy(np.concatenate([colours, colours * opacity, opacity[None]]))[None]
 
     def separate(self, planes: pixels.Planes) -> tuple[pixels.Planes, pixels.Planes | None]:
-        """Colours (1 or 3, h, w) and opacity (h, w) in resampled planes of these."""
+        """Split resampled planes of this kind into colours (1 or 3, h, w) and opacity (h, w)."""
         if len(planes) == self.colours:
             return planes, None
         plain, weighed, opacity = planes[: self.colours], planes[self.colours : -1], planes[-1]
@@ -87,7 +87,7 @@ class _SamplesPlane:
 
 
 def _range(samples: _SamplesPlane) -> tuple[float, float]:
-    """The lowest and the highest colour."""
+    """The lowest and the highest colour value."""
     colours = (samples.read(strip)[:, : samples.colours] for strip in strips(samples.shape))
     ends = [(float(some.min()), float(some.max())) for some in colours]
     return min(low for low, _ in ends), max(high for _, high in ends)

@@ -1,4 +1,4 @@
-"""A whole dream: what it starts from, in which sizes, and the loop over them (`loop.py`)."""
+"""A complete dream: its starting picture, its octave sizes and the octave loop over them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,17 @@ from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
-IMAGINED_SIDE = 512  # px; what starts from noise is imagined so large, and dreamed on from there
-IMAGINING_SHARE = 0.5  # of the work
-CARRY_EXPONENT = 0.75  # exponent: a film whose frames go on from each other is as strong as others
+IMAGINED_SIDE = (
+    512  # px; longest side of a picture imagined from noise, which finer octaves then continue
+)
+IMAGINING_SHARE = 0.5  # share of the work that imagining takes
+CARRY_EXPONENT = (
+    0.75  # of 1 − carry in the step size; makes a film with carried detail as strong as others
+)
 
 
 class PictureTooSmall(ValueError):
-    """The picture has no place for a single cell of the layer."""
+    """The picture is too small for even one cell of the layer."""
 
 
 def dream(
@@ -56,26 +60,27 @@ def dream(
 
     Args:
         source: (1, 3, H, W), R, G, B in 0..1, sRGB-encoded, on the network's device.
-        network: cut for the recipe (`binding.cut_for`).
+        network: ends at the layers of the recipe (`binding.network_for`).
         recipe: with a seed; the same seed on the same device gives the same detail.
-        window: the part to dream in; what lies around it is seen but not changed.
-        mask: (1, 1, h, w) of the window, bytes, or 0..1; where it is 0 nothing is dreamed, and
-            steps are measured where it is not.
+        window: the part to dream in; the network sees its surroundings, which do not change.
+        mask: (1, 1, h, w) of the window, as bytes or as floats in 0..1. Nothing is dreamed where it
+            is 0, and the step length is measured where it is not 0.
         guide: (1, 3, h, w), R, G, B in 0..1, for expressions that need one.
         sizes: (h, w) of the whole picture in each octave, coarse to fine; None: the recipe's.
-        room: where the planes of the picture's size are kept.
-        before: (1, 3, h, w) of the window, the detail of another dream, in picture units, such as
-            of the frame before in a film.
-        carry: how much of that this one starts from, 0..1; it goes the less far by itself.
+        allocator: allocates the planes that are as large as the picture.
+        previous_detail: (1, 3, h, w) of the window, the detail of another dream in picture units,
+            for example of a film's previous frame.
+        carry: share of `previous_detail` that this dream starts from, 0..1. The larger it is, the
+            shorter are the steps.
 
     Yields:
-        Progress after every tile; closing the generator there stops the dream.
+        OctaveProgress after every tile; closing the generator there stops the dream.
 
-    Memory: what is dreamed and a step's gradient, in 16 bits a sample each (small pictures: as
-    floats), and what tiles and strips take.
+    Memory: the dreamed picture and one step's gradient, at 16 bits a sample each (small pictures:
+    as floats), and the working memory of tiles and strips.
 
     Raises:
-        TooSmall, ValueError: with a sentence for the user.
+        PictureTooSmall, ValueError: with a sentence for the user.
     """
     source = as_plane(source)
     size = (source.shape[-2], source.shape[-1])
@@ -127,7 +132,7 @@ def _imagine_window(
     random: torch.Generator,
     nan_guard: NanGuard,
 ) -> Generator[OctaveProgress, None, Plane]:
-    """The source with its window filled by what the network imagines from noise."""
+    """The source, its window replaced by what the network imagines from noise."""
     factor = _imagined_factor(window)
     size = tuple(max(network.minimum, round(length * factor)) for length in window.size)
     imagining = imagine((size[0], size[1]), network, objective, recipe, random, nan_guard)
@@ -138,9 +143,9 @@ def _imagine_window(
                 fraction * IMAGINING_SHARE, 0, 0, 0, 0, picture_reader(source, window)
             )
     except StopIteration as done:
-        found: Tensor = done.value
+        imagined: Tensor = done.value
     inner = resize.resize_plane(
-        as_plane(found.to(source.device, source.dtype)), window.size, recipe.wrap
+        as_plane(imagined.to(source.device, source.dtype)), window.size, recipe.wrap
     )
     return InsetPlane(source, window, clip(inner))
 

@@ -1,4 +1,4 @@
-"""Measures without taste: numbers that say how good a dream is."""
+"""Objective quality metrics for a dream."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def gain(
     window: Window,
     guide: Tensor | None = None,
 ) -> float | None:
-    """How many times more of what the recipe amplifies there is in the result than in the source.
+    """The gain of a result: how much more it excites the recipe's objective than the source does.
 
-    The mean of the gains that a `Meter` finds; None if the source has nothing of it at all.
+    The mean of the gains of a `GainMeter`; None if the source does not excite the objective at all.
     """
-    found = GainMeter(source, network, recipe, window, guide).gains(result)
-    return sum(found) / len(found) if found else None
+    gains = GainMeter(source, network, recipe, window, guide).gains(result)
+    return sum(gains) / len(gains) if gains else None
 
 
 class GainMeter:
@@ -51,16 +51,16 @@ class GainMeter:
 
         gain = 1 + (objective of the result − objective of the source) / unit
 
-    The unit is what the objective's terms are worth in the source, each counted positive, in the
-    mean over the shifts: of what the source hardly has, one shift may see next to nothing. So for
-    a layer and its channels the gain is simply after / before, while objectives that can be zero
-    or less have one as well (see `_Unit`). What is dreamed away can fall to nothing at most, and a
-    cosine can rise to 1: their gains stay below 2.
+    The unit is the value of the objective's terms in the source, each counted positive, averaged
+    over the shifts: a single shift may see next to nothing of a rare feature. So for a layer and
+    its channels the gain is simply after / before, and objectives that can be zero or negative
+    have a gain as well (see `_GainUnit`). An objective that is dreamed away can fall to zero at
+    most, and a cosine can rise to 1 at most: their gains stay below 2.
 
     Args:
         source: (1, 3, H, W), 0..1, on the network's device.
-        network: cut for the recipe.
-        window: where the dream is; only cells that see it are counted.
+        network: ends at the layers of the recipe.
+        window: the dreamed part; only cells that see it are counted.
         guide: (1, 3, h, w), 0..1, for expressions that need one.
     """
 
@@ -76,21 +76,21 @@ class GainMeter:
         side = recipe.tile
         units = Objective(tuple(_gain_unit(summand) for summand in objective.terms))
 
-        def seen(what: Objective) -> list[TiledObjective]:
+        def tiled_objectives(target: Objective) -> list[TiledObjective]:
             canvases = _canvases(source, network, recipe)
-            return [TiledObjective(network, what, canvas, window, side) for canvas in canvases]
+            return [TiledObjective(network, target, canvas, window, side) for canvas in canvases]
 
-        self._objectives = seen(objective)
+        self._objectives = tiled_objectives(objective)
         self._before = [tiled.value(source) for tiled in self._objectives]
         self._units = self._before
         if units != objective:
-            self._units = [tiled.value(source) for tiled in seen(units)]
+            self._units = [tiled.value(source) for tiled in tiled_objectives(units)]
 
     def gains(self, result: TensorOrPlane) -> list[float]:
-        """The gain at each of 16 shifts of the network's grid, after rounding to 8 bit.
+        """The gain at each of 16 shifts of the network's grid, after rounding to 8 bits.
 
-        A dream made at one phase of the grid looks better at that phase than it is, and one that
-        lives on what 8 bits can't hold is none. Empty if the source does not excite the layers.
+        A dream made at one phase of the grid scores too high at that phase, and detail too faint
+        for 8 bits must not count. Empty if the source does not excite the layers.
         """
         unit = sum(self._units) / len(self._units)
         if unit <= 0:
@@ -105,7 +105,7 @@ class GainMeter:
 
 
 def _canvases(picture: TensorOrPlane, network: Network, recipe: Recipe) -> list[PictureCanvas]:
-    """The picture as the steps of a dream see it, at some shifts of the grid."""
+    """The picture as the steps of a dream present it to the network, at 16 grid shifts."""
     height, width = picture.shape[-2:]
     stride, apron = network.stride, APRON * network.stride
     random = torch.Generator().manual_seed(SHIFTS)
@@ -118,11 +118,11 @@ def _canvases(picture: TensorOrPlane, network: Network, recipe: Recipe) -> list[
 
 @dataclass
 class _GainUnit:
-    """What a term is worth in the source, never negative: what its rise is measured by.
+    """A term's value in the source, never negative: the unit of its rise.
 
-    - activations, weighed or not: their size, so that a channel before its ReLU, whose mean may
-      be anything, is measured as one behind it;
-    - the cosine to a guide: what is left to it;
+    - activations, weighted or not: their magnitude, so that a channel before its ReLU, whose mean
+      may have any sign, is measured like one after it;
+    - the cosine to a guide: 1 − cosine, the distance left to the guide;
     - a class: the standard deviation of the logits of all classes.
     """
 
@@ -145,5 +145,5 @@ class _GainUnit:
 def _gain_unit(summand: WeightedTerm) -> WeightedTerm:
     positive = replace(summand, weight=abs(summand.weight))
     if isinstance(summand.term, SquaresTerm):
-        return positive  # already never negative; a term less to compute
+        return positive  # never negative already; saves computing another term
     return replace(positive, term=_GainUnit(summand.term, summand.term.additive))

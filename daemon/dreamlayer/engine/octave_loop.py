@@ -1,8 +1,8 @@
 """The octave loop of "Inceptionism" (Mordvintsev, Olah, Tyka, 2015), with detail re-injection.
 
 Source of the algorithm: the authors' notebook (google/deepdream, dream.ipynb). The detail that the
-network has added so far is carried from one octave to the next; the picture under it is always
-resized from the source itself, so it stays as sharp as it was.
+network has added so far is carried from one octave to the next. The base picture under it is
+resized from the source itself in every octave, so it stays as sharp as it was.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from dreamlink.recipe.recipe import Recipe
 
 @dataclass(frozen=True)
 class OctaveProgress:
-    """Where a dream is; octaves and steps count from 1, and are 0 while a picture is imagined.
+    """Progress of a dream. Octaves and steps count from 1; they are 0 while imagining from noise.
 
-    `picture` gives what has been dreamed so far in the window: (1, 3, h, w) at the octave's size.
-    `so_far` is there when an octave is done and another one follows: it gives the dream as if it
-    ended here. Both are to be asked before the dream goes on.
+    `picture` returns the window of the dreamed picture: (1, 3, h, w) at the octave's size.
+    `partial_result` is set when an octave has ended and another one follows; it returns the dream
+    as if it ended here. Call both before resuming the dream.
     """
 
     fraction: float
@@ -62,11 +62,12 @@ class DreamResult:
     """A finished dream.
 
     Attributes:
-        added: (1, 3, h, w), what was added to the window, in picture units.
-        under: (1, 3, h, w), what it was added to, if that is not the source: the picture that the
-            network imagined from noise.
+        detail_plane: (1, 3, h, w), the detail added to the window, in picture units.
+        base_plane: (1, 3, h, w), the picture that the network imagined from noise, to which the
+            detail was added; None if it was added to the source.
         megapixel_steps: gradients computed, in megapixels.
-        flawed: which part of all gradients was no number (NaN, infinite) and counted as zero, 0..1.
+        non_finite_share: share of all gradient values that were NaN or infinite and were replaced
+            by zero, 0..1.
     """
 
     detail_plane: StoredPlane
@@ -76,12 +77,12 @@ class DreamResult:
 
     @property
     def detail(self) -> Tensor:
-        """All of `added` as floats."""
+        """All of `detail_plane` as floats."""
         return read_all(self.detail_plane)
 
     @property
     def base(self) -> Tensor | None:
-        """All of `under` as floats."""
+        """All of `base_plane` as floats."""
         return None if self.base_plane is None else read_all(self.base_plane)
 
 
@@ -89,9 +90,9 @@ class DreamResult:
 class OctaveLoop:
     """The loop over sizes from coarse to fine.
 
-    `under` is what the dream is added to, if that is not the source. `start` is the window's detail
-    that the coarsest octave starts from. The finer ones have their own: fine lines that lie where
-    things were a frame ago would flicker more than new ones.
+    `base_plane` is what the detail is added to, if not the source. `start_detail` is the detail of
+    the window that the coarsest octave starts from. Finer octaves make their own: fine lines kept
+    at the positions of the previous frame would flicker more than new ones.
     """
 
     source: Plane
@@ -111,7 +112,7 @@ class OctaveLoop:
         return self.source.shape[-2], self.source.shape[-1]
 
     def work(self, sizes: Sequence[tuple[int, int]]) -> float:
-        """The pixels of all gradients."""
+        """Pixels of all gradients: area × steps × noise samples, summed over the octaves."""
         samples = self.recipe.noise_samples if self.recipe.noise > 0 else 1
         areas = sum(self.window.scale(self.size, size).area for size in sizes)
         return float(areas * self.recipe.steps * samples)
@@ -139,7 +140,7 @@ class OctaveLoop:
             if tuple(base.shape[-2:]) != size:
                 base = clip(resize.resize_plane(base, size, recipe.wrap))
             x = self._start_octave(base, detail)
-            detail = None  # it is as large as the picture
+            detail = None  # free it: it is as large as the picture
             if octave == 1 and self.start_detail is not None:
                 self._add_start_detail(self.start_detail, x, inside, mask)
             for step in range(1, recipe.steps + 1):
@@ -164,7 +165,7 @@ class OctaveLoop:
     def _partial_result(
         self, base: Plane, x: StoredPlane, sizes: Sequence[tuple[int, int]]
     ) -> DreamResult:
-        """The dream as if it ended with this octave; only the window is looked at."""
+        """The dream as if it ended with this octave; reads only the window."""
         detail = ComputedPlane(torch.sub, (x, base))
         enlarged = PlaneWindow(
             resize.resize_plane(detail, self.size, self.recipe.wrap), self.window
@@ -173,7 +174,7 @@ class OctaveLoop:
         return self._result(copy(enlarged, StoredPlane(storage, DETAIL_FORMAT)), sizes)
 
     def _start_octave(self, base: Plane, detail: StoredPlane | None) -> StoredPlane:
-        """An octave's picture: the source in its size, and what was dreamed so far."""
+        """An octave's picture: the source at its size, plus the detail so far."""
         picture = base
         if detail is not None:
             size = (base.shape[-2], base.shape[-1])
@@ -184,7 +185,7 @@ class OctaveLoop:
     def _add_start_detail(
         self, start_detail: Plane, x: StoredPlane, inside: Window, mask: StoredPlane | None
     ) -> None:
-        """Add what the dream starts from to an octave's picture, where it may dream."""
+        """Add `start_detail` to an octave's picture, where the mask is not 0."""
         size = inside.size
         start_detail = resize.resize_plane(start_detail, size, self.recipe.wrap)
         into = x[inside.slices()]
@@ -195,14 +196,14 @@ class OctaveLoop:
             into.write(strip, (into.read(strip) + detail).clamp_(0.0, 1.0))
 
     def _subtract_base(self, base: Plane, x: StoredPlane) -> StoredPlane:
-        """What was added to the source, written over the picture."""
+        """The detail added to the source; reuses the picture's storage."""
         form = DETAIL_FORMAT if self._compact else x.format
         return copy(ComputedPlane(torch.sub, (x, base)), StoredPlane(x.storage, form))
 
     def _finish(self, detail: StoredPlane | None) -> StoredPlane:
         """The window's detail at the source's size.
 
-        Octaves above the source are reduced again, which takes what is too fine out of them.
+        Octaves larger than the source are reduced, which removes detail too fine for it.
         """
         if detail is None:
             detail = self._allocate(self.source.shape, DETAIL_FORMAT)
@@ -213,7 +214,7 @@ class OctaveLoop:
 
     @property
     def _compact(self) -> bool:
-        """Whether pictures are kept in 16 bits. On a graphics card there is no time for it."""
+        """Whether to keep pictures in 16 bits: only large ones on the CPU. Too slow on a GPU."""
         source = self.source
         large = self.size[0] * self.size[1] >= planes.COMPACT_FROM
         return large and source.dtype == torch.float32 and source.device.type == "cpu"
@@ -224,12 +225,12 @@ class OctaveLoop:
 
 
 def _resized_mask(mask: StoredPlane | None, window: Window) -> StoredPlane | None:
-    """A mask for an octave's window; what was not 0 stays so."""
+    """A mask at the size of an octave's window; no non-zero value becomes 0."""
     if mask is None:
         return None
     return resize.resize_mask(mask, window.size)
 
 
 def picture_reader(x: Plane, window: Window) -> Callable[[], Plane]:
-    """What Progress.picture gives."""
+    """A function for `OctaveProgress.picture`."""
     return lambda: PlaneWindow(x, window)

@@ -1,13 +1,13 @@
-"""A quick look: what a dream will look like, first roughly after a tenth of a second, then better.
+"""A quick look: a preview of a dream, rough after a tenth of a second, then better and better.
 
-How a dream looks hangs on how large its octaves are: eyes and strokes have the size of the cells'
-fields, beside things that shrink with the octave. A look ahead therefore never dreams on a smaller
-copy with octaves of its own: its things would be larger, and others. It dreams the dream's own
-octaves, of the same sizes beside the picture's content, beginning with the coarsest; these bring
-the large shapes, and are cheap. What it leaves out are the finest octaves, and steps, for which
-the others go further. The detail is laid over the sharp picture each time.
+The look of a dream depends on the size of its octaves: eyes and strokes are as large as the
+receptive fields, relative to content that shrinks with the octave. So a quick look never dreams
+on a smaller copy with that copy's own octaves: shapes would be larger, and different. It dreams
+the dream's own octaves, at the same size relative to the picture's content, from the coarsest one
+on; those make the large shapes, and are cheap. It omits the finest octaves, and some steps; the
+remaining steps are longer. The detail is laid over the sharp picture each time.
 
-A look depends on the recipe and its seed only, never on the clock.
+A quick look depends on the recipe and its seed only, never on the clock.
 """
 
 from __future__ import annotations
@@ -26,10 +26,8 @@ from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
-FIRST_LOOK_WORK = (
-    2.0e5  # pixels × steps: about a tenth of a second of the default network, on one core
-)
-WORK_RATIO = 3.0  # times the work that a look has at least over the one before it
+FIRST_LOOK_WORK = 2.0e5  # pixels × steps: about 0.1 s of the default network, on one core
+WORK_RATIO = 3.0  # each look takes at least this many times the work of the previous one
 LEAST_STEPS = 2
 
 Size = tuple[int, int]
@@ -37,11 +35,11 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class QuickLook:
-    """What the dream is expected to look like; a better one follows.
+    """A preview of the dream; a better one follows.
 
     Attributes:
-        fraction: of all the work that is done.
-        dreamt: as of a dream.
+        fraction: share of the total work that is done, 0..1.
+        result: the preview, as a finished dream.
     """
 
     fraction: float
@@ -50,7 +48,7 @@ class QuickLook:
 
 @dataclass(frozen=True)
 class QuickLookPlan:
-    """The octaves and steps of one look."""
+    """The octaves and steps of one quick look."""
 
     sizes: Sequence[Size]
     steps: int
@@ -63,9 +61,9 @@ def look_sizes(size: Size, recipe: Recipe, reduced: float, minimum: int) -> list
     Args:
         size: (h, w) of the copy.
         recipe: of the dream.
-        reduced: how many times smaller the copy is. If even the dream's coarsest octave is larger
-            than the copy, that one octave is dreamed at the copy's size: the best there is.
-        minimum: px, of the network.
+        reduced: picture size / copy size. If even the dream's coarsest octave is larger than the
+            copy, that one octave is dreamed at the copy's size, as the best approximation.
+        minimum: px, the network's smallest side.
     """
     scale, coarsest = recipe.octave_scale, recipe.octaves - 1 - recipe.supersample
     finest = math.ceil(round(math.log(reduced, scale), 6))
@@ -79,19 +77,19 @@ def look_sizes(size: Size, recipe: Recipe, reduced: float, minimum: int) -> list
 def plan_looks(
     all_sizes: Sequence[Size], whole: Size, window: Window, recipe: Recipe
 ) -> list[QuickLookPlan]:
-    """The looks, from rough to good; the last has all octaves and all the recipe's steps."""
+    """The series of looks, rough to good; the last has all octaves and all the recipe's steps."""
     samples = recipe.noise_samples if recipe.noise > 0 else 1
     areas = [window.scale(whole, size).area * samples for size in all_sizes]
     count, steps = len(areas), recipe.steps
     last = QuickLookPlan(all_sizes, steps, sum(areas) * steps)
     few = min(steps, max(LEAST_STEPS, int(FIRST_LOOK_WORK / areas[0])))
-    found = [QuickLookPlan(all_sizes[:1], few, areas[0] * few)]
+    looks = [QuickLookPlan(all_sizes[:1], few, areas[0] * few)]
     for octave in range(2, count):
-        some = max(few, math.ceil(steps * octave / count))
-        plan = QuickLookPlan(all_sizes[:octave], some, sum(areas[:octave]) * some)
-        if plan.work >= WORK_RATIO * found[-1].work:
-            found.append(plan)
-    return [*(plan for plan in found if plan.work * WORK_RATIO <= last.work), last]
+        octave_steps = max(few, math.ceil(steps * octave / count))
+        plan = QuickLookPlan(all_sizes[:octave], octave_steps, sum(areas[:octave]) * octave_steps)
+        if plan.work >= WORK_RATIO * looks[-1].work:
+            looks.append(plan)
+    return [*(plan for plan in looks if plan.work * WORK_RATIO <= last.work), last]
 
 
 def run_quick_look(
@@ -106,19 +104,22 @@ def run_quick_look(
     previous_detail: Plane | None = None,
     carry: float = 0.0,
 ) -> Generator[OctaveProgress | QuickLook, None, DreamResult]:
-    """Dream on a copy of a picture, `reduced` so many times; the other arguments are `dream`'s.
+    """Dream on a copy of a picture, reduced by a factor; see `dream` for the other arguments.
+
+    Args:
+        reduced: picture size / copy size, at least 1.
 
     Yields:
-        Progress after every tile, and a Look now and then.
+        OctaveProgress after every tile, and a QuickLook after each look but the last.
 
     Raises:
-        TooSmall, ValueError: as `dream`.
+        PictureTooSmall, ValueError: as `dream`.
     """
     size = (source.shape[-2], source.shape[-1])
-    series = plan_looks(look_sizes(size, recipe, reduced, network.minimum), size, window, recipe)
-    work, done = sum(plan.work for plan in series), 0.0
-    for plan in series:
-        # As far as the whole dream climbs. Fewer steps see fewer shifts of the grid, no more.
+    plans = plan_looks(look_sizes(size, recipe, reduced, network.minimum), size, window, recipe)
+    work, done = sum(plan.work for plan in plans), 0.0
+    for plan in plans:
+        # The total step length is that of the whole dream. Fewer steps only mean fewer grid shifts.
         length = recipe.step_size * recipe.steps / plan.steps
         steps = replace(recipe, steps=plan.steps, step_size=length)
         dreaming = dream(
@@ -133,6 +134,6 @@ def run_quick_look(
                 break
             yield replace(now, fraction=(done + now.fraction * plan.work) / work)
         done += plan.work
-        if plan is not series[-1]:
+        if plan is not plans[-1]:
             yield QuickLook(done / work, dreamt)
     return dreamt

@@ -1,4 +1,4 @@
-"""One octave's climb: shift, noise, gradient, conditioning, step."""
+"""Gradient ascent in one octave: shift, noise, gradient, conditioning, step."""
 
 from __future__ import annotations
 
@@ -38,17 +38,19 @@ from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.geometry import Window
 from dreamlink.recipe.recipe import Recipe
 
-APRON = 1  # strides of reflected picture around the picture: its edges then dream as its middle
-LEVELS = 255.0  # a step size of 1 changes the picture by 1/255, in the mean over the pixels
-KEYS = 2**31  # of noise
+APRON = (
+    1  # strides of reflected picture around the picture, so that its edges dream like its middle
+)
+LEVELS = 255.0  # a step size of 1 changes the picture by 1/255, averaged over the pixels
+KEYS = 2**31  # number of noise patterns
 
 
 @dataclass(frozen=True)
 class Ascent:
-    """How the steps of a dream are taken.
+    """Takes the steps of a dream.
 
     `random` is a generator on the CPU, so that a seed means the same on every device. `side` is
-    the tiles' side in pixels. `room` is where the gradient of a step is kept.
+    the side of the tiles in pixels. `allocator` allocates the gradient of a step.
     """
 
     network: TileableNetwork
@@ -61,7 +63,7 @@ class Ascent:
 
     @property
     def samples(self) -> int:
-        """Gradients that are averaged in one step."""
+        """The number of gradients averaged in one step."""
         return self.recipe.noise_samples if self.recipe.noise > 0 else 1
 
     def step(
@@ -77,26 +79,28 @@ class Ascent:
             shift x at random · g = mean over K noisy copies of the gradient · unshift · condition
             x ← x + step_size · (g / mean|g| − tv · ∇TV(x − base) − stay · (x − base))
 
-        The norm is one for all tiles and all of the selection: with a norm per tile a flat sky
-        would become as busy as a castle. Where the gradient is zero everywhere the network adds
+        There is one norm for all tiles and the whole selection: with a norm per tile a flat sky
+        would become as busy as a castle. If the gradient is zero everywhere the network adds
         nothing.
 
         Args:
             x: (1, 3, H, W), 0..1: the octave's picture, dreamed so far.
             base: (1, 3, H, W): the same without the dream.
             window: where to dream.
-            mask: (1, 1, h, w) of the window, 0..1: how much each pixel counts for the norm.
-            scale: the octave's size over the source's. The noise is the less the smaller an octave
-                is, as if it had been reduced with the picture: fine octaves need it for their
-                strokes, coarse ones only lose what they see.
+            mask: (1, 1, h, w) of the window, 0..1: the weight of each pixel in the norm.
+            scale: the octave's size over the source's. Below 1 it scales the noise, as if the noise
+                had been reduced with the picture: fine octaves need it for their strokes, coarse
+                ones would only lose content.
 
         Yields:
-            the part of this step that is done, after each tile: the place to stop.
+            the fraction of this step that is done, after each tile; close the generator to stop.
         """
         x, base = as_stored_plane(x), as_plane(base)
         inside = x[window.slices()]
         weights = None if mask is None else as_stored_plane(mask)
-        wrap = self.recipe.wrap and inside.shape == x.shape  # a part has no opposite edges
+        wrap = (
+            self.recipe.wrap and inside.shape == x.shape
+        )  # a part of a picture has no opposite edges
         total = self._allocate_gradient(inside)
         canvas, done = self._canvas(x, wrap, fixed=mask is not None), 0.0
         for _ in range(self.samples):
@@ -123,7 +127,7 @@ class Ascent:
         self._move(inside, PlaneWindow(base, window), towards, weights, wrap)
 
     def _allocate_gradient(self, inside: StoredPlane) -> StoredPlane:
-        """Room for the gradient: in 16 bits where the picture is kept so."""
+        """Allocate the gradient: in 16 bits if the picture is stored in 16 bits."""
         form = GRADIENT_FORMAT if inside.format.levels else inside.format
         return StoredPlane(self.allocator(inside.shape, form.dtype, inside.device), form)
 
@@ -135,7 +139,7 @@ class Ascent:
         mask: StoredPlane | None,
         wrap: bool,
     ) -> None:
-        """Go where the gradient goes, and a little back, strip by strip."""
+        """Move along the gradient, and back by the regularisers, strip by strip."""
         recipe, length = self.recipe, self.recipe.step_size / LEVELS
         border = opposite if wrap else nearest
         detail = ComputedPlane(torch.sub, (inside, base))
@@ -155,14 +159,15 @@ class Ascent:
         rewrite(inside, moved, 1, wrap)
 
     def _canvas(self, x: TensorOrPlane, wrap: bool, fixed: bool) -> PictureCanvas:
-        """A canvas with an apron all around, shifted over the full stride of the network.
+        """A canvas with an apron all around, shifted by up to the full stride of the network.
 
-        Any less than the full stride leaves a lattice of dots. Without the apron the network's
+        Shifts smaller than the full stride leave a lattice of dots. Without the apron the network's
         outermost cells, which see padding instead of a picture, would leave the edges undreamed.
 
-        A seamless texture needs all the cells that see its edges, and all that these see. Where its
-        sides are no multiples of the stride, the grid does not close on itself: the place where it
-        breaks moves with each step (unless it is `fixed`), so that no edge is left.
+        For a seamless texture the apron holds all the cells that see its edges, with their whole
+        fields. If its sides are no multiples of the stride, the grid does not close on itself: the
+        position of that discontinuity changes with each step (unless `fixed`), so that it leaves no
+        visible edge.
         """
         height, width = x.shape[-2:]
         stride, roll = self.network.stride, self.recipe.roll
@@ -183,12 +188,12 @@ class Ascent:
         return Noise(self.recipe.noise * min(1.0, scale), self._random_below(KEYS))
 
     def _random_below(self, limit: int) -> int:
-        """A random number 0 … limit − 1."""
+        """A random integer, 0 … limit − 1."""
         return int(torch.randint(limit, (), generator=self.random))
 
 
 def _read_unrolled(plane: Plane, origin: tuple[int, int], window: Window) -> Tensor:
-    """A window of a plane whose first pixel is `origin`'s, and whose opposite edges meet."""
+    """A window of a periodic plane whose storage begins at pixel `origin`."""
     rows, columns = (
         [(index - begin) % length for index in range(*span)]
         for span, begin, length in zip(window, origin, plane.shape[-2:], strict=True)

@@ -1,7 +1,7 @@
-"""Separable filters: each new pixel is a weighted sum of old ones, along both axes.
+"""Separable filters: each output pixel is a weighted sum of input pixels, along both axes.
 
-Resizing and the pyramid are this, and a window of the result can be computed from the window that
-it sees.
+Resizing and the pyramid use them. A window of the result is computed from just the input window
+that it depends on.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from dreamlayer.geometry import Span, Window
 
 @dataclass(frozen=True)
 class FilterTaps:
-    """How one axis of `length` pixels is filtered.
+    """The filter along one axis with `length` input pixels.
 
     Attributes:
-        places: (new length, taps) int64, the pixels that each new one is made of; they may lie
-            beyond the ends, where `border` says what is seen.
+        indices: (new length, taps) int64, the input pixels of each output pixel; they may lie
+            beyond the ends, where `border` maps them to pixels inside.
         weights: (new length, taps), float64.
     """
 
@@ -33,16 +33,16 @@ class FilterTaps:
     border: Border = nearest
 
     def for_span(self, span: Span) -> tuple[list[int], Tensor, Tensor]:
-        """For some new pixels: the old ones they need, and places and weights among these."""
+        """The input pixels that some output pixels need, and indices and weights in these."""
         indices = self.indices[span.slice()]
         first, last = int(indices.min()), int(indices.max())
-        needed = [self.border(place, self.length) for place in range(first, last + 1)]
+        needed = [self.border(index, self.length) for index in range(first, last + 1)]
         return needed, indices - first, self.weights[span.slice()]
 
 
 @dataclass(frozen=True)
 class FilteredPlane:
-    """A plane filtered along its axes, whenever it is read. An axis without taps stays."""
+    """A plane filtered along its axes on reading. An axis whose taps are None is unchanged."""
 
     plane: Plane
     rows: FilterTaps | None
@@ -67,22 +67,22 @@ class FilteredPlane:
             taps.for_span(span) if taps else (range(span.start, span.stop), None, None)
             for taps, span in zip((self.rows, self.columns), window, strict=True)
         ]
-        found = gather(self.plane, axes[0][0], axes[1][0])
+        pixels = gather(self.plane, axes[0][0], axes[1][0])
         if axes[0][1] is not None:
-            found = weighted_rows(found, axes[0][1], axes[0][2])
+            pixels = weighted_rows(pixels, axes[0][1], axes[0][2])
         if axes[1][1] is not None:
-            turned = found.transpose(-1, -2)
-            found = weighted_rows(turned, axes[1][1], axes[1][2]).transpose(-1, -2).contiguous()
-        return found[..., ::step, ::step]
+            turned = pixels.transpose(-1, -2)
+            pixels = weighted_rows(turned, axes[1][1], axes[1][2]).transpose(-1, -2).contiguous()
+        return pixels[..., ::step, ::step]
 
 
 def weighted_rows(picture: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
-    """Rows as weighted sums of a picture's rows (1, C, H, W): (1, C, n, W).
+    """Weighted sums of the rows of a picture (1, C, H, W): (1, C, n, W).
 
-    An embedding bag: torch's kernel for it reads each row once and writes each sum once.
+    Done as an embedding bag: that kernel reads each row and writes each sum just once.
 
     Args:
-        places: (n, taps) int64, rows of the picture.
+        indices: (n, taps) int64, rows of the picture.
         weights: (n, taps).
     """
     indices, weights = indices.to(picture.device), weights.to(picture)

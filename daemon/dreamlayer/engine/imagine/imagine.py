@@ -1,9 +1,10 @@
-"""From noise: the picture that an objective asks for, with no photo under it.
+"""Imagining from noise: the picture that maximises an objective, without a photo under it.
 
 Activation maximisation (Erhan et al., 2009) on the spectrum of the picture (`spectrum.py`), seen
-turned, scaled, shifted and under noise that fades from step to step (`views.py`), by Adam (Kingma
-and Ba, 2014); first at the size that networks know, then at its own. The noise is what makes
-colours natural and shapes whole: without it, patterns too faint to be seen count as much.
+in views that are turned, scaled, shifted and with noise that decreases from step to step
+(`transforms.py`), by Adam (Kingma and Ba, 2014); first at the size networks are trained at, then at
+the picture's own. The noise is what makes colours natural and shapes coherent: without it,
+patterns too faint to be seen count as much as others.
 """
 
 from __future__ import annotations
@@ -24,15 +25,17 @@ from dreamlayer.engine.objectives.terms import Objective
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
-STEPS = 16  # for each of the recipe's, which is the number of steps in one octave of many
+STEPS = 16  # for each of the recipe's steps, which are meant for one of many octaves
 LEAST_STEPS, MOST_STEPS = 48, 640
 RATE = 0.06
-NOISE = (0.1, 0.03)  # standard deviation at the first and the last step, of the range 0..1
-OVERRIDE_STEPS = 16  # steps in which channels that don't answer at all are called, too
-LEAST_SIDE = 128  # px, of the longer side; smaller pictures are imagined so large, and reduced
-COARSE_SIDE = 224  # px, of the longer side, as networks were trained: what begins larger becomes
-COARSE = 0.6  # many small things instead of one; this part of the steps is taken there
-MARGIN = 1 / 12  # of the picture, on each side, imagined beyond its edges and cut off in the end
+NOISE = (0.1, 0.03)  # standard deviation at the first and the last step; the range is 0..1
+OVERRIDE_STEPS = (
+    16  # after a step without any gradient, gradients pass closed ReLUs for so many steps
+)
+LEAST_SIDE = 128  # px, of the longer side; smaller pictures are imagined at this size and reduced
+COARSE_SIDE = 224  # px, of the longer side, as in training: a picture that starts larger becomes
+COARSE = 0.6  # many small things instead of one; so this share of the steps is taken at that size
+MARGIN = 1 / 12  # of the picture, on each side: imagined beyond its edges and cut off in the end
 
 
 def imagine(
@@ -47,12 +50,12 @@ def imagine(
 
     Args:
         size: (h, w) px, at least 1 × 1.
-        network: cut for the objective; the picture is computed on its device.
-        objective: what to imagine; a class counts by its log odds (`rivals.py`).
-        recipe: 16 steps are taken for each of its steps, 48 to 640; `wrap` makes the picture
+        network: ends at the objective's layers; the picture is computed on its device.
+        objective: what to imagine; a class counts by its log odds (`log_odds.py`).
+        recipe: each of its steps is 16 steps here, 48 to 640 in total; `wrap` makes the picture
             seamless.
         random: a generator on the CPU; the same one gives the same picture on the same device.
-        flaws: counts gradients that are no numbers.
+        nan_guard: replaces and counts non-finite gradients.
 
     Yields:
         the fraction that is done, after each step; closing the generator there stops it.
@@ -92,10 +95,10 @@ class _Stage:
         self.camera = ViewSampler(view, margin, wrap, random)
         self.spectrum = Spectrum(outer, random, network.device)
         self._adam = _Adam(self.spectrum.coefficients)
-        self._calls = OVERRIDE_STEPS
+        self._override_left = OVERRIDE_STEPS
 
     def enlarged(self, size: tuple[int, int]) -> _Stage:
-        """The next stage: the same picture in another size."""
+        """The next stage: the same picture at another size."""
         camera = self.camera
         stage = _Stage(
             size, self.network, self.objective, camera.wrap, camera.random, self.nan_guard
@@ -104,23 +107,23 @@ class _Stage:
         return stage
 
     def climb(self, done: float) -> None:
-        """Take one step; `done` is the fraction of all steps that were taken before."""
+        """Take one step; `done` is the fraction of all steps taken before, 0..1."""
         noise = NOISE[0] + (NOISE[1] - NOISE[0]) * done
-        with torch.enable_grad(), ReluOverride() if self._calls else nullcontext():
-            seen = self.camera.view(self.spectrum.picture(), noise)
-            value = self.objective.value(self.network(seen.to(self.network.dtype)))
+        with torch.enable_grad(), ReluOverride() if self._override_left else nullcontext():
+            view = self.camera.view(self.spectrum.picture(), noise)
+            value = self.objective.value(self.network(view.to(self.network.dtype)))
             (grad,) = torch.autograd.grad(value, self.spectrum.coefficients)
-        self._calls = max(0, self._calls - 1) if grad.any() else OVERRIDE_STEPS
+        self._override_left = max(0, self._override_left - 1) if grad.any() else OVERRIDE_STEPS
         self._adam.climb(self.nan_guard.clean(grad), RATE)
 
     def picture(self) -> Tensor:
-        """The picture (1, 3, h, w) without what was imagined around it."""
+        """The picture (1, 3, h, w) without its margin."""
         with torch.no_grad():
             return _middle(self.spectrum.picture(), self.size)
 
 
 def _scaled(size: tuple[int, int], longer: int) -> tuple[int, int]:
-    """A size of the same shape with that longer side."""
+    """A size of the same aspect ratio whose longer side is `longer`."""
     height, width = (max(1, round(side * longer / max(size))) for side in size)
     return height, width
 
@@ -131,7 +134,7 @@ def _middle(picture: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class _Adam:
-    """Adam, uphill. torch's own brings its compiler along: two seconds before the first step."""
+    """Adam, maximising. torch's own imports its compiler: two seconds before the first step."""
 
     def __init__(self, numbers: Tensor) -> None:
         self.numbers = numbers

@@ -1,4 +1,4 @@
-"""From what was written to what is computed: an expression meets a network."""
+"""Binds a recipe's expression to a network: layer names, channels and classes become terms."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dreamlayer.networks.registry import registry
 from dreamlink.recipe.expression import Expression, Target, mark
 from dreamlink.recipe.recipe import Recipe
 
-GUIDE_CELLS = 1024  # of the guide that each cell is compared with, evenly chosen
+GUIDE_CELLS = 1024  # of the guide that each cell is compared with, evenly spaced
 
 
 class UnboundExpression(ValueError):
-    """An expression that this network can't serve; the text is one sentence for the user."""
+    """An expression that does not fit the network; the text is one sentence for the user."""
 
 
 def network_for(recipe: Recipe, device: torch.device | str = "cpu") -> Network:
-    """The network of a recipe, cut off behind all that its expression needs.
+    """The network of a recipe, ending at the last layer that its expression needs.
 
     Raises:
         UnboundExpression, registry.UnknownModel, registry.MissingWeights: with a sentence.
@@ -29,7 +29,7 @@ def network_for(recipe: Recipe, device: torch.device | str = "cpu") -> Network:
 
 
 def layer_names(recipe: Recipe) -> tuple[str, ...]:
-    """The full names of the layers that a recipe's expression needs, each once.
+    """The full names of the layers that a recipe's expression needs, without duplicates.
 
     Raises:
         UnboundExpression, registry.UnknownModel: with a sentence for the user.
@@ -39,13 +39,13 @@ def layer_names(recipe: Recipe) -> tuple[str, ...]:
 
 
 def bind(expression: Expression, network: Network, guide: Tensor | None = None) -> Objective:
-    """The objective that an expression is for a network that was cut for it.
+    """The objective of an expression on a network from `network_for`.
 
     Args:
         guide: (1, 3, h, w), R, G, B in 0..1; needed if the expression says so.
 
     Raises:
-        UnboundExpression: it names what the network does not have, or lacks its guide.
+        UnboundExpression: names what the network does not have, or says that the guide is missing.
     """
     maps: tuple[Tensor, ...] = ()
     if expression.needs_guide:
@@ -54,7 +54,7 @@ def bind(expression: Expression, network: Network, guide: Tensor | None = None) 
     for weight, target in expression.terms:
         number = network.layers.index(_layer(expression, target, network.name))
         if target.kind == "class":
-            # The scale is that of the logits, not of the map that they are made from.
+            # A logit has the scale of the logits, not of the map they are computed from.
             logit = _logit(expression, target, network)
             terms.append(WeightedTerm(weight / network.scales[number], number, 1.0, logit))
         else:

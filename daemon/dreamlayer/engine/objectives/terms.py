@@ -1,12 +1,12 @@
-"""What is amplified: a number per picture, made of terms over the maps of a network's layers.
+"""Objectives: a number per picture, a weighted sum of terms over the maps of a network's layers.
 
 An additive term is a sum over the cells of a map; its gradient can be computed tile by tile from
-the cells alone. A term of the map as a whole (a class, the cosine to a guide) is made additive for
-one step: its slope at every cell, found from the assembled map, is all that the tiles need
-(`Objective.linear`).
+the cells alone. A term of a map as a whole (a class, the cosine to a guide) is made additive for
+one step: its gradient at every cell, computed on the assembled map, is all that the tiles need
+(`Objective.linearise`).
 
 Activations are divided by their layer's own scale (`Network.scales`), so that a weight means the
-same in every layer. `binding.py` makes objectives from what users write.
+same in every layer. `binding.py` makes objectives from the expressions that users write.
 """
 
 from __future__ import annotations
@@ -21,19 +21,21 @@ from torch import Tensor
 
 from dreamlayer.geometry import Window
 
-LEAST_COSINE = 0.1  # of a direction's purity; with 0 an empty cell would never be drawn to it
-MATCHED_AT_ONCE = 4096  # cells that are compared with the guide's, to bound memory
+LEAST_COSINE = (
+    0.1  # lower limit of a cell's purity; with 0 an empty cell would never get a gradient
+)
+MATCHED_AT_ONCE = 4096  # cells compared with the guide's at a time, to limit memory
 
 
 @dataclass(frozen=True)
 class MapLocation:
-    """Which cells of a map a tensor (1, C, h, w) holds.
+    """The position of a tensor (1, C, h, w) of cells in its map.
 
     Attributes:
-        cells: their window in the map.
+        cells: the window of the map that the tensor holds.
         counted: the window of all the cells that the objective counts.
-        focus: the cell (row, column) in whose middle a place of the picture lies, given as
-            fractions (x, y) of its width and height.
+        focus: maps a point of the picture, fractions (x, y) of its width and height, to the cell
+            (row, column) centred nearest to it.
     """
 
     cells: Window
@@ -41,16 +43,16 @@ class MapLocation:
     focus: Callable[[float, float], tuple[int, int]]
 
 
-MapLocations = Sequence[MapLocation] | Mapping[int, MapLocation]  # by the number of the map
+MapLocations = Sequence[MapLocation] | Mapping[int, MapLocation]  # by map index
 
 
 class Term(Protocol):
-    """A number made of one map."""
+    """A number computed from one map."""
 
     additive: bool
 
     def value(self, cells: Tensor, location: MapLocation) -> Tensor:
-        """The sum over these cells if additive; else the value of a complete map. A scalar."""
+        """The sum over these cells if additive, else the value of the complete map; a scalar."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ class SquaresTerm:
         return cells.square().mean(dim=1).sum()
 
     def backward(self, cells: Tensor, grad: Tensor) -> Tensor:
-        """The slope at each cell from that of the value, a scalar.
+        """The gradient at each cell, from the gradient of the value (a scalar).
 
-        To the last bit what autograd finds, in a third of the time: most dreams are of squares.
+        Bit-identical to autograd in a third of the time: most dreams use this term.
         """
         return cells * (2 * grad / cells.shape[1])
 
@@ -93,7 +95,7 @@ class ChannelsTerm:
 
 @dataclass(frozen=True)
 class UnitTerm:
-    """One channel in one cell: the one nearest to the fractions (x, y) of the picture."""
+    """One channel of one cell: the cell nearest to the fractions (x, y) of the picture."""
 
     channel: int
     position: tuple[float, float]
@@ -105,12 +107,12 @@ class UnitTerm:
         if not (rows.start <= row < rows.stop and columns.start <= column < columns.stop):
             return cells.sum() * 0.0
         activation = cells[0, self.channel, row - rows.start, column - columns.start]
-        return activation * location.counted.area  # a mean over the cells is taken of it
+        return activation * location.counted.area  # cancels the mean over the cells taken later
 
 
 @dataclass(frozen=True)
 class DirectionTerm:
-    """Activation along a direction (C) in channel space, times how purely it points there.
+    """Activation along a direction (C) in channel space, times the cosine to that direction.
 
     Source: the direction objectives of Lucid (Olah et al., Feature Visualization, 2017).
     """
@@ -127,7 +129,7 @@ class DirectionTerm:
 
 @dataclass(frozen=True)
 class GuideTerm:
-    """Every cell times the guide's cell (C, n) that it resembles most (the 2015 notebook)."""
+    """Every cell times the guide's cell (C, n) that it matches best (the 2015 notebook)."""
 
     features: Tensor
     additive = True
@@ -147,21 +149,21 @@ class GuideTerm:
 
 @dataclass(frozen=True)
 class CosineTerm:
-    """The cosine between the map's mean activations and the guide's (C): the same mixture."""
+    """The cosine between the mean activations of the map and of the guide (C): the same mixture."""
 
     features: Tensor
     additive = False
 
     def value(self, cells: Tensor, location: MapLocation) -> Tensor:
-        found: Tensor = F.cosine_similarity(
+        cosine: Tensor = F.cosine_similarity(
             cells.mean(dim=(0, 2, 3)), self.features.to(cells), dim=0
         )
-        return found
+        return cosine
 
 
 @dataclass(frozen=True)
 class LogitTerm:
-    """How much the network takes the whole for a class: one output of its classifier."""
+    """One logit of the classifier: how strongly the network recognises a class in the whole map."""
 
     logits: Callable[[Tensor], Tensor]
     class_index: int
@@ -173,7 +175,7 @@ class LogitTerm:
 
 @dataclass(frozen=True)
 class LinearTerm:
-    """A term of the whole map in one step: its slope (1, C, h, w) over the counted cells."""
+    """A term of the whole map, linear for one step: its gradient (1, C, h, w) at counted cells."""
 
     grad: Tensor
     additive = True
@@ -185,7 +187,7 @@ class LinearTerm:
 
 @dataclass(frozen=True)
 class WeightedTerm:
-    """One summand: `weight` × the term of map number `map`, whose activations have `scale`."""
+    """One summand: `weight` × a term of map `map_index`, whose activations have this `scale`."""
 
     weight: float
     map_index: int
@@ -198,7 +200,7 @@ class WeightedTerm:
 
 @dataclass(frozen=True)
 class Objective:
-    """A weighted sum of terms. Those of cells count as the mean over their map's cells."""
+    """A weighted sum of terms. An additive term counts as the mean over its map's cells."""
 
     terms: tuple[WeightedTerm, ...]
 
@@ -208,7 +210,7 @@ class Objective:
 
     @property
     def whole_maps(self) -> set[int]:
-        """The numbers of the maps that are needed whole."""
+        """The indices of the maps that are needed as a whole."""
         return {summand.map_index for summand in self.terms if not summand.term.additive}
 
     def for_map(self, number: int) -> Objective:
@@ -218,10 +220,10 @@ class Objective:
     def total(
         self, cells: Mapping[int, Tensor], locations: Mapping[int, MapLocation], factor: int
     ) -> Tensor:
-        """`per` times the share that these cells, some of each map, have in the objective.
+        """`factor` times the share of some cells, possibly of several maps, in the objective.
 
-        For additive objectives. Multiplied by the number of cells it does not vanish in half
-        precision as a mean over a million of them would.
+        For additive objectives. With the number of cells as factor it does not underflow in half
+        precision, as a mean over a million cells would.
         """
         values = [
             summand.value(cells[summand.map_index], locations[summand.map_index])
@@ -231,7 +233,7 @@ class Objective:
         return torch.stack(values).sum()
 
     def grad(self, cells: Tensor, number: int, location: MapLocation, factor: int) -> Tensor:
-        """`per` times the objective's slope at some cells (1, C, h, w) of map `number`."""
+        """`factor` times the objective's gradient at some cells (1, C, h, w) of map `number`."""
         own = self.for_map(number)
         if len(own.terms) == 1 and isinstance(term := own.terms[0].term, SquaresTerm):
             weight, scale = own.terms[0].weight, own.terms[0].scale
@@ -249,7 +251,7 @@ class Objective:
     def value(
         self, maps: Sequence[Tensor] | Mapping[int, Tensor], locations: MapLocations | None = None
     ) -> Tensor:
-        """The objective of complete maps, as a network gives them for a picture; a scalar."""
+        """The objective of complete maps, as a network gives them for a picture. A scalar."""
         values = []
         for summand in self.terms:
             cells = maps[summand.map_index]
@@ -259,7 +261,7 @@ class Objective:
         return torch.stack(values).sum()
 
     def linearise(self, maps: Mapping[int, Tensor], locations: MapLocations) -> Objective:
-        """This objective with its terms of whole maps replaced by their slopes at these maps."""
+        """This objective with each term of a whole map replaced by its gradient at these maps."""
         return Objective(tuple(_linearise(s, maps, locations) for s in self.terms))
 
 
@@ -285,5 +287,5 @@ def _whole_map(cells: Tensor) -> MapLocation:
 
 
 def single_term(term: Term) -> Objective:
-    """One term on a network's first map."""
+    """An objective with one term, on a network's first map."""
     return Objective((WeightedTerm(1.0, 0, 1.0, term),))

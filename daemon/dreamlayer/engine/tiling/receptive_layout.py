@@ -1,4 +1,16 @@
-"""Which cells of a network's maps see which pixels of a picture in its canvas."""
+"""Which cells of a network's maps see which pixels of a picture in its canvas.
+
+A tile is some cells of the feature maps and their crop: all the pixels that they see, so that the
+cells have the values they would have in the whole picture:
+
+            crop
+    ┌──────────────────┐      The crop begins on a multiple of the stride, so that the network's
+    │  receptive field │      windows lie as they do in the whole picture. It is cut off only
+    │   ┌──────────┐   │      where the picture itself ends, and there the network's own border
+    │   │  block   │   │      handling is the same.
+    │   └──────────┘   │
+    └──────────────────┘
+"""
 
 from __future__ import annotations
 
@@ -17,11 +29,11 @@ from dreamlayer.networks.executors.base import Pass
 from dreamlayer.networks.program.convolution import Box
 
 EMPTY = Window(Span(0, 0), Span(0, 0))
-LEAST_CELLS = 32  # a crop's side; for smaller maps torch adds up a convolution in another order
+LEAST_CELLS = 32  # smallest crop side; on smaller maps torch sums a convolution in another order
 
 
 class MapGeometry(Protocol):
-    """Where the cells of a layer's map lie (models.geometry.Geometry is one)."""
+    """Where the cells of a layer's map lie (`receptive_field.Geometry` is one)."""
 
     @property
     def stride(self) -> int: ...
@@ -31,7 +43,7 @@ class MapGeometry(Protocol):
 
 
 class TileableNetwork(Protocol):
-    """A network cut off behind its target layers (models.network.Network is one)."""
+    """A network that ends at its target layers (`networks.network.Network` is one)."""
 
     stride: int
     local: bool
@@ -80,8 +92,8 @@ class TileableNetwork(Protocol):
 class ReceptiveLayout:
     """The maps of a network over the part of a picture that `window` touches.
 
-    A network that is not local has cells that see everything: it has one block, all cells are
-    counted, and the crop is the canvas.
+    If a network is not local, each of its cells sees the whole picture: there is one block, all
+    cells are counted, and the crop is the whole canvas.
     """
 
     network: TileableNetwork
@@ -94,11 +106,11 @@ class ReceptiveLayout:
         return self.cells_seeing(self.window)
 
     def blocks(self, side: int) -> list[Window]:
-        """The window's pixels in pieces, none with a side longer than `side`."""
+        """The window's pixels in blocks, no side longer than `side`."""
         return list(self.window.split(side)) if self.network.local else [self.window]
 
     def cell_blocks(self, number: int, side: int) -> Iterator[Window]:
-        """The counted cells of a map in pieces of about `side` pixels, each cell in one of them."""
+        """A map's counted cells in blocks of about `side` pixels; each cell is in one block."""
         if not self.network.local:
             return iter([self.counted[number]])
         return self.counted[number].split(max(1, side // self.network.stride))
@@ -106,8 +118,8 @@ class ReceptiveLayout:
     def aligned_frame(self, block: Window) -> Window:
         """The canvas's pixels for which the gradient of a block is computed.
 
-        Strides, as many whatever the shift: so crops have but a few shapes, for which passes have
-        been planned before.
+        A whole number of strides, the same number for any shift. So crops have only a few shapes,
+        whose execution plans can be reused.
         """
         rows, columns = (
             _align_to_stride(span, self.network.stride, length)
@@ -120,7 +132,7 @@ class ReceptiveLayout:
         return self._canvas_cells_seeing(self.canvas.to_canvas(window))
 
     def dependencies(self, aligned_frame: Window) -> tuple[list[Window], Window]:
-        """What the gradient in a frame depends on, to the last bit: counted cells, and a crop."""
+        """All that the gradient in a frame depends on, bit for bit: counted cells, and a crop."""
         needs = [
             self.network.needs(axis, self.canvas.size[axis], aligned_frame[axis])
             for axis in (0, 1)
@@ -137,7 +149,7 @@ class ReceptiveLayout:
         return cells, crop or self.crop(dict(enumerate(cells)))
 
     def crop(self, cells: dict[int, Window]) -> Window:
-        """The pixels of the canvas that some cells of some maps see, no fewer than torch wants."""
+        """The canvas's pixels that these cells see, at least `LEAST_CELLS` strides a side."""
         network, size = self.network, self.canvas.size
         if not network.local:
             return Window.whole(*size)
@@ -157,7 +169,7 @@ class ReceptiveLayout:
         return self._align_crop(Window(*spans))
 
     def _align_crop(self, crop: Window) -> Window:
-        """A crop that begins where numbers are the whole picture's."""
+        """Extend a crop to begin where the network computes the whole canvas's values."""
         least = LEAST_CELLS * self.network.stride
         rows, columns = (
             span.widen(least, self.network.grain, length)
@@ -166,21 +178,21 @@ class ReceptiveLayout:
         return Window(rows, columns)
 
     def _canvas_cells_seeing(self, location: Window) -> list[Window]:
-        """The cells of each map that see any pixel of the canvas's window."""
+        """The cells of each map that see any pixel of a window of the canvas."""
         grids = self.network.grids(*self.canvas.size)
         if not self.network.local:
             return [Window.whole(*grid) for grid in grids]
-        found = []
+        windows = []
         for one, grid in zip(self.network.maps, grids, strict=True):
             rows, columns = (
                 cells_seeing(span, one.stride, one.reach, count)
                 for span, count in zip(location, grid, strict=True)
             )
-            found.append(Window(rows, columns))
-        return found
+            windows.append(Window(rows, columns))
+        return windows
 
     def cells_in_crop(self, number: int, cells: Window, crop: Window) -> Window:
-        """Where `cells` of a map lie in the map of a crop."""
+        """The position of a map's `cells` in the map of a crop."""
         stride = self.network.maps[number].stride
         rows, columns = crop.rows.start // stride, crop.columns.start // stride
         return cells.shift(-rows, -columns)
@@ -189,34 +201,39 @@ class ReceptiveLayout:
         return MapLocation(cells, self.counted[number], lambda x, y: self._focus(number, x, y))
 
     def _focus(self, number: int, x: float, y: float) -> tuple[int, int]:
-        """The counted cell whose field's middle is nearest to a place of the picture."""
+        """The counted cell whose receptive field is centred nearest to a point of the picture."""
         one, counted, canvas = self.network.maps[number], self.counted[number], self.canvas
         middle = sum(one.reach) / 2 if self.network.local else (one.stride - 1) / 2
-        found = []
+        cell = []
         for fraction, length, shift, span in (
             (y, canvas.height, canvas.shift[0], counted.rows),
             (x, canvas.width, canvas.shift[1], counted.columns),
         ):
             nearest = round((fraction * length + shift - middle) / one.stride)
-            found.append(min(max(nearest, span.start), span.stop - 1))
-        return found[0], found[1]
+            cell.append(min(max(nearest, span.start), span.stop - 1))
+        return cell[0], cell[1]
 
 
 def cells_seeing(pixels: Span, stride: int, reach: tuple[int, int], count: int) -> Span:
-    """The cells of an axis that see any of some pixels; `count` is the axis' number of cells."""
+    """The cells of an axis that see any of these pixels.
+
+    Args:
+        reach: offsets of the first and last pixel that a cell sees from cell index × stride.
+        count: the number of cells on the axis.
+    """
     first = -(-(pixels.start - reach[1]) // stride)
     last = (pixels.stop - 1 - reach[0]) // stride
     return Span(0, count).intersect(Span(first, last + 1))
 
 
 def pixels_seen(cells: Span, stride: int, reach: tuple[int, int], length: int) -> Span:
-    """The pixels of an axis of `length` that some cells see."""
+    """The pixels that these cells see, on an axis of `length` pixels; at least one."""
     start = min(max(0, cells.start * stride + reach[0]), length - 1)
     return Span(start, max(start + 1, min(length, (cells.stop - 1) * stride + reach[1] + 1)))
 
 
 def _align_to_stride(span: Span, stride: int, length: int) -> Span:
-    """A span with what lies around it, beginning on a stride, within 0 … length − 1."""
+    """Extend a span to begin on a stride and last whole strides, within 0 … length − 1."""
     start = span.start // stride * stride
     most = -(-(span.length + stride - 1) // stride) * stride
     return Span(0, length).intersect(Span(start, start + most))
