@@ -1,4 +1,4 @@
-"""A selection's soft edge: inwards only, full again inside, none at the picture's own edge."""
+"""Feathered selections: inwards only, full again inside, no edge at the picture's own sides."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ edges = st.builds(Edges, *[st.booleans()] * 4)
 
 
 @given(masks, st.floats(0, 60), edges)
-def test_nowhere_more_than_the_mask(mask, width, own):
+def test_feathering_never_increases_the_mask(mask, width, own):
     soft = feather_mask(mask, mask.shape, width, own)
     assert soft.shape == mask.shape
     assert (soft <= mask).all()
@@ -24,7 +24,7 @@ def test_nowhere_more_than_the_mask(mask, width, own):
 
 @pytest.mark.parametrize("width", [5.0, 16.0, 33.0, 70.0])
 @pytest.mark.parametrize("own", [NONE, ALL, Edges(True, False, False, True)])
-def test_bands_of_rows_leave_no_trace(width, own, monkeypatch):
+def test_feathering_in_bands_gives_the_same_result(width, own, monkeypatch):
     random = np.random.default_rng(4)
     mask = np.repeat(np.repeat(random.choice([0, 255, 255, 255], (31, 7)), 13, 0), 29, 1)
     mask = mask.astype(np.uint8)
@@ -34,14 +34,14 @@ def test_bands_of_rows_leave_no_trace(width, own, monkeypatch):
 
 
 @pytest.mark.parametrize("width", [0.0, 0.4])
-def test_without_a_width_the_mask_is_as_it_was(width):
+def test_a_width_of_zero_returns_the_mask(width):
     mask = np.arange(20, dtype=np.uint8).reshape(4, 5)
     assert feather_mask(mask, mask.shape, width, NONE) is mask
     assert feather_mask(None, (4, 5), width, NONE) is None
 
 
 @pytest.mark.parametrize("width", [3.0, 10.0, 16.0, 40.0, 100.0])
-def test_it_rises_from_the_edge_and_is_full_at_its_width(width):
+def test_the_feather_rises_from_the_edge_to_full_at_its_width(width):
     mask = np.zeros((260, 400), np.uint8)
     mask[:, 50:] = 255
     row = feather_mask(mask, mask.shape, width, ALL)[130].astype(int)
@@ -72,8 +72,8 @@ def test_a_line_thinner_than_the_feather_becomes_faint_and_stays():
     assert 0 < soft[40, 40] < 100
 
 
-def test_it_is_as_soft_along_a_slope():
-    """Distances are measured in octagons: along a diagonal edge they are right to a tenth."""
+def test_a_diagonal_edge_is_as_soft():
+    """Distances are octagonal: along a diagonal edge they are accurate to 10 %."""
     down, right = np.mgrid[:200, :200]
     mask = np.where(down > right, 255, 0).astype(np.uint8)
     soft = feather_mask(mask, mask.shape, 16.0, ALL)

@@ -1,4 +1,4 @@
-"""Raw pixels become planes and come back as they were, whatever their layout."""
+"""Conversion of raw pixels to planes and back, for all layouts."""
 
 import numpy as np
 import pytest
@@ -46,8 +46,8 @@ def test_unchanged_pixels_stay_bit_for_bit(case):
 
 
 @given(pictures())
-def test_planes_hold_what_the_pixels_say(case):
-    """Writing the planes back everywhere gives the pixels again, to the rounding of the curve."""
+def test_planes_written_back_restore_the_pixels(case):
+    """Writing the planes back everywhere restores the pixels, to the rounding of the curve."""
     layout, raw = case
     again = raw.copy()
     pixels.write_colours(again, layout, pixels.read_colours(raw, layout), everywhere(raw))
@@ -58,7 +58,7 @@ def test_planes_hold_what_the_pixels_say(case):
         assert np.abs(again.astype(float) - raw.astype(float)).max() <= tolerance
 
 
-def test_noise_within_half_a_level_decides_how_a_value_is_rounded():
+def test_dither_noise_decides_the_rounding():
     raw = np.full((1, 3, 1), 7, np.uint8)
     planes = np.full((1, 1, 3), 99.4 / 255, np.float32)
     noise = np.array([[[-0.4, 0.0, 0.4]]], np.float32)
@@ -67,7 +67,7 @@ def test_noise_within_half_a_level_decides_how_a_value_is_rounded():
 
 
 @pytest.mark.parametrize("depth", ["F16", "F32"])
-def test_pixels_that_are_no_numbers_are_left_alone(depth):
+def test_non_finite_pixels_are_kept(depth):
     layout = Picture(3, 1, depth, "RGB")
     raw = np.full((1, 3, 3), 0.5, TYPES[depth])
     raw[0, 0, 0], raw[0, 1, 2] = np.nan, np.inf
@@ -90,7 +90,7 @@ def test_the_order_of_the_samples():
 
 
 def test_linear_light_is_encoded_as_the_srgb_standard_says():
-    """IEC 61966-2-1: half of the light is 0.7354 of the range; 0.001 lies on the straight part."""
+    """IEC 61966-2-1: half of the light is 0.7354 of the range; 0.001 is on the linear segment."""
     raw = np.array([[[0.5, 0.001, -0.5, 2.0]]], np.float32)
     encoded = pixels.read_colours(raw[..., :3], Picture(1, 1, "F32", "RGB", "linear"))[:, 0, 0]
     assert encoded == pytest.approx([0.7353569, 0.01292, -0.7353569], abs=1e-6)
@@ -119,7 +119,7 @@ def test_the_mask_multiplies_the_alpha_only(depth, order):
 
 
 @given(st.sampled_from(sorted(DEPTHS)), st.sampled_from(["RGBA", "BGRA", "GA"]))
-def test_covering_makes_opaque_what_was_not(depth, order):
+def test_add_opacity_makes_transparent_pixels_opaque(depth, order):
     layout = Picture(5, 1, depth, order)
     top = np.iinfo(TYPES[depth]).max if depth.startswith("U") else 1.0
     raw = np.full((1, 5, layout.samples), top, TYPES[depth])

@@ -1,4 +1,4 @@
-"""A canvas shows the picture shifted and mirrored, and returns gradients to where they belong."""
+"""A canvas is the picture shifted and reflected, and adds gradients back at the right pixels."""
 
 import numpy as np
 import torch
@@ -30,8 +30,8 @@ def test_the_canvas_is_the_picture_reflected_at_its_edges(canvas):
 
 @settings(deadline=None)
 @given(canvases(), st.data())
-def test_gradients_come_back_to_the_pixels_they_were_taken_from(canvas, data):
-    """As autograd has it, for the canvas's pixels that are the window's own and no reflection."""
+def test_gradients_are_added_at_the_pixels_that_were_read(canvas, data):
+    """Compared with autograd, for canvas pixels inside the window that are no reflections."""
     height, width = canvas.size
     crop = Window(span(data, height), span(data, width))
     window = Window(span(data, canvas.height), span(data, canvas.width))

@@ -1,4 +1,4 @@
-"""Each cell belongs to one tile, and each tile holds all that its cells see."""
+"""Spans and windows: splitting, scaling, widening, intersection; which cells see which pixels."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ STRIDES = st.sampled_from([1, 2, 4, 8, 16])
 
 
 @given(st.integers(0, 50), st.integers(1, 200), st.integers(1, 60))
-def test_blocks_divide_the_cells_without_gap_or_overlap(start, length, largest):
+def test_split_spans_have_no_gap_and_no_overlap(start, length, largest):
     found = Span(start, start + length).split(largest)
     cells = [cell for block in found for cell in range(*block)]
     assert cells == list(range(start, start + length))
@@ -19,7 +19,7 @@ def test_blocks_divide_the_cells_without_gap_or_overlap(start, length, largest):
 
 
 @given(STRIDES, st.integers(0, 40), st.integers(1, 20), st.integers(0, 90), st.integers(0, 90))
-def test_what_cells_see_is_their_fields_as_far_as_the_axis_goes(
+def test_the_pixels_seen_are_the_receptive_fields_clipped_to_the_axis(
     stride, first, count, before, after
 ):
     reach = (-before, stride - 1 + after)
@@ -30,7 +30,9 @@ def test_what_cells_see_is_their_fields_as_far_as_the_axis_goes(
 
 
 @given(STRIDES, st.integers(0, 300), st.integers(1, 100), st.integers(0, 90), st.integers(0, 90))
-def test_seeing_is_just_the_cells_whose_field_meets_the_span(stride, start, length, before, after):
+def test_cells_see_pixels_if_their_receptive_field_intersects_them(
+    stride, start, length, before, after
+):
     reach, count = (-before, stride - 1 + after), 500 // stride
     span = Span(start, start + length)
     found = cells_seeing(span, stride, reach, count)
@@ -40,7 +42,7 @@ def test_seeing_is_just_the_cells_whose_field_meets_the_span(stride, start, leng
 
 
 @given(STRIDES, st.integers(0, 600), st.integers(1, 300), st.integers(0, 400), st.integers(1, 900))
-def test_a_widened_span_holds_the_old_one_and_begins_on_the_stride(
+def test_a_widened_span_contains_the_span_and_begins_on_the_multiple(
     stride, first, length, least, whole
 ):
     span = Span(0, whole).intersect(Span(first, first + length))
@@ -54,7 +56,7 @@ def test_a_widened_span_holds_the_old_one_and_begins_on_the_stride(
 
 
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 100))
-def test_a_divided_window_is_covered_once(rows, columns, largest):
+def test_split_windows_cover_each_cell_once(rows, columns, largest):
     counted = [[0] * columns for _ in range(rows)]
     for block in Window.whole(rows, columns).split(largest):
         for row in range(*block.rows):

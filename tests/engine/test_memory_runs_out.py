@@ -1,4 +1,4 @@
-"""A block that does not fit into memory is divided in four: the same picture."""
+"""A block that does not fit into memory is divided in four, with the same result."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ ERRORS = [
 
 
 class Cramped:
-    """A network that has no room for crops of more than some pixels."""
+    """A network that runs out of memory on crops above some number of pixels."""
 
     def __init__(self, network: SmallNetwork, room: float, error: Exception) -> None:
         self._network, self._room, self._error = network, room, error
@@ -57,7 +57,7 @@ def gradient_and_value(network, term) -> tuple[torch.Tensor, float]:
 
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("term", [SquaresTerm(), terms.CosineTerm(DIRECTION)])
-def test_smaller_pieces_give_the_same(error, term):
+def test_quarters_of_a_block_give_the_same_result(error, term):
     assert devices.is_out_of_memory(error)
     expected, value = gradient_and_value(pooled(), term)
     cramped = Cramped(pooled(), 150 * 150 - 1, error)
@@ -67,13 +67,13 @@ def test_smaller_pieces_give_the_same(error, term):
     assert same_value == pytest.approx(value)
 
 
-def test_where_nothing_is_small_enough_it_is_told():
+def test_an_error_is_raised_if_even_single_pixels_do_not_fit():
     with pytest.raises(MemoryError):
         gradient_and_value(Cramped(pooled(), 100, MemoryError()), SquaresTerm())
 
 
-def test_other_errors_divide_nothing():
+def test_other_errors_are_raised_at_once():
     cramped = Cramped(pooled(), 100, RuntimeError("something else"))
     with pytest.raises(RuntimeError, match="something else"):
         gradient_and_value(cramped, SquaresTerm())
-    assert cramped.refused <= 4  # blocks, not their pieces
+    assert cramped.refused <= 4  # blocks, not their quarters

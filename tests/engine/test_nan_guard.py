@@ -1,4 +1,4 @@
-"""Gradients that are no numbers: nothing is dreamed there, all else dreams, and it is counted."""
+"""Non-finite gradients are replaced by zero and counted; everything else is dreamed as usual."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def source():
 
 
 class Spoiled:
-    """A pass whose gradient is no number in one place."""
+    """A pass whose gradient is non-finite at one position."""
 
     def __init__(self, inner, value, place):
         self.inner, self.value, self.place = inner, value, place
@@ -58,7 +58,7 @@ def detail(found):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("conditioning", ["plain", "laplacian", "spectral"])
-def test_one_wrong_number_spreads_no_further(monkeypatch, network, source, value, conditioning):
+def test_one_non_finite_value_does_not_spread(monkeypatch, network, source, value, conditioning):
     recipe = Recipe.of({**PLAIN.to_dict(), "conditioning": conditioning})
     right = dreamt(source, network, recipe)
     assert right.non_finite_share == 0
@@ -70,14 +70,14 @@ def test_one_wrong_number_spreads_no_further(monkeypatch, network, source, value
     assert difference.mean() < 0.1 * detail(right).abs().mean()
 
 
-def test_a_network_that_gives_no_numbers_at_all_changes_nothing(monkeypatch, network, source):
+def test_a_network_that_returns_only_nan_changes_nothing(monkeypatch, network, source):
     spoil(monkeypatch, float("nan"), (slice(None), slice(None)))
     found = dreamt(source, network, PLAIN)
     assert found.non_finite_share == 1
     assert not detail(found).any()
 
 
-def test_imagining_from_noise_survives_it(monkeypatch, network, source):
+def test_imagining_from_noise_survives_non_finite_gradients(monkeypatch, network, source):
     call, calls = Network.__call__, []
 
     def sometimes(self, x):
@@ -93,12 +93,12 @@ def test_imagining_from_noise_survives_it(monkeypatch, network, source):
     assert found.non_finite_share > 0
 
 
-def test_only_what_is_no_number_is_mended():
+def test_only_non_finite_values_are_replaced():
     guard = NanGuard()
     gradient = torch.tensor([1.0, float("nan"), -2.0, float("inf")])
     assert guard.clean(gradient).tolist() == [1.0, 0.0, -2.0, 0.0]
     assert guard.share == 0.5
-    large = torch.full((4,), 3e38)  # their sum is infinite, they are not
+    large = torch.full((4,), 3e38)  # finite values with an infinite sum
     assert guard.clean(large) is not None
     assert guard.clean(large).tolist() == large.tolist()
     assert guard.share == 2 / 12

@@ -1,4 +1,4 @@
-"""The noise of SmoothGrad is normal, is a function of the place, and needs no array."""
+"""SmoothGrad noise: normally distributed, a function of position, and without an array."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def field(noise, rows=range(400), columns=range(500), like=LIKE):
     return noise.sample(torch.tensor(rows), torch.tensor(columns), like)
 
 
-def test_it_is_normal_with_the_deviation_asked_for():
+def test_noise_is_normal_with_the_given_deviation():
     found = field(Noise(0.2, 12345)) / 0.2
     count = found.numel()
     assert found.shape == (1, 3, 400, 500)
@@ -26,7 +26,7 @@ def test_it_is_normal_with_the_deviation_asked_for():
     assert within == pytest.approx(0.6827, abs=0.005)
 
 
-def test_places_channels_and_keys_do_not_resemble_each_other():
+def test_noise_is_uncorrelated_between_positions_channels_and_keys():
     found, other = field(Noise(1.0, 7)), field(Noise(1.0, 8))
     pairs = [
         (found[..., 1:], found[..., :-1]),
@@ -42,7 +42,7 @@ def test_places_channels_and_keys_do_not_resemble_each_other():
         assert abs(float((a * b).mean())) < 4.5 / a.numel() ** 0.5
 
 
-def test_it_depends_on_the_place_alone():
+def test_noise_depends_on_the_position_only():
     everywhere = field(Noise(0.1, 3))
     rows, columns = [5, 399, 5, 17], [0, 499, 250]
     assert torch.equal(field(Noise(0.1, 3), rows, columns), everywhere[..., rows, :][..., columns])
@@ -60,11 +60,11 @@ def test_crops_of_a_canvas_show_one_noisy_picture(wrap):
     assert torch.equal(found, seen[..., crop.rows.slice(), crop.columns.slice()])
     own = canvas.take(picture, canvas.to_canvas(Window.whole(30, 40))) - picture
     assert torch.allclose(own, field(Noise(0.1, 9), range(30), range(40)), atol=1e-6)
-    assert picture.max() <= 1  # nothing is written into it
+    assert picture.max() <= 1  # the picture itself is not written to
 
 
-def test_a_pixel_and_its_doubles_have_the_same_noise():
-    """So that what is seen is one noisy picture, continued: reflected, or without a seam."""
+def test_a_pixel_and_its_repetitions_have_the_same_noise():
+    """So that the network sees one noisy picture, continued by reflection or without a seam."""
     picture = torch.zeros(1, 3, 12, 12)
     noisy = PictureCanvas(12, 12, 24, (12, 12), wrap=True, noise=Noise(0.1, 9))
     seen = noisy.take(picture, Window.whole(36, 36))

@@ -1,4 +1,4 @@
-"""Planes: what is written is read again, by any window, and large ones are worked on by strips."""
+"""Planes: reading and writing by windows, storage formats, strips and resizing."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def cut(tensor, place):
     return tensor[..., place.rows.slice(), place.columns.slice()]
 
 
-# How numbers are kept.
+# Storage formats.
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def cut(tensor, place):
         (exact_format(torch.float32), -5.0, 5.0, 0.0),
     ],
 )
-def test_what_is_written_is_read_to_half_a_level(form, low, high, error):
+def test_values_are_stored_to_half_a_level(form, low, high, error):
     values = torch.rand(1, 3, 9, 7) * (high - low) + low
     values[..., 0, :2] = torch.tensor([low, high])
     plane = StoredPlane(torch.zeros(values.shape, dtype=form.dtype), form)
@@ -69,7 +69,7 @@ def test_what_is_written_is_read_to_half_a_level(form, low, high, error):
     assert float((read_all(plane) - values).abs().max()) <= error * 1.001
     again = read_all(plane).clone()
     plane.write(Window.whole(9, 7), again)
-    assert torch.equal(read_all(plane), again)  # written again it does not drift
+    assert torch.equal(read_all(plane), again)  # writing it again causes no drift
     assert read_all(plane)[0, 0, 0, :2].tolist() == pytest.approx([low, high], abs=1e-9)
 
 
@@ -81,7 +81,7 @@ def test_levels_of_8_bits_are_kept_exactly():
 
 
 @pytest.mark.parametrize(("form", "beyond"), [(PICTURE_FORMAT, 1.7), (DETAIL_FORMAT, -3.0)])
-def test_what_cannot_be_stored_is_cut_off_and_does_not_turn_round(form, beyond):
+def test_values_out_of_range_are_clamped_without_overflow(form, beyond):
     plane = StoredPlane(torch.zeros(1, 3, 2, 2, dtype=form.dtype), form)
     plane.write(Window.whole(2, 2), torch.full((1, 3, 2, 2), beyond))
     assert read_all(plane).flatten().tolist() == pytest.approx([max(-1, min(1, beyond))] * 12,
@@ -89,7 +89,7 @@ def test_what_cannot_be_stored_is_cut_off_and_does_not_turn_round(form, beyond):
 
 
 @pytest.mark.parametrize("size", [1e-20, 1.0, 1e20])
-def test_a_gradient_of_any_size_is_kept_to_half_a_percent(size):
+def test_gradients_of_any_magnitude_are_stored_to_half_a_percent(size):
     values = torch.randn(1, 3, 20, 20) * size
     plane = StoredPlane(torch.zeros(values.shape, dtype=GRADIENT_FORMAT.dtype), GRADIENT_FORMAT)
     plane.add(Window.whole(20, 20), values)
@@ -100,7 +100,7 @@ def test_a_gradient_of_any_size_is_kept_to_half_a_percent(size):
 
 
 @given(st.integers(1, 20), st.integers(1, 20), st.data())
-def test_any_window_of_any_plane_is_what_it_is_in_the_whole(height, width, data):
+def test_a_window_of_a_plane_equals_that_part_of_the_whole(height, width, data):
     shown = picture(height, width)
     hole = window(data, height, width)
     inner = picture(hole.rows.length, hole.columns.length, seed=2)
@@ -118,7 +118,7 @@ def test_any_window_of_any_plane_is_what_it_is_in_the_whole(height, width, data)
     assert torch.equal(read_all(part), cut(expected, place))
 
 
-def test_a_part_shares_its_pixels():
+def test_a_part_shares_its_storage():
     whole_plane = as_stored_plane(torch.zeros(1, 3, 6, 6))
     whole_plane[..., 2:4, 3:5].write(Window.whole(2, 2), torch.ones(1, 3, 2, 2))
     assert read_all(whole_plane).sum() == 12
@@ -126,7 +126,7 @@ def test_a_part_shares_its_pixels():
 
 
 @pytest.mark.parametrize("strip", [1, 8, 1 << 19])
-def test_what_is_added_in_strips_is_added_once_and_in_its_place(strip, monkeypatch):
+def test_adding_in_strips_equals_adding_at_once(strip, monkeypatch):
     monkeypatch.setattr(planes, "STRIP", strip)
     whole_plane = as_stored_plane(torch.ones(1, 3, 9, 8))
     values = torch.arange(3 * 5 * 4).reshape(1, 3, 5, 4)
@@ -137,7 +137,7 @@ def test_what_is_added_in_strips_is_added_once_and_in_its_place(strip, monkeypat
 
 
 class Watched(StoredPlane):
-    """A plane that knows how many pixels were read."""
+    """A plane that records how many pixels are read."""
 
     def read(self, place, step=1):
         read.append(place.area)
@@ -149,7 +149,7 @@ read: list[int] = []
 
 @given(st.integers(1, 12), st.integers(1, 12), st.sampled_from([nearest, opposite, mirrored]),
        st.data())  # fmt: skip
-def test_pixels_beyond_the_edges_are_found(height, width, border, data):
+def test_pixels_beyond_the_edges_follow_the_border(height, width, border, data):
     shown, place = picture(height, width), window(data, height, width)
     by = data.draw(st.integers(0, 30))
     rows, columns = (
@@ -165,7 +165,7 @@ def test_pixels_beyond_the_edges_are_found(height, width, border, data):
     assert np.array_equal(found.numpy(), padded[..., down, right])
 
 
-def test_across_a_seam_what_lies_between_is_not_read():
+def test_gathering_across_a_seam_does_not_read_the_pixels_between():
     read.clear()
     plane = Watched(picture(100, 1000), exact_format(torch.float64))
     rows, columns = (extended_indices(Span(0, 5), 3, length, opposite) for length in (100, 1000))
@@ -174,7 +174,7 @@ def test_across_a_seam_what_lies_between_is_not_read():
 
 
 @pytest.mark.parametrize("border", [nearest, mirrored])
-def test_what_lies_beyond_an_edge_is_read_alone(border):
+def test_gathering_beyond_an_edge_reads_no_more_pixels(border):
     read.clear()
     plane = Watched(picture(100, 1000), exact_format(torch.float64))
     rows, columns = (extended_indices(Span(0, length), 3, length, border) for length in (100, 1000))
@@ -186,7 +186,7 @@ def test_what_lies_beyond_an_edge_is_read_alone(border):
 
 
 @given(st.integers(1, 90), st.integers(0, 9), st.booleans(), st.integers(1, 300))
-def test_strips_read_what_was_there_before_any_was_written(height, reach, wrap, strip):
+def test_rewriting_in_strips_reads_old_values_only(height, reach, wrap, strip):
     shown = picture(height, 4)
     border = opposite if wrap else nearest
 
@@ -210,8 +210,8 @@ def test_strips_read_what_was_there_before_any_was_written(height, reach, wrap, 
     {}, {"tv": 0.5, "stay": 0.3, "noise": 0.05}, {"conditioning": "laplacian", "wrap": True},
     {"supersample": 1}, {"start": "noise", "layer": "features.3"},
 ])  # fmt: skip
-def test_neither_strips_nor_16_bits_change_a_dream_by_more_than_their_rounding(changes):
-    """One step, after which nothing has gone another way yet; a large picture's strips, small."""
+def test_strips_and_16_bits_change_a_dream_by_rounding_only(changes):
+    """A single step, before roundings can change the dream's course; with small strips."""
     values = {"octaves": 2, "steps": 1, "seed": 5, "layer": "features.6", **changes}
     recipe = Recipe.of(values)
     network, source = network_for(recipe), looks.photo("chelsea.png", 160)
@@ -228,7 +228,7 @@ def test_neither_strips_nor_16_bits_change_a_dream_by_more_than_their_rounding(c
     assert torch.equal(finished.detail, again.detail)
 
 
-def test_all_planes_of_a_dream_are_kept_where_it_is_told(monkeypatch):
+def test_all_planes_of_a_dream_come_from_the_allocator(monkeypatch):
     monkeypatch.setattr(planes, "COMPACT_FROM", 1)
     recipe = Recipe.of({"octaves": 2, "steps": 1, "seed": 5, "layer": "features.3"})
     source, kept = looks.photo("chelsea.png", 128), []
@@ -256,8 +256,8 @@ def test_all_planes_of_a_dream_are_kept_where_it_is_told(monkeypatch):
 
 @settings(deadline=None)
 @given(st.integers(2, 60), st.integers(2, 60), st.integers(2, 90), st.integers(2, 90))
-def test_resizing_is_what_torch_has(height, width, new_height, new_width):
-    """For pictures of one column torch itself gives every row the same value."""
+def test_resizing_equals_torch_interpolate(height, width, new_height, new_width):
+    """Also where torch gives every row the same value: pictures of one column."""
     shown = picture(height, width)
     expected = F.interpolate(shown, (new_height, new_width), mode="bicubic", antialias=True)
     found = resize.resize(shown, (new_height, new_width))
@@ -265,7 +265,7 @@ def test_resizing_is_what_torch_has(height, width, new_height, new_width):
 
 
 @given(st.booleans(), st.data())
-def test_a_window_of_a_resized_picture_needs_no_more_than_it_sees(wrap, data):
+def test_a_window_of_a_resized_plane_equals_that_part_of_the_whole(wrap, data):
     shown = picture(61, 83)
     size = data.draw(st.sampled_from([(44, 59), (90, 100), (61, 40)]))
     resized = resize.resize_plane(as_stored_plane(shown), size, wrap)
@@ -273,7 +273,7 @@ def test_a_window_of_a_resized_picture_needs_no_more_than_it_sees(wrap, data):
     assert torch.allclose(resized.read(place), cut(read_all(resized), place), atol=1e-12)
 
 
-def test_resizing_reads_what_lies_around_a_window_only():
+def test_resizing_a_window_reads_its_surroundings_only():
     read.clear()
     plane = Watched(picture(300, 300), exact_format(torch.float64))
     resize.resize_plane(plane, (150, 150), wrap=True).read(Window(Span(0, 10), Span(140, 150)))
@@ -281,7 +281,7 @@ def test_resizing_reads_what_lies_around_a_window_only():
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 90), st.integers(1, 90))
-def test_a_mask_is_resized_to_the_largest_of_what_each_pixel_touches(height, width, down, right):
+def test_resizing_a_mask_takes_the_maximum(height, width, down, right):
     mask = (torch.rand(1, 1, height, width) * 255 * (torch.rand(1, 1, height, width) > 0.8)).byte()
     found = resize.resize_mask(as_stored_plane(mask), (down, right))
     assert found.storage.dtype == torch.uint8

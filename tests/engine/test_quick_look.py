@@ -1,4 +1,4 @@
-"""A quick look: coarse octaves first, and what it shows is what the dream will be."""
+"""A quick look: coarse octaves first; what it shows predicts the dream."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -31,7 +31,7 @@ def cat():
 
 
 def looked(source, network, recipe, reduced=1.0, window=None, **more):
-    """The details of all looks, the last of them the dream's own."""
+    """The details of all looks, then that of the final result."""
     size = (source.shape[-2], source.shape[-1])
     steps = quick_look.run_quick_look(
         source, network, recipe, window or Window.whole(*size), reduced, **more
@@ -50,7 +50,7 @@ def looked(source, network, recipe, reduced=1.0, window=None, **more):
 
 
 def alike(one, other):
-    """The cosine of two details without what is finer than four pixels."""
+    """The cosine of two details, ignoring everything finer than four pixels."""
     small = tuple(side // 4 for side in other.shape[-2:])
     one, other = (resize.resize(detail, small).flatten() for detail in (one, other))
     return float(F.cosine_similarity(one, other, 0))
@@ -60,12 +60,14 @@ def alike(one, other):
     st.integers(200, 768), st.integers(200, 768), st.floats(1.0, 6.0), st.integers(1, 10),
     st.floats(1.2, 2.0), st.integers(0, 1),
 )  # fmt: skip
-def test_octaves_are_as_large_beside_the_content_as_the_dreams(
+def test_octaves_have_the_same_size_relative_to_the_content_as_the_dreams(
     height, width, reduced, count, scale, above
 ):
     recipe = Recipe(octaves=count, octave_scale=scale, supersample=above)
     found = quick_look.look_sizes((height, width), recipe, reduced, 60)
-    parts = [reduced / scale**octave for octave in range(-above, count - above)]  # of the copy
+    parts = [
+        reduced / scale**octave for octave in range(-above, count - above)
+    ]  # relative to the copy
     fitting = [part for part in parts if part < 1 + 1e-6] or [1.0]
     assert len(found) <= len(fitting)
     for ours, part in zip(found[::-1], fitting, strict=False):
@@ -98,13 +100,13 @@ def test_the_noise_samples_and_a_small_selection_count_as_work():
     assert quick_look.plan_looks(sizes, size, small, RECIPE)[0].steps > plain[0].steps
 
 
-def test_a_dream_that_is_as_cheap_as_a_look_is_dreamed_at_once():
+def test_a_dream_as_cheap_as_a_look_has_a_single_look():
     size = (40, 40)
     recipe = replace(RECIPE, octaves=1, steps=2)
     assert len(quick_look.plan_looks([size], size, Window.whole(*size), recipe)) == 1
 
 
-def test_the_last_look_at_a_picture_that_is_not_reduced_is_its_dream(network, cat):
+def test_the_last_look_at_an_unreduced_picture_is_its_dream(network, cat):
     recipe = replace(RECIPE, octaves=3, steps=3)
     looks = looked(cat, network, recipe)
     assert torch.equal(looks[-1], dream_detail(cat, network, recipe))
@@ -112,7 +114,7 @@ def test_the_last_look_at_a_picture_that_is_not_reduced_is_its_dream(network, ca
     assert all(torch.equal(a, b) for a, b in zip(looks, looked(cat, network, recipe), strict=True))
 
 
-def test_looks_predict_the_dream_better_and_better(network, cat):
+def test_looks_predict_the_dream(network, cat):
     *looks, full = looked(cat, network, RECIPE)
     first = alike(looks[0], full)
     assert first > 0.35
@@ -122,8 +124,8 @@ def test_looks_predict_the_dream_better_and_better(network, cat):
     assert all(0.25 < float(look.std() / full.std()) < 1.25 for look in looks)
 
 
-def test_a_reduced_picture_is_dreamed_on_as_the_whole_one_will_be(network, cat):
-    """And not as if it were the whole: its things would be twice as large beside the content."""
+def test_a_reduced_picture_predicts_the_dream_of_the_whole_one(network, cat):
+    """Not like a whole picture of that size: its shapes would be twice as large."""
     small = resize.resize(cat, (140, 180)).clamp(0, 1)
     full = resize.resize(dream_detail(cat, network, RECIPE), (140, 180))
     right = looked(small, network, RECIPE, 2.0)[-1]
@@ -131,7 +133,7 @@ def test_a_reduced_picture_is_dreamed_on_as_the_whole_one_will_be(network, cat):
     assert alike(right, full) > alike(wrong, full) + 0.1
 
 
-def test_windows_masks_and_dreams_from_noise_can_be_looked_at(network, cat):
+def test_looks_support_windows_masks_and_dreams_from_noise(network, cat):
     window = Window(Span(40, 140), Span(60, 200))
     mask = torch.zeros(1, 1, 100, 140)
     mask[..., 50:, :] = 1.0
@@ -151,7 +153,7 @@ def test_stopping_a_look_stops_the_dream(network, cat):
     assert list(steps) == []
 
 
-def test_given_sizes_are_the_octaves_of_a_dream(network, cat):
+def test_the_sizes_argument_sets_the_octaves_of_a_dream(network, cat):
     steps = dream(
         cat, network, replace(RECIPE, steps=1), Window.whole(280, 360), sizes=[(100, 129)]
     )

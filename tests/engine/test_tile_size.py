@@ -1,4 +1,4 @@
-"""Tiles are as large as is quickest, within some memory."""
+"""Tile sizes: the fastest that fits into memory."""
 
 import pytest
 
@@ -16,31 +16,31 @@ ENOUGH = 1e12
 AROUND = tile_size.around(pooled())
 
 
-def test_one_worker_takes_all_at_once_where_there_is_room():
+def test_one_worker_takes_a_single_tile_if_memory_allows():
     speed = Speed(0.001, 1e-7, 100.0)
     assert choose(speed, AROUND, (1000, 1000), (1016, 1016), 1, ENOUGH) >= 1000
 
 
-def test_several_workers_share_what_is_large():
+def test_a_large_picture_is_divided_among_workers():
     speed = Speed(0.001, 1e-6, 100.0)
     assert choose(speed, AROUND, (2000, 2000), (2016, 2016), 4, ENOUGH) <= 1024
 
 
-def test_a_small_picture_is_not_divided_for_the_sake_of_it():
+def test_a_small_picture_is_not_divided():
     speed = Speed(0.01, 1e-7, 100.0)
     assert choose(speed, AROUND, (100, 100), (116, 116), 2, ENOUGH) >= 100
 
 
 @pytest.mark.parametrize("count", [1, 2, 8])
 @pytest.mark.parametrize("room", [5e7, 2e8, 1e9])
-def test_the_memory_is_kept_to(count, room):
+def test_tiles_stay_within_the_memory(count, room):
     memory = 500.0
     side = choose(Speed(0.001, 1e-7, memory), AROUND, (9000, 9000), (9016, 9016), count, room)
     around = 2 * AROUND
     assert side == SIDES[0] or count * (side + around) ** 2 * memory <= room
 
 
-def test_a_network_that_needs_much_memory_gets_it_and_no_other(monkeypatch):
+def test_only_networks_that_need_much_memory_get_more(monkeypatch):
     network, rooms = pooled(), []
     monkeypatch.setattr(tile_size, "choose", lambda *given: rooms.append(given[-1]))
     monkeypatch.setattr(tile_size, "installed", lambda: 64 << 30)
@@ -62,7 +62,7 @@ def test_few_threads_share_a_pass(cores, threads, monkeypatch):
     assert tile_size.threads() == threads
 
 
-def test_more_cores_than_share_a_pass_have_a_block_each(monkeypatch):
+def test_with_many_cores_several_blocks_are_computed_at_once(monkeypatch):
     network = pooled()
     monkeypatch.setattr(tile_size, "measured", lambda _: Speed(0.0, 1e-6, 1.0))
     sides = []
@@ -85,7 +85,7 @@ def test_a_network_is_measured_once(monkeypatch):
     assert speed.fixed >= 0
 
 
-def test_on_a_card_only_its_memory_counts(monkeypatch):
+def test_on_a_gpu_only_its_memory_limits_tiles(monkeypatch):
     network = pooled()
     network.device = type("Device", (), {"type": "cuda"})()
     for room, least, most in ((1e12, 3000, 9000), (3e7, 128, 1024)):
@@ -93,7 +93,9 @@ def test_on_a_card_only_its_memory_counts(monkeypatch):
         assert least <= tile_size.side(network, Window.whole(3000, 3000), (3016, 3016)) <= most
 
 
-def test_the_memory_of_a_pass_is_told_from_its_program():
+def test_the_memory_of_a_pass_is_estimated_from_its_program():
     small = bytes_per_pixel(program_of(network_for(Recipe.of({"layer": "2"})).module))
     large = bytes_per_pixel(program_of(network_for(Recipe.of({"layer": "10"})).module))
-    assert 100 < small <= large < 400  # what the first convolution gives is 64 B a pixel alone
+    assert (
+        100 < small <= large < 400
+    )  # the output of the first convolution alone takes 64 B a pixel

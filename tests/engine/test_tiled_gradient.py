@@ -1,4 +1,4 @@
-"""The tiled gradient is the gradient: gates of ENGINE.md, "The exact tiled gradient"."""
+"""The tiled gradient equals the untiled one: exactly on the CPU, to rounding elsewhere."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ from dreamlink.recipe.recipe import Recipe
 from tests.engine.networks import pooled, unpadded, with_random_weights
 
 EMBEDDED = "squeezenet1_1"
-HUGE = 1 << 20  # a side that makes one tile of any picture
+HUGE = 1 << 20  # a side that makes any picture one tile
 SQUARES = single_term(SquaresTerm())
 RANDOM = torch.Generator().manual_seed(9)
 GUIDE = torch.randn(6, 20, generator=RANDOM, dtype=torch.float64)
@@ -40,9 +40,9 @@ def tiled_gradient(network, objective, canvas, picture, window, side):
 
 
 def untiled_gradient(network, objective, canvas, picture):
-    """Autograd through the whole canvas at once, for the picture's own pixels: the definition.
+    """The definition: autograd through the whole canvas at once, for the picture's own pixels.
 
-    The means are over the cells that see the picture: a last one may see its reflection alone.
+    Means are over the cells that see the picture: a last cell may see only its reflection.
     """
     layout = TiledObjective(
         network, objective, canvas, Window.whole(*picture.shape[-2:]), HUGE
@@ -136,15 +136,15 @@ def test_the_embedded_network_is_exact(size, side):
     assert error(found, untiled_gradient(network, SQUARES, canvas, picture)) < 1e-10
 
 
-# Network, layer, channels, picture and tile, small for the speed of float64. The channels are some
-# whose field is the layer's own: those of a block's 1×1 branch see less.
+# Network, layer, channels, picture and tile size, small for the speed of float64. The channels
+# are some with the layer's full receptive field: those of a block's 1×1 branch see less.
 NETWORKS = [
     ("squeezenet1_1", "10", ":" + ",".join(map(str, range(192, 384))), (211, 257), 128),
     ("vgg16", "features.7", ":3,30,115", (61, 83), 48),
     ("googlenet", "inception3b", ":130,200,330", (151, 183), 96),
     ("resnet50", "layer2", ":3,30,115", (151, 183), 96),
 ]
-# Strips that are longer than what a cell in front of the classifier sees.
+# Strips longer than the receptive field of a cell in front of the classifier.
 STRIPS = [
     ("squeezenet1_1", (40, 320), 170),
     ("vgg16", (40, 320), 170),
@@ -155,7 +155,7 @@ STRIPS = [
 
 @pytest.fixture
 def random_weights(monkeypatch):
-    """Of the trained networks only the embedded one is part of Dreamlayer."""
+    """The embedded network is the only one that comes with trained weights."""
     load = registry.load
     monkeypatch.setattr(
         registry, "load", lambda name: load(name) if name == EMBEDDED else with_random_weights(name)
@@ -171,9 +171,9 @@ def problem(model, text):
 
 
 def check_exact(model, text, size, side):
-    """Tiled is untiled, and with too small a halo, on either side, it is not.
+    """Tiled equals untiled, and with too small a halo, on either side, it does not.
 
-    Too small by three strides: up to two around a block are computed that nobody asked for.
+    Too small by three strides: up to two strides around a block are computed in any case.
     """
     network, objective = problem(model, text)
     random = torch.Generator().manual_seed(6)
@@ -215,12 +215,12 @@ def test_a_window_gets_the_gradient_of_the_cells_that_see_it():
     canvas, picture = PictureCanvas(64, 80), torch.rand(1, 3, 64, 80, dtype=torch.float64)
     found, _ = tiled_gradient(network, SQUARES, canvas, picture, window, 8)
     expected = untiled_gradient(network, SQUARES, canvas, picture)[..., 20:31, 40:60]
-    # Fewer cells are counted, so the mean is another: the direction is what must agree.
+    # Fewer cells are counted, so the mean differs: only the direction must agree.
     cosine = torch.nn.functional.cosine_similarity(found.flatten(), expected.flatten(), dim=0)
     assert cosine > 1 - 1e-12
 
 
-def test_no_work_is_done_outside_what_the_window_needs():
+def test_crops_are_limited_to_the_surroundings_of_the_window():
     network = pooled()
     small = Window(Span(8, 40), Span(8, 40))
     tiled = TiledObjective(network, SQUARES, PictureCanvas(400, 400), small, HUGE)
@@ -231,7 +231,7 @@ def test_no_work_is_done_outside_what_the_window_needs():
     assert max(network.seen[0]) < 160
 
 
-def test_no_work_is_done_where_the_mask_is_empty():
+def test_blocks_with_an_empty_mask_are_skipped():
     network, picture = pooled(), torch.rand(1, 3, 64, 64, dtype=torch.float64)
     mask = torch.zeros(1, 1, 64, 64)
     mask[..., :16, 40:] = 0.5
@@ -248,8 +248,8 @@ def test_no_work_is_done_where_the_mask_is_empty():
 
 @pytest.mark.parametrize("side", [48, 128, 200])
 @pytest.mark.parametrize("layer", ["10", "features.6 + class:castle"])
-def test_on_the_cpu_not_a_bit_depends_on_the_tiles(side, layer):
-    """Or a max pool's choice flips after a dozen steps, and the dream goes another way."""
+def test_on_the_cpu_the_gradient_is_bit_identical_for_any_tiles(side, layer):
+    """A single rounding could flip a max pool's choice after a dozen steps and change the dream."""
     network, size = squeezenet(layer, torch.float32), (600, 551)
     objective = bind(Recipe.of({"layer": layer}).expression(), network)
     canvas, picture = PictureCanvas(*size, 80, (37, 41)), torch.rand(1, 3, *size)
@@ -260,7 +260,7 @@ def test_on_the_cpu_not_a_bit_depends_on_the_tiles(side, layer):
 
 
 @pytest.mark.parametrize("layer", ["10", "features.6 + 0.5 * features.9:3"])
-def test_a_slope_found_some_rows_at_a_time_is_the_same(layer, monkeypatch):
+def test_a_map_gradient_computed_by_rows_is_the_same(layer, monkeypatch):
     network, size = squeezenet(layer, torch.float32), (300, 251)
     objective = bind(Recipe.of({"layer": layer}).expression(), network)
     canvas, picture = PictureCanvas(*size, 16, (5, 9)), torch.rand(1, 3, *size)
@@ -282,7 +282,9 @@ def test_a_slope_found_some_rows_at_a_time_is_the_same(layer, monkeypatch):
     size=st.tuples(st.integers(1, 20), st.integers(1, 20)),
     per=st.integers(1, 10**6),
 )
-def test_the_slope_of_squares_is_autograds_to_the_bit(dtype, weight, scale, channels, size, per):
+def test_the_gradient_of_squares_is_bit_identical_to_autograd(
+    dtype, weight, scale, channels, size, per
+):
     cells = torch.randn(1, channels, *size, dtype=dtype, requires_grad=True)
     mean, squares = (
         WeightedTerm(0.4, 0, 1.0, objectives.MeanTerm()),
@@ -307,7 +309,7 @@ def test_the_value_does_not_depend_on_the_tiles(kind):
         for side in (4, 17, HUGE)
     ]
     assert values[1:] == pytest.approx(values[:-1])
-    if kind != "unit":  # which cell is meant is told from the picture, which complete maps lack
+    if kind != "unit":  # its cell depends on the picture, which complete maps do not tell
         assert values[0] == pytest.approx(float(objective.value(network(picture))))
 
 

@@ -1,4 +1,4 @@
-"""A seamless texture is dreamed without a seam: exactly, and to the eye."""
+"""A seamless texture is dreamed without a seam, numerically and visually."""
 
 from dataclasses import replace
 
@@ -22,8 +22,8 @@ HUGE = 1 << 20
 
 
 @pytest.mark.parametrize("origin", [(0, 0), (3, 17)])
-def test_the_canvas_goes_on_by_the_opposite_edge(origin):
-    canvas = PictureCanvas(9, 20, 25, (11, 4), wrap=True, origin=origin)  # several times around
+def test_the_canvas_continues_with_the_opposite_edge(origin):
+    canvas = PictureCanvas(9, 20, 25, (11, 4), wrap=True, origin=origin)  # several periods
     shown = picture((9, 20))
     begun = np.roll(shown.numpy(), (-origin[0], -origin[1]), (-2, -1))
     expected = np.pad(begun, ((0, 0), (0, 0), (11, 14), (4, 21)), mode="wrap")
@@ -31,7 +31,7 @@ def test_the_canvas_goes_on_by_the_opposite_edge(origin):
 
 
 def of_endless_plane(network, shown):
-    """The gradient of one period's cells in a plane of many pictures, at all their doubles."""
+    """The gradient of one period's cells in a periodic plane, summed over all repetitions."""
     leaf = shown.clone().requires_grad_(True)
     cells = network(leaf.repeat(1, 1, 5, 5))[-1]
     rows, columns = (side // network.stride for side in shown.shape[-2:])
@@ -53,21 +53,21 @@ def found_by_step(network, shown, narrower=0, side=HUGE):
 
 
 def difference(found, expected):
-    """Of the directions: how many cells a mean is taken over is another matter."""
+    """Of directions only: the number of cells in the mean differs."""
     return float((found / found.norm() - expected / expected.norm()).norm())
 
 
 @pytest.mark.parametrize("make", [pooled, unpadded])
 @pytest.mark.parametrize("size", [(48, 40), (12, 16)])
 def test_the_gradient_is_complete_across_the_edge(make, size):
-    """As in an endless plane, also for pictures smaller than what a cell sees."""
+    """As in an endless plane, also for pictures smaller than the receptive field."""
     network, shown = make(), picture(size)
     expected = of_endless_plane(network, shown)
     assert difference(found_by_step(network, shown), expected) < 1e-10
     assert difference(found_by_step(network, shown, side=17), expected) < 1e-10
 
 
-def test_with_a_narrower_apron_it_is_not():
+def test_the_gradient_is_incomplete_with_a_narrower_apron():
     network, shown = pooled(), picture((48, 40))
     expected = of_endless_plane(network, shown)
     field = network.maps[-1].receptive_field
@@ -78,7 +78,7 @@ def test_with_a_narrower_apron_it_is_not():
 @pytest.mark.parametrize("conditioning", ["plain", "laplacian", "spectral"])
 @pytest.mark.parametrize("held", [{}, {"tv": 0.5, "stay": 0.5}])
 def test_a_rolled_texture_gives_a_rolled_dream(conditioning, held):
-    """By whole strides, and halvings of the pyramid; any other shift is another grid."""
+    """By whole strides and halvings of the pyramid; any other shift changes the grid."""
     shown, by = picture((64, 80)), (24, 40)
     recipe = replace(WRAP, conditioning=conditioning, **held)
     dreamt = stepped(shown, recipe, steps=3)
@@ -91,7 +91,7 @@ def test_a_rolled_texture_gives_a_rolled_dream(conditioning, held):
     )
 
 
-def test_a_dream_lies_where_its_gradient_was_wherever_the_canvas_begins():
+def test_the_origin_of_the_canvas_does_not_shift_the_dream():
     shown = picture((64, 80))
     still = (stepped(shown, WRAP) - shown).flatten()
     for seed in range(1, 5):
@@ -102,15 +102,15 @@ def test_a_dream_lies_where_its_gradient_was_wherever_the_canvas_begins():
 def seam(detail, axis):
     """Mean |difference| across the opposite edges over that of other neighbours.
 
-    Between octaves of a scale of 2 every second line lies, as the edge does, half-way between two
-    pixels of the coarse one, where a resized picture is steepest; so it is compared with those.
+    At an octave scale of 2 every second line lies, like the edge, half-way between two pixels of
+    the coarse octave, where a resized picture is steepest; so it is compared with those.
     """
     lines = (detail.roll(-1, axis) - detail).abs().transpose(axis, -1).mean(dim=(0, 1, 2))
     return float(lines[-1] / lines[1:-2:2].mean())
 
 
 def test_a_seamless_texture_stays_seamless_and_others_do_not():
-    """Over twelve textures the ratio is known to 0.02; at one seam it is 0.8 to 1.2 by chance."""
+    """Over twelve textures the ratio is known to 0.02; at one seam it varies from 0.8 to 1.2."""
     recipe = Recipe.of({"layer": "4", "octaves": 2, "octave_scale": 2.0, "steps": 3})
     network = network_for(recipe)
     found = {True: [], False: []}

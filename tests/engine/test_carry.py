@@ -1,4 +1,4 @@
-"""A film's frames that go on from each other: calmer, as strong, and nowhere else."""
+"""Films with carried detail: frames differ less, are as strong, and respect window and mask."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def frames():
-    """The same picture three times, under the noise of a camera."""
+    """The same picture three times, with camera noise."""
     cat = photo("chelsea.png")[..., 40:180, 60:240]
     random = torch.Generator().manual_seed(1)
     noise = [torch.randn(cat.shape, generator=random) * 2 / 255 for _ in range(3)]
@@ -39,7 +39,7 @@ def film(frames, network, carry):
     return found
 
 
-def test_frames_that_go_on_from_each_other_differ_less_and_are_as_strong(network, frames):
+def test_frames_with_carried_detail_differ_less_and_are_as_strong(network, frames):
     alone = [dream_detail(frame, network, RECIPE) for frame in frames]
     together = film(frames, network, 0.5)
 
@@ -51,7 +51,7 @@ def test_frames_that_go_on_from_each_other_differ_less_and_are_as_strong(network
     assert 0.8 < strength < 1.25
 
 
-def test_to_carry_nothing_is_to_begin_anew_to_the_bit(network, frames):
+def test_a_carry_of_zero_has_no_effect_to_the_bit(network, frames):
     previous = as_plane(torch.rand(frames[0].shape) - 0.5)
     alone = dream_detail(frames[1], network, RECIPE)
     assert torch.equal(
@@ -59,14 +59,14 @@ def test_to_carry_nothing_is_to_begin_anew_to_the_bit(network, frames):
     )
 
 
-def test_all_that_is_carried_stays_if_nothing_is_dreamed_on_top(network, frames):
+def test_a_carry_of_one_keeps_the_previous_detail(network, frames):
     first = dream_detail(frames[0], network, RECIPE)
     second = dream_detail(frames[1], network, RECIPE, previous_detail=as_plane(first), carry=1.0)
     both = torch.stack([first.flatten(), second.flatten()])
-    assert float(torch.corrcoef(both)[0, 1]) > 0.7  # but for what is too fine to be carried
+    assert float(torch.corrcoef(both)[0, 1]) > 0.7  # all but what is too fine for resizing
 
 
-def test_only_the_window_goes_on_and_only_where_the_mask_lets_it(network, frames):
+def test_detail_is_carried_only_inside_window_and_mask(network, frames):
     window = Window(Span(20, 120), Span(30, 150))
     previous = as_plane(torch.full((1, 3, 100, 120), 0.2))
     mask = torch.zeros(1, 1, 100, 120)
@@ -95,7 +95,7 @@ def test_only_the_window_goes_on_and_only_where_the_mask_lets_it(network, frames
     assert torch.allclose(detail[..., 60:], expected, atol=1e-6)
 
 
-def test_a_quick_look_goes_on_too(network, frames):
+def test_a_quick_look_carries_detail_too(network, frames):
     first = run_dream(frames[0], network, RECIPE).detail
     looks = []
     for more in ({}, {"previous_detail": as_plane(first), "carry": 0.5}):
