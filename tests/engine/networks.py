@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from dreamlayer.networks.executors.base import AutogradPass, Pass, cut_out
+from dreamlayer.networks.executors.autograd import AutogradPass
+from dreamlayer.networks.executors.base import Pass, cut_out
 from dreamlayer.networks.graph import receptive_field
 from dreamlayer.networks.program.convolution import Box
 from dreamlayer.networks.registry import registry
@@ -21,7 +22,7 @@ class SmallNetwork:
 
     name = "squeezenet1_1"
     device = torch.device("cpu")
-    engine = "autograd"
+    bytes_per_pixel = 1000.0
 
     def __init__(
         self, module: nn.Sequential, taps: tuple[int, ...] = (), dtype: torch.dtype = torch.float64
@@ -44,12 +45,14 @@ class SmallNetwork:
         self.seen.append((x.shape[-2], x.shape[-1]))
         return self._maps(x)
 
-    def look(self, x: Tensor, wanted: Sequence[Box]) -> tuple[Tensor, ...]:
+    def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]:
         with torch.no_grad():
-            return tuple(map(cut_out, self(x), wanted))
+            return tuple(map(cut_out, self(x), outputs))
 
-    def run(self, x: Tensor, wanted: Sequence[Box] | None = None, keep: Box | None = None) -> Pass:
-        return AutogradPass(self, x, wanted, keep)
+    def run(
+        self, x: Tensor, outputs: Sequence[Box] | None = None, inputs_kept: Box | None = None
+    ) -> Pass:
+        return AutogradPass(self, x, outputs, inputs_kept)
 
     def _maps(self, x: Tensor) -> tuple[Tensor, ...]:
         found = {}
@@ -65,10 +68,10 @@ class SmallNetwork:
             self._grids[size] = tuple((m.shape[-2], m.shape[-1]) for m in self._maps(x))
         return self._grids[size]
 
-    def needs(self, axis: int, length: int, pixels: tuple[int, int]) -> None:
+    def gradient_dependencies(self, axis: int, length: int, pixels: tuple[int, int]) -> None:
         """None: the cells' receptive fields are exact."""
 
-    def sees(self, axis: int, length: int, cells: Sequence[tuple[int, int]]) -> None:
+    def pixel_dependencies(self, axis: int, length: int, cells: Sequence[tuple[int, int]]) -> None:
         """None: the cells' receptive fields are exact."""
 
     def logits(self, cells: Tensor) -> Tensor:

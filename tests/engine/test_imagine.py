@@ -5,7 +5,7 @@ import torch
 
 from dreamlayer.engine.imagine.imagine import imagine
 from dreamlayer.engine.objectives.binding import bind
-from dreamlayer.networks.network import cut
+from dreamlayer.networks.network import extract
 from dreamlayer.networks.registry import registry
 from dreamlink.recipe.recipe import Recipe
 from tests.engine.unseen import imagined, probabilities
@@ -19,12 +19,12 @@ def recipe_for(layer, **more):
 
 @pytest.fixture(scope="module")
 def classifier():
-    return cut(MODEL, ["class"])
+    return extract(MODEL, ["class"])
 
 
 @pytest.fixture(scope="module")
 def early():
-    return cut(MODEL, ["4"])
+    return extract(MODEL, ["4"])
 
 
 @pytest.mark.parametrize("name", ["castle", "strawberry"])
@@ -37,7 +37,7 @@ def test_an_imagined_class_is_recognised_in_unseen_views(name, classifier):
 
 
 def test_a_channel_is_excited_more_than_the_others():
-    network = cut(MODEL, ["9"])
+    network = extract(MODEL, ["9"])
     picture = imagined(recipe_for("9:10"), (96, 96), 1, network)
     with torch.no_grad():
         activity = network(picture)[0].mean(dim=(0, 2, 3))
@@ -47,7 +47,7 @@ def test_a_channel_is_excited_more_than_the_others():
 
 def test_a_channel_inactive_in_noise_becomes_active():
     """Channel 67 of layer 12 is zero everywhere in grey noise, so it has no gradient."""
-    network = cut(MODEL, ["12"])
+    network = extract(MODEL, ["12"])
     grey = torch.full((1, 3, 128, 128), 0.5)
     noise = torch.randn(grey.shape, generator=torch.Generator().manual_seed(1))
     picture = imagined(recipe_for("12:67", steps=4), (128, 128), 1, network)

@@ -34,9 +34,9 @@ class Cramped:
         self._check(x)
         return self._network.run(x, *how)
 
-    def look(self, x, wanted):
+    def infer(self, x, outputs):
         self._check(x)
-        return self._network.look(x, wanted)
+        return self._network.infer(x, outputs)
 
     def _check(self, x) -> None:
         if x.shape[-2] * x.shape[-1] > self._room:

@@ -6,7 +6,7 @@ import torch
 from dreamlayer.engine import dream as engine
 from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.geometry import Window
-from dreamlayer.networks.network import Network, cut
+from dreamlayer.networks.network import Network, extract
 from dreamlink.recipe.recipe import Recipe
 
 PLAIN = Recipe.of({"layer": "features.3", "octaves": 1, "steps": 3, "seed": 5, "roll": False})
@@ -15,7 +15,7 @@ SIDE = 96
 
 @pytest.fixture(scope="module")
 def network():
-    return cut("squeezenet1_1", ["features.3"])
+    return extract("squeezenet1_1", ["features.3"])
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,8 @@ class Spoiled:
         self.inner, self.value, self.place = inner, value, place
         self.maps = inner.maps
 
-    def pull_back(self, slopes):
-        gradient = self.inner.pull_back(slopes)
+    def backward(self, grads):
+        gradient = self.inner.backward(grads)
         gradient[(..., *self.place)] = self.value
         return gradient
 

@@ -15,7 +15,7 @@ from dreamlayer.engine.objectives.binding import bind, network_for
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.geometry import Window
-from dreamlayer.networks.network import CLASS, cut
+from dreamlayer.networks.network import CLASS, extract
 from dreamlayer.networks.registry import registry
 from dreamlayer.networks.registry.torchvision_import import import_torchvision
 from dreamlink.recipe.recipe import Recipe
@@ -128,7 +128,7 @@ def test_preprocessing_is_that_of_the_training(name):
 
 
 def test_the_mean_colour_is_zero_after_preprocessing():
-    network = cut("squeezenet1_1", ["3"])
+    network = extract("squeezenet1_1", ["3"])
     mean = torch.tensor(registry.find("squeezenet1_1").mean).view(1, 3, 1, 1)
     prepared = network.module[0](mean.expand(1, 3, 4, 4))
     assert prepared.abs().max() < 1e-3  # of 255
@@ -139,7 +139,7 @@ def test_the_mean_colour_is_zero_after_preprocessing():
 
 def test_the_network_is_not_in_training_mode():
     """In training mode a network drops half of its units at random: no picture is repeatable."""
-    network, source = cut("squeezenet1_1", [CLASS]), photo(64)
+    network, source = extract("squeezenet1_1", [CLASS]), photo(64)
     parts = [module for part in (network.module, network._classifier) for module in part.modules()]
     assert not any(module.training for module in parts)
     assert torch.equal(network.logits(network(source)[0]), network.logits(network(source)[0]))
@@ -190,7 +190,7 @@ def counted(monkeypatch):
 
 @pytest.mark.usefixtures("counted")
 def test_layers_after_the_target_are_not_computed():
-    early, late = cut("squeezenet1_1", ["3"]), cut("squeezenet1_1", ["12"])
+    early, late = extract("squeezenet1_1", ["3"]), extract("squeezenet1_1", ["12"])
     picture = photo(128)
     assert operations(lambda: early(picture)) < 0.5 * operations(lambda: late(picture))
     held = [sum(p.numel() for p in network.module.parameters()) for network in (early, late)]
@@ -206,7 +206,7 @@ def backward_over_forward(module, picture):
 @pytest.mark.usefixtures("counted")
 def test_no_gradient_of_weights_is_computed():
     """Backward to the picture costs as much as forward; to the weights as much again."""
-    network, picture = cut("squeezenet1_1", ["6"]), photo(96)
+    network, picture = extract("squeezenet1_1", ["6"]), photo(96)
     assert backward_over_forward(lambda x: network(x)[0], picture) < 1.2
     assert all(p.grad is None and not p.requires_grad for p in network.module.parameters())
     reference = import_torchvision().models.squeezenet1_1(weights=None).eval().features[:7]

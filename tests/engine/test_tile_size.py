@@ -6,7 +6,6 @@ from dreamlayer.engine.objectives.binding import network_for
 from dreamlayer.engine.tiling import tile_size
 from dreamlayer.engine.tiling.tile_size import SIDES, Speed, choose
 from dreamlayer.geometry import Window
-from dreamlayer.networks.executors.cuda import executor
 from dreamlayer.networks.program.lowering import program_of
 from dreamlayer.networks.program.memory_estimate import bytes_per_pixel
 from dreamlink.recipe.recipe import Recipe
@@ -89,7 +88,7 @@ def test_on_a_gpu_only_its_memory_limits_tiles(monkeypatch):
     network = pooled()
     network.device = type("Device", (), {"type": "cuda"})()
     for room, least, most in ((1e12, 3000, 9000), (3e7, 128, 1024)):
-        monkeypatch.setattr(executor, "room", lambda _, room=room: room)
+        monkeypatch.setattr(tile_size.devices, "memory_budget", lambda _, room=room: room)
         assert least <= tile_size.side(network, Window.whole(3000, 3000), (3016, 3016)) <= most
 
 

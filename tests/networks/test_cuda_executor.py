@@ -4,22 +4,23 @@ import pytest
 import torch
 
 from dreamlayer.networks.executors.cuda import executor
-from dreamlayer.networks.executors.cuda.executor import BadPrecision, Card, Graphs
-from dreamlayer.networks.executors.tape.executor import Tape
-from dreamlayer.networks.network import cut
+from dreamlayer.networks.executors.cuda.executor import BadPrecision, CudaExecutor, CudaGraphs
+from dreamlayer.networks.executors.tape.executor import TapeExecutor
+from dreamlayer.networks.network import extract
 from dreamlayer.networks.program.lowering import program_of
+from dreamlayer.runtime import devices
 
 WANTED, KEEP = (((2, 9), (1, 8)),), ((40, 150), (30, 130))
 
 
-def card(wanted: str, device: str = "cpu") -> Card:
-    network = cut("squeezenet1_1", ["8"], device)
-    return Card(program_of(network.module), torch.device(device), wanted)
+def card(wanted: str, device: str = "cpu") -> CudaExecutor:
+    network = extract("squeezenet1_1", ["8"], device)
+    return CudaExecutor(program_of(network.module), torch.device(device), wanted)
 
 
 def gradient(run, x) -> torch.Tensor:
     found = run.run(x, WANTED, KEEP)
-    return found.pull_back([2 * cells for cells in found.maps])
+    return found.backward([2 * cells for cells in found.maps])
 
 
 def cosine(one, other) -> float:
@@ -31,8 +32,8 @@ def picture(seed: int = 1) -> torch.Tensor:
 
 
 def exact(x) -> torch.Tensor:
-    network = cut("squeezenet1_1", ["8"]).to("cpu", torch.float64)
-    return gradient(Tape(program_of(network.module)), x.double()).float()
+    network = extract("squeezenet1_1", ["8"]).to("cpu", torch.float64)
+    return gradient(TapeExecutor(program_of(network.module)), x.double()).float()
 
 
 @pytest.mark.parametrize(("wanted", "gate"), [("bf16", 0.97), ("fp16", 0.99), ("fp32", 0.9999)])
@@ -40,7 +41,7 @@ def test_lower_precision_is_near_enough_and_ends_in_single(wanted, gate):
     found = gradient(card(wanted), picture())
     assert found.dtype == torch.float32
     assert cosine(found, exact(picture())) >= gate
-    (cells,) = card(wanted).look(picture(), WANTED)
+    (cells,) = card(wanted).infer(picture(), WANTED)
     assert cells.dtype == torch.float32
     assert cells.shape[-2:] == (7, 7)
 
@@ -56,10 +57,10 @@ def test_the_precision_is_a_choice(monkeypatch):
 
 def test_very_small_slopes_are_not_lost():
     found = card("fp16").run(picture(), WANTED, KEEP)
-    tiny = found.pull_back([1e-9 * cells for cells in found.maps])
+    tiny = found.backward([1e-9 * cells for cells in found.maps])
     assert cosine(tiny, exact(picture())) >= 0.99
     nothing = card("fp16").run(picture(), WANTED, KEEP)
-    assert not nothing.pull_back([0 * cells for cells in nothing.maps]).any()
+    assert not nothing.backward([0 * cells for cells in nothing.maps]).any()
 
 
 class Replaying:
@@ -86,9 +87,9 @@ class Replaying:
 
 
 def test_each_shape_is_recorded_once_and_replayed_with_new_pixels():
-    tape = Tape(program_of(cut("squeezenet1_1", ["8"]).module))
+    tape = TapeExecutor(program_of(extract("squeezenet1_1", ["8"]).module))
     recorder = Replaying()
-    graphs = Graphs(tape, recorder)
+    graphs = CudaGraphs(tape, recorder)
     for seed in (1, 2, 3):
         assert torch.equal(gradient(graphs, picture(seed)), gradient(tape, picture(seed)))
     assert recorder.recorded == 2  # forth and back
@@ -98,8 +99,8 @@ def test_each_shape_is_recorded_once_and_replayed_with_new_pixels():
 
 def test_only_so_many_shapes_are_kept(monkeypatch):
     monkeypatch.setattr(executor, "GRAPHS", 2)
-    tape, recorder = Tape(program_of(cut("squeezenet1_1", ["8"]).module)), Replaying()
-    graphs = Graphs(tape, recorder)
+    tape, recorder = TapeExecutor(program_of(extract("squeezenet1_1", ["8"]).module)), Replaying()
+    graphs = CudaGraphs(tape, recorder)
     for rows in (200, 199, 200, 198, 200, 199):  # the last has been forgotten meanwhile
         gradient(graphs, picture()[..., :rows, :])
     assert recorder.recorded == 2 * 4
@@ -107,7 +108,7 @@ def test_only_so_many_shapes_are_kept(monkeypatch):
 
 def test_tiles_are_planned_for_a_part_of_the_free_memory(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (10 << 30, 24 << 30))
-    assert executor.room(torch.device("cuda")) == pytest.approx(7 << 30)
+    assert devices.memory_budget(torch.device("cuda")) == pytest.approx(7 << 30)
 
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

@@ -20,17 +20,12 @@ from dreamlayer.engine.objectives.terms import SquaresTerm, single_term
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.geometry import Span, Window
-from dreamlayer.networks.executors.kernel import (
-    executor as kernel,
-)
-from dreamlayer.networks.executors.kernel import (
-    library as kernel_library,
-)
-from dreamlayer.networks.executors.kernel import (
-    memory_pool,
-)
+from dreamlayer.networks.executors.kernel import library
+from dreamlayer.networks.executors.kernel.executor import kernel_executor
+from dreamlayer.networks.executors.kernel.library import KernelUnavailable
+from dreamlayer.networks.executors.kernel.operations import UnsupportedStep
 from dreamlayer.networks.graph.preprocessing import Preprocessing
-from dreamlayer.networks.network import cut
+from dreamlayer.networks.network import extract, release_memory
 from dreamlayer.networks.program.lowering import program_of
 from dreamlayer.networks.registry import registry
 from tests.engine.networks import with_random_weights
@@ -41,12 +36,12 @@ HUGE = 1 << 20
 def variants():
     """The variants of the kernel to be tried; none where nobody could compile one."""
     try:
-        found = kernel_library.library()
-    except kernel.Unusable:
+        found = library.library()
+    except KernelUnavailable:
         if any(map(shutil.which, ("c++", "g++", "clang++"))):
             raise  # there should be one
         return []
-    return list(kernel_library._variants(found.functions))
+    return list(library._variants(found.functions))
 
 
 VARIANTS = variants()
@@ -117,15 +112,15 @@ def check(module, height, width, seed=0):
     """Forward and backward; the slopes are drawn."""
     random = torch.Generator().manual_seed(seed)
     x = torch.rand(1, 3, height, width, generator=random)
-    runner = kernel.runner(program_of(module))
-    found = runner.run(x)
+    executor = kernel_executor(program_of(module))
+    found = executor.run(x)
     slopes = [torch.randn(one.shape, generator=random) for one in found.maps]
     maps, gradient = reference(module, x, slopes)
     assert all(error(a, b) < 5e-6 for a, b in zip(found.maps, maps, strict=True))
     assert all(
-        torch.equal(a, b) for a, b in zip(runner.look(x, every(maps)), found.maps, strict=True)
+        torch.equal(a, b) for a, b in zip(executor.infer(x, every(maps)), found.maps, strict=True)
     )
-    assert error(found.pull_back(slopes), gradient) < 1e-5
+    assert error(found.backward(slopes), gradient) < 1e-5
 
 
 def every(maps):
@@ -134,8 +129,8 @@ def every(maps):
 
 @pytest.fixture(params=VARIANTS)
 def variant(request, monkeypatch):
-    monkeypatch.setenv(kernel_library.VARIANT, request.param)
-    assert kernel_library.library().variant == request.param
+    monkeypatch.setenv(library.VARIANT, request.param)
+    assert library.library().variant == request.param
     return request.param
 
 
@@ -241,13 +236,13 @@ def test_whole_networks_against_double_precision(model, layer, size, monkeypatch
         "load",
         lambda name: load(name) if "squeeze" in name else with_random_weights(name),
     )
-    network = cut(model, [layer])
-    assert network.engine == "kernel"
+    network = extract(model, [layer])
+    assert network.executor_name == "kernel"
     x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
     found = network.run(x)
     (exact,), gradient = reference(network.module, x)
     assert error(found.maps[0], exact) < 1e-5
-    got = found.pull_back([exact.float()])
+    got = found.backward([exact.float()])
     cosine = torch.nn.functional.cosine_similarity(got.double().flatten(), gradient.flatten(), 0)
     assert cosine > 0.9999
     rms = gradient.square().mean().sqrt()
@@ -278,15 +273,15 @@ def test_not_a_bit_depends_on_the_tiles(model, layer, size, side, monkeypatch):
         "load",
         lambda name: load(name) if "squeeze" in name else with_random_weights(name),
     )
-    network = cut(model, [layer])
-    assert network.engine == "kernel"
+    network = extract(model, [layer])
+    assert network.executor_name == "kernel"
     expected, one = tiled(network, size, HUGE)
     found, count = tiled(network, size, side)
     assert one == 1 < count
     assert torch.equal(found, expected)
     # And it takes all of what a tile's rounding depends on.
-    monkeypatch.setattr(network, "needs", lambda *_: None)
-    monkeypatch.setattr(network, "sees", lambda *_: None)
+    monkeypatch.setattr(network, "gradient_dependencies", lambda *_: None)
+    monkeypatch.setattr(network, "pixel_dependencies", lambda *_: None)
     narrow, _ = tiled(network, size, side)
     assert not torch.equal(narrow, expected)
     assert error(narrow, expected) < 1e-5
@@ -295,26 +290,26 @@ def test_not_a_bit_depends_on_the_tiles(model, layer, size, side, monkeypatch):
 @pytest.mark.parametrize("layer", ["features.0", "features.1", "features.2", "features.3"])
 def test_the_first_layers_are_exact_too(layer):
     """Without one of Winograd's tiles, but the slope's blocks of two pixels are wider."""
-    network = cut("squeezenet1_1", [layer])
-    assert network.engine == "kernel"
+    network = extract("squeezenet1_1", [layer])
+    assert network.executor_name == "kernel"
     expected, _ = tiled(network, (130, 91), HUGE)
     assert torch.equal(tiled(network, (130, 91), 37)[0], expected)
 
 
 @pytest.mark.parametrize("cells", [(0, 9), (11, 12), (15, 20)])
 def test_cells_are_the_same_in_a_crop_that_holds_what_they_see(cells):
-    network = cut("squeezenet1_1", ["features.7"])
+    network = extract("squeezenet1_1", ["features.7"])
     x = torch.rand(1, 3, 420, 420, generator=torch.Generator().manual_seed(1))
-    begin, end = network.sees(0, 420, [cells])
+    begin, end = network.pixel_dependencies(0, 420, [cells])
     begin = begin // network.grain * network.grain
-    (whole_map,) = network.look(x, [((0, 25), (0, 25))])
+    (whole_map,) = network.infer(x, [((0, 25), (0, 25))])
     inside = tuple(cell - begin // network.stride for cell in cells)
-    (found,) = network.look(x[:, :, begin:end], [(inside, (0, 25))])
+    (found,) = network.infer(x[:, :, begin:end], [(inside, (0, 25))])
     assert torch.equal(found, whole_map[:, :, slice(*cells)])
 
 
 def test_only_what_is_wanted_is_computed_and_it_is_the_same():
-    network = cut("squeezenet1_1", ["features.5"])
+    network = extract("squeezenet1_1", ["features.5"])
     x = torch.rand(1, 3, 320, 256, generator=torch.Generator().manual_seed(1))
     full = network.run(x)
     (cells,) = full.maps
@@ -322,16 +317,16 @@ def test_only_what_is_wanted_is_computed_and_it_is_the_same():
     part = network.run(x, [((0, cells.shape[2]), (0, cells.shape[3]))], keep)
     assert torch.equal(part.maps[0], cells)
     slope = torch.randn(cells.shape, generator=torch.Generator().manual_seed(2))
-    assert torch.equal(part.pull_back([slope]), full.pull_back([slope])[..., 128:160, 64:140])
+    assert torch.equal(part.backward([slope]), full.backward([slope])[..., 128:160, 64:140])
 
 
 def test_several_calls_at_once():
-    network = cut("squeezenet1_1", ["features.7"])
+    network = extract("squeezenet1_1", ["features.7"])
     pictures = [torch.rand(1, 3, 90 + 8 * i, 120) for i in range(6)]
 
     def gradient(x):
         found = network.run(x)
-        return found.pull_back(found.maps)
+        return found.backward(found.maps)
 
     alone = [gradient(x) for x in pictures]
     with ThreadPoolExecutor(6) as pool:
@@ -341,15 +336,15 @@ def test_several_calls_at_once():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it tells there what it holds")
 def test_memory_that_no_pass_uses_is_given_back():
-    network = cut("squeezenet1_1", ["features.10"])
+    network = extract("squeezenet1_1", ["features.10"])
     found = network.run(torch.rand(1, 3, 1024, 1024))
-    found.pull_back(found.maps)
+    found.backward(found.maps)
     before = psutil.Process().memory_info().rss
-    memory_pool.give_back()
+    release_memory()
     assert before - psutil.Process().memory_info().rss > 32 << 20  # of 40 MB for marks and maps
     again = network.run(torch.rand(1, 3, 1024, 1024))
-    memory_pool.give_back()  # what it keeps is its own
-    assert torch.isfinite(again.pull_back(again.maps)).all()
+    release_memory()  # what it keeps is its own
+    assert torch.isfinite(again.backward(again.maps)).all()
 
 
 @pytest.fixture
@@ -363,12 +358,12 @@ def usual_threads():
 @pytest.mark.parametrize("threads", [2, 3, 7])
 def test_threads_share_the_work_and_not_a_bit_depends_on_them(threads, monkeypatch):
     monkeypatch.setattr(registry, "load", with_random_weights)
-    network = cut("googlenet", ["inception3a"])  # it has all that the kernel can do
+    network = extract("googlenet", ["inception3a"])  # it has all that the kernel can do
     pictures = [torch.rand(1, 3, 120 + 30 * i, 151) for i in range(3)]
 
     def gradient(x):
         found = network.run(x)
-        return found.pull_back(found.maps)
+        return found.backward(found.maps)
 
     torch.set_num_threads(1)
     alone = [gradient(x) for x in pictures]
@@ -379,9 +374,9 @@ def test_threads_share_the_work_and_not_a_bit_depends_on_them(threads, monkeypat
 
 @pytest.mark.usefixtures("usual_threads")
 def test_a_helper_works_too(monkeypatch):
-    network = cut("squeezenet1_1", ["features.7"])
+    network = extract("squeezenet1_1", ["features.7"])
     numbers = set()
-    run = kernel_library.Library.run
+    run = library.Library.run
     both = threading.Barrier(2)
 
     def watched(self, steps, pieces, workspace, thread, shared):
@@ -389,7 +384,7 @@ def test_a_helper_works_too(monkeypatch):
         both.wait(60)
         run(self, steps, pieces, workspace, thread, shared)
 
-    monkeypatch.setattr(kernel_library.Library, "run", watched)
+    monkeypatch.setattr(library.Library, "run", watched)
     torch.set_num_threads(2)
     network.run(torch.rand(1, 3, 100, 100))
     assert len(numbers) == 2
@@ -407,77 +402,77 @@ def test_a_helper_works_too(monkeypatch):
     ],
 )
 def test_what_it_does_not_cover_is_left_to_others(layers):
-    with pytest.raises(kernel.Uncovered):
-        kernel.runner(program_of(network(*layers)))
+    with pytest.raises(UnsupportedStep):
+        kernel_executor(program_of(network(*layers)))
 
 
 def test_without_a_library_torch_computes(monkeypatch, tmp_path):
-    monkeypatch.setattr(kernel_library, "LIBRARY", tmp_path / "missing.so")
-    kernel_library._loaded.cache_clear()
+    monkeypatch.setattr(library, "LIBRARY", tmp_path / "missing.so")
+    library._loaded.cache_clear()
     try:
-        with pytest.raises(kernel.Unusable, match="not compiled"):
-            kernel_library.library()
-        assert "not compiled" in kernel_library.description()
-        assert cut("squeezenet1_1", ["features.5"]).engine == "tape"
+        with pytest.raises(KernelUnavailable, match="not compiled"):
+            library.library()
+        assert "not compiled" in library.description()
+        assert extract("squeezenet1_1", ["features.5"]).executor_name == "tape"
         (tmp_path / "missing.so").write_bytes(b"no library")
-        with pytest.raises(kernel.Unusable, match="cannot be loaded"):
-            kernel_library.library()
+        with pytest.raises(KernelUnavailable, match="cannot be loaded"):
+            library.library()
     finally:
-        kernel_library._loaded.cache_clear()
+        library._loaded.cache_clear()
 
 
 @pytest.mark.parametrize("changed", ["functions", "sizes"])
 def test_a_library_of_another_version_is_not_called(changed, monkeypatch):
     if changed == "sizes":
-        monkeypatch.setattr(kernel_library, "PROGRESS", kernel_library.PROGRESS + 8)
+        monkeypatch.setattr(library, "PROGRESS", library.PROGRESS + 8)
     else:  # Python's own has none of the kernel's
-        monkeypatch.setattr(kernel_library, "LIBRARY", Path(_ctypes.__file__))
-    kernel_library._loaded.cache_clear()
+        monkeypatch.setattr(library, "LIBRARY", Path(_ctypes.__file__))
+    library._loaded.cache_clear()
     try:
-        with pytest.raises(kernel.Unusable, match="another version"):
-            kernel_library.library()
+        with pytest.raises(KernelUnavailable, match="another version"):
+            library.library()
     finally:
-        kernel_library._loaded.cache_clear()
+        library._loaded.cache_clear()
 
 
 def test_the_status_says_which_variant_computes(variant):
-    assert variant in kernel_library.description()
+    assert variant in library.description()
 
 
 def test_other_numbers_are_computed_by_torch():
-    assert cut("squeezenet1_1", ["features.5"]).to("cpu", torch.float64).engine == "tape"
+    assert extract("squeezenet1_1", ["features.5"]).to("cpu", torch.float64).executor_name == "tape"
 
 
 def test_an_unknown_variant_is_refused(monkeypatch):
-    monkeypatch.setenv(kernel_library.VARIANT, "sse9")
-    with pytest.raises(kernel.Unusable, match=r"can run .*portable"):
-        kernel_library.library()
+    monkeypatch.setenv(library.VARIANT, "sse9")
+    with pytest.raises(KernelUnavailable, match=r"can run .*portable"):
+        library.library()
 
 
 def test_nonsense_is_refused():
-    runner = kernel.runner(program_of(network(nn.Conv2d(3, 16, 3), nn.MaxPool2d(2))))
+    executor = kernel_executor(program_of(network(nn.Conv2d(3, 16, 3), nn.MaxPool2d(2))))
     picture = torch.rand(1, 3, 20, 20)
     for wrong in (picture[0], picture.double(), picture[:, :2]):
         with pytest.raises(ValueError, match="one picture"):
-            runner.run(wrong)
+            executor.run(wrong)
     with pytest.raises(ValueError, match="too small"):
-        runner.run(picture[..., :2, :2])
-    found = runner.run(picture)
-    with pytest.raises(ValueError, match="one slope a map"):
-        found.pull_back([])
+        executor.run(picture[..., :2, :2])
+    found = executor.run(picture)
+    with pytest.raises(ValueError, match="one gradient a map"):
+        found.backward([])
     with pytest.raises(ValueError, match="do not lie"):
-        runner.run(picture, None, ((0, 21), (0, 20)))
-    again = runner.run(picture)
-    again.pull_back(again.maps)
+        executor.run(picture, None, ((0, 21), (0, 20)))
+    again = executor.run(picture)
+    again.backward(again.maps)
     with pytest.raises(ValueError, match="Nothing was kept"):
-        again.pull_back(again.maps)
+        again.backward(again.maps)
 
 
 def test_steps_that_make_no_sense_are_not_run():
-    library = kernel_library.library()
-    steps, room = (kernel_library.Step * 1)(), torch.zeros(16)
-    for kind, piece in ((0, (0, 0, 1)), (99, (0, 0, 1)), (kernel_library.COPY, (1, 0, 1))):
+    loaded = library.library()
+    steps, room = (library.KernelStep * 1)(), torch.zeros(16)
+    for kind, piece in ((0, (0, 0, 1)), (99, (0, 0, 1)), (library.COPY, (1, 0, 1))):
         steps[0].kind = kind
-        pieces = (kernel_library.Piece * 1)(kernel_library.Piece(*piece))
+        pieces = (library.Piece * 1)(library.Piece(*piece))
         with pytest.raises(ValueError, match="makes no sense"):
-            library.run(steps, pieces, room.data_ptr())
+            loaded.run(steps, pieces, room.data_ptr())

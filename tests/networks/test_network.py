@@ -14,8 +14,8 @@ from dreamlayer.networks.network import (
     CLASS,
     Network,
     UnknownLayer,
-    cut,
     describe,
+    extract,
     resolve_layer,
 )
 from dreamlayer.networks.registry import registry
@@ -26,7 +26,7 @@ SPEC = registry.MODELS[NAME]
 
 @cache
 def network(*layers: str) -> Network:
-    return cut(NAME, layers)
+    return extract(NAME, layers)
 
 
 def only_map(layer: str, x: Tensor) -> Tensor:
@@ -136,7 +136,7 @@ def test_logits_are_those_of_the_whole_network() -> None:
 
 
 def test_average_pooling_keeps_the_geometry_and_gives_smaller_maps() -> None:
-    smooth = cut(NAME, ["2", "10"], pooling="average")
+    smooth = extract(NAME, ["2", "10"], pooling="average")
     usual = network("2", "10")
     assert smooth.maps == usual.maps
     x = torch.rand(1, 3, 75, 90)  # of which ceil_mode leaves part of a window at the end
@@ -200,14 +200,14 @@ def line(cells: Tensor, cell: int, across: bool) -> Tensor:
 @cache
 def watchful(layer: str) -> Network:
     """The network with every weight positive: a bright pixel anywhere in a field gets through."""
-    found = cut(NAME, [layer]).to("cpu", torch.float64)
+    found = extract(NAME, [layer]).to("cpu", torch.float64)
     for weight in found.module.parameters():
         weight.abs_()
     return found
 
 
 def test_a_network_moves_to_another_number_format() -> None:
-    found = cut(NAME, ["3", CLASS]).to("cpu", torch.float64)
+    found = extract(NAME, ["3", CLASS]).to("cpu", torch.float64)
     maps = found(torch.rand(1, 3, 30, 30, dtype=torch.float64))
     assert found.logits(maps[1]).dtype == maps[0].dtype == torch.float64
     assert (found.device, found.dtype) == (torch.device("cpu"), torch.float64)
@@ -241,7 +241,7 @@ def test_ways_to_name_a_layer(text: str, name: str) -> None:
 )
 def test_a_wrong_layer_is_quoted_and_others_offered(text: str, sentence: str) -> None:
     with pytest.raises(UnknownLayer, match=sentence):
-        cut(NAME, [text])
+        extract(NAME, [text])
 
 
 def test_a_wrong_network_is_told_from_a_wrong_layer() -> None:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, fx, nn
 
-from dreamlayer.networks.network import cut
+from dreamlayer.networks.network import extract
 from dreamlayer.networks.program.lowering import program_of
 from dreamlayer.networks.program.steps import (
     Add,
@@ -104,7 +104,7 @@ def test_batch_norm_is_folded_where_nothing_else_sees_the_convolution():
 
 
 def test_a_cut_network_is_a_program():
-    network = cut("squeezenet1_1", ["5", "10", "7"]).to("cpu", torch.float64)
+    network = extract("squeezenet1_1", ["5", "10", "7"]).to("cpu", torch.float64)
     program = program_of(network.module)
     assert isinstance(program.steps[0], Normalise)
     x = torch.rand(1, 3, 95, 120, dtype=torch.float64)
@@ -113,7 +113,7 @@ def test_a_cut_network_is_a_program():
 
 
 def test_weights_are_the_networks_own():
-    network = cut("squeezenet1_1", ["2"])
+    network = extract("squeezenet1_1", ["2"])
     (conv,) = (s for s in program_of(network.module).steps if isinstance(s, Conv))
     assert conv.weight.data_ptr() == next(network.module.parameters()).data_ptr()
 

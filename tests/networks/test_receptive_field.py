@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from dreamlayer.networks.graph import receptive_field
-from dreamlayer.networks.graph.extract import Anatomy
-from dreamlayer.networks.graph.layers import _First
+from dreamlayer.networks.graph.extract import TracedNetwork
+from dreamlayer.networks.graph.layers import _FirstMap
 from dreamlayer.networks.registry.torchvision_import import import_torchvision
 
 
@@ -17,7 +17,7 @@ def measure(name: str, layer: str, **options: bool) -> receptive_field.Geometry:
     with torch.device("meta"):
         network = import_torchvision().models.get_model(name, weights=None, **options)
     network.eval()
-    return receptive_field.measure(_First(Anatomy(network).upto(network, [layer])))
+    return receptive_field.measure(_FirstMap(TracedNetwork(network).up_to(network, [layer])))
 
 
 # Strides and receptive fields as the literature and arithmetic on kernels and strides have them.
@@ -118,10 +118,10 @@ def measure_module(network: nn.Module) -> receptive_field.Geometry:
 
 def test_squeeze_and_excite_is_found_out() -> None:
     assert measure("mobilenet_v3_small", "features.0").local is True
-    behind = measure("mobilenet_v3_small", "features.1")
-    assert behind.local is False
-    assert behind.stride == 4
-    assert behind.reach == receptive_field.UNBOUNDED
+    classifier = measure("mobilenet_v3_small", "features.1")
+    assert classifier.local is False
+    assert classifier.stride == 4
+    assert classifier.reach == receptive_field.UNBOUNDED
 
 
 def test_pixels_that_a_stride_skips_lie_within_the_reach() -> None:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load, save_file
 
-from dreamlayer.networks.network import CLASS, cut
+from dreamlayer.networks.network import CLASS, extract
 from dreamlayer.networks.registry import registry
 from dreamlayer.networks.registry.catalogue import EMBEDDED
 from dreamlayer.networks.registry.convert_squeezenet import ORIGIN
@@ -27,7 +27,7 @@ def classify(picture: str) -> dict[str, float]:
     left, top = (image.width - 224) // 2, (image.height - 224) // 2
     crop = image.crop((left, top, left + 224, top + 224))
     x = torch.from_numpy(np.asarray(crop, np.float32) / 255).permute(2, 0, 1)[None]
-    network = cut(spec.name, [CLASS])
+    network = extract(spec.name, [CLASS])
     best = network.logits(network(x)[0])[0].softmax(0).topk(3)
     names = registry.categories(spec.name)
     return {names[i]: p for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)}

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from dreamlayer.networks.executors.base import AutogradPass
-from dreamlayer.networks.executors.tape.executor import Tape
-from dreamlayer.networks.network import cut
+from dreamlayer.networks.executors.autograd import AutogradPass
+from dreamlayer.networks.executors.tape.executor import TapeExecutor
+from dreamlayer.networks.network import extract
 from dreamlayer.networks.program.lowering import program_of
 from dreamlayer.networks.registry import registry
 from tests.engine.networks import with_random_weights
@@ -17,12 +17,12 @@ SIZE = (77, 90)
 
 def compare(module, x: Tensor, wanted=None, keep=None) -> None:
     by_torch = AutogradPass(module, x, wanted, keep)
-    by_hand = Tape(program_of(module)).run(x, wanted, keep)
+    by_hand = TapeExecutor(program_of(module)).run(x, wanted, keep)
     for found, expected in zip(by_hand.maps, by_torch.maps, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
     slopes = [torch.randn_like(cells) for cells in by_torch.maps]
     given = [slope.clone() for slope in slopes]
-    found, expected = by_hand.pull_back(given), by_torch.pull_back(slopes)
+    found, expected = by_hand.backward(given), by_torch.backward(slopes)
     assert found.shape == expected.shape
     assert float((found - expected).norm()) <= 1e-12 * float(expected.norm())
     assert all(map(torch.equal, given, slopes))  # the caller's stay as they were
@@ -51,7 +51,7 @@ def test_every_network_goes_back_as_torch_does(name, layers, pooling, monkeypatc
     monkeypatch.setattr(
         registry, "load", lambda n: load(n) if n == "squeezenet1_1" else with_random_weights(n)
     )
-    network = cut(name, layers, pooling=pooling).to("cpu", torch.float64)
+    network = extract(name, layers, pooling=pooling).to("cpu", torch.float64)
     x = torch.rand(1, 3, 107, 120, dtype=torch.float64)
     compare(network.module, x)
 
@@ -60,7 +60,7 @@ def test_every_network_goes_back_as_torch_does(name, layers, pooling, monkeypatc
 @pytest.mark.parametrize("columns", [(0, 90), (33, 34), (80, 90)])
 def test_what_is_left_out_is_not_missed(rows, columns):
     """A part of the picture is kept, and the cells that see it are wanted."""
-    network = cut("squeezenet1_1", ["3", "7"]).to("cpu", torch.float64)
+    network = extract("squeezenet1_1", ["3", "7"]).to("cpu", torch.float64)
     x = torch.rand(1, 3, *SIZE, dtype=torch.float64)
     keep = (rows, columns)
     wanted = []
@@ -74,18 +74,18 @@ def test_what_is_left_out_is_not_missed(rows, columns):
 
 
 def test_cells_that_no_kept_pixel_reaches_change_nothing():
-    network = cut("squeezenet1_1", ["3"]).to("cpu", torch.float64)
+    network = extract("squeezenet1_1", ["3"]).to("cpu", torch.float64)
     x = torch.rand(1, 3, *SIZE, dtype=torch.float64)
-    found = Tape(program_of(network.module)).run(x, [((8, 10), (9, 12))], ((0, 9), (0, 9)))
+    found = TapeExecutor(program_of(network.module)).run(x, [((8, 10), (9, 12))], ((0, 9), (0, 9)))
     slopes = [torch.ones_like(cells) for cells in found.maps]
-    assert torch.equal(found.pull_back(slopes), torch.zeros(1, 3, 9, 9, dtype=x.dtype))
+    assert torch.equal(found.backward(slopes), torch.zeros(1, 3, 9, 9, dtype=x.dtype))
 
 
 def test_looking_gives_the_numbers_of_a_run():
-    network = cut("squeezenet1_1", ["6", "10"])
-    x, tape = torch.rand(1, 3, *SIZE), Tape(program_of(network.module))
+    network = extract("squeezenet1_1", ["6", "10"])
+    x, tape = torch.rand(1, 3, *SIZE), TapeExecutor(program_of(network.module))
     wanted = [((1, 3), (0, 4)), ((0, 2), (1, 3))]
-    for looked, ran in zip(tape.look(x, wanted), tape.run(x, wanted).maps, strict=True):
+    for looked, ran in zip(tape.infer(x, wanted), tape.run(x, wanted).maps, strict=True):
         assert torch.equal(looked, ran)
 
 
@@ -93,15 +93,15 @@ def test_looking_gives_the_numbers_of_a_run():
 @pytest.mark.parametrize("threads", [1, 2])
 def test_no_bit_depends_on_the_crop_or_the_threads(layer, threads):
     """Or a max pool's choice flips after a dozen steps, and the dream goes another way."""
-    tape = Tape(program_of(cut("squeezenet1_1", [layer]).module))
+    tape = TapeExecutor(program_of(extract("squeezenet1_1", [layer]).module))
     x = torch.rand(1, 3, 400, 384, generator=torch.Generator().manual_seed(1))
     usual = torch.get_num_threads()
     whole = tape.run(x)
-    expected = whole.pull_back([2 * cells for cells in whole.maps])
+    expected = whole.backward([2 * cells for cells in whole.maps])
     torch.set_num_threads(threads)
     try:
         part = tape.run(x[..., 16:368, 32:])
-        found = part.pull_back([2 * cells for cells in part.maps])
+        found = part.backward([2 * cells for cells in part.maps])
     finally:
         torch.set_num_threads(usual)
     inside = slice(160, 352 - 160)  # twice what a cell sees from the edges of the part
@@ -111,5 +111,5 @@ def test_no_bit_depends_on_the_crop_or_the_threads(layer, threads):
 
 def test_a_large_relu_is_kept_as_a_mask(monkeypatch):
     monkeypatch.setattr("dreamlayer.networks.executors.tape.operations.LARGE", 0)
-    network = cut("squeezenet1_1", ["10"]).to("cpu", torch.float64)
+    network = extract("squeezenet1_1", ["10"]).to("cpu", torch.float64)
     compare(network.module, torch.rand(1, 3, *SIZE, dtype=torch.float64))

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from dreamlayer.networks.network import CLASS, cut
+from dreamlayer.networks.network import CLASS, extract
 from dreamlayer.networks.registry import registry, state_dict, user_store, weight_files
 from dreamlayer.networks.registry.state_dict import UnfitWeights
 from dreamlayer.networks.registry.weight_files import CannotAdd, CannotGet
@@ -52,7 +52,7 @@ def test_what_is_brought_becomes_a_network_with_its_number_of_classes(
     assert registry.find("mine") == spec
     assert spec in registry.listed()
     assert registry.ready(spec)
-    network = cut("mine", ["10", CLASS])
+    network = extract("mine", ["10", CLASS])
     maps = network(torch.rand(1, 3, 70, 60))
     assert maps[0].shape[1] == 384
     assert network.logits(maps[1]).shape == (1, 7)
@@ -105,7 +105,7 @@ def test_places365_on_googlenet(tmp_path: Path) -> None:
     assert registry.class_number("places", "364") == 364
     with pytest.raises(registry.UnknownClass, match="0 to 364, not 365"):
         registry.class_number("places", "365")
-    network = cut("places", ["inception3a", CLASS])
+    network = extract("places", ["inception3a", CLASS])
     assert network.logits(network(torch.rand(1, 3, 64, 64))[1]).shape == (1, 365)
 
 
@@ -134,7 +134,7 @@ def test_the_preprocessing_is_the_architectures_or_as_told(file: Path) -> None:
     )
     told = weight_files.add("mine2", ARCH, file, mean=(0.1, 0.2, 0.3), std=(1, 1, 1))
     assert registry.find("mine2") == told
-    black = cut("mine2", ["0"]).module[0](torch.zeros(1, 3, 1, 1)).flatten()
+    black = extract("mine2", ["0"]).module[0](torch.zeros(1, 3, 1, 1)).flatten()
     torch.testing.assert_close(black, torch.tensor([-0.1, -0.2, -0.3]))
 
 
@@ -168,7 +168,7 @@ class Touch:
 def test_no_pickle_runs_code(tmp_path: Path, weights: dict[str, Tensor]) -> None:
     path = tmp_path / "bait.pth"
     torch.save({**weights, "bait": Touch(tmp_path / "ran")}, path)
-    with pytest.raises(UnfitWeights, match=r"holds more than weights.*runs no code"):
+    with pytest.raises(UnfitWeights, match=r"contains more than weights.*runs no code"):
         weight_files.add("mine", ARCH, path)
     path.write_bytes(pickle.dumps(Touch(tmp_path / "ran")))
     with pytest.raises(UnfitWeights):
@@ -223,7 +223,7 @@ def test_what_is_no_file_of_weights_is_refused(
 @pytest.mark.parametrize("found", [[1, 2], {"state_dict": {}}, {"a": 1}, {}])
 def test_a_file_without_a_state_dict_is_refused(found: object, tmp_path: Path) -> None:
     torch.save(found, tmp_path / "w.pth")
-    with pytest.raises(UnfitWeights, match="no state dict"):
+    with pytest.raises(UnfitWeights, match="contains no state dict"):
         weight_files.add("mine", ARCH, tmp_path / "w.pth")
 
 
@@ -310,7 +310,7 @@ def test_a_damaged_note_makes_no_network(change: object, file: Path, folder: Pat
 def test_a_dream_without_weights_is_told_the_command() -> None:
     for name in ("vgg16", "resnet18"):
         with pytest.raises(registry.MissingWeights, match=f"`dreamlayer models get {name}`"):
-            cut(name, ["2"])
+            extract(name, ["2"])
 
 
 class Served:
@@ -344,7 +344,7 @@ def test_weights_are_fetched_once(served: Served, folder: Path) -> None:
     assert served.fetched == [f"https://example.org/models/{served.name}"]
     assert [path.name for path in folder.iterdir()] == ["squeezenet1_0.safetensors"]
     assert registry.find("squeezenet1_0") in registry.listed()
-    assert cut("squeezenet1_0", ["9"]).maps[0].channels == 384
+    assert extract("squeezenet1_0", ["9"]).maps[0].channels == 384
     assert "here already" in weight_files.get("squeezenet1_0")
     assert len(served.fetched) == 1
     assert "removed" in weight_files.remove("squeezenet1_0")
@@ -377,7 +377,7 @@ def test_offline_the_ways_out_are_told(
         raise URLError("Name or service not known")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-    with pytest.raises(CannotGet, match=rf"could not be fetched.*{served.name}.*--file FILE"):
+    with pytest.raises(CannotGet, match=rf"could not be downloaded.*{served.name}.*--file FILE"):
         weight_files.get("squeezenet1_0")
     assert not list(folder.iterdir())
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from dreamlayer.runtime import plane_storage
-from dreamlayer.runtime.plane_storage import NoRoom, Room
+from dreamlayer.runtime.plane_storage import OutOfStorage, PlaneStorage
 
 CPU = torch.device("cpu")
 
@@ -30,7 +30,7 @@ def told(monkeypatch, free):
 def test_a_large_plane_goes_to_a_file_that_has_no_name(tmp_path, monkeypatch):
     told(monkeypatch, 4000)
     before = descriptors()
-    found = Room(tmp_path / "own")((1, 3, 20, 25), torch.int16, CPU)
+    found = PlaneStorage(tmp_path / "own")((1, 3, 20, 25), torch.int16, CPU)
     assert found.shape == (1, 3, 20, 25)
     assert not found.any()
     found += 7
@@ -46,7 +46,7 @@ def test_a_large_plane_goes_to_a_file_that_has_no_name(tmp_path, monkeypatch):
 
 def test_what_free_memory_holds_stays_there(tmp_path, monkeypatch):
     told(monkeypatch, 4 * 3000)
-    found = Room(tmp_path / "own")((1, 3, 20, 25), torch.int16, CPU)
+    found = PlaneStorage(tmp_path / "own")((1, 3, 20, 25), torch.int16, CPU)
     assert not found.any()
     assert not (tmp_path / "own").exists()
 
@@ -81,13 +81,13 @@ def test_a_large_plane_in_memory_goes_back_at_once(tmp_path):
 @pytest.mark.parametrize(("limit", "mapped"), [(2999, True), (3000, False)])
 def test_the_limit_can_be_set(tmp_path, limit, mapped, monkeypatch):
     told(monkeypatch, 0)
-    Room(tmp_path / "own", limit)((1, 3, 20, 25), torch.int16, CPU)
+    PlaneStorage(tmp_path / "own", limit)((1, 3, 20, 25), torch.int16, CPU)
     assert (tmp_path / "own").exists() == mapped
 
 
 def test_what_lies_on_another_device_is_never_put_into_a_file(tmp_path, monkeypatch):
     told(monkeypatch, 0)
-    found = Room(tmp_path / "own")((1, 3, 20, 25), torch.float32, torch.device("meta"))
+    found = PlaneStorage(tmp_path / "own")((1, 3, 20, 25), torch.float32, torch.device("meta"))
     assert found.device.type == "meta"
     assert not (tmp_path / "own").exists()
 
@@ -97,8 +97,8 @@ def test_a_full_disk_is_said_before_anything_is_computed(tmp_path, monkeypatch):
     monkeypatch.setattr(
         shutil, "disk_usage", lambda _: SimpleNamespace(free=plane_storage.SPARE + 2999)
     )
-    with pytest.raises(NoRoom, match=r"needs 1 MiB more of memory, or of the disk .*smaller"):
-        Room(tmp_path)((1, 3, 20, 25), torch.int16, CPU)
+    with pytest.raises(OutOfStorage, match=r"needs 1 MiB more of memory, or of the disk .*smaller"):
+        PlaneStorage(tmp_path)((1, 3, 20, 25), torch.int16, CPU)
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system has none")
@@ -110,8 +110,8 @@ def test_a_disk_that_fills_up_meanwhile_is_said_too(tmp_path, monkeypatch):
 
     told(monkeypatch, 0)
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(NoRoom, match="neither has them"):
-        Room(tmp_path)((1, 3, 20, 25), torch.int16, CPU)
+    with pytest.raises(OutOfStorage, match="neither has them"):
+        PlaneStorage(tmp_path)((1, 3, 20, 25), torch.int16, CPU)
 
 
 def test_free_memory_is_known_here():

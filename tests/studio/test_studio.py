@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dreamlayer.networks.executors.kernel import memory_pool
 from dreamlayer.networks.network import Network
 from dreamlayer.studio.studio import Studio
 from dreamlink.picture import Edges, Picture, Region
@@ -291,7 +290,7 @@ def test_a_quick_dream_shows_whole_looks_and_ends_as_the_dream(studio):
 def test_memory_is_given_back_behind_a_dream_and_when_its_result_is_sent(studio, monkeypatch):
     given_back, kernels = [], []
     monkeypatch.setattr(studio._memory, "now", lambda: given_back.append(1))
-    monkeypatch.setattr(memory_pool, "give_back", lambda: kernels.append(1))
+    monkeypatch.setattr("dreamlayer.studio.studio.release_memory", lambda: kernels.append(1))
     layout = Picture(48, 40)
     finish(studio, DreamRequest(QUICK, layout, layout.region), random_pixels(layout).tobytes())
     assert 0 < studio.drop_idle() <= 5  # seconds: once more then

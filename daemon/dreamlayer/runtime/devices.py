@@ -35,6 +35,7 @@ FAILED = (  # CUDA's, its libraries', AMD's, Apple's
     "mps backend",
     "mtlcommandbuffer",
 )
+FREE_SHARE = 0.7  # of the free memory of a GPU that tiles are planned for
 ASK_AGAIN_AFTER = 60.0  # seconds; a driver that was reset takes a while
 ASK_AGAIN_TIMES = 3  # a device that fails again and again isn't worth the wait
 ANSWER_WITHIN = 5.0  # seconds for a tiny sum
@@ -81,6 +82,24 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
         if torch.backends.mps.is_available():
             torch.mps.empty_cache()
+
+
+def memory_budget(device: torch.device) -> float:
+    """Bytes that passes over tiles may take on a GPU."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] * FREE_SHARE
+    return float(torch.mps.recommended_max_memory()) * FREE_SHARE / 2
+
+
+def send(x: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return `x` on a device; a CUDA device copies it while other work goes on."""
+    if x.device.type == device.type:
+        return x
+    if device.type == "cuda":
+        return x.pin_memory().to(device, non_blocking=True)
+    return x.to(device)
 
 
 def finish(device: torch.device) -> None:

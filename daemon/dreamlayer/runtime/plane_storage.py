@@ -27,12 +27,12 @@ LARGE = 16 * MIB  # bytes; smaller planes are the allocator's
 SPARE = 256 * MIB  # of the disk, that others may want
 
 
-class NoRoom(ValueError):
+class OutOfStorage(ValueError):
     """Neither memory nor disk hold a picture; the text is a sentence for the user."""
 
 
 @dataclass(frozen=True)
-class Room:
+class PlaneStorage:
     """Gives the engine tensors of zeros for its planes.
 
     Attributes:
@@ -67,7 +67,7 @@ class Room:
                 file.truncate(size)
                 return torch.frombuffer(mmap.mmap(file.fileno(), size), dtype=torch.uint8)
         except OSError as error:
-            raise NoRoom(
+            raise OutOfStorage(
                 f"This picture needs {-(-size // MIB)} MiB more of memory, or of the disk that"
                 f" {self.folder} is on, and neither has them. Dream on a smaller selection, or make"
                 " room there."

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from dreamlayer.engine.objectives import binding
-from dreamlayer.networks.network import Network, cut
+from dreamlayer.networks.network import Network, extract
 from dreamlayer.networks.registry import registry
 from dreamlayer.runtime import devices
 from dreamlink.recipe.recipe import Recipe
@@ -49,7 +49,7 @@ class Networks:
         key = (registry.find(recipe.model), layers, recipe.pooling, str(device))
         kept = self._kept.pop(key, None)
         if kept is None:
-            kept = _Kept(cut(recipe.model, layers, device, recipe.pooling), self._clock())
+            kept = _Kept(extract(recipe.model, layers, device, recipe.pooling), self._clock())
         self._kept[key] = kept
         while len(self._kept) > NETWORKS_KEPT:
             del self._kept[next(iter(self._kept))]
@@ -86,6 +86,6 @@ class Networks:
         E.g. ["squeezenet1_1 features.10 on cpu (kernel)"].
         """
         return [
-            f"{of.name} {', '.join(layers)} on {at} ({kept.network.engine})"
+            f"{of.name} {', '.join(layers)} on {at} ({kept.network.executor_name})"
             for (of, layers, _, at), kept in self._kept.items()
         ]

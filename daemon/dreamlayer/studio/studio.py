@@ -20,13 +20,12 @@ from dreamlayer.engine.image.planes import ComputedPlane, InsetPlane, copy
 from dreamlayer.engine.octave_loop import DreamResult
 from dreamlayer.engine.tiling import workers
 from dreamlayer.geometry import Span, Window
-from dreamlayer.networks.executors.kernel import memory_pool
-from dreamlayer.networks.network import Network, describe
+from dreamlayer.networks.network import Network, describe, release_memory
 from dreamlayer.runtime import devices
 from dreamlayer.runtime.allocator import GivingBack
 from dreamlayer.runtime.devices import Devices
 from dreamlayer.runtime.duty_cycle import paced
-from dreamlayer.runtime.plane_storage import MIB, Room
+from dreamlayer.runtime.plane_storage import MIB, PlaneStorage
 from dreamlayer.studio.inputs import Given, given
 from dreamlayer.studio.network_cache import Networks
 from dreamlayer.studio.previews import looked, watched
@@ -75,7 +74,7 @@ class Studio:
         if threads:
             torch.set_num_threads(workers.shared.count)
         self._duty = duty / 100
-        self._room = Room(discovery.home(), map_above * MIB)
+        self._room = PlaneStorage(discovery.home(), map_above * MIB)
         self._memory = GivingBack()
         self._sending = False  # the last result may be under way
         self._devices = Devices()
@@ -102,7 +101,7 @@ class Studio:
         next dream.
         """
         due = self._networks.drop_idle()
-        memory_pool.give_back()
+        release_memory()
         self._memory.now()
         if self._sending:
             self._sending = False
@@ -164,7 +163,7 @@ def _warm_up(network: Network) -> None:
     """Use a network once, small: the first dream then finds code loaded and threads begun."""
     side = network.minimum + network.stride
     seen = network.run(torch.zeros(1, 3, side, side, dtype=network.dtype, device=network.device))
-    seen.pull_back([torch.zeros_like(cells) for cells in seen.maps])
+    seen.backward([torch.zeros_like(cells) for cells in seen.maps])
 
 
 def _dream_with(
@@ -172,7 +171,7 @@ def _dream_with(
     recipe: Recipe,
     request: DreamRequest,
     frames: Sequence[Frame],
-    room: Room,
+    room: PlaneStorage,
     before: Overlay | None,
 ) -> Generator[Progress, None, Finished]:
     device = network.device

@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
-from dreamlayer.networks.graph.function_override import Rewritten
+from dreamlayer.networks.graph.function_override import FunctionOverride
 
 LEAK = 0.1  # share of the gradient that passes a closed ReLU
 _RELUS = (F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
 
 
-class ReluOverride(Rewritten):
+class ReluOverride(FunctionOverride):
     """While active, every ReLU has its usual values but passes part of the gradient when closed."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dreamlayer.engine.objectives import terms as objectives
 from dreamlayer.engine.objectives.terms import Objective, Term, WeightedTerm
-from dreamlayer.networks.network import CLASS, Network, UnknownLayer, cut, resolve_layer
+from dreamlayer.networks.network import CLASS, Network, UnknownLayer, extract, resolve_layer
 from dreamlayer.networks.registry import registry
 from dreamlink.recipe.expression import Expression, Target, mark
 from dreamlink.recipe.recipe import Recipe
@@ -25,7 +25,7 @@ def network_for(recipe: Recipe, device: torch.device | str = "cpu") -> Network:
     Raises:
         UnboundExpression, registry.UnknownModel, registry.MissingWeights: with a sentence.
     """
-    return cut(recipe.model, layer_names(recipe), device, recipe.pooling)
+    return extract(recipe.model, layer_names(recipe), device, recipe.pooling)
 
 
 def layer_names(recipe: Recipe) -> tuple[str, ...]:

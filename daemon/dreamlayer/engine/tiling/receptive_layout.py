@@ -20,7 +20,7 @@ from functools import cached_property
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dreamlayer.engine.objectives.terms import MapLocation
 from dreamlayer.engine.tiling.canvas import PictureCanvas
@@ -61,29 +61,26 @@ class TileableNetwork(Protocol):
     def dtype(self) -> torch.dtype: ...
 
     @property
-    def engine(self) -> str: ...
-
-    @property
-    def module(self) -> nn.Module: ...
+    def bytes_per_pixel(self) -> float: ...
 
     @property
     def minimum(self) -> int: ...
 
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]: ...
 
-    def look(self, x: Tensor, wanted: Sequence[Box]) -> tuple[Tensor, ...]: ...
+    def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]: ...
 
     def run(
-        self, x: Tensor, wanted: Sequence[Box] | None = None, keep: Box | None = None
+        self, x: Tensor, outputs: Sequence[Box] | None = None, inputs_kept: Box | None = None
     ) -> Pass: ...
 
     def grids(self, height: int, width: int) -> tuple[tuple[int, int], ...]: ...
 
-    def needs(
+    def gradient_dependencies(
         self, axis: int, length: int, pixels: tuple[int, int]
     ) -> tuple[tuple[int, int], tuple[tuple[int, int], ...]] | None: ...
 
-    def sees(
+    def pixel_dependencies(
         self, axis: int, length: int, cells: Sequence[tuple[int, int]]
     ) -> tuple[int, int] | None: ...
 
@@ -134,7 +131,7 @@ class ReceptiveLayout:
     def dependencies(self, aligned_frame: Window) -> tuple[list[Window], Window]:
         """All that the gradient in a frame depends on, bit for bit: counted cells, and a crop."""
         needs = [
-            self.network.needs(axis, self.canvas.size[axis], aligned_frame[axis])
+            self.network.gradient_dependencies(axis, self.canvas.size[axis], aligned_frame[axis])
             for axis in (0, 1)
             if self.network.local
         ]
@@ -156,7 +153,7 @@ class ReceptiveLayout:
         spans = []
         for axis in (0, 1):
             of_each = [cells.get(k, EMPTY)[axis] for k in range(len(network.maps))]
-            span = network.sees(axis, size[axis], of_each)
+            span = network.pixel_dependencies(axis, size[axis], of_each)
             if span is None:
                 all_seen = [
                     pixels_seen(

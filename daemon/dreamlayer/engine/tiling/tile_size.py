@@ -18,9 +18,7 @@ from dreamlayer.engine.tiling import workers
 from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
 from dreamlayer.engine.tiling.workers import Workers
 from dreamlayer.geometry import Span, Window
-from dreamlayer.networks.executors.cuda import executor
-from dreamlayer.networks.program.lowering import program_of
-from dreamlayer.networks.program.memory_estimate import bytes_per_pixel
+from dreamlayer.runtime import devices
 
 SIDES = (
     128,
@@ -45,10 +43,7 @@ MEMORY = 250 << 20  # bytes that all passes at once may take,
 CROP = 2200 * 2200  # pixels of a crop that networks that need more may take
 MOST = 9 * MEMORY  # as long as it is no more than this,
 PART = 8  # nor than this part of the computer's memory
-UNKNOWN = 1000.0  # bytes per pixel of a network that only torch itself can run
-STRIPS = 0.15  # of a tape's memory is what the kernel takes, which holds a few rows of each map
 PICTURES = 36  # bytes per pixel: the crop, a copy while it is put together, and its gradient
-HELD = 1.25  # of what a program tells is measured: oneDNN has buffers of its own
 TOGETHER = 4  # threads that share a pass; more would wait for each other longer than they work
 FAR = 8192  # px, from any edge
 PROBES = (128, 288)  # px; the difference tells the speed
@@ -79,7 +74,11 @@ def side(network: TileableNetwork, window: Window, canvas: tuple[int, int]) -> i
     if not network.local:
         return max(shape)  # there is one tile, whatever is said here
     if network.device.type != "cpu":
-        speed, count, room = Speed(0.0, 1.0, memory(network)), 1, executor.room(network.device)
+        speed, count, room = (
+            Speed(0.0, 1.0, memory(network)),
+            1,
+            devices.memory_budget(network.device),
+        )
     else:
         count = max(1, workers.shared.count // threads())
         speed = measured(network)
@@ -108,7 +107,7 @@ def installed() -> float:
 
 def around(network: TileableNetwork) -> int:
     """Pixels on each side of a block on which its gradient depends."""
-    needs = network.needs(0, 2 * FAR, (FAR, FAR + 1))
+    needs = network.gradient_dependencies(0, 2 * FAR, (FAR, FAR + 1))
     if needs is not None:
         (first, last), _ = needs
         return (last - first) // 2
@@ -117,11 +116,7 @@ def around(network: TileableNetwork) -> int:
 
 def memory(network: TileableNetwork) -> float:
     """Bytes that a pass of a network takes for each pixel of its crop."""
-    program = program_of(network.module)
-    if program is None:
-        return UNKNOWN
-    share = STRIPS if network.engine == "kernel" else HELD
-    return bytes_per_pixel(program, network.dtype.itemsize) * share + PICTURES
+    return network.bytes_per_pixel + PICTURES
 
 
 def choose(
@@ -169,7 +164,7 @@ def _seconds(network: TileableNetwork, side: int) -> float:
     def pass_through() -> float:
         begin = time.perf_counter()
         found = network.run(x)
-        found.pull_back([cells.clone() for cells in found.maps])
+        found.backward([cells.clone() for cells in found.maps])
         return time.perf_counter() - begin
 
     found: list[float] = []

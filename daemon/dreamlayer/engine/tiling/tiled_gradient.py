@@ -32,7 +32,6 @@ from dreamlayer.engine.tiling import tile_size, workers
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.receptive_layout import EMPTY, ReceptiveLayout, TileableNetwork
 from dreamlayer.geometry import Span, Window
-from dreamlayer.networks.executors.cuda import executor
 from dreamlayer.runtime import devices
 
 T = TypeVar("T")
@@ -151,7 +150,7 @@ class TiledObjective:
         wanted = [layout.cells_in_crop(k, window, crop) for k, window in cells.items()]
         found = self.network.run(self._take(picture, crop), wanted, framed.relative_to(crop))
         factor = layout.counted[0].area
-        grad = found.pull_back(self._map_grads(objective, found.maps, cells, factor))
+        grad = found.backward(self._map_grads(objective, found.maps, cells, factor))
         grad = self.nan_guard.clean(grad[own.relative_to(framed).slices()]).div_(factor)
         down, right = self.canvas.shift
         return own.shift(-down, -right), grad
@@ -193,11 +192,11 @@ class TiledObjective:
             layout.cells_in_crop(k, cells[k], crop) if k in cells else EMPTY
             for k in range(len(layout.counted))
         ]
-        found = self.network.look(self._take(picture, crop), wanted)
+        found = self.network.infer(self._take(picture, crop), wanted)
         return {k: found[k] for k in cells}
 
     def _take(self, picture: TensorOrPlane, crop: Window) -> Tensor:
-        return executor.sent(self.canvas.take(picture, crop), self.network.device)
+        return devices.send(self.canvas.take(picture, crop), self.network.device)
 
     def _assemble(
         self, picture: TensorOrPlane, numbers: Collection[int], maps: dict[int, Tensor]
