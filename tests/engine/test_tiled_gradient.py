@@ -267,7 +267,7 @@ def test_a_map_gradient_computed_by_rows_is_the_same(layer, monkeypatch):
     at_once, _ = tiled_gradient(network, objective, canvas, picture, Window.whole(*size), HUGE)
     pieces = []
     part = Objective.slope
-    monkeypatch.setattr(gradient, "AT_ONCE", 20_000)
+    monkeypatch.setattr(gradient, "VALUES_AT_ONCE", 20_000)
     monkeypatch.setattr(Objective, "slope", lambda *all_: pieces.append(1) or part(*all_))
     found, _ = tiled_gradient(network, objective, canvas, picture, Window.whole(*size), HUGE)
     assert torch.equal(found, at_once)

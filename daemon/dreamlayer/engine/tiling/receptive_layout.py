@@ -128,10 +128,10 @@ class ReceptiveLayout:
         """The cells of each map that see any pixel of a window of the picture."""
         return self._canvas_cells_seeing(self.canvas.to_canvas(window))
 
-    def dependencies(self, aligned_frame: Window) -> tuple[list[Window], Window]:
+    def dependencies(self, frame: Window) -> tuple[list[Window], Window]:
         """All that the gradient in a frame depends on, bit for bit: counted cells, and a crop."""
         needs = [
-            self.network.gradient_dependencies(axis, self.canvas.size[axis], aligned_frame[axis])
+            self.network.gradient_dependencies(axis, self.canvas.size[axis], frame[axis])
             for axis in (0, 1)
             if self.network.local
         ]
@@ -140,7 +140,7 @@ class ReceptiveLayout:
             cells = [Window(Span(*rows), Span(*columns)) for rows, columns in both]
             crop = self._align_crop(Window(Span(*needs[0][0]), Span(*needs[1][0])))
         else:
-            cells = self._canvas_cells_seeing(aligned_frame)
+            cells = self._canvas_cells_seeing(frame)
             crop = None
         cells = [own.intersect(counted) for own, counted in zip(cells, self.counted, strict=True)]
         return cells, crop or self.crop(dict(enumerate(cells)))
