@@ -65,9 +65,8 @@ def test_octaves_have_the_same_size_relative_to_the_content_as_the_dreams(
 ):
     recipe = Recipe(octaves=count, octave_scale=scale, supersample=above)
     found = quick_look.look_sizes((height, width), recipe, reduced, 60)
-    parts = [
-        reduced / scale**octave for octave in range(-above, count - above)
-    ]  # relative to the copy
+    # Relative to the copy:
+    parts = [reduced / scale**octave for octave in range(-above, count - above)]
     fitting = [part for part in parts if part < 1 + 1e-6] or [1.0]
     assert len(found) <= len(fitting)
     for ours, part in zip(found[::-1], fitting, strict=False):

@@ -97,6 +97,4 @@ def test_on_a_gpu_only_its_memory_limits_tiles(monkeypatch):
 def test_the_memory_of_a_pass_is_estimated_from_its_program():
     small = bytes_per_pixel(program_of(network_for(Recipe.of({"layer": "2"})).module))
     large = bytes_per_pixel(program_of(network_for(Recipe.of({"layer": "10"})).module))
-    assert (
-        100 < small <= large < 400
-    )  # the output of the first convolution alone takes 64 B a pixel
+    assert 100 < small <= large < 400  # the first convolution's output alone: 64 B a pixel

@@ -15,9 +15,7 @@ from dreamlayer.compositing.pixels import Planes
 from dreamlink.recipe.recipe import Recipe
 
 LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)  # Rec. 709
-CHROMA_CAP = np.float32(
-    1.15
-)  # "capped": times each pixel's own chroma in sRGB; perceived as 1.3 at most
+CHROMA_CAP = np.float32(1.15)  # "capped": times the source's chroma in sRGB; 1.3 perceived at most
 LEVEL = 1 / 255  # soft clip stays at this distance from black and white
 _TINY = np.float32(1e-12)
 _KNEE = np.float32(0.04045)  # end of the linear segment of the sRGB curve

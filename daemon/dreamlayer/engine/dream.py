@@ -98,17 +98,9 @@ def dream(
             start = ComputedPlane(lambda detail: detail * carry, (previous_detail,))
             recipe = replace(recipe, step_size=recipe.step_size * (1 - carry) ** CARRY_EXPONENT)
         loop = OctaveLoop(
-            source,
-            network,
-            recipe,
-            window,
-            weights,
-            objective,
-            random,
-            allocator,
-            nan_guard,
+            source, network, recipe, window, weights, objective, random, allocator, nan_guard,
             start_detail=start,
-        )
+        )  # fmt: skip
         return (yield from loop.run(sizes, 0.0))
 
     picture = yield from _imagine_window(
@@ -144,9 +136,8 @@ def _imagine_window(
             )
     except StopIteration as done:
         imagined: Tensor = done.value
-    inner = resize.resize_plane(
-        as_plane(imagined.to(source.device, source.dtype)), window.size, recipe.wrap
-    )
+    imagined = imagined.to(source.device, source.dtype)
+    inner = resize.resize_plane(as_plane(imagined), window.size, recipe.wrap)
     return InsetPlane(source, window, clip(inner))
 
 

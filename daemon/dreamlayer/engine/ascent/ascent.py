@@ -98,17 +98,15 @@ class Ascent:
         x, base = as_stored_plane(x), as_plane(base)
         inside = x[window.slices()]
         weights = None if mask is None else as_stored_plane(mask)
-        wrap = (
-            self.recipe.wrap and inside.shape == x.shape
-        )  # a part of a picture has no opposite edges
+        wrap = self.recipe.wrap and inside.shape == x.shape  # a part has no opposite edges
         total = self._allocate_gradient(inside)
         canvas, done = self._canvas(x, wrap, fixed=mask is not None), 0.0
         for _ in range(self.samples):
-            seen = replace(canvas, noise=self._noise(scale))
+            noisy = replace(canvas, noise=self._noise(scale))
             tiled = TiledObjective(
                 self.network,
                 self.objective,
-                seen,
+                noisy,
                 window,
                 self.side,
                 None if weights is None else weights.storage,
@@ -119,12 +117,12 @@ class Ascent:
                 yield min(done, 1.0)
         condition(total, self.recipe.conditioning, self.recipe.smooth, wrap)
         norm = _mean_magnitude(total, weights, canvas.origin)
-        pull = self.recipe.step_size / LEVELS / norm if norm > 0 else 0.0
+        factor = self.recipe.step_size / LEVELS / norm if norm > 0 else 0.0
 
-        def towards(strip: Window) -> Tensor:
-            return _read_unrolled(total, canvas.origin, strip) * pull
+        def step_of(strip: Window) -> Tensor:
+            return _read_unrolled(total, canvas.origin, strip) * factor
 
-        self._move(inside, PlaneWindow(base, window), towards, weights, wrap)
+        self._move(inside, PlaneWindow(base, window), step_of, weights, wrap)
 
     def _allocate_gradient(self, inside: StoredPlane) -> StoredPlane:
         """Allocate the gradient: in 16 bits if the picture is stored in 16 bits."""
@@ -135,7 +133,7 @@ class Ascent:
         self,
         inside: StoredPlane,
         base: Plane,
-        towards: Callable[[Window], Tensor],
+        step_of: Callable[[Window], Tensor],
         mask: StoredPlane | None,
         wrap: bool,
     ) -> None:
@@ -144,8 +142,8 @@ class Ascent:
         border = opposite if wrap else nearest
         detail = ComputedPlane(torch.sub, (inside, base))
 
-        def moved(strip: Window) -> Tensor:
-            move = towards(strip)
+        def move_strip(strip: Window) -> Tensor:
+            move = step_of(strip)
             if recipe.tv > 0:
                 rows = extended_indices(strip.rows, 1, inside.shape[-2], border)
                 around = gather(detail, rows, range(*strip.columns))
@@ -156,7 +154,7 @@ class Ascent:
                 move *= mask.read(strip) > 0
             return move.add_(inside.read(strip)).clamp_(0.0, 1.0)
 
-        rewrite(inside, moved, 1, wrap)
+        rewrite(inside, move_strip, 1, wrap)
 
     def _canvas(self, x: TensorOrPlane, wrap: bool, fixed: bool) -> PictureCanvas:
         """A canvas with an apron all around, shifted by up to the full stride of the network.

@@ -34,9 +34,8 @@ class Spectrum:
     ) -> None:
         height, width = size
         down, right = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)
-        frequency = torch.hypot(down, right).clamp(
-            min=1 / max(size)
-        )  # the mean counts as the lowest frequency
+        lowest = 1 / max(size)  # the mean counts as the lowest frequency
+        frequency = torch.hypot(down, right).clamp(min=lowest)
         weights = CONTRAST * (frequency * REFERENCE) ** (1 - STEEPNESS) / frequency
         start = torch.randn(1, 3, height, width // 2 + 1, 2, generator=random) * START
         self.size = size
