@@ -157,7 +157,7 @@ def test_a_partial_result_is_available_after_each_octave_but_the_last(network, c
     assert torch.equal(detail, dream_detail(cat, network, recipe))
 
 
-class Looked:
+class CountingPlane:
     """A plane that counts how many pixels are read."""
 
     def __init__(self, picture):
@@ -172,7 +172,7 @@ class Looked:
 def test_the_cost_of_a_partial_result_depends_on_the_selection_only(network):
     read = []
     for side in (320, 640):
-        source = Looked(torch.rand(1, 3, side, side))
+        source = CountingPlane(torch.rand(1, 3, side, side))
         window = Window(Span(100, 140), Span(90, 130))
         for now in dream(source, network, QUICK, window):
             if now.partial_result is not None:

@@ -80,20 +80,20 @@ def test_more_steps_imagine_more(early):
         assert early(deep)[0][0, 9].mean() > early(faint)[0][0, 9].mean()
 
 
-def watched(network):
+def recording(network):
     """The network, and the sizes of all its inputs."""
     sizes = []
 
-    def look(picture):
+    def record(picture):
         sizes.append(tuple(picture.shape[-2:]))
         return network(picture)
 
-    look.minimum, look.device, look.dtype = network.minimum, network.device, network.dtype
-    return look, sizes
+    record.minimum, record.device, record.dtype = network.minimum, network.device, network.dtype
+    return record, sizes
 
 
 def test_imagining_can_be_stopped_after_every_step(early):
-    network, seen = watched(early)
+    network, seen = recording(early)
     recipe = recipe_for("4:9")
     objective = bind(recipe.expression(), early)
     steps = imagine((64, 64), network, objective, recipe, torch.Generator().manual_seed(1))
@@ -106,7 +106,7 @@ def test_imagining_can_be_stopped_after_every_step(early):
 
 def test_a_large_picture_starts_at_a_small_size(early):
     """So that it becomes one object in the middle, not many small ones."""
-    network, seen = watched(early)
+    network, seen = recording(early)
     recipe = recipe_for("4:9")
     objective = bind(recipe.expression(), early)
     steps = imagine((30, 300), network, objective, recipe, torch.Generator().manual_seed(1))

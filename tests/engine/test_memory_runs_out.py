@@ -20,12 +20,12 @@ ERRORS = [
 ]
 
 
-class Cramped:
+class MemoryLimitedNetwork:
     """A network that runs out of memory on crops above some number of pixels."""
 
-    def __init__(self, network: SmallNetwork, room: float, error: Exception) -> None:
-        self._network, self._room, self._error = network, room, error
-        self.refused = 0
+    def __init__(self, network: SmallNetwork, limit: float, error: Exception) -> None:
+        self._network, self._limit, self._error = network, limit, error
+        self.failures = 0
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._network, name)
@@ -39,8 +39,8 @@ class Cramped:
         return self._network.infer(x, outputs)
 
     def _check(self, x) -> None:
-        if x.shape[-2] * x.shape[-1] > self._room:
-            self.refused += 1
+        if x.shape[-2] * x.shape[-1] > self._limit:
+            self.failures += 1
             raise self._error
 
 
@@ -60,20 +60,20 @@ def gradient_and_value(network, term) -> tuple[torch.Tensor, float]:
 def test_quarters_of_a_block_give_the_same_result(error, term):
     assert devices.is_out_of_memory(error)
     expected, value = gradient_and_value(pooled(), term)
-    cramped = Cramped(pooled(), 150 * 150 - 1, error)
-    found, same_value = gradient_and_value(cramped, term)
-    assert cramped.refused > 0
+    limited = MemoryLimitedNetwork(pooled(), 150 * 150 - 1, error)
+    found, same_value = gradient_and_value(limited, term)
+    assert limited.failures > 0
     assert float((found - expected).norm() / expected.norm()) < 1e-10
     assert same_value == pytest.approx(value)
 
 
 def test_an_error_is_raised_if_even_single_pixels_do_not_fit():
     with pytest.raises(MemoryError):
-        gradient_and_value(Cramped(pooled(), 100, MemoryError()), SquaresTerm())
+        gradient_and_value(MemoryLimitedNetwork(pooled(), 100, MemoryError()), SquaresTerm())
 
 
 def test_other_errors_are_raised_at_once():
-    cramped = Cramped(pooled(), 100, RuntimeError("something else"))
+    limited = MemoryLimitedNetwork(pooled(), 100, RuntimeError("something else"))
     with pytest.raises(RuntimeError, match="something else"):
-        gradient_and_value(cramped, SquaresTerm())
-    assert cramped.refused <= 4  # blocks, not their quarters
+        gradient_and_value(limited, SquaresTerm())
+    assert limited.failures <= 4  # blocks, not their quarters

@@ -23,7 +23,7 @@ def source():
     return torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(2))
 
 
-class Spoiled:
+class NonFinitePass:
     """A pass whose gradient is non-finite at one position."""
 
     def __init__(self, inner, value, place):
@@ -36,10 +36,10 @@ class Spoiled:
         return gradient
 
 
-def spoil(monkeypatch, value, place):
+def make_non_finite(monkeypatch, value, place):
     run = Network.run
     monkeypatch.setattr(
-        Network, "run", lambda network, *given: Spoiled(run(network, *given), value, place)
+        Network, "run", lambda network, *given: NonFinitePass(run(network, *given), value, place)
     )
 
 
@@ -62,7 +62,7 @@ def test_one_non_finite_value_does_not_spread(monkeypatch, network, source, valu
     recipe = Recipe.of({**PLAIN.to_dict(), "conditioning": conditioning})
     right = dreamt(source, network, recipe)
     assert right.non_finite_share == 0
-    spoil(monkeypatch, value, (slice(40, 41), slice(50, 51)))
+    make_non_finite(monkeypatch, value, (slice(40, 41), slice(50, 51)))
     found = dreamt(source, network, recipe)
     assert torch.isfinite(detail(found)).all()
     assert 0 < found.non_finite_share < 0.01
@@ -71,7 +71,7 @@ def test_one_non_finite_value_does_not_spread(monkeypatch, network, source, valu
 
 
 def test_a_network_that_returns_only_nan_changes_nothing(monkeypatch, network, source):
-    spoil(monkeypatch, float("nan"), (slice(None), slice(None)))
+    make_non_finite(monkeypatch, float("nan"), (slice(None), slice(None)))
     found = dreamt(source, network, PLAIN)
     assert found.non_finite_share == 1
     assert not detail(found).any()

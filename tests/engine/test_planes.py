@@ -101,16 +101,19 @@ def test_gradients_of_any_magnitude_are_stored_to_half_a_percent(size):
 
 @given(st.integers(1, 20), st.integers(1, 20), st.data())
 def test_a_window_of_a_plane_equals_that_part_of_the_whole(height, width, data):
-    shown = picture(height, width)
+    source = picture(height, width)
     hole = window(data, height, width)
     inner = picture(hole.rows.length, hole.columns.length, seed=2)
     composed = ComputedPlane(
         torch.sub,
-        (InsetPlane(as_stored_plane(shown), hole, as_stored_plane(inner)), as_stored_plane(shown)),
+        (
+            InsetPlane(as_stored_plane(source), hole, as_stored_plane(inner)),
+            as_stored_plane(source),
+        ),
     )
-    expected = shown.clone()
+    expected = source.clone()
     cut(expected, hole).copy_(inner)
-    expected -= shown
+    expected -= source
     place, step = window(data, height, width), data.draw(st.integers(1, 4))
     assert torch.equal(composed.read(place, step), cut(expected, place)[..., ::step, ::step])
     part = PlaneWindow(composed, place)
@@ -136,50 +139,50 @@ def test_adding_in_strips_equals_adding_at_once(strip, monkeypatch):
     assert torch.equal(read_all(whole_plane), expected)
 
 
-class Watched(StoredPlane):
+class RecordingPlane(StoredPlane):
     """A plane that records how many pixels are read."""
 
     def read(self, place, step=1):
-        read.append(place.area)
+        pixels_read.append(place.area)
         return super().read(place, step)
 
 
-read: list[int] = []
+pixels_read: list[int] = []
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.sampled_from([nearest, opposite, mirrored]),
        st.data())  # fmt: skip
 def test_pixels_beyond_the_edges_follow_the_border(height, width, border, data):
-    shown, place = picture(height, width), window(data, height, width)
+    source, place = picture(height, width), window(data, height, width)
     by = data.draw(st.integers(0, 30))
     rows, columns = (
         extended_indices(span, by, length, border)
         for span, length in zip(place, (height, width), strict=True)
     )
     mode = {nearest: "edge", opposite: "wrap", mirrored: "symmetric"}[border]
-    padded = np.pad(shown.numpy(), ((0, 0), (0, 0), (by, by), (by, by)), mode)
+    padded = np.pad(source.numpy(), ((0, 0), (0, 0), (by, by), (by, by)), mode)
     down, right = (slice(span.start, span.stop + 2 * by) for span in place)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(planes, "STRIP", data.draw(st.sampled_from([1, 50, 1 << 19])))
-        found = gather(as_stored_plane(shown), rows, columns)
+        found = gather(as_stored_plane(source), rows, columns)
     assert np.array_equal(found.numpy(), padded[..., down, right])
 
 
 def test_gathering_across_a_seam_does_not_read_the_pixels_between():
-    read.clear()
-    plane = Watched(picture(100, 1000), exact_format(torch.float64))
+    pixels_read.clear()
+    plane = RecordingPlane(picture(100, 1000), exact_format(torch.float64))
     rows, columns = (extended_indices(Span(0, 5), 3, length, opposite) for length in (100, 1000))
     assert gather(plane, rows, columns).shape[-2:] == (11, 11)
-    assert sum(read) == 11 * 11
+    assert sum(pixels_read) == 11 * 11
 
 
 @pytest.mark.parametrize("border", [nearest, mirrored])
 def test_gathering_beyond_an_edge_reads_no_more_pixels(border):
-    read.clear()
-    plane = Watched(picture(100, 1000), exact_format(torch.float64))
+    pixels_read.clear()
+    plane = RecordingPlane(picture(100, 1000), exact_format(torch.float64))
     rows, columns = (extended_indices(Span(0, length), 3, length, border) for length in (100, 1000))
     assert gather(plane, rows, columns).shape[-2:] == (106, 1006)
-    assert sum(read) <= 106 * 1006
+    assert sum(pixels_read) <= 106 * 1006
 
 
 # Strips.
@@ -187,7 +190,7 @@ def test_gathering_beyond_an_edge_reads_no_more_pixels(border):
 
 @given(st.integers(1, 90), st.integers(0, 9), st.booleans(), st.integers(1, 300))
 def test_rewriting_in_strips_reads_old_values_only(height, reach, wrap, strip):
-    shown = picture(height, 4)
+    source = picture(height, 4)
     border = opposite if wrap else nearest
 
     def blurred(plane):
@@ -198,10 +201,10 @@ def test_rewriting_in_strips_reads_old_values_only(height, reach, wrap, strip):
 
         return fresh
 
-    at_once = blurred(as_stored_plane(shown))(Window.whole(height, 4))
+    at_once = blurred(as_stored_plane(source))(Window.whole(height, 4))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(planes, "STRIP", strip)
-        plane = as_stored_plane(shown.clone())
+        plane = as_stored_plane(source.clone())
         rewrite(plane, blurred(plane), reach, wrap)
     assert torch.equal(read_all(plane), at_once)
 
@@ -258,26 +261,26 @@ def test_all_planes_of_a_dream_come_from_the_allocator(monkeypatch):
 @given(st.integers(2, 60), st.integers(2, 60), st.integers(2, 90), st.integers(2, 90))
 def test_resizing_equals_torch_interpolate(height, width, new_height, new_width):
     """Also where torch gives every row the same value: pictures of one column."""
-    shown = picture(height, width)
-    expected = F.interpolate(shown, (new_height, new_width), mode="bicubic", antialias=True)
-    found = resize.resize(shown, (new_height, new_width))
+    source = picture(height, width)
+    expected = F.interpolate(source, (new_height, new_width), mode="bicubic", antialias=True)
+    found = resize.resize(source, (new_height, new_width))
     assert torch.allclose(found, expected, atol=1e-9)
 
 
 @given(st.booleans(), st.data())
 def test_a_window_of_a_resized_plane_equals_that_part_of_the_whole(wrap, data):
-    shown = picture(61, 83)
+    source = picture(61, 83)
     size = data.draw(st.sampled_from([(44, 59), (90, 100), (61, 40)]))
-    resized = resize.resize_plane(as_stored_plane(shown), size, wrap)
+    resized = resize.resize_plane(as_stored_plane(source), size, wrap)
     place = window(data, *size)
     assert torch.allclose(resized.read(place), cut(read_all(resized), place), atol=1e-12)
 
 
 def test_resizing_a_window_reads_its_surroundings_only():
-    read.clear()
-    plane = Watched(picture(300, 300), exact_format(torch.float64))
+    pixels_read.clear()
+    plane = RecordingPlane(picture(300, 300), exact_format(torch.float64))
     resize.resize_plane(plane, (150, 150), wrap=True).read(Window(Span(0, 10), Span(140, 150)))
-    assert sum(read) < 40 * 40
+    assert sum(pixels_read) < 40 * 40
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 90), st.integers(1, 90))

@@ -30,7 +30,7 @@ def cat():
     return photo("chelsea.png")[..., :280, 80:440].clone()
 
 
-def looked(source, network, recipe, reduced=1.0, window=None, **more):
+def details_of_looks(source, network, recipe, reduced=1.0, window=None, **more):
     """The details of all looks, then that of the final result."""
     size = (source.shape[-2], source.shape[-1])
     steps = quick_look.run_quick_look(
@@ -49,7 +49,7 @@ def looked(source, network, recipe, reduced=1.0, window=None, **more):
             found.append(now.result.detail)
 
 
-def alike(one, other):
+def similarity(one, other):
     """The cosine of two details, ignoring everything finer than four pixels."""
     small = tuple(side // 4 for side in other.shape[-2:])
     one, other = (resize.resize(detail, small).flatten() for detail in (one, other))
@@ -107,19 +107,22 @@ def test_a_dream_as_cheap_as_a_look_has_a_single_look():
 
 def test_the_last_look_at_an_unreduced_picture_is_its_dream(network, cat):
     recipe = replace(RECIPE, octaves=3, steps=3)
-    looks = looked(cat, network, recipe)
+    looks = details_of_looks(cat, network, recipe)
     assert torch.equal(looks[-1], dream_detail(cat, network, recipe))
     assert len(looks) > 1
-    assert all(torch.equal(a, b) for a, b in zip(looks, looked(cat, network, recipe), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(looks, details_of_looks(cat, network, recipe), strict=True)
+    )
 
 
 def test_looks_predict_the_dream(network, cat):
-    *looks, full = looked(cat, network, RECIPE)
-    first = alike(looks[0], full)
+    *looks, full = details_of_looks(cat, network, RECIPE)
+    first = similarity(looks[0], full)
     assert first > 0.35
-    assert all(alike(look, full) >= first for look in looks)
+    assert all(similarity(look, full) >= first for look in looks)
     other = dream_detail(cat, network, replace(RECIPE, octaves=1, steps=1, step_size=10.0))
-    assert first > alike(other, full) + 0.2  # as many steps, without the octaves that matter
+    assert first > similarity(other, full) + 0.2  # as many steps, without the octaves that matter
     assert all(0.25 < float(look.std() / full.std()) < 1.25 for look in looks)
 
 
@@ -127,9 +130,9 @@ def test_a_reduced_picture_predicts_the_dream_of_the_whole_one(network, cat):
     """Not like a whole picture of that size: its shapes would be twice as large."""
     small = resize.resize(cat, (140, 180)).clamp(0, 1)
     full = resize.resize(dream_detail(cat, network, RECIPE), (140, 180))
-    right = looked(small, network, RECIPE, 2.0)[-1]
-    wrong = looked(small, network, RECIPE, 1.0)[-1]
-    assert alike(right, full) > alike(wrong, full) + 0.1
+    right = details_of_looks(small, network, RECIPE, 2.0)[-1]
+    wrong = details_of_looks(small, network, RECIPE, 1.0)[-1]
+    assert similarity(right, full) > similarity(wrong, full) + 0.1
 
 
 def test_looks_support_windows_masks_and_dreams_from_noise(network, cat):
@@ -137,11 +140,11 @@ def test_looks_support_windows_masks_and_dreams_from_noise(network, cat):
     mask = torch.zeros(1, 1, 100, 140)
     mask[..., 50:, :] = 1.0
     recipe = replace(RECIPE, octaves=2, steps=2)
-    for look in looked(cat, network, recipe, window=window, mask=mask):
+    for look in details_of_looks(cat, network, recipe, window=window, mask=mask):
         assert look.shape[-2:] == (100, 140)
         assert look[..., 50:, :].abs().mean() > 0.003
     noise = replace(recipe, layer="features.10:3", start="noise")
-    for look in looked(cat, network, noise, 1.5, window):
+    for look in details_of_looks(cat, network, noise, 1.5, window):
         assert look.shape[-2:] == (100, 140)
 
 

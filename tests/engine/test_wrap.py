@@ -24,31 +24,33 @@ HUGE = 1 << 20
 @pytest.mark.parametrize("origin", [(0, 0), (3, 17)])
 def test_the_canvas_continues_with_the_opposite_edge(origin):
     canvas = PictureCanvas(9, 20, 25, (11, 4), wrap=True, origin=origin)  # several periods
-    shown = picture((9, 20))
-    begun = np.roll(shown.numpy(), (-origin[0], -origin[1]), (-2, -1))
+    source = picture((9, 20))
+    begun = np.roll(source.numpy(), (-origin[0], -origin[1]), (-2, -1))
     expected = np.pad(begun, ((0, 0), (0, 0), (11, 14), (4, 21)), mode="wrap")
-    assert np.array_equal(canvas.take(shown, Window.whole(*canvas.size)).numpy(), expected)
+    assert np.array_equal(canvas.take(source, Window.whole(*canvas.size)).numpy(), expected)
 
 
-def of_endless_plane(network, shown):
+def periodic_gradient(network, source):
     """The gradient of one period's cells in a periodic plane, summed over all repetitions."""
-    leaf = shown.clone().requires_grad_(True)
+    leaf = source.clone().requires_grad_(True)
     cells = network(leaf.repeat(1, 1, 5, 5))[-1]
-    rows, columns = (side // network.stride for side in shown.shape[-2:])
+    rows, columns = (side // network.stride for side in source.shape[-2:])
     period = cells[..., 2 * rows : 3 * rows, 2 * columns : 3 * columns]
     (slope,) = torch.autograd.grad(period.square().mean(dim=1).sum(), leaf)
     return slope
 
 
-def found_by_step(network, shown, narrower=0, side=HUGE):
+def tiled_gradient(network, source, apron_cut=0, side=HUGE):
     recipe = replace(WRAP, layer=network.layers[-1])
     ascent = Ascent(network, bind(recipe.expression(), network, None), recipe, side, None)
-    canvas = ascent._canvas(shown, wrap=True, fixed=False)
-    shift = tuple(s - narrower for s in canvas.shift)
-    canvas = replace(canvas, margin=canvas.margin - 2 * narrower, shift=shift)
-    total = torch.zeros_like(shown)
-    tiled = TiledObjective(network, ascent.objective, canvas, Window.whole(*shown.shape[-2:]), side)
-    list(tiled.add_gradient(shown, total))
+    canvas = ascent._canvas(source, wrap=True, fixed=False)
+    shift = tuple(s - apron_cut for s in canvas.shift)
+    canvas = replace(canvas, margin=canvas.margin - 2 * apron_cut, shift=shift)
+    total = torch.zeros_like(source)
+    tiled = TiledObjective(
+        network, ascent.objective, canvas, Window.whole(*source.shape[-2:]), side
+    )
+    list(tiled.add_gradient(source, total))
     return total
 
 
@@ -61,41 +63,41 @@ def difference(found, expected):
 @pytest.mark.parametrize("size", [(48, 40), (12, 16)])
 def test_the_gradient_is_complete_across_the_edge(make, size):
     """As in an endless plane, also for pictures smaller than the receptive field."""
-    network, shown = make(), picture(size)
-    expected = of_endless_plane(network, shown)
-    assert difference(found_by_step(network, shown), expected) < 1e-10
-    assert difference(found_by_step(network, shown, side=17), expected) < 1e-10
+    network, source = make(), picture(size)
+    expected = periodic_gradient(network, source)
+    assert difference(tiled_gradient(network, source), expected) < 1e-10
+    assert difference(tiled_gradient(network, source, side=17), expected) < 1e-10
 
 
 def test_the_gradient_is_incomplete_with_a_narrower_apron():
-    network, shown = pooled(), picture((48, 40))
-    expected = of_endless_plane(network, shown)
+    network, source = pooled(), picture((48, 40))
+    expected = periodic_gradient(network, source)
     field = network.maps[-1].receptive_field
     too_narrow = -(-field // network.stride // 2) * network.stride
-    assert difference(found_by_step(network, shown, narrower=too_narrow), expected) > 1e-4
+    assert difference(tiled_gradient(network, source, apron_cut=too_narrow), expected) > 1e-4
 
 
 @pytest.mark.parametrize("conditioning", ["plain", "laplacian", "spectral"])
 @pytest.mark.parametrize("held", [{}, {"tv": 0.5, "stay": 0.5}])
 def test_a_rolled_texture_gives_a_rolled_dream(conditioning, held):
     """By whole strides and halvings of the pyramid; any other shift changes the grid."""
-    shown, by = picture((64, 80)), (24, 40)
+    source, by = picture((64, 80)), (24, 40)
     recipe = replace(WRAP, conditioning=conditioning, **held)
-    dreamt = stepped(shown, recipe, steps=3)
-    rolled = stepped(shown.roll(by, (-2, -1)), recipe, steps=3)
+    dreamt = stepped(source, recipe, steps=3)
+    rolled = stepped(source.roll(by, (-2, -1)), recipe, steps=3)
     assert torch.allclose(rolled, dreamt.roll(by, (-2, -1)), atol=1e-10)
     bordered = replace(recipe, wrap=False)
-    rolled = stepped(shown.roll(by, (-2, -1)), bordered, steps=3)
+    rolled = stepped(source.roll(by, (-2, -1)), bordered, steps=3)
     assert not torch.allclose(
-        rolled, stepped(shown, bordered, steps=3).roll(by, (-2, -1)), atol=1e-3
+        rolled, stepped(source, bordered, steps=3).roll(by, (-2, -1)), atol=1e-3
     )
 
 
 def test_the_origin_of_the_canvas_does_not_shift_the_dream():
-    shown = picture((64, 80))
-    still = (stepped(shown, WRAP) - shown).flatten()
+    source = picture((64, 80))
+    still = (stepped(source, WRAP) - source).flatten()
     for seed in range(1, 5):
-        begun_elsewhere = (stepped(shown, replace(WRAP, roll=True, seed=seed)) - shown).flatten()
+        begun_elsewhere = (stepped(source, replace(WRAP, roll=True, seed=seed)) - source).flatten()
         assert torch.cosine_similarity(begun_elsewhere, still, dim=0) > 0.3
 
 
