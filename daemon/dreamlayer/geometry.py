@@ -2,14 +2,11 @@
 
 A `Span` is a run of indices along one axis; a `Window` is a span of rows and a span of columns.
 Both are plain tuples, `(start, stop)` and `(rows, columns)`, so a window can be passed wherever a
-pair of pairs is wanted. Nothing here needs torch, and no operation rounds through floats.
+pair of pairs is wanted. All arithmetic is in integers; the module does not import torch.
 
-            start          stop                 origin of a crop ──┐
-    ──┬───────█████████████──┬────▶             pixels of the ──▶ ┌┴────────────┐
-      0       └── length ──┘ axis               picture           │ ┌────────┐  │
-                                                                  │ │ window │  │
-                                                                  │ └────────┘  │
-                                                                  └─────────────┘
+            start          stop
+    ──┬───────█████████████──┬────▶ axis      start and all up to stop − 1 are in the span
+      0       └── length ──┘
 """
 
 from __future__ import annotations

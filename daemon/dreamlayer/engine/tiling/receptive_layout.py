@@ -43,7 +43,12 @@ class MapGeometry(Protocol):
 
 
 class TileableNetwork(Protocol):
-    """A network that ends at its target layers (`networks.network.Network` is one)."""
+    """A network that ends at its target layers (`networks.network.Network` is one).
+
+    The tiles need to know its `stride` in pixels, whether it is `local` (each cell sees a limited
+    field), the `grain` in pixels on whose multiples crops must begin, the geometry of its `maps`
+    and the `minimum` side of a picture. See `Network` for the methods.
+    """
 
     stride: int
     local: bool
@@ -152,8 +157,8 @@ class ReceptiveLayout:
             return Window.whole(*size)
         spans = []
         for axis in (0, 1):
-            of_each = [cells.get(k, EMPTY)[axis] for k in range(len(network.maps))]
-            span = network.pixel_dependencies(axis, size[axis], of_each)
+            map_cells = [cells.get(k, EMPTY)[axis] for k in range(len(network.maps))]
+            span = network.pixel_dependencies(axis, size[axis], map_cells)
             if span is None:
                 all_seen = [
                     pixels_seen(
@@ -174,16 +179,16 @@ class ReceptiveLayout:
         )
         return Window(rows, columns)
 
-    def _canvas_cells_seeing(self, location: Window) -> list[Window]:
+    def _canvas_cells_seeing(self, window: Window) -> list[Window]:
         """The cells of each map that see any pixel of a window of the canvas."""
         grids = self.network.grids(*self.canvas.size)
         if not self.network.local:
             return [Window.whole(*grid) for grid in grids]
         windows = []
-        for one, grid in zip(self.network.maps, grids, strict=True):
+        for geometry, grid in zip(self.network.maps, grids, strict=True):
             rows, columns = (
-                cells_seeing(span, one.stride, one.reach, count)
-                for span, count in zip(location, grid, strict=True)
+                cells_seeing(span, geometry.stride, geometry.reach, count)
+                for span, count in zip(window, grid, strict=True)
             )
             windows.append(Window(rows, columns))
         return windows
@@ -195,18 +200,19 @@ class ReceptiveLayout:
         return cells.shift(-rows, -columns)
 
     def location(self, number: int, cells: Window) -> MapLocation:
+        """The location of some cells of a map, as terms of an objective need it."""
         return MapLocation(cells, self.counted[number], lambda x, y: self._focus(number, x, y))
 
     def _focus(self, number: int, x: float, y: float) -> tuple[int, int]:
         """The counted cell whose receptive field is centred nearest to a point of the picture."""
-        one, counted, canvas = self.network.maps[number], self.counted[number], self.canvas
-        middle = sum(one.reach) / 2 if self.network.local else (one.stride - 1) / 2
+        geometry, counted, canvas = self.network.maps[number], self.counted[number], self.canvas
+        middle = sum(geometry.reach) / 2 if self.network.local else (geometry.stride - 1) / 2
         cell = []
         for fraction, length, shift, span in (
             (y, canvas.height, canvas.shift[0], counted.rows),
             (x, canvas.width, canvas.shift[1], counted.columns),
         ):
-            nearest = round((fraction * length + shift - middle) / one.stride)
+            nearest = round((fraction * length + shift - middle) / geometry.stride)
             cell.append(min(max(nearest, span.start), span.stop - 1))
         return cell[0], cell[1]
 
