@@ -289,7 +289,7 @@ def test_a_quick_dream_shows_whole_looks_and_ends_as_the_dream(studio):
 
 def test_memory_is_given_back_behind_a_dream_and_when_its_result_is_sent(studio, monkeypatch):
     given_back, kernels = [], []
-    monkeypatch.setattr(studio._memory, "now", lambda: given_back.append(1))
+    monkeypatch.setattr(studio._memory, "trim", lambda: given_back.append(1))
     monkeypatch.setattr("dreamlayer.studio.studio.release_memory", lambda: kernels.append(1))
     layout = Picture(48, 40)
     finish(studio, DreamRequest(QUICK, layout, layout.region), random_pixels(layout).tobytes())

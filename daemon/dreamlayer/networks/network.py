@@ -134,8 +134,8 @@ class Network:
 
     @property
     def bytes_per_pixel(self) -> float:
-        """Bytes that a pass takes for each pixel of its crop; see Executor.bytes_per_pixel."""
-        return self._executor.bytes_per_pixel(self.dtype.itemsize)
+        """The bytes that a pass takes for each pixel of its crop, without the picture itself."""
+        return self._executor.bytes_per_pixel
 
     def gradient_dependencies(
         self, axis: int, length: int, pixels: Pair

@@ -10,7 +10,7 @@ from dreamlayer.engine import octave_loop, quick_look
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.planes import Plane
 from dreamlayer.geometry import Window
-from dreamlayer.runtime.allocator import GivingBack
+from dreamlayer.runtime.allocator import HeapTrimmer
 from dreamlayer.studio.progress import Progress
 from dreamlayer.studio.source import Source
 from dreamlink.picture import Picture
@@ -28,11 +28,11 @@ def watched(
     lay: Lay,
 ) -> Generator[Progress, None, octave_loop.DreamResult]:
     """The engine's progress in the words of the link."""
-    memory, lively = GivingBack(), _lively(request)
+    memory, lively = HeapTrimmer(), _lively(request)
     try:
         while True:
             now = next(dreaming)
-            memory.now_and_then()
+            memory.trim_sometimes()
             live = None
             if lively and now.partial_result is not None:
                 live = functools.partial(_laid, now.partial_result, lay)
@@ -47,7 +47,7 @@ def watched(
                 live=live,
             )
     except StopIteration as done:
-        memory.now_and_then()
+        memory.trim_sometimes()
         dreamt: octave_loop.DreamResult = done.value
         return dreamt
 

@@ -22,7 +22,7 @@ from dreamlayer.engine.tiling import workers
 from dreamlayer.geometry import Span, Window
 from dreamlayer.networks.network import Network, describe, release_memory
 from dreamlayer.runtime import devices
-from dreamlayer.runtime.allocator import GivingBack
+from dreamlayer.runtime.allocator import HeapTrimmer
 from dreamlayer.runtime.devices import Devices
 from dreamlayer.runtime.duty_cycle import paced
 from dreamlayer.runtime.plane_storage import MIB, PlaneStorage
@@ -75,7 +75,7 @@ class Studio:
             torch.set_num_threads(workers.shared.count)
         self._duty = duty / 100
         self._room = PlaneStorage(discovery.home(), map_above * MIB)
-        self._memory = GivingBack()
+        self._memory = HeapTrimmer()
         self._sending = False  # the last result may be under way
         self._devices = Devices()
         self._networks = Networks(idle)
@@ -102,7 +102,7 @@ class Studio:
         """
         due = self._networks.drop_idle()
         release_memory()
-        self._memory.now()
+        self._memory.trim()
         if self._sending:
             self._sending = False
             return SENT if due is None else min(due, SENT)

@@ -72,7 +72,7 @@ def main() -> None:
     name, title, weights = sys.argv[1:]
     assert "torch" not in sys.modules, "It would not listen to the settings any more."
     if name != "plain":
-        allocator.begin_anew()
+        allocator.restart_once()
         process.settle()
     import torch
 

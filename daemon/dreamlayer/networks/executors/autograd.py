@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -34,12 +35,13 @@ class AutogradExecutor(Executor):
         with torch.no_grad():
             return tuple(map(cut_out, self._maps(x), outputs))
 
-    def bytes_per_pixel(self, sample: int) -> float:
+    @cached_property
+    def bytes_per_pixel(self) -> float:
         """See Executor.bytes_per_pixel; the estimate for a tape, if the network has a program."""
         program = program_of(self._module)
         if program is None:
             return UNKNOWN
-        return bytes_per_pixel(program, sample) * TORCH_OVERHEAD
+        return bytes_per_pixel(program) * TORCH_OVERHEAD
 
     def _maps(self, x: Tensor) -> tuple[Tensor, ...]:
         return self._module(x.contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]

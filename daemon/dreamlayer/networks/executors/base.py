@@ -61,15 +61,10 @@ class Executor(ABC):
     def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]:
         """Return the cells `outputs` of each map, the same numbers as `run`, keeping no state."""
 
+    @property
     @abstractmethod
-    def bytes_per_pixel(self, sample: int) -> float:
-        """Return how many bytes a pass takes for each pixel of its crop, forward and backward.
-
-        The picture's own pixels are not included.
-
-        Args:
-            sample: bytes of one number of the picture.
-        """
+    def bytes_per_pixel(self) -> float:
+        """The bytes that a pass takes for each pixel of its crop, without the picture itself."""
 
     def gradient_dependencies(
         self, axis: int, length: int, pixels: Pair

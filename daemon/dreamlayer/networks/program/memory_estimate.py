@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from torch import Tensor
+
 from dreamlayer.networks.program.lowering import Program
 from dreamlayer.networks.program.passes import Join, arranged, channels
 from dreamlayer.networks.program.regions import reach
@@ -13,13 +15,9 @@ TORCH_OVERHEAD = 1.25  # measured memory over the estimate: oneDNN has buffers o
 INDEX = 8  # bytes of a max pool's choice
 
 
-def bytes_per_pixel(program: Program, sample: int = 4) -> float:
-    """Return the peak bytes of a pass for each pixel of its crop, forward or backward.
-
-    Args:
-        sample: bytes of one number.
-    """
-    program = arranged(program)
+def bytes_per_pixel(program: Program) -> float:
+    """Return the peak bytes of a pass for each pixel of its crop, forward or backward."""
+    program, sample = arranged(program), _bytes_of_a_number(program)
     depth, density = channels(program), {0: 1.0}
     for step in program.steps:
         strides = [reach(step, axis).stride for axis in (0, 1)]
@@ -43,6 +41,11 @@ def bytes_per_pixel(program: Program, sample: int = 4) -> float:
         most = max(most, sum(kept.values()) + size[step.output] + sum(size[v] for v in step.inputs))
         kept.pop(step.output, None)
     return most
+
+
+def _bytes_of_a_number(program: Program) -> int:
+    fields = (field for step in program.steps for field in vars(step).values())
+    return next(field.dtype.itemsize for field in fields if isinstance(field, Tensor))
 
 
 def _together(held: dict[int, float], kept: dict[int, float]) -> float:

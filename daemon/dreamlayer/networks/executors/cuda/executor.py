@@ -55,7 +55,7 @@ class CudaExecutor(Executor):
 
     def __init__(self, program: Program, device: torch.device, choice: str | None = None) -> None:
         choice = choice or precision()
-        self._program = program
+        self._bytes_per_pixel = bytes_per_pixel(program) * TORCH_OVERHEAD
         self._tape = TapeExecutor(converted(program, PRECISIONS[choice]))
         self._graphs = CudaGraphs(self._tape, CudaRecorder()) if device.type == "cuda" else None
         if device.type == "cuda":
@@ -77,9 +77,10 @@ class CudaExecutor(Executor):
         """See Executor.infer."""
         return tuple(cells.to(x.dtype) for cells in self._tape.infer(x, outputs))
 
-    def bytes_per_pixel(self, sample: int) -> float:
+    @property
+    def bytes_per_pixel(self) -> float:
         """See Executor.bytes_per_pixel; estimated for the unconverted program."""
-        return bytes_per_pixel(self._program, sample) * TORCH_OVERHEAD
+        return self._bytes_per_pixel
 
 
 class _CastPass:

@@ -8,7 +8,7 @@ as many threads as torch would, and releases Python's lock.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -92,9 +92,10 @@ class KernelExecutor(Executor):
         """See Executor.run."""
         return KernelPass(self, x, outputs, inputs_kept, gradient=True)
 
-    def bytes_per_pixel(self, sample: int) -> float:
+    @cached_property
+    def bytes_per_pixel(self) -> float:
         """See Executor.bytes_per_pixel."""
-        return bytes_per_pixel(self._program, sample) * SHARE_OF_TAPE
+        return bytes_per_pixel(self._program) * SHARE_OF_TAPE
 
     def release(self) -> None:
         """See Executor.release."""
@@ -177,9 +178,8 @@ class KernelExecutor(Executor):
         kept = self.kept_memory.take(plan.kept)
         for root, complete in self._graph.marked.items():
             if not complete and root in plan.marks:
-                kept[plan.marks[root] :] = (
-                    255  # channels without ReLU pass; the others are overwritten
-                )
+                # Set all bits: channels without ReLU pass, the others are overwritten.
+                kept[plan.marks[root] :] = 255
         roots = {place.root for place in self._graph.outputs}
         return kept, {
             root: torch.empty(*plan.sizes[root], self._graph.depths[root]) for root in roots

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -61,9 +62,10 @@ class TapeExecutor(Executor):
         size = (x.shape[-2], x.shape[-1])
         return TapePass(self, x, self._needed(size, outputs, None)).maps
 
-    def bytes_per_pixel(self, sample: int) -> float:
+    @cached_property
+    def bytes_per_pixel(self) -> float:
         """See Executor.bytes_per_pixel."""
-        return bytes_per_pixel(self._original, sample) * TORCH_OVERHEAD
+        return bytes_per_pixel(self._original) * TORCH_OVERHEAD
 
     def turned(self, step: Conv) -> Tensor:
         """The weight of the convolution that computes a convolution's gradient; cached."""
