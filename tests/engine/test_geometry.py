@@ -1,5 +1,6 @@
 """Spans and windows: splitting, scaling, widening, intersection; which cells see which pixels."""
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,3 +75,34 @@ def test_a_scaled_window_covers_the_original_and_stays_inside(data, side, new, o
     assert 0 <= rows.start < rows.stop <= new
     assert rows.start * side <= start * new
     assert rows.stop * side >= stop * new or rows.stop == new
+
+
+spans = st.tuples(st.integers(-20, 20), st.integers(-20, 20)).map(lambda pair: Span(*pair))
+windows = st.builds(Window, spans, spans)
+
+
+@given(spans, spans)
+def test_intersection_and_hull_are_those_of_the_sets_of_integers(one, other):
+    both, either = set(range(*one)) & set(range(*other)), set(range(*one)) | set(range(*other))
+    assert set(range(*one.intersect(other))) == both
+    hull = one.hull(other)
+    assert hull.length == (max(either) - min(either) + 1 if either else 0)
+    assert either <= set(range(*hull))
+
+
+@given(windows, windows, st.integers(-9, 9), st.integers(-9, 9))
+def test_windows_are_shifted_and_intersected_along_both_axes(one, other, down, right):
+    both = one.intersect(other)
+    assert both == (one.rows.intersect(other.rows), one.columns.intersect(other.columns))
+    assert one.shift(down, right) == (one.rows.shift(down), one.columns.shift(right))
+    assert one.relative_to(other).shift(*other.origin) == one
+    assert one.area == one.size[0] * one.size[1]
+
+
+def test_the_slices_of_a_window_take_it_out_of_a_picture_with_an_origin():
+    picture = np.arange(3 * 10 * 12).reshape(3, 10, 12)
+    window, crop = Window(Span(4, 7), Span(5, 12)), Window(Span(3, 9), Span(2, 12))
+    assert np.array_equal(picture[window.slices()], picture[:, 4:7, 5:12])
+    cropped = picture[crop.slices()]
+    assert np.array_equal(cropped[window.slices(crop.origin)], picture[window.slices()])
+    assert Window.whole(10, 12) == ((0, 10), (0, 12))
