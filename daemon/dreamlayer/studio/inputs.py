@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dreamlayer.compositing import pixels
 from dreamlayer.compositing.blend import LUMINANCE
-from dreamlayer.compositing.zoom import zoomed
-from dreamlayer.engine.image.planes import everything
+from dreamlayer.compositing.zoom import zoom_pixels
+from dreamlayer.engine.image.planes import read_all
 from dreamlayer.studio.source import Source
 from dreamlink.picture import Picture
 from dreamlink.wire.messages import DreamRequest, Frame
@@ -60,7 +60,7 @@ def given(request: DreamRequest, frames: Sequence[Frame]) -> Given:
     rest = iter(frames)
     raw = pixels.view(next(rest), request.picture)
     if request.zoom > 1.0:
-        raw = zoomed(raw, request.picture, request.zoom, request.recipe.wrap)
+        raw = zoom_pixels(raw, request.picture, request.zoom, request.recipe.wrap)
     mask = strength = guide = None
     if request.mask:
         mask = pixels.view_mask(next(rest), request.region.height, request.region.width)
@@ -73,7 +73,7 @@ def given(request: DreamRequest, frames: Sequence[Frame]) -> Given:
                 "The strength map is black or transparent all over: nothing would be dreamed."
             )
     if request.guide:
-        guide = everything(Source(pixels.view(next(rest), request.guide), request.guide))
+        guide = read_all(Source(pixels.view(next(rest), request.guide), request.guide))
     return Given(raw, mask, strength, guide)
 
 
@@ -86,9 +86,9 @@ def light(raw: pixels.Raw, picture: Picture) -> pixels.Mask:
         return raw[..., 0]
     found = np.empty(raw.shape[:2], np.uint8)
     for rows in _runs(found):
-        colours = pixels.for_network(pixels.colours(raw[rows], picture))
+        colours = pixels.for_network(pixels.read_colours(raw[rows], picture))
         grey = sum(plane * weight for plane, weight in zip(colours, LUMINANCE[0], strict=True))
-        opacity = pixels.alpha(raw[rows], picture)
+        opacity = pixels.read_alpha(raw[rows], picture)
         found[rows] = np.rint(grey * 255 if opacity is None else grey * opacity * 255)
     return found
 

@@ -44,7 +44,7 @@ class Networks:
     @contextlib.contextmanager
     def using(self, recipe: Recipe, device: torch.device) -> Iterator[Network]:
         """The network cut for a recipe, loaded or remembered."""
-        layers = binding.layers(recipe)
+        layers = binding.layer_names(recipe)
         # By all that is known of it: a user may remove a network and add another by that name.
         key = (registry.find(recipe.model), layers, recipe.pooling, str(device))
         kept = self._kept.pop(key, None)

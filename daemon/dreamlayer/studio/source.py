@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from dreamlayer.compositing import pixels
-from dreamlayer.engine.image.planes import Plane, Stored, copy, exact
-from dreamlayer.engine.image.windows import Window
+from dreamlayer.engine.image.planes import Plane, StoredPlane, copy, exact_format
+from dreamlayer.geometry import Window
 from dreamlink.picture import Picture
 
 
@@ -37,7 +37,7 @@ class Source:
 
     def read(self, window: Window, step: int = 1) -> Tensor:
         rows, columns = (slice(span.start, span.stop, step) for span in window)
-        seen = pixels.for_network(pixels.colours(self.raw[rows, columns], self.picture))
+        seen = pixels.for_network(pixels.read_colours(self.raw[rows, columns], self.picture))
         return torch.from_numpy(seen)[None]
 
 
@@ -46,4 +46,4 @@ def on(device: torch.device, source: Source) -> Plane:
     if device.type == "cpu":
         return source
     storage = torch.empty(source.shape, dtype=source.dtype, device=device)
-    return copy(source, Stored(storage, exact(source.dtype)))
+    return copy(source, StoredPlane(storage, exact_format(source.dtype)))

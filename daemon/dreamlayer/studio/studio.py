@@ -16,10 +16,10 @@ from dreamlayer.compositing import pixels
 from dreamlayer.compositing.overlay import Overlay
 from dreamlayer.engine import dream as engine
 from dreamlayer.engine import metrics, quick_look
-from dreamlayer.engine.image.planes import Computed, Inset, copy
-from dreamlayer.engine.image.windows import Span, Window
-from dreamlayer.engine.octave_loop import Dreamt
+from dreamlayer.engine.image.planes import ComputedPlane, InsetPlane, copy
+from dreamlayer.engine.octave_loop import DreamResult
 from dreamlayer.engine.tiling import workers
+from dreamlayer.geometry import Span, Window
 from dreamlayer.networks.network import Network, describe, release_memory
 from dreamlayer.runtime import devices
 from dreamlayer.runtime.allocator import HeapTrimmer
@@ -185,22 +185,22 @@ def _dream_with(
     if 2 * region.nbytes < came.raw.nbytes:
         region = region.copy()  # the surroundings needn't be kept
 
-    def over(dreamt: Dreamt) -> Overlay:
+    def over(dreamt: DreamResult) -> Overlay:
         return _overlay(region, dreamt, request, recipe, came)
 
-    def lay(dreamt: Dreamt) -> Frame:
+    def lay(dreamt: DreamResult) -> Frame:
         return over(dreamt).blend(recipe)
 
     if request.quick:
-        looking = quick_look.look(
+        looking = quick_look.run_quick_look(
             source, network, recipe, window, request.reduced, mask=weights, guide=guide,
-            before=start, carry=request.carry,
+            previous_detail=start, carry=request.carry,
         )  # fmt: skip
         dreamt = yield from looked(looking, request, lay)
     else:
         dreaming = engine.dream(
-            source, network, recipe, window, mask=weights, guide=guide, room=room,
-            before=start, carry=request.carry,
+            source, network, recipe, window, mask=weights, guide=guide, allocator=room,
+            previous_detail=start, carry=request.carry,
         )  # fmt: skip
         dreamt = yield from watched(dreaming, request, lay)
     overlay = over(dreamt)
@@ -209,7 +209,7 @@ def _dream_with(
     gain = None
     if request.gain:
         result = Source(pixels.view(final, request.result), request.result)
-        after = Inset(source, window, on(device, result))
+        after = InsetPlane(source, window, on(device, result))
         gain = metrics.gain(source, after, network, recipe, window, guide)
     return Finished(
         final,
@@ -224,15 +224,15 @@ def _dream_with(
 
 def _overlay(
     source: pixels.Raw,
-    dreamt: Dreamt,
+    dreamt: DreamResult,
     request: DreamRequest,
     recipe: Recipe,
     came: Given,
 ) -> Overlay:
     """The region's pixels and what was dreamed there."""
-    added, covers = dreamt.added, dreamt.under is not None
-    if dreamt.under is not None:
-        copy(Computed(torch.add, (added, dreamt.under)), added)
+    added, covers = dreamt.detail_plane, dreamt.base_plane is not None
+    if dreamt.base_plane is not None:
+        copy(ComputedPlane(torch.add, (added, dreamt.base_plane)), added)
     return Overlay(
         source, request.result, added, covers, recipe, came.mask, request.clip, request.own_edges,
         came.strength,
@@ -250,20 +250,21 @@ def _weights(came: Given, device: torch.device) -> Tensor | None:
 
 def _flaws(request: DreamRequest, frames: Sequence[Frame]) -> list[str]:
     """What is to be told of the pixels that came."""
-    count = pixels.not_numbers(pixels.view(frames[0], request.picture), request.picture)
+    count = pixels.count_non_finite(pixels.view(frames[0], request.picture), request.picture)
     if not count:
         return []
     became = "became black" if request.zoom > 1.0 else "stay as they are"
     return [f"Pixels that are no numbers (NaN or infinite) {became}: {count}."]
 
 
-def _flawed(dreamt: Dreamt) -> tuple[str, ...]:
+def _flawed(dreamt: DreamResult) -> tuple[str, ...]:
     """What is to be told of the network's numbers."""
-    if not dreamt.flawed:
+    if not dreamt.non_finite_share:
         return ()
     return (
-        f"The network gave no numbers (NaN or infinite) for {max(dreamt.flawed, 0.001):.1%} of the"
-        " picture, where nothing was dreamed: its weights may be damaged.",
+        "The network gave no numbers (NaN or infinite) for"
+        f" {max(dreamt.non_finite_share, 0.001):.1%} of the picture, where nothing was dreamed:"
+        " its weights may be damaged.",
     )
 
 

@@ -6,7 +6,7 @@ import torch
 
 from dreamlayer.compositing.overlay import Overlay
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.planes import Plane, Stored
+from dreamlayer.engine.image.planes import Plane, StoredPlane
 from dreamlink.wire.messages import DreamRequest
 
 FROM_NOISE = "A dream from noise goes on from no other, and none goes on from it: it began anew."
@@ -27,7 +27,7 @@ def carried(
         return None, (FROM_NOISE,)
     if detail.shape[-2:] != (request.region.height, request.region.width):
         return None, (OTHER_SIZE,)
-    there = Stored(detail.storage.to(device), detail.format)
+    there = StoredPlane(detail.storage.to(device), detail.format)
     if request.zoom > 1.0:
-        return resize.zoomed(there, request.zoom, request.recipe.wrap), ()
+        return resize.zoom_plane(there, request.zoom, request.recipe.wrap), ()
     return there, ()
