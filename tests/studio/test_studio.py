@@ -7,7 +7,7 @@ import pytest
 
 from dreamlayer.networks.executors.kernel import memory_pool
 from dreamlayer.networks.network import Network
-from dreamlayer.studio.studio import Studio
+from dreamlayer.studio.local import LocalStudio
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest
@@ -17,7 +17,7 @@ QUICK = Recipe.of({"octaves": 1, "steps": 1, "seed": 4})
 
 @pytest.fixture(scope="module")
 def studio():
-    return Studio()
+    return LocalStudio()
 
 
 def finish(studio, request, *frames):
@@ -207,7 +207,7 @@ def test_a_seamless_dream_of_a_selection_is_refused(studio, edges):
     layout = Picture(64, 64)
     region = layout.region if edges else Region(0, 0, 64, 63)
     request = DreamRequest(replace(QUICK, wrap=True), layout, region, edges=edges)
-    with pytest.raises(ValueError, match="whole picture: undo the selection"):
+    with pytest.raises(ValueError, match="whole picture: remove the selection"):
         finish(studio, request, random_pixels(layout).tobytes())
 
 

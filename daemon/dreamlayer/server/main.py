@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
 
 from dreamlayer.networks.registry import user_store
 from dreamlayer.server.config import settings
@@ -19,24 +18,22 @@ from dreamlayer.server.remote.studio import RemoteStudio
 from dreamlayer.server.router import Router
 from dreamlayer.server.transport import keys
 from dreamlayer.server.transport.auth import Listening
+from dreamlayer.studio.protocol import Studio
 from dreamlink import VERSION
 from dreamlink.client import discovery
 from dreamlink.client.discovery import DaemonInfo
 from dreamlink.wire.messages import PROTOCOL
 
-if TYPE_CHECKING:
-    from dreamlayer.studio.studio import Studio
-
 log = logging.getLogger(__name__)
 
 
-def real_studio(chosen: Settings) -> Studio:
-    """What dreams; imports torch, so only the compute thread may call it."""
-    from dreamlayer.studio.studio import Studio
+def local_studio(chosen: Settings) -> Studio:
+    """The studio on this computer; imports torch, so only the compute thread may call it."""
+    from dreamlayer.studio.local import LocalStudio
 
     if chosen.priority == "low":
         process.step_back()
-    return Studio(
+    return LocalStudio(
         idle=chosen.idle_unload,
         map_above=chosen.map_above,
         threads=chosen.threads,
@@ -45,10 +42,9 @@ def real_studio(chosen: Settings) -> Studio:
 
 
 def remote_studio(chosen: Settings) -> Studio:
-    """What lets another computer dream, as the setting `remote` says."""
+    """The studio on the computer that the setting `remote` names."""
     address, key = remote_address(chosen.remote)
-    elsewhere = RemoteStudio(address, key, keys.own() or keys.make(), chosen.message_max * MIB)
-    return cast("Studio", elsewhere)  # all of it that the worker needs
+    return RemoteStudio(address, key, keys.own() or keys.make(), chosen.message_max * MIB)
 
 
 def serve(
@@ -75,7 +71,7 @@ def serve(
     process.more_descriptors()
     token = single_instance.new_token()
     logs.hide(token)
-    factory = studio_factory or functools.partial(real_studio, chosen)
+    factory = studio_factory or functools.partial(local_studio, chosen)
     if chosen.remote:
         factory = functools.partial(remote_studio, chosen)
     listening = None if listen is None else Listening(listen, keys.own() or keys.make())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import zmq
 
@@ -27,13 +26,11 @@ from dreamlayer.server.transport.auth import LOCAL, Door, Listening, open_to_oth
 from dreamlayer.server.transport.disconnected import Absent
 from dreamlayer.server.transport.mailbox import Channel, Outgoing
 from dreamlayer.server.transport.outbox import Outbox, Sent
+from dreamlayer.studio.protocol import Studio
 from dreamlink.client import discovery
 from dreamlink.client.client import USER
 from dreamlink.wire.chunks import PIECE
 from dreamlink.wire.messages import HEADER_MAX, pack
-
-if TYPE_CHECKING:
-    from dreamlayer.studio.studio import Studio
 
 log = logging.getLogger(__name__)
 

@@ -11,15 +11,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from dreamlayer.server.config.settings import remedy
 from dreamlayer.server.jobs.error_text import sentence
 from dreamlayer.server.transport.mailbox import Outgoing
+from dreamlayer.studio.protocol import DreamOverlay
 from dreamlink.wire.messages import BlendRequest, Frame, Header
-
-if TYPE_CHECKING:
-    from dreamlayer.compositing.overlay import Overlay
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +41,7 @@ class Blender:
         self._log_place = log_place
         self._limit = limit
         self._changed = threading.Condition()  # guards what follows
-        self._kept: dict[tuple[bytes, str], Overlay] = {}  # by peer and id; the last used last
+        self._kept: dict[tuple[bytes, str], DreamOverlay] = {}  # by peer and id; the last used last
         self._queue: deque[tuple[bytes, BlendRequest]] = deque()
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="blend", daemon=True)
@@ -52,7 +49,7 @@ class Blender:
 
     # For the compute thread.
 
-    def keep(self, peer: bytes, dream_id: str, overlay: Overlay) -> None:
+    def keep(self, peer: bytes, dream_id: str, overlay: DreamOverlay) -> None:
         """Keep a finished dream if there is room at all, and forget older ones that take it."""
         if overlay.nbytes > self._limit:
             return
@@ -64,7 +61,7 @@ class Blender:
             ):
                 del self._kept[next(iter(self._kept))]
 
-    def kept(self, peer: bytes, dream_id: str) -> Overlay | None:
+    def kept(self, peer: bytes, dream_id: str) -> DreamOverlay | None:
         """A dream of a peer's that another one is to go on from, if it is still kept."""
         with self._changed:
             return self._used(peer, dream_id)
@@ -115,7 +112,7 @@ class Blender:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _used(self, peer: bytes, dream_id: str) -> Overlay | None:
+    def _used(self, peer: bytes, dream_id: str) -> DreamOverlay | None:
         """A kept dream, which is the one used last now. The lock is held."""
         overlay = self._kept.pop((peer, dream_id), None)
         if overlay is not None:
@@ -134,7 +131,7 @@ class Blender:
                 overlay = self._used(peer, request.of)
             self._blend(peer, request, overlay)
 
-    def _blend(self, peer: bytes, request: BlendRequest, overlay: Overlay | None) -> None:
+    def _blend(self, peer: bytes, request: BlendRequest, overlay: DreamOverlay | None) -> None:
         began = time.monotonic()
         if overlay is None:
             self._answer(peer, request, {"op": "error", "text": FORGOTTEN})

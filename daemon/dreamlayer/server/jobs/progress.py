@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+from dreamlayer.studio.progress import Progress
 from dreamlink.wire.messages import DreamRequest, Frame, Header
-
-if TYPE_CHECKING:
-    from dreamlayer.studio.progress import Progress
 
 INTERVAL = 0.1  # seconds between two messages
 PREVIEW_INTERVAL = 1 / 3  # seconds between two previews …

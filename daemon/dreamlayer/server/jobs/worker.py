@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, cast
 
 from dreamlayer.server.config.settings import Settings, remedy
 from dreamlayer.server.jobs.blender import Blender
@@ -18,12 +17,8 @@ from dreamlayer.server.jobs.scheduler import Schedule
 from dreamlayer.server.jobs.stats import Rates
 from dreamlayer.server.lifecycle import logs
 from dreamlayer.server.transport.mailbox import Outgoing
+from dreamlayer.studio.protocol import DreamOverlay, Finished, Studio
 from dreamlink.wire.messages import Frame, Header
-
-if TYPE_CHECKING:
-    from dreamlayer.compositing.overlay import Overlay
-    from dreamlayer.server.remote.studio import RemoteStudio
-    from dreamlayer.studio.studio import Finished, Studio
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +144,7 @@ class Worker:
             self._networks, self._device = list(self._studio.networks), self._studio.device
         self._schedule.ended(job, outcome, header, pixels)
 
-    def _dream(self, job: Job, before: Overlay | None) -> Finished | None:
+    def _dream(self, job: Job, before: DreamOverlay | None) -> Finished | None:
         """The result, or None if the dream was cancelled; `before` is the one to go on from."""
         reporter = Reporter(
             job.request,
@@ -178,16 +173,16 @@ class Worker:
         while (question := self._schedule.question()) is not None:
             header: Header
             try:
-                header = _told(self._load_studio(), question.model)
+                header = _answer(self._load_studio(), question.model)
             except BaseException as error:
                 header = {"op": "error", "text": sentence(error, self._log_place)}
             self._post(Outgoing(question.peer, {**header, "id": question.id}))
 
 
-def _told(studio: Studio, model: str | None) -> Header:
-    """The answer to a question: a model's layers, or None: the models of another computer."""
+def _answer(studio: Studio, model: str | None) -> Header:
+    """The answer to a question: the layers of a network, or, for None, the list of networks."""
     if model is None:
-        return {"op": "models", "models": cast("RemoteStudio", studio).models()}
+        return {"op": "models", "models": studio.models()}
     return {"op": "layers", "model": model, "layers": studio.layers(model)}
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dreamlayer.server.config.address import Address
 from dreamlayer.server.remote.link import Message, RemoteGone, RemoteLink, answer
 from dreamlayer.server.transport.keys import Pair
 from dreamlayer.studio.progress import Progress
+from dreamlayer.studio.protocol import DreamOverlay, Finished
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import progress_text
@@ -27,19 +28,6 @@ OVERLAY_BYTES = 4096  # what a dream that is kept elsewhere takes here, roughly
 
 class RemoteRefusal(ValueError):
     """What the other computer said against it."""
-
-
-@dataclass(frozen=True)
-class RemoteFinished:
-    """A dream that was dreamed elsewhere, as `studio.Finished` says it."""
-
-    pixels: Frame
-    overlay: RemoteOverlay
-    device: str
-    recipe: Recipe
-    megapixel_steps: float
-    gain: float | None
-    notes: tuple[str, ...] = ()
 
 
 class RemoteOverlay:
@@ -90,7 +78,7 @@ class RemoteStudio:
         self.device = f"the computer {address}"
 
     def drop_idle(self) -> None:
-        """Nothing is loaded here."""
+        """No network is loaded here."""
 
     def layers(self, model: str) -> list[dict[str, object]]:
         """The layers of a model there; raises RemoteRefusal, RemoteGone."""
@@ -114,8 +102,8 @@ class RemoteStudio:
         self,
         request: DreamRequest,
         frames: Sequence[Frame],
-        before: RemoteOverlay | None = None,
-    ) -> Generator[Progress, None, RemoteFinished]:
+        before: DreamOverlay | None = None,
+    ) -> Generator[Progress, None, Finished]:
         """Dream there; closing the generator cancels it. `before` is the dream to go on from.
 
         Raises:
@@ -124,6 +112,8 @@ class RemoteStudio:
         """
         theirs = replace(request, id=new_id(), keep=False, after="", carry=0.0)
         if before is not None:
+            if not isinstance(before, RemoteOverlay):
+                raise TypeError(f"{type(before).__name__} is no dream of another computer")
             theirs = replace(theirs, after=before.dream_id, carry=request.carry)
         progress = Progress(0.0, f"Asking the computer {self._address}…")
         previews = _Previews()
@@ -152,13 +142,11 @@ class RemoteStudio:
         finally:
             conversation.close("received" if over else "cancel")
 
-    def _finished(
-        self, request: DreamRequest, header: Header, frames: Sequence[Frame]
-    ) -> RemoteFinished:
+    def _finished(self, request: DreamRequest, header: Header, frames: Sequence[Frame]) -> Finished:
         notes = header.get("notes")
         device = f"{header.get('device', '?'):.80} of {self._address}"
         self.device = device
-        return RemoteFinished(
+        return Finished(
             pixels=_pixels(frames, request.result),
             overlay=RemoteOverlay(self._link, request.id, request.result),
             device=device,

@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from dreamlayer.networks.registry import registry
 from dreamlayer.server.config.settings import Settings
 from dreamlayer.server.jobs.blender import Blender
 from dreamlayer.server.jobs.queue import Job
@@ -20,6 +19,7 @@ from dreamlayer.server.lifecycle import process
 from dreamlayer.server.requests.limits import Limits
 from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlayer.server.transport.outbox import Outbox
+from dreamlayer.studio.model_list import local_models
 from dreamlink import VERSION
 from dreamlink.wire.messages import (
     KEPT_ID_MIN,
@@ -155,16 +155,8 @@ class Handlers:
         if self._elsewhere:
             self._schedule.ask(Question(peer, header["id"], None))
             return
-        told = ("name", "title", "summary", "default_layer", "licence", "classes")
-        models = [
-            {
-                **{name: getattr(spec, name) for name in told},
-                "ready": registry.ready(spec),
-                "get": registry.how_to_get(spec.name),
-            }
-            for spec in registry.listed()
-        ]
-        self._send(Outgoing(peer, {"op": "models", "id": header["id"], "models": models}))
+        answer = {"op": "models", "id": header["id"], "models": local_models()}
+        self._send(Outgoing(peer, answer))
 
     def _layers(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
         model = header.get("model")
