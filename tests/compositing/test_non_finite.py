@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dreamlayer.compositing import pixels
-from dreamlayer.studio.studio import Studio
+from dreamlayer.studio.local import LocalStudio
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest
@@ -23,7 +23,7 @@ WRONG = {  # (row, column): samples R, G, B and what the network sees instead
 
 @pytest.fixture(scope="module")
 def studio():
-    return Studio()
+    return LocalStudio()
 
 
 def picture(depth, curve="srgb"):
@@ -61,7 +61,7 @@ def test_non_finite_pixels_stay_to_the_bit_and_the_others_dream_as_usual(
     assert np.abs(found[~where] - expected[~where]).mean() <= rounding
     assert (found[~where] != wrong[~where]).mean() > 0.5
     (note,) = finished.notes
-    assert note == "Pixels that are no numbers (NaN or infinite) stay as they are: 4."
+    assert note == "Pixels with invalid values (NaN or infinite) stay as they are: 4."
 
 
 @pytest.mark.parametrize("changes", [{"zero_mean": True}, {"start": "noise"}, {"feather": 5.0}])

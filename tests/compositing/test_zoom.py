@@ -8,7 +8,7 @@ import torch
 
 from dreamlayer.compositing.zoom import zoom_pixels
 from dreamlayer.engine.image import resize
-from dreamlayer.studio.studio import Studio
+from dreamlayer.studio.local import LocalStudio
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest
@@ -19,7 +19,7 @@ RECIPE = Recipe.of({"octaves": 1, "steps": 1, "seed": 4, "layer": "features.3"})
 
 @pytest.fixture(scope="module")
 def studio():
-    return Studio()
+    return LocalStudio()
 
 
 def smooth(layout, opaque=True):
@@ -134,4 +134,4 @@ def test_non_finite_pixels_become_black_with_a_note(studio):
     finished, _ = finish(studio, request, raw.tobytes())
     result = np.frombuffer(bytes(finished.pixels), "<f4")
     assert np.isfinite(result).all()
-    assert finished.notes == ("Pixels that are no numbers (NaN or infinite) became black: 16.",)
+    assert finished.notes == ("Pixels with invalid values (NaN or infinite) became black: 16.",)

@@ -8,7 +8,7 @@ import torch
 
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.planes import read_all
-from dreamlayer.studio.studio import Studio
+from dreamlayer.studio.local import LocalStudio
 from dreamlayer.studio.warm_start import FROM_NOISE, OTHER_SIZE
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
@@ -22,7 +22,7 @@ RAW = random_pixels(LAYOUT).tobytes()
 
 @pytest.fixture(scope="module")
 def studio():
-    return Studio()
+    return LocalStudio()
 
 
 @pytest.fixture(scope="module")
