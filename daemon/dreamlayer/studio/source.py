@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dreamlayer.compositing import pixels
-from dreamlayer.engine.image.planes import Plane, StoredPlane, copy
+from dreamlayer.engine.image.planes import Plane, StoredPlane, copy, exact_format
 from dreamlayer.geometry import Window
 from dreamlink.picture import Picture
 
