@@ -209,7 +209,7 @@ def test_who_has_left_hears_nothing_and_the_connection_stays(at: SimpleNamespace
     arrive(client, "done")
     assert (one.heard, other.heard) == ([], ["done"])
     at.link.leave(other)
-    assert at.link.state is at.module.Connection.OPEN
+    assert at.link.state is at.module.ConnectionState.OPEN
 
 
 def test_an_error_in_one_ends_that_one_only(at: SimpleNamespace) -> None:
@@ -226,7 +226,7 @@ def test_the_last_to_leave_ends_the_search(at: SimpleNamespace) -> None:
     at.daemon.looks = 99
     at.link.open(one)
     at.link.leave(one)
-    assert at.link.state is at.module.Connection.CLOSED
+    assert at.link.state is at.module.ConnectionState.CLOSED
     assert not any(timer.active for timer in Timer.all)
 
 
@@ -237,7 +237,7 @@ def test_a_daemon_that_does_not_start_is_told_to_all(at: SimpleNamespace) -> Non
     at.link.open(other)
     tick()
     assert one.heard[-1] == other.heard[-1] == "lost"
-    assert at.link.state is at.module.Connection.FAILED
+    assert at.link.state is at.module.ConnectionState.FAILED
     assert at.link.sentence == "It did not start."
 
 

@@ -27,28 +27,33 @@ class DreamDocker(DockWidget):  # type: ignore[misc]
         super().__init__()
         self.setWindowTitle(tr(TITLE))
         try:
-            from .ui.panel import Panel  # needs dreamlink, and that msgpack
+            from .ui.panel import open_panel  # needs dreamlink, and that msgpack
 
-            self._panel: Any = Panel(float_message)
+            self._panel: Any = open_panel(float_message)
         except ImportError as error:
             log.exception("Dreamlayer's plug-in is incomplete")
             self._panel = Incomplete(str(error))
         self.setWidget(self._panel)
 
     def canvasChanged(self, canvas: Any) -> None:  # noqa: N802 (Krita's name)
-        """Krita demands it; the panel asks for the active document when it is told to dream."""
+        """Krita requires this method; the session asks for the active document when it dreams."""
 
     def dream(self) -> None:
         """Dream on the active layer, or say why not."""
-        self._panel.dream()
+        self.call("model.session:Session.dream")
 
-    def call(self, name: str) -> None:
-        """Call "package.module:function" or "package.module:Class.method" with the panel."""
+    def call(self, target: str) -> None:
+        """Call a function or method with this docker's session.
+
+        Args:
+            target: "package.module:function" or "package.module:Class.method".
+        """
         if isinstance(self._panel, Incomplete):
-            self._panel.dream()
+            self._panel.explain()
             return
-        module, _, what = name.partition(":")
-        operator.attrgetter(what)(importlib.import_module(f".{module}", __package__))(self._panel)
+        module, _, name = target.partition(":")
+        function = operator.attrgetter(name)(importlib.import_module(f".{module}", __package__))
+        function(self._panel.session)
 
 
 class Incomplete(QtWidgets.QLabel):  # type: ignore[misc]
@@ -64,8 +69,8 @@ class Incomplete(QtWidgets.QLabel):  # type: ignore[misc]
         self.setWordWrap(True)
         self.setMargin(8)
 
-    def dream(self) -> None:
-        """Say what is wrong, whatever was asked for."""
+    def explain(self) -> None:
+        """Show the reason over the picture."""
         float_message(self.text())
 
 

@@ -18,8 +18,8 @@ from .qt.i18n import tr
 class Action(NamedTuple):
     """One entry in Krita's menus; `dreamlayer_krita.action` has its tool tip.
 
-    `call` is what is called with the panel of the active window: a function or method by its
-    module and name, found only then.
+    `call` names a function or method, as "package.module:function". It is imported only when the
+    action is triggered, and gets the session of the active window's docker.
     """
 
     name: str
@@ -30,11 +30,13 @@ class Action(NamedTuple):
 
 AGAIN = "Dream Again with These Settings"
 ACTIONS = (
-    Action("dreamlayer_dream", f"{TITLE}…", "filter", "ui.panel:Panel.dream"),
-    Action("dreamlayer_film", f"{TITLE} Animation…", "filter", "ui.film_dialog:ask"),
+    Action("dreamlayer_dream", f"{TITLE}…", "filter", "model.session:Session.dream"),
+    Action(
+        "dreamlayer_film", f"{TITLE} Animation…", "filter", "model.session:Session.request_film"
+    ),
     Action("dreamlayer_again", AGAIN, "layer", "model.repeat:dream_again"),
     Action("dreamlayer_edit", "Edit the Dream of This Layer…", "layer", "model.repeat:edit"),
-    Action("dreamlayer_dream_script", f"{TITLE}…", "tools/scripts", "ui.panel:Panel.dream"),
+    Action("dreamlayer_dream_script", f"{TITLE}…", "tools/scripts", "model.session:Session.dream"),
 )
 
 

@@ -193,7 +193,7 @@ def edits(document, photo, inside):
     (layer,) = dreamed_layers(document)
     click(desk.part(QPushButton, "edit_dream"))
     yield from desk.until(
-        lambda: desk.docker().widget().recipe() == kept(document, layer),
+        lambda: desk.session().recipe() == kept(document, layer),
         "its settings are in the form",
         PATIENCE,
     )

@@ -67,6 +67,11 @@ def docker():
     return next(d for d in app.activeWindow().dockers() if d.objectName() == "dreamlayer_krita")
 
 
+def session():
+    """The state behind the docker of the active window."""
+    return docker().widget().session
+
+
 def part(kind, name):
     found = docker().findChild(kind, name)
     assert found is not None, f"the docker has no {name}"

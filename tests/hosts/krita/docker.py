@@ -115,11 +115,11 @@ def check_everything_has_a_tool_tip():
 
 def check_words_go_through_kritas_translation():
     """Another panel, for which all of Krita's translations are the same word."""
-    from dreamlayer_krita.ui.panel import Panel
+    from dreamlayer_krita.ui.panel import open_panel
 
     ours, builtins.i18n = builtins.i18n, lambda text: "Traum"
     try:
-        other = Panel(print)
+        other = open_panel(print)
     finally:
         builtins.i18n = ours
     labels = [label.text() for label in other.findChildren(QLabel)]
@@ -219,7 +219,7 @@ def check_docker_fits_a_small_screen():
     yield from long_dream()
     for _ in range(5):
         desk.trigger()
-    panel().say("A long sentence that says what is wrong and what there is to do. " * 5)
+    desk.session().say("A long sentence that says what is wrong and what there is to do. " * 5)
     try:
         yield from desk.until(lambda: len(desk.rows()) == 6, "six dreams are shown")
         yield 300

@@ -42,9 +42,7 @@ def keep(name, source, place, seen, layer, order, curve, mask=None, raw=True):
 
 def recipe_of(layer):
     """The whole recipe: what the form says now, and the seed in the layer's name."""
-    from dreamlayer_krita.ui.recipe_form import Form
-
-    recipe = desk.docker().findChild(Form).recipe()
+    recipe = desk.session().recipe()
     seed = int(layer.name().rpartition("seed ")[2].rstrip(")"))
     return dataclasses.replace(recipe, seed=seed).to_dict()
 
@@ -343,8 +341,8 @@ def check_settings_are_remembered():
     remembered = json.loads(desk.app.readSetting("dreamlayer", "recipe", "{}"))
     assert remembered["channels"] == "30" and remembered["strength"] == 0.85, remembered
     assert remembered["colour"] == "luminance", remembered
-    from dreamlayer_krita.ui.panel import Panel
+    from dreamlayer_krita.ui.panel import open_panel
 
-    recipe = Panel(print).recipe()  # as in the next Krita
+    recipe = open_panel(print).session.recipe()  # as in the next Krita
     assert (recipe.channels, recipe.strength, recipe.colour) == ("30", 0.85, "luminance")
     assert ":30, seed 7" in desk.app.activeDocument().rootNode().childNodes()[1].name()

@@ -102,10 +102,9 @@ def check_what_grew_is_what_would_have_been_added():
         source = document.activeNode()
         grown = yield from desk.dream()
         yield from desk.activate(document, source)
-        panel = desk.docker().widget()
-        recipe = panel.recipe()
+        recipe = desk.session().recipe()
         taken = read(recipe)
-        panel.start(taken, recipe, goal=NewLayer(taken))
+        desk.session().start(taken, recipe, goal=NewLayer(taken))
         yield from desk.finish()
         added = document.rootNode().childNodes()[1]
         assert added != grown

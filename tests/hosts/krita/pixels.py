@@ -1,6 +1,6 @@
 """Right pixels: every colour space, selections of every kind, all sorts of layers, guide and map.
 
-A dream is started as the docker starts it, by its panel; what is picked in its boxes is given here.
+A dream is started as the docker starts it, by its session; what is picked in its boxes is given here.
 Where nothing may change, the strength map is empty: so one dream shows what stays and what comes.
 """
 
@@ -12,7 +12,6 @@ import desk
 from krita import InfoObject, Selection
 
 from dreamlayer_krita.document import document as reader
-from dreamlayer_krita.ui.panel import Panel
 from dreamlink.session.dream import State
 
 WIDTH, HEIGHT = 96, 72
@@ -38,7 +37,7 @@ def run(_document):
 
 
 def recipe_of(**values):
-    recipe = desk.docker().findChild(Panel).recipe()
+    recipe = desk.session().recipe()
     return dataclasses.replace(recipe, **values)
 
 
@@ -49,7 +48,7 @@ def dream(recipe=None, **given):
     before = desk.history()
     source = reader.read(recipe, **given)
     assert desk.history() == before, "reading has left something to undo"
-    job = desk.docker().findChild(Panel).start(source, recipe)
+    job = desk.session().start(source, recipe)
     yield from desk.until(lambda: job.over, "the dream is over")
     assert job.state is State.DONE, job.text
     yield from desk.until(lambda: len(desk.history()) > len(before), "the step is listed")

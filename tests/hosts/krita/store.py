@@ -131,7 +131,7 @@ def check_edit():
     desk.fill_form(layer="features.10", strength=1.0, seed=1, step_size=1.0)
     yield from desk.activate(document, layer)
     action("edit")()
-    recipe = desk.docker().widget().recipe().to_dict()
+    recipe = desk.session().recipe().to_dict()
     assert {name: recipe[name] for name in SETTINGS} == SETTINGS, recipe
     edit = desk.part(QPushButton, "edit_dream")
     yield from desk.until(edit.isChecked, "it is being edited")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State, duration, layer_name
@@ -20,10 +20,8 @@ from dreamlink.wire.messages import Frame
 from ..document import document, keyframes
 from ..document.source import Source
 from ..document.spool import Spool
+from .daemon_link import DaemonLink
 from .jobs import Dreamed, Job, NewLayer
-
-if TYPE_CHECKING:
-    from ..qt.connection import Link
 
 
 class Shot(NamedTuple):
@@ -76,7 +74,7 @@ class Film:
 
     def __init__(
         self,
-        link: Link,
+        link: DaemonLink,
         source: Source,
         recipe: Recipe,
         plan: Plan,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from krita import Krita
 
@@ -16,13 +16,11 @@ from ..document.document import Where
 from ..document.errors import DocumentError
 from ..document.source import Source
 from ..qt.guard import guarded
-from ..qt.qt import QtCore
 from . import film_frames
+from .editing import Redone
 from .film import Film, Filmed, Plan
 from .reread import layer_of, read_again
-
-if TYPE_CHECKING:
-    from ..ui.panel import Panel
+from .session import Session
 
 TIME_MAX = 1_000_000  # frames
 COUNT_MAX = 10_000
@@ -66,14 +64,7 @@ class Choice:
             raise DocumentError("This film's settings can't be used: they are out of range.")
 
 
-class Redone(NamedTuple):
-    """A film that is dreamed again: its layer's unique id, and what is known of it."""
-
-    node_id: Any
-    kept: dream_store.Kept
-
-
-def begin(panel: Panel, recipe: Recipe, choice: Choice, redone: Redone | None = None) -> Film:
+def begin(session: Session, recipe: Recipe, choice: Choice, redone: Redone | None = None) -> Film:
     """Start a film of the active layer, or of what a film was made of; raises DocumentError."""
     choice.check()
     active = Krita.instance().activeDocument()
@@ -92,24 +83,21 @@ def begin(panel: Panel, recipe: Recipe, choice: Choice, redone: Redone | None = 
     if redone is not None:
         source = read_again(redone.kept, recipe, redone.node_id, whole=whole)
     else:
-        source = panel.read(recipe, Where(node, selection, whole))
+        source = session.read(recipe, Where(node, selection, whole))
     if choice.kind == FRAMES:
         plan = film_frames.plan(source, begins, choice.first, choice.last, choice.carry)
     else:
         plan = film_frames.dive(source, choice.first, choice.count, choice.zoom)
-    return _start(panel, source, recipe, plan, choice)
+    return _start(session, source, recipe, plan, choice)
 
 
-def _start(panel: Panel, source: Source, recipe: Recipe, plan: Plan, choice: Choice) -> Film:
+def _start(session: Session, source: Source, recipe: Recipe, plan: Plan, choice: Choice) -> Film:
     def finished(filmed: Filmed) -> None:
         dream_store.keep(
             filmed.document, filmed.node_id, filmed.recipe, filmed.source, film=asdict(choice)
         )
 
-    def soon(call: Any) -> None:
-        QtCore.QTimer.singleShot(0, guarded(call, panel.say))
-
-    hear = guarded(finished, panel.say)
-    film = Film(panel.link, source, recipe, plan, panel.moved, hear, soon)
-    panel.enqueue(film)
+    hear = guarded(finished, session.say)
+    film = Film(session.link, source, recipe, plan, session.job_changed, hear, session.soon)
+    session.enqueue(film)
     return film

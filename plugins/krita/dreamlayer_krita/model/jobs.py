@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dreamlink.client.client import LinkError
 from dreamlink.client.reconnecting import RETURNS_MAX
@@ -18,9 +18,7 @@ from dreamlink.session.dream import Dream, State, layer_name, lost
 from dreamlink.wire.messages import Header
 
 from ..document import document
-
-if TYPE_CHECKING:
-    from ..qt.connection import Link
+from .daemon_link import DaemonLink
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class Job:
 
     def __init__(
         self,
-        link: Link,
+        link: DaemonLink,
         source: document.Source,
         recipe: Recipe,
         changed: Callable[[Job], None],

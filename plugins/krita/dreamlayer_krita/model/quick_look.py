@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from dreamlink.client.client import LinkError
 from dreamlink.picture import Picture
@@ -13,9 +12,7 @@ from dreamlink.session.dream import Dream, State
 from dreamlink.wire.messages import DreamRequest, Frame, Header
 
 from ..document.source import Source
-
-if TYPE_CHECKING:
-    from ..qt.connection import Link
+from .daemon_link import DaemonLink
 
 SEED = 1  # in place of one that is drawn: then looks differ by their settings only
 
@@ -31,7 +28,7 @@ class Glimpse:
 
     def __init__(
         self,
-        link: Link,
+        link: DaemonLink,
         source: Source,
         factor: float,
         recipe: Recipe,

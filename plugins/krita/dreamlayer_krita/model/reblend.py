@@ -8,7 +8,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from krita import Krita
 
@@ -18,10 +17,8 @@ from dreamlink.session.dream import Blend, State
 from dreamlink.wire.messages import Header
 
 from ..document import document, dream_store
+from .daemon_link import DaemonLink
 from .jobs import Dreamed
-
-if TYPE_CHECKING:
-    from ..qt.connection import Link
 
 CLOSED = "The picture of this dream was closed."
 GONE = "This dream's layer is gone: undo what removed it, or dream again."
@@ -43,7 +40,9 @@ class Reblend:
     `told` is called when something was said or is over, with a sentence or "".
     """
 
-    def __init__(self, link: Link, dreamed: Dreamed, told: Callable[[Reblend, str], None]) -> None:
+    def __init__(
+        self, link: DaemonLink, dreamed: Dreamed, told: Callable[[Reblend, str], None]
+    ) -> None:
         self.dreamed = dreamed
         self.over = ""
         self._told = told

@@ -8,38 +8,15 @@ Dreams, looks and blends share the one connection: each listens, and takes its o
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
 from dreamlink.client import launch
 from dreamlink.client.client import Client, LinkError
-from dreamlink.wire.messages import Frame, Header
+from dreamlink.wire.messages import Frame
 
 from .guard import guarded, log, unexpected
+from .listener import ConnectionState, Listener
 from .qt import QtCore
-
-
-class Connection(Enum):
-    """How the connection stands."""
-
-    CLOSED = "closed"
-    OPENING = "opening"
-    OPEN = "open"
-    FAILED = "failed"  # the daemon could not be reached or started
-
-
-class Listener(Protocol):
-    """Who waits for the connection and its messages.
-
-    After `lost` it listens no more, unless it calls `reopen` or `open` again. `fail` tells that
-    one of its own methods has raised.
-    """
-
-    def waiting(self, sentence: str) -> None: ...
-    def connected(self) -> None: ...
-    def received(self, header: Header, frames: list[bytearray]) -> None: ...
-    def lost(self, reason: str) -> None: ...
-    def fail(self, reason: str) -> None: ...
 
 
 class Link:
@@ -56,7 +33,7 @@ class Link:
     def __init__(
         self, show: Callable[[str], None], changed: Callable[[], None] = lambda: None
     ) -> None:
-        self.state = Connection.CLOSED
+        self.state = ConnectionState.CLOSED
         self.sentence = ""
         self._changed = changed
         self._listeners: list[Listener] = []
@@ -98,8 +75,8 @@ class Link:
                 group.remove(listener)
         if self._client is None and not self._listeners:
             self._drop()
-            if self.state is Connection.OPENING:
-                self._is(Connection.CLOSED)
+            if self.state is ConnectionState.OPENING:
+                self._is(ConnectionState.CLOSED)
 
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
         """Queue a message and write what the socket takes; raises LinkError if none is open."""
@@ -133,7 +110,7 @@ class Link:
         for listener in list(self._listeners):
             self._tell(listener, what, *said)
 
-    def _is(self, state: Connection, sentence: str = "") -> None:
+    def _is(self, state: ConnectionState, sentence: str = "") -> None:
         if (state, sentence) != (self.state, self.sentence):
             self.state, self.sentence = state, sentence
             guarded(self._changed, self._show)()
@@ -141,7 +118,7 @@ class Link:
     def _begin(self, steps: Generator[str, None, Client | None]) -> None:
         self._steps = steps
         self._timer.start()
-        self._is(Connection.OPENING, launch.LOOKING if self._returning else "")
+        self._is(ConnectionState.OPENING, launch.LOOKING if self._returning else "")
 
     def _connect(self) -> None:
         if self._steps is None:
@@ -156,9 +133,9 @@ class Link:
             else:
                 self._attach(done.value)
         except LinkError as error:
-            self._lose(str(error), Connection.FAILED)
+            self._lose(str(error), ConnectionState.FAILED)
         else:
-            self._is(Connection.OPENING, sentence)
+            self._is(ConnectionState.OPENING, sentence)
             self._tell_all("waiting", sentence)
 
     def _died(self) -> None:
@@ -172,7 +149,7 @@ class Link:
             if self._listeners:
                 self._begin(launch.connecting())
             else:
-                self._is(Connection.CLOSED)
+                self._is(ConnectionState.CLOSED)
 
     def _attach(self, client: Client) -> None:
         self._client = client
@@ -183,7 +160,7 @@ class Link:
             notifier.activated.connect(guarded(slot, self._show))
             self._notifiers.append(notifier)
         self._watch()
-        self._is(Connection.OPEN)
+        self._is(ConnectionState.OPEN)
         self._tell_all("connected")
 
     def _watch(self) -> None:
@@ -205,7 +182,7 @@ class Link:
             for header, frames in messages:
                 self._tell_all("received", header, frames)
         except LinkError as error:
-            self._lose(str(error), Connection.CLOSED)
+            self._lose(str(error), ConnectionState.CLOSED)
         finally:
             self._reading = False
 
@@ -215,7 +192,7 @@ class Link:
         self._client.flush()
         self._watch()
 
-    def _lose(self, reason: str, state: Connection) -> None:
+    def _lose(self, reason: str, state: ConnectionState) -> None:
         """Tell everybody that there is no connection; some of them may open it anew."""
         listeners, self._listeners = self._listeners, []
         self._returning.clear()

@@ -6,28 +6,31 @@ from typing import Any
 
 from dreamlink.wire.messages import Header, new_id
 
-from ..qt.connection import Connection, Link
+from ..model.session import Session
 from ..qt.guard import guarded, log
+from ..qt.listener import ConnectionState
 from ..qt.qt import QtCore, QtWidgets
 
 
 class Suggestions:
     """Asks the daemon for names when it is there; none is started for that."""
 
-    def __init__(self, link: Link, model: Any, layer: Any) -> None:
+    def __init__(self, session: Session, model: Any, layer: Any) -> None:
         """`model` and `layer` are the fields that offer the names."""
-        self._link = link
+        self._session = session
+        self._link = session.link
         self._model = model
         self._layer = layer
         self._asked: dict[str, Any] = {}  # which field waits for the answer of an id
         model.editingFinished.connect(guarded(self.refresh, log.error))
+        session.connection.subscribe(guarded(lambda _: self.refresh(), session.say))
 
     def refresh(self) -> None:
         """The connection has changed, or the network."""
         QtCore.QTimer.singleShot(0, guarded(self._ask, log.error))  # what is sent now goes before
 
     def _ask(self) -> None:
-        if self._link.state is Connection.OPEN and not self._asked:
+        if self._session.connection.value.state is ConnectionState.OPEN and not self._asked:
             self._link.open(self)
 
     def waiting(self, sentence: str) -> None:

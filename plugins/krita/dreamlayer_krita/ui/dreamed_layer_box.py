@@ -5,24 +5,22 @@ Krita tells nobody when another layer becomes active, so it is looked at now and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from krita import Krita
 
 from dreamlink.recipe.recipe import Recipe
 
-from ..document import document, dream_store
+from ..document import dream_store
 from ..document.errors import DocumentError
-from ..model import repeat as again
+from ..model import repeat
 from ..model.jobs import Dreamed
+from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
 from .widgets.elided_label import ShortLabel
 from .widgets.fields import tip
-
-if TYPE_CHECKING:
-    from .panel import Panel
 
 LOOK = 400  # milliseconds
 
@@ -30,9 +28,9 @@ LOOK = 400  # milliseconds
 class StoreBox(QtWidgets.QWidget):  # type: ignore[misc]
     """A line with the seed, and three buttons; hidden where the layer is not dreamed."""
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self._panel = panel
+        self._session = session
         self._shown: Any = None  # the layer's id and the picture's notes, as last seen
         self.setObjectName("dreamed_layer")
         self._label = ShortLabel()
@@ -44,33 +42,33 @@ class StoreBox(QtWidgets.QWidget):  # type: ignore[misc]
             " them, into a layer above this one",
         )
         self._edit.setCheckable(True)
-        self._edit.clicked.connect(guarded(self._switch_editing, panel.say))
-        repeat = self._button(
+        self._edit.clicked.connect(guarded(self._switch_editing, session.say))
+        again = self._button(
             "dream_again", "Again", "Dream what this layer was dreamed on, with its settings"
         )
-        repeat.clicked.connect(guarded(lambda *_: again.dream_again(panel), panel.say))
+        again.clicked.connect(guarded(lambda *_: repeat.dream_again(session), session.say))
         seed = self._button("new_seed", "New seed", "The same with another seed: another dream")
-        seed.clicked.connect(guarded(lambda *_: again.dream_with_new_seed(panel), panel.say))
+        seed.clicked.connect(guarded(lambda *_: repeat.dream_with_new_seed(session), session.say))
         grid = QtWidgets.QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.addWidget(self._label, 0, 0, 1, 3)
-        for column, button in enumerate((repeat, seed, self._edit)):
+        for column, button in enumerate((again, seed, self._edit)):
             grid.addWidget(button, 1, column)
         self.setVisible(False)
-        panel.on_finished(self._keep)
+        session.finished.subscribe(guarded(self._keep, session.say))
         self._timer = QtCore.QTimer(self)
         self._timer.timeout.connect(guarded(self.refresh, log.error))
         self._timer.start(LOOK)
 
     def refresh(self) -> None:
         """Show the active layer's dream, or nothing."""
-        if not self._panel.isVisible():
+        if not self.parentWidget().isVisible():
             return
         active = Krita.instance().activeDocument()
         node = active.activeNode() if active is not None else None
-        editing = self._editing()
+        editing = self._session.editing.value
         if editing is not None and not editing.goes_on:
-            self._panel.source_of = document.read
+            self._session.editing.set(None)
             editing = None
         self._edit.setChecked(editing is not None)
         if node is None:
@@ -96,18 +94,14 @@ class StoreBox(QtWidgets.QWidget):  # type: ignore[misc]
         try:
             dream_store.keep(dreamed.document, dreamed.node_id, dreamed.recipe, dreamed.source)
         except DocumentError as error:
-            self._panel.say(str(error))
-
-    def _editing(self) -> again.Editing | None:
-        owner = getattr(self._panel.source_of, "__self__", None)
-        return owner if isinstance(owner, again.Editing) else None
+            self._session.say(str(error))
 
     def _switch_editing(self, on: bool) -> None:
         if on:
-            again.edit(self._panel)
+            repeat.edit(self._session)
         else:
-            self._panel.source_of = document.read
-        self._edit.setChecked(self._editing() is not None)
+            self._session.editing.set(None)
+        self._edit.setChecked(self._session.editing.value is not None)
 
     def _button(self, name: str, text: str, about: str) -> Any:
         button = QtWidgets.QPushButton(tr(text))

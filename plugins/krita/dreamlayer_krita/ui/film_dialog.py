@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from krita import Krita
 
@@ -12,31 +12,34 @@ from dreamlink.wire.messages import ZOOM_MAX
 
 from ..document.errors import DocumentError
 from ..model import film_frames
-from ..model.film_options import COUNT_MAX, DIVE, FRAMES, TIME_MAX, Choice, Redone, begin
+from ..model.editing import Redone
+from ..model.film_options import COUNT_MAX, DIVE, FRAMES, TIME_MAX, Choice, begin
+from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
 from .widgets.fields import still, tip
 
-if TYPE_CHECKING:
-    from .panel import Panel
 
+def open_on_request(session: Session, parent: Any) -> None:
+    """Show the window when the session requests a film; `parent` is the widget that owns it."""
 
-def ask(panel: Panel, redone: Redone | None = None) -> None:
-    """Show the window for the active layer, or for a film that is dreamed again."""
-    dialog = panel.findChild(FilmDialog) or FilmDialog(panel)
-    dialog.refresh(redone)
-    dialog.show()
-    dialog.raise_()
-    dialog.activateWindow()
+    def show(redone: Redone | None) -> None:
+        dialog = parent.findChild(FilmDialog) or FilmDialog(session, parent)
+        dialog.refresh(redone)
+        dialog.show()
+        dialog.raise_()
+        dialog.activateWindow()
+
+    session.film_requested.subscribe(show)
 
 
 class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
     """Stays open beside the picture; the docker shows how the film stands."""
 
-    def __init__(self, panel: Panel) -> None:
-        super().__init__(panel)
-        self._panel = panel
+    def __init__(self, session: Session, parent: Any) -> None:
+        super().__init__(parent)
+        self._session = session
         self._redone: Redone | None = None
         self.setObjectName("film")
         self.setWindowTitle(tr("Deep Dream Animation"))
@@ -109,7 +112,7 @@ class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
 
     def _dream(self) -> None:
         try:
-            begin(self._panel, self._panel.recipe(), self.choice(), self._redone)
+            begin(self._session, self._session.recipe(), self.choice(), self._redone)
         except (DocumentError, RecipeError) as error:
             self._message.setText(str(error))
         else:
@@ -139,7 +142,7 @@ class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
         dream.setObjectName("dream_film")
         dream.setDefault(True)
         dream.setToolTip(tip("Dream the film, with the settings in the docker"))
-        dream.clicked.connect(guarded(lambda *_: self._dream(), self._panel.say))
+        dream.clicked.connect(guarded(lambda *_: self._dream(), self._session.say))
         close = QtWidgets.QPushButton(tr("Close"))
         close.clicked.connect(guarded(lambda *_: self.hide(), log.error))
         buttons = QtWidgets.QHBoxLayout()

@@ -8,6 +8,8 @@ from typing import Any
 from krita import Krita
 
 from ..document import document
+from ..model.observable import Observable
+from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtWidgets
@@ -30,8 +32,16 @@ SELECTION = ("Selection", document.SELECTION)
 class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
     """A list of the active picture's layers, as they are when it is worked on."""
 
-    def __init__(self, name: str, about: str, first: list[tuple[str, Any]], masks: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        about: str,
+        first: list[tuple[str, Any]],
+        masks: bool,
+        chosen: Observable[Any],
+    ) -> None:
         super().__init__()
+        self._chosen = chosen
         self._first = first
         self._masks = masks
         self._ids: list[Any] = []
@@ -43,11 +53,7 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
         self.setMinimumContentsLength(8)
         still(self)
         self._fill([])
-
-    @property
-    def chosen(self) -> Any:
-        """A layer's unique id, or what stands in its place."""
-        return self._ids[self.currentIndex()]
+        self.currentIndexChanged.connect(guarded(lambda *_: self._choose(), log.error))
 
     def focusInEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
         super().focusInEvent(event)
@@ -61,10 +67,18 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
         """List the layers that there are now; the choice stays if it is among them."""
         active = Krita.instance().activeDocument()
         found = document.layers(active, self._masks) if active is not None else []
-        chosen = self.chosen
+        chosen = self._chosen.value
+        self.blockSignals(True)
         self._fill(found)
         if chosen in self._ids:
             self.setCurrentIndex(self._ids.index(chosen))
+        self.blockSignals(False)
+        self._choose()
+
+    def _choose(self) -> None:
+        chosen = self._ids[self.currentIndex()]
+        if chosen != self._chosen.value:
+            self._chosen.set(chosen)
 
     def _fill(self, found: list[tuple[Any, str]]) -> None:
         self.clear()
@@ -73,21 +87,22 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
 
 
 class Pickers:
-    """The boxes, each with a label; `changed` is called when the user has chosen something."""
+    """The boxes, each with a label; `guide_picked` is called when the user has chosen a guide."""
 
-    def __init__(self, changed: Callable[[], None]) -> None:
-        self.guide = LayerBox("guide", GUIDE, [NONE], masks=False)
-        self.strength = LayerBox("strength_map", STRENGTH, [NONE, SELECTION], masks=True)
+    def __init__(self, session: Session, guide_picked: Callable[[], None]) -> None:
+        self._guide = LayerBox("guide", GUIDE, [NONE], masks=False, chosen=session.guide)
+        self._strength = LayerBox(
+            "strength_map", STRENGTH, [NONE, SELECTION], masks=True, chosen=session.strength_map
+        )
         self._selected_as = _selected_as()
-        for box in (self.guide, self.strength, self._selected_as):
-            box.activated.connect(guarded(lambda *_: changed(), log.error))
+        self._guide.activated.connect(guarded(lambda *_: guide_picked(), log.error))
         self._selected_as.activated.connect(guarded(lambda *_: self._keep(), log.error))
 
     def add_to(self, rows: Any) -> None:
         """Put them at the end of a QFormLayout."""
         for text, box in (
-            ("Guide", self.guide),
-            ("Strength map", self.strength),
+            ("Guide", self._guide),
+            ("Strength map", self._strength),
             ("Selection as", self._selected_as),
         ):
             label = QtWidgets.QLabel(tr(text))

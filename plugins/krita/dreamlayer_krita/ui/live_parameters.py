@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from krita import Krita
 
@@ -10,13 +10,11 @@ from dreamlink.recipe.recipe import PARAMETERS, Parameter
 
 from ..model.jobs import Dreamed
 from ..model.reblend import Reblend
+from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
 from .widgets.fields import Field, still, tip
-
-if TYPE_CHECKING:
-    from .panel import Panel
 
 KEPT_MAX = 8  # finished dreams that can be changed; the daemon keeps some too
 LOOK = 400  # milliseconds between two looks at which layer is active: Krita does not tell
@@ -25,9 +23,9 @@ LOOK = 400  # milliseconds between two looks at which layer is active: Krita doe
 class Sliders(QtWidgets.QWidget):  # type: ignore[misc]
     """One field for each live parameter, for the last dream or the active one; else hidden."""
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self._panel = panel
+        self._session = session
         self._kept: list[Reblend] = []  # the last finished one last
         self._shown: Reblend | None = None
         self._filling = False
@@ -56,13 +54,13 @@ class Sliders(QtWidgets.QWidget):  # type: ignore[misc]
             column.addWidget(widget)
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(LOOK)
-        self._timer.timeout.connect(guarded(self._follow, panel.say))
+        self._timer.timeout.connect(guarded(self._follow, session.say))
         self.setVisible(False)
-        panel.on_finished(self._take)
+        session.finished.subscribe(guarded(self._take, session.say))
 
     def _take(self, dreamed: Dreamed) -> None:
         """A dream has come into its document."""
-        self._kept.append(Reblend(self._panel.link, dreamed, self._told))
+        self._kept.append(Reblend(self._session.link, dreamed, self._told))
         for oldest in self._kept[:-KEPT_MAX]:
             self._forget(oldest)
         self._show(self._kept[-1])
@@ -86,7 +84,7 @@ class Sliders(QtWidgets.QWidget):  # type: ignore[misc]
         """Show the active layer's dream, if it is one of these; none to a picture without any."""
         if not self._kept and self.isHidden():
             self._timer.stop()
-        document = Krita.instance().activeDocument() if self._panel.isVisible() else None
+        document = Krita.instance().activeDocument() if self.parentWidget().isVisible() else None
         node = document.activeNode() if document is not None else None
         if node is None:
             return

@@ -8,9 +8,10 @@ from typing import Any
 
 from dreamlink.client import discovery
 
-from ..qt.connection import Connection, Link
+from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
+from ..qt.listener import ConnectionState
 from ..qt.qt import QtGui, QtWidgets
 
 SHOWN_MAX = 1 << 16  # bytes of each file's end
@@ -20,9 +21,9 @@ LETTERS, LINES = 90, 24  # the window's size
 class LogWindow(QtWidgets.QDialog):  # type: ignore[misc]
     """The ends of the daemon's files; it does not stand in the way of painting."""
 
-    def __init__(self, parent: Any, link: Link, start: Callable[[], None]) -> None:
+    def __init__(self, parent: Any, session: Session, start: Callable[[], None]) -> None:
         super().__init__(parent)
-        self._link = link
+        self._session = session
         self.setObjectName("log_window")
         self.setWindowTitle(tr("Dreamlayer's log"))
         self._reason = QtWidgets.QLabel()
@@ -56,10 +57,10 @@ class LogWindow(QtWidgets.QDialog):  # type: ignore[misc]
 
     def refresh(self) -> None:
         """The connection has changed."""
-        state = self._link.state
-        self._reason.setText(self._link.sentence)
-        self._reason.setVisible(bool(self._link.sentence))
-        self._start.setEnabled(state in (Connection.CLOSED, Connection.FAILED))
+        state, sentence = self._session.connection.value
+        self._reason.setText(sentence)
+        self._reason.setVisible(bool(sentence))
+        self._start.setEnabled(state in (ConnectionState.CLOSED, ConnectionState.FAILED))
         if self.isVisible():
             self._text.setPlainText(written())
             self._text.moveCursor(QtGui.QTextCursor.MoveOperation.End)

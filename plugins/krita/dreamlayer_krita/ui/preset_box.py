@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from dreamlink.recipe import presets
-from dreamlink.recipe.presets import Preset
-from dreamlink.recipe.recipe import PARAMETERS, Recipe
+from dreamlink.recipe.presets import KEPT, Preset
+from dreamlink.recipe.recipe import PARAMETERS, RecipeError
 
+from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtGui, QtWidgets
@@ -23,11 +23,11 @@ LISTED = 12  # presets that are seen at once
 
 
 class PresetBox(QtWidgets.QComboBox):  # type: ignore[misc]
-    """Says which preset a recipe is; `chosen` is called with the one that the user picks."""
+    """Shows which preset the recipe is, and sets the values of the one that the user picks."""
 
-    def __init__(self, chosen: Callable[[Preset], None]) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self._chosen = chosen
+        self._session = session
         self.setObjectName("preset")
         self.setToolTip(tip(CHOOSE))
         self.setAccessibleName(tr("Preset"))
@@ -42,17 +42,22 @@ class PresetBox(QtWidgets.QComboBox):  # type: ignore[misc]
         self._fit()
         still(self)
         self.activated.connect(guarded(lambda *_: self._pick(), log.error))
-
-    def show_recipe(self, recipe: Recipe | None) -> None:
-        """Show which preset the recipe is, if any; None stands for one that is half typed."""
-        preset = presets.of(recipe) if recipe else None
-        self.setCurrentIndex(self.findData(preset.name) if preset else 0)
-        self.setToolTip(tip(preset.help if preset else CHOOSE))
+        session.recipe_values.subscribe(guarded(lambda _: self._follow(), log.error))
+        self._follow()
 
     def changeEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
         super().changeEvent(event)
         if event.type() == QtCore.QEvent.Type.FontChange:
             guarded(self._fit, log.error)()
+
+    def _follow(self) -> None:
+        """Show which preset the recipe is, if any."""
+        try:
+            preset = presets.of(self._session.recipe())
+        except RecipeError:  # half typed
+            preset = None
+        self.setCurrentIndex(self.findData(preset.name) if preset else 0)
+        self.setToolTip(tip(preset.help if preset else CHOOSE))
 
     def _fill(self) -> None:
         self.addItem(tr(OWN))
@@ -72,7 +77,10 @@ class PresetBox(QtWidgets.QComboBox):  # type: ignore[misc]
     def _pick(self) -> None:
         name = self.currentData()
         if name:
-            self._chosen(presets.find(name))
+            values = presets.find(name).recipe().to_dict()
+            self._session.show_recipe(
+                {name: value for name, value in values.items() if name not in KEPT}
+            )
 
 
 class _Thumbnails(QtWidgets.QStyledItemDelegate):  # type: ignore[misc]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dreamlink.session.dream import State
 
-from ..model.jobs import Job
+from ..model.session import RunningJob, Session
 from ..qt.i18n import tr
 from ..qt.qt import QtWidgets
 from .widgets.elided_label import ShortLabel
@@ -18,16 +18,17 @@ LINES_MIN, LINES_MAX = 2, 6  # of text; more dreams than fit are scrolled throug
 class QueueBox(ShortArea):
     """A row for each job that is not over."""
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
         inside = QtWidgets.QWidget()
         self._column = QtWidgets.QVBoxLayout(inside)
         self._column.setContentsMargins(0, 0, 0, 0)
         super().__init__(inside, LINES_MIN, LINES_MAX)
-        self._rows: dict[Job, _Row] = {}
+        self._rows: dict[RunningJob, _Row] = {}
         self.setObjectName("queue")
         self.setVisible(False)
+        session.jobs.subscribe(self._show)
 
-    def show_jobs(self, jobs: list[Job]) -> None:
+    def _show(self, jobs: list[RunningJob]) -> None:
         """These are under way now, in this order."""
         for job in [job for job in self._rows if job not in jobs]:
             row = self._rows.pop(job)
@@ -46,7 +47,7 @@ class QueueBox(ShortArea):
 class _Row(QtWidgets.QWidget):  # type: ignore[misc]
     """One dream: of what, how far, and a button that cancels it."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: RunningJob) -> None:
         super().__init__()
         self._job = job
         self.setObjectName("job")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from krita import Krita
 
+from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe, RecipeError
+from dreamlink.wire.messages import Frame
 
 from ..document import document
 from ..document.reduce import middle, reduced, uncut
 from ..document.source import Source
 from ..model.quick_look import Glimpse
+from ..model.session import Session
 from ..qt.guard import guarded
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
 from .widgets.fields import tip
 from .widgets.pixel_view import Screen
-
-if TYPE_CHECKING:
-    from .panel import Panel
 
 PAUSE = 200  # milliseconds without another change in the form before it is looked again
 
@@ -28,13 +26,15 @@ class Look:
     """A button that opens a small picture, which follows the form while it is open.
 
     Attributes:
+        button: opens and closes it.
+        widgets: what it shows, from top to bottom. They are laid out one by one, so that each can
+            shrink where there is little room.
         screen: shows looks.
         so_far: shows a dream under way that is too large to grow on the canvas.
     """
 
-    def __init__(self, panel: Panel) -> None:
-        """Its widgets go into the panel's place for it, one by one: so they can give way."""
-        self._panel = panel
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._glimpse: Glimpse | None = None
         self.screen = Screen()
         self.screen.setObjectName("look")
@@ -47,45 +47,46 @@ class Look:
         self._line.setWordWrap(True)
         self._line.setTextFormat(QtCore.Qt.TextFormat.PlainText)
         self._line.setVisible(False)
-        self._button = QtWidgets.QPushButton(tr("Quick look"))
-        self._button.setObjectName("quick_look")
-        self._button.setCheckable(True)
-        self._button.setToolTip(
+        self.button = QtWidgets.QPushButton(tr("Quick look"))
+        self.button.setObjectName("quick_look")
+        self.button.setCheckable(True)
+        self.button.setToolTip(
             tip("Show small, in about a second, what these settings dream; follows each change")
         )
-        self._button.toggled.connect(guarded(self._switch, self._say))
+        self.button.toggled.connect(guarded(self._switch, self._say))
         self.screen.clicked.append(guarded(self.look, self._say))
-        self._timer = QtCore.QTimer(self._button)
+        self._timer = QtCore.QTimer(self.button)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PAUSE)
         self._timer.timeout.connect(guarded(self.look, self._say))
-        panel.changed.append(self._follow)
-        panel.buttons.addWidget(self._button)
-        for widget in (self.screen, self._line, self.so_far):
-            panel.look_box.addWidget(widget)
+        self.widgets = [self.screen, self._line, self.so_far]
+        follow = guarded(lambda _: self._follow(), session.say)
+        for observable in (session.recipe_values, session.guide, session.strength_map):
+            observable.subscribe(follow)
+        session.preview.subscribe(self._show_preview)
 
     def look(self) -> None:
         """Look at the active layer with the form's settings; a look under way is given up."""
         self._stop()
         try:
-            recipe = self._panel.recipe()
+            recipe = self._session.recipe()
             source, factor = reduced(self._read(recipe))
         except (RecipeError, document.DocumentError) as error:
             self.screen.clear()
             self._say(str(error))
             return
         self._glimpse = Glimpse(
-            self._panel.link, source, factor, recipe, self.screen.show_pixels, self._say
+            self._session.link, source, factor, recipe, self.screen.show_pixels, self._say
         )
         self._glimpse.start()
 
     def _read(self, recipe: Recipe) -> Source:
         """What would be dreamed on, or the middle of it."""
-        if self._panel.source_of is not document.read:  # another layer's dream is edited
-            return self._panel.read(recipe)
-        whole = self._panel.where()
+        if self._session.editing.value is not None:  # another layer's dream is edited
+            return self._session.read(recipe)
+        whole = self._session.where()
         where = middle(recipe, whole)
-        source = self._panel.read(recipe, where)
+        source = self._session.read(recipe, where)
         chosen = Krita.instance().activeDocument().selection()
         return uncut(source) if where is not whole and chosen is None else source
 
@@ -99,8 +100,14 @@ class Look:
             self._say("")
 
     def _follow(self) -> None:
-        if self._button.isChecked():
+        if self.button.isChecked():
             self._timer.start()
+
+    def _show_preview(self, preview: tuple[Picture, Frame] | None) -> None:
+        if preview is None:
+            self.so_far.clear()
+        else:
+            self.so_far.show_pixels(*preview)
 
     def _stop(self) -> None:
         glimpse, self._glimpse = self._glimpse, None

@@ -1,0 +1,59 @@
+"""The dreamed layer whose settings are being changed, or whose film is dreamed again."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from krita import Krita
+
+from dreamlink.recipe.recipe import Recipe
+
+from ..document import document, dream_store
+from ..document.document import Where
+from ..document.errors import DocumentError
+from ..document.source import Source
+from .reread import read_again
+
+NOT_DREAMED = "“{}” is not a dream that this picture knows the settings of: select a dreamed layer."
+
+
+class Redone(NamedTuple):
+    """A film that is dreamed again: its layer's unique id, and its stored settings."""
+
+    node_id: Any
+    kept: dream_store.Kept
+
+
+class Editing:
+    """Reads what a dreamed layer was dreamed on, as long as that layer is the active one."""
+
+    def __init__(self, node: Any, kept: dream_store.Kept) -> None:
+        self.node_id = node.uniqueId()
+        self._kept = kept
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the layer whose dream is edited is still the active one."""
+        active = Krita.instance().activeDocument()
+        node = active.activeNode() if active is not None else None
+        return node is not None and node.uniqueId() == self.node_id
+
+    def read(
+        self, recipe: Recipe, guide: Any = None, strength: Any = None, where: Where | None = None
+    ) -> Source:
+        """In place of `document.read`."""
+        if where is not None or not self.goes_on:
+            return document.read(recipe, guide, strength, where)
+        return read_again(self._kept, recipe, self.node_id, guide, strength)
+
+
+def active_dream() -> tuple[Any, dream_store.Kept]:
+    """The active layer and its stored settings; raises DocumentError if it is not a dream."""
+    active = Krita.instance().activeDocument()
+    node = active.activeNode() if active is not None else None
+    if node is None:
+        raise DocumentError("No layer is selected: select a dreamed layer.")
+    kept = dream_store.kept(active, node.uniqueId())
+    if kept is None:
+        raise DocumentError(NOT_DREAMED.format(node.name()))
+    return node, kept
