@@ -55,7 +55,7 @@ class Studio:
         self.written: list[tuple[int, bytes | None]] = []
         self.finished: list[Any] = []
         self.waiting: list[Callable[[], None]] = []
-        monkeypatch.setattr(modules.document, "gone", lambda _source: self.gone)
+        monkeypatch.setattr(modules.layer_io, "gone", lambda _source: self.gone)
         monkeypatch.setattr(modules.reel, "add_film", self._add_film)
 
     def _add_film(self, _source: object, name: str, pictures: Sequence[Any]) -> Iterator[Any]:
@@ -85,7 +85,7 @@ class Studio:
         shots = [
             self.modules.film.Shot(time, lambda time=time: bytes([time]) * NBYTES) for time in times
         ]
-        return self.modules.film.Plan(shots, **more)
+        return self.modules.film.FilmPlan(shots, **more)
 
     def answer(self, value: int, **more: Any) -> None:
         """The frame in work is done: all its bytes are `value`."""
@@ -108,13 +108,13 @@ def studio(monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
     qt: Any = SimpleNamespace(QtCore=None, QtGui=None)
     monkeypatch.setitem(sys.modules, "dreamlayer_krita.qt.qt", qt)
     monkeypatch.syspath_prepend(str(PLUGIN))
-    from dreamlayer_krita.document import color_space, document, source
+    from dreamlayer_krita.document import color_space, layer_io, source
     from dreamlayer_krita.document import keyframes as reel
     from dreamlayer_krita.model import film
     from dreamlayer_krita.model import film_frames as frames
 
     modules = SimpleNamespace(
-        document=document, film=film, frames=frames, reel=reel, source=source, space=color_space
+        layer_io=layer_io, film=film, frames=frames, reel=reel, source=source, space=color_space
     )
     yield Studio(modules, monkeypatch)
     for name in [name for name in sys.modules if name.startswith("dreamlayer_krita")]:
@@ -141,7 +141,7 @@ def test_each_frame_starts_from_the_one_before(studio: Studio) -> None:
 
 
 def test_a_dive_dreams_on_its_own_frames(studio: Studio) -> None:
-    studio.film(studio.modules.frames.dive(studio.source(), 4, 3, 1.1))
+    studio.film(studio.modules.frames.plan_dive(studio.source(), 4, 3, 1.1))
     for value in (10, 20, 30):
         studio.answer(value)
     assert [pixels[0] for pixels in studio.link.pixels] == [9, 10, 20]
@@ -229,10 +229,10 @@ def test_what_was_not_as_it_should_be_is_said_once(studio: Studio) -> None:
 
 def test_a_picture_that_can_not_be_read_ends_the_film(studio: Studio) -> None:
     def broken() -> bytes:
-        raise studio.modules.document.DocumentError("The frame 1 is gone.")
+        raise studio.modules.layer_io.DocumentError("The frame 1 is gone.")
 
     shots = [*studio.plan([0]).shots, studio.modules.film.Shot(1, broken)]
-    film = studio.film(studio.modules.film.Plan(shots))
+    film = studio.film(studio.modules.film.FilmPlan(shots))
     studio.answer(10)
     studio.write()
     assert film.state is State.FAILED
@@ -251,15 +251,15 @@ def test_a_picture_that_can_not_be_read_ends_the_film(studio: Studio) -> None:
 def test_the_frames_that_are_seen_in_a_range_dream(
     studio: Studio, begins: list[int], first: int, last: int, times: list[int], end: int | None
 ) -> None:
-    plan = studio.modules.frames.plan(studio.source(), begins, first, last, 0.5)
+    plan = studio.modules.frames.plan_frames(studio.source(), begins, first, last, 0.5)
     assert [shot.time for shot in plan.shots] == times
     assert plan.end == end
     assert plan.carry == 0.5
 
 
 def test_a_range_without_a_frame_is_refused(studio: Studio) -> None:
-    with pytest.raises(studio.modules.document.DocumentError, match="nothing from frame 0 to 2"):
-        studio.modules.frames.plan(studio.source(), [3], 0, 2, 0.5)
+    with pytest.raises(studio.modules.layer_io.DocumentError, match="nothing from frame 0 to 2"):
+        studio.modules.frames.plan_frames(studio.source(), [3], 0, 2, 0.5)
 
 
 def test_frames_are_entered_into_kritas_file(studio: Studio, tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     monkeypatch.setitem(sys.modules, "dreamlayer_krita.qt.qt", qt)
     monkeypatch.syspath_prepend(str(PLUGIN))
     from dreamlayer_krita.document import color_space as space
-    from dreamlayer_krita.document import document as reader
+    from dreamlayer_krita.document import layer_io as reader
     from dreamlayer_krita.model import jobs as job
 
     yield SimpleNamespace(reader=reader, job=job, ColorSpace=space.ColorSpace)
@@ -189,9 +189,9 @@ def test_a_layer_that_krita_is_just_taking_away_is_passed_over(plugin: SimpleNam
     cat = document.source
     cat.children = [None]
     root = SimpleNamespace(childNodes=lambda: [cat, None])
-    found = layers.layers(SimpleNamespace(rootNode=lambda: root))
+    found = layers.list_layers(SimpleNamespace(rootNode=lambda: root))
     assert found == [(cat.uniqueId(), "Cat")]
-    assert layers.look(cat, Region(0, 0, 2, 2)) == bytes(16)
+    assert layers.read_pixels(cat, Region(0, 0, 2, 2)) == bytes(16)
 
 
 def test_only_the_canvas_and_the_selections_surroundings_are_read(plugin: SimpleNamespace) -> None:

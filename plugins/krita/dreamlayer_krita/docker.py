@@ -32,7 +32,7 @@ class DreamDocker(DockWidget):  # type: ignore[misc]
             self._panel: Any = open_panel(float_message)
         except ImportError as error:
             log.exception("Dreamlayer's plug-in is incomplete")
-            self._panel = Incomplete(str(error))
+            self._panel = IncompleteNotice(str(error))
         self.setWidget(self._panel)
 
     def canvasChanged(self, canvas: Any) -> None:  # noqa: N802 (Krita's name)
@@ -48,7 +48,7 @@ class DreamDocker(DockWidget):  # type: ignore[misc]
         Args:
             target: "package.module:function" or "package.module:Class.method".
         """
-        if isinstance(self._panel, Incomplete):
+        if isinstance(self._panel, IncompleteNotice):
             self._panel.explain()
             return
         module, _, name = target.partition(":")
@@ -56,7 +56,7 @@ class DreamDocker(DockWidget):  # type: ignore[misc]
         function(self._panel.session)
 
 
-class Incomplete(QtWidgets.QLabel):  # type: ignore[misc]
+class IncompleteNotice(QtWidgets.QLabel):  # type: ignore[misc]
     """What stands in the panel's place when the plug-in lacks its libraries."""
 
     def __init__(self, reason: str) -> None:

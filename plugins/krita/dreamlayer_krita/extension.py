@@ -35,7 +35,7 @@ ACTIONS = (
         "dreamlayer_film", f"{TITLE} Animation…", "filter", "model.session:Session.request_film"
     ),
     Action("dreamlayer_again", AGAIN, "layer", "model.repeat:dream_again"),
-    Action("dreamlayer_edit", "Edit the Dream of This Layer…", "layer", "model.repeat:edit"),
+    Action("dreamlayer_edit", "Edit the Dream of This Layer…", "layer", "model.repeat:edit_dream"),
     Action("dreamlayer_dream_script", f"{TITLE}…", "tools/scripts", "model.session:Session.dream"),
 )
 

@@ -10,7 +10,7 @@ import case
 import desk
 from krita import QPushButton, Selection
 
-from dreamlayer_krita.document import document as reader
+from dreamlayer_krita.document import layer_io as reader
 
 TURNS = 50
 SEED = 509  # with it each act comes three times or more, and does something

@@ -93,7 +93,7 @@ def check_dream_that_is_asked_for_while_another_grows():
 
 def check_what_grew_is_what_would_have_been_added():
     """In layouts that are converted, too, and behind a transparency mask."""
-    from dreamlayer_krita.document.document import read
+    from dreamlayer_krita.document.layer_io import read
     from dreamlayer_krita.model.jobs import NewLayer
 
     desk.fill_form(**{**SHORT, "octaves": 3, "steps": 6})

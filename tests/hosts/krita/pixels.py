@@ -1,6 +1,6 @@
 """Right pixels: every colour space, selections of every kind, all sorts of layers, guide and map.
 
-A dream is started as the docker starts it, by its session; what is picked in its boxes is given here.
+Dreams are started through the session, as the docker does, with guide and strength map as arguments.
 Where nothing may change, the strength map is empty: so one dream shows what stays and what comes.
 """
 
@@ -11,7 +11,7 @@ import case
 import desk
 from krita import InfoObject, Selection
 
-from dreamlayer_krita.document import document as reader
+from dreamlayer_krita.document import layer_io as reader
 from dreamlink.session.dream import State
 
 WIDTH, HEIGHT = 96, 72
@@ -540,8 +540,8 @@ def check_strength_map_from_a_mask():
     chosen.select(WIDTH // 2, 0, WIDTH // 2, HEIGHT, 255)
     mask.setSelection(chosen)
     mask.setVisible(False)
-    assert (mask.uniqueId(), "Background ▸ Half") in reader.layers(document, masks=True)
-    assert "Half" not in str(reader.layers(document))
+    assert (mask.uniqueId(), "Background ▸ Half") in reader.list_layers(document, masks=True)
+    assert "Half" not in str(reader.list_layers(document))
     yield from desk.activate(document, source)
     layer = yield from dream(strength=mask.uniqueId())
     assert halves(document, layer) == [False, True]

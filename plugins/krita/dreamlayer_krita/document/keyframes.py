@@ -19,10 +19,10 @@ from krita import Krita
 
 from dreamlink.wire.messages import Frame
 
-from . import document, scratch
+from . import layer_io, scratch
 from .color_space import ColorSpace
 from .errors import DocumentError
-from .layers import write
+from .layers import write_pixels
 from .source import Source
 
 KEYFRAMES = ".keyframes.xml"
@@ -39,14 +39,16 @@ ALL_KEYFRAMES = (
 )
 
 
-class Picture(NamedTuple):
+class FilmFrame(NamedTuple):
     """One frame: the time at which it begins, and who has its pixels; None: it is empty."""
 
     time: int
     pixels: Callable[[], Frame] | None
 
 
-def add_film(source: Source, name: str, pictures: Sequence[Picture]) -> Generator[Any, None, None]:
+def add_film(
+    source: Source, name: str, pictures: Sequence[FilmFrame]
+) -> Generator[Any, None, None]:
     """Add an animated layer directly above the source: one step to undo.
 
     To be gone through with pauses in between, in which Krita breathes; each step fills a frame.
@@ -64,18 +66,18 @@ def add_film(source: Source, name: str, pictures: Sequence[Picture]) -> Generato
             if picture.pixels is not None:
                 reel.setCurrentTime(picture.time)
                 reel.waitForDone()
-                pixels = scratch.converted(
+                pixels = scratch.convert_pixels(
                     picture.pixels(), source.place, source.space.wire, source.space
                 )
-                write(layer, pixels, source.place)
+                write_pixels(layer, pixels, source.place)
                 reel.setModified(False)  # not to be saved by Krita as somebody's work
             yield None
         yield None  # Krita still has news of the last frame for its windows
-        if reason := document.gone(source):
+        if reason := layer_io.gone(source):
             raise DocumentError(reason)
         film = layer.duplicate()
         film.setName(name)
-        yield document.put(film, document.beneath(source))
+        yield layer_io.insert_above(film, layer_io.layer_below(source))
     finally:
         _close(reel)
 

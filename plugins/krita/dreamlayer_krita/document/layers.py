@@ -15,7 +15,7 @@ SHOWN = ("grouplayer", "vectorlayer", "clonelayer", "filelayer", "filllayer")
 MASKS = ("transparencymask", "selectionmask", "filtermask")  # those that hold a selection
 
 
-def layers(document: Any, masks: bool = False) -> list[tuple[Any, str]]:
+def list_layers(document: Any, masks: bool = False) -> list[tuple[Any, str]]:
     """Layers with a picture, the uppermost first: each one's unique id and name.
 
     The name of what is in a group, or of a mask, has the names of what it is in before it.
@@ -66,7 +66,7 @@ def passes_through(node: Any) -> bool:
     return bool(node.type() == "grouplayer" and node.passThroughMode())
 
 
-def box_of(node: Any, canvas: Region) -> Region:
+def visible_box(node: Any, canvas: Region) -> Region:
     """Where on the canvas the layer has pixels; raises DocumentError if nowhere."""
     bounds = node.bounds()
     box = Region(bounds.x(), bounds.y(), bounds.width(), bounds.height())
@@ -80,7 +80,7 @@ def box_of(node: Any, canvas: Region) -> Region:
     return box.clip(canvas)
 
 
-def look(node: Any, box: Region) -> Any:
+def read_pixels(node: Any, box: Region) -> Any:
     """The raw pixels (a QByteArray) of a layer: as it is seen, through its masks.
 
     A paint layer without masks, and a mask, are asked for their own pixels, which are there even
@@ -91,6 +91,6 @@ def look(node: Any, box: Region) -> Any:
     return (node.pixelData if own else node.projectionPixelData)(*box)
 
 
-def write(layer: Any, pixels: Frame, box: Region) -> None:
+def write_pixels(layer: Any, pixels: Frame, box: Region) -> None:
     """Put raw pixels into a layer; Krita takes no views."""
     layer.setPixelData(bytes(pixels) if isinstance(pixels, memoryview) else pixels, *box)

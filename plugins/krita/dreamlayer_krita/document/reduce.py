@@ -12,7 +12,7 @@ from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import QUICK_MAX, Frame
 
 from ..qt.qt import QtCore, QtGui
-from . import document, scratch
+from . import layer_io, scratch
 from .color_space import LINEAR, LINEAR_GRAY, SRGB, ColorSpace
 from .source import Pixels, Source
 
@@ -21,7 +21,7 @@ COLOURS = ColorSpace("RGBA", "U8", SRGB)
 GRAY = "Gray-D50-elle-V2-srgbtrc.icc"
 
 
-def middle(recipe: Recipe, where: document.Where | None) -> document.Where | None:
+def middle(recipe: Recipe, where: layer_io.DreamTarget | None) -> layer_io.DreamTarget | None:
     """The part to look at of what would be dreamed on, or `where` if that is all of it.
 
     A look shows what the dream will be like only as long as it is reduced by no more than the
@@ -51,7 +51,7 @@ def middle(recipe: Recipe, where: document.Where | None) -> document.Where | Non
     if selection is not None:
         part.intersect(selection)
     empty = part.width() <= 0 or part.height() <= 0
-    return where if empty else document.Where(node, part)
+    return where if empty else layer_io.DreamTarget(node, part)
 
 
 def uncut(source: Source) -> Source:
@@ -105,7 +105,7 @@ def _colours(pixels: Pixels, width: int, height: int) -> bytes:
     if layout.order == "G":
         image = _gray_image(pixels.frame, layout.region)
     else:
-        frame = scratch.converted(pixels.frame, layout.region, _space(layout), COLOURS)
+        frame = scratch.convert_pixels(pixels.frame, layout.region, _space(layout), COLOURS)
         line = 4 * layout.width
         kind = QtGui.QImage.Format.Format_ARGB32
         image = QtGui.QImage(bytes(frame), layout.width, layout.height, line, kind)

@@ -17,11 +17,11 @@ from dreamlink.wire.messages import Frame
 
 from .color_space import SRGB, ColorSpace, space_of
 from .errors import DocumentError
-from .layers import write
+from .layers import write_pixels
 
 
 @contextmanager
-def scratch() -> Iterator[Any]:
+def open_scratch() -> Iterator[Any]:
     """A document for a moment; a layer made in it may be added to another document."""
     document = Krita.instance().createDocument(1, 1, "", "RGBA", "U8", SRGB, 72.0)
     try:
@@ -31,7 +31,7 @@ def scratch() -> Iterator[Any]:
         document.close()
 
 
-def painted(
+def paint_layer(
     document: Any, name: str, pixels: Frame, box: Region, space: ColorSpace, goal: ColorSpace
 ) -> Any:
     """A layer made by a scratch document: `pixels` in `space`, converted to `goal`.
@@ -41,17 +41,17 @@ def painted(
     """
     layer = document.createNode(name, "paintlayer")
     _convert(layer, space)
-    write(layer, pixels, box)
+    write_pixels(layer, pixels, box)
     _convert(layer, goal)
     return layer
 
 
-def converted(pixels: Frame, box: Region, space: ColorSpace, goal: ColorSpace) -> Frame:
+def convert_pixels(pixels: Frame, box: Region, space: ColorSpace, goal: ColorSpace) -> Frame:
     """The pixels of `box` in another colour space; raises DocumentError."""
     if space == goal:
         return pixels
-    with scratch() as document:
-        return memoryview(painted(document, "", pixels, box, space, goal).pixelData(*box))
+    with open_scratch() as document:
+        return memoryview(paint_layer(document, "", pixels, box, space, goal).pixelData(*box))
 
 
 def _convert(layer: Any, goal: ColorSpace) -> None:

@@ -39,7 +39,7 @@ class Source:
             the selection goes into its alpha.
         strength: a map of the region, how strongly each pixel dreams.
         guide: a picture to dream of.
-        guide_id, strength_id: what these two were made of, as they were given to `document.read`.
+        guide_id, strength_id: what these two were made of, as they were given to `layer_io.read`.
         above: the layer that the dream is to lie above, if it is not the source itself.
     """
 

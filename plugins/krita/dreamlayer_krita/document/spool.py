@@ -12,7 +12,7 @@ from dreamlink.wire.messages import Frame
 from .errors import DocumentError
 
 
-class Spool:
+class FrameSpool:
     """Frames of the same size, one behind the other."""
 
     def __init__(self, nbytes: int) -> None:

@@ -8,23 +8,23 @@ from krita import Krita
 
 from dreamlink.recipe.recipe import Recipe
 
-from ..document import document, dream_store
-from ..document.document import Where
+from ..document import dream_store, layer_io
 from ..document.errors import DocumentError
+from ..document.layer_io import DreamTarget
 from ..document.source import Source
 from .reread import read_again
 
 NOT_DREAMED = "“{}” is not a dream that this picture knows the settings of: select a dreamed layer."
 
 
-class Redone(NamedTuple):
+class RepeatedFilm(NamedTuple):
     """A film that is dreamed again: its layer's unique id, and its stored settings."""
 
     node_id: Any
     kept: dream_store.Kept
 
 
-class Editing:
+class EditedDream:
     """Reads what a dreamed layer was dreamed on, as long as that layer is the active one."""
 
     def __init__(self, node: Any, kept: dream_store.Kept) -> None:
@@ -32,18 +32,22 @@ class Editing:
         self._kept = kept
 
     @property
-    def goes_on(self) -> bool:
+    def is_active(self) -> bool:
         """Whether the layer whose dream is edited is still the active one."""
         active = Krita.instance().activeDocument()
         node = active.activeNode() if active is not None else None
         return node is not None and node.uniqueId() == self.node_id
 
     def read(
-        self, recipe: Recipe, guide: Any = None, strength: Any = None, where: Where | None = None
+        self,
+        recipe: Recipe,
+        guide: Any = None,
+        strength: Any = None,
+        where: DreamTarget | None = None,
     ) -> Source:
-        """In place of `document.read`."""
-        if where is not None or not self.goes_on:
-            return document.read(recipe, guide, strength, where)
+        """In place of `layer_io.read`."""
+        if where is not None or not self.is_active:
+            return layer_io.read(recipe, guide, strength, where)
         return read_again(self._kept, recipe, self.node_id, guide, strength)
 
 

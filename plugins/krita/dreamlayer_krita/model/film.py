@@ -17,9 +17,9 @@ from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State, duration, layer_name
 from dreamlink.wire.messages import Frame
 
-from ..document import document, keyframes
+from ..document import keyframes, layer_io
 from ..document.source import Source
-from ..document.spool import Spool
+from ..document.spool import FrameSpool
 from .daemon_link import DaemonLink
 from .jobs import Dreamed, Job, NewLayer
 
@@ -35,7 +35,7 @@ class Shot(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class FilmPlan:
     """What a film is made of.
 
     Attributes:
@@ -52,7 +52,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Filmed:
+class FinishedFilm:
     """A film that is in the document: `node_id` is its layer's."""
 
     document: Any
@@ -77,9 +77,9 @@ class Film:
         link: DaemonLink,
         source: Source,
         recipe: Recipe,
-        plan: Plan,
+        plan: FilmPlan,
         changed: Callable[[Film], None],
-        finished: Callable[[Filmed], None],
+        finished: Callable[[FinishedFilm], None],
         soon: Callable[[Callable[[], None]], None],
     ) -> None:
         """`soon` calls what it is given when the host has had time to breathe."""
@@ -88,13 +88,13 @@ class Film:
         self.text = "Looking for the daemon…"
         self.source = replace(source, pixels=b"", veiled=False)
         self.recipe = recipe.with_seed()
-        self.result: Filmed | None = None
+        self.result: FinishedFilm | None = None
         self._link = link
         self._plan = plan
         self._changed = changed
         self._finished = finished
         self._soon = soon
-        self._spool = Spool(source.request(recipe).result.nbytes)
+        self._spool = FrameSpool(source.request(recipe).result.nbytes)
         self._job: Job | None = None
         self._after = ""  # the id of the last frame's dream
         self._notes: list[str] = []
@@ -134,7 +134,7 @@ class Film:
         shot = self._plan.shots[count]
         try:
             pixels = shot.picture() if shot.picture else self._spool.read(count - 1)
-        except document.DocumentError as error:
+        except layer_io.DocumentError as error:
             self._stop(State.FAILED, str(error))
             return
         source = replace(self.source, pixels=pixels)
@@ -143,7 +143,7 @@ class Film:
             options = {"after": self._after, "carry": self._plan.carry}
         if count and self._plan.zoom > 1.0:
             options["zoom"] = self._plan.zoom
-        goal = _Frame(source, self._spool)
+        goal = _SpooledFrame(source, self._spool)
         self._job = Job(
             self._link, source, self.recipe, self._moved, self._frame_done, goal, **options
         )
@@ -181,7 +181,7 @@ class Film:
         """No more frames: write those that are done."""
         self._job = None
         self._end_state, self._end_text = state, text
-        if len(self._spool) == 0 or document.gone(self.source):
+        if len(self._spool) == 0 or layer_io.gone(self.source):
             self._end(None)
             return
         name = layer_name(self.source.name, self.recipe)
@@ -190,17 +190,17 @@ class Film:
         self._changed(self)
         self._soon(self._write)
 
-    def _pictures(self) -> list[keyframes.Picture]:
+    def _pictures(self) -> list[keyframes.FilmFrame]:
         shots, done = self._plan.shots, len(self._spool)
         pictures = [
-            keyframes.Picture(shots[i].time, lambda i=i: self._spool.read(i))  # type: ignore[misc]
+            keyframes.FilmFrame(shots[i].time, lambda i=i: self._spool.read(i))  # type: ignore[misc]
             for i in range(done)
         ]
         end = shots[done].time if done < len(shots) else self._plan.end
         if end is not None:
-            pictures.append(keyframes.Picture(end, None))
+            pictures.append(keyframes.FilmFrame(end, None))
         if shots[0].time > 0:
-            pictures.insert(0, keyframes.Picture(0, None))  # or the first would stand there too
+            pictures.insert(0, keyframes.FilmFrame(0, None))  # or the first would stand there too
         return pictures
 
     def _write(self) -> None:
@@ -209,7 +209,7 @@ class Film:
             return
         try:
             node_id = next(self._writing)
-        except document.DocumentError as error:
+        except layer_io.DocumentError as error:
             self._end_state, self._end_text = State.FAILED, str(error)
             self._end(None)
             return
@@ -237,7 +237,7 @@ class Film:
         self._changed(self)
         if node_id is not None:
             source = replace(self.source, guide=None, strength=None)
-            self.result = Filmed(source.document, node_id, source, self.recipe)
+            self.result = FinishedFilm(source.document, node_id, source, self.recipe)
             self._finished(self.result)
 
     def _said(self, done: int, kept: bool) -> str:
@@ -255,10 +255,10 @@ class Film:
         return " ".join([said, *self._notes])
 
 
-class _Frame(NewLayer):
+class _SpooledFrame(NewLayer):
     """Where a frame's pixels go: into the spool, until all are there."""
 
-    def __init__(self, source: Source, spool: Spool) -> None:
+    def __init__(self, source: Source, spool: FrameSpool) -> None:
         super().__init__(source)
         self._spool = spool
 

@@ -8,20 +8,20 @@ from typing import Any
 from dreamlink.picture import Region
 from dreamlink.wire.messages import Frame
 
-from ..document import document, scratch
+from ..document import layer_io, scratch
 from ..document.errors import DocumentError
 from ..document.source import Source
-from .film import Plan, Shot
+from .film import FilmPlan, Shot
 
 
-def starts(picture: Any, node: Any) -> list[int]:
+def frame_times(picture: Any, node: Any) -> list[int]:
     """The times at which a layer's frames begin; none if it is not an animated paint layer."""
     if node is None or node.type() != "paintlayer" or not node.animated():
         return []
     return [time for time in range(_length(picture)) if node.hasKeyframeAtTime(time)]
 
 
-def plan(source: Source, begins: list[int], first: int, last: int, carry: float) -> Plan:
+def plan_frames(source: Source, begins: list[int], first: int, last: int, carry: float) -> FilmPlan:
     """A film of the frames that are seen from `first` to `last`, of those that begin at `begins`.
 
     A frame that stands longer dreams once and stands as long.
@@ -38,14 +38,14 @@ def plan(source: Source, begins: list[int], first: int, last: int, carry: float)
             f"The layer “{source.name}” shows nothing from frame {first} to {last}: choose others."
         )
     end = next((time for time in begins if time > last), None)
-    return Plan(shots, end=end, carry=carry)
+    return FilmPlan(shots, end=end, carry=carry)
 
 
-def dive(source: Source, first: int, count: int, zoom: float) -> Plan:
+def plan_dive(source: Source, first: int, count: int, zoom: float) -> FilmPlan:
     """A film of `count` frames, each of them the one before, enlarged and dreamed on."""
     shots = [Shot(first + i, None) for i in range(count)]
     shots[0] = Shot(first, lambda: source.pixels)
-    return Plan(shots, zoom=zoom)
+    return FilmPlan(shots, zoom=zoom)
 
 
 def _length(picture: Any) -> int:
@@ -55,7 +55,7 @@ def _length(picture: Any) -> int:
 
 def _picture(source: Source, time: int) -> Frame:
     """The layer's own pixels in the frame that begins at `time`, as the daemon gets them."""
-    if reason := document.gone(source):
+    if reason := layer_io.gone(source):
         raise DocumentError(reason)
     node = source.document.nodeByUniqueID(source.node_id)
     place, region = source.place, source.region
@@ -65,4 +65,4 @@ def _picture(source: Source, time: int) -> Frame:
     if not node.hasKeyframeAtTime(time):
         raise DocumentError(f"The frame {time} of the layer “{source.name}” is gone.")
     pixels = memoryview(node.pixelDataAtTime(*seen, time))
-    return scratch.converted(pixels, seen, source.space, source.space.wire)
+    return scratch.convert_pixels(pixels, seen, source.space, source.space.wire)

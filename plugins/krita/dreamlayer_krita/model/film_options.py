@@ -12,14 +12,14 @@ from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import ZOOM_MAX
 
 from ..document import dream_store
-from ..document.document import Where
 from ..document.errors import DocumentError
+from ..document.layer_io import DreamTarget
 from ..document.source import Source
 from ..qt.guard import guarded
 from . import film_frames
-from .editing import Redone
-from .film import Film, Filmed, Plan
-from .reread import layer_of, read_again
+from .editing import RepeatedFilm
+from .film import Film, FilmPlan, FinishedFilm
+from .reread import find_source, read_again
 from .session import Session
 
 TIME_MAX = 1_000_000  # frames
@@ -64,14 +64,16 @@ class Choice:
             raise DocumentError("This film's settings can't be used: they are out of range.")
 
 
-def begin(session: Session, recipe: Recipe, choice: Choice, redone: Redone | None = None) -> Film:
+def start_film(
+    session: Session, recipe: Recipe, choice: Choice, redone: RepeatedFilm | None = None
+) -> Film:
     """Start a film of the active layer, or of what a film was made of; raises DocumentError."""
     choice.check()
     active = Krita.instance().activeDocument()
     if active is None:
         raise DocumentError("No picture is open: open one and select a layer, then dream.")
-    node = layer_of(active, redone.kept) if redone else active.activeNode()
-    begins = film_frames.starts(active, node) if choice.kind == FRAMES else []
+    node = find_source(active, redone.kept) if redone else active.activeNode()
+    begins = film_frames.frame_times(active, node) if choice.kind == FRAMES else []
     if choice.kind == FRAMES and not begins:
         raise DocumentError(
             "The layer is not an animated paint layer: select one, or dream a dive."
@@ -83,16 +85,18 @@ def begin(session: Session, recipe: Recipe, choice: Choice, redone: Redone | Non
     if redone is not None:
         source = read_again(redone.kept, recipe, redone.node_id, whole=whole)
     else:
-        source = session.read(recipe, Where(node, selection, whole))
+        source = session.read(recipe, DreamTarget(node, selection, whole))
     if choice.kind == FRAMES:
-        plan = film_frames.plan(source, begins, choice.first, choice.last, choice.carry)
+        plan = film_frames.plan_frames(source, begins, choice.first, choice.last, choice.carry)
     else:
-        plan = film_frames.dive(source, choice.first, choice.count, choice.zoom)
+        plan = film_frames.plan_dive(source, choice.first, choice.count, choice.zoom)
     return _start(session, source, recipe, plan, choice)
 
 
-def _start(session: Session, source: Source, recipe: Recipe, plan: Plan, choice: Choice) -> Film:
-    def finished(filmed: Filmed) -> None:
+def _start(
+    session: Session, source: Source, recipe: Recipe, plan: FilmPlan, choice: Choice
+) -> Film:
+    def finished(filmed: FinishedFilm) -> None:
         dream_store.keep(
             filmed.document, filmed.node_id, filmed.recipe, filmed.source, film=asdict(choice)
         )

@@ -17,7 +17,7 @@ from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State, layer_name, lost
 from dreamlink.wire.messages import Header
 
-from ..document import document
+from ..document import layer_io
 from .daemon_link import DaemonLink
 
 
@@ -34,7 +34,7 @@ class Dreamed:
 
     document: Any
     node_id: Any
-    source: document.Source
+    source: layer_io.Source
     recipe: Recipe
     dream: Dream
 
@@ -46,13 +46,13 @@ class NewLayer:
         grown: the unique id of a layer that is in the document before the dream is done.
     """
 
-    def __init__(self, source: document.Source) -> None:
+    def __init__(self, source: layer_io.Source) -> None:
         self.source = source
         self.grown: Any = None
 
     def gone(self) -> str | None:
         """Why there is no place for the dream any more, or None if there is one."""
-        return document.gone(self.source)
+        return layer_io.gone(self.source)
 
     def so_far(self, dream: Dream) -> None:
         """The dream tells how far it is, perhaps with pixels (`live`)."""
@@ -64,7 +64,7 @@ class NewLayer:
             DocumentError: the picture was closed or the layer is gone.
         """
         name = layer_name(self.source.name, recipe)
-        return document.add_layer(self.source, name, dream.pixels or bytearray())
+        return layer_io.add_layer(self.source, name, dream.pixels or bytearray())
 
     def dropped(self) -> None:
         """The dream was cancelled, or has failed."""
@@ -84,7 +84,7 @@ class Job:
     def __init__(
         self,
         link: DaemonLink,
-        source: document.Source,
+        source: layer_io.Source,
         recipe: Recipe,
         changed: Callable[[Job], None],
         finished: Callable[[Dreamed], None] | None = None,
@@ -186,7 +186,7 @@ class Job:
         self._finishing = True
         try:
             node_id = self._goal.done(dream, recipe)
-        except document.DocumentError as error:
+        except layer_io.DocumentError as error:
             self._end(State.FAILED, str(error))
             return
         dream.pixels = dream.live = None  # they are in the document now

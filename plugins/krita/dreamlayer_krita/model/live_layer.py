@@ -20,7 +20,7 @@ from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, layer_name
 from dreamlink.wire.messages import Frame
 
-from ..document import document
+from ..document import layer_io
 from .jobs import Job, NewLayer
 
 CANVAS_MAX = 4 << 20  # pixels of a picture that Krita composes without a stutter
@@ -30,14 +30,16 @@ REMOVED = "The layer was removed while it was dreamed, so its dream was stopped.
 Show = Callable[[Picture, Frame], None]
 
 
-def watched(source: document.Source, show: Show, hide: Callable[[], None]) -> dict[str, Any]:
+def preview_options(
+    source: layer_io.Source, show: Show, hide: Callable[[], None]
+) -> dict[str, Any]:
     """The options of a `Job` that lets its dream be seen; `show` and `hide` are the docker's."""
     if source.canvas.width * source.canvas.height <= CANVAS_MAX:
         return {"goal": GrowingLayer(source), "live": True}
-    return {"goal": ShownInDocker(source, show, hide), "preview": PREVIEW}
+    return {"goal": PreviewedLayer(source, show, hide), "preview": PREVIEW}
 
 
-def beneath(jobs: Iterable[Any]) -> document.Where | None:
+def target_below_growing(jobs: Iterable[Any]) -> layer_io.DreamTarget | None:
     """What to dream on while a layer that still grows is the active one: what it is dreamed from.
 
     None: what is active, as ever. Krita makes each new layer the active one.
@@ -48,7 +50,7 @@ def beneath(jobs: Iterable[Any]) -> document.Where | None:
         grown = job.grown if isinstance(job, Job) else None
         if node is not None and grown is not None and grown == node.uniqueId():
             below = active.nodeByUniqueID(job.source.node_id)
-            return document.Where(below, active.selection()) if below is not None else None
+            return layer_io.DreamTarget(below, active.selection()) if below is not None else None
     return None
 
 
@@ -59,7 +61,7 @@ class GrowingLayer(NewLayer):
     layer or writes to one, so afterwards it may be undone, or the dream dropped.
     """
 
-    def __init__(self, source: document.Source) -> None:
+    def __init__(self, source: layer_io.Source) -> None:
         super().__init__(source)
         self._layer: Any = None  # kept while it is undone: it may come back
         self._next = 0.0  # when it may be written to again
@@ -76,7 +78,7 @@ class GrowingLayer(NewLayer):
         if self.grown is None:
             self._add(pixels)
         else:
-            document.update_layer(self.grown, pixels, self.source)
+            layer_io.update_layer(self.grown, pixels, self.source)
         now = time.monotonic()
         self._next = now + REST * (now - began)
 
@@ -85,11 +87,11 @@ class GrowingLayer(NewLayer):
             return super().done(dream, recipe)
         reason = self.gone()
         if reason:
-            raise document.DocumentError(reason)
+            raise layer_io.DocumentError(reason)
         layer = self.source.document.nodeByUniqueID(self.grown)
         layer.setName(layer_name(self.source.name, recipe))
         layer.setLocked(False)
-        document.update_layer(self.grown, dream.pixels or bytearray(), self.source)
+        layer_io.update_layer(self.grown, dream.pixels or bytearray(), self.source)
         return self.grown
 
     def dropped(self) -> None:
@@ -102,7 +104,7 @@ class GrowingLayer(NewLayer):
             self.source.document.nodeByUniqueID(self.grown).remove()
 
     def _add(self, pixels: Frame) -> None:
-        self.grown = document.add_layer(self.source, f"Dream of {self.source.name}…", pixels)
+        self.grown = layer_io.add_layer(self.source, f"Dream of {self.source.name}…", pixels)
         self._layer = self.source.document.nodeByUniqueID(self.grown)
         if self._dropped:
             self.dropped()
@@ -116,10 +118,10 @@ class GrowingLayer(NewLayer):
         return self.source.document.nodeByUniqueID(self.grown) is None
 
 
-class ShownInDocker(NewLayer):
+class PreviewedLayer(NewLayer):
     """A new layer as of any other dream; the docker shows how it grows."""
 
-    def __init__(self, source: document.Source, show: Show, hide: Callable[[], None]) -> None:
+    def __init__(self, source: layer_io.Source, show: Show, hide: Callable[[], None]) -> None:
         super().__init__(source)
         self._show, self._hide = show, hide
 

@@ -16,7 +16,7 @@ from dreamlink.recipe.recipe import Recipe, Value
 from dreamlink.session.dream import Blend, State
 from dreamlink.wire.messages import Header
 
-from ..document import document, dream_store
+from ..document import dream_store, layer_io
 from .daemon_link import DaemonLink
 from .jobs import Dreamed
 
@@ -116,7 +116,7 @@ class Reblend:
         if reason:
             self._told(self, reason)
             return False
-        document.update_layer(dreamed.node_id, blend.pixels or bytearray(), dreamed.source)
+        layer_io.update_layer(dreamed.node_id, blend.pixels or bytearray(), dreamed.source)
         self._mark = self._marked()
         self.dreamed = replace(dreamed, recipe=blend.request.recipe)
         if self._wanted is None:

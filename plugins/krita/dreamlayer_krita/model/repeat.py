@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ..document.errors import DocumentError
 from . import film_options
-from .editing import Editing, Redone, active_dream
+from .editing import EditedDream, RepeatedFilm, active_dream
 from .reread import read_again
 from .session import Session
 
@@ -25,7 +25,7 @@ def dream_with_new_seed(session: Session) -> None:
     _repeat(session, new_seed=True)
 
 
-def edit(session: Session) -> None:
+def edit_dream(session: Session) -> None:
     """Show the active layer's settings in the form, to be changed.
 
     Until another layer is active, Dream dreams on what this one was dreamed on. Of a film the
@@ -35,10 +35,10 @@ def edit(session: Session) -> None:
         node, kept = active_dream()
         session.show_recipe(kept.recipe)
         if kept.film is None:
-            session.editing.set(Editing(node, kept))
+            session.editing.set(EditedDream(node, kept))
             said = f"Change the settings of “{node.name()}”, then press Dream."
         else:
-            session.film_requested.emit(Redone(node.uniqueId(), kept))
+            session.film_requested.emit(RepeatedFilm(node.uniqueId(), kept))
             said = "Change the film's settings here and in its window, then press Dream there."
     except DocumentError as error:
         session.say(str(error))
@@ -58,8 +58,8 @@ def _repeat(session: Session, new_seed: bool) -> None:
             )
         recipe = replace(kept.recipe, seed=0) if new_seed else kept.recipe
         if kept.film is not None:
-            redone = Redone(node.uniqueId(), kept)
-            film_options.begin(session, recipe, film_options.Choice.of(kept.film), redone)
+            redone = RepeatedFilm(node.uniqueId(), kept)
+            film_options.start_film(session, recipe, film_options.Choice.of(kept.film), redone)
         else:
             session.start(read_again(kept, recipe, node.uniqueId()), recipe)
     except DocumentError as error:

@@ -9,9 +9,9 @@ from krita import Krita, Selection
 
 from dreamlink.recipe.recipe import Recipe
 
-from ..document import document, dream_store
-from ..document.document import Where
+from ..document import dream_store, layer_io
 from ..document.errors import DocumentError
+from ..document.layer_io import DreamTarget
 from ..document.source import Source
 
 
@@ -36,16 +36,18 @@ def read_again(
         DocumentError: it is gone, or can't dream.
     """
     active = Krita.instance().activeDocument()
-    node = layer_of(active, kept)
+    node = find_source(active, kept)
     if strength is None and kept.strength_id:
         strength = _given(active, kept.strength_id, "strength map")
     if guide is None and kept.guide_id:
         guide = _given(active, kept.guide_id, "guide")
-    source = document.read(recipe, guide, strength, Where(node, _selected(active, kept), whole))
+    source = layer_io.read(
+        recipe, guide, strength, DreamTarget(node, _selected(active, kept), whole)
+    )
     return replace(source, above=above)
 
 
-def layer_of(active: Any, kept: dream_store.Kept) -> Any:
+def find_source(active: Any, kept: dream_store.Kept) -> Any:
     """The layer that was dreamed on; raises DocumentError if it is gone."""
     node = dream_store.node_of(active, kept.source_id)
     if node is None:
@@ -57,7 +59,7 @@ def layer_of(active: Any, kept: dream_store.Kept) -> Any:
 
 
 def _given(active: Any, text: str, what: str) -> Any:
-    if text == document.SELECTION:
+    if text == layer_io.SELECTION:
         return text
     node = dream_store.node_of(active, text)
     if node is None:
@@ -69,7 +71,7 @@ def _given(active: Any, text: str, what: str) -> Any:
 
 def _selected(active: Any, kept: dream_store.Kept) -> Any:
     """The selection that it was dreamed in, as Krita wants it."""
-    if kept.strength_id == document.SELECTION:
+    if kept.strength_id == layer_io.SELECTION:
         return active.selection()
     if kept.too_large:
         if active.selection() is None:

@@ -16,12 +16,12 @@ from dreamlink.recipe.recipe import PARAMETERS, Recipe, RecipeError, Value
 from dreamlink.session.dream import State
 from dreamlink.wire.messages import Frame
 
-from ..document import document
+from ..document import layer_io
 from ..qt.guard import guarded
 from ..qt.listener import ConnectionState
 from . import live_layer
 from .daemon_link import DaemonLink
-from .editing import Editing, Redone
+from .editing import EditedDream, RepeatedFilm
 from .jobs import Dreamed, Job
 from .observable import Event, Observable
 
@@ -53,7 +53,7 @@ class RunningJob(Protocol):
     state: State
     fraction: float | None
     text: str
-    source: document.Source
+    source: layer_io.Source
     recipe: Recipe
 
     @property
@@ -98,10 +98,10 @@ class Session:
         self.recipe_values: Observable[dict[str, Value]] = Observable(Recipe().to_dict())
         self.guide: Observable[Any] = Observable(None)
         self.strength_map: Observable[Any] = Observable(None)
-        self.editing: Observable[Editing | None] = Observable(None)
+        self.editing: Observable[EditedDream | None] = Observable(None)
         self.preview: Observable[tuple[Picture, Frame] | None] = Observable(None)
         self.finished: Event[Dreamed] = Event()
-        self.film_requested: Event[Redone | None] = Event()
+        self.film_requested: Event[RepeatedFilm | None] = Event()
         self.link = connect(self.say, self._connection_changed)
         self._soon = soon
 
@@ -141,28 +141,32 @@ class Session:
         if isinstance(values, dict):
             self.show_recipe(values)
 
-    def where(self) -> document.Where | None:
+    def growing_target(self) -> layer_io.DreamTarget | None:
         """What is dreamed on in place of the active layer while that still grows, or None."""
-        return live_layer.beneath(self.jobs.value) if self.editing.value is None else None
+        return (
+            live_layer.target_below_growing(self.jobs.value) if self.editing.value is None else None
+        )
 
-    def read(self, recipe: Recipe, where: document.Where | None = None) -> document.Source:
+    def read(self, recipe: Recipe, where: layer_io.DreamTarget | None = None) -> layer_io.Source:
         """Read the pixels to dream on, with the chosen guide and strength map.
 
         Raises:
             DocumentError: there is nothing to dream on.
         """
         editing = self.editing.value
-        read = document.read if editing is None else editing.read
-        return read(recipe, self.guide.value, self.strength_map.value, where or self.where())
+        read = layer_io.read if editing is None else editing.read
+        return read(
+            recipe, self.guide.value, self.strength_map.value, where or self.growing_target()
+        )
 
     def dream(self) -> None:
         """Dream on the active layer, or say why not; raises nothing."""
         guarded(self._dream, self.say)()
 
-    def start(self, source: document.Source, recipe: Recipe, **options: Any) -> Job:
+    def start(self, source: layer_io.Source, recipe: Recipe, **options: Any) -> Job:
         """Dream on a source after the dreams that were started before; `options`: see `Job`."""
         if "goal" not in options:
-            options |= live_layer.watched(source, self._show_preview, self._hide_preview)
+            options |= live_layer.preview_options(source, self._show_preview, self._hide_preview)
         job = Job(self.link, source, recipe, self.job_changed, self.finished.emit, **options)
         self.enqueue(job)
         return job
@@ -198,7 +202,7 @@ class Session:
         try:
             recipe = self.recipe()
             source = self.read(recipe)
-        except (RecipeError, document.DocumentError) as error:
+        except (RecipeError, layer_io.DocumentError) as error:
             self.say(str(error))
             return
         Krita.instance().writeSetting(*SETTINGS, json.dumps(recipe.to_dict()))

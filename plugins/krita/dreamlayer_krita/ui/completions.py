@@ -12,7 +12,7 @@ from ..qt.listener import ConnectionState
 from ..qt.qt import QtCore, QtWidgets
 
 
-class Suggestions:
+class Completions:
     """Asks the daemon for names when it is there; none is started for that."""
 
     def __init__(self, session: Session, model: Any, layer: Any) -> None:

@@ -10,7 +10,7 @@ from ..qt.i18n import tr
 from ..qt.listener import ConnectionState
 from ..qt.qt import QtWidgets
 from .log_window import LogWindow
-from .widgets.elided_label import ShortLabel
+from .widgets.elided_label import ElidedLabel
 
 STATES = {
     ConnectionState.CLOSED: "Daemon: not connected",
@@ -33,7 +33,7 @@ class ConnectionLine(QtWidgets.QWidget):  # type: ignore[misc]
         super().__init__()
         self._session = session
         self._log: LogWindow | None = None
-        self._text = ShortLabel()
+        self._text = ElidedLabel()
         self._text.setObjectName("connection")
         self._button = QtWidgets.QPushButton()
         self._button.setObjectName("mend")

@@ -19,13 +19,13 @@ from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
-from .widgets.elided_label import ShortLabel
-from .widgets.fields import tip
+from .widgets.elided_label import ElidedLabel
+from .widgets.fields import tool_tip
 
 LOOK = 400  # milliseconds
 
 
-class StoreBox(QtWidgets.QWidget):  # type: ignore[misc]
+class DreamedLayerBox(QtWidgets.QWidget):  # type: ignore[misc]
     """A line with the seed, and three buttons; hidden where the layer is not dreamed."""
 
     def __init__(self, session: Session) -> None:
@@ -33,7 +33,7 @@ class StoreBox(QtWidgets.QWidget):  # type: ignore[misc]
         self._session = session
         self._shown: Any = None  # the layer's id and the picture's notes, as last seen
         self.setObjectName("dreamed_layer")
-        self._label = ShortLabel()
+        self._label = ElidedLabel()
         self._label.setObjectName("dreamed_as")
         self._edit = self._button(
             "edit_dream",
@@ -67,7 +67,7 @@ class StoreBox(QtWidgets.QWidget):  # type: ignore[misc]
         active = Krita.instance().activeDocument()
         node = active.activeNode() if active is not None else None
         editing = self._session.editing.value
-        if editing is not None and not editing.goes_on:
+        if editing is not None and not editing.is_active:
             self._session.editing.set(None)
             editing = None
         self._edit.setChecked(editing is not None)
@@ -98,7 +98,7 @@ class StoreBox(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _switch_editing(self, on: bool) -> None:
         if on:
-            repeat.edit(self._session)
+            repeat.edit_dream(self._session)
         else:
             self._session.editing.set(None)
         self._edit.setChecked(self._session.editing.value is not None)
@@ -106,7 +106,7 @@ class StoreBox(QtWidgets.QWidget):  # type: ignore[misc]
     def _button(self, name: str, text: str, about: str) -> Any:
         button = QtWidgets.QPushButton(tr(text))
         button.setObjectName(name)
-        button.setToolTip(tip(about))
+        button.setToolTip(tool_tip(about))
         return button
 
 

@@ -12,19 +12,19 @@ from dreamlink.wire.messages import ZOOM_MAX
 
 from ..document.errors import DocumentError
 from ..model import film_frames
-from ..model.editing import Redone
-from ..model.film_options import COUNT_MAX, DIVE, FRAMES, TIME_MAX, Choice, begin
+from ..model.editing import RepeatedFilm
+from ..model.film_options import COUNT_MAX, DIVE, FRAMES, TIME_MAX, Choice, start_film
 from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
-from .widgets.fields import still, tip
+from .widgets.fields import ignore_wheel, tool_tip
 
 
 def open_on_request(session: Session, parent: Any) -> None:
     """Show the window when the session requests a film; `parent` is the widget that owns it."""
 
-    def show(redone: Redone | None) -> None:
+    def show(redone: RepeatedFilm | None) -> None:
         dialog = parent.findChild(FilmDialog) or FilmDialog(session, parent)
         dialog.refresh(redone)
         dialog.show()
@@ -40,7 +40,7 @@ class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
     def __init__(self, session: Session, parent: Any) -> None:
         super().__init__(parent)
         self._session = session
-        self._redone: Redone | None = None
+        self._redone: RepeatedFilm | None = None
         self.setObjectName("film")
         self.setWindowTitle(tr("Deep Dream Animation"))
         self._frames = self._radio(
@@ -71,7 +71,7 @@ class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
         self._build()
         self.put(Choice())
 
-    def refresh(self, redone: Redone | None = None) -> None:
+    def refresh(self, redone: RepeatedFilm | None = None) -> None:
         """Offer what the active layer has, its own frames or a dive, or what a film was."""
         self._redone = redone
         self._message.setText("")
@@ -82,7 +82,7 @@ class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
             return
         active = Krita.instance().activeDocument()
         node = active.activeNode() if active is not None else None
-        begins = film_frames.starts(active, node)
+        begins = film_frames.frame_times(active, node)
         if begins:
             self.put(replace(self.choice(), kind=FRAMES, first=begins[0], last=begins[-1]))
         else:
@@ -112,7 +112,7 @@ class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
 
     def _dream(self) -> None:
         try:
-            begin(self._session, self._session.recipe(), self.choice(), self._redone)
+            start_film(self._session, self._session.recipe(), self.choice(), self._redone)
         except (DocumentError, RecipeError) as error:
             self._message.setText(str(error))
         else:
@@ -141,7 +141,7 @@ class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
         dream = QtWidgets.QPushButton(tr("Dream"))
         dream.setObjectName("dream_film")
         dream.setDefault(True)
-        dream.setToolTip(tip("Dream the film, with the settings in the docker"))
+        dream.setToolTip(tool_tip("Dream the film, with the settings in the docker"))
         dream.clicked.connect(guarded(lambda *_: self._dream(), self._session.say))
         close = QtWidgets.QPushButton(tr("Close"))
         close.clicked.connect(guarded(lambda *_: self.hide(), log.error))
@@ -164,7 +164,7 @@ class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
     def _radio(self, name: str, text: str, about: str) -> Any:
         button = QtWidgets.QRadioButton(tr(text))
         button.setObjectName(name)
-        button.setToolTip(tip(about))
+        button.setToolTip(tool_tip(about))
         button.toggled.connect(guarded(lambda *_: self._enable(), log.error))
         return button
 
@@ -180,5 +180,5 @@ class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
 def _field(field: Any, name: str, low: float, high: float, about: str) -> Any:
     field.setObjectName(name)
     field.setRange(low, high)
-    field.setToolTip(tip(about))
-    return still(field)
+    field.setToolTip(tool_tip(about))
+    return ignore_wheel(field)

@@ -7,13 +7,13 @@ from typing import Any
 
 from krita import Krita
 
-from ..document import document
+from ..document import layer_io
 from ..model.observable import Observable
 from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtWidgets
-from .widgets.fields import still, tip
+from .widgets.fields import ignore_wheel, tool_tip
 
 GUIDE = "The layer whose picture is dreamed of. The network layer then says so: 10:guide."
 STRENGTH = (
@@ -26,10 +26,10 @@ SELECTED_AS = (
 )
 WAYS = {"Transparency": "alpha", "A mask": "mask"}
 NONE = ("None", None)
-SELECTION = ("Selection", document.SELECTION)
+SELECTION = ("Selection", layer_io.SELECTION)
 
 
-class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
+class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
     """A list of the active picture's layers, as they are when it is worked on."""
 
     def __init__(
@@ -46,12 +46,12 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
         self._masks = masks
         self._ids: list[Any] = []
         self.setObjectName(name)
-        self.setToolTip(tip(about))
+        self.setToolTip(tool_tip(about))
         self.setSizeAdjustPolicy(
             QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.setMinimumContentsLength(8)
-        still(self)
+        ignore_wheel(self)
         self._fill([])
         self.currentIndexChanged.connect(guarded(lambda *_: self._choose(), log.error))
 
@@ -66,7 +66,7 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
     def refresh(self) -> None:
         """List the layers that there are now; the choice stays if it is among them."""
         active = Krita.instance().activeDocument()
-        found = document.layers(active, self._masks) if active is not None else []
+        found = layer_io.list_layers(active, self._masks) if active is not None else []
         chosen = self._chosen.value
         self.blockSignals(True)
         self._fill(found)
@@ -86,12 +86,12 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
         self.addItems([tr(text) for text, _ in self._first] + [name for _, name in found])
 
 
-class Pickers:
+class LayerPickers:
     """The boxes, each with a label; `guide_picked` is called when the user has chosen a guide."""
 
     def __init__(self, session: Session, guide_picked: Callable[[], None]) -> None:
-        self._guide = LayerBox("guide", GUIDE, [NONE], masks=False, chosen=session.guide)
-        self._strength = LayerBox(
+        self._guide = LayerPicker("guide", GUIDE, [NONE], masks=False, chosen=session.guide)
+        self._strength = LayerPicker(
             "strength_map", STRENGTH, [NONE, SELECTION], masks=True, chosen=session.strength_map
         )
         self._selected_as = _selected_as()
@@ -112,15 +112,15 @@ class Pickers:
             rows.addRow(label, box)
 
     def _keep(self) -> None:
-        group, name, _ = document.SELECTED_AS
+        group, name, _ = layer_io.SELECTED_AS
         Krita.instance().writeSetting(group, name, self._selected_as.currentData())
 
 
 def _selected_as() -> Any:
     box = QtWidgets.QComboBox()
     box.setObjectName("selected_as")
-    box.setToolTip(tip(SELECTED_AS))
+    box.setToolTip(tool_tip(SELECTED_AS))
     for text, way in WAYS.items():
         box.addItem(tr(text), way)
-    box.setCurrentIndex(max(box.findData(Krita.instance().readSetting(*document.SELECTED_AS)), 0))
-    return still(box)
+    box.setCurrentIndex(max(box.findData(Krita.instance().readSetting(*layer_io.SELECTED_AS)), 0))
+    return ignore_wheel(box)

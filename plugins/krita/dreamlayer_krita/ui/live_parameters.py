@@ -14,13 +14,13 @@ from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
-from .widgets.fields import Field, still, tip
+from .widgets.fields import ParameterField, ignore_wheel, tool_tip
 
 KEPT_MAX = 8  # finished dreams that can be changed; the daemon keeps some too
 LOOK = 400  # milliseconds between two looks at which layer is active: Krita does not tell
 
 
-class Sliders(QtWidgets.QWidget):  # type: ignore[misc]
+class LiveParametersBox(QtWidgets.QWidget):  # type: ignore[misc]
     """One field for each live parameter, for the last dream or the active one; else hidden."""
 
     def __init__(self, session: Session) -> None:
@@ -30,9 +30,9 @@ class Sliders(QtWidgets.QWidget):  # type: ignore[misc]
         self._shown: Reblend | None = None
         self._filling = False
         self.setObjectName("live")
-        self._fields = {p.name: Live(p, self._touched) for p in PARAMETERS.values() if p.live}
+        self._fields = {p.name: LiveField(p, self._touched) for p in PARAMETERS.values() if p.live}
         title = QtWidgets.QLabel(tr("Finished dream"))
-        title.setToolTip(tip("Changes the layer at once, without a new dream or an undo step"))
+        title.setToolTip(tool_tip("Changes the layer at once, without a new dream or an undo step"))
         self._line = QtWidgets.QLabel()
         self._line.setObjectName("live_line")
         self._line.setWordWrap(True)
@@ -124,7 +124,7 @@ class Sliders(QtWidgets.QWidget):  # type: ignore[misc]
         self._line.setVisible(bool(sentence))
 
 
-class Live(QtWidgets.QWidget):  # type: ignore[misc]
+class LiveField(QtWidgets.QWidget):  # type: ignore[misc]
     """A parameter's field, with a slider if it is a number.
 
     `touched` is called with the parameter's name.
@@ -136,7 +136,7 @@ class Live(QtWidgets.QWidget):  # type: ignore[misc]
     def __init__(self, parameter: Parameter, touched: Any) -> None:
         super().__init__()
         self._parameter = parameter
-        self._field = Field(parameter)
+        self._field = ParameterField(parameter)
         self._field.widget.setObjectName(f"live_{parameter.name}")
         self._slider: Any = None
         self.label = self._field.label
@@ -191,5 +191,5 @@ def _slider(parameter: Parameter) -> Any:
     slider.setRange(0, round((high - low) / (parameter.step or 1)))
     slider.setObjectName(f"slide_{parameter.name}")
     slider.setAccessibleName(tr(parameter.label))
-    slider.setToolTip(tip(parameter.help))
-    return still(slider)
+    slider.setToolTip(tool_tip(parameter.help))
+    return ignore_wheel(slider)

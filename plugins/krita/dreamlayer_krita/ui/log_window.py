@@ -62,7 +62,7 @@ class LogWindow(QtWidgets.QDialog):  # type: ignore[misc]
         self._reason.setVisible(bool(sentence))
         self._start.setEnabled(state in (ConnectionState.CLOSED, ConnectionState.FAILED))
         if self.isVisible():
-            self._text.setPlainText(written())
+            self._text.setPlainText(read_logs())
             self._text.moveCursor(QtGui.QTextCursor.MoveOperation.End)
 
     def _button(self, text: str, tip: str, name: str, action: Callable[[], Any]) -> Any:
@@ -77,7 +77,7 @@ class LogWindow(QtWidgets.QDialog):  # type: ignore[misc]
         QtWidgets.QApplication.clipboard().setText(self._text.toPlainText())
 
 
-def written() -> str:
+def read_logs() -> str:
     """The ends of the daemon's log and of what it has printed."""
     home = discovery.home()
     parts = [

@@ -6,12 +6,12 @@ from typing import Any
 
 from ..model.session import Message, Session
 from ..qt.qt import QtCore, QtWidgets
-from .widgets.scroll_column import ShortArea
+from .widgets.scroll_column import LimitedScrollColumn
 
 LINES_MIN, LINES_MAX = 2, 8  # of text: kept on a small screen, and shown where there is room
 
 
-class MessageArea(ShortArea):
+class MessageArea(LimitedScrollColumn):
     """Hidden while there is nothing to say."""
 
     def __init__(self, session: Session) -> None:

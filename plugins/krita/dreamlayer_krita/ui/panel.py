@@ -13,15 +13,15 @@ from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
 from . import film_dialog
-from .completions import Suggestions
+from .completions import Completions
 from .connection_line import ConnectionLine
-from .dreamed_layer_box import StoreBox
-from .live_parameters import Sliders
+from .dreamed_layer_box import DreamedLayerBox
+from .live_parameters import LiveParametersBox
 from .message_area import MessageArea
 from .queue_box import QueueBox
-from .quick_look_box import Look
-from .recipe_form import Form
-from .widgets.scroll_column import ColumnArea
+from .quick_look_box import QuickLookBox
+from .recipe_form import RecipeForm
+from .widgets.scroll_column import ScrollColumn
 from .widgets.tab_order import set_tab_order
 
 LINES_MIN = 8  # of text, that the form keeps on a small screen
@@ -58,11 +58,11 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        form = Form(session)
-        self._look = Look(session)
-        self._suggestions = Suggestions(session, form.widget("model"), form.widget("layer"))
+        form = RecipeForm(session)
+        self._look = QuickLookBox(session)
+        self._suggestions = Completions(session, form.widget("model"), form.widget("layer"))
         film_dialog.open_on_request(session, self)
-        layer_boxes = [StoreBox(session), Sliders(session)]
+        layer_boxes = [DreamedLayerBox(session), LiveParametersBox(session)]
         buttons = QtWidgets.QVBoxLayout()
         buttons.addWidget(self._look.button)
         buttons.addLayout(self._dream_and_cancel())
@@ -101,7 +101,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         return button
 
 
-def _scrolled(looks: list[Any], form: Form, layer_boxes: list[Any]) -> Any:
+def _scrolled(looks: list[Any], form: RecipeForm, layer_boxes: list[Any]) -> Any:
     """The widgets that may be as high as they like, in a column that scrolls."""
     inside = QtWidgets.QWidget()
     column = QtWidgets.QVBoxLayout(inside)
@@ -112,6 +112,6 @@ def _scrolled(looks: list[Any], form: Form, layer_boxes: list[Any]) -> Any:
             group.addWidget(widget)
         column.addLayout(group)
     column.addStretch()
-    area = ColumnArea(inside, LINES_MIN)
+    area = ScrollColumn(inside, LINES_MIN)
     area.follow([*looks, *layer_boxes])
     return area

@@ -12,7 +12,7 @@ from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtGui, QtWidgets
-from .widgets.fields import still, tip
+from .widgets.fields import ignore_wheel, tool_tip
 
 OWN = "Settings of your own"
 CHOOSE = "Choose what to dream."
@@ -22,14 +22,14 @@ LETTERS = 10  # that the box has room for at least: a docker may be narrow
 LISTED = 12  # presets that are seen at once
 
 
-class PresetBox(QtWidgets.QComboBox):  # type: ignore[misc]
+class PresetPicker(QtWidgets.QComboBox):  # type: ignore[misc]
     """Shows which preset the recipe is, and sets the values of the one that the user picks."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
         self.setObjectName("preset")
-        self.setToolTip(tip(CHOOSE))
+        self.setToolTip(tool_tip(CHOOSE))
         self.setAccessibleName(tr("Preset"))
         self._thumbnails = _Thumbnails(self)
         self.setItemDelegate(self._thumbnails)
@@ -40,7 +40,7 @@ class PresetBox(QtWidgets.QComboBox):  # type: ignore[misc]
         )
         self.setMinimumContentsLength(LETTERS)
         self._fit()
-        still(self)
+        ignore_wheel(self)
         self.activated.connect(guarded(lambda *_: self._pick(), log.error))
         session.recipe_values.subscribe(guarded(lambda _: self._follow(), log.error))
         self._follow()
@@ -57,7 +57,7 @@ class PresetBox(QtWidgets.QComboBox):  # type: ignore[misc]
         except RecipeError:  # half typed
             preset = None
         self.setCurrentIndex(self.findData(preset.name) if preset else 0)
-        self.setToolTip(tip(preset.help if preset else CHOOSE))
+        self.setToolTip(tool_tip(preset.help if preset else CHOOSE))
 
     def _fill(self) -> None:
         self.addItem(tr(OWN))
@@ -67,7 +67,7 @@ class PresetBox(QtWidgets.QComboBox):  # type: ignore[misc]
             title = tr(preset.title)
             self.addItem(_icon(preset), title if own else f"{title} ({model})", preset.name)
             role = QtCore.Qt.ItemDataRole.ToolTipRole
-            self.setItemData(self.count() - 1, tip(preset.help), role)
+            self.setItemData(self.count() - 1, tool_tip(preset.help), role)
 
     def _fit(self) -> None:
         line = self.fontMetrics().height()

@@ -7,15 +7,15 @@ from dreamlink.session.dream import State
 from ..model.session import RunningJob, Session
 from ..qt.i18n import tr
 from ..qt.qt import QtWidgets
-from .widgets.elided_label import ShortLabel
-from .widgets.fields import tip
+from .widgets.elided_label import ElidedLabel
+from .widgets.fields import tool_tip
 from .widgets.icon_button import IconButton
-from .widgets.scroll_column import ShortArea
+from .widgets.scroll_column import LimitedScrollColumn
 
 LINES_MIN, LINES_MAX = 2, 6  # of text; more dreams than fit are scrolled through
 
 
-class QueueBox(ShortArea):
+class QueueBox(LimitedScrollColumn):
     """A row for each job that is not over."""
 
     def __init__(self, session: Session) -> None:
@@ -51,13 +51,13 @@ class _Row(QtWidgets.QWidget):  # type: ignore[misc]
         super().__init__()
         self._job = job
         self.setObjectName("job")
-        name = ShortLabel()
+        name = ElidedLabel()
         name.show_text(job.source.name)
         self._status = QtWidgets.QLabel()
         self._status.setObjectName("status")
         self._status.setWordWrap(True)
         self._waits = QtWidgets.QLabel(tr("waits"))
-        self._waits.setToolTip(tip("It begins when those above it are over"))
+        self._waits.setToolTip(tool_tip("It begins when those above it are over"))
         self._bar = QtWidgets.QProgressBar()
         self._bar.setObjectName("progress")
         self._bar.setTextVisible(False)

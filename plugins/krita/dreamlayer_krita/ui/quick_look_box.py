@@ -8,7 +8,7 @@ from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe, RecipeError
 from dreamlink.wire.messages import Frame
 
-from ..document import document
+from ..document import layer_io
 from ..document.reduce import middle, reduced, uncut
 from ..document.source import Source
 from ..model.quick_look import Glimpse
@@ -16,13 +16,13 @@ from ..model.session import Session
 from ..qt.guard import guarded
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
-from .widgets.fields import tip
-from .widgets.pixel_view import Screen
+from .widgets.fields import tool_tip
+from .widgets.pixel_view import PixelView
 
 PAUSE = 200  # milliseconds without another change in the form before it is looked again
 
 
-class Look:
+class QuickLookBox:
     """A button that opens a small picture, which follows the form while it is open.
 
     Attributes:
@@ -36,12 +36,16 @@ class Look:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._glimpse: Glimpse | None = None
-        self.screen = Screen()
+        self.screen = PixelView()
         self.screen.setObjectName("look")
-        self.screen.setToolTip(tip("What the dream will look like, reduced. Click to look again"))
-        self.so_far = Screen()
+        self.screen.setToolTip(
+            tool_tip("What the dream will look like, reduced. Click to look again")
+        )
+        self.so_far = PixelView()
         self.so_far.setObjectName("so_far")
-        self.so_far.setToolTip(tip("The dream so far; the picture is too large to show it there"))
+        self.so_far.setToolTip(
+            tool_tip("The dream so far; the picture is too large to show it there")
+        )
         self._line = QtWidgets.QLabel()
         self._line.setObjectName("look_line")
         self._line.setWordWrap(True)
@@ -51,7 +55,9 @@ class Look:
         self.button.setObjectName("quick_look")
         self.button.setCheckable(True)
         self.button.setToolTip(
-            tip("Show small, in about a second, what these settings dream; follows each change")
+            tool_tip(
+                "Show small, in about a second, what these settings dream; follows each change"
+            )
         )
         self.button.toggled.connect(guarded(self._switch, self._say))
         self.screen.clicked.append(guarded(self.look, self._say))
@@ -71,7 +77,7 @@ class Look:
         try:
             recipe = self._session.recipe()
             source, factor = reduced(self._read(recipe))
-        except (RecipeError, document.DocumentError) as error:
+        except (RecipeError, layer_io.DocumentError) as error:
             self.screen.clear()
             self._say(str(error))
             return
@@ -84,7 +90,7 @@ class Look:
         """What would be dreamed on, or the middle of it."""
         if self._session.editing.value is not None:  # another layer's dream is edited
             return self._session.read(recipe)
-        whole = self._session.where()
+        whole = self._session.growing_target()
         where = middle(recipe, whole)
         source = self._session.read(recipe, where)
         chosen = Krita.instance().activeDocument().selection()

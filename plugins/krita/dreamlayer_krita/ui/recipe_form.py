@@ -12,13 +12,13 @@ from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
-from .layer_pickers import Pickers
-from .preset_box import PresetBox
-from .widgets.fields import Field, tip
+from .layer_pickers import LayerPickers
+from .preset_box import PresetPicker
+from .widgets.fields import ParameterField, tool_tip
 from .widgets.icon_button import IconButton
 
 
-class Form(QtWidgets.QWidget):  # type: ignore[misc]
+class RecipeForm(QtWidgets.QWidget):  # type: ignore[misc]
     """A list of presets, the parameters that matter, the rest folded under "More".
 
     The fields show the session's recipe values, and store there what the user changes.
@@ -29,13 +29,13 @@ class Form(QtWidgets.QWidget):  # type: ignore[misc]
         self._session = session
         self._storing = False  # the fields are where the values come from
         self._showing = False  # several fields are set, and stored together
-        self._fields = {p.name: Field(p) for p in PARAMETERS.values()}
+        self._fields = {p.name: ParameterField(p) for p in PARAMETERS.values()}
         for field in self._fields.values():
             field.touched.connect(guarded(lambda *_: self._touched(), log.error))
         session.recipe_values.subscribe(guarded(self._show, log.error))
         self._show(session.recipe_values.value)
-        self._presets = PresetBox(session)
-        self._pickers = Pickers(session, self._guide_picked)
+        self._presets = PresetPicker(session)
+        self._pickers = LayerPickers(session, self._guide_picked)
         self._more = self._more_button()
         rest = self._rest()
         self._more.toggled.connect(rest.setVisible)
@@ -104,12 +104,12 @@ class Form(QtWidgets.QWidget):  # type: ignore[misc]
         self._pickers.add_to(rows)
         defaults = QtWidgets.QPushButton(tr("Defaults"))
         defaults.setObjectName("defaults")
-        defaults.setToolTip(tip("Set everything back to how it came"))
+        defaults.setToolTip(tool_tip("Set everything back to how it came"))
         defaults.clicked.connect(guarded(lambda *_: self._session.show_recipe(Recipe()), log.error))
         rows.addRow(defaults)
         return box
 
-    def _with_dice(self, field: Field) -> Any:
+    def _with_dice(self, field: ParameterField) -> Any:
         """The field's widget; beside the seed's a button that draws another one."""
         if field.parameter.name != "seed":
             return field.widget
@@ -127,7 +127,7 @@ class Form(QtWidgets.QWidget):  # type: ignore[misc]
         more = QtWidgets.QToolButton()
         more.setObjectName("more")
         more.setText(tr("More"))
-        more.setToolTip(tip("All that can be said about a dream"))
+        more.setToolTip(tool_tip("All that can be said about a dream"))
         more.setCheckable(True)
         more.setAutoRaise(True)
         more.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)

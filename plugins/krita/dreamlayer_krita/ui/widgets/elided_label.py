@@ -7,7 +7,7 @@ from typing import Any
 from ...qt.qt import QtCore, QtWidgets
 
 
-class ShortLabel(QtWidgets.QLabel):  # type: ignore[misc]
+class ElidedLabel(QtWidgets.QLabel):  # type: ignore[misc]
     """Never wider than its place; `whole` is what it says in full."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from ...qt.qt import QtCore, QtGui, QtWidgets
 LINES_MIN = 6  # of text
 
 
-class Screen(QtWidgets.QWidget):  # type: ignore[misc]
+class PixelView(QtWidgets.QWidget):  # type: ignore[misc]
     """As wide as the docker, and no higher than wide; hidden while it has no picture.
 
     Where there is little room it gives way, down to some lines' height.

@@ -13,7 +13,7 @@ from ...qt.guard import guarded, log
 from ...qt.qt import QtCore, QtWidgets
 
 
-class ColumnArea(QtWidgets.QScrollArea):  # type: ignore[misc]
+class ScrollColumn(QtWidgets.QScrollArea):  # type: ignore[misc]
     """As wide as what is in it needs to be, and at least `lines` of text high."""
 
     def __init__(self, inside: Any, lines: int) -> None:
@@ -48,7 +48,7 @@ class ColumnArea(QtWidgets.QScrollArea):  # type: ignore[misc]
         self.horizontalScrollBar().setValue(0)
 
 
-class ShortArea(ColumnArea):
+class LimitedScrollColumn(ScrollColumn):
     """As high as what is in it, up to `most` lines; where there is little room, `lines`."""
 
     def __init__(self, inside: Any, lines: int, most: int) -> None:
@@ -80,7 +80,7 @@ class ShortArea(ColumnArea):
 class _Watch(QtCore.QObject):  # type: ignore[misc]
     """Tells an area when one of its parts is shown, and when they need other room."""
 
-    def __init__(self, area: ColumnArea) -> None:
+    def __init__(self, area: ScrollColumn) -> None:
         super().__init__(area)
         self._area = area
 

@@ -19,12 +19,12 @@ from . import scratch
 from .color_space import space_of
 from .errors import DocumentError
 from .guide import read_guide
-from .layers import MASKS, box_of, check_kind, layers, look, write
+from .layers import MASKS, check_kind, list_layers, read_pixels, visible_box, write_pixels
 from .source import Pixels, Source
 
 __all__ = [
-    "DocumentError", "Source", "Where", "add_layer", "beneath", "gone", "layers", "put", "read",
-    "update_layer",
+    "DocumentError", "DreamTarget", "Source", "add_layer", "gone", "insert_above", "layer_below",
+    "list_layers", "read", "update_layer",
 ]  # fmt: skip
 
 PIECE_MAX = (1 << 31) - 1  # bytes that Krita hands out in one go
@@ -33,7 +33,7 @@ SELECTED_AS = ("dreamlayer", "selected_as", "alpha")  # in Krita's configuration
 MASK_NAME = "Selection"
 
 
-class Where(NamedTuple):
+class DreamTarget(NamedTuple):
     """What is dreamed on.
 
     Attributes:
@@ -48,7 +48,7 @@ class Where(NamedTuple):
 
 
 def read(
-    recipe: Recipe, guide: Any = None, strength: Any = None, where: Where | None = None
+    recipe: Recipe, guide: Any = None, strength: Any = None, where: DreamTarget | None = None
 ) -> Source:
     """The active layer's pixels where there is a selection, with the recipe's context around it.
 
@@ -68,11 +68,11 @@ def read(
     document = Krita.instance().activeDocument()
     if document is None:
         raise DocumentError("No picture is open: open one and select a layer, then dream.")
-    node, chosen, whole = where or Where(document.activeNode(), document.selection())
+    node, chosen, whole = where or DreamTarget(document.activeNode(), document.selection())
     check_kind(node)
     document.waitForDone()  # the brush stroke before
     canvas = _canvas(document)
-    layer = canvas if whole or recipe.start == "noise" else box_of(node, canvas)
+    layer = canvas if whole or recipe.start == "noise" else visible_box(node, canvas)
     place, selection = _selected(chosen, node.name(), layer)
     seen = place.grow(recipe.context).clip(layer)
     pixels = _pixels(node, seen)
@@ -116,7 +116,7 @@ def gone(source: Source) -> str | None:
     return None
 
 
-def beneath(source: Source) -> Any:
+def layer_below(source: Source) -> Any:
     """The layer that the dream is to lie directly above."""
     node = None
     if source.above is not None:
@@ -136,17 +136,17 @@ def add_layer(source: Source, name: str, pixels: Frame) -> Any:
     reason = gone(source)
     if reason:
         raise DocumentError(reason)
-    node = beneath(source)
+    node = layer_below(source)
     wire = source.space.wire
     if source.space == wire == space_of(source.document) and not source.veiled:
         layer = source.document.createNode(name, "paintlayer")
-        write(layer, pixels, source.place)
-        return put(layer, node)
-    with scratch.scratch() as document:
-        layer = scratch.painted(document, name, pixels, source.place, wire, source.space)
+        write_pixels(layer, pixels, source.place)
+        return insert_above(layer, node)
+    with scratch.open_scratch() as document:
+        layer = scratch.paint_layer(document, name, pixels, source.place, wire, source.space)
         if source.veiled:
             _veil(document, layer, source)
-        return put(layer, node)
+        return insert_above(layer, node)
 
 
 def update_layer(node_id: Any, pixels: Frame, source: Source) -> bool:
@@ -162,14 +162,14 @@ def update_layer(node_id: Any, pixels: Frame, source: Source) -> bool:
     layer = source.document.nodeByUniqueID(node_id)
     if layer is None:
         return False
-    fresh = scratch.converted(pixels, source.place, source.space.wire, space_of(layer))
+    fresh = scratch.convert_pixels(pixels, source.place, source.space.wire, space_of(layer))
     moved = layer.position()  # by the user, since
-    write(layer, fresh, source.place.moved(moved.x(), moved.y()))
+    write_pixels(layer, fresh, source.place.moved(moved.x(), moved.y()))
     source.document.refreshProjection()
     return True
 
 
-def put(layer: Any, above: Any) -> Any:
+def insert_above(layer: Any, above: Any) -> Any:
     """Add a layer directly above another one, as one undo step, and return its unique id."""
     # Only what happens to a layer of the document is undoable: so this is the one step.
     above.parentNode().addChildNode(layer, above)
@@ -241,7 +241,7 @@ def _node(document: Any, node_id: Any, what: str) -> Any:
 def _pixels(node: Any, box: Region) -> Pixels:
     """What a layer or mask shows in a box, in a layout that the daemon knows."""
     if node.type() in MASKS:
-        return Pixels(Picture(box.width, box.height, "U8", "G"), memoryview(look(node, box)))
+        return Pixels(Picture(box.width, box.height, "U8", "G"), memoryview(read_pixels(node, box)))
     space = space_of(node)
     wire = space.wire
     picture = Picture(box.width, box.height, wire.depth, wire.order, wire.curve or "srgb")
@@ -250,4 +250,6 @@ def _pixels(node: Any, box: Region) -> Pixels:
             f"{box.width} × {box.height} pixels in {wire.depth} are more than Krita hands out in"
             " one piece (2 GiB): select a smaller part."
         )
-    return Pixels(picture, scratch.converted(memoryview(look(node, box)), box, space, wire))
+    return Pixels(
+        picture, scratch.convert_pixels(memoryview(read_pixels(node, box)), box, space, wire)
+    )
