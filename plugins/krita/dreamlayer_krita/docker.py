@@ -1,4 +1,4 @@
-"""The docker: a frame for the panel, and for a sentence where the plug-in is incomplete."""
+"""The docker: holds the panel, or an explanation if the plug-in is incomplete."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .qt.qt import QtWidgets
 
 DOCKER_ID = "dreamlayer_krita"
 TITLE = "Deep Dream"
-MESSAGE_WIDTH = 60  # letters; Krita would write it all in one line
+MESSAGE_WIDTH = 60  # characters; Krita does not wrap floating messages itself
 MESSAGE_TIME = 6000  # milliseconds
-MESSAGE_PRIORITY = 1  # Krita's "medium": shows at once
+MESSAGE_PRIORITY = 1  # Krita's "medium": shown at once
 
 
 class DreamDocker(DockWidget):  # type: ignore[misc]
-    """Krita makes one for each window."""
+    """Krita creates one for each window."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setWindowTitle(tr(TITLE))
         try:
-            from .ui.panel import open_panel  # needs dreamlink, and that msgpack
+            from .ui.panel import open_panel  # needs dreamlink, which needs msgpack
 
             self._panel: Any = open_panel(float_message)
         except ImportError as error:
@@ -57,7 +57,7 @@ class DreamDocker(DockWidget):  # type: ignore[misc]
 
 
 class IncompleteNotice(QtWidgets.QLabel):  # type: ignore[misc]
-    """What stands in the panel's place when the plug-in lacks its libraries."""
+    """Shown in place of the panel if the plug-in's libraries are missing."""
 
     def __init__(self, reason: str) -> None:
         if not reason.endswith("install.py again."):
@@ -75,7 +75,7 @@ class IncompleteNotice(QtWidgets.QLabel):  # type: ignore[misc]
 
 
 def float_message(text: str) -> None:
-    """Show a sentence over the picture for some seconds, where there is a picture."""
+    """Show a sentence over the picture for some seconds, if a picture is open."""
     window = Krita.instance().activeWindow()
     view = window.activeView() if window else None
     if view is not None and view.document() is not None:

@@ -1,7 +1,7 @@
-"""What Krita gets from us: the actions and the docker.
+"""Registers the plug-in's actions and its docker with Krita.
 
-Nothing here needs `dreamlink`, so actions and docker are there, and say what is wrong, even when a
-copy of the plug-in lacks its libraries.
+Nothing here needs `dreamlink`: if the plug-in's libraries are missing, the actions and the docker
+still exist and explain what is wrong.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ ACTIONS = (
 
 
 class DreamExtension(Extension):  # type: ignore[misc]
-    """Krita's idea of a plug-in: it is asked for its actions once for each window."""
+    """Krita asks it for its actions once for each window."""
 
     def setup(self) -> None:
-        """Krita calls it once; there is nothing to set up before a window is there."""
+        """Krita calls it once; nothing needs to be set up before there is a window."""
 
     def createActions(self, window: Any) -> None:  # noqa: N802 (Krita's name)
         for name, text, menu, call in ACTIONS:
@@ -55,7 +55,7 @@ class DreamExtension(Extension):  # type: ignore[misc]
 
 
 def call_in_active_window(call: str) -> None:
-    """Show the docker of the active window and let it do what an action is for."""
+    """Show the docker of the active window and call an action's function with its session."""
     for docker in Krita.instance().activeWindow().dockers():
         if isinstance(docker, DreamDocker):
             docker.setVisible(True)
@@ -64,7 +64,7 @@ def call_in_active_window(call: str) -> None:
 
 
 def register() -> None:
-    """Tell Krita about the actions and the docker."""
+    """Register the actions and the docker."""
     app = Krita.instance()
     app.addExtension(DreamExtension(app))
     place = getattr(DockWidgetFactoryBase, "DockPosition", DockWidgetFactoryBase).DockRight

@@ -402,7 +402,7 @@ def check_dreams_wait_and_each_can_be_cancelled():
     case.screenshot("docker-queue")
     said = [[label.text() for label in row.findChildren(QLabel) if label.isVisible()]
             for row in desk.rows()]  # fmt: skip
-    assert ["waits" in texts for texts in said] == [False, True, True], said
+    assert ["waiting" in texts for texts in said] == [False, True, True], said
     desk.rows()[1].findChild(QToolButton, "cancel_job").click()
     assert len(desk.rows()) == 2 and "Cancelled" in desk.message(), desk.message()
     assert len(document.rootNode().childNodes()) == 1

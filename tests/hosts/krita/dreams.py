@@ -329,7 +329,7 @@ def check_preset_is_chosen_with_the_keyboard():
     assert "ripens" in presets.toolTip()
     case.screenshot("preset")
     layer = yield from desk.dream(steps=1, seed=7)
-    assert presets.currentText() == "Settings of your own", presets.currentText()
+    assert presets.currentText() == "Your own settings", presets.currentText()
     assert "features.9:10, seed 7" in layer.name(), layer.name()
     desk.part(QPushButton, "defaults").click()
     assert presets.currentText() == "Animals", presets.currentText()

@@ -219,7 +219,7 @@ def check_cancel_keeps_what_is_done():
     case.screenshot("film-progress")
     desk.part(QPushButton, "cancel").click()
     yield from desk.until(lambda: not desk.busy(), "the film is over")
-    assert "What was done is kept: " in desk.message(), desk.message()
+    assert "The finished frames are kept: " in desk.message(), desk.message()
     count = int(desk.message().partition("kept: ")[2].split()[0])
     assert 2 <= count < 400
     layer = document.rootNode().childNodes()[1]

@@ -141,7 +141,7 @@ def check_undo_of_the_growing_layer_stops_its_dream():
     yield from growing(document, **LONG)
     yield from desk.undo()
     yield from desk.until(lambda: not desk.busy(), "the dream ends", 30)
-    assert "removed while it was dreamed" in desk.message(), desk.message()
+    assert "removed during its dream" in desk.message(), desk.message()
     yield from as_before(document, before)
     yield from desk.redo()
     assert not document.rootNode().childNodes()[1].locked()

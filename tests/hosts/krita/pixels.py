@@ -1,7 +1,8 @@
 """Right pixels: every colour space, selections of every kind, all sorts of layers, guide and map.
 
-Dreams are started through the session, as the docker does, with guide and strength map as arguments.
-Where nothing may change, the strength map is empty: so one dream shows what stays and what comes.
+Dreams are started through the session, as the docker does, with guide and strength map as
+arguments. The strength map is empty where nothing may change, so one dream shows both what stays
+unchanged and what is dreamed.
 """
 
 import dataclasses

@@ -1,8 +1,8 @@
-"""Pixels out of Krita's document, and the dream into it as a new layer. No Qt here.
+"""Reads the pixels to dream on from a document, and adds the dream as a new layer. No Qt here.
 
-Krita's pixels travel raw, in the layer's own model and depth; the daemon converts them. Colour
-spaces that it does not know are converted by Krita itself, in a document of the size of what is
-sent, and the dream back into the layer's own.
+Pixels are sent raw, in the layer's own colour model and depth; the daemon converts them. Krita
+itself converts from colour spaces that the daemon does not support, in a hidden document, and
+converts the dream back.
 """
 
 from __future__ import annotations
@@ -27,19 +27,23 @@ __all__ = [
     "list_layers", "read", "update_layer",
 ]  # fmt: skip
 
-PIECE_MAX = (1 << 31) - 1  # bytes that Krita hands out in one go
-SELECTION = "selection"  # in place of a layer's id: the selection itself is the strength map
-SELECTED_AS = ("dreamlayer", "selected_as", "alpha")  # in Krita's configuration; or "mask"
+PIECE_MAX = (1 << 31) - 1  # bytes that Krita returns in one piece
+SELECTION = "selection"  # instead of a layer's id: the selection is the strength map
+SELECTED_AS = (
+    "dreamlayer",
+    "selected_as",
+    "alpha",
+)  # group, name and default in Krita's configuration; or "mask"
 MASK_NAME = "Selection"
 
 
 class DreamTarget(NamedTuple):
-    """What is dreamed on.
+    """The layer and the part of it to dream on.
 
     Attributes:
         node: the layer.
-        selection: a `Selection` of Krita's, or None for all of the layer.
-        whole: take the whole canvas, wherever the layer has pixels now.
+        selection: Krita's `Selection`, or None for the whole layer.
+        whole: read the whole canvas, wherever the layer has pixels now.
     """
 
     node: Any
@@ -50,16 +54,15 @@ class DreamTarget(NamedTuple):
 def read(
     recipe: Recipe, guide: Any = None, strength: Any = None, where: DreamTarget | None = None
 ) -> Source:
-    """The active layer's pixels where there is a selection, with the recipe's context around it.
+    """Read the active layer in the selection, plus `recipe.context` pixels around it.
 
-    What starts from noise needs no pixels: it fills the selection or the canvas, whatever the
-    layer has there.
+    A dream that starts from noise fills the selection or the canvas, whatever the layer has there.
 
     Args:
         recipe: what will be dreamed.
-        guide: the unique id of the layer to dream of, for recipes that need one.
-        strength: the unique id of a layer or mask that says how strongly each pixel dreams, or
-            "selection": then that is such a map, and does not cut the dream out.
+        guide: the unique id of the guide layer, for recipes that need one.
+        strength: the unique id of the layer or mask used as strength map, or "selection": then the
+            selection is the map and does not limit the dream.
         where: another layer of the active document, or another selection.
 
     Raises:
@@ -68,12 +71,14 @@ def read(
     document = Krita.instance().activeDocument()
     if document is None:
         raise DocumentError("No picture is open: open one and select a layer, then dream.")
-    node, chosen, whole = where or DreamTarget(document.activeNode(), document.selection())
+    node, active_selection, whole = where or DreamTarget(
+        document.activeNode(), document.selection()
+    )
     check_kind(node)
-    document.waitForDone()  # the brush stroke before
+    document.waitForDone()  # the last brush stroke
     canvas = _canvas(document)
     layer = canvas if whole or recipe.start == "noise" else visible_box(node, canvas)
-    place, selection = _selected(chosen, node.name(), layer)
+    place, selection = _selected(active_selection, node.name(), layer)
     seen = place.grow(recipe.context).clip(layer)
     pixels = _pixels(node, seen)
     map_ = None
@@ -103,21 +108,21 @@ def read(
 
 
 def gone(source: Source) -> str | None:
-    """Why the source's layer can't get a dream any more, or None if it can.
+    """Why no dream can be added above the source any more, or None if one can.
 
-    To be asked before each touch: writing to a closed document crashes Krita.
+    Call it before each access to the document: writing to a closed one crashes Krita.
     """
     if source.document not in Krita.instance().documents():
-        return "The picture was closed, so its dream was dropped."
+        return "The picture was closed, so its dream was discarded."
     if source.document.nodeByUniqueID(source.node_id) is None:
-        return f"The layer “{source.name}” is gone, so its dream was dropped."
-    if _canvas(source.document) != source.canvas:  # so its pixels are somewhere else
-        return "The picture's size was changed, so its dream was dropped: dream again."
+        return f"The layer “{source.name}” is gone, so its dream was discarded."
+    if _canvas(source.document) != source.canvas:  # so its pixels have moved
+        return "The picture's size was changed, so its dream was discarded: dream again."
     return None
 
 
 def layer_below(source: Source) -> Any:
-    """The layer that the dream is to lie directly above."""
+    """The layer directly above which the dream is to be added."""
     node = None
     if source.above is not None:
         node = source.document.nodeByUniqueID(source.above)
@@ -125,10 +130,15 @@ def layer_below(source: Source) -> Any:
 
 
 def add_layer(source: Source, name: str, pixels: Frame) -> Any:
-    """Add a paint layer with the dream directly above the source: one undo step.
+    """Add a paint layer with the dream directly above the source, as one undo step.
+
+    Args:
+        source: what was dreamed on.
+        name: the new layer's name.
+        pixels: of `source.place`, in `source.space.wire`.
 
     Returns:
-        its unique id.
+        the new layer's unique id.
 
     Raises:
         DocumentError: the picture was closed or the layer is gone.
@@ -150,10 +160,10 @@ def add_layer(source: Source, name: str, pixels: Frame) -> Any:
 
 
 def update_layer(node_id: Any, pixels: Frame, source: Source) -> bool:
-    """Put other pixels into the layer that was added: no undo step.
+    """Write other pixels into a layer that was added, without an undo step.
 
     Returns:
-        False if it is gone, or its picture has another size now.
+        False if the layer is gone or the picture has another size now.
     """
     if source.document not in Krita.instance().documents():
         return False
@@ -163,7 +173,7 @@ def update_layer(node_id: Any, pixels: Frame, source: Source) -> bool:
     if layer is None:
         return False
     fresh = scratch.convert_pixels(pixels, source.place, source.space.wire, space_of(layer))
-    moved = layer.position()  # by the user, since
+    moved = layer.position()  # by the user, meanwhile
     write_pixels(layer, fresh, source.place.moved(moved.x(), moved.y()))
     source.document.refreshProjection()
     return True
@@ -171,16 +181,16 @@ def update_layer(node_id: Any, pixels: Frame, source: Source) -> bool:
 
 def insert_above(layer: Any, above: Any) -> Any:
     """Add a layer directly above another one, as one undo step, and return its unique id."""
-    # Only what happens to a layer of the document is undoable: so this is the one step.
+    # Changes to a layer that is not in the document yet are not undoable: this is the only step.
     above.parentNode().addChildNode(layer, above)
     return layer.uniqueId()
 
 
 def _veil(document: Any, layer: Any, source: Source) -> None:
-    """Hide what is not selected behind a transparency mask."""
+    """Add a transparency mask that hides what is not selected."""
     chosen = Selection()
     for corner in (source.canvas[:2], (source.canvas.width - 1, source.canvas.height - 1)):
-        # Krita composes only where a new layer's mask has values, but clears the whole picture.
+        # Krita clears the whole picture but composes only where the new mask has values.
         chosen.setPixelData(b"\0", *corner, 1, 1)
     chosen.setPixelData(bytes(source.selection or b""), *source.place)
     mask = document.createTransparencyMask(MASK_NAME)
@@ -193,7 +203,7 @@ def _canvas(document: Any) -> Region:
 
 
 def _selected(selection: Any, name: str, layer: Region) -> tuple[Region, Frame | None]:
-    """The rectangle to dream in, and the selection's values there."""
+    """The rectangle to dream in, and the selection's values there, one byte a pixel."""
     if selection is None:
         return layer, None
     box = Region(selection.x(), selection.y(), selection.width(), selection.height())
@@ -209,7 +219,7 @@ def _selected(selection: Any, name: str, layer: Region) -> tuple[Region, Frame |
 
 
 def _as_mask() -> bool:
-    """Whether the user wants a dream in a selection with a transparency mask."""
+    """Whether a dream in a selection is to get a transparency mask."""
     return bool(Krita.instance().readSetting(*SELECTED_AS) == "mask")
 
 
@@ -225,8 +235,8 @@ def _selection_as_map(place: Region, selection: Frame | None) -> Pixels:
 def _guide_node(document: Any, node_id: Any) -> Any:
     if node_id is None:
         raise DocumentError(
-            "This recipe dreams of a guide picture: choose a layer as guide under More, or another"
-            " network layer."
+            "This recipe needs a guide: choose a layer as guide under More, or another network"
+            " layer."
         )
     return _node(document, node_id, "guide")
 
@@ -234,12 +244,12 @@ def _guide_node(document: Any, node_id: Any) -> Any:
 def _node(document: Any, node_id: Any, what: str) -> Any:
     node = document.nodeByUniqueID(node_id)
     if node is None:
-        raise DocumentError(f"The layer that was chosen as {what} is gone: choose another one.")
+        raise DocumentError(f"The layer chosen as {what} is gone: choose another one.")
     return node
 
 
 def _pixels(node: Any, box: Region) -> Pixels:
-    """What a layer or mask shows in a box, in a layout that the daemon knows."""
+    """What a layer or mask shows in a box, in a layout that the daemon supports."""
     if node.type() in MASKS:
         return Pixels(Picture(box.width, box.height, "U8", "G"), memoryview(read_pixels(node, box)))
     space = space_of(node)
@@ -247,7 +257,7 @@ def _pixels(node: Any, box: Region) -> Pixels:
     picture = Picture(box.width, box.height, wire.depth, wire.order, wire.curve or "srgb")
     if picture.nbytes > PIECE_MAX:
         raise DocumentError(
-            f"{box.width} × {box.height} pixels in {wire.depth} are more than Krita hands out in"
+            f"{box.width} × {box.height} pixels in {wire.depth} are more than Krita can return in"
             " one piece (2 GiB): select a smaller part."
         )
     return Pixels(

@@ -14,7 +14,7 @@ from ..document.layer_io import DreamTarget
 from ..document.source import Source
 from .reread import read_again
 
-NOT_DREAMED = "“{}” is not a dream that this picture knows the settings of: select a dreamed layer."
+NOT_DREAMED = "No dream settings are stored for the layer “{}”: select a dreamed layer."
 
 
 class RepeatedFilm(NamedTuple):
@@ -25,7 +25,7 @@ class RepeatedFilm(NamedTuple):
 
 
 class EditedDream:
-    """Reads what a dreamed layer was dreamed on, as long as that layer is the active one."""
+    """A dreamed layer being edited: while it is active, its source layer is what dreams."""
 
     def __init__(self, node: Any, kept: dream_store.Kept) -> None:
         self.node_id = node.uniqueId()
@@ -45,7 +45,7 @@ class EditedDream:
         strength: Any = None,
         where: DreamTarget | None = None,
     ) -> Source:
-        """In place of `layer_io.read`."""
+        """As `layer_io.read`, but of the layer that this one was dreamed on."""
         if where is not None or not self.is_active:
             return layer_io.read(recipe, guide, strength, where)
         return read_again(self._kept, recipe, self.node_id, guide, strength)

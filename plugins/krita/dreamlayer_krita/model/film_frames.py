@@ -1,4 +1,4 @@
-"""The frames of an animated layer: when they begin, what they show, and which of them dream."""
+"""The frames of an animated layer: their times and pixels, and the plan of a film of them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,25 @@ from .film import FilmPlan, Shot
 
 
 def frame_times(picture: Any, node: Any) -> list[int]:
-    """The times at which a layer's frames begin; none if it is not an animated paint layer."""
+    """The times at which a layer's frames begin; [] if it is not an animated paint layer."""
     if node is None or node.type() != "paintlayer" or not node.animated():
         return []
     return [time for time in range(_length(picture)) if node.hasKeyframeAtTime(time)]
 
 
 def plan_frames(source: Source, begins: list[int], first: int, last: int, carry: float) -> FilmPlan:
-    """A film of the frames that are seen from `first` to `last`, of those that begin at `begins`.
+    """A film of the frames that are visible from `first` to `last`.
 
-    A frame that stands longer dreams once and stands as long.
+    A frame that is visible for longer is dreamed once and stays visible as long.
+
+    Args:
+        source: the layer.
+        begins: the times at which its frames begin.
+        first, last: times, in frames, both included.
+        carry: see `FilmPlan`.
 
     Raises:
-        DocumentError: there are none.
+        DocumentError: no frame is visible there.
     """
     shots = [Shot(time, partial(_picture, source, time)) for time in begins if first < time <= last]
     before = [time for time in begins if time <= first]
@@ -42,7 +48,7 @@ def plan_frames(source: Source, begins: list[int], first: int, last: int, carry:
 
 
 def plan_dive(source: Source, first: int, count: int, zoom: float) -> FilmPlan:
-    """A film of `count` frames, each of them the one before, enlarged and dreamed on."""
+    """A film of `count` frames, each of them the previous one, enlarged and dreamed on."""
     shots = [Shot(first + i, None) for i in range(count)]
     shots[0] = Shot(first, lambda: source.pixels)
     return FilmPlan(shots, zoom=zoom)
@@ -54,7 +60,7 @@ def _length(picture: Any) -> int:
 
 
 def _picture(source: Source, time: int) -> Frame:
-    """The layer's own pixels in the frame that begins at `time`, as the daemon gets them."""
+    """The layer's own pixels in the frame that begins at `time`, as they are sent."""
     if reason := layer_io.gone(source):
         raise DocumentError(reason)
     node = source.document.nodeByUniqueID(source.node_id)

@@ -1,4 +1,4 @@
-"""What the user can choose of a film, and its start."""
+"""The settings of a film, and starting one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FRAMES, DIVE = "frames", "dive"
 
 @dataclass(frozen=True)
 class Choice:
-    """What the window's fields say; `first` is the film's first frame."""
+    """The film window's fields; `first` is the film's first frame."""
 
     kind: str = FRAMES
     first: int = 0
@@ -40,7 +40,7 @@ class Choice:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Choice:
-        """What was kept with a film; raises DocumentError for what can't be."""
+        """The settings stored with a film; raises DocumentError if they are invalid."""
         kinds = {"kind": str, "carry": float, "zoom": float}
         for name, default in asdict(cls()).items():
             if type(values.get(name, default)) is not kinds.get(name, int):
@@ -50,9 +50,9 @@ class Choice:
         return choice
 
     def check(self) -> None:
-        """Raise DocumentError for a film that can't be."""
+        """Raise DocumentError if there can be no such film."""
         if self.kind == FRAMES and self.last < self.first:
-            raise DocumentError("The last frame is before the first one: exchange them.")
+            raise DocumentError("The last frame is before the first one: swap them.")
         if not (
             self.kind in (FRAMES, DIVE)
             and 0 <= self.first <= TIME_MAX
@@ -67,7 +67,7 @@ class Choice:
 def start_film(
     session: Session, recipe: Recipe, choice: Choice, redone: RepeatedFilm | None = None
 ) -> Film:
-    """Start a film of the active layer, or of what a film was made of; raises DocumentError."""
+    """Start a film of the active layer, or dream a film again; raises DocumentError."""
     choice.check()
     active = Krita.instance().activeDocument()
     if active is None:
@@ -76,11 +76,11 @@ def start_film(
     begins = film_frames.frame_times(active, node) if choice.kind == FRAMES else []
     if choice.kind == FRAMES and not begins:
         raise DocumentError(
-            "The layer is not an animated paint layer: select one, or dream a dive."
+            "The layer is not an animated paint layer: select one, or choose a dive."
         )
     selection = active.selection()
     if choice.kind == DIVE and selection is not None and redone is None:
-        raise DocumentError("A dive goes into the whole layer: deselect, then dream.")
+        raise DocumentError("A dive uses the whole layer: deselect, then dream.")
     whole = choice.kind == FRAMES
     if redone is not None:
         source = read_again(redone.kept, recipe, redone.node_id, whole=whole)

@@ -1,10 +1,11 @@
-"""A dream that is seen while it is dreamed: on the canvas, or in the docker. No Qt here.
+"""Shows a dream while it is dreamed: on the canvas, or in the docker. No Qt here.
 
-On the canvas the new layer itself grows: it is added with the first octave's pixels, which is the
-one undo step, and the rest is written into it. A cancelled or failed dream takes its layer away
-again, as nobody wants the half of a dream: the picture is as it was, and the history has two more
-steps, "Add Layer" and "Remove Layer". (Undoing for the user would be worse: they may have painted
-since.) Each write makes Krita compose the whole picture, so a large one's grows in the docker.
+On the canvas the new layer grows: it is added with the first octave's pixels, which is the only
+undo step, and later pixels are written into it. If the dream is cancelled or fails, the layer is
+removed, since an unfinished dream is of no use: the picture is as it was, and the history has two
+more steps, "Add Layer" and "Remove Layer". (Undoing for the user would be worse: they may have
+painted since.) Each write makes Krita compose the whole picture, so for a large picture the docker
+shows the dream instead.
 """
 
 from __future__ import annotations
@@ -23,26 +24,29 @@ from dreamlink.wire.messages import Frame
 from ..document import layer_io
 from .jobs import Job, NewLayer
 
-CANVAS_MAX = 4 << 20  # pixels of a picture that Krita composes without a stutter
-REST = 4  # times as long as a write took, Krita is left alone after it
-PREVIEW = 384  # pixels; the longer side of what is shown in the docker
-REMOVED = "The layer was removed while it was dreamed, so its dream was stopped."
+CANVAS_MAX = 4 << 20  # pixels; Krita composes a picture of this size without a noticeable pause
+REST = 4  # pause after a write, as a multiple of the time that it took
+PREVIEW = 384  # pixels; the longer side of the preview in the docker
+REMOVED = "The layer was removed during its dream, so the dream was stopped."
 Show = Callable[[Picture, Frame], None]
 
 
 def preview_options(
     source: layer_io.Source, show: Show, hide: Callable[[], None]
 ) -> dict[str, Any]:
-    """The options of a `Job` that lets its dream be seen; `show` and `hide` are the docker's."""
+    """The options of a `Job` that shows its dream.
+
+    `show` and `hide` are for the preview in the docker.
+    """
     if source.canvas.width * source.canvas.height <= CANVAS_MAX:
         return {"goal": GrowingLayer(source), "live": True}
     return {"goal": PreviewedLayer(source, show, hide), "preview": PREVIEW}
 
 
 def target_below_growing(jobs: Iterable[Any]) -> layer_io.DreamTarget | None:
-    """What to dream on while a layer that still grows is the active one: what it is dreamed from.
+    """The source of the active layer if that layer is still growing; else None.
 
-    None: what is active, as ever. Krita makes each new layer the active one.
+    Krita makes each new layer the active one, but an unfinished dream is not to be dreamed on.
     """
     active = Krita.instance().activeDocument()
     node = active.activeNode() if active is not None else None
@@ -55,15 +59,15 @@ def target_below_growing(jobs: Iterable[Any]) -> layer_io.DreamTarget | None:
 
 
 class GrowingLayer(NewLayer):
-    """A new layer that has pixels before the dream is done.
+    """A new layer that is added before the dream is done.
 
-    Meanwhile it is locked, as strokes on it would be lost. Krita lets events happen while it adds a
-    layer or writes to one, so afterwards it may be undone, or the dream dropped.
+    It is locked until then, since strokes on it would be lost. Krita processes events while it adds
+    a layer or writes to one, so afterwards the layer may be undone or the dream cancelled.
     """
 
     def __init__(self, source: layer_io.Source) -> None:
         super().__init__(source)
-        self._layer: Any = None  # kept while it is undone: it may come back
+        self._layer: Any = None  # kept while it is undone: redo may restore it
         self._next = 0.0  # when it may be written to again
         self._dropped = False
 
@@ -112,14 +116,14 @@ class GrowingLayer(NewLayer):
             self._layer.setLocked(True)
 
     def _removed(self) -> bool:
-        """Whether the layer was deleted, or undone; to be asked while the document is open."""
+        """Whether the layer was deleted or undone. The document must be open."""
         if self.grown is None:
             return False
         return self.source.document.nodeByUniqueID(self.grown) is None
 
 
 class PreviewedLayer(NewLayer):
-    """A new layer as of any other dream; the docker shows how it grows."""
+    """A new layer that is added when the dream is done; until then the docker shows a preview."""
 
     def __init__(self, source: layer_io.Source, show: Show, hide: Callable[[], None]) -> None:
         super().__init__(source)

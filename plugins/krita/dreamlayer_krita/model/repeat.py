@@ -1,7 +1,7 @@
-"""A dreamed layer's settings, once more: dreamed again as they are, with another seed, or edited.
+"""Dreams again with the settings of a dreamed layer: unchanged, with another seed, or edited.
 
-The layer that it was dreamed on dreams again, in the same place; the new dream lies above the old
-one, which stays.
+The layer that it was dreamed on is dreamed on again, in the same place. The new layer is added
+above the old one, which stays.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from .session import Session
 
 
 def dream_again(session: Session) -> None:
-    """Dream again what the active layer was dreamed on, with its settings."""
+    """Repeat the active layer's dream with the same settings."""
     _repeat(session, new_seed=False)
 
 
 def dream_with_new_seed(session: Session) -> None:
-    """Dream it again with all its settings but the seed."""
+    """Repeat the active layer's dream with another seed."""
     _repeat(session, new_seed=True)
 
 
 def edit_dream(session: Session) -> None:
-    """Show the active layer's settings in the form, to be changed.
+    """Show the active layer's settings in the form, for changing them.
 
-    Until another layer is active, Dream dreams on what this one was dreamed on. Of a film the
-    window with its frames is shown, and its Dream does so.
+    Until another layer becomes active, the Dream button dreams on what this one was dreamed on. For
+    a film its window is shown, whose Dream button does the same.
     """
     try:
         node, kept = active_dream()
         session.show_recipe(kept.recipe)
         if kept.film is None:
             session.editing.set(EditedDream(node, kept))
-            said = f"Change the settings of “{node.name()}”, then press Dream."
+            text = f"Change the settings of “{node.name()}”, then press Dream."
         else:
             session.film_requested.emit(RepeatedFilm(node.uniqueId(), kept))
-            said = "Change the film's settings here and in its window, then press Dream there."
+            text = "Change the film's settings here and in its window, then press Dream there."
     except DocumentError as error:
         session.say(str(error))
         return
     if kept.left_out:
-        said += f" This version does not know: {', '.join(kept.left_out)}."
-    session.say(said, aloud=False)
+        text += f" This version does not know: {', '.join(kept.left_out)}."
+    session.say(text, aloud=False)
 
 
 def _repeat(session: Session, new_seed: bool) -> None:

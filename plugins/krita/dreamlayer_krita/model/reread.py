@@ -1,4 +1,4 @@
-"""What a dreamed layer was dreamed on, read once more: the same layer, in the same place."""
+"""Reads again what a dreamed layer was dreamed on: the same layer, in the same place."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def read_again(
     strength: Any = None,
     whole: bool = False,
 ) -> Source:
-    """The pixels that a layer of the active document was dreamed on, as they are now.
+    """The current pixels of the layer that a layer of the active document was dreamed on.
 
     Args:
-        kept: how it was dreamed.
-        recipe: how it is to be dreamed now.
-        above: the unique id of the layer that the new dream is to lie above.
-        guide, strength: other ones than it had.
-        whole: take the whole canvas, wherever the layer has pixels now.
+        kept: the stored settings of the dreamed layer.
+        recipe: the new recipe.
+        above: the unique id of the layer above which the new one is to be added.
+        guide, strength: replace those that it had.
+        whole: read the whole canvas, wherever the layer has pixels now.
 
     Raises:
-        DocumentError: it is gone, or can't dream.
+        DocumentError: the layer is gone, or can't be dreamed on.
     """
     active = Krita.instance().activeDocument()
     node = find_source(active, kept)
     if strength is None and kept.strength_id:
-        strength = _given(active, kept.strength_id, "strength map")
+        strength = _stored_id(active, kept.strength_id, "strength map")
     if guide is None and kept.guide_id:
-        guide = _given(active, kept.guide_id, "guide")
+        guide = _stored_id(active, kept.guide_id, "guide")
     source = layer_io.read(
         recipe, guide, strength, DreamTarget(node, _selected(active, kept), whole)
     )
@@ -52,31 +52,31 @@ def find_source(active: Any, kept: dream_store.Kept) -> Any:
     node = dream_store.node_of(active, kept.source_id)
     if node is None:
         raise DocumentError(
-            f"The layer “{kept.name}” that this was dreamed on is gone: select another layer,"
-            " then dream."
+            f"This dream's source, the layer “{kept.name}”, is gone: select another layer, then"
+            " dream."
         )
     return node
 
 
-def _given(active: Any, text: str, what: str) -> Any:
+def _stored_id(active: Any, text: str, what: str) -> Any:
     if text == layer_io.SELECTION:
         return text
     node = dream_store.node_of(active, text)
     if node is None:
         raise DocumentError(
-            f"The layer that was this dream's {what} is gone: choose another one under More."
+            f"The layer used as this dream's {what} is gone: choose another one under More."
         )
     return node.uniqueId()
 
 
 def _selected(active: Any, kept: dream_store.Kept) -> Any:
-    """The selection that it was dreamed in, as Krita wants it."""
+    """The selection that it was dreamed in; None: there was none."""
     if kept.strength_id == layer_io.SELECTION:
         return active.selection()
     if kept.too_large:
         if active.selection() is None:
             raise DocumentError(
-                "The selection that this was dreamed in was too large to be kept: select it again."
+                "This dream's selection was too large to be stored: select it again."
             )
         return active.selection()
     if kept.selected is None:

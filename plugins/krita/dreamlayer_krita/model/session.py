@@ -142,7 +142,7 @@ class Session:
             self.show_recipe(values)
 
     def growing_target(self) -> layer_io.DreamTarget | None:
-        """What is dreamed on in place of the active layer while that still grows, or None."""
+        """The source of the active layer while that layer still grows; else None."""
         return (
             live_layer.target_below_growing(self.jobs.value) if self.editing.value is None else None
         )

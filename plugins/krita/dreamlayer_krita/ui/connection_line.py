@@ -1,4 +1,4 @@
-"""How the connection to the daemon stands, and the one button that mends it."""
+"""The state of the connection to the daemon, with a button that starts it or shows its log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HINTS = {
 
 
 class ConnectionLine(QtWidgets.QWidget):  # type: ignore[misc]
-    """A line of text and a button: it starts the daemon, or shows what the daemon has to say."""
+    """A line of text and a button, which starts the daemon or shows its log."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class ConnectionLine(QtWidgets.QWidget):  # type: ignore[misc]
         self._text.setObjectName("connection")
         self._button = QtWidgets.QPushButton()
         self._button.setObjectName("mend")
-        self._button.clicked.connect(guarded(lambda *_: self._mend(), session.say))
+        self._button.clicked.connect(guarded(lambda *_: self._start_or_show_log(), session.say))
         row = QtWidgets.QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self._text, 1)
@@ -46,24 +46,26 @@ class ConnectionLine(QtWidgets.QWidget):  # type: ignore[misc]
         session.connection.subscribe(guarded(lambda _: self.refresh(), session.say))
 
     def refresh(self) -> None:
-        """Show what the link is like now."""
+        """Show the current state."""
         state, sentence = self._session.connection.value
         self._text.show_text(tr(STATES[state]))
         self._text.setToolTip(f"<p>{sentence or tr(HINTS[state])}</p>")
         if state is ConnectionState.CLOSED:
             self._button.setText(tr("Start"))
-            self._button.setToolTip(tr("Start the daemon, so that the first dream comes sooner"))
+            self._button.setToolTip(
+                tr("Start the daemon now, so that the first dream begins sooner")
+            )
         else:
             self._button.setText(tr("Log"))
-            self._button.setToolTip(tr("Show what the daemon has written down"))
+            self._button.setToolTip(tr("Show the daemon's log"))
         if self._log is not None:
             self._log.refresh()
 
     def start_daemon(self) -> None:
-        """Connect; how that goes is seen in the line."""
+        """Connect; the line shows the progress."""
         self._session.link.open(_Starter(self._session))
 
-    def _mend(self) -> None:
+    def _start_or_show_log(self) -> None:
         if self._session.connection.value.state is ConnectionState.CLOSED:
             self.start_daemon()
             return
@@ -73,7 +75,7 @@ class ConnectionLine(QtWidgets.QWidget):  # type: ignore[misc]
 
 
 class _Starter:
-    """Listens until the connection is there."""
+    """Listens until the connection is open."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -85,7 +87,7 @@ class _Starter:
         self._session.link.leave(self)
 
     def received(self, header: Header, frames: list[bytearray]) -> None:
-        """Nothing was asked for."""
+        """Nothing was requested."""
 
     def lost(self, reason: str) -> None:
         self._session.say(reason)

@@ -1,4 +1,4 @@
-"""What else a dream can be told by the document: a guide, a strength map, how a selection shows."""
+"""Lists for the guide, the strength map, and how a dream in a selection is limited."""
 
 from __future__ import annotations
 
@@ -15,27 +15,34 @@ from ..qt.i18n import tr
 from ..qt.qt import QtWidgets
 from .widgets.fields import ignore_wheel, tool_tip
 
-GUIDE = "The layer whose picture is dreamed of. The network layer then says so: 10:guide."
+GUIDE = (
+    "The layer whose picture the dream is to resemble. The network layer then ends in “:guide”, as"
+    " in 10:guide."
+)
 STRENGTH = (
-    "A layer or mask that says where the dream is strong: white fully, black or transparent not at"
-    " all. Or the selection, which then does not cut the dream out."
+    "A layer or mask that says how strong the dream is: fully where it is white, not at all where"
+    " it is black or transparent. Or the selection, which then does not limit the dream."
 )
 SELECTED_AS = (
-    "How a dream in a selection shows only that: the new layer is transparent elsewhere, or it has"
-    " a transparency mask, which can be painted on later."
+    "How a dream is limited to the selection: the new layer is transparent elsewhere, or it has a"
+    " transparency mask, which can be painted on later."
 )
-WAYS = {"Transparency": "alpha", "A mask": "mask"}
+FORMS = {"Transparency": "alpha", "A mask": "mask"}
 NONE = ("None", None)
 SELECTION = ("Selection", layer_io.SELECTION)
 
 
 class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
-    """A list of the active picture's layers, as they are when it is worked on."""
+    """A list of the active picture's layers, updated when it gets the focus or opens.
+
+    `first` are entries before the layers, as text and value; `chosen` gets a layer's unique id, or
+    the value of such an entry.
+    """
 
     def __init__(
         self,
         name: str,
-        about: str,
+        help_text: str,
         first: list[tuple[str, Any]],
         masks: bool,
         chosen: Observable[Any],
@@ -46,7 +53,7 @@ class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
         self._masks = masks
         self._ids: list[Any] = []
         self.setObjectName(name)
-        self.setToolTip(tool_tip(about))
+        self.setToolTip(tool_tip(help_text))
         self.setSizeAdjustPolicy(
             QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
@@ -64,12 +71,12 @@ class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
         super().showPopup()
 
     def refresh(self) -> None:
-        """List the layers that there are now; the choice stays if it is among them."""
+        """List the current layers; the choice stays if it is among them."""
         active = Krita.instance().activeDocument()
-        found = layer_io.list_layers(active, self._masks) if active is not None else []
+        nodes = layer_io.list_layers(active, self._masks) if active is not None else []
         chosen = self._chosen.value
         self.blockSignals(True)
-        self._fill(found)
+        self._fill(nodes)
         if chosen in self._ids:
             self.setCurrentIndex(self._ids.index(chosen))
         self.blockSignals(False)
@@ -80,14 +87,14 @@ class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
         if chosen != self._chosen.value:
             self._chosen.set(chosen)
 
-    def _fill(self, found: list[tuple[Any, str]]) -> None:
+    def _fill(self, nodes: list[tuple[Any, str]]) -> None:
         self.clear()
-        self._ids = [way for _, way in self._first] + [node_id for node_id, _ in found]
-        self.addItems([tr(text) for text, _ in self._first] + [name for _, name in found])
+        self._ids = [value for _, value in self._first] + [node_id for node_id, _ in nodes]
+        self.addItems([tr(text) for text, _ in self._first] + [name for _, name in nodes])
 
 
 class LayerPickers:
-    """The boxes, each with a label; `guide_picked` is called when the user has chosen a guide."""
+    """The lists, each with a label; `guide_picked` is called when the user has chosen a guide."""
 
     def __init__(self, session: Session, guide_picked: Callable[[], None]) -> None:
         self._guide = LayerPicker("guide", GUIDE, [NONE], masks=False, chosen=session.guide)
@@ -96,10 +103,10 @@ class LayerPickers:
         )
         self._selected_as = _selected_as()
         self._guide.activated.connect(guarded(lambda *_: guide_picked(), log.error))
-        self._selected_as.activated.connect(guarded(lambda *_: self._keep(), log.error))
+        self._selected_as.activated.connect(guarded(lambda *_: self._store(), log.error))
 
     def add_to(self, rows: Any) -> None:
-        """Put them at the end of a QFormLayout."""
+        """Append them to a QFormLayout."""
         for text, box in (
             ("Guide", self._guide),
             ("Strength map", self._strength),
@@ -111,7 +118,7 @@ class LayerPickers:
             box.setAccessibleName(tr(text))
             rows.addRow(label, box)
 
-    def _keep(self) -> None:
+    def _store(self) -> None:
         group, name, _ = layer_io.SELECTED_AS
         Krita.instance().writeSetting(group, name, self._selected_as.currentData())
 
@@ -120,7 +127,7 @@ def _selected_as() -> Any:
     box = QtWidgets.QComboBox()
     box.setObjectName("selected_as")
     box.setToolTip(tool_tip(SELECTED_AS))
-    for text, way in WAYS.items():
-        box.addItem(tr(text), way)
+    for text, form in FORMS.items():
+        box.addItem(tr(text), form)
     box.setCurrentIndex(max(box.findData(Krita.instance().readSetting(*layer_io.SELECTED_AS)), 0))
     return ignore_wheel(box)

@@ -1,4 +1,4 @@
-"""The finished layer's sliders: what they change is seen at once, and nothing is dreamed anew."""
+"""Sliders that change a finished dream's layer at once, without a new dream."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
 from .widgets.fields import ParameterField, ignore_wheel, tool_tip
 
-KEPT_MAX = 8  # finished dreams that can be changed; the daemon keeps some too
-LOOK = 400  # milliseconds between two looks at which layer is active: Krita does not tell
+KEPT_MAX = 8  # finished dreams that can be changed; the daemon keeps only some
+POLL = 400  # milliseconds; Krita has no signal for a change of the active layer
 
 
 class LiveParametersBox(QtWidgets.QWidget):  # type: ignore[misc]
-    """One field for each live parameter, for the last dream or the active one; else hidden."""
+    """One field for each live parameter, of the last dream or the active one; hidden if none."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self._kept: list[Reblend] = []  # the last finished one last
+        self._kept: list[Reblend] = []  # the latest one last
         self._shown: Reblend | None = None
         self._filling = False
         self.setObjectName("live")
@@ -53,14 +53,14 @@ class LiveParametersBox(QtWidgets.QWidget):  # type: ignore[misc]
         for widget in (title, self._rows, self._line):
             column.addWidget(widget)
         self._timer = QtCore.QTimer(self)
-        self._timer.setInterval(LOOK)
+        self._timer.setInterval(POLL)
         self._timer.timeout.connect(guarded(self._follow, session.say))
         self.setVisible(False)
         session.finished.subscribe(guarded(self._take, session.say))
 
     def _take(self, dreamed: Dreamed) -> None:
-        """A dream has come into its document."""
-        self._kept.append(Reblend(self._session.link, dreamed, self._told))
+        """A dream has become a layer."""
+        self._kept.append(Reblend(self._session.link, dreamed, self._notified))
         for oldest in self._kept[:-KEPT_MAX]:
             self._forget(oldest)
         self._show(self._kept[-1])
@@ -69,10 +69,10 @@ class LiveParametersBox(QtWidgets.QWidget):  # type: ignore[misc]
     def _touched(self, name: str) -> None:
         if self._shown is not None and not self._filling:
             self._say("")
-            self._shown.want(name, self._fields[name].value)
+            self._shown.request(name, self._fields[name].value)
 
-    def _told(self, reblend: Reblend, sentence: str) -> None:
-        """A change has come, or can't."""
+    def _notified(self, reblend: Reblend, sentence: str) -> None:
+        """A change was made, or refused."""
         if reblend.over:
             self._forget(reblend)
         if reblend is self._shown and sentence:
@@ -81,7 +81,7 @@ class LiveParametersBox(QtWidgets.QWidget):  # type: ignore[misc]
             self._rows.setEnabled(not reblend.over)
 
     def _follow(self) -> None:
-        """Show the active layer's dream, if it is one of these; none to a picture without any."""
+        """Show the active layer's dream; hide if the active picture has none of these dreams."""
         if not self._kept and self.isHidden():
             self._timer.stop()
         document = Krita.instance().activeDocument() if self.parentWidget().isVisible() else None
@@ -111,7 +111,7 @@ class LiveParametersBox(QtWidgets.QWidget):  # type: ignore[misc]
         values = self._shown.dreamed.recipe.to_dict()
         for name, field in self._fields.items():
             field.put(values[name])
-            field.show_if(self._shown.matters(name))
+            field.show_if(self._shown.affects(name))
         self._filling = False
 
     def _forget(self, reblend: Reblend) -> None:
@@ -127,10 +127,11 @@ class LiveParametersBox(QtWidgets.QWidget):  # type: ignore[misc]
 class LiveField(QtWidgets.QWidget):  # type: ignore[misc]
     """A parameter's field, with a slider if it is a number.
 
-    `touched` is called with the parameter's name.
+    `touched` is called with the parameter's name when the user changes it.
 
     Attributes:
-        label: stands before it, unless it is a `switch`, which says itself what it is.
+        label: stands before it, unless it is a `switch`.
+        switch: whether it is a check box, which has its own text.
     """
 
     def __init__(self, parameter: Parameter, touched: Any) -> None:
@@ -147,7 +148,7 @@ class LiveField(QtWidgets.QWidget):  # type: ignore[misc]
         row.setContentsMargins(0, 0, 0, 0)
         if parameter.kind in (int, float):
             self._slider = _slider(parameter)
-            self._slider.valueChanged.connect(guarded(self._slid, log.error))
+            self._slider.valueChanged.connect(guarded(self._slider_moved, log.error))
             row.addWidget(self._slider, 1)
         row.addWidget(self._field.widget, 0 if self._slider else 1)
 
@@ -166,17 +167,17 @@ class LiveField(QtWidgets.QWidget):  # type: ignore[misc]
         self._field.put(value)
         self._follow()
 
-    def show_if(self, matters: bool) -> None:
-        """Of what changes nothing there is no field."""
-        self.setVisible(matters)
-        self.label.setVisible(matters and not self.switch)
+    def show_if(self, useful: bool) -> None:
+        """Hide a field that would change nothing."""
+        self.setVisible(useful)
+        self.label.setVisible(useful and not self.switch)
 
-    def _slid(self, position: int) -> None:
+    def _slider_moved(self, position: int) -> None:
         step = self._parameter.step or 1
         self._field.put(self._parameter.check((self._parameter.minimum or 0) + position * step))
 
     def _follow(self) -> None:
-        """The slider shows what the field says, as nearly as its steps allow."""
+        """Move the slider to the field's value, as nearly as its steps allow."""
         if self._slider is not None:
             step = self._parameter.step or 1
             position = round((float(self._field.value) - (self._parameter.minimum or 0)) / step)

@@ -1,4 +1,4 @@
-"""What is in the docker: a column of boxes. Each box works for itself, on the session."""
+"""The docker's content: a column of boxes, each of which works on the session."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .recipe_form import RecipeForm
 from .widgets.scroll_column import ScrollColumn
 from .widgets.tab_order import set_tab_order
 
-LINES_MIN = 8  # of text, that the form keeps on a small screen
+LINES_MIN = 8  # of text: the form's smallest height
 
 
 def open_panel(announce: Callable[[str], None]) -> Panel:
@@ -43,7 +43,7 @@ def open_panel(announce: Callable[[str], None]) -> Panel:
     session.restore_recipe()
     notifier = Krita.instance().notifier()
     notifier.setActive(True)
-    for end in (notifier.applicationClosing, panel.destroyed):  # the latter with its window
+    for end in (notifier.applicationClosing, panel.destroyed):  # the latter when its window closes
         end.connect(guarded(lambda *_: session.close(), log.error))
     return panel
 
@@ -80,7 +80,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         session = self.session
         dream = self._button("dream", "Dream", "Dream on the active layer", session.dream)
         cancel = self._button(
-            "cancel", "Cancel", "Stop the dream in work; nothing is added", session.cancel
+            "cancel", "Cancel", "Stop the current dream; nothing is added", session.cancel
         )
         cancel.setEnabled(False)
 

@@ -1,4 +1,4 @@
-"""The list of presets on top of the form: choosing one sets the fields below it."""
+"""The list of presets above the form."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtGui, QtWidgets
 from .widgets.fields import ignore_wheel, tool_tip
 
-OWN = "Settings of your own"
+OWN = "Your own settings"
 CHOOSE = "Choose what to dream."
-LINES = 2  # of text: the side of a thumbnail in the box
-LIST_LINES = 3  # in the list that opens
-LETTERS = 10  # that the box has room for at least: a docker may be narrow
-LISTED = 12  # presets that are seen at once
+LINES = 2  # of text: the side of a thumbnail in the closed list
+LIST_LINES = 3  # in the open list
+LETTERS = 10  # the smallest width in characters: a docker may be narrow
+LISTED = 12  # presets visible at once
 
 
 class PresetPicker(QtWidgets.QComboBox):  # type: ignore[misc]
@@ -54,7 +54,7 @@ class PresetPicker(QtWidgets.QComboBox):  # type: ignore[misc]
         """Show which preset the recipe is, if any."""
         try:
             preset = presets.of(self._session.recipe())
-        except RecipeError:  # half typed
+        except RecipeError:  # e.g. half typed
             preset = None
         self.setCurrentIndex(self.findData(preset.name) if preset else 0)
         self.setToolTip(tool_tip(preset.help if preset else CHOOSE))
@@ -84,7 +84,7 @@ class PresetPicker(QtWidgets.QComboBox):  # type: ignore[misc]
 
 
 class _Thumbnails(QtWidgets.QStyledItemDelegate):  # type: ignore[misc]
-    """Draws the list with larger thumbnails than the box has; rows without one leave it free."""
+    """Draws the open list with larger thumbnails; a row without one leaves the space empty."""
 
     side = 0
 

@@ -1,4 +1,4 @@
-"""The docker's quick look: what the form's settings will make of the layer, in about a second."""
+"""The docker's quick look: a small preview of the dream, in about a second."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from ..qt.qt import QtCore, QtWidgets
 from .widgets.fields import tool_tip
 from .widgets.pixel_view import PixelView
 
-PAUSE = 200  # milliseconds without another change in the form before it is looked again
+PAUSE = 200  # milliseconds without a change in the form before the next look
 
 
 class QuickLookBox:
-    """A button that opens a small picture, which follows the form while it is open.
+    """A button that opens a small preview, which follows the form while it is open.
 
     Attributes:
         button: opens and closes it.
         widgets: what it shows, from top to bottom. They are laid out one by one, so that each can
             shrink where there is little room.
-        screen: shows looks.
-        so_far: shows a dream under way that is too large to grow on the canvas.
+        screen: shows the looks.
+        so_far: shows the current dream of a picture that is too large to show it on the canvas.
     """
 
     def __init__(self, session: Session) -> None:
@@ -38,13 +38,11 @@ class QuickLookBox:
         self._glimpse: Glimpse | None = None
         self.screen = PixelView()
         self.screen.setObjectName("look")
-        self.screen.setToolTip(
-            tool_tip("What the dream will look like, reduced. Click to look again")
-        )
+        self.screen.setToolTip(tool_tip("A small preview of the dream. Click for another look"))
         self.so_far = PixelView()
         self.so_far.setObjectName("so_far")
         self.so_far.setToolTip(
-            tool_tip("The dream so far; the picture is too large to show it there")
+            tool_tip("The dream so far; the picture is too large to show it on the canvas")
         )
         self._line = QtWidgets.QLabel()
         self._line.setObjectName("look_line")
@@ -56,7 +54,7 @@ class QuickLookBox:
         self.button.setCheckable(True)
         self.button.setToolTip(
             tool_tip(
-                "Show small, in about a second, what these settings dream; follows each change"
+                "Show a small preview of these settings in about a second; follows each change"
             )
         )
         self.button.toggled.connect(guarded(self._switch, self._say))
@@ -72,7 +70,7 @@ class QuickLookBox:
         session.preview.subscribe(self._show_preview)
 
     def look(self) -> None:
-        """Look at the active layer with the form's settings; a look under way is given up."""
+        """Look at the active layer with the form's settings, in place of the current look."""
         self._stop()
         try:
             recipe = self._session.recipe()
@@ -87,7 +85,7 @@ class QuickLookBox:
         self._glimpse.start()
 
     def _read(self, recipe: Recipe) -> Source:
-        """What would be dreamed on, or the middle of it."""
+        """Read what would be dreamed on, or the middle of it if it is large."""
         if self._session.editing.value is not None:  # another layer's dream is edited
             return self._session.read(recipe)
         whole = self._session.growing_target()

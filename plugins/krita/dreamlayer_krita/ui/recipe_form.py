@@ -1,4 +1,4 @@
-"""The form of a recipe, made from its table: one field a parameter."""
+"""The form of a recipe, built from the parameter table: one field for each parameter."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .widgets.icon_button import IconButton
 
 
 class RecipeForm(QtWidgets.QWidget):  # type: ignore[misc]
-    """A list of presets, the parameters that matter, the rest folded under "More".
+    """A list of presets, the main parameters, and the rest folded under "More".
 
     The fields show the session's recipe values, and store there what the user changes.
     """
@@ -104,19 +104,21 @@ class RecipeForm(QtWidgets.QWidget):  # type: ignore[misc]
         self._pickers.add_to(rows)
         defaults = QtWidgets.QPushButton(tr("Defaults"))
         defaults.setObjectName("defaults")
-        defaults.setToolTip(tool_tip("Set everything back to how it came"))
+        defaults.setToolTip(tool_tip("Reset everything to its default"))
         defaults.clicked.connect(guarded(lambda *_: self._session.show_recipe(Recipe()), log.error))
         rows.addRow(defaults)
         return box
 
     def _with_dice(self, field: ParameterField) -> Any:
-        """The field's widget; beside the seed's a button that draws another one."""
+        """The field's widget; the seed's has a button beside it that draws another one."""
         if field.parameter.name != "seed":
             return field.widget
         row = QtWidgets.QHBoxLayout()
         row.addWidget(field.widget, 1)
         row.addWidget(
-            IconButton("reroll", "view-refresh", "Draw another seed: another dream", self._reroll)
+            IconButton(
+                "reroll", "view-refresh", "Draw another seed, for another dream", self._reroll
+            )
         )
         return row
 
@@ -127,7 +129,7 @@ class RecipeForm(QtWidgets.QWidget):  # type: ignore[misc]
         more = QtWidgets.QToolButton()
         more.setObjectName("more")
         more.setText(tr("More"))
-        more.setToolTip(tool_tip("All that can be said about a dream"))
+        more.setToolTip(tool_tip("All other settings of a dream"))
         more.setCheckable(True)
         more.setAutoRaise(True)
         more.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
@@ -135,8 +137,8 @@ class RecipeForm(QtWidgets.QWidget):  # type: ignore[misc]
         arrows = QtCore.Qt.ArrowType
         more.setArrowType(arrows.RightArrow)
 
-        def turn(open_: bool) -> None:
-            more.setArrowType(arrows.DownArrow if open_ else arrows.RightArrow)
+        def turn(is_open: bool) -> None:
+            more.setArrowType(arrows.DownArrow if is_open else arrows.RightArrow)
 
         more.toggled.connect(guarded(turn, log.error))
         return more

@@ -1,4 +1,4 @@
-"""One widget for each parameter of a recipe."""
+"""Input widgets for the parameters of a recipe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...qt.qt import QtCore, QtWidgets
 class ParameterField:
     """A parameter, the widget that shows it, and its label.
 
-    `touched` is a Qt signal that tells of another value.
+    `touched` is the Qt signal of a changed value.
     """
 
     def __init__(self, parameter: Parameter) -> None:
@@ -62,7 +62,7 @@ class ParameterField:
 
 
 def tool_tip(text: str) -> str:
-    """A tool tip; as rich text Qt breaks its lines."""
+    """A tool tip as rich text, so that Qt wraps its lines."""
     return f"<p>{tr(text)}</p>"
 
 
@@ -85,7 +85,7 @@ def _widget(parameter: Parameter) -> Any:
 
 
 def ignore_wheel(widget: Any) -> Any:
-    """The widget, which now lets the mouse's wheel scroll the form unless it is worked on."""
+    """Make the mouse wheel scroll the form instead of changing a widget without focus."""
     widget.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
     widget.installEventFilter(_WheelPasses(widget))
     return widget
