@@ -27,7 +27,7 @@ SELECTED_AS = (
     "How a dream is limited to the selection: the new layer is transparent elsewhere, or it has a"
     " transparency mask, which can be painted on later."
 )
-FORMS = {"Transparency": "alpha", "A mask": "mask"}
+SELECTION_MODES = {"Transparency": "alpha", "A mask": "mask"}
 NONE = ("None", None)
 SELECTION = ("Selection", layer_io.SELECTION)
 
@@ -127,7 +127,7 @@ def _selected_as() -> Any:
     box = QtWidgets.QComboBox()
     box.setObjectName("selected_as")
     box.setToolTip(tool_tip(SELECTED_AS))
-    for text, form in FORMS.items():
-        box.addItem(tr(text), form)
+    for text, mode in SELECTION_MODES.items():
+        box.addItem(tr(text), mode)
     box.setCurrentIndex(max(box.findData(Krita.instance().readSetting(*layer_io.SELECTED_AS)), 0))
     return ignore_wheel(box)

@@ -60,7 +60,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         self.session = session
         form = RecipeForm(session)
         self._look = QuickLookBox(session)
-        self._suggestions = Completions(session, form.widget("model"), form.widget("layer"))
+        self._completions = Completions(session, form.widget("model"), form.widget("layer"))
         film_dialog.open_on_request(session, self)
         layer_boxes = [DreamedLayerBox(session), LiveParametersBox(session)]
         buttons = QtWidgets.QVBoxLayout()

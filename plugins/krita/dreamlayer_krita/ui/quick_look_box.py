@@ -29,19 +29,19 @@ class QuickLookBox:
         button: opens and closes it.
         widgets: what it shows, from top to bottom. They are laid out one by one, so that each can
             shrink where there is little room.
-        screen: shows the looks.
-        so_far: shows the current dream of a picture that is too large to show it on the canvas.
+        look_view: shows the looks.
+        dream_view: shows the current dream of a picture that is too large to show it on the canvas.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._glimpse: Glimpse | None = None
-        self.screen = PixelView()
-        self.screen.setObjectName("look")
-        self.screen.setToolTip(tool_tip("A small preview of the dream. Click for another look"))
-        self.so_far = PixelView()
-        self.so_far.setObjectName("so_far")
-        self.so_far.setToolTip(
+        self.look_view = PixelView()
+        self.look_view.setObjectName("look")
+        self.look_view.setToolTip(tool_tip("A small preview of the dream. Click for another look"))
+        self.dream_view = PixelView()
+        self.dream_view.setObjectName("so_far")
+        self.dream_view.setToolTip(
             tool_tip("The dream so far; the picture is too large to show it on the canvas")
         )
         self._line = QtWidgets.QLabel()
@@ -58,12 +58,12 @@ class QuickLookBox:
             )
         )
         self.button.toggled.connect(guarded(self._switch, self._say))
-        self.screen.clicked.append(guarded(self.look, self._say))
+        self.look_view.clicked.append(guarded(self.look, self._say))
         self._timer = QtCore.QTimer(self.button)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PAUSE)
         self._timer.timeout.connect(guarded(self.look, self._say))
-        self.widgets = [self.screen, self._line, self.so_far]
+        self.widgets = [self.look_view, self._line, self.dream_view]
         follow = guarded(lambda _: self._follow(), session.say)
         for observable in (session.recipe_values, session.guide, session.strength_map):
             observable.subscribe(follow)
@@ -76,11 +76,11 @@ class QuickLookBox:
             recipe = self._session.recipe()
             source, factor = reduced(self._read(recipe))
         except (RecipeError, layer_io.DocumentError) as error:
-            self.screen.clear()
+            self.look_view.clear()
             self._say(str(error))
             return
         self._glimpse = Glimpse(
-            self._session.link, source, factor, recipe, self.screen.show_pixels, self._say
+            self._session.link, source, factor, recipe, self.look_view.show_pixels, self._say
         )
         self._glimpse.start()
 
@@ -100,7 +100,7 @@ class QuickLookBox:
             self.look()
         else:
             self._stop()
-            self.screen.clear()
+            self.look_view.clear()
             self._say("")
 
     def _follow(self) -> None:
@@ -109,9 +109,9 @@ class QuickLookBox:
 
     def _show_preview(self, preview: tuple[Picture, Frame] | None) -> None:
         if preview is None:
-            self.so_far.clear()
+            self.dream_view.clear()
         else:
-            self.so_far.show_pixels(*preview)
+            self.dream_view.show_pixels(*preview)
 
     def _stop(self) -> None:
         glimpse, self._glimpse = self._glimpse, None

@@ -55,10 +55,12 @@ class RecipeForm(QtWidgets.QWidget):  # type: ignore[misc]
         if self._storing:
             return
         self._showing = True
-        for name, field in self._fields.items():
-            if field.value != values[name]:
-                field.put(values[name])
-        self._showing = False
+        try:
+            for name, field in self._fields.items():
+                if field.value != values[name]:
+                    field.put(values[name])
+        finally:
+            self._showing = False
         if self._values() != values:
             self._store()
 
