@@ -13,6 +13,7 @@ from krita import Krita, Selection
 
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.inputs import Pixels
 from dreamlink.wire.messages import Frame
 
 from . import scratch
@@ -20,7 +21,7 @@ from .color_space import space_of
 from .errors import DocumentError
 from .guide import read_guide
 from .layers import MASKS, box_of, check_kind, layers, look, write
-from .source import Pixels, Source
+from .source import Source
 
 __all__ = [
     "DocumentError", "Source", "Where", "add_layer", "beneath", "gone", "layers", "put", "read",

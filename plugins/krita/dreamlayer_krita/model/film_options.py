@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from krita import Krita
 
 from dreamlink.recipe.recipe import Recipe
-from dreamlink.wire.messages import ZOOM_MAX
+from dreamlink.session.film_options import DIVE, FRAMES, FilmError, FilmOptions
 
 from ..document import dream_store
 from ..document.document import Where
@@ -24,46 +24,25 @@ from .reread import layer_of, read_again
 if TYPE_CHECKING:
     from ..ui.panel import Panel
 
-TIME_MAX = 1_000_000  # frames
-COUNT_MAX = 10_000
-FRAMES, DIVE = "frames", "dive"
-
 
 @dataclass(frozen=True)
-class Choice:
-    """What the window's fields say; `first` is the film's first frame."""
-
-    kind: str = FRAMES
-    first: int = 0
-    last: int = 0
-    carry: float = 0.8
-    count: int = 24
-    zoom: float = 1.05
+class Choice(FilmOptions):
+    """What the window's fields say; its errors are those of a document."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Choice:
         """What was kept with a film; raises DocumentError for what can't be."""
-        kinds = {"kind": str, "carry": float, "zoom": float}
-        for name, default in asdict(cls()).items():
-            if type(values.get(name, default)) is not kinds.get(name, int):
-                raise DocumentError(f"This film's settings can't be used: {name}.")
-        choice = cls(**{name: values[name] for name in asdict(cls()) if name in values})
-        choice.check()
-        return choice
+        try:
+            return super().of(values)
+        except FilmError as error:
+            raise DocumentError(str(error)) from error
 
     def check(self) -> None:
         """Raise DocumentError for a film that can't be."""
-        if self.kind == FRAMES and self.last < self.first:
-            raise DocumentError("The last frame is before the first one: exchange them.")
-        if not (
-            self.kind in (FRAMES, DIVE)
-            and 0 <= self.first <= TIME_MAX
-            and self.last <= TIME_MAX
-            and 0.0 <= self.carry <= 1.0
-            and 1 <= self.count <= COUNT_MAX
-            and 1.0 <= self.zoom <= ZOOM_MAX
-        ):
-            raise DocumentError("This film's settings can't be used: they are out of range.")
+        try:
+            super().check()
+        except FilmError as error:
+            raise DocumentError(str(error)) from error
 
 
 class Redone(NamedTuple):

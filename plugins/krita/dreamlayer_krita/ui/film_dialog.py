@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from krita import Krita
 
 from dreamlink.recipe.recipe import RecipeError
+from dreamlink.session.film_options import COUNT_MAX, DIVE, FRAMES, TIME_MAX
 from dreamlink.wire.messages import ZOOM_MAX
 
 from ..document.errors import DocumentError
 from ..model import film_frames
-from ..model.film_options import COUNT_MAX, DIVE, FRAMES, TIME_MAX, Choice, Redone, begin
+from ..model.film_options import Choice, Redone, begin
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
