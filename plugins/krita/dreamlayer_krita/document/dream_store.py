@@ -7,14 +7,21 @@ undo step is made, and an entry outlives its layer, since undo brings that back.
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from dreamlink.picture import PictureError, Region, region_of
-from dreamlink.recipe.recipe import PARAMETERS, Recipe, RecipeError
+from dreamlink.recipe.recipe import Recipe, RecipeError
+from dreamlink.session.dream_record import (
+    RECORDS_MAX,
+    DreamRecord,
+    RecordError,
+    origin,
+    read_records,
+    write_records,
+)
 
 from ..qt.qt import QtCore
 from .errors import DocumentError
@@ -23,8 +30,6 @@ from .source import Source
 DREAMS = "dreamlayer/dreams"
 SELECTED = "dreamlayer/selected/"  # and the layer's id
 ABOUT = "How Dreamlayer's layers were dreamed"
-VERSION = 1
-KEPT_MAX = 500  # dreams of one picture; the oldest go
 SELECTED_MAX = 1 << 24  # pixels of a selection; compressing more would be felt
 
 
@@ -74,19 +79,16 @@ def keep(
         entry["film"] = dict(film)
     if source is not None:
         entry.update(
-            source=text_of(source.node_id),
+            origin(text_of(source.node_id), text_of(source.guide_id), text_of(source.strength_id)),
             name=source.name,
-            guide=text_of(source.guide_id),
-            strength=text_of(source.strength_id),
             selected=None if source.selection is None else list(source.place),
         )
         _keep_selection(document, key, source)
     dreams[key] = entry
-    for oldest in list(dreams)[:-KEPT_MAX]:
+    for oldest in list(dreams)[:-RECORDS_MAX]:
         del dreams[oldest]
         document.removeAnnotation(SELECTED + oldest)
-    text = json.dumps({"version": VERSION, "dreams": dreams}, ensure_ascii=False)
-    document.setAnnotation(DREAMS, ABOUT, QtCore.QByteArray(text.encode()))
+    document.setAnnotation(DREAMS, ABOUT, QtCore.QByteArray(write_records(dreams)))
 
 
 def of(document: Any, node_id: Any) -> Recipe | None:
@@ -107,21 +109,20 @@ def kept(document: Any, node_id: Any) -> Kept | None:
     if entry is None or not isinstance(values, dict):
         return None
     try:
-        recipe = Recipe.of({name: values[name] for name in values if name in PARAMETERS})
+        record = DreamRecord.of(values, entry)
     except RecipeError as error:
         raise DocumentError(f"This layer's settings can't be used: {error}") from error
-    selected = _selection(document, key, entry.get("selected"))
-    film = entry.get("film")
+    selected = _selection(document, key, record.selected)
     return Kept(
-        recipe,
-        source_id=str(entry.get("source") or ""),
-        name=str(entry.get("name") or ""),
-        guide_id=entry.get("guide"),
-        strength_id=entry.get("strength"),
+        record.recipe,
+        source_id=str(record.source or ""),
+        name=record.name,
+        guide_id=record.guide,
+        strength_id=record.strength,
         selected=selected,
-        too_large=bool(entry.get("selected")) and selected is None,
-        film=film if isinstance(film, dict) else None,
-        left_out=sorted(str(name) for name in values if name not in PARAMETERS),
+        too_large=bool(record.selected) and selected is None,
+        film=record.film,
+        left_out=list(record.unknown),
     )
 
 
@@ -145,19 +146,9 @@ def node_of(document: Any, text: str | None) -> Any:
 
 def _dreams(document: Any) -> dict[Any, Any]:
     try:
-        told = json.loads(bytes(document.annotation(DREAMS)) or b"{}")
-    except ValueError:
-        return {}  # not ours
-    if not isinstance(told, dict):
-        return {}
-    version = told.get("version", VERSION)
-    if not isinstance(version, int) or version > VERSION:
-        raise DocumentError(
-            "This picture's dreams were written down by a newer Dreamlayer: run its install.py"
-            " again, or their settings can't be read here."
-        )
-    dreams = told.get("dreams")
-    return dreams if isinstance(dreams, dict) else {}
+        return read_records(bytes(document.annotation(DREAMS)))
+    except RecordError as error:
+        raise DocumentError(str(error)) from error
 
 
 def _keep_selection(document: Any, key: str | None, source: Source) -> None:

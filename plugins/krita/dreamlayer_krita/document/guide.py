@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from dreamlink.picture import Picture
+from dreamlink.session.inputs import Pixels
 
 from ..qt.qt import QtCore, QtGui
 from .errors import DocumentError
-from .source import Pixels
 
 SIDE = 512  # pixels; the longer side of the guide
 FINE = 1024  # pixels; Krita's thumbnails only skip pixels, so Qt does the last halving, smoothly

@@ -13,6 +13,7 @@ from krita import Krita, Selection
 
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.inputs import Pixels
 from dreamlink.wire.messages import Frame
 
 from . import scratch
@@ -20,7 +21,7 @@ from .color_space import space_of
 from .errors import DocumentError
 from .guide import read_guide
 from .layers import MASKS, check_kind, list_layers, read_pixels, visible_box, write_pixels
-from .source import Pixels, Source
+from .source import Source
 
 __all__ = [
     "DocumentError", "DreamTarget", "Source", "add_layer", "gone", "insert_above", "layer_below",
@@ -29,11 +30,8 @@ __all__ = [
 
 PIECE_MAX = (1 << 31) - 1  # bytes that Krita returns in one piece
 SELECTION = "selection"  # instead of a layer's id: the selection is the strength map
-SELECTED_AS = (
-    "dreamlayer",
-    "selected_as",
-    "alpha",
-)  # group, name and default in Krita's configuration; or "mask"
+# Group, name and default in Krita's configuration; the other value is "mask".
+SELECTED_AS = ("dreamlayer", "selected_as", "alpha")
 MASK_NAME = "Selection"
 
 

@@ -9,12 +9,14 @@ from krita import Krita, Selection
 
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.recipe import Recipe
-from dreamlink.wire.messages import QUICK_MAX, Frame
+from dreamlink.session.inputs import Pixels
+from dreamlink.session.look_size import longest_side, reduction_to_fit
+from dreamlink.wire.messages import Frame
 
 from ..qt.qt import QtCore, QtGui
 from . import layer_io, scratch
 from .color_space import LINEAR, LINEAR_GRAY, SRGB, ColorSpace
-from .source import Pixels, Source
+from .source import Source
 
 SIDE = 384  # pixels of the region's longer side: about a second's work for a common processor
 COLOURS = ColorSpace("RGBA", "U8", SRGB)
@@ -24,8 +26,7 @@ GRAY = "Gray-D50-elle-V2-srgbtrc.icc"
 def middle(recipe: Recipe, where: layer_io.DreamTarget | None) -> layer_io.DreamTarget | None:
     """The part to look at of what would be dreamed on, or `where` if that is all of it.
 
-    A look shows what the dream will be like only as long as it is reduced by no more than the
-    dream's coarsest octave; and reading much more would take Krita a while.
+    `dreamlink.session.look_size` says why; and reading much more would take Krita a while.
     """
     shown = Krita.instance().activeDocument()
     if shown is None:
@@ -41,7 +42,7 @@ def middle(recipe: Recipe, where: layer_io.DreamTarget | None) -> layer_io.Dream
         bounds = node.bounds()
         box = Region(bounds.x(), bounds.y(), bounds.width(), bounds.height())
     box = box.clip(canvas)
-    limit = int(SIDE * recipe.octave_scale ** (recipe.octaves - 1))
+    limit = longest_side(recipe, SIDE)
     if max(box.width, box.height) <= limit:
         return where
     width, height = min(box.width, limit), min(box.height, limit)
@@ -62,11 +63,7 @@ def uncut(source: Source) -> Source:
 def reduced(source: Source) -> tuple[Source, float]:
     """The source in 8 bits, small enough for a quick look, and how many times smaller it is."""
     region, picture = source.region, source.picture
-    factor = max(
-        1.0,
-        max(region.width, region.height) / SIDE,
-        max(picture.width, picture.height) / QUICK_MAX,
-    )
+    factor = reduction_to_fit(region, picture.region, SIDE)
     layout = Picture(*_less((picture.width, picture.height), factor), "U8", "BGRA")
     width, height = _less((region.width, region.height), factor)
     place = Region(

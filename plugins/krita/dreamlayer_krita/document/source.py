@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.inputs import DreamInputs, Pixels
 from dreamlink.wire.messages import DreamRequest, Frame
 
 from .color_space import ColorSpace
 
 WHOLE = bytes([0]) + bytes([255]) * 255  # what is selected at all is selected fully
-
-
-class Pixels(NamedTuple):
-    """Pixels and how they are laid out."""
-
-    layout: Picture
-    frame: Frame
 
 
 @dataclass(frozen=True)
@@ -71,23 +65,14 @@ class Source:
     def request(self, recipe: Recipe, **options: Any) -> DreamRequest:
         """What to ask of the daemon; `options` are further fields of the request."""
         selected = self.selection is not None
-        return DreamRequest(
-            recipe,
-            self.picture,
-            self.region,
-            mask=selected,
-            clip=selected and not self.veiled,
-            edges=self.edges,
-            strength=self.strength.layout if self.strength else None,
-            guide=self.guide.layout if self.guide else None,
-            **options,
+        clip = selected and not self.veiled
+        return self._inputs(self.selection).request(
+            recipe, self.region, clip=clip, edges=self.edges, **options
         )
 
     def frames(self) -> list[Frame]:
         """The pixels that follow the request."""
-        mask = self.mask
-        return [
-            self.pixels,
-            *([] if mask is None else [mask]),
-            *(given.frame for given in (self.strength, self.guide) if given),
-        ]
+        return self._inputs(self.mask).frames()
+
+    def _inputs(self, mask: Frame | None) -> DreamInputs:
+        return DreamInputs(Pixels(self.picture, self.pixels), mask, self.strength, self.guide)

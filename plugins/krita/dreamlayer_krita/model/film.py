@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State, duration, layer_name
+from dreamlink.session.film_options import frame_fields
 from dreamlink.wire.messages import Frame
 
 from ..document import keyframes, layer_io
@@ -140,11 +141,7 @@ class Film:
             self._stop(State.FAILED, str(error))
             return
         source = replace(self.source, pixels=pixels)
-        options: dict[str, Any] = {}
-        if count and self._plan.carry:
-            options = {"after": self._after, "carry": self._plan.carry}
-        if count and self._plan.zoom > 1.0:
-            options["zoom"] = self._plan.zoom
+        options = frame_fields(self._after, self._plan.carry, self._plan.zoom)
         goal = _SpooledFrame(source, self._spool)
         self._job = Job(
             self._link, source, self.recipe, self._frame_changed, self._frame_done, goal, **options

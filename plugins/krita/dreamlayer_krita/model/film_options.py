@@ -9,7 +9,7 @@ from typing import Any
 from krita import Krita
 
 from dreamlink.recipe.recipe import Recipe
-from dreamlink.wire.messages import ZOOM_MAX
+from dreamlink.session.film_options import DIVE, FRAMES, FilmError, FilmOptions
 
 from ..document import dream_store
 from ..document.errors import DocumentError
@@ -22,46 +22,25 @@ from .film import Film, FilmPlan, FinishedFilm
 from .reread import find_source, read_again
 from .session import Session
 
-TIME_MAX = 1_000_000  # frames
-COUNT_MAX = 10_000
-FRAMES, DIVE = "frames", "dive"
-
 
 @dataclass(frozen=True)
-class Choice:
-    """The film window's fields; `first` is the film's first frame."""
-
-    kind: str = FRAMES
-    first: int = 0
-    last: int = 0
-    carry: float = 0.8
-    count: int = 24
-    zoom: float = 1.05
+class Choice(FilmOptions):
+    """The film window's fields; invalid values raise DocumentError."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Choice:
         """The settings stored with a film; raises DocumentError if they are invalid."""
-        kinds = {"kind": str, "carry": float, "zoom": float}
-        for name, default in asdict(cls()).items():
-            if type(values.get(name, default)) is not kinds.get(name, int):
-                raise DocumentError(f"This film's settings can't be used: {name}.")
-        choice = cls(**{name: values[name] for name in asdict(cls()) if name in values})
-        choice.check()
-        return choice
+        try:
+            return super().of(values)
+        except FilmError as error:
+            raise DocumentError(str(error)) from error
 
     def check(self) -> None:
         """Raise DocumentError if there can be no such film."""
-        if self.kind == FRAMES and self.last < self.first:
-            raise DocumentError("The last frame is before the first one: swap them.")
-        if not (
-            self.kind in (FRAMES, DIVE)
-            and 0 <= self.first <= TIME_MAX
-            and self.last <= TIME_MAX
-            and 0.0 <= self.carry <= 1.0
-            and 1 <= self.count <= COUNT_MAX
-            and 1.0 <= self.zoom <= ZOOM_MAX
-        ):
-            raise DocumentError("This film's settings can't be used: they are out of range.")
+        try:
+            super().check()
+        except FilmError as error:
+            raise DocumentError(str(error)) from error
 
 
 def start_film(

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dreamlink.client.client import LinkError
-from dreamlink.client.reconnecting import RETURNS_MAX
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State, layer_name, lost
+from dreamlink.session.reconnection import ReconnectPolicy
 from dreamlink.wire.messages import Header
 
 from ..document import layer_io
@@ -104,8 +104,7 @@ class Job:
         self._goal = goal or NewLayer(source)
         self._options = options
         self._dream: Dream | None = None
-        self._away = False  # whether the connection was lost and is looked for
-        self._returns = 0
+        self._reconnect = ReconnectPolicy()
         self._finishing = False  # Krita lets events happen while a layer is added
 
     @property
@@ -139,7 +138,7 @@ class Job:
         self._changed(self)
 
     def connected(self) -> None:
-        self._away = False
+        self._reconnect.connected()
         try:
             if self._dream is None:
                 self._dream = self._ask()
@@ -173,12 +172,10 @@ class Job:
     def lost(self, reason: str) -> None:
         if self._dream is None:
             self._end(State.FAILED, reason)
-        elif self._away or self._returns == RETURNS_MAX:
-            self._end(State.FAILED, lost(reason))
-        else:  # the daemon dreams on for a while
-            self._away = True
-            self._returns += 1
+        elif self._reconnect.try_again():  # the daemon dreams on for a while
             self._link.reopen(self, reason)
+        else:
+            self._end(State.FAILED, lost(reason))
 
     def _finish(self, dream: Dream) -> None:
         report = dream.report

@@ -8,12 +8,13 @@ from typing import Any
 from krita import Krita
 
 from dreamlink.recipe.recipe import RecipeError
+from dreamlink.session.film_options import COUNT_MAX, DIVE, FRAMES, TIME_MAX
 from dreamlink.wire.messages import ZOOM_MAX
 
 from ..document.errors import DocumentError
 from ..model import film_frames
 from ..model.editing import RepeatedFilm
-from ..model.film_options import COUNT_MAX, DIVE, FRAMES, TIME_MAX, Choice, start_film
+from ..model.film_options import Choice, start_film
 from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
