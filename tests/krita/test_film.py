@@ -55,7 +55,7 @@ class FilmStudio:
         self.written: list[tuple[int, bytes | None]] = []
         self.finished: list[Any] = []
         self.waiting: list[Callable[[], None]] = []
-        monkeypatch.setattr(modules.layer_io, "gone", lambda _source: self.gone)
+        monkeypatch.setattr(modules.layer_io, "explain_loss", lambda _source: self.gone)
         monkeypatch.setattr(modules.keyframes, "add_film", self._add_film)
 
     def _add_film(self, _source: object, name: str, pictures: Sequence[Any]) -> Iterator[Any]:
@@ -74,7 +74,7 @@ class FilmStudio:
 
     def source(self) -> Any:
         region = Region(0, 0, 8, 6)
-        return self.modules.source.Source(
+        return self.modules.source.LayerSource(
             document="document", node_id="id", name="Cat",
             space=self.modules.space.ColorSpace("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc"),
             picture=Picture(8, 6, "U8", "BGRA", "srgb"), region=region, place=region,

@@ -169,7 +169,7 @@ class Link:
 def start_job(plugin: SimpleNamespace) -> tuple[Any, Link]:
     """A job that has sent its request."""
     link = Link()
-    job = plugin.job.Job(link, plugin.reader.read(Recipe()), Recipe(), lambda job: None)
+    job = plugin.job.DreamJob(link, plugin.reader.read(Recipe()), Recipe(), lambda job: None)
     job.start()
     job.connected()
     return job, link
@@ -311,8 +311,8 @@ def test_job_ends_even_if_its_layer_fails(plugin: SimpleNamespace) -> None:
     changes: list[Any] = []
     source = plugin.reader.read(Recipe())
     goal = plugin.job.NewLayer(source)
-    goal.dropped = lambda: 1 // 0
-    job = plugin.job.Job(Link(), source, Recipe(), changes.append, goal=goal)
+    goal.discard = lambda: 1 // 0
+    job = plugin.job.DreamJob(Link(), source, Recipe(), changes.append, goal=goal)
     job.start()
     with pytest.raises(ZeroDivisionError):
         job.cancel()

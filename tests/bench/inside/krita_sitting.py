@@ -235,7 +235,7 @@ def dreamed_layers(document):
 
 
 def kept(document, layer):
-    return dream_store.of(document, layer.uniqueId())
+    return dream_store.read_recipe(document, layer.uniqueId())
 
 
 def changed_inside_only(document, layer, photo, inside):

@@ -304,7 +304,9 @@ def check_strength_slides_without_a_new_dream():
     assert pixels(document) == pixels(source)
     yield from desk.until(document.modified, "the document is modified", 30)
     yield from desk.until(
-        lambda: dream_store.of(document, layer.uniqueId()).strength == 0.0, "it is stored", 30
+        lambda: dream_store.read_recipe(document, layer.uniqueId()).strength == 0.0,
+        "it is stored",
+        30,
     )
     slide("strength", 10)
     yield from differs(layer, pixels(source), "half of the dream")

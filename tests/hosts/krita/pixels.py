@@ -604,7 +604,7 @@ def check_picture_scaled_in_the_middle():
     source = reader.read(recipe_of())
     document.scaleImage(64, 64, 72, 72, "Bicubic")
     yield from desk.until(lambda: document.width() == 64, "the picture is scaled")
-    assert "size was changed" in (reader.gone(source) or "")
+    assert "size was changed" in (reader.explain_loss(source) or "")
     assert not reader.update_layer(source.node_id, bytearray(source.pixels), source)
     try:
         reader.add_layer(source, "New", bytearray(source.pixels))

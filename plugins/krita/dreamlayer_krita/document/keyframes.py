@@ -23,7 +23,7 @@ from . import layer_io, scratch
 from .color_space import ColorSpace
 from .errors import DocumentError
 from .layers import write_pixels
-from .source import Source
+from .source import LayerSource
 
 KEYFRAMES = ".keyframes.xml"
 DEFAULT_PIXEL = ".defaultpixel"
@@ -49,7 +49,9 @@ class FilmFrame(NamedTuple):
     pixels: Callable[[], Frame] | None
 
 
-def add_film(source: Source, name: str, frames: Sequence[FilmFrame]) -> Generator[Any, None, None]:
+def add_film(
+    source: LayerSource, name: str, frames: Sequence[FilmFrame]
+) -> Generator[Any, None, None]:
     """Add an animated layer directly above the source, as one undo step.
 
     Each step fills one frame; let Krita process its events between the steps.
@@ -74,7 +76,7 @@ def add_film(source: Source, name: str, frames: Sequence[FilmFrame]) -> Generato
                 hidden.setModified(False)  # or Krita's autosave would save it
             yield None
         yield None  # Krita still updates its windows for the last frame
-        if reason := layer_io.gone(source):
+        if reason := layer_io.explain_loss(source):
             raise DocumentError(reason)
         film = layer.duplicate()
         film.setName(name)

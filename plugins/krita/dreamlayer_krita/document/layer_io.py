@@ -21,11 +21,11 @@ from .color_space import space_of
 from .errors import DocumentError
 from .guide import read_guide
 from .layers import MASKS, check_kind, list_layers, read_pixels, visible_box, write_pixels
-from .source import Source
+from .source import LayerSource
 
 __all__ = [
-    "DocumentError", "DreamTarget", "Source", "add_layer", "gone", "insert_above", "layer_below",
-    "list_layers", "read", "update_layer",
+    "DocumentError", "DreamTarget", "LayerSource", "add_layer", "explain_loss", "insert_above",
+    "layer_below", "list_layers", "read", "update_layer",
 ]  # fmt: skip
 
 PIECE_MAX = (1 << 31) - 1  # bytes that Krita returns in one piece
@@ -51,7 +51,7 @@ class DreamTarget(NamedTuple):
 
 def read(
     recipe: Recipe, guide: Any = None, strength: Any = None, where: DreamTarget | None = None
-) -> Source:
+) -> LayerSource:
     """Read the active layer in the selection, plus `recipe.context` pixels around it.
 
     A dream that starts from noise fills the selection or the canvas, whatever the layer has there.
@@ -85,7 +85,7 @@ def read(
     elif strength is not None:
         map_ = _pixels(_node(document, strength, "strength map"), place)
     needs_guide = recipe.expression().needs_guide
-    return Source(
+    return LayerSource(
         document=document,
         node_id=node.uniqueId(),
         name=node.name(),
@@ -97,7 +97,7 @@ def read(
         edges=place.edges(layer),
         pixels=pixels.frame,
         selection=selection,
-        veiled=selection is not None and _as_mask(),
+        as_mask=selection is not None and _wants_mask(),
         strength=map_,
         guide=read_guide(_guide_node(document, guide)) if needs_guide else None,
         guide_id=guide if needs_guide else None,
@@ -105,7 +105,7 @@ def read(
     )
 
 
-def gone(source: Source) -> str | None:
+def explain_loss(source: LayerSource) -> str | None:
     """Why no dream can be added above the source any more, or None if one can.
 
     Call it before each access to the document: writing to a closed one crashes Krita.
@@ -119,7 +119,7 @@ def gone(source: Source) -> str | None:
     return None
 
 
-def layer_below(source: Source) -> Any:
+def layer_below(source: LayerSource) -> Any:
     """The layer directly above which the dream is to be added."""
     node = None
     if source.above is not None:
@@ -127,7 +127,7 @@ def layer_below(source: Source) -> Any:
     return node or source.document.nodeByUniqueID(source.node_id)
 
 
-def add_layer(source: Source, name: str, pixels: Frame) -> Any:
+def add_layer(source: LayerSource, name: str, pixels: Frame) -> Any:
     """Add a paint layer with the dream directly above the source, as one undo step.
 
     Args:
@@ -141,23 +141,23 @@ def add_layer(source: Source, name: str, pixels: Frame) -> Any:
     Raises:
         DocumentError: the picture was closed or the layer is gone.
     """
-    reason = gone(source)
+    reason = explain_loss(source)
     if reason:
         raise DocumentError(reason)
     node = layer_below(source)
     wire = source.space.wire
-    if source.space == wire == space_of(source.document) and not source.veiled:
+    if source.space == wire == space_of(source.document) and not source.as_mask:
         layer = source.document.createNode(name, "paintlayer")
         write_pixels(layer, pixels, source.place)
         return insert_above(layer, node)
     with scratch.open_scratch() as document:
         layer = scratch.paint_layer(document, name, pixels, source.place, wire, source.space)
-        if source.veiled:
-            _veil(document, layer, source)
+        if source.as_mask:
+            _add_mask(document, layer, source)
         return insert_above(layer, node)
 
 
-def update_layer(node_id: Any, pixels: Frame, source: Source) -> bool:
+def update_layer(node_id: Any, pixels: Frame, source: LayerSource) -> bool:
     """Write other pixels into a layer that was added, without an undo step.
 
     Returns:
@@ -184,7 +184,7 @@ def insert_above(layer: Any, above: Any) -> Any:
     return layer.uniqueId()
 
 
-def _veil(document: Any, layer: Any, source: Source) -> None:
+def _add_mask(document: Any, layer: Any, source: LayerSource) -> None:
     """Add a transparency mask that hides what is not selected."""
     chosen = Selection()
     for corner in (source.canvas[:2], (source.canvas.width - 1, source.canvas.height - 1)):
@@ -216,7 +216,7 @@ def _selected(selection: Any, name: str, layer: Region) -> tuple[Region, Frame |
     return place, mask
 
 
-def _as_mask() -> bool:
+def _wants_mask() -> bool:
     """Whether a dream in a selection is to get a transparency mask."""
     return bool(Krita.instance().readSetting(*SELECTED_AS) == "mask")
 

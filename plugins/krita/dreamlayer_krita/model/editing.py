@@ -11,7 +11,7 @@ from dreamlink.recipe.recipe import Recipe
 from ..document import dream_store, layer_io
 from ..document.errors import DocumentError
 from ..document.layer_io import DreamTarget
-from ..document.source import Source
+from ..document.source import LayerSource
 from .reread import read_again
 
 NOT_DREAMED = "No dream settings are stored for the layer “{}”: select a dreamed layer."
@@ -21,13 +21,13 @@ class RepeatedFilm(NamedTuple):
     """A film that is dreamed again: its layer's unique id, and its stored settings."""
 
     node_id: Any
-    kept: dream_store.Kept
+    kept: dream_store.StoredDream
 
 
 class EditedDream:
     """A dreamed layer being edited: while it is active, its source layer is what dreams."""
 
-    def __init__(self, node: Any, kept: dream_store.Kept) -> None:
+    def __init__(self, node: Any, kept: dream_store.StoredDream) -> None:
         self.node_id = node.uniqueId()
         self._kept = kept
 
@@ -44,20 +44,20 @@ class EditedDream:
         guide: Any = None,
         strength: Any = None,
         where: DreamTarget | None = None,
-    ) -> Source:
+    ) -> LayerSource:
         """As `layer_io.read`, but of the layer that this one was dreamed on."""
         if where is not None or not self.is_active:
             return layer_io.read(recipe, guide, strength, where)
         return read_again(self._kept, recipe, self.node_id, guide, strength)
 
 
-def active_dream() -> tuple[Any, dream_store.Kept]:
+def active_dream() -> tuple[Any, dream_store.StoredDream]:
     """The active layer and its stored settings; raises DocumentError if it is not a dream."""
     active = Krita.instance().activeDocument()
     node = active.activeNode() if active is not None else None
     if node is None:
         raise DocumentError("No layer is selected: select a dreamed layer.")
-    kept = dream_store.kept(active, node.uniqueId())
+    kept = dream_store.read_stored(active, node.uniqueId())
     if kept is None:
         raise DocumentError(NOT_DREAMED.format(node.name()))
     return node, kept

@@ -19,10 +19,10 @@ from dreamlink.session.film_options import frame_fields
 from dreamlink.wire.messages import Frame
 
 from ..document import keyframes, layer_io
-from ..document.source import Source
+from ..document.source import LayerSource
 from ..document.spool import FrameSpool
 from .daemon_link import DaemonLink
-from .jobs import Dreamed, Job, NewLayer
+from .jobs import DreamJob, FinishedDream, NewLayer
 
 
 class Shot(NamedTuple):
@@ -60,17 +60,17 @@ class FinishedFilm:
 
     document: Any
     node_id: Any
-    source: Source
+    source: LayerSource
     recipe: Recipe
 
 
 class Film:
-    """A film being dreamed, with the interface of a `Job`.
+    """A film being dreamed, with the interface of a `DreamJob`.
 
     If it ends early, for any reason, the finished frames become a shorter film.
 
     Attributes:
-        state, fraction, text: as of a `Job`, over all frames.
+        state, fraction, text: as of a `DreamJob`, over all frames.
         source, recipe: what was requested; the recipe has a seed.
         result: the finished film, or None.
     """
@@ -78,7 +78,7 @@ class Film:
     def __init__(
         self,
         link: DaemonLink,
-        source: Source,
+        source: LayerSource,
         recipe: Recipe,
         plan: FilmPlan,
         changed: Callable[[Film], None],
@@ -89,7 +89,7 @@ class Film:
         self.state = State.WAITING
         self.fraction: float | None = None
         self.text = "Looking for the daemon…"
-        self.source = replace(source, pixels=b"", veiled=False)
+        self.source = replace(source, pixels=b"", as_mask=False)
         self.recipe = recipe.with_seed()
         self.result: FinishedFilm | None = None
         self._link = link
@@ -98,7 +98,7 @@ class Film:
         self._finished = finished
         self._soon = soon
         self._spool = FrameSpool(source.request(recipe).result.nbytes)
-        self._job: Job | None = None
+        self._job: DreamJob | None = None
         self._after = ""  # the id of the last frame's dream
         self._notes: list[str] = []
         self._began = 0.0  # when the first frame was requested
@@ -143,12 +143,12 @@ class Film:
         source = replace(self.source, pixels=pixels)
         options = frame_fields(self._after, self._plan.carry, self._plan.zoom)
         goal = _SpooledFrame(source, self._spool)
-        self._job = Job(
+        self._job = DreamJob(
             self._link, source, self.recipe, self._frame_changed, self._frame_done, goal, **options
         )
         self._job.start()
 
-    def _frame_changed(self, job: Job) -> None:
+    def _frame_changed(self, job: DreamJob) -> None:
         """The current frame's job has made progress or is over."""
         if job.state is State.DONE:
             return  # `_frame_done` is called too
@@ -168,7 +168,7 @@ class Film:
         spent = (time.monotonic() - self._began) / done
         return f", about {duration(spent * (total - done))} left"
 
-    def _frame_done(self, dreamed: Dreamed) -> None:
+    def _frame_done(self, dreamed: FinishedDream) -> None:
         self._after = dreamed.dream.request.id
         self._notes += [note for note in dreamed.dream.notes if note not in self._notes]
         if len(self._spool) < len(self._plan.shots):
@@ -180,7 +180,7 @@ class Film:
         """Dream no more frames, and write the finished ones."""
         self._job = None
         self._end_state, self._end_text = state, text
-        if len(self._spool) == 0 or layer_io.gone(self.source):
+        if len(self._spool) == 0 or layer_io.explain_loss(self.source):
             self._end(None)
             return
         name = layer_name(self.source.name, self.recipe)
@@ -259,11 +259,11 @@ class Film:
 class _SpooledFrame(NewLayer):
     """Puts a frame's pixels into the spool, where they wait for the others."""
 
-    def __init__(self, source: Source, spool: FrameSpool) -> None:
+    def __init__(self, source: LayerSource, spool: FrameSpool) -> None:
         super().__init__(source)
         self._spool = spool
 
-    def done(self, dream: Dream, recipe: Recipe) -> Any:
+    def finish(self, dream: Dream, recipe: Recipe) -> Any:
         self._spool.append(dream.pixels or bytearray())
 
 

@@ -10,7 +10,7 @@ from dreamlink.wire.messages import Frame
 
 from ..document import layer_io, scratch
 from ..document.errors import DocumentError
-from ..document.source import Source
+from ..document.source import LayerSource
 from .film import FilmPlan, Shot
 
 
@@ -21,7 +21,9 @@ def frame_times(picture: Any, node: Any) -> list[int]:
     return [time for time in range(_length(picture)) if node.hasKeyframeAtTime(time)]
 
 
-def plan_frames(source: Source, begins: list[int], first: int, last: int, carry: float) -> FilmPlan:
+def plan_frames(
+    source: LayerSource, begins: list[int], first: int, last: int, carry: float
+) -> FilmPlan:
     """A film of the frames that are visible from `first` to `last`.
 
     A frame that is visible for longer is dreamed once and stays visible as long.
@@ -47,7 +49,7 @@ def plan_frames(source: Source, begins: list[int], first: int, last: int, carry:
     return FilmPlan(shots, end=end, carry=carry)
 
 
-def plan_dive(source: Source, first: int, count: int, zoom: float) -> FilmPlan:
+def plan_dive(source: LayerSource, first: int, count: int, zoom: float) -> FilmPlan:
     """A film of `count` frames, each of them the previous one, enlarged and dreamed on."""
     shots = [Shot(first + i, None) for i in range(count)]
     shots[0] = Shot(first, lambda: source.pixels)
@@ -59,9 +61,9 @@ def _length(picture: Any) -> int:
     return int(max(ends)) + 1
 
 
-def _picture(source: Source, time: int) -> Frame:
+def _picture(source: LayerSource, time: int) -> Frame:
     """The layer's own pixels in the frame that begins at `time`, as they are sent."""
-    if reason := layer_io.gone(source):
+    if reason := layer_io.explain_loss(source):
         raise DocumentError(reason)
     node = source.document.nodeByUniqueID(source.node_id)
     place, region = source.place, source.region

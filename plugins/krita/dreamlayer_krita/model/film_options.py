@@ -14,7 +14,7 @@ from dreamlink.session.film_options import DIVE, FRAMES, FilmError, FilmOptions
 from ..document import dream_store
 from ..document.errors import DocumentError
 from ..document.layer_io import DreamTarget
-from ..document.source import Source
+from ..document.source import LayerSource
 from ..qt.guard import guarded
 from . import film_frames
 from .editing import RepeatedFilm
@@ -24,11 +24,11 @@ from .session import Session
 
 
 @dataclass(frozen=True)
-class Choice(FilmOptions):
+class FilmChoice(FilmOptions):
     """The film window's fields; invalid values raise DocumentError."""
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Choice:
+    def of(cls, values: Mapping[str, Any]) -> FilmChoice:
         """The settings stored with a film; raises DocumentError if they are invalid."""
         try:
             return super().of(values)
@@ -44,7 +44,7 @@ class Choice(FilmOptions):
 
 
 def start_film(
-    session: Session, recipe: Recipe, choice: Choice, redone: RepeatedFilm | None = None
+    session: Session, recipe: Recipe, choice: FilmChoice, redone: RepeatedFilm | None = None
 ) -> Film:
     """Start a film of the active layer, or dream a film again; raises DocumentError."""
     choice.check()
@@ -73,10 +73,10 @@ def start_film(
 
 
 def _start(
-    session: Session, source: Source, recipe: Recipe, plan: FilmPlan, choice: Choice
+    session: Session, source: LayerSource, recipe: Recipe, plan: FilmPlan, choice: FilmChoice
 ) -> Film:
     def finished(filmed: FinishedFilm) -> None:
-        dream_store.keep(
+        dream_store.store(
             filmed.document, filmed.node_id, filmed.recipe, filmed.source, film=asdict(choice)
         )
 

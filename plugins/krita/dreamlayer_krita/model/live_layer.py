@@ -22,7 +22,7 @@ from dreamlink.session.dream import Dream, layer_name
 from dreamlink.wire.messages import Frame
 
 from ..document import layer_io
-from .jobs import Job, NewLayer
+from .jobs import DreamJob, NewLayer
 
 CANVAS_MAX = 4 << 20  # pixels; Krita composes a picture of this size without a noticeable pause
 REST = 4  # pause after a write, as a multiple of the time that it took
@@ -32,9 +32,9 @@ Show = Callable[[Picture, Frame], None]
 
 
 def preview_options(
-    source: layer_io.Source, show: Show, hide: Callable[[], None]
+    source: layer_io.LayerSource, show: Show, hide: Callable[[], None]
 ) -> dict[str, Any]:
-    """The options of a `Job` that shows its dream.
+    """The options of a `DreamJob` that shows its dream.
 
     `show` and `hide` are for the preview in the docker.
     """
@@ -51,7 +51,7 @@ def target_below_growing(jobs: Iterable[Any]) -> layer_io.DreamTarget | None:
     active = Krita.instance().activeDocument()
     node = active.activeNode() if active is not None else None
     for job in jobs:
-        grown = job.grown if isinstance(job, Job) else None
+        grown = job.grown_id if isinstance(job, DreamJob) else None
         if node is not None and grown is not None and grown == node.uniqueId():
             below = active.nodeByUniqueID(job.source.node_id)
             return layer_io.DreamTarget(below, active.selection()) if below is not None else None
@@ -65,78 +65,78 @@ class GrowingLayer(NewLayer):
     a layer or writes to one, so afterwards the layer may be undone or the dream cancelled.
     """
 
-    def __init__(self, source: layer_io.Source) -> None:
+    def __init__(self, source: layer_io.LayerSource) -> None:
         super().__init__(source)
         self._layer: Any = None  # kept while it is undone: redo may restore it
         self._next = 0.0  # when it may be written to again
         self._dropped = False
 
-    def gone(self) -> str | None:
-        return super().gone() or (REMOVED if self._removed() else None)
+    def explain_loss(self) -> str | None:
+        return super().explain_loss() or (REMOVED if self._removed() else None)
 
-    def so_far(self, dream: Dream) -> None:
+    def show_progress(self, dream: Dream) -> None:
         pixels, dream.live = dream.live, None
         began = time.monotonic()
         if pixels is None or began < self._next:
             return
-        if self.grown is None:
+        if self.grown_id is None:
             self._add(pixels)
         else:
-            layer_io.update_layer(self.grown, pixels, self.source)
+            layer_io.update_layer(self.grown_id, pixels, self.source)
         now = time.monotonic()
         self._next = now + REST * (now - began)
 
-    def done(self, dream: Dream, recipe: Recipe) -> Any:
-        if self.grown is None:
-            return super().done(dream, recipe)
-        reason = self.gone()
+    def finish(self, dream: Dream, recipe: Recipe) -> Any:
+        if self.grown_id is None:
+            return super().finish(dream, recipe)
+        reason = self.explain_loss()
         if reason:
             raise layer_io.DocumentError(reason)
-        layer = self.source.document.nodeByUniqueID(self.grown)
+        layer = self.source.document.nodeByUniqueID(self.grown_id)
         layer.setName(layer_name(self.source.name, recipe))
         layer.setLocked(False)
-        layer_io.update_layer(self.grown, dream.pixels or bytearray(), self.source)
-        return self.grown
+        layer_io.update_layer(self.grown_id, dream.pixels or bytearray(), self.source)
+        return self.grown_id
 
-    def dropped(self) -> None:
+    def discard(self) -> None:
         self._dropped = True
-        if self.grown is None or self.source.document not in Krita.instance().documents():
+        if self.grown_id is None or self.source.document not in Krita.instance().documents():
             return
         if self._layer is not None:
             self._layer.setLocked(False)
         if not self._removed():
-            self.source.document.nodeByUniqueID(self.grown).remove()
+            self.source.document.nodeByUniqueID(self.grown_id).remove()
 
     def _add(self, pixels: Frame) -> None:
-        self.grown = layer_io.add_layer(self.source, f"Dream of {self.source.name}…", pixels)
-        self._layer = self.source.document.nodeByUniqueID(self.grown)
+        self.grown_id = layer_io.add_layer(self.source, f"Dream of {self.source.name}…", pixels)
+        self._layer = self.source.document.nodeByUniqueID(self.grown_id)
         if self._dropped:
-            self.dropped()
+            self.discard()
         elif self._layer is not None:
             self._layer.setLocked(True)
 
     def _removed(self) -> bool:
         """Whether the layer was deleted or undone. The document must be open."""
-        if self.grown is None:
+        if self.grown_id is None:
             return False
-        return self.source.document.nodeByUniqueID(self.grown) is None
+        return self.source.document.nodeByUniqueID(self.grown_id) is None
 
 
 class PreviewedLayer(NewLayer):
     """A new layer that is added when the dream is done; until then the docker shows a preview."""
 
-    def __init__(self, source: layer_io.Source, show: Show, hide: Callable[[], None]) -> None:
+    def __init__(self, source: layer_io.LayerSource, show: Show, hide: Callable[[], None]) -> None:
         super().__init__(source)
         self._show, self._hide = show, hide
 
-    def so_far(self, dream: Dream) -> None:
+    def show_progress(self, dream: Dream) -> None:
         seen, dream.preview = dream.preview, None
         if seen is not None:
             self._show(*seen)
 
-    def done(self, dream: Dream, recipe: Recipe) -> Any:
+    def finish(self, dream: Dream, recipe: Recipe) -> Any:
         self._hide()
-        return super().done(dream, recipe)
+        return super().finish(dream, recipe)
 
-    def dropped(self) -> None:
+    def discard(self) -> None:
         self._hide()

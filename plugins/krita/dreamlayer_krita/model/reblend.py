@@ -18,7 +18,7 @@ from dreamlink.wire.messages import Header
 
 from ..document import dream_store, layer_io
 from .daemon_link import DaemonLink
-from .jobs import Dreamed
+from .jobs import FinishedDream
 
 CLOSED = "The picture of this dream was closed."
 GONE = "This dream's layer is gone: undo what removed it, or dream again."
@@ -41,7 +41,7 @@ class Reblend:
     """
 
     def __init__(
-        self, link: DaemonLink, dreamed: Dreamed, notify: Callable[[Reblend, str], None]
+        self, link: DaemonLink, dreamed: FinishedDream, notify: Callable[[Reblend, str], None]
     ) -> None:
         self.dreamed = dreamed
         self.over = ""
@@ -120,7 +120,7 @@ class Reblend:
         self._checksum = self._read_checksum()
         self.dreamed = replace(dreamed, recipe=blend.request.recipe)
         if self._next is None:
-            dream_store.keep(dreamed.document, dreamed.node_id, self.dreamed.recipe)
+            dream_store.store(dreamed.document, dreamed.node_id, self.dreamed.recipe)
         dreamed.document.setModified(True)  # Krita does not notice changes without an undo step
         return True
 

@@ -59,7 +59,7 @@ def _repeat(session: Session, new_seed: bool) -> None:
         recipe = replace(kept.recipe, seed=0) if new_seed else kept.recipe
         if kept.film is not None:
             redone = RepeatedFilm(node.uniqueId(), kept)
-            film_options.start_film(session, recipe, film_options.Choice.of(kept.film), redone)
+            film_options.start_film(session, recipe, film_options.FilmChoice.of(kept.film), redone)
         else:
             session.start(read_again(kept, recipe, node.uniqueId()), recipe)
     except DocumentError as error:

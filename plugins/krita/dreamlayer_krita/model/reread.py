@@ -12,17 +12,17 @@ from dreamlink.recipe.recipe import Recipe
 from ..document import dream_store, layer_io
 from ..document.errors import DocumentError
 from ..document.layer_io import DreamTarget
-from ..document.source import Source
+from ..document.source import LayerSource
 
 
 def read_again(
-    kept: dream_store.Kept,
+    kept: dream_store.StoredDream,
     recipe: Recipe,
     above: Any,
     guide: Any = None,
     strength: Any = None,
     whole: bool = False,
-) -> Source:
+) -> LayerSource:
     """The current pixels of the layer that a layer of the active document was dreamed on.
 
     Args:
@@ -47,9 +47,9 @@ def read_again(
     return replace(source, above=above)
 
 
-def find_source(active: Any, kept: dream_store.Kept) -> Any:
+def find_source(active: Any, kept: dream_store.StoredDream) -> Any:
     """The layer that was dreamed on; raises DocumentError if it is gone."""
-    node = dream_store.node_of(active, kept.source_id)
+    node = dream_store.find_layer(active, kept.source_id)
     if node is None:
         raise DocumentError(
             f"This dream's source, the layer “{kept.name}”, is gone: select another layer, then"
@@ -61,7 +61,7 @@ def find_source(active: Any, kept: dream_store.Kept) -> Any:
 def _stored_id(active: Any, text: str, what: str) -> Any:
     if text == layer_io.SELECTION:
         return text
-    node = dream_store.node_of(active, text)
+    node = dream_store.find_layer(active, text)
     if node is None:
         raise DocumentError(
             f"The layer used as this dream's {what} is gone: choose another one under More."
@@ -69,7 +69,7 @@ def _stored_id(active: Any, text: str, what: str) -> Any:
     return node.uniqueId()
 
 
-def _selected(active: Any, kept: dream_store.Kept) -> Any:
+def _selected(active: Any, kept: dream_store.StoredDream) -> Any:
     """The selection that it was dreamed in; None: there was none."""
     if kept.strength_id == layer_io.SELECTION:
         return active.selection()

@@ -22,7 +22,7 @@ from ..qt.listener import ConnectionState
 from . import live_layer
 from .daemon_link import DaemonLink
 from .editing import EditedDream, RepeatedFilm
-from .jobs import Dreamed, Job
+from .jobs import DreamJob, FinishedDream
 from .observable import Event, Observable
 
 SETTINGS = ("dreamlayer", "recipe")  # group and name in Krita's own configuration
@@ -48,12 +48,12 @@ class ConnectionStatus(NamedTuple):
 
 
 class RunningJob(Protocol):
-    """A `Job` or a `Film`; the attributes are those of `Job`."""
+    """A `DreamJob` or a `Film`; the attributes are those of `DreamJob`."""
 
     state: State
     fraction: float | None
     text: str
-    source: layer_io.Source
+    source: layer_io.LayerSource
     recipe: Recipe
 
     @property
@@ -100,7 +100,7 @@ class Session:
         self.strength_map: Observable[Any] = Observable(None)
         self.editing: Observable[EditedDream | None] = Observable(None)
         self.preview: Observable[tuple[Picture, Frame] | None] = Observable(None)
-        self.finished: Event[Dreamed] = Event()
+        self.finished: Event[FinishedDream] = Event()
         self.film_requested: Event[RepeatedFilm | None] = Event()
         self.link = connect(self.say, self._connection_changed)
         self._soon = soon
@@ -147,7 +147,9 @@ class Session:
             live_layer.target_below_growing(self.jobs.value) if self.editing.value is None else None
         )
 
-    def read(self, recipe: Recipe, where: layer_io.DreamTarget | None = None) -> layer_io.Source:
+    def read(
+        self, recipe: Recipe, where: layer_io.DreamTarget | None = None
+    ) -> layer_io.LayerSource:
         """Read the pixels to dream on, with the chosen guide and strength map.
 
         Raises:
@@ -163,11 +165,11 @@ class Session:
         """Dream on the active layer, or say why not; raises nothing."""
         guarded(self._dream, self.say)()
 
-    def start(self, source: layer_io.Source, recipe: Recipe, **options: Any) -> Job:
-        """Dream on a source after the dreams that were started before; `options`: see `Job`."""
+    def start(self, source: layer_io.LayerSource, recipe: Recipe, **options: Any) -> DreamJob:
+        """Start a job, which waits for the earlier ones; `options` are those of `DreamJob`."""
         if "goal" not in options:
             options |= live_layer.preview_options(source, self._show_preview, self._hide_preview)
-        job = Job(self.link, source, recipe, self.job_changed, self.finished.emit, **options)
+        job = DreamJob(self.link, source, recipe, self.job_changed, self.finished.emit, **options)
         self.enqueue(job)
         return job
 

@@ -14,7 +14,7 @@ from dreamlink.recipe.recipe import Recipe
 from ..document import dream_store
 from ..document.errors import DocumentError
 from ..model import repeat
-from ..model.jobs import Dreamed
+from ..model.jobs import FinishedDream
 from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
@@ -80,7 +80,7 @@ class DreamedLayerBox(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _show(self, active: Any, node: Any) -> None:
         try:
-            kept = dream_store.kept(active, node.uniqueId())
+            kept = dream_store.read_stored(active, node.uniqueId())
         except DocumentError as error:
             log.warning("%s", error)
             kept = None
@@ -88,9 +88,9 @@ class DreamedLayerBox(QtWidgets.QWidget):  # type: ignore[misc]
         if kept is not None:
             self._label.show_text(_title(kept.name, kept.recipe))
 
-    def _store(self, dreamed: Dreamed) -> None:
+    def _store(self, dreamed: FinishedDream) -> None:
         try:
-            dream_store.keep(dreamed.document, dreamed.node_id, dreamed.recipe, dreamed.source)
+            dream_store.store(dreamed.document, dreamed.node_id, dreamed.recipe, dreamed.source)
         except DocumentError as error:
             self._session.say(str(error))
 

@@ -14,7 +14,7 @@ from dreamlink.wire.messages import ZOOM_MAX
 from ..document.errors import DocumentError
 from ..model import film_frames
 from ..model.editing import RepeatedFilm
-from ..model.film_options import Choice, start_film
+from ..model.film_options import FilmChoice, start_film
 from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
@@ -70,14 +70,14 @@ class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
         self._message.setWordWrap(True)
         self._message.setTextFormat(QtCore.Qt.TextFormat.PlainText)
         self._build()
-        self.show_choice(Choice())
+        self.show_choice(FilmChoice())
 
     def refresh(self, redone: RepeatedFilm | None = None) -> None:
         """Offer the active layer's frames, or a dive; or show the settings of a film."""
         self._redone = redone
         self._message.setText("")
         if redone is not None and redone.kept.film is not None:
-            choice = Choice.of(redone.kept.film)
+            choice = FilmChoice.of(redone.kept.film)
             self.show_choice(choice)
             self._frames.setEnabled(choice.kind == FRAMES)
             return
@@ -91,8 +91,8 @@ class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
             self.show_choice(replace(self.choice(), kind=DIVE, first=now, last=now))
         self._frames.setEnabled(bool(begins))
 
-    def choice(self) -> Choice:
-        return Choice(
+    def choice(self) -> FilmChoice:
+        return FilmChoice(
             kind=FRAMES if self._frames.isChecked() else DIVE,
             first=self._first.value(),
             last=self._last.value(),
@@ -101,7 +101,7 @@ class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
             zoom=self._zoom.value(),
         )
 
-    def show_choice(self, choice: Choice) -> None:
+    def show_choice(self, choice: FilmChoice) -> None:
         """Show these settings."""
         (self._frames if choice.kind == FRAMES else self._dive).setChecked(True)
         self._first.setValue(choice.first)

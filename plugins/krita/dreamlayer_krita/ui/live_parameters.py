@@ -8,7 +8,7 @@ from krita import Krita
 
 from dreamlink.recipe.recipe import PARAMETERS, Parameter
 
-from ..model.jobs import Dreamed
+from ..model.jobs import FinishedDream
 from ..model.reblend import Reblend
 from ..model.session import Session
 from ..qt.guard import guarded, log
@@ -58,7 +58,7 @@ class LiveParametersBox(QtWidgets.QWidget):  # type: ignore[misc]
         self.setVisible(False)
         session.finished.subscribe(guarded(self._take, session.say))
 
-    def _take(self, dreamed: Dreamed) -> None:
+    def _take(self, dreamed: FinishedDream) -> None:
         """A dream has become a layer."""
         self._kept.append(Reblend(self._session.link, dreamed, self._notified))
         for oldest in self._kept[:-KEPT_MAX]:

@@ -9,9 +9,9 @@ from dreamlink.recipe.recipe import Recipe, RecipeError
 from dreamlink.wire.messages import Frame
 
 from ..document import layer_io
-from ..document.reduce import middle, reduced, uncut
-from ..document.source import Source
-from ..model.quick_look import Glimpse
+from ..document.reduce import crop_to_middle, reduce_source, without_selection
+from ..document.source import LayerSource
+from ..model.quick_look import QuickLookJob
 from ..model.session import Session
 from ..qt.guard import guarded
 from ..qt.i18n import tr
@@ -35,7 +35,7 @@ class QuickLookBox:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._glimpse: Glimpse | None = None
+        self._look: QuickLookJob | None = None
         self.look_view = PixelView()
         self.look_view.setObjectName("look")
         self.look_view.setToolTip(tool_tip("A small preview of the dream. Click for another look"))
@@ -74,25 +74,25 @@ class QuickLookBox:
         self._stop()
         try:
             recipe = self._session.recipe()
-            source, factor = reduced(self._read(recipe))
+            source, factor = reduce_source(self._read(recipe))
         except (RecipeError, layer_io.DocumentError) as error:
             self.look_view.clear()
             self._say(str(error))
             return
-        self._glimpse = Glimpse(
+        self._look = QuickLookJob(
             self._session.link, source, factor, recipe, self.look_view.show_pixels, self._say
         )
-        self._glimpse.start()
+        self._look.start()
 
-    def _read(self, recipe: Recipe) -> Source:
+    def _read(self, recipe: Recipe) -> LayerSource:
         """Read what would be dreamed on, or the middle of it if it is large."""
         if self._session.editing.value is not None:  # another layer's dream is edited
             return self._session.read(recipe)
         whole = self._session.growing_target()
-        where = middle(recipe, whole)
+        where = crop_to_middle(recipe, whole)
         source = self._session.read(recipe, where)
         chosen = Krita.instance().activeDocument().selection()
-        return uncut(source) if where is not whole and chosen is None else source
+        return without_selection(source) if where is not whole and chosen is None else source
 
     def _switch(self, on: bool) -> None:
         self._timer.stop()
@@ -114,9 +114,9 @@ class QuickLookBox:
             self.dream_view.show_pixels(*preview)
 
     def _stop(self) -> None:
-        glimpse, self._glimpse = self._glimpse, None
-        if glimpse is not None:
-            glimpse.stop()
+        look, self._look = self._look, None
+        if look is not None:
+            look.stop()
 
     def _say(self, text: str) -> None:
         self._line.setText(text)
