@@ -189,8 +189,8 @@ def test_layer_that_krita_is_removing_is_skipped(plugin: SimpleNamespace) -> Non
     cat = document.source
     cat.children = [None]
     root = SimpleNamespace(childNodes=lambda: [cat, None])
-    found = layers.list_layers(SimpleNamespace(rootNode=lambda: root))
-    assert found == [(cat.uniqueId(), "Cat")]
+    listed = layers.list_layers(SimpleNamespace(rootNode=lambda: root))
+    assert listed == [(cat.uniqueId(), "Cat")]
     assert layers.read_pixels(cat, Region(0, 0, 2, 2)) == bytes(16)
 
 
@@ -338,7 +338,7 @@ def test_dream_goes_on_after_a_lost_connection(plugin: SimpleNamespace) -> None:
 def test_dead_daemon_leaves_the_picture_unchanged(plugin: SimpleNamespace) -> None:
     job, _ = start_job(plugin)
     job.lost(LOST)
-    job.lost(LOST)  # it was not found again
+    job.lost(LOST)  # it was not listed again
     assert job.state is State.FAILED
     assert job.text == f"{LOST} Your picture is unchanged; call Deep Dream again."
     assert len(document.nodes) == 1

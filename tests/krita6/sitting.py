@@ -121,8 +121,8 @@ def check_queue_and_cancel(krita: Any, docker: Any) -> list[int]:
 
 
 def rows(docker: Any) -> list[Any]:
-    found = find(docker, QtWidgets.QScrollArea, "queue").findChildren(QtWidgets.QWidget, "job")
-    return [row for row in found if not row.isHidden()]
+    all_rows = find(docker, QtWidgets.QScrollArea, "queue").findChildren(QtWidgets.QWidget, "job")
+    return [row for row in all_rows if not row.isHidden()]
 
 
 def check_log(_krita: Any, docker: Any) -> bool:

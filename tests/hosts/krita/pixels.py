@@ -42,12 +42,12 @@ def recipe_of(**values):
     return dataclasses.replace(recipe, **values)
 
 
-def dream(recipe=None, **given):
+def dream(recipe=None, **inputs):
     """Dream on the active layer; returns the new layer, which is one undo step."""
     recipe = recipe or recipe_of(**STRONG)
     document = desk.app.activeDocument()
     before = desk.history()
-    source = reader.read(recipe, **given)
+    source = reader.read(recipe, **inputs)
     assert desk.history() == before, "reading has made an undo step"
     job = desk.session().start(source, recipe)
     yield from desk.until(lambda: job.over, "the dream is over")
@@ -441,12 +441,12 @@ def check_layer_that_sticks_out():
 # Guide and strength map
 
 
-def expect_refusal(recipe, words, **given):
+def expect_refusal(recipe, words, **inputs):
     """Reading raises an error with these words and does not change the document."""
     document = desk.app.activeDocument()
     before = (desk.snapshot(document), desk.history())
     try:
-        reader.read(recipe, **given)
+        reader.read(recipe, **inputs)
     except reader.DocumentError as error:
         assert words in str(error), error
     else:

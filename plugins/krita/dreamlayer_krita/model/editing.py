@@ -21,15 +21,15 @@ class RepeatedFilm(NamedTuple):
     """A film that is dreamed again: its layer's unique id, and its stored settings."""
 
     node_id: Any
-    kept: dream_store.StoredDream
+    stored: dream_store.StoredDream
 
 
 class EditedDream:
     """A dreamed layer being edited: while it is active, its source layer is what dreams."""
 
-    def __init__(self, node: Any, kept: dream_store.StoredDream) -> None:
+    def __init__(self, node: Any, stored: dream_store.StoredDream) -> None:
         self.node_id = node.uniqueId()
-        self._kept = kept
+        self._stored = stored
 
     @property
     def is_active(self) -> bool:
@@ -48,7 +48,7 @@ class EditedDream:
         """As `layer_io.read`, but of the layer that this one was dreamed on."""
         if where is not None or not self.is_active:
             return layer_io.read(recipe, guide, strength, where)
-        return read_again(self._kept, recipe, self.node_id, guide, strength)
+        return read_again(self._stored, recipe, self.node_id, guide, strength)
 
 
 def active_dream() -> tuple[Any, dream_store.StoredDream]:
@@ -57,7 +57,7 @@ def active_dream() -> tuple[Any, dream_store.StoredDream]:
     node = active.activeNode() if active is not None else None
     if node is None:
         raise DocumentError("No layer is selected: select a dreamed layer.")
-    kept = dream_store.read_stored(active, node.uniqueId())
-    if kept is None:
+    stored = dream_store.read_stored(active, node.uniqueId())
+    if stored is None:
         raise DocumentError(NOT_DREAMED.format(node.name()))
-    return node, kept
+    return node, stored

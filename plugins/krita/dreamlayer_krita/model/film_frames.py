@@ -22,7 +22,7 @@ def frame_times(picture: Any, node: Any) -> list[int]:
 
 
 def plan_frames(
-    source: LayerSource, begins: list[int], first: int, last: int, carry: float
+    source: LayerSource, times: list[int], first: int, last: int, carry: float
 ) -> FilmPlan:
     """A film of the frames that are visible from `first` to `last`.
 
@@ -30,22 +30,22 @@ def plan_frames(
 
     Args:
         source: the layer.
-        begins: the times at which its frames begin.
+        times: the times at which its frames begin.
         first, last: times, in frames, both included.
         carry: see `FilmPlan`.
 
     Raises:
         DocumentError: no frame is visible there.
     """
-    shots = [Shot(time, partial(_picture, source, time)) for time in begins if first < time <= last]
-    before = [time for time in begins if time <= first]
+    shots = [Shot(time, partial(_picture, source, time)) for time in times if first < time <= last]
+    before = [time for time in times if time <= first]
     if before:
         shots.insert(0, Shot(first, partial(_picture, source, before[-1])))
     if not shots:
         raise DocumentError(
             f"The layer “{source.name}” shows nothing from frame {first} to {last}: choose others."
         )
-    end = next((time for time in begins if time > last), None)
+    end = next((time for time in times if time > last), None)
     return FilmPlan(shots, end=end, carry=carry)
 
 

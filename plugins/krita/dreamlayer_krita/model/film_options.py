@@ -44,29 +44,29 @@ class FilmChoice(FilmOptions):
 
 
 def start_film(
-    session: Session, recipe: Recipe, choice: FilmChoice, redone: RepeatedFilm | None = None
+    session: Session, recipe: Recipe, choice: FilmChoice, repeated: RepeatedFilm | None = None
 ) -> Film:
     """Start a film of the active layer, or dream a film again; raises DocumentError."""
     choice.check()
     active = Krita.instance().activeDocument()
     if active is None:
         raise DocumentError("No picture is open: open one and select a layer, then dream.")
-    node = find_source(active, redone.kept) if redone else active.activeNode()
-    begins = film_frames.frame_times(active, node) if choice.kind == FRAMES else []
-    if choice.kind == FRAMES and not begins:
+    node = find_source(active, repeated.stored) if repeated else active.activeNode()
+    times = film_frames.frame_times(active, node) if choice.kind == FRAMES else []
+    if choice.kind == FRAMES and not times:
         raise DocumentError(
             "The layer is not an animated paint layer: select one, or choose a dive."
         )
     selection = active.selection()
-    if choice.kind == DIVE and selection is not None and redone is None:
+    if choice.kind == DIVE and selection is not None and repeated is None:
         raise DocumentError("A dive uses the whole layer: deselect, then dream.")
     whole = choice.kind == FRAMES
-    if redone is not None:
-        source = read_again(redone.kept, recipe, redone.node_id, whole=whole)
+    if repeated is not None:
+        source = read_again(repeated.stored, recipe, repeated.node_id, whole=whole)
     else:
         source = session.read(recipe, DreamTarget(node, selection, whole))
     if choice.kind == FRAMES:
-        plan = film_frames.plan_frames(source, begins, choice.first, choice.last, choice.carry)
+        plan = film_frames.plan_frames(source, times, choice.first, choice.last, choice.carry)
     else:
         plan = film_frames.plan_dive(source, choice.first, choice.count, choice.zoom)
     return _start(session, source, recipe, plan, choice)
@@ -80,7 +80,7 @@ def _start(
             filmed.document, filmed.node_id, filmed.recipe, filmed.source, film=asdict(choice)
         )
 
-    hear = guarded(finished, session.say)
-    film = Film(session.link, source, recipe, plan, session.job_changed, hear, session.soon)
+    on_finished = guarded(finished, session.say)
+    film = Film(session.link, source, recipe, plan, session.job_changed, on_finished, session.soon)
     session.enqueue(film)
     return film

@@ -32,35 +32,37 @@ def edit_dream(session: Session) -> None:
     a film its window is shown, whose Dream button does the same.
     """
     try:
-        node, kept = active_dream()
-        session.show_recipe(kept.recipe)
-        if kept.film is None:
-            session.editing.set(EditedDream(node, kept))
+        node, stored = active_dream()
+        session.show_recipe(stored.recipe)
+        if stored.film is None:
+            session.editing.set(EditedDream(node, stored))
             text = f"Change the settings of “{node.name()}”, then press Dream."
         else:
-            session.film_requested.emit(RepeatedFilm(node.uniqueId(), kept))
+            session.film_requested.emit(RepeatedFilm(node.uniqueId(), stored))
             text = "Change the film's settings here and in its window, then press Dream there."
     except DocumentError as error:
         session.say(str(error))
         return
-    if kept.left_out:
-        text += f" This version does not know: {', '.join(kept.left_out)}."
+    if stored.left_out:
+        text += f" This version does not know: {', '.join(stored.left_out)}."
     session.say(text, aloud=False)
 
 
 def _repeat(session: Session, new_seed: bool) -> None:
     try:
-        node, kept = active_dream()
-        if kept.left_out:
+        node, stored = active_dream()
+        if stored.left_out:
             raise DocumentError(
-                f"This version of Dreamlayer does not know {', '.join(kept.left_out)}: run its"
+                f"This version of Dreamlayer does not know {', '.join(stored.left_out)}: run its"
                 " install.py again, or edit the dream of this layer."
             )
-        recipe = replace(kept.recipe, seed=0) if new_seed else kept.recipe
-        if kept.film is not None:
-            redone = RepeatedFilm(node.uniqueId(), kept)
-            film_options.start_film(session, recipe, film_options.FilmChoice.of(kept.film), redone)
+        recipe = replace(stored.recipe, seed=0) if new_seed else stored.recipe
+        if stored.film is not None:
+            repeated = RepeatedFilm(node.uniqueId(), stored)
+            film_options.start_film(
+                session, recipe, film_options.FilmChoice.of(stored.film), repeated
+            )
         else:
-            session.start(read_again(kept, recipe, node.uniqueId()), recipe)
+            session.start(read_again(stored, recipe, node.uniqueId()), recipe)
     except DocumentError as error:
         session.say(str(error))

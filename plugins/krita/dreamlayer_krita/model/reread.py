@@ -16,7 +16,7 @@ from ..document.source import LayerSource
 
 
 def read_again(
-    kept: dream_store.StoredDream,
+    stored: dream_store.StoredDream,
     recipe: Recipe,
     above: Any,
     guide: Any = None,
@@ -26,7 +26,7 @@ def read_again(
     """The current pixels of the layer that a layer of the active document was dreamed on.
 
     Args:
-        kept: the stored settings of the dreamed layer.
+        stored: the stored settings of the dreamed layer.
         recipe: the new recipe.
         above: the unique id of the layer above which the new one is to be added.
         guide, strength: replace those that it had.
@@ -36,23 +36,23 @@ def read_again(
         DocumentError: the layer is gone, or can't be dreamed on.
     """
     active = Krita.instance().activeDocument()
-    node = find_source(active, kept)
-    if strength is None and kept.strength_id:
-        strength = _stored_id(active, kept.strength_id, "strength map")
-    if guide is None and kept.guide_id:
-        guide = _stored_id(active, kept.guide_id, "guide")
+    node = find_source(active, stored)
+    if strength is None and stored.strength_id:
+        strength = _stored_id(active, stored.strength_id, "strength map")
+    if guide is None and stored.guide_id:
+        guide = _stored_id(active, stored.guide_id, "guide")
     source = layer_io.read(
-        recipe, guide, strength, DreamTarget(node, _selected(active, kept), whole)
+        recipe, guide, strength, DreamTarget(node, _selected(active, stored), whole)
     )
     return replace(source, above=above)
 
 
-def find_source(active: Any, kept: dream_store.StoredDream) -> Any:
+def find_source(active: Any, stored: dream_store.StoredDream) -> Any:
     """The layer that was dreamed on; raises DocumentError if it is gone."""
-    node = dream_store.find_layer(active, kept.source_id)
+    node = dream_store.find_layer(active, stored.source_id)
     if node is None:
         raise DocumentError(
-            f"This dream's source, the layer “{kept.name}”, is gone: select another layer, then"
+            f"This dream's source, the layer “{stored.name}”, is gone: select another layer, then"
             " dream."
         )
     return node
@@ -69,19 +69,19 @@ def _stored_id(active: Any, text: str, what: str) -> Any:
     return node.uniqueId()
 
 
-def _selected(active: Any, kept: dream_store.StoredDream) -> Any:
+def _selected(active: Any, stored: dream_store.StoredDream) -> Any:
     """The selection that it was dreamed in; None: there was none."""
-    if kept.strength_id == layer_io.SELECTION:
+    if stored.strength_id == layer_io.SELECTION:
         return active.selection()
-    if kept.too_large:
+    if stored.too_large:
         if active.selection() is None:
             raise DocumentError(
                 "This dream's selection was too large to be stored: select it again."
             )
         return active.selection()
-    if kept.selected is None:
+    if stored.selected is None:
         return None
-    place, values = kept.selected
+    place, values = stored.selected
     selection = Selection()
     selection.setPixelData(values, *place)
     return selection

@@ -122,9 +122,9 @@ class Session:
 
         Such values come from settings stored by a version with other parameters or limits.
         """
-        given = values.to_dict() if isinstance(values, Recipe) else values
+        new_values = values.to_dict() if isinstance(values, Recipe) else values
         accepted = dict(self.recipe_values.value)
-        for name, value in given.items():
+        for name, value in new_values.items():
             if name in PARAMETERS:
                 try:
                     accepted[name] = PARAMETERS[name].check(value)

@@ -80,13 +80,13 @@ class DreamedLayerBox(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _show(self, active: Any, node: Any) -> None:
         try:
-            kept = dream_store.read_stored(active, node.uniqueId())
+            stored = dream_store.read_stored(active, node.uniqueId())
         except DocumentError as error:
             log.warning("%s", error)
-            kept = None
-        self.setVisible(kept is not None)
-        if kept is not None:
-            self._label.show_text(_title(kept.name, kept.recipe))
+            stored = None
+        self.setVisible(stored is not None)
+        if stored is not None:
+            self._label.show_text(_title(stored.name, stored.recipe))
 
     def _store(self, dreamed: FinishedDream) -> None:
         try:

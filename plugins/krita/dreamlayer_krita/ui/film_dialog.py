@@ -25,9 +25,9 @@ from .widgets.fields import ignore_wheel, tool_tip
 def open_on_request(session: Session, parent: Any) -> None:
     """Show the window when the session requests a film; `parent` is the widget that owns it."""
 
-    def show(redone: RepeatedFilm | None) -> None:
+    def show(repeated: RepeatedFilm | None) -> None:
         dialog = parent.findChild(FilmDialog) or FilmDialog(session, parent)
-        dialog.refresh(redone)
+        dialog.refresh(repeated)
         dialog.show()
         dialog.raise_()
         dialog.activateWindow()
@@ -41,7 +41,7 @@ class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
     def __init__(self, session: Session, parent: Any) -> None:
         super().__init__(parent)
         self._session = session
-        self._redone: RepeatedFilm | None = None
+        self._repeated: RepeatedFilm | None = None
         self.setObjectName("film")
         self.setWindowTitle(tr("Deep Dream Animation"))
         self._frames = self._radio(
@@ -72,24 +72,24 @@ class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
         self._build()
         self.show_choice(FilmChoice())
 
-    def refresh(self, redone: RepeatedFilm | None = None) -> None:
+    def refresh(self, repeated: RepeatedFilm | None = None) -> None:
         """Offer the active layer's frames, or a dive; or show the settings of a film."""
-        self._redone = redone
+        self._repeated = repeated
         self._message.setText("")
-        if redone is not None and redone.kept.film is not None:
-            choice = FilmChoice.of(redone.kept.film)
+        if repeated is not None and repeated.stored.film is not None:
+            choice = FilmChoice.of(repeated.stored.film)
             self.show_choice(choice)
             self._frames.setEnabled(choice.kind == FRAMES)
             return
         active = Krita.instance().activeDocument()
         node = active.activeNode() if active is not None else None
-        begins = film_frames.frame_times(active, node)
-        if begins:
-            self.show_choice(replace(self.choice(), kind=FRAMES, first=begins[0], last=begins[-1]))
+        times = film_frames.frame_times(active, node)
+        if times:
+            self.show_choice(replace(self.choice(), kind=FRAMES, first=times[0], last=times[-1]))
         else:
             now = active.currentTime() if active is not None else 0
             self.show_choice(replace(self.choice(), kind=DIVE, first=now, last=now))
-        self._frames.setEnabled(bool(begins))
+        self._frames.setEnabled(bool(times))
 
     def choice(self) -> FilmChoice:
         return FilmChoice(
@@ -113,7 +113,7 @@ class FilmDialog(QtWidgets.QDialog):  # type: ignore[misc]
 
     def _dream(self) -> None:
         try:
-            start_film(self._session, self._session.recipe(), self.choice(), self._redone)
+            start_film(self._session, self._session.recipe(), self.choice(), self._repeated)
         except (DocumentError, RecipeError) as error:
             self._message.setText(str(error))
         else:

@@ -16,7 +16,7 @@ from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
 from .widgets.fields import ParameterField, ignore_wheel, tool_tip
 
-KEPT_MAX = 8  # finished dreams that can be changed; the daemon keeps only some
+REBLENDS_MAX = 8  # finished dreams that can be changed; the daemon keeps only some
 POLL = 400  # milliseconds; Krita has no signal for a change of the active layer
 
 
@@ -26,7 +26,7 @@ class LiveParametersBox(QtWidgets.QWidget):  # type: ignore[misc]
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self._kept: list[Reblend] = []  # the latest one last
+        self._reblends: list[Reblend] = []  # the latest one last
         self._shown: Reblend | None = None
         self._filling = False
         self.setObjectName("live")
@@ -60,10 +60,10 @@ class LiveParametersBox(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _take(self, dreamed: FinishedDream) -> None:
         """A dream has become a layer."""
-        self._kept.append(Reblend(self._session.link, dreamed, self._notified))
-        for oldest in self._kept[:-KEPT_MAX]:
+        self._reblends.append(Reblend(self._session.link, dreamed, self._notified))
+        for oldest in self._reblends[:-REBLENDS_MAX]:
             self._forget(oldest)
-        self._show(self._kept[-1])
+        self._show(self._reblends[-1])
         self._timer.start()
 
     def _touched(self, name: str) -> None:
@@ -82,13 +82,13 @@ class LiveParametersBox(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _follow(self) -> None:
         """Show the active layer's dream; hide if the active picture has none of these dreams."""
-        if not self._kept and self.isHidden():
+        if not self._reblends and self.isHidden():
             self._timer.stop()
         document = Krita.instance().activeDocument() if self.parentWidget().isVisible() else None
         node = document.activeNode() if document is not None else None
         if node is None:
             return
-        here = [reblend for reblend in self._kept if reblend.dreamed.document == document]
+        here = [reblend for reblend in self._reblends if reblend.dreamed.document == document]
         for reblend in here:
             if reblend.dreamed.node_id == node.uniqueId():
                 if reblend is not self._shown or self.isHidden():
@@ -116,8 +116,8 @@ class LiveParametersBox(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _forget(self, reblend: Reblend) -> None:
         reblend.leave()
-        if reblend in self._kept:
-            self._kept.remove(reblend)
+        if reblend in self._reblends:
+            self._reblends.remove(reblend)
 
     def _say(self, sentence: str) -> None:
         self._line.setText(sentence)
