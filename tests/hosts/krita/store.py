@@ -1,12 +1,14 @@
 """A dream's settings are stored in the picture, for dreaming again, with a new seed, or edited."""
 
 import json
+from pathlib import Path
 
 import case
 import desk
 from krita import QByteArray, QLabel, QPushButton, QWidget, Selection
 
 DREAMS = "dreamlayer/dreams"
+EARLIER = Path(case.script).parents[2] / "stored" / "dream.kra"
 SIZE = (0, 0, 128, 96)
 SETTINGS = {"layer": "features.6", "strength": 0.85, "step_size": 3.0, "seed": 7, "context": 32}
 
@@ -104,6 +106,22 @@ def check_again_after_save_and_reopen():
     assert new.name() == layer.name(), (new.name(), layer.name())
     assert pixels(new) == dreamed, "the dream is a different one"
     assert len(json.loads(bytes(document.annotation(DREAMS)))["dreams"]) == 2
+
+
+def check_picture_stored_by_an_earlier_version():
+    """Its recipe and selection are read, and it dreams again in the same place."""
+    document = desk.app.openDocument(str(EARLIER))
+    desk.app.activeWindow().addView(document)
+    yield from desk.until(lambda: desk.active(document), "the picture is open")
+    layer = document.rootNode().childNodes()[1]
+    yield from desk.activate(document, layer)
+    yield from desk.until(lambda: shown() == "Dream of Background, seed 7", "the seed is shown")
+    action("edit")()
+    recipe = desk.session().recipe().to_dict()
+    assert {name: recipe[name] for name in SETTINGS} == SETTINGS, recipe
+    new = yield from repeated(action("again"))
+    assert new.name() == layer.name(), (new.name(), layer.name())
+    assert pixels(new)[3::4] == pixels(layer)[3::4], "it is in another place"
 
 
 def check_again_uses_the_current_pixels():
