@@ -235,7 +235,7 @@ def check_unknown_channel():
 def check_channels_that_are_no_numbers():
     yield from desk.new_document()
     desk.fill_form(channels="eyes")
-    yield from expect_refusal("channels is a list of numbers", "eyes")
+    yield from expect_refusal("channels", "list of numbers", "eyes")
 
 
 # The daemon later
