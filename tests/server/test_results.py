@@ -340,7 +340,7 @@ def test_a_line_that_breaks_is_taken_up_and_the_dream_goes_on(
 def test_a_line_that_breaks_again_and_again_stays_broken(
     own_daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dreamlink.client.reconnecting.RETURNS_MAX", 1)
+    monkeypatch.setattr("dreamlink.session.reconnection.RECONNECTIONS_MAX", 1)
     line = Line(own_daemon.connect())
     dream = start_dream(line, 800)
     attend(line, dream, lambda d: d.fraction > 0)

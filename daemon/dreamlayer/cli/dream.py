@@ -205,25 +205,25 @@ def _dreamt(
     from dreamlink.client.reconnecting import Line
     from dreamlink.picture import Picture, Region
     from dreamlink.session.dream import Dream
-    from dreamlink.wire.messages import DreamRequest
+    from dreamlink.session.inputs import DreamInputs, Pixels
 
     whole = Region(0, 0, *source.image.size)
     seen = selected.seen(whole, recipe.context)
-    request = DreamRequest(
-        recipe=recipe,
-        picture=source.layout(seen.width, seen.height),
-        region=selected.region.moved(-seen.x, -seen.y),
-        mask=selected.mask is not None,
-        guide=None if guide is None else Picture(*guide.size, "U8", "RGB"),
+    inputs = DreamInputs(
+        Pixels(source.layout(seen.width, seen.height), selection.pixels(source, seen)),
+        mask=selected.mask.tobytes() if selected.mask else None,
+        guide=Pixels(Picture(*guide.size, "U8", "RGB"), guide.tobytes()) if guide else None,
+    )
+    request = inputs.request(
+        recipe,
+        selected.region.moved(-seen.x, -seen.y),
         edges=selected.region.edges(whole),
         gain=arguments.json,
         device=arguments.device,
     )
-    frames = [selection.pixels(source, seen)]
-    frames += [image.tobytes() for image in (selected.mask, guide) if image is not None]
     with contextlib.closing(Line(daemon())) as line:
         try:
-            dream = Dream(line, request, *frames)
+            dream = Dream(line, request, *inputs.frames())
             _watch(dream, line)
         except LinkError as error:
             raise CommandError(f"{error} Nothing was written: dream again.") from error

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..session.dream import Dream
+from ..session.reconnection import ReconnectPolicy
 from ..wire.messages import Frame
 from .client import Client, LinkError
 from .launch import PAUSE, returning
-
-RETURNS_MAX = 5  # times that one line is taken up again; a line that breaks that often stays broken
 
 
 class Line:
@@ -23,7 +22,7 @@ class Line:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._returns = 0
+        self._policy = ReconnectPolicy()
 
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
         """Queue a message and write what the socket takes at once; `attend` tells of a loss."""
@@ -47,13 +46,13 @@ class Line:
         self._client.close()
 
     def _take_up(self, dream: Dream, loss: LinkError) -> None:
-        if self._returns >= RETURNS_MAX:
+        if not self._policy.try_again():
             raise loss
-        self._returns += 1
         client = _returned()
         if client is None:
             raise loss
         self._client = client
+        self._policy.connected()
         dream.resume()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..picture import MAX_SIDE, Edges, Picture, PictureError, Region, region_of
 from ..recipe.recipe import Recipe
+from .frame_order import in_frame_order
 
 try:  # the installer puts msgpack's pure-Python files beside the plug-ins' copy of this package
     from .._vendor import msgpack  # type: ignore[import-not-found,unused-ignore]
@@ -230,18 +231,17 @@ class DreamRequest:
             raise MessageError(f"A preview is 0 to 4096 pixels long, not {self.preview}.")
         if self.clip and self.picture.order not in ("RGBA", "BGRA", "GA"):
             raise MessageError("The mask can be put into the alpha only of a picture with alpha.")
-        expected = [self.picture.nbytes]
-        if self.mask:
-            expected.append(self.region.width * self.region.height)
-        if self.strength:
-            if self.strength.region.moved(*self.region[:2]) != self.region:
-                raise PictureError(
-                    f"A strength map is as large as the region, {self.region.width} ×"
-                    f" {self.region.height}, not {self.strength.width} × {self.strength.height}."
-                )
-            expected.append(self.strength.nbytes)
-        if self.guide:
-            expected.append(self.guide.nbytes)
+        if self.strength and self.strength.region[2:] != self.region[2:]:
+            raise PictureError(
+                f"A strength map is as large as the region, {self.region.width} ×"
+                f" {self.region.height}, not {self.strength.width} × {self.strength.height}."
+            )
+        expected = in_frame_order(
+            self.picture.nbytes,
+            self.region.width * self.region.height if self.mask else None,
+            self.strength.nbytes if self.strength else None,
+            self.guide.nbytes if self.guide else None,
+        )
         if list(lengths) != expected:
             raise MessageError(
                 f"The pixels don't fit their description, which makes {expected} bytes, not"

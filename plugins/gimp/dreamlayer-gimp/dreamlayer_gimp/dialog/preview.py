@@ -9,6 +9,8 @@ from gi.repository import GdkPixbuf, Gegl, GLib, Gtk, Pango
 
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe, RecipeError
+from dreamlink.session.look_size import LOOK_SEED
+from dreamlink.session.quick_looks import live_parameters
 from dreamlink.wire.messages import Frame
 
 from ..call import arguments
@@ -16,8 +18,8 @@ from ..call.arguments import SHOW_PREVIEW
 from ..call.errors import Refused
 from ..call.guard import guarded
 from ..call.options import Options
+from .look_connection import LookConnection
 from .preview_area import MIDDLE, SIDE, View
-from .quick_looks import Looks, live
 
 PATIENCE = 250  # milliseconds without a change before a new look is dreamed
 CHECK, DARK, LIGHT = 8, 0x666666, 0x999999  # what is seen through transparent pixels
@@ -41,7 +43,7 @@ class Preview:
         self._dreamed: tuple[Recipe, Options] | None = None  # what the newest look is of
         self._timer = 0
         self._grip: tuple[float, float] | None = None  # where the mouse was pressed
-        self._looks = Looks(self._show)
+        self._looks = LookConnection(self._show)
         self._picture = Gtk.Image()
         self._words = Gtk.Label(wrap=True, max_width_chars=1, xalign=0.0, yalign=0.0)
         self.box = self._arrange()
@@ -134,7 +136,7 @@ class Preview:
         options = arguments.options(self._config)
         helpers = Options(guide=options.guide, strength=options.strength)
         recipe = arguments.recipe(self._config)
-        return replace(recipe, seed=recipe.seed or 1), helpers
+        return replace(recipe, seed=recipe.seed or LOOK_SEED), helpers
 
     def _blended(self) -> bool:
         """Whether the newest look needs no new dream, or is already being blended anew."""
@@ -147,7 +149,7 @@ class Preview:
         before = self._dreamed[0]
         if before == recipe:
             return True
-        if replace(before, **live(recipe)) != recipe:
+        if replace(before, **live_parameters(recipe)) != recipe:
             return False
         self._dreamed = recipe, options
         return self._looks.blend(self._view.recipe(recipe))

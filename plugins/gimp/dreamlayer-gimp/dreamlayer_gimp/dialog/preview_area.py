@@ -9,6 +9,8 @@ from gi.repository import Gimp
 
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.inputs import DreamInputs, Pixels
+from dreamlink.session.look_size import reduced_recipe, reduction
 from dreamlink.wire.messages import QUICK_MAX, DreamRequest, Frame
 
 from ..call.errors import Refused
@@ -51,13 +53,10 @@ class View:
 
         Without a box it is the selection's, or the whole layer.
 
-        GIMP does not tell plug-ins which part of an image its window shows. The layer is reduced
-        no further than the recipe's coarsest octave: what is dreamed on larger octaves could not
-        be seen in a smaller picture. Raises Refused.
+        GIMP does not tell plug-ins which part of an image its window shows. Raises Refused.
         """
         full = box or _selected(image, drawable)
-        coarsest = recipe.octave_scale ** (recipe.octaves - 1)
-        reduced = max(1.0, min(max(full.width, full.height) / SIDE, coarsest, REDUCED_MAX))
+        reduced = reduction(full, recipe, SIDE, REDUCED_MAX)
         whole = _reduce(Region(0, 0, drawable.get_width(), drawable.get_height()), reduced)
         box = _reduce(full, reduced).clip(whole)
         width, height = min(box.width, SIDE), min(box.height, SIDE)
@@ -77,31 +76,26 @@ class View:
     def recipe(self, recipe: Recipe) -> Recipe:
         """The recipe for the reduced picture."""
         wrap = recipe.wrap and not any(self.movable)  # a part has no edges that meet
-        return replace(recipe, feather=recipe.feather / self.reduced, wrap=wrap)
+        return replace(reduced_recipe(recipe, self.reduced), wrap=wrap)
 
     def request(self, recipe: Recipe, options: Options) -> tuple[DreamRequest, list[Frame]]:
         """A quick dream on this part, with its pixels. Raises Refused."""
-        frames: list[Frame] = [self._read(self.seen)]
-        masked = not Gimp.Selection.is_empty(self.image)
-        if masked:
-            frames.append(self._read_of_image(self.image.get_selection(), self.region, "Y u8"))
-        strength = self._strength(options, frames)
         guide = Guide.of(options.guide, recipe)
-        if guide is not None:
-            frames.append(guide.read())
-        request = DreamRequest(
+        inputs = DreamInputs(
+            Pixels(self._layout(self.seen), self._read(self.seen)),
+            self._selection(),
+            self._strength(options),
+            Pixels(guide.layout, guide.read()) if guide else None,
+        )
+        request = inputs.request(
             self.recipe(recipe),
-            self._layout(self.seen),
             self.region.moved(-self.seen.x, -self.seen.y),
-            mask=masked,
-            guide=guide.layout if guide else None,
             edges=self.region.edges(self.whole),
             preview=SIDE,
             quick=True,
             reduced=self.reduced,
-            strength=strength,
         )
-        return request, frames
+        return request, inputs.frames()
 
     def source(self) -> tuple[Picture, Frame]:
         """What is there now, undreamed."""
@@ -125,16 +119,22 @@ class View:
         moved = area.moved(round(dx / self.reduced), round(dy / self.reduced))
         return buffers.read_scaled(drawable.get_buffer(), moved, form, 1 / self.reduced)
 
-    def _strength(self, options: Options, frames: list[Frame]) -> Picture | None:
-        """The strength map's layout; its pixels join the frames."""
+    def _selection(self) -> Frame | None:
+        """What is selected in the region; None where nothing is selected."""
+        if Gimp.Selection.is_empty(self.image):
+            return None
+        return self._read_of_image(self.image.get_selection(), self.region, "Y u8")
+
+    def _strength(self, options: Options) -> Pixels | None:
+        """The strength map's part in the region, reduced; None without one."""
         if options.strength is None:
             return None
         x, y, width, height = (round(value * self.reduced) for value in self.box)
         strength = StrengthMap.of(
             options.strength, Region(x, y, width, height).moved(*self.offsets)
         )
-        frames.append(self._read_of_image(options.strength, self.region, strength.form))
-        return replace(strength.layout, width=self.region.width, height=self.region.height)
+        layout = replace(strength.layout, width=self.region.width, height=self.region.height)
+        return Pixels(layout, self._read_of_image(options.strength, self.region, strength.form))
 
 
 def _selected(image: Any, drawable: Any) -> Region:

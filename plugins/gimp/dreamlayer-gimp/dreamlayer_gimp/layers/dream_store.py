@@ -9,6 +9,7 @@ from typing import Any
 from gi.repository import Gimp
 
 from dreamlink.recipe.recipe import Recipe, RecipeError
+from dreamlink.session.dream_record import DreamRecord, origin
 
 from ..call.options import Options
 
@@ -30,12 +31,8 @@ class Memory:
 def keep(layer: Any, recipe: Recipe, drawable: Any, options: Options) -> None:
     """Attach to a dream's layer what `recall` reads."""
     image = drawable.get_image()
-    origin = {
-        "source": _tattoo(image, drawable),
-        "guide": _tattoo(image, options.guide),
-        "strength": _tattoo(image, options.strength),
-    }
-    for name, value in ((RECIPE, recipe.to_dict()), (ORIGIN, origin)):
+    tattoos = (_tattoo(image, item) for item in (drawable, options.guide, options.strength))
+    for name, value in ((RECIPE, recipe.to_dict()), (ORIGIN, origin(*tattoos))):
         data = json.dumps(value).encode()
         layer.attach_parasite(Gimp.Parasite.new(name, Gimp.PARASITE_PERSISTENT, data))
 
@@ -46,12 +43,13 @@ def recall(image: Any, layer: Any) -> Memory | None:
     if not values:
         return None
     try:
-        recipe = Recipe.of(values)
+        record = DreamRecord.of(values, _read(layer, ORIGIN))
     except RecipeError:
         return None
-    origin = _read(layer, ORIGIN)
-    found = {name: _find(image, origin.get(name)) for name in ("source", "guide", "strength")}
-    return Memory(recipe, **found)
+    if record.unknown:
+        return None
+    items = (_find(image, tattoo) for tattoo in (record.source, record.guide, record.strength))
+    return Memory(record.recipe, *items)
 
 
 def _read(layer: Any, name: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from gi.repository import Gimp
 
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.inputs import DreamInputs, Pixels
 from dreamlink.wire.messages import DreamRequest, Frame
 
 from ..call.errors import Refused
@@ -94,31 +95,22 @@ class Source:
             window,
         )  # fmt: skip
 
-    def request(self, recipe: Recipe, **more: Any) -> DreamRequest:
-        """What to ask the daemon; `more` are other fields of the request."""
-        whole = Region(0, 0, self.drawable.get_width(), self.drawable.get_height())
-        return DreamRequest(
-            recipe,
-            self.layout,
-            self.region.moved(-self.seen.x, -self.seen.y),
-            mask=self.mask is not None,
-            clip=self.mask is not None,
-            edges=UNSOFTENED if self.place and self.place.region else self.region.edges(whole),
-            strength=self.strength.layout if self.strength else None,
-            guide=self.guide.layout if self.guide else None,
-            **more,
-        )
+    def request(self, recipe: Recipe, **fields: Any) -> tuple[DreamRequest, list[Frame]]:
+        """What to ask the daemon, with the frames that follow it.
 
-    def frames(self) -> list[Frame]:
-        """What belongs to the request: the pixels that the network sees, and what helps them."""
-        frames: list[Frame] = [lossless.read(self.drawable, self.seen, self.form)]
-        if self.mask is not None:
-            frames.append(self.mask)
-        if self.strength is not None:
-            frames.append(self.strength.read())
-        if self.guide is not None:
-            frames.append(self.guide.read())
-        return frames
+        `fields` are further fields of the request. Raises Refused if a helping layer is gone.
+        """
+        inputs = DreamInputs(
+            Pixels(self.layout, lossless.read(self.drawable, self.seen, self.form)),
+            self.mask,
+            Pixels(self.strength.layout, self.strength.read()) if self.strength else None,
+            Pixels(self.guide.layout, self.guide.read()) if self.guide else None,
+        )
+        whole = Region(0, 0, self.drawable.get_width(), self.drawable.get_height())
+        edges = UNSOFTENED if self.place and self.place.region else self.region.edges(whole)
+        fields = {"clip": self.mask is not None, "edges": edges, **fields}
+        region = self.region.moved(-self.seen.x, -self.seen.y)
+        return inputs.request(recipe, region, **fields), inputs.frames()
 
     def check_still_there(self) -> None:
         """Raise Refused if the dream has no place any more."""

@@ -19,6 +19,7 @@ from dreamlink.client.reconnecting import Line
 from dreamlink.picture import Region
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import layer_name
+from dreamlink.session.film_options import frame_fields
 
 from ..call.errors import Refused
 from ..call.options import ALPHA, Options
@@ -49,8 +50,8 @@ def dream_all(
                 continue
             part = Part(progress, index, len(frames), "Frame")
             looked = Source.of(film, frame, recipe, options)
-            carry = options.carry if before else 0.0
-            dreamed = dream(line, looked, recipe, part, clip=False, after=before, carry=carry)
+            fields = frame_fields(before, options.carry)
+            dreamed = dream(line, looked, recipe, part, clip=False, **fields)
             assert dreamed.pixels is not None
             notes.update(dict.fromkeys(dreamed.notes))
             before = dreamed.request.id

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from dreamlink.client.client import LinkError
@@ -61,7 +60,7 @@ def dream(
         Cancelled: the user wanted so.
     """
     try:
-        dream = Dream(line, replace(source.request(recipe), **more), *source.frames())
+        dream = _ask(line, source, recipe, **more)
         try:
             _follow(line, dream, source, progress, watch)
         except Refused:
@@ -73,6 +72,12 @@ def dream(
     if dream.state is not State.DONE:
         raise Refused(dream.text)
     return dream
+
+
+def _ask(line: Line, source: Source, recipe: Recipe, **fields: Any) -> Dream:
+    """Send the request; what was read for it is free again as soon as it is sent."""
+    request, frames = source.request(recipe, **fields)
+    return Dream(line, request, *frames)
 
 
 def _follow(line: Line, dream: Dream, source: Source, progress: Progress, watch: Watch) -> None:
