@@ -171,11 +171,11 @@ def check_what_is_no_dream():
     image.clean_all()
     before = snapshot(image)
     answer = again(image, [source])
-    assert "“Background” is no dream" in answer.text, answer
+    assert "“Background” is not a dream" in answer.text, answer
     source.attach_parasite(Gimp.Parasite.new("dreamlayer-recipe", 1, b"[not JSON"))
-    assert "is no dream" in again(image, [source]).text
+    assert "is not a dream" in again(image, [source]).text
     source.attach_parasite(Gimp.Parasite.new("dreamlayer-recipe", 1, b'{"steps": -1}'))
-    assert "is no dream" in again(image, [source]).text
+    assert "is not a dream" in again(image, [source]).text
     source.detach_parasite("dreamlayer-recipe")
     image.clean_all()
     assert snapshot(image) == before

@@ -55,10 +55,10 @@ def read(text: str) -> Terms:
             f"What to amplify is told in up to {LENGTH_MAX} printable characters, not"
             f" {shortened(text, 60)!r}."
         )
-    return _Reader(text).everything()
+    return _Parser(text).everything()
 
 
-class _Reader:
+class _Parser:
     """A text and how far it is read; `_brackets` tells what is open: "(" or "sum("."""
 
     def __init__(self, text: str) -> None:
