@@ -78,9 +78,9 @@ def read_options(config: Any) -> CallOptions:
     for option in present:
         value, words = values[option.name], [word for word, _ in option.choices]
         if words and value not in words:
-            raise CallRefused(f"{option.argument} is {' or '.join(words)}, not {value!r:.60}.")
+            raise CallRefused(f"{option.argument} must be {' or '.join(words)}, not {value!r:.60}.")
         if isinstance(value, float) and not 0.0 <= value <= 1.0:
-            raise CallRefused(f"{option.argument} is between 0 and 1, not {value!r}.")
+            raise CallRefused(f"{option.argument} must be between 0 and 1, not {value!r}.")
     return CallOptions(**values)
 
 
