@@ -1,4 +1,4 @@
-"""Expressions: what is written is understood, computed with, and written again."""
+"""Expressions: parsing, algebra, canonical text and errors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TARGETS = {
 
 
 @pytest.mark.parametrize(("text", "target"), TARGETS.items(), ids=TARGETS)
-def test_a_target_is_read_and_its_place_in_the_text_is_known(text: str, target: Target) -> None:
+def test_a_target_is_parsed_with_its_span(text: str, target: Target) -> None:
     ((weight, read),) = terms(f"3 + {text} + 4")[1:2]
     assert (weight, read) == (1.0, target)
     assert f"3 + {text} + 4"[slice(*read.span)] == text.strip()
@@ -67,12 +67,12 @@ def test_a_target_is_read_and_its_place_in_the_text_is_known(text: str, target: 
         ("sum(10:3@0.5,0.5,(class:a, b))", '10:3@0.5,0.5 + class:"a, b"'),
     ],
 )
-def test_terms_add_up_and_weigh(text: str, same: str) -> None:
+def test_terms_are_added_and_weighted(text: str, same: str) -> None:
     assert parse(text) == parse(same)
     assert str(parse(text)) == same
 
 
-def test_what_a_network_and_a_guide_are_asked_for() -> None:
+def test_an_expression_lists_layers_and_needs() -> None:
     asked = parse("12:3 + 10 - 12:5 + class:castle")
     assert asked.layers == ("12", "10")
     assert (asked.needs_classes, asked.needs_guide) == (True, False)
@@ -84,7 +84,7 @@ def test_what_a_network_and_a_guide_are_asked_for() -> None:
 # In Python.
 
 
-def test_expressions_are_computed_with() -> None:
+def test_expressions_have_an_algebra() -> None:
     pieces = [ex.layer("10") * 2, ex.channel("3", 1, 2), ex.mean("4"), ex.unit("3", 7, 0, 1)]
     total = sum(pieces) - 0.5 * ex.class_("castle") + -ex.class_(7)
     total += ex.direction("5", {3: 1, 4: 0.25}) - (ex.guide("6") + ex.cosine("7"))
@@ -176,7 +176,9 @@ SINGLE = st.one_of(
 
 
 @given(st.lists(st.tuples(SINGLE, WEIGHTS), min_size=1, max_size=5))
-def test_the_canonical_text_is_read_back_as_the_same(parts: list[tuple[Expression, float]]) -> None:
+def test_the_canonical_text_parses_as_the_same_expression(
+    parts: list[tuple[Expression, float]],
+) -> None:
     whole = sum(single * weight for single, weight in parts)
     assert isinstance(whole, Expression)
     assert parse(str(whole)) == whole
@@ -184,7 +186,7 @@ def test_the_canonical_text_is_read_back_as_the_same(parts: list[tuple[Expressio
 
 
 @given(st.text(st.sampled_from('10 :,.*+-()@=="abclsum guide')) | st.text(max_size=40))
-def test_anything_is_an_expression_or_one_sentence(text: str) -> None:
+def test_any_text_is_an_expression_or_an_error_of_one_sentence(text: str) -> None:
     try:
         expression = parse(text)
     except ExpressionError as error:

@@ -1,4 +1,4 @@
-"""The table of parameters: every row keeps its promises."""
+"""The table of parameters: ranges, types, texts and errors of every row."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def named(rows: list[Parameter]) -> pytest.MarkDecorator:
 
 
 @named(ROWS)
-def test_every_row_is_told_to_people(row: Parameter) -> None:
+def test_every_row_has_a_label_and_help(row: Parameter) -> None:
     assert row.label
     assert row.help.endswith(".")
     assert type(row.default) is row.kind
@@ -41,7 +41,7 @@ def test_every_default_is_valid(row: Parameter) -> None:
 
 
 @named(NUMBERS)
-def test_the_ends_of_a_range_are_valid_and_what_is_beyond_is_not(row: Parameter) -> None:
+def test_the_ends_of_a_range_are_valid_and_values_beyond_are_not(row: Parameter) -> None:
     assert row.minimum is not None
     assert row.maximum is not None
     assert row.step
@@ -139,7 +139,7 @@ def test_invalid_layers_and_channels_are_refused(values: dict[str, object], word
         Recipe.of(values)
 
 
-def test_a_layer_is_named_by_what_was_amplified_and_never_long() -> None:
+def test_layer_names_have_the_expression_and_are_short() -> None:
     short = Recipe.of({"layer": "10", "channels": "30", "seed": 7})
     assert layer_name("Cat", short) == "Dream of Cat (10:30, seed 7)"
     long = Recipe.of({"layer": " + ".join(["features.10:30"] * 20), "seed": 7})
@@ -188,7 +188,7 @@ def test_recipes_survive_storage(values: dict[str, Any]) -> None:
         st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary()),
     )
 )
-def test_anything_is_either_a_recipe_or_one_sentence(values: dict[str, object]) -> None:
+def test_any_values_are_a_recipe_or_an_error_of_one_sentence(values: dict[str, object]) -> None:
     try:
         recipe = Recipe.of(values)
     except RecipeError as error:
