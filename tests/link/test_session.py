@@ -1,4 +1,4 @@
-"""What both hosts share of a dream's course: inputs, reconnection, looks, records, films."""
+"""The session: inputs, reconnection, quick looks, records and films."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def inputs(**fields: Any) -> DreamInputs:
     return DreamInputs(Pixels(Picture(3, 2), bytes(24)), **fields)
 
 
-def test_frames_travel_as_picture_mask_strength_guide() -> None:
+def test_frame_order_is_picture_mask_strength_guide() -> None:
     assert in_frame_order("p", "m", "s", "g") == ["p", "m", "s", "g"]
     assert in_frame_order("p", guide="g") == ["p", "g"]
 
@@ -156,11 +156,11 @@ def test_a_newer_look_replaces_the_older_one() -> None:
     host = Host()
     old, new = host.ask(), host.ask(octaves=2)
     assert host.connection.ops == ["dream", "cancel", "dream"]
-    assert not host.answer(old, "done", bytes(24)), "nobody looks at it any more"
+    assert not host.answer(old, "done", bytes(24)), "it was replaced"
     assert host.answer(new, "done", bytes(24))
 
 
-def test_a_look_that_was_not_sent_is_replaced_without_a_word() -> None:
+def test_a_look_that_was_not_sent_is_never_sent() -> None:
     host, whole = Host(), inputs()
     for seed in (1, 2):
         request = whole.request(Recipe.of({"seed": seed}), REGION, quick=True)
@@ -248,7 +248,7 @@ def test_the_text_with_all_records_has_a_version() -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff", b"[]", b"7", b'{"dreams": 3}'])
-def test_a_text_that_is_not_dreamlayers_has_no_records(text: bytes) -> None:
+def test_other_texts_have_no_records(text: bytes) -> None:
     assert dream_record.read_records(text) == {}
 
 

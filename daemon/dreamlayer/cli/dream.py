@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dreamlayer.cli.image_files import ImageFile
     from dreamlayer.cli.png_recipe import StoredRecipe
     from dreamlayer.cli.selection import Selection
-    from dreamlink.client.reconnecting import Line
+    from dreamlink.client.reconnecting import ReconnectingClient
     from dreamlink.session.dream import Dream
     from dreamlink.wire.messages import Header
 
@@ -202,7 +202,7 @@ def _dreamt(
     """The dream, when it is over."""
     from dreamlayer.cli import selection
     from dreamlink.client.client import LinkError
-    from dreamlink.client.reconnecting import Line
+    from dreamlink.client.reconnecting import ReconnectingClient
     from dreamlink.picture import Picture, Region
     from dreamlink.session.dream import Dream
     from dreamlink.session.inputs import DreamInputs, Pixels
@@ -221,7 +221,7 @@ def _dreamt(
         gain=arguments.json,
         device=arguments.device,
     )
-    with contextlib.closing(Line(daemon())) as line:
+    with contextlib.closing(ReconnectingClient(daemon())) as line:
         try:
             dream = Dream(line, request, *inputs.frames())
             _watch(dream, line)
@@ -230,7 +230,7 @@ def _dreamt(
     return dream
 
 
-def _watch(dream: Dream, line: Line) -> None:
+def _watch(dream: Dream, line: ReconnectingClient) -> None:
     """Show progress until the dream is over; Ctrl-C cancels it."""
     from tqdm import tqdm
 
@@ -239,7 +239,7 @@ def _watch(dream: Dream, line: Line) -> None:
     with tqdm(total=1.0, bar_format=form, disable=not on_terminal, leave=False) as bar:
         try:
             while not dream.over:
-                line.attend(dream, 1.0)
+                line.feed(dream, 1.0)
                 bar.set_description_str(dream.text, refresh=False)
                 bar.n = dream.fraction
                 bar.refresh()
@@ -247,7 +247,7 @@ def _watch(dream: Dream, line: Line) -> None:
             dream.cancel()
             end = time.monotonic() + CANCEL_WITHIN
             while not dream.over and time.monotonic() < end:
-                line.attend(dream, 0.2)
+                line.feed(dream, 0.2)
             raise
 
 

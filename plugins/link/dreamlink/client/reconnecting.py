@@ -1,4 +1,4 @@
-"""A connection for front ends that wait, which is taken up again when it is lost in a dream."""
+"""A blocking connection that is made anew when it is lost in the middle of a dream."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from .client import Client, LinkError
 from .launch import PAUSE, returning
 
 
-class Line:
-    """What dreams are sent over, and followed on.
+class ReconnectingClient:
+    """Sends dreams and feeds them with the daemon's messages, one dream at a time.
 
-    A dream goes on in the daemon for a short time when its client has vanished: long enough to
-    come back over a new connection.
+    For front ends that may block: GIMP and the command line.
     """
 
     def __init__(self, client: Client) -> None:
@@ -25,11 +24,11 @@ class Line:
         self._policy = ReconnectPolicy()
 
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
-        """Queue a message and write what the socket takes at once; `attend` tells of a loss."""
+        """Queue a message and write what the socket takes at once; `feed` notices a loss."""
         self._client.send(header, *frames)
 
-    def attend(self, dream: Dream, timeout: float) -> None:
-        """Wait up to `timeout` seconds for a message, and feed the dream with it.
+    def feed(self, dream: Dream, timeout: float) -> None:
+        """Wait up to `timeout` seconds for a message, and pass it to the dream.
 
         Raises:
             LinkError: the connection is lost, and the daemon can't be found again.
@@ -37,7 +36,7 @@ class Line:
         try:
             message = self._client.receive(timeout)
         except LinkError as loss:
-            self._take_up(dream, loss)
+            self._reconnect(dream, loss)
             return
         if message is not None:
             dream.receive(*message)
@@ -45,10 +44,10 @@ class Line:
     def close(self) -> None:
         self._client.close()
 
-    def _take_up(self, dream: Dream, loss: LinkError) -> None:
+    def _reconnect(self, dream: Dream, loss: LinkError) -> None:
         if not self._policy.try_again():
             raise loss
-        client = _returned()
+        client = _find_daemon_again()
         if client is None:
             raise loss
         self._client = client
@@ -56,8 +55,8 @@ class Line:
         dream.resume()
 
 
-def _returned() -> Client | None:
-    """`returning` for those who may wait."""
+def _find_daemon_again() -> Client | None:
+    """`returning`, but blocking."""
     steps = returning()
     while True:
         try:

@@ -11,7 +11,7 @@ from ..wire.messages import ZOOM_MAX
 TIME_MAX = 1_000_000  # frames: the last time at which a film may begin or end
 COUNT_MAX = 10_000  # frames of a dive
 FRAMES, DIVE = "frames", "dive"
-Options = TypeVar("Options", bound="FilmOptions")
+Film = TypeVar("Film", bound="FilmOptions")
 
 
 class FilmError(ValueError):
@@ -39,7 +39,7 @@ class FilmOptions:
     zoom: float = 1.05
 
     @classmethod
-    def of(cls: type[Options], values: Mapping[str, Any]) -> Options:
+    def of(cls: type[Film], values: Mapping[str, Any]) -> Film:
         """The options that were stored with a film; raises FilmError if they are invalid."""
         kinds = {"kind": str, "carry": float, "zoom": float}
         for name, default in asdict(cls()).items():
