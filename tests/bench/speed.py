@@ -3,7 +3,8 @@
 python -m tests.bench.speed [--quick] [--json FILE] [--plots FOLDER] [--only PART,PART …]
                             [--target NAME]
 
-One run measures everything, interleaved, and prints medians as the tables of daemon/README.md.
+One run measures everything, interleaved, and prints medians as tables;
+`python -m tests.bench.record speed …` writes them into docs/measurements/speed.md.
 About 17 minutes on two idle cores, --quick about 6. The first run makes environments for the peers
 (pip) in --work. Parts: steps, peers, scaling, start, link, looks, memory, gpu.
 """
