@@ -1,21 +1,25 @@
-"""Set up what the tests need, real hosts included, and run them all.
+"""Set up what the tests need, real hosts included, and run them.
 
     python3 install/test.py                     everything
-    python3 install/test.py tests/engine -x     what is named, with pytest's options
+    python3 install/test.py --quick             no hosts, no daemons: under three minutes
+    python3 install/test.py tests/engine -x     the named tests, with pytest's options
 
-It makes an environment of its own with the pinned packages, Debian roots with Krita and GIMP where
-that can be done (Debian, as root), runs the linters, the type checker and the import contracts,
-and then pytest. All of it is kept in a cache folder (~/.cache/dreamlayer-tests, or the one named in
-DREAMLAYER_CACHE) and is there at once in a second run. With CI=true a host test that can't run
-is a failure, elsewhere it is skipped and says why.
+It makes an environment of its own with the pinned packages and, on Debian as root, Debian roots
+with Krita and GIMP. It runs the linters, the type checker and the import contracts, and then
+pytest. All of it is kept in a cache folder (~/.cache/dreamlayer-tests, or the one named in
+DREAMLAYER_CACHE), so that a second run begins at once. With CI=true a host test that can't run is a
+failure; elsewhere it is skipped and says why.
 """
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import IO
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent
@@ -35,6 +39,9 @@ CHECKS = (
     ("mypy", *TYPED),
     ("lint-imports",),
 )
+QUICK = (  # what starts neither a host nor, for more than a moment, a daemon
+    "compositing", "engine", "house", "krita", "link", "networks", "runtime", "studio",
+)  # fmt: skip
 started = time.monotonic()
 
 
@@ -43,22 +50,52 @@ def say(text: str) -> None:
 
 
 def main(options: list[str]) -> int:
+    quick = options == ["--quick"]
     making = threading.Thread(target=make_roots)
     if not options or any("host" in option for option in options):
-        making.start()  # it waits for downloads most of the time
+        making.start()  # mostly waiting for downloads
     try:
         place = environment.Environment(roots.cache() / "env")
         make_environment(place)
     except InstallError as error:
         say(str(error))
         return 1
-    failed = [] if options else [" ".join(check) for check in CHECKS if run(place, *check)]
+    checked = quick or not options
+    failed = [" ".join(check) for check in CHECKS if run(place, *check)] if checked else []
+    if quick:
+        options = ["--quiet", *(f"tests/{folder}" for folder in QUICK)]
+    if run(place, "pytest", *(options or ["--ignore", "tests/hosts"])):
+        failed.append("pytest")
     if making.ident:
         making.join()
-    if run(place, "pytest", *options):
-        failed.append("pytest")
+    if not options:
+        failed += run_in_hosts(place)
     say(f"Failed: {', '.join(failed)}." if failed else "All passed.")
     return 1 if failed else 0
+
+
+def run_in_hosts(place: environment.Environment) -> list[str]:
+    """Run the tests of the hosts, one pytest a Debian suite, side by side: hosts mostly wait.
+
+    What the first says is shown at once, what the others say when the first has ended.
+
+    Returns:
+        the commands that failed.
+    """
+    suites = {suite: ["pytest", "tests/hosts", "--suite", suite] for suite in roots.SUITES}
+    first, *others = suites
+    logs = {suite: tempfile.TemporaryFile() for suite in others}  # noqa: SIM115
+    others_running = {
+        suite: start(place, *suites[suite], output=log) for suite, log in logs.items()
+    }
+    codes = {first: run(place, *suites[first])}
+    for suite, process in others_running.items():
+        codes[suite] = process.wait()
+        say(" ".join(suites[suite]))
+        logs[suite].seek(0)
+        shutil.copyfileobj(logs[suite], sys.stdout.buffer)
+        logs[suite].close()
+    return [" ".join(suites[suite]) for suite, code in codes.items() if code]
 
 
 def make_roots() -> None:
@@ -93,10 +130,19 @@ def make_environment(place: environment.Environment) -> None:
 
 def run(place: environment.Environment, program: str, *arguments: str) -> int:
     """Run a program of the environment in the checkout; returns its exit code."""
-    say(program)
+    say(" ".join([program, *arguments]))
+    return start(place, program, *arguments).wait()
+
+
+def start(
+    place: environment.Environment, program: str, *arguments: str, output: IO[bytes] | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start a program of the environment in the checkout; `output` takes what it prints."""
     paths = os.pathsep.join(str(CHECKOUT / folder) for folder in PLUGINS)
     environ = environment.clean_environ() | {"PYTHONPATH": paths}
-    return subprocess.call([place.python.with_name(program), *arguments], cwd=CHECKOUT, env=environ)
+    command = [str(place.python.with_name(program)), *arguments]
+    errors = subprocess.STDOUT if output else None
+    return subprocess.Popen(command, cwd=CHECKOUT, env=environ, stdout=output, stderr=errors)
 
 
 if __name__ == "__main__":

@@ -37,11 +37,21 @@ def host(bare_host: HostSession) -> HostSession:
     return bare_host
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         inside = Path(__file__).parent in item.path.parents
         if inside and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(PATIENCE))
+    if suite := config.getoption("--suite"):
+        others = [item for item in items if _suite(item) != suite]
+        items[:] = [item for item in items if _suite(item) == suite]
+        config.hook.pytest_deselected(items=others)
+
+
+def _suite(item: pytest.Item) -> str:
+    """The Debian suite that a test runs in; tests that need no root go with the first."""
+    call = getattr(item, "callspec", None)
+    return str(call.params.get("bare_host", roots.SUITES[0]) if call else roots.SUITES[0])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
