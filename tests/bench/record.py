@@ -4,8 +4,8 @@ python -m tests.bench.record BENCH [OPTION …]
 
     python -m tests.bench.record memory --sizes 1 16 100 --octaves 4
 
-The options are the bench's own. The page gets the command and all that the bench prints, in place
-of what the block of this name held. A bench that fails changes nothing.
+The options are the bench's own. The page gets the command, the machine and all that the bench
+prints, in place of what the block of this name held. A bench that fails changes nothing.
 """
 
 from __future__ import annotations
@@ -14,45 +14,67 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from tests import marked
 
 DOCUMENTS = Path(__file__).parents[2] / "docs" / "measurements"
-PAGES = {
-    "speed": "speed.md",
-    "exactness": "exactness.md",
-    "memory": "memory.md",
-    "quality": "quality.md",
-    "classes": "classes.md",
-    "blending": "blending.md",
-    "flicker": "films.md",
-    "answering": "link.md",
-    "krita_blocking": "krita.md",
+
+
+class Bench(NamedTuple):
+    """A module that prints figures, and the page that shows them."""
+
+    module: str
+    page: str
+
+
+BENCHES = {
+    "speed": Bench("tests.bench.speed", "speed.md"),
+    "exactness": Bench("tests.bench.exactness", "exactness.md"),
+    "memory": Bench("tests.bench.memory", "memory.md"),
+    "quality": Bench("tests.bench.quality", "quality.md"),
+    "classes": Bench("tests.bench.classes", "classes.md"),
+    "blending": Bench("tests.bench.blending", "blending.md"),
+    "flicker": Bench("tests.bench.flicker", "films.md"),
+    "answering": Bench("tests.bench.answering", "link.md"),
+    "krita_blocking": Bench("tests.bench.krita_blocking", "krita.md"),
+    "fuzz": Bench("tests.fuzz", "fuzz-and-soak.md"),
+    "soak": Bench("tests.soak", "fuzz-and-soak.md"),
 }
 
 
-def block(command: list[str], printed: str) -> str:
-    """The text of a block: the command, then its tables, or its lines as they were printed."""
+def block(command: list[str], machine: str, printed: str) -> str:
+    """The text of a block: command, machine, then the tables, or the lines as they were printed."""
     text = printed.strip()
     if not any(line.startswith("| ") for line in text.splitlines()):
         text = f"```\n{text}\n```"
-    return f"`{shlex.join(command)}`\n\n{text}"
+    return f"`{shlex.join(command)}` on {machine}:\n\n{text}"
+
+
+def machine() -> str:
+    """The processor, its cores, and torch's version; importing torch takes a moment."""
+    from tests.bench.speeds.machine import describe
+
+    facts = describe()
+    gpu = f", {facts['gpu']}" if facts["gpu"] else ""
+    return f"{facts['processor']}, {facts['cores']} cores, torch {facts['torch']}{gpu}"
 
 
 def main(arguments: list[str]) -> int:
     """Run a bench and write what it printed; returns its exit status."""
-    if not arguments or arguments[0] not in PAGES:
-        print(f"{__doc__}\nBenches: {', '.join(PAGES)}.", file=sys.stderr)
+    if not arguments or arguments[0] not in BENCHES:
+        print(f"{__doc__}\nBenches: {', '.join(BENCHES)}.", file=sys.stderr)
         return 2
-    name, module = arguments[0], f"tests.bench.{arguments[0]}"
-    options = arguments[1:]
+    name, *options = arguments
+    bench = BENCHES[name]
     done = subprocess.run(
-        [sys.executable, "-m", module, *options], stdout=subprocess.PIPE, text=True, check=False
-    )
+        [sys.executable, "-m", bench.module, *options],
+        stdout=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
     print(done.stdout)
     if done.returncode == 0:
-        command = ["python", "-m", module, *options]
-        marked.write(DOCUMENTS / PAGES[name], name, block(command, done.stdout))
+        command = ["python", "-m", bench.module, *options]
+        marked.write(DOCUMENTS / bench.page, name, block(command, machine(), done.stdout))
     return done.returncode
 
 

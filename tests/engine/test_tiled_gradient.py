@@ -1,4 +1,4 @@
-"""The tiled gradient is the gradient: gates of ENGINE.md, "The exact tiled gradient"."""
+"""The tiled gradient equals the untiled one: docs/design/exact-tiling.md."""
 
 from dataclasses import replace
 

@@ -131,18 +131,20 @@ def test_modules_named_by_a_document_exist(document: Path) -> None:
 
 
 def test_each_bench_that_is_recorded_has_its_block() -> None:
-    for name, page in record.PAGES.items():
-        assert marked.read(MEASUREMENTS / page, name)
+    for name, bench in record.BENCHES.items():
+        assert marked.read(MEASUREMENTS / bench.page, name)
     blocks = {name for page in MEASUREMENTS.glob("*.md") for name in marked.names(page)}
-    assert blocks == set(record.PAGES)
+    assert blocks == set(record.BENCHES)
 
 
 def test_a_block_is_replaced_and_the_text_around_it_stays(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- x: begin -->\nold\n<!-- x: end -->\nafter\n", encoding="utf-8")
-    marked.write(page, "x", record.block(["python", "-m", "x"], "| a |\n| --- |\n"))
-    assert page.read_text(encoding="utf-8") == (
-        "before\n<!-- x: begin -->\n`python -m x`\n\n| a |\n| --- |\n<!-- x: end -->\nafter\n"
-    )
+    block = record.block(["python", "-m", "x"], "a CPU", "| a |\n| --- |\n")
+    marked.write(page, "x", block)
+    assert marked.read(page, "x") == block == "`python -m x` on a CPU:\n\n| a |\n| --- |"
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("before\n<!-- x: begin -->\n")
+    assert text.endswith("\n<!-- x: end -->\nafter\n")
     with pytest.raises(marked.NoBlock):
         marked.write(page, "y", "new")
