@@ -41,7 +41,7 @@ def main() -> None:
     root = roots.ensure(arguments.suite)
     with SmallScreen(arguments.suite, root, warm.ensure(arguments.suite, root)) as session:
         session.install_plugins()
-        told = session.run_krita(
+        facts = session.run_krita(
             SCRIPT,
             timeout=300,
             folder=str(session.folder),
@@ -50,7 +50,7 @@ def main() -> None:
         ).facts()
     shutil.rmtree(arguments.to, ignore_errors=True)
     arguments.to.mkdir(parents=True)
-    for step in told["steps"]:
+    for step in facts["steps"]:
         _keep(SCREENSHOTS / f"{arguments.suite}-krita-sitting-{step}.png", arguments.to / step)
 
 
