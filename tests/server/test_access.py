@@ -1,4 +1,4 @@
-"""Who tries what, and what they get: the table in daemon/README.md, a test each."""
+"""Attempts to get in and their outcomes: the table in docs/design/security.md, a test each."""
 
 from __future__ import annotations
 
