@@ -19,7 +19,7 @@ STOP_TIMEOUT = 15.0  # seconds for the daemon to end what it is doing
 
 GREET = """
 import sys
-from dreamlink.client import LinkError
+from dreamlink.client.client import LinkError
 from dreamlink.client.launch import connect
 try:
     connect([sys.executable, "-m", "dreamlayer", "serve"]).close()

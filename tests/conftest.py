@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,3 +18,11 @@ settings.load_profile("busy machine")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--suite", help="the Debian suite whose hosts are tested; default: all")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Dreamlayer folder of the test's own."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("DREAMLAYER_HOME", str(folder))
+    return folder

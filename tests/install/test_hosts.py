@@ -61,7 +61,7 @@ def test_the_presets_thumbnails_come_along(tmp_path: Path):
     krita = hosts.install_krita(CHECKOUT, tmp_path, MSGPACK)
     gimp = hosts.install_gimp(CHECKOUT, tmp_path / "3.0", MSGPACK)
     for link in (krita / "dreamlink", gimp / "dreamlayer-gimp" / "dreamlink"):
-        assert (link / "thumbnails" / "animals.jpg").read_bytes().startswith(b"\xff\xd8")
+        assert (link / "recipe" / "thumbnails" / "animals.jpg").read_bytes().startswith(b"\xff\xd8")
 
 
 @pytest.mark.parametrize("host", ["krita", "gimp"])
@@ -155,8 +155,8 @@ def test_differences_are_told_by_name(tmp_path: Path):
     )
     plugin = hosts.install_gimp(CHECKOUT, tmp_path, MSGPACK) / "dreamlayer-gimp"
     assert hosts.gimp_differences(CHECKOUT, tmp_path, MSGPACK) == []
-    (plugin / "dreamlink" / "recipe.py").write_text("")
-    (plugin / "dreamlink" / "zmtp.py").unlink()
+    (plugin / "dreamlink" / "recipe" / "recipe.py").write_text("")
+    (plugin / "dreamlink" / "wire" / "zmtp.py").unlink()
     (plugin / "surplus.py").touch()
     (plugin / "dreamlayer-gimp.py").chmod(0o644)
     assert hosts.gimp_differences(CHECKOUT, tmp_path, MSGPACK) == [

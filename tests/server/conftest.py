@@ -13,13 +13,6 @@ from tests.server.daemons import Daemon
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "home"
-    monkeypatch.setenv("DREAMLAYER_HOME", str(folder))
-    return folder
-
-
-@pytest.fixture
 def own_daemon(home: Path) -> Iterator[Daemon]:
     """A daemon for one test, which may end it."""
     daemon = Daemon(home)
