@@ -58,7 +58,7 @@ def test_the_studio_raises(home: Path) -> None:
 @fault(
     "compute thread that ends", "SystemExit in a tile, as a library may raise", "told; daemon lives"
 )
-def test_the_studio_ends_its_thread(home: Path) -> None:
+def test_the_studio_raises_system_exit(home: Path) -> None:
     painter = failing(home, "exit")
     told(painter, painter.dream(3), "unexpectedly")
 
@@ -101,7 +101,7 @@ def test_a_slow_start(home: Path) -> None:
 @fault(
     "recipe that the network can't obey", "a channel that it does not have", "told; daemon lives"
 )
-def test_a_recipe_that_cannot_be_obeyed(painter: Painter) -> None:
+def test_a_recipe_that_the_network_refuses(painter: Painter) -> None:
     told(painter, painter.dream(901), "512 channels")
 
 
