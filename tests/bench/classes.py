@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from dreamlayer.networks.network import cut
+from dreamlayer.networks.network import extract
 from dreamlayer.networks.registry import registry
 from dreamlink.recipe.recipe import Recipe
 from tests.engine.unseen import imagined, probabilities

@@ -1,4 +1,4 @@
-"""A client is killed, at every stage of its life: its work is let go, others go on."""
+"""A client is killed at every stage: its work is dropped, others continue."""
 
 from __future__ import annotations
 

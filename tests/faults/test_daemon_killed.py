@@ -1,4 +1,4 @@
-"""The daemon is killed, at every stage of its life and of a dream's."""
+"""The daemon is killed at every stage of its life and of a dream."""
 
 from __future__ import annotations
 

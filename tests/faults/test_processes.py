@@ -1,4 +1,4 @@
-"""Too many, stopped, two of a kind, out of handles."""
+"""Too many processes, stopped ones, two daemons at once, no file descriptors left."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_the_studio_raises(home: Path) -> None:
     "SystemExit in a tile, as a library may raise",
     "reported; daemon survives",
 )
-def test_the_studio_ends_its_thread(home: Path) -> None:
+def test_the_studio_raises_system_exit(home: Path) -> None:
     painter = failing(home, "exit")
     told(painter, painter.dream(3), "unexpectedly")
 
@@ -109,7 +109,7 @@ def test_a_slow_start(home: Path) -> None:
     "a channel that the network does not have",
     "reported; daemon survives",
 )
-def test_a_recipe_that_cannot_be_obeyed(painter: Painter) -> None:
+def test_a_recipe_that_the_network_refuses(painter: Painter) -> None:
     told(painter, painter.dream(901), "512 channels")
 
 

@@ -1,4 +1,4 @@
-"""What happens to the bytes on their way: cut, out of order, too slow, or never."""
+"""Faults of the connection: data that is cut, out of order, too slow, or missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which dream is computed when, and that each is answered exactly once."""
+"""The order in which dreams are computed; each is answered exactly once."""
 
 from __future__ import annotations
 
