@@ -66,8 +66,8 @@ SPACE_NEEDED = 4e9  # bytes: the root and, while it is made, the packages it com
 OUTSIDE = "/outer"  # the machine's own files, seen inside a root
 
 # Runs as process 1 of its own process and mount namespaces, so all its mounts and processes are
-# gone when it ends, however it ends. Arguments: the root, then pairs of "ro"/"rw" and a path, then "--"
-# and the command. It keeps running to reap orphaned processes.
+# gone when it ends, however it ends. Arguments: the root, then pairs of "ro"/"rw" and a path, then
+# "--" and the command. It keeps running to reap orphaned processes.
 ENTER = """
 root=$1; shift
 mount --bind "$root" "$root"
