@@ -25,7 +25,7 @@ def test_a_preset_is_a_recipe_that_people_can_choose(preset: Preset) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 def test_the_network_has_the_layers_that_a_preset_names(preset: Preset) -> None:
-    assert binding.layers(preset.recipe())
+    assert binding.layer_names(preset.recipe())
 
 
 def test_presets_differ() -> None:

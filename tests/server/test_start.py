@@ -40,11 +40,11 @@ import sys
 from pathlib import Path
 from dreamlayer.server import main
 from dreamlayer.server.requests import session
-hello = session.Reception._hello
+hello = session.RequestSessions._hello
 def spy(self, *arguments):
     Path(sys.argv[1]).write_text(" ".join(sys.modules))
     return hello(self, *arguments)
-session.Reception._hello = spy
+session.RequestSessions._hello = spy
 main.serve()
 """
 
@@ -81,7 +81,7 @@ def test_the_daemon_begins_anew_without_the_allocators_cache(
 ) -> None:
     """In the same process, and whatever the user has told glibc is still said."""
     monkeypatch.setenv(allocator.TUNABLES, "glibc.malloc.perturb=0")
-    monkeypatch.delenv(allocator.BEGUN_ANEW, raising=False)
+    monkeypatch.delenv(allocator.RESTARTED, raising=False)
     daemon = Daemon(home, program=[sys.executable, "-m", "dreamlayer", "serve"])
     try:
         told = Path(f"/proc/{daemon.process.pid}/environ").read_text()

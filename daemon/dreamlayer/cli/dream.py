@@ -17,8 +17,8 @@ from dreamlink.recipe.recipe import PARAMETERS, Parameter, Recipe
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dreamlayer.cli.image_files import Source
-    from dreamlayer.cli.png_recipe import Stored
+    from dreamlayer.cli.image_files import ImageFile
+    from dreamlayer.cli.png_recipe import StoredRecipe
     from dreamlayer.cli.selection import Selection
     from dreamlink.client.reconnecting import ReconnectingClient
     from dreamlink.session.dream import Dream
@@ -115,10 +115,10 @@ def _add_parameter(group: Any, parameter: Parameter) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Dream on a picture file into another, as the options say."""
     from dreamlayer.cli import image_files, selection
-    from dreamlayer.cli.png_recipe import Stored
+    from dreamlayer.cli.png_recipe import StoredRecipe
     from dreamlink.recipe import presets
 
-    base = Stored.read(arguments.recipe) if arguments.recipe else Stored()
+    base = StoredRecipe.read(arguments.recipe) if arguments.recipe else StoredRecipe()
     preset = presets.find(arguments.preset).values if arguments.preset is not None else {}
     recipe = _recipe(arguments, {**base.recipe, **preset})
     _check_guide(recipe, arguments.guide)
@@ -138,7 +138,7 @@ def run(arguments: argparse.Namespace) -> None:
     if dream.pixels is None:
         raise CommandError(dream.text)
     result = selection.pasted(source, selected.region, dream.pixels)
-    stored = Stored(dream.report["recipe"], rectangle, mask is not None, guide is not None)
+    stored = StoredRecipe(dream.report["recipe"], rectangle, mask is not None, guide is not None)
     image_files.write(arguments.output, result, source, stored.to_dict())
     for note in dream.notes:
         print(f"dreamlayer: {note}", file=sys.stderr)
@@ -175,7 +175,7 @@ def _check_guide(recipe: Recipe, guide: Path | None) -> None:
     )
 
 
-def _notes(arguments: argparse.Namespace, base: Stored) -> list[str]:
+def _notes(arguments: argparse.Namespace, base: StoredRecipe) -> list[str]:
     """What the base asks for, or would need, that the command line does not say."""
     notes = []
     if base.select is not None and arguments.select is None:
@@ -194,7 +194,7 @@ def _notes(arguments: argparse.Namespace, base: Stored) -> list[str]:
 
 def _dreamt(
     recipe: Recipe,
-    source: Source,
+    source: ImageFile,
     selected: Selection,
     guide: Image.Image | None,
     arguments: argparse.Namespace,
@@ -251,7 +251,7 @@ def _watch(dream: Dream, line: ReconnectingClient) -> None:
             raise
 
 
-def _report(report: Header, stored: Stored, output: Path, as_json: bool) -> None:
+def _report(report: Header, stored: StoredRecipe, output: Path, as_json: bool) -> None:
     if as_json:
         names = ("seconds", "device", "seed", "gain", "megapixel_steps", "notes")
         told = {name: report[name] for name in names}

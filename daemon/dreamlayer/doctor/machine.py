@@ -107,7 +107,7 @@ def _kernel() -> Finding:
 
     try:
         return ok(f"Kernel: compiled for {library.library().variant}")
-    except library.Unusable as error:
+    except library.KernelUnavailable as error:
         return warning(
             f"Kernel: {error}",
             "Dreams work without, but slower. Install a C++ compiler, then run install.py again.",
@@ -118,9 +118,9 @@ def _network() -> Finding:
     """How the default network is computed."""
     import torch
 
-    from dreamlayer.studio.network_cache import Networks
+    from dreamlayer.studio.network_cache import NetworkCache
     from dreamlink.recipe.recipe import Recipe
 
-    networks = Networks()
+    networks = NetworkCache()
     with networks.using(Recipe(), torch.device("cpu")):
         return ok(f"Network: {', '.join(networks.describe())}")

@@ -1,10 +1,9 @@
-"""One quick look at a dream, from the reduced pixels to the picture of it. No Qt here."""
+"""One quick look, from the reduced pixels to the preview. No Qt here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from dreamlink.client.client import LinkError
 from dreamlink.picture import Picture
@@ -13,25 +12,23 @@ from dreamlink.session.look_size import reduced_recipe
 from dreamlink.session.quick_looks import QuickLooks
 from dreamlink.wire.messages import DreamRequest, Frame, Header
 
-from ..document.source import Source
-
-if TYPE_CHECKING:
-    from ..qt.connection import Link
+from ..document.source import LayerSource
+from .daemon_link import DaemonLink
 
 
-class Glimpse:
-    """A listener of the link: shows each better picture, and says how it stands.
+class QuickLookJob:
+    """A listener of the link that shows each better preview and a status line.
 
     Args:
-        source: reduced `factor` times.
-        show: gets the pictures.
-        say: gets a line of text, empty when all is shown.
+        source: reduced by `factor`.
+        show: gets the previews.
+        say: gets the status; "" when the look is complete.
     """
 
     def __init__(
         self,
-        link: Link,
-        source: Source,
+        link: DaemonLink,
+        source: LayerSource,
         factor: float,
         recipe: Recipe,
         show: Callable[[Picture, Frame], None],
@@ -42,7 +39,7 @@ class Glimpse:
         self._frames = source.frames()
         self._show = show
         self._say = say
-        self._shown: Frame | None = None  # the newest picture that `show` has got
+        self._shown: Frame | None = None  # the last picture passed to `show`
         self._looks = QuickLooks(self._changed)
 
     def start(self) -> None:
@@ -51,7 +48,7 @@ class Glimpse:
         self._link.open(self)
 
     def stop(self) -> None:
-        """Nobody looks any more."""
+        """Cancel the look and stop listening."""
         self._link.leave(self)
         self._looks.cancel()
 
@@ -84,9 +81,9 @@ class Glimpse:
         self._say(self._looks.text)
 
 
-def _request(source: Source, factor: float, recipe: Recipe) -> DreamRequest:
-    """Lay the dream over the picture, not beside it: there is no layer below to show through."""
+def _request(source: LayerSource, factor: float, recipe: Recipe) -> DreamRequest:
+    """The request; without `clip`, since a preview has no layer below that could show through."""
     side = max(source.region.width, source.region.height)
     small = reduced_recipe(recipe, factor)
-    asked = source.request(small, quick=True, reduced=factor, preview=side)
-    return replace(asked, clip=False)
+    request = source.request(small, quick=True, reduced=factor, preview=side)
+    return replace(request, clip=False)

@@ -1,8 +1,8 @@
-"""Pixels out of Krita's document, and the dream into it as a new layer. No Qt here.
+"""Reads the pixels to dream on from a document, and adds the dream as a new layer. No Qt here.
 
-Krita's pixels travel raw, in the layer's own model and depth; the daemon converts them. Colour
-spaces that it does not know are converted by Krita itself, in a document of the size of what is
-sent, and the dream back into the layer's own.
+Pixels are sent raw, in the layer's own colour model and depth; the daemon converts them. Krita
+itself converts from colour spaces that the daemon does not support, in a hidden document, and
+converts the dream back.
 """
 
 from __future__ import annotations
@@ -20,27 +20,28 @@ from . import scratch
 from .color_space import space_of
 from .errors import DocumentError
 from .guide import read_guide
-from .layers import MASKS, box_of, check_kind, layers, look, write
-from .source import Source
+from .layers import MASKS, check_kind, list_layers, read_pixels, visible_box, write_pixels
+from .source import LayerSource
 
 __all__ = [
-    "DocumentError", "Source", "Where", "add_layer", "beneath", "gone", "layers", "put", "read",
-    "update_layer",
+    "DocumentError", "DreamTarget", "LayerSource", "add_layer", "explain_loss", "insert_above",
+    "layer_below", "list_layers", "read", "update_layer",
 ]  # fmt: skip
 
-PIECE_MAX = (1 << 31) - 1  # bytes that Krita hands out in one go
-SELECTION = "selection"  # in place of a layer's id: the selection itself is the strength map
-SELECTED_AS = ("dreamlayer", "selected_as", "alpha")  # in Krita's configuration; or "mask"
+PIECE_MAX = (1 << 31) - 1  # bytes that Krita returns in one piece
+SELECTION = "selection"  # instead of a layer's id: the selection is the strength map
+# Group, name and default in Krita's configuration; the other value is "mask".
+SELECTED_AS = ("dreamlayer", "selected_as", "alpha")
 MASK_NAME = "Selection"
 
 
-class Where(NamedTuple):
-    """What is dreamed on.
+class DreamTarget(NamedTuple):
+    """The layer and the part of it to dream on.
 
     Attributes:
         node: the layer.
-        selection: a `Selection` of Krita's, or None for all of the layer.
-        whole: take the whole canvas, wherever the layer has pixels now.
+        selection: Krita's `Selection`, or None for the whole layer.
+        whole: read the whole canvas, wherever the layer has pixels now.
     """
 
     node: Any
@@ -49,18 +50,17 @@ class Where(NamedTuple):
 
 
 def read(
-    recipe: Recipe, guide: Any = None, strength: Any = None, where: Where | None = None
-) -> Source:
-    """The active layer's pixels where there is a selection, with the recipe's context around it.
+    recipe: Recipe, guide: Any = None, strength: Any = None, where: DreamTarget | None = None
+) -> LayerSource:
+    """Read the active layer in the selection, plus `recipe.context` pixels around it.
 
-    What starts from noise needs no pixels: it fills the selection or the canvas, whatever the
-    layer has there.
+    A dream that starts from noise fills the selection or the canvas, whatever the layer has there.
 
     Args:
         recipe: what will be dreamed.
-        guide: the unique id of the layer to dream of, for recipes that need one.
-        strength: the unique id of a layer or mask that says how strongly each pixel dreams, or
-            "selection": then that is such a map, and does not cut the dream out.
+        guide: the unique id of the guide layer, for recipes that need one.
+        strength: the unique id of the layer or mask used as strength map, or "selection": then the
+            selection is the map and does not limit the dream.
         where: another layer of the active document, or another selection.
 
     Raises:
@@ -69,12 +69,14 @@ def read(
     document = Krita.instance().activeDocument()
     if document is None:
         raise DocumentError("No picture is open: open one and select a layer, then dream.")
-    node, chosen, whole = where or Where(document.activeNode(), document.selection())
+    node, active_selection, whole = where or DreamTarget(
+        document.activeNode(), document.selection()
+    )
     check_kind(node)
-    document.waitForDone()  # the brush stroke before
+    document.waitForDone()  # the last brush stroke
     canvas = _canvas(document)
-    layer = canvas if whole or recipe.start == "noise" else box_of(node, canvas)
-    place, selection = _selected(chosen, node.name(), layer)
+    layer = canvas if whole or recipe.start == "noise" else visible_box(node, canvas)
+    place, selection = _selected(active_selection, node.name(), layer)
     seen = place.grow(recipe.context).clip(layer)
     pixels = _pixels(node, seen)
     map_ = None
@@ -83,7 +85,7 @@ def read(
     elif strength is not None:
         map_ = _pixels(_node(document, strength, "strength map"), place)
     needs_guide = recipe.expression().needs_guide
-    return Source(
+    return LayerSource(
         document=document,
         node_id=node.uniqueId(),
         name=node.name(),
@@ -95,7 +97,7 @@ def read(
         edges=place.edges(layer),
         pixels=pixels.frame,
         selection=selection,
-        veiled=selection is not None and _as_mask(),
+        as_mask=selection is not None and _wants_mask(),
         strength=map_,
         guide=read_guide(_guide_node(document, guide)) if needs_guide else None,
         guide_id=guide if needs_guide else None,
@@ -103,58 +105,63 @@ def read(
     )
 
 
-def gone(source: Source) -> str | None:
-    """Why the source's layer can't get a dream any more, or None if it can.
+def explain_loss(source: LayerSource) -> str | None:
+    """Why no dream can be added above the source any more, or None if one can.
 
-    To be asked before each touch: writing to a closed document crashes Krita.
+    Call it before each access to the document: writing to a closed one crashes Krita.
     """
     if source.document not in Krita.instance().documents():
-        return "The picture was closed, so its dream was dropped."
+        return "The picture was closed, so its dream was discarded."
     if source.document.nodeByUniqueID(source.node_id) is None:
-        return f"The layer “{source.name}” is gone, so its dream was dropped."
-    if _canvas(source.document) != source.canvas:  # so its pixels are somewhere else
-        return "The picture's size was changed, so its dream was dropped: dream again."
+        return f"The layer “{source.name}” is gone, so its dream was discarded."
+    if _canvas(source.document) != source.canvas:  # so its pixels have moved
+        return "The picture's size was changed, so its dream was discarded: dream again."
     return None
 
 
-def beneath(source: Source) -> Any:
-    """The layer that the dream is to lie directly above."""
+def layer_below(source: LayerSource) -> Any:
+    """The layer directly above which the dream is to be added."""
     node = None
     if source.above is not None:
         node = source.document.nodeByUniqueID(source.above)
     return node or source.document.nodeByUniqueID(source.node_id)
 
 
-def add_layer(source: Source, name: str, pixels: Frame) -> Any:
-    """Add a paint layer with the dream directly above the source: one undo step.
+def add_layer(source: LayerSource, name: str, pixels: Frame) -> Any:
+    """Add a paint layer with the dream directly above the source, as one undo step.
+
+    Args:
+        source: what was dreamed on.
+        name: the new layer's name.
+        pixels: of `source.place`, in `source.space.wire`.
 
     Returns:
-        its unique id.
+        the new layer's unique id.
 
     Raises:
         DocumentError: the picture was closed or the layer is gone.
     """
-    reason = gone(source)
+    reason = explain_loss(source)
     if reason:
         raise DocumentError(reason)
-    node = beneath(source)
+    node = layer_below(source)
     wire = source.space.wire
-    if source.space == wire == space_of(source.document) and not source.veiled:
+    if source.space == wire == space_of(source.document) and not source.as_mask:
         layer = source.document.createNode(name, "paintlayer")
-        write(layer, pixels, source.place)
-        return put(layer, node)
-    with scratch.scratch() as document:
-        layer = scratch.painted(document, name, pixels, source.place, wire, source.space)
-        if source.veiled:
-            _veil(document, layer, source)
-        return put(layer, node)
+        write_pixels(layer, pixels, source.place)
+        return insert_above(layer, node)
+    with scratch.open_scratch() as document:
+        layer = scratch.paint_layer(document, name, pixels, source.place, wire, source.space)
+        if source.as_mask:
+            _add_mask(document, layer, source)
+        return insert_above(layer, node)
 
 
-def update_layer(node_id: Any, pixels: Frame, source: Source) -> bool:
-    """Put other pixels into the layer that was added: no undo step.
+def update_layer(node_id: Any, pixels: Frame, source: LayerSource) -> bool:
+    """Write other pixels into a layer that was added, without an undo step.
 
     Returns:
-        False if it is gone, or its picture has another size now.
+        False if the layer is gone or the picture has another size now.
     """
     if source.document not in Krita.instance().documents():
         return False
@@ -163,25 +170,25 @@ def update_layer(node_id: Any, pixels: Frame, source: Source) -> bool:
     layer = source.document.nodeByUniqueID(node_id)
     if layer is None:
         return False
-    fresh = scratch.converted(pixels, source.place, source.space.wire, space_of(layer))
-    moved = layer.position()  # by the user, since
-    write(layer, fresh, source.place.moved(moved.x(), moved.y()))
+    fresh = scratch.convert_pixels(pixels, source.place, source.space.wire, space_of(layer))
+    moved = layer.position()  # by the user, meanwhile
+    write_pixels(layer, fresh, source.place.moved(moved.x(), moved.y()))
     source.document.refreshProjection()
     return True
 
 
-def put(layer: Any, above: Any) -> Any:
+def insert_above(layer: Any, above: Any) -> Any:
     """Add a layer directly above another one, as one undo step, and return its unique id."""
-    # Only what happens to a layer of the document is undoable: so this is the one step.
+    # Changes to a layer that is not in the document yet are not undoable: this is the only step.
     above.parentNode().addChildNode(layer, above)
     return layer.uniqueId()
 
 
-def _veil(document: Any, layer: Any, source: Source) -> None:
-    """Hide what is not selected behind a transparency mask."""
+def _add_mask(document: Any, layer: Any, source: LayerSource) -> None:
+    """Add a transparency mask that hides what is not selected."""
     chosen = Selection()
     for corner in (source.canvas[:2], (source.canvas.width - 1, source.canvas.height - 1)):
-        # Krita composes only where a new layer's mask has values, but clears the whole picture.
+        # Krita clears the whole picture but composes only where the new mask has values.
         chosen.setPixelData(b"\0", *corner, 1, 1)
     chosen.setPixelData(bytes(source.selection or b""), *source.place)
     mask = document.createTransparencyMask(MASK_NAME)
@@ -194,7 +201,7 @@ def _canvas(document: Any) -> Region:
 
 
 def _selected(selection: Any, name: str, layer: Region) -> tuple[Region, Frame | None]:
-    """The rectangle to dream in, and the selection's values there."""
+    """The rectangle to dream in, and the selection's values there, one byte a pixel."""
     if selection is None:
         return layer, None
     box = Region(selection.x(), selection.y(), selection.width(), selection.height())
@@ -209,8 +216,8 @@ def _selected(selection: Any, name: str, layer: Region) -> tuple[Region, Frame |
     return place, mask
 
 
-def _as_mask() -> bool:
-    """Whether the user wants a dream in a selection with a transparency mask."""
+def _wants_mask() -> bool:
+    """Whether a dream in a selection is to get a transparency mask."""
     return bool(Krita.instance().readSetting(*SELECTED_AS) == "mask")
 
 
@@ -226,8 +233,8 @@ def _selection_as_map(place: Region, selection: Frame | None) -> Pixels:
 def _guide_node(document: Any, node_id: Any) -> Any:
     if node_id is None:
         raise DocumentError(
-            "This recipe dreams of a guide picture: choose a layer as guide under More, or another"
-            " network layer."
+            "This recipe needs a guide: choose a layer as guide under More, or another network"
+            " layer."
         )
     return _node(document, node_id, "guide")
 
@@ -235,20 +242,22 @@ def _guide_node(document: Any, node_id: Any) -> Any:
 def _node(document: Any, node_id: Any, what: str) -> Any:
     node = document.nodeByUniqueID(node_id)
     if node is None:
-        raise DocumentError(f"The layer that was chosen as {what} is gone: choose another one.")
+        raise DocumentError(f"The layer chosen as {what} is gone: choose another one.")
     return node
 
 
 def _pixels(node: Any, box: Region) -> Pixels:
-    """What a layer or mask shows in a box, in a layout that the daemon knows."""
+    """What a layer or mask shows in a box, in a layout that the daemon supports."""
     if node.type() in MASKS:
-        return Pixels(Picture(box.width, box.height, "U8", "G"), memoryview(look(node, box)))
+        return Pixels(Picture(box.width, box.height, "U8", "G"), memoryview(read_pixels(node, box)))
     space = space_of(node)
     wire = space.wire
     picture = Picture(box.width, box.height, wire.depth, wire.order, wire.curve or "srgb")
     if picture.nbytes > PIECE_MAX:
         raise DocumentError(
-            f"{box.width} × {box.height} pixels in {wire.depth} are more than Krita hands out in"
+            f"{box.width} × {box.height} pixels in {wire.depth} are more than Krita can return in"
             " one piece (2 GiB): select a smaller part."
         )
-    return Pixels(picture, scratch.converted(memoryview(look(node, box)), box, space, wire))
+    return Pixels(
+        picture, scratch.convert_pixels(memoryview(read_pixels(node, box)), box, space, wire)
+    )
