@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from dreamlayer.cli import image_files
-from dreamlayer.cli.image_files import FileError, Source
+from dreamlayer.cli.image_files import FileError, ImageFile
 from dreamlayer.cli.png_recipe import Stored
 from dreamlink.picture import Picture, Region
 
@@ -178,7 +178,7 @@ def test_profile_and_resolution_are_carried_over(tmp_path: Path, name: str) -> N
 
 
 def test_a_png_carries_the_recipe(tmp_path: Path) -> None:
-    image_files.write(tmp_path / "out.png", gradient("RGB"), Source(gradient("RGB")), RECIPE)
+    image_files.write(tmp_path / "out.png", gradient("RGB"), ImageFile(gradient("RGB")), RECIPE)
     with Image.open(tmp_path / "out.png") as written:
         assert json.loads(written.info["dreamlayer"]) == RECIPE
 
@@ -199,7 +199,7 @@ def test_a_png_carries_the_recipe(tmp_path: Path) -> None:
 def test_what_a_format_cannot_hold_is_converted_and_said(
     tmp_path: Path, mode: str, name: str, kept: str, word: str
 ) -> None:
-    source = Source(gradient(mode))
+    source = ImageFile(gradient(mode))
     image_files.check_output(tmp_path / name, source)
     assert word in " ".join(source.notes)
     assert bool(source.notes) == bool(word)
@@ -210,14 +210,14 @@ def test_what_a_format_cannot_hold_is_converted_and_said(
 
 def test_what_was_transparent_becomes_white_in_a_jpeg(tmp_path: Path) -> None:
     image = Image.new("RGBA", (8, 8), (10, 20, 30, 0))
-    image_files.write(tmp_path / "out.jpg", image, Source(image), RECIPE)
+    image_files.write(tmp_path / "out.jpg", image, ImageFile(image), RECIPE)
     with Image.open(tmp_path / "out.jpg") as written:
         assert written.getpixel((4, 4)) == (255, 255, 255)
 
 
 def test_16_bits_become_8_by_scaling(tmp_path: Path) -> None:
     image = Image.fromarray(np.array([[0, 128, 129, 257, 32768, 65535]], np.uint16))
-    image_files.write(tmp_path / "out.bmp", image, Source(image), RECIPE)
+    image_files.write(tmp_path / "out.bmp", image, ImageFile(image), RECIPE)
     with Image.open(tmp_path / "out.bmp") as written:
         assert list(written.tobytes()) == [0, 0, 1, 1, 128, 255]
 
@@ -233,7 +233,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(Image.Image, "save", full)
     with pytest.raises(FileError, match="No space left"):
-        image_files.write(output, gradient("RGB"), Source(gradient("RGB")), RECIPE)
+        image_files.write(output, gradient("RGB"), ImageFile(gradient("RGB")), RECIPE)
     assert output.read_bytes() == b"the old one"
     assert list(tmp_path.iterdir()) == [output]
 
@@ -241,13 +241,13 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "real.png").touch()
     (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
-    image_files.write(tmp_path / "link.png", gradient("RGB"), Source(gradient("RGB")), RECIPE)
+    image_files.write(tmp_path / "link.png", gradient("RGB"), ImageFile(gradient("RGB")), RECIPE)
     assert (tmp_path / "link.png").is_symlink()
     assert (tmp_path / "real.png").stat().st_size > 0
 
 
 def test_a_picture_too_long_for_a_format_is_refused_before_dreaming(tmp_path: Path) -> None:
-    source = Source(Image.new("L", (16384, 1)))
+    source = ImageFile(Image.new("L", (16384, 1)))
     with pytest.raises(FileError, match="16383"):
         image_files.check_output(tmp_path / "out.webp", source)
 
@@ -302,7 +302,7 @@ def test_a_guide_is_reduced_to_what_the_network_needs(tmp_path: Path, mode: str)
 def test_what_was_dreamed_is_read_back(tmp_path: Path) -> None:
     story = Stored(RECIPE, Region(1, 2, 3, 4), mask=True, guide=True)
     image_files.write(
-        tmp_path / "out.png", gradient("RGB"), Source(gradient("RGB")), story.to_dict()
+        tmp_path / "out.png", gradient("RGB"), ImageFile(gradient("RGB")), story.to_dict()
     )
     assert Stored.read(tmp_path / "out.png") == story
     (tmp_path / "story.json").write_text(json.dumps(story.to_dict()))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dreamlayer.cli import selection
-from dreamlayer.cli.image_files import Source
+from dreamlayer.cli.image_files import ImageFile
 from dreamlink.picture import PictureError, Region
 
 SIZE = (60, 40)
@@ -67,9 +67,9 @@ def test_only_the_region_changes_when_pixels_are_pasted(rectangle: Region, mode:
     if region.empty:
         return
     if mode == "I;16":
-        source = Source(Image.fromarray(np.full((SIZE[1], SIZE[0]), 40000, np.uint16)))
+        source = ImageFile(Image.fromarray(np.full((SIZE[1], SIZE[0]), 40000, np.uint16)))
     else:
-        source = Source(Image.new(mode, SIZE))
+        source = ImageFile(Image.new(mode, SIZE))
     sent = selection.pixels(source, region)
     assert len(sent) == source.layout(region.width, region.height).nbytes
     assert selection.pasted(source, region, sent).tobytes() == source.image.tobytes()

@@ -15,9 +15,9 @@ from dreamlayer.networks.registry import registry
 
 
 class SmallNetwork:
-    """A sequence of layers, cut off behind some of them and measured as the real ones are.
+    """A sequence of layers that ends at some of them, with geometry measured as for real networks.
 
-    It goes by the embedded network's name, so that recipes can name its layers: "features.6".
+    It has the embedded network's name, so that recipes can name its layers: "features.6".
     """
 
     name = "squeezenet1_1"
@@ -39,7 +39,7 @@ class SmallNetwork:
         random = torch.Generator().manual_seed(4)
         self.classifier = torch.randn(5, self.maps[-1].channels, generator=random, dtype=dtype)
         self._grids: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
-        self.seen: list[tuple[int, int]] = []  # the sizes of what it was shown
+        self.seen: list[tuple[int, int]] = []  # sizes of all inputs
 
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
         self.seen.append((x.shape[-2], x.shape[-1]))
@@ -69,10 +69,10 @@ class SmallNetwork:
         return self._grids[size]
 
     def gradient_dependencies(self, axis: int, length: int, pixels: tuple[int, int]) -> None:
-        """No more than what cells see."""
+        """None: the cells' receptive fields are exact."""
 
     def pixel_dependencies(self, axis: int, length: int, cells: Sequence[tuple[int, int]]) -> None:
-        """No more than what they see."""
+        """None: the cells' receptive fields are exact."""
 
     def logits(self, cells: Tensor) -> Tensor:
         """A classifier that is not linear in the mean of its map."""
@@ -107,7 +107,7 @@ def unpadded(dtype: torch.dtype = torch.float64, taps: tuple[int, ...] = ()) -> 
 
 
 def with_random_weights(name: str) -> nn.Module:
-    """A network as `registry.load` gives it, with random weights: for those whose are elsewhere."""
+    """A network as from `registry.load`, with random weights: few trained ones are installed."""
     network = registry.skeleton(name).to_empty(device="cpu")
     torch.manual_seed(2)
     for module in network.modules():

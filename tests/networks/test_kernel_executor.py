@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import fx, nn
 
-from dreamlayer.engine.image.windows import Span, Window, whole
-from dreamlayer.engine.objectives.terms import Squares, single
-from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.objectives.terms import SquaresTerm, single_term
+from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
+from dreamlayer.geometry import Span, Window
 from dreamlayer.networks.executors.kernel import library
 from dreamlayer.networks.executors.kernel.executor import kernel_executor
 from dreamlayer.networks.executors.kernel.library import KernelUnavailable
@@ -253,8 +253,8 @@ def test_whole_networks_match_double_precision(model, layer, size, monkeypatch, 
 def tiled(network, size, side, margin=40):
     random = torch.Generator().manual_seed(2)
     picture = torch.rand(1, 3, *size, generator=random)
-    canvas, total = Canvas(*size, margin, (23, 29)), torch.zeros(1, 3, *size)
-    tiles = TiledObjective(network, single(Squares()), canvas, whole(*size), side)
+    canvas, total = PictureCanvas(*size, margin, (23, 29)), torch.zeros(1, 3, *size)
+    tiles = TiledObjective(network, single_term(SquaresTerm()), canvas, Window.whole(*size), side)
     list(tiles.add_gradient(picture, total))
     return total, len(tiles.blocks)
 

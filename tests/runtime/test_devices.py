@@ -12,8 +12,8 @@ import torch
 from dreamlayer.networks.network import Network
 from dreamlayer.runtime import devices
 from dreamlayer.runtime.devices import Devices
-from dreamlayer.studio.network_cache import Networks
-from dreamlayer.studio.studio import Studio
+from dreamlayer.studio.local import LocalStudio
+from dreamlayer.studio.network_cache import NetworkCache
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest
@@ -41,7 +41,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def studio():
-    return Studio()
+    return LocalStudio()
 
 
 def lost():
@@ -217,7 +217,7 @@ def test_the_cpu_replaces_a_device_that_fails_at_startup(monkeypatch):
 
     monkeypatch.setattr(devices, "find", lambda name: GPU if name == "auto" else find(name))
     monkeypatch.setattr(Network, "to", refusing)
-    studio = Studio()
+    studio = LocalStudio()
     assert studio.device == "cpu"
     finished, _ = finish(studio, "auto")
     assert finished.device == "cpu"
@@ -265,12 +265,12 @@ def test_thread_and_duty_settings_apply(monkeypatch):
         ),
     )
     try:
-        studio = Studio(threads=1, duty=5)
+        studio = LocalStudio(threads=1, duty=5)
         assert (workers.shared.count, torch.get_num_threads()) == (1, 1)
         polite, _ = finish(studio, "cpu")
         assert sum(rested) > 0.001
         rested.clear()
-        hasty, _ = finish(Studio(), "cpu")
+        hasty, _ = finish(LocalStudio(), "cpu")
         assert (rested, workers.shared.count) == ([], workers.cores())
         assert bytes(polite.pixels) == bytes(hasty.pixels)
     finally:
@@ -284,7 +284,7 @@ def test_thread_and_duty_settings_apply(monkeypatch):
 def test_idle_networks_are_dropped_and_loaded_again(monkeypatch):
     clock, freed = Clock(), []
     monkeypatch.setattr(devices, "free_memory", lambda: freed.append(True))
-    networks = Networks(300.0, clock.monotonic)
+    networks = NetworkCache(300.0, clock.monotonic)
     with networks.using(QUICK, CPU) as network:
         clock.now += 1000  # a long dream is no idleness
         held = weakref.ref(network.module)
@@ -308,7 +308,7 @@ def test_idle_networks_are_dropped_and_loaded_again(monkeypatch):
 
 def test_an_idle_time_of_0_keeps_networks():
     clock = Clock()
-    networks = Networks(0.0, clock.monotonic)
+    networks = NetworkCache(0.0, clock.monotonic)
     with networks.using(QUICK, CPU):
         pass
     clock.now += 1e9
@@ -319,13 +319,13 @@ def test_an_idle_time_of_0_keeps_networks():
 @pytest.mark.parametrize("engine", ["autograd", "tape"])
 def test_the_list_of_networks_names_the_executor(monkeypatch, engine):
     monkeypatch.setenv("DREAMLAYER_ENGINE", engine)
-    networks = Networks()
+    networks = NetworkCache()
     with networks.using(QUICK, CPU):
         assert networks.describe() == [f"squeezenet1_1 features.3 on cpu ({engine})"]
 
 
 def test_the_most_recently_used_networks_are_kept():
-    networks = Networks()
+    networks = NetworkCache()
     for number in range(2, 8):
         with networks.using(Recipe.of({"layer": f"features.{number}"}), CPU):
             pass

@@ -157,7 +157,7 @@ def test_a_folder_that_others_could_read_is_closed(home: Path) -> None:
 def test_a_secret_file_is_never_readable_by_others_not_even_while_it_is_written(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    private_files.private(home)
+    private_files.make_private(home)
     opened = []
     real = os.open
     monkeypatch.setattr(os, "open", lambda *words: opened.append(words) or real(*words))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dreamlayer.server.config.settings import Settings
 from dreamlayer.server.requests.limits import LimitError, Limits
-from dreamlayer.server.requests.upload import STALLED_AFTER, Intake, LostPieces
+from dreamlayer.server.requests.upload import STALLED_AFTER, UnexpectedPixels, Uploads
 from dreamlink.client.client import Client, LinkError
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
@@ -66,28 +66,28 @@ def test_a_request_may_have_so_many_bytes_and_no_more() -> None:
 def test_so_many_dreams_may_wait_in_all_and_of_one_program() -> None:
     limits = Limits(Settings(waiting_max=4, waiting_max_client=2))
     waiting = [Job(b"a"), Job(b"a"), Job(b"b")]
-    limits.check_room(b"b", request(), 1, waiting)
+    limits.check_capacity(b"b", request(), 1, waiting)
     with pytest.raises(LimitError, match=r"2 dreams of this program.*setting waiting_max_client"):
-        limits.check_room(b"a", request(), 1, waiting)
-    with pytest.raises(LimitError, match=r"4 dreams are waiting.*setting waiting_max,"):
-        limits.check_room(b"c", request(), 1, [*waiting, Job(b"d")])
+        limits.check_capacity(b"a", request(), 1, waiting)
+    with pytest.raises(LimitError, match=r"4 dreams are already waiting.*setting waiting_max,"):
+        limits.check_capacity(b"c", request(), 1, [*waiting, Job(b"d")])
 
 
 def test_a_quick_dream_takes_the_place_of_its_programs_other_quick_one() -> None:
     limits = Limits(Settings(waiting_max=1, waiting_max_client=1, waiting_memory=0))
-    limits.check_room(b"a", request(quick=True), 1, [Job(b"a", quick=True)])
+    limits.check_capacity(b"a", request(quick=True), 1, [Job(b"a", quick=True)])
     for waiting in (Job(b"a"), Job(b"b", quick=True)):
         with pytest.raises(LimitError):
-            limits.check_room(b"a", request(quick=True), 1, [waiting])
+            limits.check_capacity(b"a", request(quick=True), 1, [waiting])
 
 
 def test_waiting_pictures_may_take_so_much_memory_but_one_always_may() -> None:
     limits = Limits(Settings(waiting_memory=1))
-    limits.check_room(b"a", request(), 100 * MIB, [])
-    limits.check_room(b"a", request(), MIB // 2, [Job(b"b", MIB // 2)])
-    for waiting, coming in ([Job(b"b", MIB // 2)], 1), ([], MIB // 2 + 1):
+    limits.check_capacity(b"a", request(), 100 * MIB, [])
+    limits.check_capacity(b"a", request(), MIB // 2, [Job(b"b", MIB // 2)])
+    for waiting, incoming in ([Job(b"b", MIB // 2)], 1), ([], MIB // 2 + 1):
         with pytest.raises(LimitError, match="setting waiting_memory"):
-            limits.check_room(b"a", request(), MIB // 2, waiting, coming)
+            limits.check_capacity(b"a", request(), MIB // 2, waiting, incoming)
 
 
 # The daemon.
@@ -226,72 +226,72 @@ def test_pieces_are_put_together_as_they_were(lengths: list[int]) -> None:
     assert chunks.announced(header) == lengths
     assert all(len(part) <= PIECE for message in sent[1:] for part in message)
     assert [chunks.is_piece(message) for message in sent] == [False] + [True] * (len(sent) - 1)
-    intake = Intake()
-    intake.expect(b"peer", header, lengths)
-    assert intake.nbytes == sum(lengths)
+    uploads = Uploads()
+    uploads.expect(b"peer", header, lengths)
+    assert uploads.nbytes == sum(lengths)
     for _, piece in sent[1:]:
-        assert intake.take(b"peer") is None
-        assert intake.add(b"peer", piece)
-    whole = intake.take(b"peer")
+        assert uploads.take_complete(b"peer") is None
+        assert uploads.add(b"peer", piece)
+    whole = uploads.take_complete(b"peer")
     assert whole is not None
     assert whole[0] == header
     assert [bytes(frame) for frame in whole[1]] == frames
-    assert intake.nbytes == 0
-    assert intake.take(b"peer") is None
+    assert uploads.nbytes == 0
+    assert uploads.take_complete(b"peer") is None
 
 
 @pytest.mark.parametrize("sizes", [[11], [4, 7], [4, 6, 3], [10, 2, 1]])
 def test_pieces_that_do_not_fit_are_refused_once(sizes: Sequence[int]) -> None:
-    intake = Intake()
-    intake.expect(b"peer", {"id": "7"}, [10, 2])
-    with pytest.raises(LostPieces) as failure:
+    uploads = Uploads()
+    uploads.expect(b"peer", {"id": "7"}, [10, 2])
+    with pytest.raises(UnexpectedPixels) as failure:
         for size in sizes:
-            intake.add(b"peer", bytes(size))
+            uploads.add(b"peer", bytes(size))
     assert failure.value.request_id == "7"
-    assert not intake.add(b"peer", b"and the rest falls")
-    assert intake.nbytes == 0
+    assert not uploads.add(b"peer", b"and the rest falls")
+    assert uploads.nbytes == 0
 
 
 def test_pieces_that_nobody_announced_are_refused_once() -> None:
-    intake = Intake()
-    with pytest.raises(LostPieces):
-        intake.add(b"peer", b"x")
-    assert not intake.add(b"peer", b"x")
+    uploads = Uploads()
+    with pytest.raises(UnexpectedPixels):
+        uploads.add(b"peer", b"x")
+    assert not uploads.add(b"peer", b"x")
 
 
 def test_uploads_of_several_connections_do_not_mix() -> None:
-    intake = Intake()
+    uploads = Uploads()
     for peer in (b"a", b"b"):
-        intake.expect(peer, {"id": peer.decode()}, [2])
-    intake.add(b"a", b"1")
-    intake.add(b"b", b"2")
-    intake.add(b"a", b"1")
-    whole = intake.take(b"a")
+        uploads.expect(peer, {"id": peer.decode()}, [2])
+    uploads.add(b"a", b"1")
+    uploads.add(b"b", b"2")
+    uploads.add(b"a", b"1")
+    whole = uploads.take_complete(b"a")
     assert whole is not None
     assert bytes(whole[1][0]) == b"11"
-    assert intake.cut_short(b"b") == "b"
-    assert intake.cut_short(b"b") is None
-    assert intake.nbytes == 0
+    assert uploads.interrupt(b"b") == "b"
+    assert uploads.interrupt(b"b") is None
+    assert uploads.nbytes == 0
 
 
 def test_an_upload_that_stops_coming_is_noticed() -> None:
     now = [0.0]
-    intake = Intake(lambda: now[0])
-    intake.expect(b"peer", {"id": "7"}, [2])
+    uploads = Uploads(lambda: now[0])
+    uploads.expect(b"peer", {"id": "7"}, [2])
     now[0] = STALLED_AFTER
-    assert not intake.stalled()
-    intake.add(b"peer", b"1")
+    assert not uploads.stalled()
+    uploads.add(b"peer", b"1")
     now[0] *= 2
-    assert not intake.stalled()
+    assert not uploads.stalled()
     now[0] += 1
-    assert intake.stalled() == [(b"peer", "7")]
-    intake.refuse(b"peer")
-    assert not intake.stalled()
+    assert uploads.stalled() == [(b"peer", "7")]
+    uploads.refuse(b"peer")
+    assert not uploads.stalled()
 
 
 def test_memory_that_is_not_there_is_an_error_of_one_request(client: Client) -> None:
     with pytest.raises(MemoryError):
-        Intake().expect(b"peer", {"id": "7"}, [1 << 47])
+        Uploads().expect(b"peer", {"id": "7"}, [1 << 47])
     with pytest.raises(MessageError):
         chunks.announced({"frames": [1 << 60]})
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamlayer.server.transport.mailbox import Outgoing
-from dreamlayer.server.transport.outbox import Outbox, Sent
+from dreamlayer.server.transport.outbox import Outbox, SendResult
 
 
 class Line:
@@ -21,13 +21,13 @@ class Line:
         self.lost: Counter[bytes] = Counter()
         self.outbox = Outbox(self._send, lambda peer: self.lost.update([peer]))
 
-    def _send(self, message: Outgoing) -> Sent:
+    def _send(self, message: Outgoing) -> SendResult:
         if message.peer in self.gone:
-            return Sent.NOBODY
+            return SendResult.DISCONNECTED
         if self.full and self.full.pop(0):
-            return Sent.FULL
+            return SendResult.FULL
         self.arrived.append((message.peer, message.header["number"]))
-        return Sent.GONE
+        return SendResult.SENT
 
 
 def message(peer: bytes, number: int, op: str = "done") -> Outgoing:

@@ -1,4 +1,4 @@
-"""How often progress is told, and what it says about the time left. The clock is the test's."""
+"""How often progress is reported, and the estimated time left. The tests control the clock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Clock:
 
 
 class Listener:
-    """A reporter, its clock, and all that it sent."""
+    """A reporter, its clock and the messages that it sent."""
 
     def __init__(self, preview: int = 0, share: float = 0.1) -> None:
         picture = Picture(8, 8)
@@ -35,7 +35,7 @@ class Listener:
     def _send(self, header: Header, frames: Sequence[Frame]) -> None:
         self.sent.append((self.clock.now, header, frames))
 
-    def tell(
+    def report(
         self, fraction: float, text: str | None = None, look: bool = False, live: bool = False
     ) -> None:
         progress: Any = SimpleNamespace(
@@ -49,8 +49,8 @@ class Listener:
             look=look,
             live=self._lay if live else None,
         )
-        for _ in range(1 if look else 2):  # while a dream rests, its progress is told again
-            self.reporter.tell(progress)
+        for _ in range(1 if look else 2):  # a pausing dream reports the same progress again
+            self.reporter.report(progress)
 
     def _draw(self, side: int) -> tuple[Picture, bytes]:
         self.clock.now += self.preview_cost
@@ -62,7 +62,7 @@ class Listener:
 
     def run(self, seconds: float, tiles: int) -> None:
         for tile in range(tiles):
-            self.tell(tile / tiles)
+            self.report(tile / tiles)
             self.clock.now += seconds / tiles
 
     @property
@@ -74,19 +74,19 @@ class Listener:
         return [header for _now, header, frames in self.sent if frames == [b"live"]]
 
 
-def test_progress_is_told_at_most_ten_times_a_second() -> None:
+def test_progress_is_reported_at_most_ten_times_a_second() -> None:
     listener = Listener()
     listener.run(seconds=10.0, tiles=5000)
     assert 90 <= len(listener.sent) <= 101
 
 
-def test_every_tile_is_told_when_they_are_slow() -> None:
+def test_every_tile_is_reported_when_they_are_slow() -> None:
     listener = Listener()
     listener.run(seconds=10.0, tiles=20)
     assert len(listener.sent) == 20
 
 
-def test_previews_come_at_most_three_times_a_second() -> None:
+def test_previews_are_sent_at_most_three_times_a_second() -> None:
     listener = Listener(preview=16)
     listener.run(seconds=10.0, tiles=1000)
     assert 25 <= len(listener.previews) <= 31
@@ -95,14 +95,14 @@ def test_previews_come_at_most_three_times_a_second() -> None:
     assert Picture.of(header["preview"]).nbytes == len(frames[0]) == 48
 
 
-def test_previews_that_take_long_to_make_become_rare() -> None:
+def test_previews_that_are_slow_to_make_become_rare() -> None:
     listener = Listener(preview=16)
     listener.preview_cost = 0.5
     listener.run(seconds=20.0, tiles=1000)
     assert len(listener.previews) <= 6
 
 
-def test_previews_take_no_more_of_the_time_than_they_may() -> None:
+def test_previews_stay_within_their_share_of_the_time() -> None:
     listeners = [Listener(preview=16, share=share) for share in (0.0, 0.05, 0.5)]
     for listener in listeners:
         listener.preview_cost = 0.5
@@ -113,7 +113,7 @@ def test_previews_take_no_more_of_the_time_than_they_may() -> None:
     assert counts[2] >= 15
 
 
-def test_no_preview_is_made_unasked() -> None:
+def test_no_preview_is_made_unless_requested() -> None:
     listener = Listener()
     listener.preview_cost = 1000.0
     listener.run(seconds=5.0, tiles=100)
@@ -121,20 +121,20 @@ def test_no_preview_is_made_unasked() -> None:
     assert listener.clock.now < 200
 
 
-def test_a_new_text_is_told_at_once_and_has_no_steps() -> None:
+def test_a_new_text_is_sent_at_once_without_steps() -> None:
     listener = Listener()
-    listener.tell(0.0, "Loading the network…")
-    listener.tell(0.0, "Measuring…")
-    listener.tell(0.0, "Measuring…")
+    listener.report(0.0, "Loading the network…")
+    listener.report(0.0, "Measuring…")
+    listener.report(0.0, "Measuring…")
     texts = [header["text"] for _now, header, _frames in listener.sent]
     assert texts == ["Loading the network…", "Measuring…"]
     assert "octave" not in listener.sent[0][1]
 
 
-def test_the_time_left_is_told_once_it_can_be_known() -> None:
+def test_the_time_left_is_sent_once_it_can_be_estimated() -> None:
     listener = Listener()
-    listener.tell(0.0, "Loading the network…")
-    listener.clock.now += 60.0  # loading says nothing about the dream's pace
+    listener.report(0.0, "Loading the network…")
+    listener.clock.now += 60.0  # loading must not affect the estimate
     listener.run(seconds=10.0, tiles=100)
     remaining = [header.get("remaining") for _now, header, _frames in listener.sent]
     assert remaining[:5] == [None] * 5
@@ -145,25 +145,25 @@ def test_the_time_left_is_told_once_it_can_be_known() -> None:
 def test_the_fraction_stays_between_0_and_1() -> None:
     listener = Listener()
     for fraction in (-0.1, 1.2):
-        listener.tell(fraction)
+        listener.report(fraction)
         listener.clock.now += 1.0
     assert [header["fraction"] for _now, header, _frames in listener.sent] == [0.0, 1.0]
 
 
-def test_a_quick_look_is_told_at_once_and_shown() -> None:
+def test_a_quick_look_is_sent_at_once_with_a_preview() -> None:
     listener = Listener(preview=64)
-    listener.tell(0.0, "Taking a quick look…")
+    listener.report(0.0, "Taking a quick look…")
     for fraction in (0.1, 0.2):
         listener.clock.now += 0.01
-        listener.tell(fraction, "Looking closer…", look=True)
+        listener.report(fraction, "Looking closer…", look=True)
     assert [len(frames) for _now, _header, frames in listener.sent] == [1, 1, 1]
 
 
-def test_the_pixels_so_far_are_told_at_once_and_only_once() -> None:
+def test_live_pixels_are_sent_at_once_and_only_once() -> None:
     listener = Listener(preview=16)
-    listener.tell(0.1)
+    listener.report(0.1)
     listener.clock.now += 0.001
-    listener.tell(0.2, live=True)
+    listener.report(0.2, live=True)
     assert [header["live"] for header in listener.live] == [True]
     assert listener.live[0]["fraction"] == 0.2
     assert listener.live[0]["octave"] == 1
@@ -171,21 +171,21 @@ def test_the_pixels_so_far_are_told_at_once_and_only_once() -> None:
     assert "live" not in listener.sent[0][1]
 
 
-def test_the_first_pixels_so_far_are_told_the_next_ones_if_there_is_time() -> None:
+def test_the_first_live_pixels_are_always_sent_later_ones_if_there_is_time() -> None:
     counts = []
     for share in (0.0, 0.1, 0.9):
         listener = Listener(share=share)
         listener.live_cost = 0.5
         for _octave in range(4):
             listener.clock.now += 1.0
-            listener.tell(0.5, live=True)
+            listener.report(0.5, live=True)
         counts.append(len(listener.live))
     assert counts == [0, 1, 4]
 
 
-def test_a_quick_look_is_told_as_preview_and_as_pixels() -> None:
+def test_a_quick_look_is_sent_as_preview_and_as_live_pixels() -> None:
     listener = Listener(preview=64)
     listener.clock.now += 1.0
-    listener.tell(0.1, "Looking closer…", look=True, live=True)
+    listener.report(0.1, "Looking closer…", look=True, live=True)
     assert len(listener.live) == 1
     assert len(listener.previews) >= 1

@@ -301,7 +301,7 @@ def test_who_was_removed_is_let_in_no_more(computers: Computers) -> None:
     with contextlib.closing(computers.connect(computers.here)) as client:
         dream = start_dream(client, 1)
         finish(client, dream)
-        assert "does not let this computer in" in dream.text
+        assert "does not accept this computer's key" in dream.text
 
 
 def test_a_stranger_at_the_address_is_not_believed(computers: Computers) -> None:
@@ -314,7 +314,7 @@ def test_a_stranger_at_the_address_is_not_believed(computers: Computers) -> None
         dream = start_dream(client, 1)
         finish(client, dream)
         assert dream.state is State.FAILED
-        assert "does not show the key" in dream.text
+        assert "has another key than the one" in dream.text
 
 
 # The socket that listens to other computers.
@@ -423,14 +423,14 @@ def test_the_commands_for_keys(home: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["allow", "../x", "ab" * 32], "A name is"),
-        (["allow", "", "ab" * 32], "A name is"),
-        (["allow", "x" * 65, "ab" * 32], "A name is"),
+        (["allow", "../x", "ab" * 32], "A name has"),
+        (["allow", "", "ab" * 32], "A name has"),
+        (["allow", "x" * 65, "ab" * 32], "A name has"),
         (["allow", "x", "ab" * 31], "64 hexadecimal digits"),
         (["allow", "x", "zz" * 32], "64 hexadecimal digits"),
         (["allow", "x", "ab" * 32 + "\n0"], "64 hexadecimal digits"),
         (["allow", "second", "cd" * 32], "under the name first"),
-        (["remove", "nobody"], "there are: first"),
+        (["remove", "nobody"], "Allowed computers: first"),
     ],
 )
 def test_what_is_no_key_is_refused_in_one_sentence(

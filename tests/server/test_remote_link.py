@@ -9,17 +9,17 @@ import pytest
 import zmq
 
 from dreamlayer.server.config.address import Address
-from dreamlayer.server.remote.link import RemoteGone, RemoteLink, answer
-from dreamlayer.server.transport.keys import Pair
+from dreamlayer.server.remote.link import RemoteLink, RemoteUnreachable, answer
+from dreamlayer.server.transport.keys import KeyPair
 from dreamlink.wire.messages import PROTOCOL, Header, new_id, pack, unpack
 from tests.server.daemons import SOON
 
 
-def pair() -> Pair:
+def pair() -> KeyPair:
     from zmq.utils import z85
 
     public, secret = zmq.curve_keypair()
-    return Pair(z85.decode(public), z85.decode(secret))
+    return KeyPair(z85.decode(public), z85.decode(secret))
 
 
 class Other:
@@ -110,7 +110,7 @@ def test_a_cancelled_upload_is_not_sent_on(other: Other) -> None:
 def test_another_protocol_is_said(other: Other) -> None:
     conversation = other.link().ask(ask("models"))
     other.greet(protocol=PROTOCOL + 1)
-    with pytest.raises(RemoteGone, match=r"version 9\.9.*install the same"):
+    with pytest.raises(RemoteUnreachable, match=r"version 9\.9.*install the same"):
         answer(conversation, SOON)
 
 
@@ -120,7 +120,7 @@ def test_something_unreadable_ends_the_connection_and_the_next_one_works(other: 
     peer = other.greet()
     other.receive()
     other.socket.send_multipart([peer, b"\xc1"])
-    with pytest.raises(RemoteGone, match="unreadable"):
+    with pytest.raises(RemoteUnreachable, match="unreadable"):
         answer(lost, SOON)
     following = link.ask(ask("models"))
     peer = other.greet()
@@ -139,7 +139,7 @@ def test_all_who_wait_are_told_when_it_breaks(other: Other) -> None:
     def wait(number: int) -> None:
         try:
             answer(waiting[number], SOON)
-        except RemoteGone as gone:
+        except RemoteUnreachable as gone:
             told.append(str(gone))
 
     threads = [threading.Thread(target=wait, args=[number]) for number in range(5)]
@@ -154,5 +154,5 @@ def test_all_who_wait_are_told_when_it_breaks(other: Other) -> None:
 def test_no_answer_in_time_is_said(other: Other) -> None:
     conversation = other.link().ask(ask("models"))
     other.greet()
-    with pytest.raises(RemoteGone, match="does not answer"):
+    with pytest.raises(RemoteUnreachable, match="does not answer"):
         answer(conversation, 0.1)

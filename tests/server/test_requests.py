@@ -116,7 +116,7 @@ def test_an_id_in_use_is_refused_and_the_dream_goes_on(client: Client) -> None:
         answers.append(receive(client))
     errors = [header["text"] for header, _ in answers if header["op"] == "error"]
     assert len(errors) == 1
-    assert "already under way" in errors[0]
+    assert "already in progress" in errors[0]
 
 
 DREAM_THEN_WAIT = """

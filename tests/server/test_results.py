@@ -18,10 +18,10 @@ import pytest
 
 from dreamlayer.server.config.settings import MIB, Settings
 from dreamlayer.server.jobs import results as module
-from dreamlayer.server.jobs.results import LOST, Results
+from dreamlayer.server.jobs.results import LOST, ResultStore
 from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlink.client.client import Client, LinkError
-from dreamlink.client.reconnecting import Line
+from dreamlink.client.reconnecting import ReconnectingClient
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State
@@ -42,7 +42,7 @@ class Shelf:
     def __init__(self, home: Path, **settings: Any) -> None:
         self.home = home
         self.sent: list[Outgoing] = []
-        self.results = Results(self.sent.append, home, Settings(**settings))
+        self.results = ResultStore(self.sent.append, home, Settings(**settings))
 
     def put(self, peer: bytes, asked: DreamRequest, pixels: bytes | None = None) -> None:
         if asked.keep:
@@ -91,7 +91,7 @@ def test_what_is_not_kept_goes_with_its_client(shelf: Shelf) -> None:
     asked, kept = request(keep=False), request()
     shelf.put(b"a", asked)
     shelf.put(b"a", kept)
-    shelf.results.given_up(b"a")
+    shelf.results.drop_client(b"a")
     assert not shelf.results.fetch(b"new", asked.id)
     assert shelf.results.fetch(b"new", kept.id)
 
@@ -112,7 +112,7 @@ def test_a_failure_is_kept_for_who_is_away(shelf: Shelf) -> None:
     asked = request()
     shelf.results.reserve(asked)
     shelf.results.put(b"a", asked, {"op": "error", "text": "No."})
-    shelf.results.vanished(b"a")
+    shelf.results.client_disconnected(b"a")
     assert shelf.fetched(b"new", asked.id).header["text"] == "No."
 
 
@@ -121,7 +121,7 @@ def test_kept_results_of_an_absent_client_lie_on_the_disk_for_the_user_alone(she
     pixels = os.urandom(asked.result.nbytes)
     shelf.put(b"a", asked, pixels)
     assert shelf.files == []
-    shelf.results.vanished(b"a")
+    shelf.results.client_disconnected(b"a")
     wait_until(lambda: shelf.on_disk > 0)
     [path] = shelf.files
     assert path.read_bytes() == pixels
@@ -138,7 +138,7 @@ def test_files_are_removed_at_the_end_and_at_the_start(shelf: Shelf) -> None:
     folder = shelf.home / "results"
     asked = request()
     shelf.put(b"a", asked)
-    shelf.results.vanished(b"a")
+    shelf.results.client_disconnected(b"a")
     shelf.results.close()
     assert not folder.exists()
     folder.mkdir()
@@ -180,7 +180,7 @@ def test_a_full_disk_leaves_the_result_in_memory(
     monkeypatch.setattr(module.os, "open", full)
     asked = request()
     shelf.put(b"a", asked, b"pixels")
-    shelf.results.vanished(b"a")
+    shelf.results.client_disconnected(b"a")
     wait_until(lambda: bool(tried))
     assert shelf.fetched(b"new", asked.id).frames == (b"pixels",)
     assert shelf.files == []
@@ -189,7 +189,7 @@ def test_a_full_disk_leaves_the_result_in_memory(
 def test_a_file_that_somebody_removed_is_told(shelf: Shelf) -> None:
     asked = request()
     shelf.put(b"a", asked)
-    shelf.results.vanished(b"a")
+    shelf.results.client_disconnected(b"a")
     wait_until(lambda: shelf.on_disk > 0)
     shelf.files[0].unlink()
     answer = shelf.fetched(b"new", asked.id)
@@ -324,7 +324,7 @@ def test_a_line_that_breaks_is_taken_up_and_the_dream_goes_on(
 ) -> None:
     monkeypatch.setenv("DREAMLAYER_GRACE", "60")
     daemon = Daemon(home)
-    with contextlib.closing(Line(daemon.connect())) as line:
+    with contextlib.closing(ReconnectingClient(daemon.connect())) as line:
         dream = start_dream(line, 30)
         for fraction in (0.0, 0.3, 0.6):
             attend(line, dream, lambda d, so_far=fraction: d.fraction > so_far)
@@ -340,8 +340,8 @@ def test_a_line_that_breaks_is_taken_up_and_the_dream_goes_on(
 def test_a_line_that_breaks_again_and_again_stays_broken(
     own_daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dreamlink.client.reconnecting.RETURNS_MAX", 1)
-    line = Line(own_daemon.connect())
+    monkeypatch.setattr("dreamlink.session.reconnection.RECONNECTIONS_MAX", 1)
+    line = ReconnectingClient(own_daemon.connect())
     dream = start_dream(line, 800)
     attend(line, dream, lambda d: d.fraction > 0)
     line._client._socket.shutdown(socket.SHUT_RDWR)
@@ -352,11 +352,11 @@ def test_a_line_that_breaks_again_and_again_stays_broken(
         attend(line, dream)
 
 
-def attend(line: Line, dream: Dream, until: Any = lambda d: d.over) -> None:
+def attend(line: ReconnectingClient, dream: Dream, until: Any = lambda d: d.over) -> None:
     end = time.monotonic() + SOON
     while not until(dream):
         assert time.monotonic() < end
-        line.attend(dream, 0.5)
+        line.feed(dream, 0.5)
 
 
 def test_a_result_that_was_on_its_way_is_not_lost(home: Path) -> None:
@@ -392,7 +392,7 @@ def test_a_restarted_daemon_says_that_the_dream_is_lost(home: Path) -> None:
 
 
 def test_a_line_to_a_daemon_that_was_killed_ends_with_the_loss(own_daemon: Daemon) -> None:
-    line = Line(own_daemon.connect())
+    line = ReconnectingClient(own_daemon.connect())
     dream = start_dream(line, 800)
     attend(line, dream, lambda d: d.state is State.RUNNING)
     own_daemon.kill()

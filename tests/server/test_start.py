@@ -40,11 +40,11 @@ import sys
 from pathlib import Path
 from dreamlayer.server import main
 from dreamlayer.server.requests import session
-hello = session.Reception._hello
+hello = session.RequestSessions._hello
 def spy(self, *arguments):
     Path(sys.argv[1]).write_text(" ".join(sys.modules))
     return hello(self, *arguments)
-session.Reception._hello = spy
+session.RequestSessions._hello = spy
 main.serve()
 """
 

@@ -129,7 +129,7 @@ def test_a_thread_that_steps_back_leaves_the_others_as_they_were() -> None:
     found = []
 
     def compute() -> None:
-        process.step_back()
+        process.lower_priority()
         inner = threading.Thread(target=lambda: found.append(os.getpriority(os.PRIO_PROCESS, 0)))
         inner.start()
         inner.join()
@@ -138,5 +138,5 @@ def test_a_thread_that_steps_back_leaves_the_others_as_they_were() -> None:
     thread = threading.Thread(target=compute)
     thread.start()
     thread.join()
-    assert found == [min(19, before + process.STEP_BACK)]
+    assert found == [min(19, before + process.LOW_PRIORITY)]
     assert os.getpriority(os.PRIO_PROCESS, 0) == before

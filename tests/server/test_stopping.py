@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dreamlayer.cli import main
-from dreamlayer.server.lifecycle.upgrade import Update
+from dreamlayer.server.lifecycle.upgrade import UpgradeWatch
 from dreamlink.client import discovery, launch
 from dreamlink.client.client import Client, LinkError, WrongVersion
 from dreamlink.session.dream import State
@@ -254,10 +254,10 @@ def test_a_result_that_nobody_has_fetched_is_not_given_up_for_an_update(
 def test_the_same_version_is_no_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     installed(tmp_path, "1.0")
-    update = Update(0.0)
-    update.begin()
-    wait_until(lambda: update.patience == 1)
-    assert not update.due()
+    watch = UpgradeWatch(0.0)
+    watch.note_installed()
+    wait_until(lambda: watch.milliseconds_left == 1)
+    assert not watch.due()
     installed(tmp_path, "1.1")
-    assert not update.due()  # it was looked a moment ago
-    wait_until(update.due)
+    assert not watch.due()  # it was looked a moment ago
+    wait_until(watch.due)

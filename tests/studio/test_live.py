@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dreamlayer.studio import previews
-from dreamlayer.studio.studio import Studio
+from dreamlayer.studio import inputs
+from dreamlayer.studio.local import LocalStudio
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest
@@ -17,7 +17,7 @@ LAYOUT, REGION = Picture(96, 80), Region(8, 4, 70, 60)
 
 @pytest.fixture(scope="module")
 def studio():
-    return Studio()
+    return LocalStudio()
 
 
 def pixels_of(layout):
@@ -104,6 +104,6 @@ def test_the_looks_of_a_quick_dream_come_in_full_too(studio):
 
 
 def test_of_a_large_region_none_are_offered(studio, monkeypatch):
-    monkeypatch.setattr(previews, "LIVE_MAX", REGION.width * REGION.height - 1)
+    monkeypatch.setattr(inputs, "LIVE_MAX", REGION.width * REGION.height - 1)
     _, seen = live(studio, DreamRequest(RECIPE, LAYOUT, REGION, live=True), pixels_of(LAYOUT))
     assert seen == []

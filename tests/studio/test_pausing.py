@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dreamlayer.studio.studio import Studio
+from dreamlayer.studio.local import LocalStudio
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest
 
 
-def drain(steps: Any, studio: Studio | None = None, quick: Any = None) -> tuple[bytes, int]:
+def drain(steps: Any, studio: LocalStudio | None = None, quick: Any = None) -> tuple[bytes, int]:
     """A dream's pixels and its tiles; behind each of them a whole quick one is dreamed."""
     tiles = 0
     while True:
@@ -28,7 +28,7 @@ def drain(steps: Any, studio: Studio | None = None, quick: Any = None) -> tuple[
 
 @pytest.mark.parametrize("layer", ["features.3", "class:castle"])
 def test_a_dream_goes_on_as_if_nothing_had_been(layer: str) -> None:
-    studio = Studio()
+    studio = LocalStudio()
     noise = np.random.default_rng(7)
     long, small = Picture(90, 70, "U8", "RGB"), Picture(40, 40, "U8", "RGB")
     recipe = Recipe(layer=layer, octaves=2, steps=2, tile=64, seed=5)

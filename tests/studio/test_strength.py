@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from dreamlayer.compositing.pixels import view
-from dreamlayer.studio.inputs import light
-from dreamlayer.studio.studio import Studio
+from dreamlayer.studio.inputs import brightness
+from dreamlayer.studio.local import LocalStudio
+from dreamlayer.studio.source import SourceImage
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest
@@ -20,7 +21,7 @@ MAP = Picture(96, 80, "U8", "G")
 
 @pytest.fixture(scope="module")
 def studio():
-    return Studio()
+    return LocalStudio()
 
 
 def shaded():
@@ -121,16 +122,16 @@ def test_it_stands_before_the_guide(studio):
     assert (after[:, 64:] != source(raw)[:, 64:]).any()
 
 
-def test_a_map_that_is_black_is_said_in_a_sentence(studio):
+def test_a_black_strength_map_is_refused(studio):
     with pytest.raises(ValueError, match="strength map is black"):
         finish(studio, asked(), random_pixels(LAYOUT).tobytes(), bytes(96 * 80))
 
 
-def test_mask_and_map_that_have_nothing_in_common_are_said_in_a_sentence(studio):
+def test_a_mask_and_a_map_that_do_not_overlap_are_refused(studio):
     mask, strength = np.zeros((80, 96), np.uint8), np.zeros((80, 96), np.uint8)
     mask[:40], strength[40:] = 255, 255
     frames = (random_pixels(LAYOUT).tobytes(), mask.tobytes(), strength.tobytes())
-    with pytest.raises(ValueError, match="nothing in common"):
+    with pytest.raises(ValueError, match="do not overlap"):
         finish(studio, asked(mask=True), *frames)
 
 
@@ -141,13 +142,13 @@ def test_a_kept_dream_counts_its_map(studio):
     assert mapped.overlay.nbytes == plain.overlay.nbytes + 80 * 96
 
 
-# What is light, in every layout.
+# Brightness, in every layout.
 
 
 @pytest.mark.parametrize("order", ["RGBA", "BGRA", "RGB", "GA", "G"])
 @pytest.mark.parametrize("depth", ["U8", "U16", "F16", "F32"])
 @pytest.mark.parametrize("curve", ["srgb", "linear"])
-def test_white_is_full_and_black_or_transparent_is_nothing(order, depth, curve):
+def test_white_is_255_and_black_or_transparent_is_0(order, depth, curve):
     layout = Picture(3, 1, depth, order, curve)
     kind = {"U8": "<u1", "U16": "<u2", "F16": "<f2", "F32": "<f4"}[depth]
     top = np.iinfo(kind).max if depth.startswith("U") else 1
@@ -156,13 +157,13 @@ def test_white_is_full_and_black_or_transparent_is_nothing(order, depth, curve):
     expected = [255, 0, 255]
     if "A" in order:
         raw[0, 2, -1], expected = 0, [255, 0, 0]
-    assert light(view(raw.tobytes(), layout), layout)[0].tolist() == expected
+    assert brightness(SourceImage(view(raw.tobytes(), layout), layout))[0].tolist() == expected
 
 
-def test_light_is_what_the_eye_sees_and_no_number_is_dark():
+def test_brightness_is_luminance_and_nan_counts_as_black():
     layout = Picture(4, 1, "F32", "RGB")
     raw = np.array([[[1, 0, 0], [0, 1, 0], [np.nan, np.inf, 2], [0.5, 0.5, 0.5]]], "<f4")
-    assert light(raw, layout)[0].tolist() == [54, 182, 201, 128]
+    assert brightness(SourceImage(raw, layout))[0].tolist() == [54, 182, 201, 128]
     grey = Picture(256, 1, "U8", "G")
     values = np.arange(256, dtype=np.uint8).reshape(1, 256, 1)
-    assert light(values, grey)[0].tolist() == list(range(256))
+    assert brightness(SourceImage(values, grey))[0].tolist() == list(range(256))

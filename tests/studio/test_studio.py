@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dreamlayer.networks.network import Network
-from dreamlayer.studio.studio import Studio
+from dreamlayer.studio.local import LocalStudio
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest
@@ -16,7 +16,7 @@ QUICK = Recipe.of({"octaves": 1, "steps": 1, "seed": 4})
 
 @pytest.fixture(scope="module")
 def studio():
-    return Studio()
+    return LocalStudio()
 
 
 def finish(studio, request, *frames):
@@ -206,7 +206,7 @@ def test_a_seamless_dream_of_a_selection_is_refused(studio, edges):
     layout = Picture(64, 64)
     region = layout.region if edges else Region(0, 0, 64, 63)
     request = DreamRequest(replace(QUICK, wrap=True), layout, region, edges=edges)
-    with pytest.raises(ValueError, match="whole picture: undo the selection"):
+    with pytest.raises(ValueError, match="whole picture: remove the selection"):
         finish(studio, request, random_pixels(layout).tobytes())
 
 
@@ -290,7 +290,7 @@ def test_a_quick_dream_shows_whole_looks_and_ends_as_the_dream(studio):
 def test_memory_is_given_back_behind_a_dream_and_when_its_result_is_sent(studio, monkeypatch):
     given_back, kernels = [], []
     monkeypatch.setattr(studio._memory, "trim", lambda: given_back.append(1))
-    monkeypatch.setattr("dreamlayer.studio.studio.release_memory", lambda: kernels.append(1))
+    monkeypatch.setattr("dreamlayer.studio.local.release_memory", lambda: kernels.append(1))
     layout = Picture(48, 40)
     finish(studio, DreamRequest(QUICK, layout, layout.region), random_pixels(layout).tobytes())
     assert 0 < studio.drop_idle() <= 5  # seconds: once more then

@@ -17,10 +17,10 @@ from dreamlink.recipe.recipe import PARAMETERS, Parameter, Recipe
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dreamlayer.cli.image_files import Source
-    from dreamlayer.cli.png_recipe import Stored
+    from dreamlayer.cli.image_files import ImageFile
+    from dreamlayer.cli.png_recipe import StoredRecipe
     from dreamlayer.cli.selection import Selection
-    from dreamlink.client.reconnecting import Line
+    from dreamlink.client.reconnecting import ReconnectingClient
     from dreamlink.session.dream import Dream
     from dreamlink.wire.messages import Header
 
@@ -115,10 +115,10 @@ def _add_parameter(group: Any, parameter: Parameter) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Dream on a picture file into another, as the options say."""
     from dreamlayer.cli import image_files, selection
-    from dreamlayer.cli.png_recipe import Stored
+    from dreamlayer.cli.png_recipe import StoredRecipe
     from dreamlink.recipe import presets
 
-    base = Stored.read(arguments.recipe) if arguments.recipe else Stored()
+    base = StoredRecipe.read(arguments.recipe) if arguments.recipe else StoredRecipe()
     preset = presets.find(arguments.preset).values if arguments.preset is not None else {}
     recipe = _recipe(arguments, {**base.recipe, **preset})
     _check_guide(recipe, arguments.guide)
@@ -138,7 +138,7 @@ def run(arguments: argparse.Namespace) -> None:
     if dream.pixels is None:
         raise CommandError(dream.text)
     result = selection.pasted(source, selected.region, dream.pixels)
-    stored = Stored(dream.report["recipe"], rectangle, mask is not None, guide is not None)
+    stored = StoredRecipe(dream.report["recipe"], rectangle, mask is not None, guide is not None)
     image_files.write(arguments.output, result, source, stored.to_dict())
     for note in dream.notes:
         print(f"dreamlayer: {note}", file=sys.stderr)
@@ -175,7 +175,7 @@ def _check_guide(recipe: Recipe, guide: Path | None) -> None:
     )
 
 
-def _notes(arguments: argparse.Namespace, base: Stored) -> list[str]:
+def _notes(arguments: argparse.Namespace, base: StoredRecipe) -> list[str]:
     """What the base asks for, or would need, that the command line does not say."""
     notes = []
     if base.select is not None and arguments.select is None:
@@ -194,7 +194,7 @@ def _notes(arguments: argparse.Namespace, base: Stored) -> list[str]:
 
 def _dreamt(
     recipe: Recipe,
-    source: Source,
+    source: ImageFile,
     selected: Selection,
     guide: Image.Image | None,
     arguments: argparse.Namespace,
@@ -202,35 +202,35 @@ def _dreamt(
     """The dream, when it is over."""
     from dreamlayer.cli import selection
     from dreamlink.client.client import LinkError
-    from dreamlink.client.reconnecting import Line
+    from dreamlink.client.reconnecting import ReconnectingClient
     from dreamlink.picture import Picture, Region
     from dreamlink.session.dream import Dream
-    from dreamlink.wire.messages import DreamRequest
+    from dreamlink.session.inputs import DreamInputs, Pixels
 
     whole = Region(0, 0, *source.image.size)
     seen = selected.seen(whole, recipe.context)
-    request = DreamRequest(
-        recipe=recipe,
-        picture=source.layout(seen.width, seen.height),
-        region=selected.region.moved(-seen.x, -seen.y),
-        mask=selected.mask is not None,
-        guide=None if guide is None else Picture(*guide.size, "U8", "RGB"),
+    inputs = DreamInputs(
+        Pixels(source.layout(seen.width, seen.height), selection.pixels(source, seen)),
+        mask=selected.mask.tobytes() if selected.mask else None,
+        guide=Pixels(Picture(*guide.size, "U8", "RGB"), guide.tobytes()) if guide else None,
+    )
+    request = inputs.request(
+        recipe,
+        selected.region.moved(-seen.x, -seen.y),
         edges=selected.region.edges(whole),
         gain=arguments.json,
         device=arguments.device,
     )
-    frames = [selection.pixels(source, seen)]
-    frames += [image.tobytes() for image in (selected.mask, guide) if image is not None]
-    with contextlib.closing(Line(daemon())) as line:
+    with contextlib.closing(ReconnectingClient(daemon())) as line:
         try:
-            dream = Dream(line, request, *frames)
+            dream = Dream(line, request, *inputs.frames())
             _watch(dream, line)
         except LinkError as error:
             raise CommandError(f"{error} Nothing was written: dream again.") from error
     return dream
 
 
-def _watch(dream: Dream, line: Line) -> None:
+def _watch(dream: Dream, line: ReconnectingClient) -> None:
     """Show progress until the dream is over; Ctrl-C cancels it."""
     from tqdm import tqdm
 
@@ -239,7 +239,7 @@ def _watch(dream: Dream, line: Line) -> None:
     with tqdm(total=1.0, bar_format=form, disable=not on_terminal, leave=False) as bar:
         try:
             while not dream.over:
-                line.attend(dream, 1.0)
+                line.feed(dream, 1.0)
                 bar.set_description_str(dream.text, refresh=False)
                 bar.n = dream.fraction
                 bar.refresh()
@@ -247,11 +247,11 @@ def _watch(dream: Dream, line: Line) -> None:
             dream.cancel()
             end = time.monotonic() + CANCEL_WITHIN
             while not dream.over and time.monotonic() < end:
-                line.attend(dream, 0.2)
+                line.feed(dream, 0.2)
             raise
 
 
-def _report(report: Header, stored: Stored, output: Path, as_json: bool) -> None:
+def _report(report: Header, stored: StoredRecipe, output: Path, as_json: bool) -> None:
     if as_json:
         names = ("seconds", "device", "seed", "gain", "megapixel_steps", "notes")
         told = {name: report[name] for name in names}

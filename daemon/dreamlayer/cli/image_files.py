@@ -27,7 +27,7 @@ LAYOUTS = {"RGB": ("RGB", "U8"), "RGBA": ("RGBA", "U8"), "L": ("G", "U8"), "LA":
 
 
 @dataclass(frozen=True)
-class Format:
+class FileFormat:
     """What a file format can hold, and how it is written."""
 
     name: str
@@ -36,11 +36,11 @@ class Format:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-_PNG = Format("PNG", 2**31 - 1, tuple(LAYOUTS))
-_TIFF = Format("TIFF", 2**31 - 1, tuple(LAYOUTS), {"compression": "tiff_deflate"})
-_JPEG = Format("JPEG", 65500, ("RGB", "L"), {"quality": 95, "subsampling": 0})
-_WEBP = Format("WEBP", 16383, ("RGB", "RGBA"), {"lossless": True})
-_BMP = Format("BMP", 2**31 - 1, ("RGB", "L"))
+_PNG = FileFormat("PNG", 2**31 - 1, tuple(LAYOUTS))
+_TIFF = FileFormat("TIFF", 2**31 - 1, tuple(LAYOUTS), {"compression": "tiff_deflate"})
+_JPEG = FileFormat("JPEG", 65500, ("RGB", "L"), {"quality": 95, "subsampling": 0})
+_WEBP = FileFormat("WEBP", 16383, ("RGB", "RGBA"), {"lossless": True})
+_BMP = FileFormat("BMP", 2**31 - 1, ("RGB", "L"))
 FORMATS = {".png": _PNG, ".tif": _TIFF, ".tiff": _TIFF, ".jpg": _JPEG, ".jpeg": _JPEG,
            ".webp": _WEBP, ".bmp": _BMP}  # fmt: skip
 
@@ -50,7 +50,7 @@ class FileError(ValueError):
 
 
 @dataclass
-class Source:
+class ImageFile:
     """A picture as it is dreamed on.
 
     Attributes:
@@ -71,7 +71,7 @@ class Source:
         return Picture(width, height, depth, order)
 
 
-def read(path: Path) -> Source:
+def read(path: Path) -> ImageFile:
     """The picture in a file.
 
     Colours that the daemon does not take are converted: palettes and CMYK to RGB, 16-bit colour
@@ -81,7 +81,7 @@ def read(path: Path) -> Source:
         FileError: there is none, or it can't be read.
     """
     image = _open(path)
-    source = Source(image, image.info.get("icc_profile"), _dpi(image))
+    source = ImageFile(image, image.info.get("icc_profile"), _dpi(image))
     count = getattr(image, "n_frames", 1)
     if count > 1:
         source.notes.append(f"Only the first of {count} pictures in {path} is used.")
@@ -138,7 +138,7 @@ def read_recipe(path: Path) -> object:
         raise FileError(f"The recipe in {path} is not JSON: {_reason(error)}.") from error
 
 
-def check_output(path: Path, source: Source) -> None:
+def check_output(path: Path, source: ImageFile) -> None:
     """Find out before dreaming whether the result can be saved; raises FileError.
 
     What the format can't keep is added to the source's notes.
@@ -161,7 +161,7 @@ def check_output(path: Path, source: Source) -> None:
         source.notes.append(f"{kind.name} has no transparency: it becomes white.")
 
 
-def write(path: Path, image: Image.Image, source: Source, story: Mapping[str, Any]) -> None:
+def write(path: Path, image: Image.Image, source: ImageFile, story: Mapping[str, Any]) -> None:
     """Save `image` with the profile and resolution of `source`, whole or not at all.
 
     A PNG carries the story of its dream (JSON) as its text "dreamlayer". Raises FileError.
@@ -202,7 +202,7 @@ def _open(path: Path) -> Image.Image:
     return image
 
 
-def _convert(image: Image.Image, source: Source, path: Path) -> None:
+def _convert(image: Image.Image, source: ImageFile, path: Path) -> None:
     """Bring `image` into one of the modes of `LAYOUTS` and into `source`."""
     mode = image.mode
     if mode in ("I", "F"):
@@ -236,7 +236,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, by
     return image.convert("RGB"), None
 
 
-def _fitting(image: Image.Image, kind: Format) -> Image.Image:
+def _fitting(image: Image.Image, kind: FileFormat) -> Image.Image:
     """`image` in a mode that the format can hold."""
     if image.mode in kind.modes:
         return image

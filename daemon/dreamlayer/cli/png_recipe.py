@@ -12,7 +12,7 @@ from dreamlink.picture import PictureError, Region, region_of
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredRecipe:
     """How a picture was dreamed.
 
     Attributes:
@@ -36,7 +36,7 @@ class Stored:
         }
 
     @classmethod
-    def read(cls, path: Path) -> Stored:
+    def read(cls, path: Path) -> StoredRecipe:
         """What a PNG of the command line tells, or a JSON file: the same, or a mere recipe.
 
         The recipe itself is not checked here. Raises FileError.

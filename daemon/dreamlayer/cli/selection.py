@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from dreamlayer.cli.image_files import Source
+from dreamlayer.cli.image_files import ImageFile
 from dreamlink.picture import PictureError, Region, region_of
 
 
@@ -62,12 +62,12 @@ def rectangle_of(text: str) -> Region:
     return region
 
 
-def pixels(source: Source, region: Region) -> bytes:
+def pixels(source: ImageFile, region: Region) -> bytes:
     """The raw pixels of a part of the picture."""
     return source.image.crop(_box(region)).tobytes()
 
 
-def pasted(source: Source, region: Region, pixels: bytes | bytearray) -> Image.Image:
+def pasted(source: ImageFile, region: Region, pixels: bytes | bytearray) -> Image.Image:
     """A copy of the picture with these raw pixels in `region`."""
     copy = source.image.copy()
     part = Image.frombytes(copy.mode, (region.width, region.height), bytes(pixels))

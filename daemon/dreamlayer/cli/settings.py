@@ -7,7 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dreamlayer.server.config.settings import Loaded
+    from dreamlayer.server.config.settings import LoadedSettings
 
 WIDTH = 88  # letters
 LATER = "It holds from the next start of the daemon on: dreamlayer stop"
@@ -28,33 +28,33 @@ def add(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from dreamlayer.server.config import settings
-    from dreamlayer.server.config.settings import SETTINGS, shown
+    from dreamlayer.server.config.settings import SETTINGS, format_value
 
     if arguments.value is not None:
         value = settings.change(arguments.name, arguments.value)
-        print(f"{arguments.name} is {shown(arguments.name, value)} now. {LATER}")
+        print(f"{arguments.name} is {format_value(arguments.name, value)} now. {LATER}")
         variable = f"DREAMLAYER_{arguments.name.upper()}"
         if settings.load().origins.get(arguments.name) == variable:
             print(f"But the environment variable {variable} goes before it.")
         return
     loaded = settings.load()
     if arguments.name is not None:
-        settings.known(arguments.name)
+        settings.find(arguments.name)
     for name in SETTINGS if arguments.name is None else [arguments.name]:
         _show(name, loaded)
     for problem in loaded.problems:
         print(f"Left out: {problem}")
 
 
-def _show(name: str, loaded: Loaded) -> None:
-    from dreamlayer.server.config.settings import SETTINGS, shown
+def _show(name: str, loaded: LoadedSettings) -> None:
+    from dreamlayer.server.config.settings import SETTINGS, format_value
 
     row = SETTINGS[name]
-    said = f"{name} = {shown(name, getattr(loaded.settings, name))}"
+    said = f"{name} = {format_value(name, getattr(loaded.settings, name))}"
     if name in loaded.origins:
-        said += f"  (from {loaded.origins[name]}; default {shown(name, row.default)})"
+        said += f"  (from {loaded.origins[name]}; default {format_value(name, row.default)})"
     span = ""
     if row.minimum is not None and row.maximum is not None:
-        span = f" {shown(name, row.minimum)} to {shown(name, row.maximum)}."
+        span = f" {format_value(name, row.minimum)} to {format_value(name, row.maximum)}."
     print(said)
     print(textwrap.indent(textwrap.fill(row.help + span, WIDTH), "    "))

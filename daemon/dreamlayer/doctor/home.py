@@ -80,7 +80,7 @@ def _settings() -> Iterator[Finding]:
         yield warning(f"Settings: left out: {problem}", "Correct it: dreamlayer settings")
     if not loaded.problems:
         changed = [
-            f"{name} = {settings.shown(name, getattr(loaded.settings, name))}"
+            f"{name} = {settings.format_value(name, getattr(loaded.settings, name))}"
             for name in loaded.origins
             if name != "remote"
         ]

@@ -118,9 +118,9 @@ def _network() -> Finding:
     """How the default network is computed."""
     import torch
 
-    from dreamlayer.studio.network_cache import Networks
+    from dreamlayer.studio.network_cache import NetworkCache
     from dreamlink.recipe.recipe import Recipe
 
-    networks = Networks()
+    networks = NetworkCache()
     with networks.using(Recipe(), torch.device("cpu")):
         return ok(f"Network: {', '.join(networks.describe())}")

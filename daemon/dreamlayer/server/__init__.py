@@ -1,1 +1,1 @@
-"""The daemon: jobs in, pixels out, over ZeroMQ. Knows nothing of convolutions."""
+"""The daemon: requests in, pixels out, over ZeroMQ. Knows nothing about convolutions."""

@@ -1,1 +1,1 @@
-"""The way of one dream: inputs, network, engine, previews and the finished pixels."""
+"""One dream from request to pixels: inputs, network, engine, previews and the blended result."""

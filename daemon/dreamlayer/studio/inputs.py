@@ -1,4 +1,8 @@
-"""What came with a request: its frames as pictures, mask, strength and guide."""
+"""A request decoded: its frames as pictures and masks, checked, with the options of its dream.
+
+`decode` is the only place below the server that reads a `DreamRequest`; the rest of the studio gets
+`DreamInputs`, and `DreamPixels` made of them when the network is loaded.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +10,73 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from dreamlayer.compositing import pixels
 from dreamlayer.compositing.blend import LUMINANCE
-from dreamlayer.compositing.zoom import zoomed
-from dreamlayer.engine.image.planes import everything
-from dreamlayer.studio.source import Source
-from dreamlink.picture import Picture
+from dreamlayer.compositing.zoom import zoom_pixels
+from dreamlayer.engine.image.planes import read_all
+from dreamlayer.geometry import Span, Window
+from dreamlayer.studio.source import SourceImage
+from dreamlink.picture import Edges, Picture, Region
+from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest, Frame
 
 RUN = 1 << 19  # pixels that are worked on at a time
+LIVE_MAX = 4_200_000  # pixels of the largest region shown live, which takes time and memory
 
 
 @dataclass(frozen=True)
-class Given:
-    """The frames of a request.
+class DreamInputs:
+    """A request's options and frames, not copied and not converted yet.
+
+    Attributes:
+        recipe: with a seed.
+        device: "auto", "cpu", "cuda", "mps" or e.g. "cuda:1".
+        picture: (H, W, samples), the pixels as sent.
+        window: the part of the picture to dream in, h × w pixels.
+        result: layout of the pixels that are returned, those of the window.
+        edges: the sides of the window that are the picture's own, where a mask isn't feathered.
+        mask: (h, w), 255 = selected, or None: all is.
+        clip: whether the mask goes into the alpha rather than into the colours.
+        strength: (h, w, samples), how strongly each pixel dreams, or None: all fully.
+        guide: (gh, gw, samples), or None.
+        zoom: how many times the picture is enlarged about its middle before it is dreamed on.
+        carry: how much of the dream before this one starts from, 0 to 1.
+        quick: whether to take a quick look.
+        reduced: how many times smaller than the whole dream's the picture of a quick look is.
+        live: whether to offer the region's pixels after each octave.
+        measure_gain: whether to measure how much more active the layer became.
+    """
+
+    recipe: Recipe
+    device: str
+    picture: SourceImage
+    window: Window
+    result: Picture
+    edges: Edges
+    mask: pixels.Mask | None
+    clip: bool
+    strength: SourceImage | None
+    guide: SourceImage | None
+    zoom: float
+    carry: float
+    quick: bool
+    reduced: float
+    live: bool
+    measure_gain: bool
+
+
+@dataclass(frozen=True)
+class DreamPixels:
+    """The pixels of `DreamInputs`, enlarged, converted and checked.
 
     Attributes:
         raw: (H, W, samples), the picture, enlarged if that was asked for.
-        mask: (h, w) of the region, 255 = selected, or None: all is.
-        strength: (h, w) of the region, 255 = dream fully, or None: everywhere.
-        guide: (1, 3, h, w), R, G, B in 0..1.
+        mask: (h, w) of the window, 255 = selected, or None: all is.
+        strength: (h, w) of the window, 255 = dream fully, or None: everywhere.
+        guide: (1, 3, gh, gw), R, G, B in 0..1, or None.
     """
 
     raw: pixels.Raw
@@ -35,66 +84,127 @@ class Given:
     strength: pixels.Mask | None
     guide: Tensor | None
 
-    def weights(self) -> pixels.Mask | None:
-        """How much each pixel of the region counts: mask times strength, 0 where one of them is.
+    def weights(self, device: torch.device) -> Tensor | None:
+        """The weight of each pixel (1, 1, h, w) for the engine, 0 to 255: mask times strength.
 
-        Raises ValueError if that is nowhere, with a sentence for the user.
+        A weight is 0 where mask or strength is. None: all pixels count fully.
+
+        Raises:
+            ValueError: every weight is 0; with a sentence for the user.
         """
+        weights = self._weights()
+        if weights is None:
+            return None
+        writable = np.require(weights, requirements=["W"])  # torch warns about read-only arrays
+        return torch.from_numpy(writable)[None, None].to(device)
+
+    def _weights(self) -> pixels.Mask | None:
         if self.mask is None or self.strength is None:
             return self.strength if self.mask is None else self.mask
-        both = np.empty(self.mask.shape, np.uint8)
-        for rows in _runs(both):
+        weights = np.empty(self.mask.shape, np.uint8)
+        for rows in _row_runs(weights):
             product = self.mask[rows].astype(np.uint16) * self.strength[rows]
-            both[rows] = (product + 254) // 255
-        if not both.any():
-            raise ValueError("The selection and the strength map have nothing in common.")
-        return both
+            weights[rows] = (product + 254) // 255
+        if not weights.any():
+            raise ValueError("The selection and the strength map do not overlap.")
+        return weights
 
 
-def given(request: DreamRequest, frames: Sequence[Frame]) -> Given:
-    """The frames of a request.
+def decode(request: DreamRequest, frames: Sequence[Frame]) -> DreamInputs:
+    """A request and its frames as inputs of the studio; a seed is drawn if the recipe has none.
 
     Raises:
-        ValueError: there is nothing to dream in; with a sentence for the user.
+        ValueError: options that exclude each other; with a sentence for the user.
     """
-    rest = iter(frames)
-    raw = pixels.view(next(rest), request.picture)
-    if request.zoom > 1.0:
-        raw = zoomed(raw, request.picture, request.zoom, request.recipe.wrap)
+    recipe = request.recipe.with_seed()
+    _check_wrap(request)
+    region, following = request.region, iter(frames)
+    picture = _image(next(following), request.picture)
     mask = strength = guide = None
     if request.mask:
-        mask = pixels.view_mask(next(rest), request.region.height, request.region.width)
-        if not mask.any():
-            raise ValueError("Nothing is selected there: the mask is black all over.")
+        mask = pixels.view_mask(next(following), region.height, region.width)
     if request.strength:
-        strength = light(pixels.view(next(rest), request.strength), request.strength)
+        strength = _image(next(following), request.strength)
+    if request.guide:
+        guide = _image(next(following), request.guide)
+    return DreamInputs(
+        recipe=recipe,
+        device=request.device,
+        picture=picture,
+        window=_window(region),
+        result=request.result,
+        edges=request.own_edges,
+        mask=mask,
+        clip=request.clip,
+        strength=strength,
+        guide=guide,
+        zoom=request.zoom,
+        carry=request.carry,
+        quick=request.quick,
+        reduced=request.reduced,
+        live=request.live and region.width * region.height <= LIVE_MAX,
+        measure_gain=request.gain,
+    )
+
+
+def load_pixels(inputs: DreamInputs) -> DreamPixels:
+    """The pixels of a dream, ready for engine and blend.
+
+    Raises:
+        ValueError: mask or strength map leaves nothing to dream in; with a sentence for the user.
+    """
+    raw, strength = inputs.picture.raw, None
+    if inputs.zoom > 1.0:
+        raw = zoom_pixels(raw, inputs.picture.layout, inputs.zoom, inputs.recipe.wrap)
+    if inputs.mask is not None and not inputs.mask.any():
+        raise ValueError("Nothing is selected: the mask is black everywhere.")
+    if inputs.strength is not None:
+        strength = brightness(inputs.strength)
         if not strength.any():
             raise ValueError(
-                "The strength map is black or transparent all over: nothing would be dreamed."
+                "The strength map is black or transparent everywhere, so nothing would be dreamed."
             )
-    if request.guide:
-        guide = everything(Source(pixels.view(next(rest), request.guide), request.guide))
-    return Given(raw, mask, strength, guide)
+    guide = None if inputs.guide is None else read_all(inputs.guide)
+    return DreamPixels(raw, inputs.mask, strength, guide)
 
 
-def light(raw: pixels.Raw, picture: Picture) -> pixels.Mask:
-    """How light each pixel (h, w) is to the eye, times its opacity, in 255ths.
+def brightness(image: SourceImage) -> pixels.Mask:
+    """The luminance of each pixel (h, w) times its opacity, in 255ths.
 
-    Of one grey sample of 8 bits a pixel, as selections and masks are, it is that itself.
+    8-bit grey pixels, as those of selections and masks, are returned as they are.
     """
-    if (picture.depth, picture.order, picture.curve) == ("U8", "G", "srgb"):
+    raw, layout = image.raw, image.layout
+    if (layout.depth, layout.order, layout.curve) == ("U8", "G", "srgb"):
         return raw[..., 0]
-    found = np.empty(raw.shape[:2], np.uint8)
-    for rows in _runs(found):
-        colours = pixels.for_network(pixels.colours(raw[rows], picture))
+    levels = np.empty(raw.shape[:2], np.uint8)
+    for rows in _row_runs(levels):
+        colours = pixels.for_network(pixels.read_colours(raw[rows], layout))
         grey = sum(plane * weight for plane, weight in zip(colours, LUMINANCE[0], strict=True))
-        opacity = pixels.alpha(raw[rows], picture)
-        found[rows] = np.rint(grey * 255 if opacity is None else grey * opacity * 255)
-    return found
+        opacity = pixels.read_alpha(raw[rows], layout)
+        levels[rows] = np.rint(grey * 255 if opacity is None else grey * opacity * 255)
+    return levels
 
 
-def _runs(mask: pixels.Mask) -> Iterator[slice]:
-    """Some rows at a time."""
+def _check_wrap(request: DreamRequest) -> None:
+    """Raise ValueError for a seamless dream of anything but a whole picture."""
+    whole = request.region == request.picture.region and all(request.own_edges)
+    if request.recipe.wrap and not whole:
+        raise ValueError(
+            "A seamless dream (wrap) needs the whole picture: remove the selection, or turn wrap"
+            " off."
+        )
+
+
+def _image(frame: Frame, layout: Picture) -> SourceImage:
+    return SourceImage(pixels.view(frame, layout), layout)
+
+
+def _window(region: Region) -> Window:
+    return Window(Span(region.y, region.y + region.height), Span(region.x, region.x + region.width))
+
+
+def _row_runs(mask: pixels.Mask) -> Iterator[slice]:
+    """Slices of rows that hold about `RUN` pixels each."""
     height, width = mask.shape
     rows = max(1, RUN // width)
     return (slice(top, top + rows) for top in range(0, height, rows))

@@ -1,4 +1,4 @@
-"""The networks that are kept loaded, and how long."""
+"""Networks that stay loaded between dreams, until they are idle or replaced."""
 
 from __future__ import annotations
 
@@ -19,73 +19,76 @@ NETWORKS_KEPT = 4  # cut networks; a cut at another layer is another one
 
 Key = tuple[
     registry.ModelSpec, tuple[str, ...], str, str
-]  # of a network: name, layers, pooling, device
+]  # of a network: specification, layers, pooling, device
 
 
 @dataclass
-class _Kept:
+class _CachedNetwork:
     network: Network
     last_used: float
 
 
-class Networks:
-    """The networks that were used last, loaded. One thread at a time.
+class NetworkCache:
+    """The networks that were used last, loaded. For one thread at a time.
 
     Args:
-        idle: seconds after which one that nobody uses is dropped; 0: never.
-        clock: seconds, only ever growing.
+        idle: seconds after which an unused network is dropped; 0: never.
+        clock: seconds, monotonic.
     """
 
     def __init__(self, idle: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._idle = idle
         self._clock = clock
-        self._kept: dict[Key, _Kept] = {}  # the one used last comes last
+        self._cached: dict[Key, _CachedNetwork] = {}  # the most recently used is last
 
     @contextlib.contextmanager
     def using(self, recipe: Recipe, device: torch.device) -> Iterator[Network]:
-        """The network cut for a recipe, loaded or remembered."""
-        layers = binding.layers(recipe)
-        # By all that is known of it: a user may remove a network and add another by that name.
+        """The network for a recipe, cut at its layers; loaded unless it is in the cache."""
+        layers = binding.layer_names(recipe)
+        # The key is the whole specification, not the name alone: a user may remove a network and
+        # add another one of the same name.
         key = (registry.find(recipe.model), layers, recipe.pooling, str(device))
-        kept = self._kept.pop(key, None)
-        if kept is None:
-            kept = _Kept(extract(recipe.model, layers, device, recipe.pooling), self._clock())
-        self._kept[key] = kept
-        while len(self._kept) > NETWORKS_KEPT:
-            del self._kept[next(iter(self._kept))]
+        cached = self._cached.pop(key, None)
+        if cached is None:
+            cached = _CachedNetwork(
+                extract(recipe.model, layers, device, recipe.pooling), self._clock()
+            )
+        self._cached[key] = cached
+        while len(self._cached) > NETWORKS_KEPT:
+            del self._cached[next(iter(self._cached))]
         try:
-            yield kept.network
+            yield cached.network
         finally:
-            kept.last_used = self._clock()
+            cached.last_used = self._clock()
 
     def drop_idle(self) -> float | None:
-        """Drop what has been idle for too long; seconds until it is the next one's turn, or None.
+        """Drop networks that have been idle for too long; must not be called while one is in use.
 
-        To be called while no network is in use.
+        Returns the seconds until the next network is due, or None if there is none.
         """
         now = self._clock()
         if self._idle <= 0:
             return None
-        due = {key: kept.last_used + self._idle - now for key, kept in self._kept.items()}
-        over = [key for key, left in due.items() if left <= 0]
-        for key in over:
-            del self._kept[key], due[key]
-        if over:
+        left = {key: cached.last_used + self._idle - now for key, cached in self._cached.items()}
+        expired = [key for key, seconds in left.items() if seconds <= 0]
+        for key in expired:
+            del self._cached[key], left[key]
+        if expired:
             devices.free_memory()
-        return min(due.values(), default=None)
+        return min(left.values(), default=None)
 
     def drop_from(self, device: torch.device) -> None:
         """Drop all networks on a device that failed or is full, and free its memory."""
-        for key in [key for key in self._kept if key[-1] == str(device)]:
-            del self._kept[key]
+        for key in [key for key in self._cached if key[-1] == str(device)]:
+            del self._cached[key]
         devices.free_memory()
 
     def describe(self) -> list[str]:
-        """What is loaded, where, and how it is computed there.
+        """Which networks are loaded, where, and what computes them.
 
         E.g. ["squeezenet1_1 features.10 on cpu (kernel)"].
         """
         return [
-            f"{of.name} {', '.join(layers)} on {at} ({kept.network.executor_name})"
-            for (of, layers, _, at), kept in self._kept.items()
+            f"{spec.name} {', '.join(layers)} on {device} ({cached.network.executor_name})"
+            for (spec, layers, _, device), cached in self._cached.items()
         ]

@@ -1,4 +1,4 @@
-"""What is shown of a dream on the way: how far it is, previews, and its pixels so far."""
+"""A running dream's progress: how far it is, its previews, and its pixels so far."""
 
 from __future__ import annotations
 
@@ -9,33 +9,35 @@ from dreamlayer.compositing import pixels
 from dreamlayer.engine import octave_loop, quick_look
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.planes import Plane
-from dreamlayer.engine.image.windows import whole
+from dreamlayer.geometry import Window
 from dreamlayer.runtime.allocator import HeapTrimmer
+from dreamlayer.studio.inputs import DreamInputs
 from dreamlayer.studio.progress import Progress
-from dreamlayer.studio.source import Source
+from dreamlayer.studio.source import SourceImage
 from dreamlink.picture import Picture
-from dreamlink.wire.messages import DreamRequest, Frame
+from dreamlink.wire.messages import Frame
 
-FINER = 2  # times, in pixels of a side, that a picture is looked at more finely than previewed
-LIVE_MAX = 4_200_000  # pixels of a region whose pixels so far are told: they take time and memory
+OVERSAMPLING = 2  # a picture is read at about so many times a preview's resolution, per side
 
-Lay = Callable[[octave_loop.Dreamt], Frame]  # a dream over its picture, as the recipe says
+Blend = Callable[
+    [octave_loop.DreamResult], Frame
+]  # lays a dream over its picture, as the recipe says
 
 
-def watched(
-    dreaming: Generator[octave_loop.Progress, None, octave_loop.Dreamt],
-    request: DreamRequest,
-    lay: Lay,
-) -> Generator[Progress, None, octave_loop.Dreamt]:
-    """The engine's progress in the words of the link."""
-    memory, lively = HeapTrimmer(), _lively(request)
+def report_octaves(
+    dreaming: Generator[octave_loop.OctaveProgress, None, octave_loop.DreamResult],
+    inputs: DreamInputs,
+    blend: Blend,
+) -> Generator[Progress, None, octave_loop.DreamResult]:
+    """Run the engine's dream and yield its progress; returns the dream."""
+    memory = HeapTrimmer()
     try:
         while True:
             now = next(dreaming)
             memory.trim_sometimes()
             live = None
-            if lively and now.so_far is not None:
-                live = functools.partial(_laid, now.so_far, lay)
+            if inputs.live and now.partial_result is not None:
+                live = functools.partial(_blend_so_far, now.partial_result, blend)
             yield Progress(
                 now.fraction,
                 None if now.octave else "Imagining from noise…",
@@ -48,54 +50,57 @@ def watched(
             )
     except StopIteration as done:
         memory.trim_sometimes()
-        dreamt: octave_loop.Dreamt = done.value
+        dreamt: octave_loop.DreamResult = done.value
         return dreamt
 
 
-def looked(
-    looking: Generator[octave_loop.Progress | quick_look.Look, None, octave_loop.Dreamt],
-    request: DreamRequest,
-    lay: Lay,
-) -> Generator[Progress, None, octave_loop.Dreamt]:
-    """A quick dream's progress in the words of the link; only whole looks are shown."""
+def report_looks(
+    looking: Generator[
+        octave_loop.OctaveProgress | quick_look.QuickLook, None, octave_loop.DreamResult
+    ],
+    inputs: DreamInputs,
+    blend: Blend,
+) -> Generator[Progress, None, octave_loop.DreamResult]:
+    """Run a quick dream and yield its progress, with previews of complete looks only."""
     try:
         while True:
             now = next(looking)
-            if isinstance(now, quick_look.Look):
-                laid = functools.cache(functools.partial(lay, now.dreamt))
+            if isinstance(now, quick_look.QuickLook):
+                blended = functools.cache(functools.partial(blend, now.result))
                 yield Progress(
                     now.fraction,
                     "Looking closer…",
-                    preview=functools.partial(_result, laid, request.result),
+                    preview=functools.partial(_result_preview, blended, inputs.result),
                     look=True,
-                    live=laid if _lively(request) else None,
+                    live=blended if inputs.live else None,
                 )
             else:
                 yield Progress(now.fraction, "Taking a quick look…")
     except StopIteration as done:
-        dreamt: octave_loop.Dreamt = done.value
+        dreamt: octave_loop.DreamResult = done.value
         return dreamt
 
 
-def _lively(request: DreamRequest) -> bool:
-    return request.live and request.region.width * request.region.height <= LIVE_MAX
+def _blend_so_far(so_far: Callable[[], octave_loop.DreamResult], blend: Blend) -> Frame:
+    return blend(so_far())
 
 
-def _laid(so_far: Callable[[], octave_loop.Dreamt], lay: Lay) -> Frame:
-    return lay(so_far())
-
-
-def _result(laid: Callable[[], Frame], layout: Picture, side: int) -> tuple[Picture, bytes]:
-    """A preview of the pixels that come back."""
-    return _preview(Source(pixels.view(laid(), layout), layout), side)
+def _result_preview(
+    blended: Callable[[], Frame], layout: Picture, side: int
+) -> tuple[Picture, bytes]:
+    """A preview of the pixels that would be returned."""
+    return _preview(SourceImage(pixels.view(blended(), layout), layout), side)
 
 
 def _preview(picture: Plane, side: int) -> tuple[Picture, bytes]:
-    """A picture no longer than `side`; of much larger ones not every pixel is looked at."""
+    """A picture (1, 3, h, w) as U8 RGB, its longer side at most `side` pixels.
+
+    Of a much larger picture only every n-th row and column is read.
+    """
     height, width = picture.shape[-2:]
     factor = min(1.0, side / max(height, width))
     size = (max(1, round(height * factor)), max(1, round(width * factor)))
-    seen = picture.read(whole(height, width), max(1, int(1 / factor) // FINER))
-    small = resize.resize(seen, size).clamp(0.0, 1.0)[0].permute(1, 2, 0)
+    sampled = picture.read(Window.whole(height, width), max(1, int(1 / factor) // OVERSAMPLING))
+    small = resize.resize(sampled, size).clamp(0.0, 1.0)[0].permute(1, 2, 0)
     data = (small * 255.0).round().byte().contiguous().cpu().numpy().tobytes()
     return Picture(size[1], size[0], "U8", "RGB"), data

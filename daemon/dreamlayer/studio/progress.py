@@ -1,6 +1,6 @@
-"""Where a dream is, as who dreams it tells the worker: the studio here, or another computer.
+"""How far a dream is, as a studio tells the worker.
 
-Imports no torch: the daemon's start has no time for it.
+Imports no torch: the daemon answers its first client before torch is loaded.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from dreamlink.wire.messages import Frame
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a dream is. With `text` it is not in an octave yet, and octave and step are 0.
+    """How far a dream is; octave and step count from 1.
 
-    `preview(side)` gives the region so far as U8 RGB, its longer side at most `side` pixels. In a
-    quick `look` it is the result that is expected, laid over the picture as the recipe says.
-    `live()` gives that at full size in the request's layout, when an octave or a look is done and
-    it was asked for. Both are to be called before the dream goes on.
+    While there is a `text`, the dream is not in an octave, and octave and step are 0.
+
+    `preview(side)` returns the region so far as U8 RGB, its longer side at most `side` pixels. In a
+    quick `look` this is the expected result, laid over the picture as the recipe says.
+    `live()` returns the same at full size in the request's layout, once an octave or a look is
+    done, if the request asked for it. Both must be called before the dream goes on.
     """
 
     fraction: float

@@ -1,6 +1,6 @@
-"""The pixels that came with a request, as a picture that the engine reads by windows.
+"""Pixels of a request as a plane that the engine reads window by window.
 
-They stay the bytes that they are: what the network sees of them is made where it is looked at.
+The bytes are kept as they were sent; only the part that is read is converted for the network.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 
 from dreamlayer.compositing import pixels
-from dreamlayer.engine.image.planes import Plane, Stored, copy, exact
-from dreamlayer.engine.image.windows import Window
+from dreamlayer.engine.image.planes import Plane, StoredPlane, copy, exact_format
+from dreamlayer.geometry import Window
 from dreamlink.picture import Picture
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceImage:
     """Raw pixels (h, w, samples) as a plane (1, 3, h, w): R, G, B in 0..1, sRGB-encoded."""
 
     raw: pixels.Raw
-    picture: Picture
+    layout: Picture
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -37,13 +37,13 @@ class Source:
 
     def read(self, window: Window, step: int = 1) -> Tensor:
         rows, columns = (slice(span.start, span.stop, step) for span in window)
-        seen = pixels.for_network(pixels.colours(self.raw[rows, columns], self.picture))
-        return torch.from_numpy(seen)[None]
+        colours = pixels.for_network(pixels.read_colours(self.raw[rows, columns], self.layout))
+        return torch.from_numpy(colours)[None]
 
 
-def on(device: torch.device, source: Source) -> Plane:
-    """A source for a device: on the CPU it is read as it is, else all of it is brought there."""
+def to_device(image: SourceImage, device: torch.device) -> Plane:
+    """The image as a plane on a device: itself on the CPU, elsewhere a copy of all of it."""
     if device.type == "cpu":
-        return source
-    storage = torch.empty(source.shape, dtype=source.dtype, device=device)
-    return copy(source, Stored(storage, exact(source.dtype)))
+        return image
+    storage = torch.empty(image.shape, dtype=image.dtype, device=device)
+    return copy(image, StoredPlane(storage, exact_format(image.dtype)))

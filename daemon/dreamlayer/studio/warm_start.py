@@ -1,4 +1,4 @@
-"""What a dream goes on from: the frame of a film before its own."""
+"""The detail that a dream starts from: that of the frame before it in a film."""
 
 from __future__ import annotations
 
@@ -6,28 +6,31 @@ import torch
 
 from dreamlayer.compositing.overlay import Overlay
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.planes import Plane, Stored
-from dreamlink.wire.messages import DreamRequest
+from dreamlayer.engine.image.planes import Plane, StoredPlane
+from dreamlayer.studio.inputs import DreamInputs
 
-FROM_NOISE = "A dream from noise goes on from no other, and none goes on from it: it began anew."
-OTHER_SIZE = "The dream that this one was to go on from has another size: it began anew."
+FROM_NOISE = (
+    "Dreams from noise can't continue one another, so this dream started from scratch instead of"
+    " from the one before."
+)
+OTHER_SIZE = "The dream before has another size, so this one started from scratch."
 
 
-def carried(
-    before: Overlay | None, request: DreamRequest, device: torch.device
+def warm_start(
+    before: Overlay | None, inputs: DreamInputs, device: torch.device
 ) -> tuple[Plane | None, tuple[str, ...]]:
-    """The detail (1, 3, h, w) that a dream starts from, and a note if it can't though it was to.
+    """The detail (1, 3, h, w) that a dream starts from, enlarged as its picture is.
 
-    It is enlarged as the picture is.
+    None, with a note for the user, if the dream `before` can't be used although it was asked for.
     """
-    if before is None or not request.carry:
+    if before is None or not inputs.carry:
         return None, ()
     detail = before.detail
-    if detail is None or request.recipe.start == "noise":
+    if detail is None or inputs.recipe.start == "noise":
         return None, (FROM_NOISE,)
-    if detail.shape[-2:] != (request.region.height, request.region.width):
+    if detail.shape[-2:] != (inputs.window.rows.length, inputs.window.columns.length):
         return None, (OTHER_SIZE,)
-    there = Stored(detail.storage.to(device), detail.format)
-    if request.zoom > 1.0:
-        return resize.zoomed(there, request.zoom, request.recipe.wrap), ()
-    return there, ()
+    start = StoredPlane(detail.storage.to(device), detail.format)
+    if inputs.zoom > 1.0:
+        return resize.zoom_plane(start, inputs.zoom, inputs.recipe.wrap), ()
+    return start, ()

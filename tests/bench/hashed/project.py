@@ -4,7 +4,7 @@ The rest of the picture hashes must stay as it is while what they look at is rew
 could not be told whether the pictures changed, or the question.
 """
 
-from dreamlayer.studio.studio import Studio
+from dreamlayer.studio.local import LocalStudio as Studio
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.presets import PRESETS
 from dreamlink.recipe.recipe import PARAMETERS, Recipe, Value

@@ -73,7 +73,7 @@ def main() -> None:
     assert "torch" not in sys.modules, "It would not listen to the settings any more."
     if name != "plain":
         allocator.restart_once()
-        process.settle()
+        process.configure()
     import torch
 
     from dreamlayer.engine.objectives.binding import bind

@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dreamlayer.engine.dream import dream
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.windows import whole
+from dreamlayer.geometry import Window
 from dreamlayer.networks.graph import layers as known
 from dreamlayer.networks.graph.preprocessing import Preprocessing
 from dreamlayer.networks.network import Network, extract
@@ -125,7 +125,7 @@ def ours(target: Target, path: str, device: str = "cpu") -> Network | None:
 
 def run(source: Tensor, network: Network, recipe: Recipe) -> Tensor:
     """A dream of ours on a whole picture; returns its detail."""
-    steps = dream(source, network, recipe, whole(source.shape[-2], source.shape[-1]))
+    steps = dream(source, network, recipe, Window.whole(source.shape[-2], source.shape[-1]))
     while True:
         try:
             next(steps)

@@ -21,7 +21,7 @@ ONEDNN = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-c
 FEW = 4  # channels, such as colours; interleaving so few is faster in planar layout
 
 Pair = tuple[int, int]  # of rows, of columns
-Box = tuple[Pair, Pair]  # rows and columns: start … stop − 1
+Box = tuple[Pair, Pair]  # rows and columns: start … stop − 1; a geometry.Window is one
 
 
 class _Convolve(torch.autograd.Function):

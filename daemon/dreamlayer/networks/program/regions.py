@@ -17,11 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
+from dreamlayer.geometry import Span
+from dreamlayer.networks.program.convolution import Pair
 from dreamlayer.networks.program.lowering import Program
 from dreamlayer.networks.program.steps import AvgPool, Conv, MaxPool, Pad, Step
 
-Span = tuple[int, int]  # start … stop − 1
+EMPTY = Span(0, 0)
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,13 @@ class Reach:
 
     def seen(self, cells: Span) -> Span:
         """Return the input cells that output cells see, including those beyond the edges."""
-        first = cells[0] * self.stride - self.padding
-        return first, max(first, (cells[1] - 1) * self.stride - self.padding + self.kernel)
+        first = cells.start * self.stride - self.padding
+        return Span(first, max(first, (cells.stop - 1) * self.stride - self.padding + self.kernel))
 
     def seeing(self, cells: Span) -> Span:
         """Return the output cells that see any of some input cells."""
-        first = -(-(cells[0] + self.padding - self.kernel + 1) // self.stride)
-        return first, max(first, (cells[1] - 1 + self.padding) // self.stride + 1)
+        first = -(-(cells.start + self.padding - self.kernel + 1) // self.stride)
+        return Span(first, max(first, (cells.stop - 1 + self.padding) // self.stride + 1))
 
 
 def reach(step: Step, axis: int) -> Reach:
@@ -88,7 +91,7 @@ class ProgramRegion:
 
 
 def program_region(
-    program: Program, axis: int, length: int, outputs: Sequence[Span], inputs_kept: Span
+    program: Program, axis: int, length: int, outputs: Sequence[Pair], inputs_kept: Pair
 ) -> ProgramRegion:
     """Return the region for `outputs` of each map, and for the gradient at `inputs_kept`.
 
@@ -97,16 +100,18 @@ def program_region(
     """
     lengths, forward = lengths_of(program, axis, length), dict[int, Span]()
     for value, span in zip(program.outputs, outputs, strict=True):
-        forward[value] = _hull(forward.get(value), span)
+        forward[value] = forward.get(value, EMPTY).hull(Span(*span))
     for step in reversed(program.steps):
         own = forward[step.output]
-        seen = reach(step, axis).seen(own) if _any(own) else (0, 0)
+        seen = reach(step, axis).seen(own) if own.length else EMPTY
         for value in step.inputs:
-            forward[value] = _hull(forward.get(value), _common(seen, (0, lengths[value])))
-    backward = {0: _common(inputs_kept, forward[0])}
+            inside = seen.intersect(Span(0, lengths[value]))
+            forward[value] = forward.get(value, EMPTY).hull(inside)
+    backward = {0: Span(*inputs_kept).intersect(forward[0])}
     for step in program.steps:
-        seeing = [reach(step, axis).seeing(s) for v in step.inputs if _any(s := backward[v])]
-        backward[step.output] = _common(_hull(*seeing), forward[step.output]) if seeing else (0, 0)
+        seeing = [reach(step, axis).seeing(s) for v in step.inputs if (s := backward[v]).length]
+        own = reduce(Span.hull, seeing, EMPTY).intersect(forward[step.output])
+        backward[step.output] = own if seeing else EMPTY
     return ProgramRegion(lengths, forward, backward)
 
 
@@ -116,18 +121,3 @@ def lengths_of(program: Program, axis: int, length: int) -> dict[int, int]:
     for step in program.steps:
         lengths[step.output] = reach(step, axis).length(lengths[step.inputs[0]])
     return lengths
-
-
-def _any(span: Span) -> bool:
-    return span[0] < span[1]
-
-
-def _hull(*spans: Span | None) -> Span:
-    """The smallest span that contains all spans; empty ones are ignored."""
-    filled = [span for span in spans if span and _any(span)]
-    return min((s[0] for s in filled), default=0), max((s[1] for s in filled), default=0)
-
-
-def _common(one: Span, other: Span) -> Span:
-    start = max(one[0], other[0])
-    return start, max(start, min(one[1], other[1]))

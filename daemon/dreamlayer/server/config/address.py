@@ -1,4 +1,4 @@
-"""Addresses that people type: where to listen, and which other computer dreams."""
+"""Addresses that users type: where to listen, and which other computer dreams."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-PORT = 17647  # unless one is given
+PORT = 17647  # the default
 PORT_MAX = 65535
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCII)
 KEY = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
-LISTEN = "Say where to listen as ADDRESS or ADDRESS:PORT, such as 192.168.1.5 or 192.168.1.5:17647"
-REMOTE = "remote is ADDRESS:PORT/KEY, as `dreamlayer keys show` says it on the other computer"
+LISTEN = "The address to listen on is ADDRESS or ADDRESS:PORT, as 192.168.1.5 or 192.168.1.5:17647"
+REMOTE = "remote is ADDRESS:PORT/KEY, as `dreamlayer keys show` prints it on the other computer"
 
 
 class AddressError(ValueError):
-    """An address that can't be; the text is one sentence."""
+    """An invalid address; the text is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,23 @@ class Address:
 
     @property
     def endpoint(self) -> str:
-        """What libzmq calls it."""
+        """The address in libzmq's notation."""
         return f"tcp://{self}"
 
 
 def listen_address(text: str) -> Address:
-    """Where `--listen` says to listen: a number of this computer's, with a port or without.
+    """The address that `--listen` gives: a numeric one of this computer, with or without a port.
 
-    Raises AddressError. Names are refused: a name may stand for the wrong network.
+    Raises AddressError. Host names are refused, as one may resolve to the wrong network.
     """
     host, port = _split(text.strip(), LISTEN)
     if not _is_number(host):
-        raise AddressError(f"{LISTEN}; with numbers, not {text!r:.80}.")
+        raise AddressError(f"{LISTEN}: a number, not {text!r:.80}.")
     return Address(host, port)
 
 
 def remote_address(text: str) -> tuple[Address, bytes]:
-    """The other computer that the setting `remote` says, and its public key.
+    """The address and the public key of the computer in the setting `remote`.
 
     Raises AddressError.
     """
@@ -57,14 +57,14 @@ def remote_address(text: str) -> tuple[Address, bytes]:
     return Address(host, port), bytes.fromhex(key)
 
 
-def _split(text: str, remedy: str) -> tuple[str, int]:
+def _split(text: str, expected: str) -> tuple[str, int]:
     if text.count(":") > 1 and not text.startswith("["):
         host, port = text, ""  # IPv6 without a port
     else:
         host, _, port = text.rpartition(":") if re.search(r":\d*$", text) else (text, "", "")
     host = host.removeprefix("[").removesuffix("]")
     if port and not (port.isdecimal() and port.isascii() and 1 <= int(port[:6]) <= PORT_MAX):
-        raise AddressError(f"{remedy}; a port is 1 to {PORT_MAX}, not {port!r:.20}.")
+        raise AddressError(f"{expected}; a port is 1 to {PORT_MAX}, not {port!r:.20}.")
     return host, int(port) if port else PORT
 
 

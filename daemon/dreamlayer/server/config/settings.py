@@ -1,9 +1,9 @@
-"""The one table of settings: everything that can be set about the daemon is a field of `Settings`.
+"""The table of settings: each setting of the daemon is a field of `Settings`.
 
-Their values come from `settings.json` in Dreamlayer's folder, which `dreamlayer settings` writes,
-and from the environment (`DREAMLAYER_<NAME>`), which goes before the file. They are read when the
-daemon starts. What is wrong there is said and left out: a daemon that does not start over a slip
-of the pen helps nobody. To add a setting, add a field here and hand `Settings` to what obeys it.
+Values come from `settings.json` in Dreamlayer's folder, which `dreamlayer settings` writes, and
+from the environment (`DREAMLAYER_<NAME>`), which takes precedence. They are read when the daemon
+starts. An invalid value is reported and ignored, so that a typing error does not keep the daemon
+from starting. To add a setting, add a field here and pass `Settings` to the code that needs it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from dreamlink.client import discovery
 from dreamlink.recipe.recipe import Parameter, Value
 
 SETTINGS_FILE = "settings.json"
-FILE_MAX = 1 << 20  # bytes; a longer one is not ours
+FILE_MAX = 1 << 20  # bytes; a longer file can't be one of settings
 DAY = 86400.0
 MIB = 1 << 20
 
 
 class SettingsError(ValueError):
-    """A setting that can't be; the text is one sentence."""
+    """An unknown setting or an unreadable file; the text is one sentence."""
 
 
 def _row(default: Value, label: str, help_text: str, **more: Any) -> Any:
@@ -48,88 +48,91 @@ def _seconds(default: float, label: str, help_text: str, high: float = 365 * DAY
 
 @dataclass(frozen=True)
 class Settings:
-    """What the daemon is told once, when it starts. Sizes are in MiB, times in seconds."""
+    """The daemon's settings, read once when it starts. Sizes are in MiB, times in seconds."""
 
     connections_max: int = _count(
-        64, "Connections", "How many programs may be connected at a time.", 1000
+        64, "Connections", "How many programs may be connected at the same time.", 1000
     )
     message_max: int = _mebibytes(
-        8192, "Message", "The most that one message, a picture with its mask, may hold.", low=1
+        8192, "Message", "The largest request, a picture with its mask, that may be sent.", low=1
     )
     pixels_max: int = _row(
         1000, "Pixels", "The largest picture that may be sent.",
         minimum=1, maximum=17180, unit="megapixels",
     )  # fmt: skip
     waiting_max: int = _count(
-        256, "Waiting dreams", "How many dreams may wait, of all programs together.", 100000
+        256, "Waiting dreams", "How many dreams of all programs together may wait.", 100000
     )
     waiting_max_client: int = _count(
         64, "Waiting dreams of one program", "How many dreams of one program may wait.", 100000
     )
     waiting_memory: int = _mebibytes(
-        4096, "Memory of waiting dreams", "How much memory the pictures that wait may take. One"
-        " picture may always wait.",
+        4096, "Memory of waiting dreams", "How much memory waiting pictures may take. One picture"
+        " may always wait.",
     )  # fmt: skip
     job_age: float = _seconds(
-        DAY, "Age of a dream", "How long after it was asked for a dream is given up. 0: never."
+        DAY,
+        "Age of a dream",
+        "How long after it was asked for an unfinished dream is given up. 0: never.",
     )
     keep_memory: int = _mebibytes(
         1024, "Memory of finished dreams", "How much memory finished dreams may take, so that they"
-        " can be changed without dreaming again. 0 keeps none.",
+        " can be changed without dreaming again. 0: none are kept.",
     )  # fmt: skip
     results_disk: int = _mebibytes(
-        4096, "Disk for results", "How much disk finished dreams may take that nobody has fetched"
-        " yet. 0 keeps none.",
+        4096, "Disk for results", "How much disk space finished dreams may take until they are"
+        " fetched. 0: none are kept.",
     )  # fmt: skip
     results_age: float = _seconds(
-        DAY, "Age of results", "How long a finished dream waits until it is fetched. 0: for ever."
+        DAY, "Age of results", "How long a finished dream is kept until it is fetched. 0: for ever."
     )
     grace: float = _seconds(
-        5.0, "Grace", "How long a dream goes on whose program has vanished.", high=DAY
+        5.0, "Grace", "How long a dream continues after its program has disconnected.", high=DAY
     )
     stop_within: float = _seconds(
-        10.0, "Stop within", "How long the daemon waits for the work at hand when it stops.", 3600.0
+        10.0, "Stop within", "How long the daemon waits for its current work when it stops.", 3600.0
     )
     finish_within: float = _seconds(
-        600.0, "Finish within", "How long the daemon goes on with its dreams when it is asked to"
+        600.0, "Finish within", "How long the daemon continues its dreams when it is asked to"
         " finish them before it stops.", DAY
     )  # fmt: skip
     update_after: float = _seconds(
-        60.0, "Update after", "How long the daemon has had nothing to do when it makes way for"
-        " another version that was installed.", DAY
+        60.0, "Update after", "How long the daemon must be idle before it makes way for another"
+        " version that was installed.", DAY
     )  # fmt: skip
     idle_unload: float = _seconds(
-        300.0, "Idle", "How long a network that nobody uses stays in the graphics card's memory."
-        " 0: for ever.",
+        300.0, "Idle", "How long an unused network stays loaded. 0: for ever.",
     )  # fmt: skip
     map_above: int = _mebibytes(
-        0, "Memory of a picture", "Larger pictures are kept in files while they are dreamed. 0:"
-        " those that the free memory does not easily hold.",
+        0, "Memory of a picture", "Larger pictures are kept in files while they are dreamed on. 0:"
+        " those that don't easily fit into the free memory.",
     )  # fmt: skip
     threads: int = _count(
-        0, "Threads", "How many of the processor's cores may work. 0: all.", 1024, low=0
+        0, "Threads", "How many processor cores may be used. 0: all.", 1024, low=0
     )
     duty: float = _row(
-        100.0, "Duty", "Which part of the time may be spent working; less keeps a laptop cool.",
+        100.0, "Duty", "Which share of the time may be spent computing; less keeps a laptop cool.",
         minimum=5.0, maximum=100.0, unit="%",
     )  # fmt: skip
     priority: str = _row(
-        "normal", "Priority", "Whether dreams stand back when other programs want the processor.",
+        "normal", "Priority", "Processor priority of dreams; with low, other programs go first.",
         choices=("normal", "low"),
     )  # fmt: skip
     preview_share: float = _row(
-        10.0, "Previews", "Which part of the time may be spent on a running dream's previews.",
+        10.0, "Previews", "Which share of the time may be spent on previews of a running dream.",
         minimum=0.0, maximum=100.0, unit="%",
     )  # fmt: skip
     quick_share: float = _row(
-        75.0, "Quick looks", "Which part of the time quick looks may take while dreams that are not"
-        " quick are under way.", minimum=1.0, maximum=99.0, unit="%",
+        75.0, "Quick looks", "Which share of the time quick looks may take while other dreams are"
+        " under way.", minimum=1.0, maximum=99.0, unit="%",
     )  # fmt: skip
-    log_size: int = _mebibytes(4, "Log", "How long the log grows until a new one is begun.", low=1)
+    log_size: int = _mebibytes(
+        4, "Log", "How large the log may grow before a new one is started.", low=1
+    )
     log_files: int = _count(3, "Old logs", "How many older logs are kept.", 100, low=0)
     remote: str = _row(
-        "", "Remote", "Another computer's daemon that dreams for this one, as `dreamlayer keys"
-        " show` says it there: ADDRESS:PORT/KEY. Empty: this computer dreams itself.",
+        "", "Remote", "The daemon on another computer that dreams for this one, as `dreamlayer"
+        " keys show` prints it there: ADDRESS:PORT/KEY. Empty: this computer dreams itself.",
     )  # fmt: skip
 
     @classmethod
@@ -149,13 +152,13 @@ SETTINGS: dict[str, Parameter] = {
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """Settings as they were found.
+class LoadedSettings:
+    """Settings with their origins and problems.
 
     Attributes:
-        settings: to be obeyed.
-        origins: which names were set, and by what: "settings.json" or the variable's name.
-        problems: a sentence for each value that was left out.
+        settings: the settings to use.
+        origins: names of the settings that were set, and where: "settings.json" or the variable.
+        problems: a sentence for each value that was ignored.
     """
 
     settings: Settings
@@ -164,12 +167,12 @@ class Loaded:
 
 
 def path() -> Path:
-    """Where the settings of this user lie."""
+    """This user's settings file."""
     return discovery.home() / SETTINGS_FILE
 
 
-def load(environment: Mapping[str, str] = os.environ) -> Loaded:
-    """The settings of this user. Never fails: what is wrong keeps its default."""
+def load(environment: Mapping[str, str] = os.environ) -> LoadedSettings:
+    """This user's settings. Never fails: an invalid setting keeps its default."""
     problems: list[str] = []
     values: dict[str, Value] = {}
     origins: dict[str, str] = {}
@@ -192,11 +195,11 @@ def load(environment: Mapping[str, str] = os.environ) -> Loaded:
                 origins[name] = variable
             except ValueError as error:
                 problems.append(f"In the environment variable {variable}: {error}")
-    return Loaded(Settings.of(values), origins, tuple(problems))
+    return LoadedSettings(Settings.of(values), origins, tuple(problems))
 
 
 def read() -> dict[str, object]:
-    """What stands in the file, unchecked; nothing if there is none. Raises SettingsError."""
+    """The contents of the file, unchecked; empty if there is no file. Raises SettingsError."""
     try:
         with path().open("rb") as file:
             text = file.read(FILE_MAX + 1).decode("utf-8-sig")
@@ -205,27 +208,26 @@ def read() -> dict[str, object]:
         return {}
     except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(
-            f"{path()} can't be read ({error}): correct it, or delete it to have every setting as"
-            " it was."
+            f"{path()} can't be read ({error}): correct it, or delete it to restore all defaults."
         ) from error
     if not isinstance(values, dict):
         raise SettingsError(
-            f'{path()} does not hold settings, such as {{}} or {{"threads": 2}}: correct or'
+            f'{path()} does not contain settings, such as {{}} or {{"threads": 2}}: correct it or'
             " delete it."
         )
     return values
 
 
 def change(name: str, text: str) -> Value:
-    """Store what a person typed for a setting, "default" to take it out; returns the value.
+    """Store the value that a user typed for a setting; "default" removes it. Returns the value.
 
     Raises:
-        ValueError: there is no such setting, or it can't have this value, or the file is damaged.
+        ValueError: there is no such setting, the value is invalid, or the file is damaged.
         OSError: the file can't be written.
     """
     stored = read()
     if text.strip().lower() == "default":
-        stored.pop(known(name).name, None)
+        stored.pop(find(name).name, None)
     else:
         stored[name] = parse(name, text)
     path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -236,33 +238,33 @@ def change(name: str, text: str) -> Value:
 
 
 def check(name: str, value: object) -> Value:
-    """`value` as the type of the setting `name`; raises ValueError with one sentence."""
-    checked = known(name).check(value)
+    """`value` converted to the type of the setting `name`; raises ValueError with one sentence."""
+    checked = find(name).check(value)
     if name == "remote" and checked:
         remote_address(str(checked))
     return checked
 
 
 def parse(name: str, text: str) -> Value:
-    """The value of the setting `name` that a person typed; raises ValueError."""
-    row = known(name)
+    """The value of the setting `name` that a user typed; raises ValueError."""
+    row = find(name)
     return check(name, row.parse(text.strip()))
 
 
-def remedy(name: str) -> str:
-    """What ends the sentence of a refusal: which setting it was, and how it is changed."""
+def limit_hint(name: str) -> str:
+    """The end of a refusal's sentence: which setting is the limit, and how to change it."""
     return f"the limit is the setting {name}, see: dreamlayer settings {name}"
 
 
-def shown(name: str, value: Value) -> str:
-    """A value with its unit, for people."""
+def format_value(name: str, value: Value) -> str:
+    """A value with its unit, for users."""
     text = f"{value:.10g}" if isinstance(value, float) else str(value) or "(none)"
     return f"{text} {SETTINGS[name].unit}".rstrip()
 
 
-def known(name: str) -> Parameter:
-    """The row of the setting `name`; raises SettingsError, which lists those that there are."""
+def find(name: str) -> Parameter:
+    """The row of the setting `name`; raises SettingsError, which lists all names."""
     row = SETTINGS.get(name)
     if row is None:
-        raise SettingsError(f"There is no setting {name!r:.60}; there are: {', '.join(SETTINGS)}.")
+        raise SettingsError(f"There is no setting {name!r:.60}. Settings: {', '.join(SETTINGS)}.")
     return row

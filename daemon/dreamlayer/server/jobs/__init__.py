@@ -1,1 +1,1 @@
-"""Dreams under way: queue, scheduler, the compute thread, results, blends and statistics."""
+"""Dreams in progress: queue, scheduler, compute thread, results, blends and statistics."""

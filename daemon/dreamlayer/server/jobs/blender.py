@@ -1,7 +1,7 @@
-"""The last finished dreams, and the thread that lays them over their pictures again.
+"""Keeps the latest finished dreams and blends them with their pictures again, in a thread.
 
-A blend takes a few hundredths of a second and is asked for while somebody moves a slider, so it
-has a thread of its own: it waits for no dream.
+A blend takes a few hundredths of a second and is requested while the user moves a slider. It has
+its own thread so that it need not wait for a dream.
 """
 
 from __future__ import annotations
@@ -11,40 +11,39 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from dreamlayer.server.config.settings import remedy
+from dreamlayer.server.config.settings import limit_hint
 from dreamlayer.server.jobs.error_text import sentence
 from dreamlayer.server.transport.mailbox import Outgoing
+from dreamlayer.studio.protocol import DreamOverlay
 from dreamlink.wire.messages import BlendRequest, Frame, Header
-
-if TYPE_CHECKING:
-    from dreamlayer.compositing.overlay import Overlay
 
 log = logging.getLogger(__name__)
 
 FORGOTTEN = (
     "This dream is no longer kept, so it can't be changed afterwards: dream again"
-    f" ({remedy('keep_memory')})."
+    f" ({limit_hint('keep_memory')})."
 )
-KEPT_MAX = 256  # dreams, however small: what each takes beside its pixels is not counted
+KEPT_MAX = 256  # dreams; their overhead beyond pixels is not counted, so there is a limit
 
 
 class Blender:
-    """Keeps dreams within a limit of memory, the ones used last, and blends them in a thread.
+    """Keeps the most recently used dreams within a memory limit, and blends them in a thread.
 
     Args:
         post: sends an answer.
-        log_place: where the log is, in words.
-        limit: bytes that finished dreams may take; 0 keeps none.
+        log_place: where the log is, for error messages.
+        limit: bytes that finished dreams may take; 0: none are kept.
     """
 
     def __init__(self, post: Callable[[Outgoing], None], log_place: str, limit: int) -> None:
         self._post = post
         self._log_place = log_place
         self._limit = limit
-        self._changed = threading.Condition()  # guards what follows
-        self._kept: dict[tuple[bytes, str], Overlay] = {}  # by peer and id; the last used last
+        self._changed = threading.Condition()  # guards the following attributes
+        self._kept: dict[
+            tuple[bytes, str], DreamOverlay
+        ] = {}  # by peer and id; the most recently used is last
         self._queue: deque[tuple[bytes, BlendRequest]] = deque()
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="blend", daemon=True)
@@ -52,8 +51,8 @@ class Blender:
 
     # For the compute thread.
 
-    def keep(self, peer: bytes, dream_id: str, overlay: Overlay) -> None:
-        """Keep a finished dream if there is room at all, and forget older ones that take it."""
+    def keep(self, peer: bytes, dream_id: str, overlay: DreamOverlay) -> None:
+        """Keep a finished dream, unless it is too large, and drop older ones beyond the limit."""
         if overlay.nbytes > self._limit:
             return
         with self._changed:
@@ -64,15 +63,15 @@ class Blender:
             ):
                 del self._kept[next(iter(self._kept))]
 
-    def kept(self, peer: bytes, dream_id: str) -> Overlay | None:
-        """A dream of a peer's that another one is to go on from, if it is still kept."""
+    def kept(self, peer: bytes, dream_id: str) -> DreamOverlay | None:
+        """A dream that another one of the same peer starts from; None if it is no longer kept."""
         with self._changed:
-            return self._used(peer, dream_id)
+            return self._touch(peer, dream_id)
 
-    # For the I/O thread; none of them waits.
+    # For the I/O thread; none of these blocks.
 
     def submit(self, peer: bytes, request: BlendRequest) -> None:
-        """Have a dream blended; an older request for the same one, not begun yet, is cancelled."""
+        """Queue a blend; cancels older requests for the same dream that have not begun."""
         with self._changed:
             for waiting in [(p, r) for p, r in self._queue if (p, r.of) == (peer, request.of)]:
                 self._queue.remove(waiting)
@@ -81,13 +80,13 @@ class Blender:
             self._changed.notify()
 
     def attach(self, peer: bytes, dream_id: str) -> None:
-        """Let a dream belong to `peer` from now on, whose client came back."""
+        """Assign a dream to `peer`, the new connection of a client that came back."""
         with self._changed:
             for key in [key for key in self._kept if key[1] == dream_id]:
                 self._kept[peer, dream_id] = self._kept.pop(key)
 
     def forget(self, peer: bytes) -> None:
-        """Forget the dreams of a peer that went away."""
+        """Drop the dreams of a peer that disconnected."""
         with self._changed:
             for key in [key for key in self._kept if key[0] == peer]:
                 del self._kept[key]
@@ -100,23 +99,23 @@ class Blender:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory that they take."""
+        """Bytes of memory that the kept dreams take."""
         with self._changed:
             return sum(kept.nbytes for kept in self._kept.values())
 
     def end(self) -> None:
-        """End the thread after the blend in work."""
+        """End the thread after the current blend."""
         with self._changed:
             self._ending = True
             self._changed.notify()
 
     def join(self, timeout: float) -> bool:
-        """Wait for the thread's end; whether it has ended."""
+        """Wait for the thread to end; False if it has not ended in time."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _used(self, peer: bytes, dream_id: str) -> Overlay | None:
-        """A kept dream, which is the one used last now. The lock is held."""
+    def _touch(self, peer: bytes, dream_id: str) -> DreamOverlay | None:
+        """A kept dream, which becomes the most recently used. Called with the lock held."""
         overlay = self._kept.pop((peer, dream_id), None)
         if overlay is not None:
             self._kept[peer, dream_id] = overlay
@@ -131,10 +130,10 @@ class Blender:
                 if self._ending:
                     return
                 peer, request = self._queue.popleft()
-                overlay = self._used(peer, request.of)
+                overlay = self._touch(peer, request.of)
             self._blend(peer, request, overlay)
 
-    def _blend(self, peer: bytes, request: BlendRequest, overlay: Overlay | None) -> None:
+    def _blend(self, peer: bytes, request: BlendRequest, overlay: DreamOverlay | None) -> None:
         began = time.monotonic()
         if overlay is None:
             self._answer(peer, request, {"op": "error", "text": FORGOTTEN})

@@ -1,4 +1,4 @@
-"""What to tell the user when something went wrong; what that does not say goes into the log."""
+"""Error messages for users; details that they leave out go into the log."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dreamlayer.runtime import devices
 
 log = logging.getLogger(__name__)
 
-SPOKEN = (ValueError, MissingWeights)  # errors whose text is written for the user
+FOR_USERS = (ValueError, MissingWeights)  # errors whose text is written for the user
 
 
 def sentence(error: BaseException, log_place: str) -> str:
-    """One sentence for the user; `log_place` is where the details are, in words."""
-    if isinstance(error, SPOKEN):
+    """One sentence for the user about an error; `log_place` says where the details are."""
+    if isinstance(error, FOR_USERS):
         log.info("refused: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
         return str(error)
     log.error("unexpected", exc_info=error)

@@ -1,26 +1,23 @@
-"""How far a dream is: told often enough to be lively, seldom enough to be cheap."""
+"""Progress messages: frequent enough for a smooth display, rare enough to cost little."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+from dreamlayer.studio.progress import Progress
 from dreamlink.wire.messages import DreamRequest, Frame, Header
-
-if TYPE_CHECKING:
-    from dreamlayer.studio.progress import Progress
 
 INTERVAL = 0.1  # seconds between two messages
 PREVIEW_INTERVAL = 1 / 3  # seconds between two previews …
-PREVIEW_SHARE = 0.1  # … and no more of the time is spent on making them
-GUESS_AFTER = 1.0  # seconds of work after which the remaining time can be told
+PREVIEW_SHARE = 0.1  # … and the largest share of the time that is spent on making them
+ESTIMATE_AFTER = 1.0  # seconds of work after which the remaining time is estimated
 
 Send = Callable[[Header, Sequence[Frame]], None]
 
 
 class Reporter:
-    """Turns the studio's progress at every tile into the client's progress messages."""
+    """Turns the studio's progress after every tile into progress messages for the client."""
 
     def __init__(
         self,
@@ -37,10 +34,11 @@ class Reporter:
         self._next_message = self._next_preview = clock()
         self._began: tuple[float, float] | None = None  # time and fraction of the first tile
         self._started = clock()
-        self._shown: Progress | None = None  # whose pixels so far were told
-        self._live_cost = self._live_spent = 0.0  # seconds: for the last ones, and for all
+        self._shown: Progress | None = None  # whose live pixels were sent last
+        self._live_cost = self._live_spent = 0.0  # seconds for the last live pixels, and for all
 
-    def tell(self, progress: Progress) -> None:
+    def report(self, progress: Progress) -> None:
+        """Send a message if one is due, with a preview or live pixels if those are."""
         now = self._clock()
         if progress.text is None and self._began is None:
             self._began = now, progress.fraction
@@ -48,7 +46,7 @@ class Reporter:
         self._text = progress.text
         news |= progress.look
         if self._live_due(progress, now):
-            self._tell_live(progress, now)
+            self._send_live(progress, now)
         if now < self._next_message and not news:
             return
         self._next_message = now + INTERVAL
@@ -56,16 +54,16 @@ class Reporter:
         self._send(header, self._preview(progress, now, header))
 
     def _live_due(self, progress: Progress, now: float) -> bool:
-        """Whether to make the pixels so far: once, and within the share of the time.
+        """Whether to make live pixels: once for each progress, and within the share of the time.
 
-        The first are made in any case: they tell what the next ones cost.
+        The first ones are always made, to measure what they cost.
         """
         if progress.live is None or progress is self._shown or not self._preview_share:
             return False
         spent = self._live_spent + self._live_cost
         return spent <= self._preview_share * (now - self._started)
 
-    def _tell_live(self, progress: Progress, now: float) -> None:
+    def _send_live(self, progress: Progress, now: float) -> None:
         assert progress.live is not None
         self._shown = progress
         header = self._header(progress, now) | {"live": True}
@@ -96,11 +94,11 @@ class Reporter:
         return header
 
     def _remaining(self, now: float, fraction: float) -> float | None:
-        """Seconds left if the work goes on as it went since the first tile."""
+        """Seconds left at the average speed since the first tile; None if that is unknown."""
         if self._began is None:
             return None
         spent, worked = now - self._began[0], fraction - self._began[1]
-        if spent < GUESS_AFTER or worked <= 0:
+        if spent < ESTIMATE_AFTER or worked <= 0:
             return None
         return round(spent * (1 - fraction) / worked, 1)
 

@@ -1,7 +1,7 @@
-"""Dreams under way, and the order in which they have their turn.
+"""Dream jobs and the order in which they are computed.
 
-Quick dreams go before all others. The others take turns, client by client, so that nobody waits
-behind somebody else's whole pile.
+Quick dreams go before all others. The others take turns, client by client, so that no client has
+to wait for all dreams of another one.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from collections.abc import Iterator, Sequence
 from dreamlink.wire.messages import DreamRequest, Frame, Header
 
 
-class Job:
-    """A dream under way, from request to answer.
+class DreamJob:
+    """A dream in progress, from request to answer.
 
     Attributes:
-        peer: the connection that it answers to; another one if its client came back.
-        lane: the connection that asked for it: whose turns it takes.
-        frames: the request's pixels, until it is computed.
-        state: "queued", "running", or "paused" while a quick one is computed.
+        peer: the connection that gets the answers; a new one if the client came back.
+        lane: the connection that asked for it, in whose turn it is computed.
+        frames: the request's pixels, until the dream is over.
+        state: "queued", "running", or "paused" while a quick dream is computed.
         fraction: how much of the work is done, 0 to 1.
         asked: when it was asked for, on time.monotonic()'s clock.
-        since: when it was first seen by `Schedule.expire`.
-        cancelled: set when nobody wants it any more.
-        over: whether it was answered.
+        since: when it was first seen by `Scheduler.expire`.
+        cancelled: set when the dream is no longer wanted.
+        over: whether the final answer was given.
     """
 
     def __init__(self, peer: bytes, request: DreamRequest, frames: Sequence[Frame]) -> None:
@@ -46,7 +46,7 @@ class Job:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the pixels that came with the request."""
+        """Bytes of the request's pixels."""
         return sum(memoryview(frame).nbytes for frame in self.frames)
 
     def describe(self) -> Header:
@@ -61,18 +61,20 @@ class Job:
         }
 
 
-class Queue:
-    """Dreams that wait. Iterating gives them in the order in which they would be computed."""
+class JobQueue:
+    """Waiting dreams. Iterating yields them in the order in which they would be computed."""
 
     def __init__(self) -> None:
-        self._quick: deque[Job] = deque()
-        self._turns: dict[bytes, deque[Job]] = {}  # by lane, in the order of their next turns
-        self._last: bytes | None = None  # the lane that had the last turn: all others go before it
+        self._quick: deque[DreamJob] = deque()
+        self._turns: dict[bytes, deque[DreamJob]] = {}  # by lane, in the order of their next turns
+        self._last: bytes | None = (
+            None  # the lane that had the last turn; it goes behind the others
+        )
 
     def __len__(self) -> int:
         return len(self._quick) + sum(len(jobs) for jobs in self._turns.values())
 
-    def __iter__(self) -> Iterator[Job]:
+    def __iter__(self) -> Iterator[DreamJob]:
         yield from self._quick
         turns = [iter(tuple(jobs)) for jobs in self._turns.values()]
         while turns:
@@ -92,7 +94,7 @@ class Queue:
     def has_others(self) -> bool:
         return bool(self._turns)
 
-    def add(self, job: Job) -> None:
+    def add(self, job: DreamJob) -> None:
         if job.request.quick:
             self._quick.append(job)
         else:
@@ -100,8 +102,8 @@ class Queue:
             if self._last in self._turns:
                 self._turns[self._last] = self._turns.pop(self._last)
 
-    def remove(self, job: Job) -> None:
-        """Take out a job that is in the queue."""
+    def remove(self, job: DreamJob) -> None:
+        """Remove a job that is in the queue."""
         if job.request.quick:
             self._quick.remove(job)
             return
@@ -110,12 +112,12 @@ class Queue:
         if not jobs:
             del self._turns[job.lane]
 
-    def next_quick(self) -> Job:
-        """Take out the quick job that waited longest."""
+    def next_quick(self) -> DreamJob:
+        """Remove and return the quick job that has waited longest."""
         return self._quick.popleft()
 
-    def next_other(self) -> Job:
-        """Take out the job whose turn it is; its lane has its next turn after all others."""
+    def next_other(self) -> DreamJob:
+        """Remove and return the job whose turn it is; its lane goes behind all others."""
         lane = next(iter(self._turns))
         jobs = self._turns.pop(lane)
         job = jobs.popleft()
@@ -125,29 +127,29 @@ class Queue:
         return job
 
 
-class Share:
-    """Lets quick dreams take no more than a part of the time while others are under way.
+class QuickShare:
+    """Limits the share of time that quick dreams take while normal dreams are waiting.
 
-    What a quick one has taken, the others must be given in proportion before the next one.
+    After a quick dream, normal dreams get their proportion of time before the next quick one.
 
     Args:
-        part: of the time, 0 (exclusive) to 1, that quick dreams may take.
+        share: of the time that quick dreams may take, 0 (exclusive) to 1.
     """
 
-    def __init__(self, part: float) -> None:
-        self._others_per_quick = (1 - part) / part
-        self._owed = 0.0  # seconds that the others have to be given
+    def __init__(self, share: float) -> None:
+        self._normal_per_quick = (1 - share) / share
+        self._debt = 0.0  # seconds that normal dreams must get before the next quick one
 
     @property
-    def quick_may(self) -> bool:
-        return self._owed <= 0
+    def quick_allowed(self) -> bool:
+        return self._debt <= 0
 
-    def quick_took(self, seconds: float) -> None:
-        self._owed += seconds * self._others_per_quick
+    def add_quick(self, seconds: float) -> None:
+        self._debt += seconds * self._normal_per_quick
 
-    def others_took(self, seconds: float) -> None:
-        self._owed = max(0.0, self._owed - seconds)
+    def add_normal(self, seconds: float) -> None:
+        self._debt = max(0.0, self._debt - seconds)
 
-    def nobody_waits(self) -> None:
-        """Nothing is owed to nobody."""
-        self._owed = 0.0
+    def reset(self) -> None:
+        """Reset the debt when no normal job waits."""
+        self._debt = 0.0

@@ -1,4 +1,4 @@
-"""How much the daemon has dreamed lately."""
+"""Statistics of the dreams of the last hour."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Callable
 
 HOUR = 3600.0  # seconds
-TOGETHER = 10.0  # seconds whose dreams are counted as one, so that many take no more room than few
+MERGE = 10.0  # seconds; dreams that end within this time share an entry, which limits memory
 
 
 class Rates:
-    """Counts the dreams of the last hour. Any thread may ask."""
+    """Counts the dreams of the last hour. May be used by any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -20,10 +20,10 @@ class Rates:
         self._done: deque[tuple[float, int, float, float]] = deque()  # when, how many, MP-steps, s
 
     def add(self, megapixel_steps: float, seconds: float) -> None:
-        """A dream is done that took so long."""
+        """Add a finished dream."""
         with self._lock:
             now, count = self._clock(), 1
-            if self._done and now < self._done[-1][0] + TOGETHER:
+            if self._done and now < self._done[-1][0] + MERGE:
                 now, before, work, spent = self._done.pop()
                 count, megapixel_steps, seconds = (
                     before + 1,
@@ -34,7 +34,7 @@ class Rates:
             self._forget()
 
     def describe(self) -> dict[str, float]:
-        """Dreams in the last hour, and the megapixel-steps of each second that they took."""
+        """Dreams in the last hour, and megapixel-steps per second of computing time."""
         with self._lock:
             self._forget()
             done = list(self._done)

@@ -1,4 +1,4 @@
-"""The thread that computes the dreams, one after the other, quick ones in between."""
+"""The compute thread: computes dreams one after another, quick ones in between."""
 
 from __future__ import annotations
 
@@ -7,61 +7,56 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, cast
 
-from dreamlayer.server.config.settings import Settings, remedy
+from dreamlayer.server.config.settings import Settings, limit_hint
 from dreamlayer.server.jobs.blender import Blender
 from dreamlayer.server.jobs.error_text import sentence
 from dreamlayer.server.jobs.progress import Reporter
-from dreamlayer.server.jobs.queue import Job
-from dreamlayer.server.jobs.scheduler import Schedule
+from dreamlayer.server.jobs.queue import DreamJob
+from dreamlayer.server.jobs.scheduler import Scheduler
 from dreamlayer.server.jobs.stats import Rates
 from dreamlayer.server.lifecycle import logs
 from dreamlayer.server.transport.mailbox import Outgoing
+from dreamlayer.studio.protocol import DreamOverlay, Finished, Studio
 from dreamlink.wire.messages import Frame, Header
-
-if TYPE_CHECKING:
-    from dreamlayer.compositing.overlay import Overlay
-    from dreamlayer.server.remote.studio import RemoteStudio
-    from dreamlayer.studio.studio import Finished, Studio
 
 log = logging.getLogger(__name__)
 
 WARM_UP = "Loading PyTorch…"
 FORGOTTEN = (
-    "The dream that this one was to go on from is no longer kept: it began anew"
-    f" ({remedy('keep_memory')})."
+    "The dream before is no longer kept, so this one started from scratch"
+    f" ({limit_hint('keep_memory')})."
 )
 
 
 class Worker:
-    """One compute thread. The studio, and with it torch, is loaded in it and stays loaded.
+    """The compute thread. It loads the studio, and with it torch, once.
 
     Args:
-        studio_factory: makes what dreams; called in the compute thread.
-        schedule: what there is to do.
+        studio_factory: makes the studio; called in the compute thread.
+        scheduler: has the dreams and questions to work on.
         post: sends an answer.
         blender: keeps the finished dreams.
-        log_place: where the log is, in words.
+        log_place: where the log is, for error messages.
     """
 
     def __init__(
         self,
         studio_factory: Callable[[], Studio],
-        schedule: Schedule,
+        scheduler: Scheduler,
         post: Callable[[Outgoing], None],
         blender: Blender,
         log_place: str,
         settings: Settings,
     ) -> None:
         self._studio_factory = studio_factory
-        self._schedule = schedule
+        self._scheduler = scheduler
         self._post = post
         self._blender = blender
         self._log_place = log_place
         self._preview_share = settings.preview_share / 100
         self._studio: Studio | None = None
-        self._device: str | None = None  # the studio's own, copied: it is not made for two threads
+        self._device: str | None = None  # a copy: only one thread may use the studio
         self._networks: list[str] = []
         self._rates = Rates()
         self._thread = threading.Thread(target=self._run, name="compute", daemon=True)
@@ -69,7 +64,7 @@ class Worker:
     # For the I/O thread.
 
     def start(self) -> None:
-        """Start the thread, which loads the studio at once; calling it again does nothing."""
+        """Start the thread, which loads the studio; later calls do nothing."""
         if self._thread.ident is None:
             self._thread.start()
 
@@ -79,12 +74,11 @@ class Worker:
         return self._device is None
 
     def status(self) -> Header:
-        """What `status` tells: device (None while PyTorch is being loaded), networks, rates."""
-        told = {"device": self._device, "networks": self._networks}
-        return {**told, **self._rates.describe()}
+        """The fields of `status`: device (None while PyTorch is being loaded), networks, rates."""
+        return {"device": self._device, "networks": self._networks, **self._rates.describe()}
 
     def join(self, timeout: float) -> bool:
-        """Wait for the thread's end; whether it has ended."""
+        """Wait for the thread to end; False if it has not ended in time."""
         if self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -94,10 +88,10 @@ class Worker:
     def _run(self) -> None:
         try:
             self._load_studio()
-        except BaseException:  # tried again, and told to the user, with the first dream
+        except BaseException:  # tried again, and reported to the user, with the first dream
             log.exception("the studio can't be loaded")
-        while not self._schedule.ending:
-            job = self._schedule.take(self._drop_idle())
+        while not self._scheduler.ending:
+            job = self._scheduler.take(self._drop_idle())
             self._answer_questions()
             if job is not None:
                 self._work(job)
@@ -112,19 +106,19 @@ class Worker:
         return self._studio
 
     def _drop_idle(self) -> float | None:
-        """Let go of networks that nobody uses; seconds until this is due again, None: never."""
+        """Unload idle networks; seconds until the next call is due, None: not before a dream."""
         if self._studio is None:
             return None
         try:
             due = self._studio.drop_idle()
-        except Exception:  # the device is gone, say; the next dream finds out and tells
-            log.exception("idle networks can't be dropped")
+        except Exception:  # e.g. the device is gone, which the next dream reports
+            log.exception("idle networks can't be unloaded")
             return None
         self._networks = list(self._studio.networks)
         return due
 
-    def _work(self, job: Job) -> None:
-        """Compute one dream and answer its client, whatever happens."""
+    def _work(self, job: DreamJob) -> None:
+        """Compute one dream and answer its client, even if the dream fails."""
         began = time.monotonic()
         pixels: Frame | None = None
         finished: Finished | None = None
@@ -132,28 +126,28 @@ class Worker:
         before = self._blender.kept(job.peer, request.after) if request.carry else None
         try:
             finished = self._dream(job, before)
-        except BaseException as error:  # SystemExit too: a dead thread would answer nobody any more
+        except BaseException as error:  # SystemExit too: without this thread nothing works
             outcome, header = "failed", {"op": "error", "text": sentence(error, self._log_place)}
         else:
             if finished is None:
                 outcome, header = "cancelled", {"op": "cancelled"}
             else:
                 seconds = time.monotonic() - began
-                alone = request.carry > 0 and before is None
-                outcome, header = "done", _done(finished, seconds, [FORGOTTEN] if alone else [])
+                notes = [FORGOTTEN] if request.carry > 0 and before is None else []
+                outcome, header = "done", _done(finished, seconds, notes)
                 self._rates.add(finished.megapixel_steps, seconds)
                 pixels = finished.pixels
                 self._blender.keep(job.peer, job.id, finished.overlay)
         _log(job, outcome, time.monotonic() - began, finished)
         if self._studio is not None:
             self._networks, self._device = list(self._studio.networks), self._studio.device
-        self._schedule.ended(job, outcome, header, pixels)
+        self._scheduler.finish(job, outcome, header, pixels)
 
-    def _dream(self, job: Job, before: Overlay | None) -> Finished | None:
-        """The result, or None if the dream was cancelled; `before` is the one to go on from."""
+    def _dream(self, job: DreamJob, before: DreamOverlay | None) -> Finished | None:
+        """The result, or None if the dream was cancelled; `before` is the dream to start from."""
         reporter = Reporter(
             job.request,
-            lambda header, frames: self._schedule.answer(job, header, frames),
+            lambda header, frames: self._scheduler.answer(job, header, frames),
             preview_share=self._preview_share,
         )
         steps = self._load_studio().dream(job.request, job.frames, before)
@@ -166,28 +160,28 @@ class Worker:
                     finished: Finished = end.value
                     return finished
                 finally:
-                    self._schedule.spent(job, time.monotonic() - began)
+                    self._scheduler.add_time(job, time.monotonic() - began)
                 job.fraction = progress.fraction
-                reporter.tell(progress)
-                while (quick := self._schedule.take_quick(job)) is not None:
+                reporter.report(progress)
+                while (quick := self._scheduler.take_quick(job)) is not None:
                     self._work(quick)
                 self._answer_questions()
         return None
 
     def _answer_questions(self) -> None:
-        while (question := self._schedule.question()) is not None:
+        while (question := self._scheduler.take_question()) is not None:
             header: Header
             try:
-                header = _told(self._load_studio(), question.model)
+                header = _answer(self._load_studio(), question.model)
             except BaseException as error:
                 header = {"op": "error", "text": sentence(error, self._log_place)}
             self._post(Outgoing(question.peer, {**header, "id": question.id}))
 
 
-def _told(studio: Studio, model: str | None) -> Header:
-    """The answer to a question: a model's layers, or None: the models of another computer."""
+def _answer(studio: Studio, model: str | None) -> Header:
+    """The answer to a question: the layers of a network, or, for None, the list of networks."""
     if model is None:
-        return {"op": "models", "models": cast("RemoteStudio", studio).models()}
+        return {"op": "models", "models": studio.models()}
     return {"op": "layers", "model": model, "layers": studio.layers(model)}
 
 
@@ -204,7 +198,7 @@ def _done(finished: Finished, seconds: float, notes: Sequence[str]) -> Header:
     }
 
 
-def _log(job: Job, outcome: str, seconds: float, finished: Finished | None) -> None:
+def _log(job: DreamJob, outcome: str, seconds: float, finished: Finished | None) -> None:
     region, recipe = job.request.region, job.request.recipe
     fields = {
         "id": job.id, "outcome": outcome, "width": region.width, "height": region.height,

@@ -1,10 +1,10 @@
-"""The daemon's log: one JSON object a line, begun anew when it is long.
+"""The daemon's log: one JSON object a line, in a file that is rotated when it is long.
 
     {"time": "2026-01-31T09:26:53.589+00:00", "level": "info", "event": "dream", "seconds": 12.1, …}
 
-It holds what happened, never pixels, tokens or names of the user's files: events say what they
-tell, and a secret that is known here is blotted out wherever it would appear. A full disk, or a
-folder that can't be written, costs log lines and nothing else.
+It records events, never pixels, tokens or names of the user's files: each event lists its fields,
+and every secret registered with `hide` is replaced wherever it would appear. If the disk is full
+or the folder can't be written, log lines are lost and nothing else happens.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from typing import Any
 
 from dreamlink.client import discovery
 
-FIELDS = "fields"  # the attribute of a log record that holds an event's own
-TEXT_MAX = 20000  # letters of a field or a traceback
-FOR_PEOPLE = "%(asctime)s %(levelname)s %(message)s"
+FIELDS = "fields"  # the attribute of a log record that holds an event's fields
+TEXT_MAX = 20000  # characters of a field or a traceback
+TERMINAL_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 HIDDEN = "(hidden)"
 
 log = logging.getLogger(__name__)
@@ -34,80 +34,80 @@ _secrets: set[str] = set()
 
 
 def path() -> Path:
-    """Where this user's log lies; older ones lie beside it, with .1, .2 … at their ends."""
+    """This user's log file; older ones lie beside it, with .1, .2 … appended to the name."""
     return discovery.home() / discovery.LOG_FILE
 
 
 def start(size: int, files: int) -> None:
-    """Write what the daemon logs into its file, and on the terminal if there is one.
+    """Write log messages into the log file, and to the terminal if there is one.
 
     Args:
-        size: bytes that the file may have.
+        size: bytes after which a new file is started.
         files: how many older files are kept.
     """
     handlers: list[logging.Handler] = []
     with contextlib.suppress(OSError):
-        handlers.append(_Rotating(path(), size, files))
-    if not _is_kept_by_launcher(sys.stderr):
-        people = logging.StreamHandler(sys.stderr)
-        people.setFormatter(_ForPeople(FOR_PEOPLE))
-        handlers.append(people)
+        handlers.append(_LogFile(path(), size, files))
+    if not _is_launchers_file(sys.stderr):
+        terminal = logging.StreamHandler(sys.stderr)
+        terminal.setFormatter(_TextFormatter(TERMINAL_FORMAT))
+        handlers.append(terminal)
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
-    logging.raiseExceptions = False  # what can't be logged stops nobody
+    logging.raiseExceptions = False  # a message that can't be logged is no error
     logging.captureWarnings(True)
-    threading.excepthook = _died
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # no real file there
+    threading.excepthook = _log_dead_thread
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # stderr is no real file
         faulthandler.enable(sys.stderr)
 
 
 def event(logger: logging.Logger, name: str, *, level: int = logging.INFO, **fields: Any) -> None:
-    """Log that something happened; the fields are numbers, texts or lists of such."""
+    """Log an event; its fields are numbers, strings or lists of those."""
     words = " ".join(f"{key}={value!s:.200}" for key, value in fields.items())
     logger.log(level, "%s %s", name, words, extra={FIELDS: {"event": name, **fields}})
 
 
 def hide(secret: str) -> None:
-    """Never write this text into the log."""
+    """Never write this string into the log."""
     _secrets.add(secret)
 
 
-class Lines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """A record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         when = datetime.fromtimestamp(record.created, timezone.utc)
-        told: dict[str, Any] = {
+        values: dict[str, Any] = {
             "time": when.isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
         }
         fields = getattr(record, FIELDS, None)
-        told |= fields if fields is not None else {"event": record.getMessage()}
+        values |= fields if fields is not None else {"event": record.getMessage()}
         if record.exc_info:
-            told["error"] = self.formatException(record.exc_info)
-        short = {k: v[:TEXT_MAX] if isinstance(v, str) else v for k, v in told.items()}
+            values["error"] = self.formatException(record.exc_info)
+        short = {k: v[:TEXT_MAX] if isinstance(v, str) else v for k, v in values.items()}
         return _without_secrets(json.dumps(short, ensure_ascii=False, default=str))
 
 
-class _ForPeople(logging.Formatter):
+class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return _without_secrets(super().format(record))
 
 
-class _Rotating(RotatingFileHandler):
-    """A file for the user alone, that goes on where it can't be replaced.
+class _LogFile(RotatingFileHandler):
+    """A private log file, which keeps growing while it can't be rotated.
 
-    On Windows a file that somebody reads can't be renamed: then it grows until it can.
+    On Windows a file that another program has open can't be renamed.
     """
 
     def __init__(self, place: Path, size: int, files: int) -> None:
         super().__init__(place, maxBytes=size, backupCount=files, encoding="utf-8")
-        self.setFormatter(Lines())
+        self.setFormatter(JsonFormatter())
 
     def doRollover(self) -> None:  # noqa: N802 - logging's name
         try:
             if self.backupCount or self.stream is None:
                 super().doRollover()
-            else:  # logging would let it grow
+            else:  # with no backups, logging would let it grow
                 self.stream.seek(0)
                 self.stream.truncate()
         except OSError:
@@ -119,16 +119,16 @@ class _Rotating(RotatingFileHandler):
         return open(descriptor, "a", encoding=self.encoding, errors="backslashreplace")
 
 
-def _is_kept_by_launcher(stream: Any) -> bool:
-    """Whether it goes into the file that `dreamlink.client.launch` keeps for crashes."""
+def _is_launchers_file(stream: Any) -> bool:
+    """Whether a stream goes into the file in which `dreamlink.client.launch` keeps crash output."""
     try:
-        kept = (discovery.home() / discovery.SAID_FILE).stat()
-        return os.path.samestat(os.fstat(stream.fileno()), kept)
+        crash_file = (discovery.home() / discovery.SAID_FILE).stat()
+        return os.path.samestat(os.fstat(stream.fileno()), crash_file)
     except (OSError, ValueError, AttributeError):
-        return stream is None  # a window's program has no stderr at all
+        return stream is None  # a program without a console has no stderr at all
 
 
-def _died(reason: threading.ExceptHookArgs) -> None:
+def _log_dead_thread(reason: threading.ExceptHookArgs) -> None:
     name = reason.thread.name if reason.thread else "?"
     caught = reason.exc_value or reason.exc_type()
     log.critical("the thread %s has died", name, exc_info=caught)

@@ -1,4 +1,4 @@
-"""The daemon's process as the system sees it: its priority and its memory."""
+"""The daemon's process settings: environment, priority, open files and memory."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ import sys
 
 from dreamlayer.runtime import allocator
 
-STEP_BACK = 10  # of 19 that Unix has; Windows has one step of that kind
-DESCRIPTORS = 8192
+LOW_PRIORITY = 10  # niceness, of at most 19 on Unix; Windows has a class instead
+DESCRIPTORS = 8192  # open files and connections
 
 
-def settle() -> None:
-    """Settle what cannot be changed any more when threads have begun, or torch is imported."""
-    # torch's threads wait for each other by spinning. Beside a busy host, which is the rule here,
-    # that makes a dream several times slower; asleep they cost nothing. But to fall asleep and be
-    # woken takes longer than most waits: first they may spin for some microseconds.
+def configure() -> None:
+    """Set what can't be changed once threads are running or torch is imported."""
+    # torch's threads wait for each other by spinning. Beside a busy host, which is the usual case,
+    # that makes a dream several times slower; sleeping costs nothing. But falling asleep and waking
+    # up takes longer than most waits, so they may spin for some microseconds first.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     allocator.keep_freed()
 
 
-def step_back() -> None:
-    """Let other programs go first.
+def lower_priority() -> None:
+    """Give other programs precedence.
 
-    On Linux this is about the calling thread and those that it starts, so that the I/O thread stays
-    quick; elsewhere about the whole process.
+    On Linux this applies to the calling thread and those that it starts, so that the I/O thread
+    stays responsive; elsewhere to the whole process.
     """
     if sys.platform == "win32":
         import psutil
 
         psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
     else:
-        os.nice(STEP_BACK)
+        os.nice(LOW_PRIORITY)
 
 
-def more_descriptors() -> None:
-    """Let this process have more connections than Unix' usual 1024 files.
+def raise_descriptor_limit() -> None:
+    """Allow this process more than Unix' usual 1024 open files, for connections.
 
-    Strangers can open connections, and only after some seconds are they closed; when there is no
-    descriptor left, libzmq can't let the user's own programs in, either.
+    Anybody can open connections, and those that don't authenticate are closed only after some
+    seconds; without free descriptors, libzmq can't accept the user's own programs either.
     """
     if sys.platform == "win32":
         return
@@ -52,8 +52,8 @@ def more_descriptors() -> None:
 
 
 def memory() -> int:
-    """Bytes of memory that the process holds now."""
-    import psutil  # not at the start, for which a client waits
+    """Resident memory of the process, in bytes."""
+    import psutil  # imported late: a client waits for the start
 
     held: int = psutil.Process().memory_info().rss
     return held

@@ -1,4 +1,4 @@
-"""That there is one daemon per user, in a folder that is this user's alone, with a fresh token."""
+"""Single-instance lock and session token."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import time
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from dreamlayer.server.lifecycle.private_files import private
+from dreamlayer.server.lifecycle.private_files import make_private
 from dreamlink.client import discovery
 
 LOCK_FILE = "daemon.lock"
-PATIENCE = 20.0  # seconds to wait for a daemon that is just starting or stopping
+PATIENCE = 20.0  # seconds to wait for a daemon that is starting or stopping
 
 
 class AlreadyRunning(Exception):
-    """Another daemon of this user runs; the text says so, with its process number."""
+    """Another daemon of this user is running; the text has its process number, if known."""
 
 
 def claim() -> BaseFileLock:
-    """Become this user's daemon: the lock, held until this process ends.
+    """Acquire the lock that makes this process the user's only daemon, until it ends.
 
     Raises:
         AlreadyRunning: another daemon holds it.
-        NotOurs: Dreamlayer's folder belongs to another user.
+        WrongOwner: Dreamlayer's folder belongs to another user.
         OSError: it can't be written.
     """
-    private(discovery.home())
+    make_private(discovery.home())
     lock = FileLock(discovery.home() / LOCK_FILE)
     end = time.monotonic() + PATIENCE
     while True:
@@ -38,14 +38,14 @@ def claim() -> BaseFileLock:
                 raise AlreadyRunning(
                     f"The Dreamlayer daemon is already running (process {info.pid})."
                 ) from None
-            if time.monotonic() > end:  # it neither publishes where it is nor goes away
+            if time.monotonic() > end:  # it neither publishes its address nor ends
                 raise AlreadyRunning(
-                    "Another Dreamlayer daemon is already running, but can't be reached."
+                    "Another Dreamlayer daemon is already running, but it can't be reached."
                 ) from None
         else:
             return lock
 
 
 def new_token() -> str:
-    """The password of this run; whoever can read the discovery file may connect."""
+    """A new token, which clients read from the discovery file and must present to connect."""
     return secrets.token_urlsafe(32)

@@ -1,4 +1,4 @@
-"""Whether another version was installed since the daemon was started."""
+"""Notices that another version was installed since the daemon was started."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 def installed() -> str | None:
-    """The version that is installed now; None while there is none."""
+    """The version that is installed now; None if there is none."""
     import importlib.metadata  # takes a tenth of the daemon's start
 
     try:
@@ -15,39 +15,39 @@ def installed() -> str | None:
         return None
 
 
-class Update:
-    """Tells a daemon that has nothing to do to make way for another version.
+class UpgradeWatch:
+    """Tells an idle daemon to stop when another version was installed, so that the next one starts.
 
-    What is compared is what was installed at the start, not what this code says of itself: they
-    may differ for good where it is developed.
+    Compares with the version that was installed at the start, not with the one in this code: in a
+    development checkout those two may always differ.
 
     Args:
-        after: seconds without a message after which it is looked whether there is another version.
+        after: seconds without a message after which the installed version is checked.
     """
 
     def __init__(self, after: float) -> None:
         self._after = max(0.1, after)
         self._at_start: str | None = None
-        self._begun = False
-        self._look_at = time.monotonic() + after
+        self._noted = False
+        self._check_at = time.monotonic() + after
 
-    def begin(self) -> None:
-        """Note what is installed: soon after the start, but behind the first hello."""
-        if not self._begun:
-            self._begun, self._at_start = True, installed()
+    def note_installed(self) -> None:
+        """Note the installed version: soon after the start, but after the first hello."""
+        if not self._noted:
+            self._noted, self._at_start = True, installed()
 
     @property
-    def patience(self) -> int:
-        """Milliseconds until it is time to look."""
-        return max(1, round((self._look_at - time.monotonic()) * 1000))
+    def milliseconds_left(self) -> int:
+        """Milliseconds until the next check."""
+        return max(1, round((self._check_at - time.monotonic()) * 1000))
 
-    def heard(self) -> None:
-        """A client is talking to the daemon: now is not the time."""
-        self._look_at = time.monotonic() + self._after
+    def postpone(self) -> None:
+        """Start the wait again: a client has sent a message."""
+        self._check_at = time.monotonic() + self._after
 
     def due(self) -> bool:
-        """Whether to make way: nobody has talked for a while, and another version is there."""
-        if time.monotonic() < self._look_at:
+        """Whether to stop: no client has sent anything for a while and the version has changed."""
+        if time.monotonic() < self._check_at:
             return False
-        self.heard()
-        return self._begun and installed() != self._at_start
+        self.postpone()
+        return self._noted and installed() != self._at_start

@@ -1,1 +1,1 @@
-"""Dreaming on another computer: its daemon behind the interface of a local studio."""
+"""Dreaming on another computer: its daemon behind the interface of a studio."""

@@ -1,8 +1,8 @@
-"""The connection to another computer's daemon: a thread that several others may ask through.
+"""The connection to another computer's daemon, in a thread of its own.
 
-It is made when something is asked, and made anew when it broke: whoever asks next needs to do
-nothing for that. CURVE (ZeroMQ's RFC 26) encrypts it and shows both sides to each other by keys;
-heartbeats notice a computer that went away without a word.
+Several threads may send requests through it. It connects with the first request, and again with the
+first request after the connection broke. CURVE (ZeroMQ's RFC 26) encrypts it and authenticates both
+sides by keys; heartbeats detect a computer that disappeared without closing the connection.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from dreamlayer.server.config.address import Address
-from dreamlayer.server.transport.keys import Pair
-from dreamlayer.server.transport.mailbox import Channel, Outgoing
+from dreamlayer.server.transport.keys import KeyPair
+from dreamlayer.server.transport.mailbox import Mailbox, Outgoing
 from dreamlink import VERSION
 from dreamlink.wire import chunks
 from dreamlink.wire.messages import PROTOCOL, Frame, Header, MessageError, new_id, pack, unpack
@@ -28,16 +28,16 @@ from dreamlink.wire.messages import PROTOCOL, Frame, Header, MessageError, new_i
 log = logging.getLogger(__name__)
 
 CONNECT_WITHIN = 10.0  # seconds
-HEARTBEAT = 3000  # milliseconds between two signs of life …
-HEARTBEAT_TIMEOUT = 12000  # … and without one until the other side counts as gone
-PENDING_MAX = 16  # messages that wait in libzmq
-TICK = 200  # milliseconds between two looks at the clock while connecting
+HEARTBEAT = 3000  # milliseconds between two heartbeats …
+HEARTBEAT_TIMEOUT = 12000  # … and without one until the connection counts as lost
+PENDING_MAX = 16  # messages queued in libzmq
+TICK = 200  # milliseconds between two checks of the deadline while connecting
 
 Message = tuple[Header, list[memoryview]]
 
 
-class RemoteGone(ValueError):
-    """The other computer can't be reached, or no longer; the text is for the user."""
+class RemoteUnreachable(ValueError):
+    """The other computer can't be reached, or the connection was lost; the text is for the user."""
 
 
 class Conversation:
@@ -46,68 +46,68 @@ class Conversation:
     def __init__(self, link: RemoteLink, request_id: str) -> None:
         self._link = link
         self._id = request_id
-        self._inbox: queue.SimpleQueue[Message | RemoteGone] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Message | RemoteUnreachable] = queue.SimpleQueue()
 
-    def put(self, message: Message | RemoteGone) -> None:
+    def put(self, message: Message | RemoteUnreachable) -> None:
         self._inbox.put(message)
 
     def next(self, timeout: float) -> Message | None:
-        """The next answer, None if none came in time; raises RemoteGone."""
+        """The next answer, or None if there is none in time; raises RemoteUnreachable."""
         try:
             message = self._inbox.get(timeout=timeout)
         except queue.Empty:
             return None
-        if isinstance(message, RemoteGone):
+        if isinstance(message, RemoteUnreachable):
             raise message
         return message
 
-    def close(self, last_word: str | None = None) -> None:
-        """Listen no more; `last_word` tells why: "cancel", or "received" of a dream's result."""
-        self._link.end(self._id, last_word)
+    def close(self, last_op: str | None = None) -> None:
+        """End it; `last_op` is sent as a last request: "cancel", or "received" for a result."""
+        self._link.end(self._id, last_op)
 
 
 class RemoteLink:
-    """The connection. `ask` from any thread.
+    """The connection. `ask` may be called from any thread.
 
     Args:
         address: of the other computer.
         key: its public key.
         own: this computer's key pair.
-        frame_max: bytes that one frame of an answer may have.
+        frame_max: bytes that a frame of an answer may have.
     """
 
-    def __init__(self, address: Address, key: bytes, own: Pair, frame_max: int) -> None:
+    def __init__(self, address: Address, key: bytes, own: KeyPair, frame_max: int) -> None:
         self._address = address
         self._key = key
         self._own = own
         self._frame_max = frame_max
-        self._orders = Channel()
-        self._lock = threading.Lock()  # guards the next one
+        self._orders = Mailbox()
+        self._lock = threading.Lock()  # guards the following attribute
         self._conversations: dict[str, Conversation] = {}
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
         self._socket: zmq.Socket[bytes] | None = None
-        self._news: zmq.Socket[bytes] | None = None
-        self._ready = False  # whether the other daemon has greeted
-        self._came_in = False  # whether it has let this one in, at least
+        self._monitor: zmq.Socket[bytes] | None = None
+        self._ready = False  # whether the other daemon has answered hello
+        self._authenticated = False  # whether it has accepted this computer's key
         self._connect_by = 0.0
         self._outbox: deque[tuple[str, Iterator[list[Frame]]]] = deque()
-        self._held: list[Frame] | None = None  # a message that found no room
+        self._held: list[Frame] | None = None  # a message that libzmq's queue had no room for
         threading.Thread(target=self._run, name="remote", daemon=True).start()
 
     def ask(self, header: Header, frames: Sequence[Frame] = ()) -> Conversation:
-        """Send a request; its answers come to the conversation. Frames must stay as they are."""
+        """Send a request; the conversation gets its answers. The frames must not be modified."""
         conversation = Conversation(self, header["id"])
         with self._lock:
             self._conversations[header["id"]] = conversation
         self._orders.post(Outgoing(b"", header, frames))
         return conversation
 
-    def end(self, request_id: str, last_word: str | None) -> None:
-        """Drop a conversation with a last word, if there is one."""
+    def end(self, request_id: str, last_op: str | None) -> None:
+        """Drop a conversation, and send `last_op` unless it is None."""
         with self._lock:
-            known = self._conversations.pop(request_id, None)
-        if known is not None and last_word is not None:
-            self._orders.post(Outgoing(b"", {"op": last_word, "id": request_id}))
+            conversation = self._conversations.pop(request_id, None)
+        if conversation is not None and last_op is not None:
+            self._orders.post(Outgoing(b"", {"op": last_op, "id": request_id}))
 
     # The thread.
 
@@ -117,12 +117,12 @@ class RemoteLink:
                 self._wait()
                 for order in self._orders.drain():
                     self._take(order)
-                self._follow()
+                self._check_connection()
                 self._read()
                 self._write()
             except Exception as error:
                 log.exception("the link to %s failed", self._address)
-                self._break(f"The link to {self._address} failed ({type(error).__name__}).")
+                self._disconnect(f"The link to {self._address} failed ({type(error).__name__}).")
 
     def _wait(self) -> None:
         poller = zmq.Poller()
@@ -130,20 +130,20 @@ class RemoteLink:
         if self._socket is not None:
             writing = self._ready and (self._held is not None or bool(self._outbox))
             poller.register(self._socket, zmq.POLLIN | (zmq.POLLOUT if writing else 0))
-            poller.register(self._news, zmq.POLLIN)
+            poller.register(self._monitor, zmq.POLLIN)
         connecting = self._socket is not None and not self._ready
         poller.poll(TICK if connecting else None)
 
     def _take(self, order: Outgoing) -> None:
         request_id, op = order.header["id"], order.header["op"]
-        last_word = op in ("cancel", "received")
+        is_last = op in ("cancel", "received")
         with self._lock:
-            if not last_word and request_id not in self._conversations:
-                return  # the connection broke before this was sent, and whoever asked was told
-        if op == "cancel":  # what is not sent yet needs no sending
+            if not is_last and request_id not in self._conversations:
+                return  # the connection broke before this was sent, and the conversation ended
+        if op == "cancel":  # drop parts of the request that are not sent yet
             self._outbox = deque(waiting for waiting in self._outbox if waiting[0] != request_id)
         if self._socket is None:
-            if last_word:
+            if is_last:
                 return
             self._connect()
         self._outbox.append((request_id, chunks.messages(order.header, order.frames)))
@@ -154,14 +154,14 @@ class RemoteLink:
         socket.setsockopt(zmq.CURVE_PUBLICKEY, self._own.public)
         socket.setsockopt(zmq.CURVE_SECRETKEY, self._own.secret)
         socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.RECONNECT_IVL, -1)  # a connection that broke is made anew from here
+        socket.setsockopt(zmq.RECONNECT_IVL, -1)  # never: this class reconnects itself
         socket.setsockopt(zmq.CONNECT_TIMEOUT, int(CONNECT_WITHIN * 1000))
         socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT)
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT)
         socket.setsockopt(zmq.MAXMSGSIZE, self._frame_max)
         socket.setsockopt(zmq.SNDHWM, PENDING_MAX)
         socket.setsockopt(zmq.IPV6, 1)
-        self._news = socket.get_monitor_socket(
+        self._monitor = socket.get_monitor_socket(
             zmq.EVENT_HANDSHAKE_SUCCEEDED
             | zmq.EVENT_HANDSHAKE_FAILED_AUTH
             | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -173,36 +173,36 @@ class RemoteLink:
         self._connect_by = time.monotonic() + CONNECT_WITHIN
         socket.connect(self._address.endpoint)
 
-    def _follow(self) -> None:
-        """Follow what becomes of the connection."""
-        while self._news is not None and self._news.poll(0):
-            event = int(recv_monitor_message(self._news)["event"])
+    def _check_connection(self) -> None:
+        """Handle the monitor's events, and the time limit for connecting."""
+        while self._monitor is not None and self._monitor.poll(0):
+            event = int(recv_monitor_message(self._monitor)["event"])
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                self._came_in = True
+                self._authenticated = True
                 hello = {"op": "hello", "protocol": PROTOCOL, "version": VERSION, "id": new_id()}
                 self._send([pack(hello)])
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-                self._break(
-                    f"{self._address} does not let this computer in. Allow its key there:"
+                self._disconnect(
+                    f"{self._address} does not accept this computer's key. Allow it there:"
                     f" dreamlayer keys allow NAME {self._own.public.hex()}"
                 )
-            elif self._came_in:
-                self._break(f"The connection to {self._address} was lost.")
+            elif self._authenticated:
+                self._disconnect(f"The connection to {self._address} was lost.")
             elif event == zmq.EVENT_CLOSED:
-                self._break(self._unreachable())
+                self._disconnect(self._unreachable())
             else:
-                self._break(
-                    f"{self._address} does not show the key that the setting remote says: see"
+                self._disconnect(
+                    f"{self._address} has another key than the one in the setting remote: see"
                     " `dreamlayer keys show` there."
                 )
         if self._socket and not self._ready and time.monotonic() > self._connect_by:
-            self._break(self._unreachable())
+            self._disconnect(self._unreachable())
 
     def _unreachable(self) -> str:
         return (
             f"The computer {self._address}, which dreams for this one, can't be reached. Is"
-            " `dreamlayer serve --listen` running there? To dream here again: dreamlayer settings"
-            " remote default"
+            " `dreamlayer serve --listen` running there? To dream on this computer again:"
+            " dreamlayer settings remote default"
         )
 
     def _read(self) -> None:
@@ -214,7 +214,7 @@ class RemoteLink:
             try:
                 header = unpack(packed.buffer)
             except MessageError as error:
-                self._break(f"{self._address} sent something unreadable: {error}")
+                self._disconnect(f"{self._address} sent something unreadable: {error}")
                 return
             if not self._ready:
                 self._greet(header)
@@ -229,9 +229,9 @@ class RemoteLink:
             self._ready = True
             log.info("connected to %s, version %.20s", self._address, header.get("version"))
             return
-        self._break(
-            f"The Dreamlayer of {self._address} is version {header.get('version', '?')!s:.20}, this"
-            f" one is {VERSION}: install the same on both computers."
+        self._disconnect(
+            f"Dreamlayer on {self._address} is version {header.get('version', '?')!s:.20}, but"
+            f" {VERSION} here: install the same version on both computers."
         )
 
     def _write(self) -> None:
@@ -248,7 +248,7 @@ class RemoteLink:
             self._held = None
 
     def _send(self, message: list[Frame]) -> bool:
-        """Send a message; False if there is no room for it."""
+        """Send a message; False if libzmq's queue is full."""
         if self._socket is None:
             return False
         try:
@@ -257,31 +257,31 @@ class RemoteLink:
             return False
         return True
 
-    def _break(self, reason: str) -> None:
-        """End the connection, and tell all who wait."""
+    def _disconnect(self, reason: str) -> None:
+        """Close the connection, and end all conversations with RemoteUnreachable."""
         if self._socket is not None:
             with contextlib.suppress(zmq.ZMQError):
                 self._socket.disable_monitor()
             self._socket.close(linger=0)
-        if self._news is not None:
-            self._news.close(linger=0)
-        self._socket = self._news = self._held = None
-        self._ready = self._came_in = False
+        if self._monitor is not None:
+            self._monitor.close(linger=0)
+        self._socket = self._monitor = self._held = None
+        self._ready = self._authenticated = False
         self._outbox.clear()
         with self._lock:
             lost, self._conversations = self._conversations, {}
         if lost:
             log.warning("%s", reason)
         for conversation in lost.values():
-            conversation.put(RemoteGone(reason))
+            conversation.put(RemoteUnreachable(reason))
 
 
 def answer(conversation: Conversation, timeout: float) -> Header:
-    """The one answer to a request; raises RemoteGone if none comes in time."""
+    """The only answer to a request; raises RemoteUnreachable if there is none in time."""
     try:
         message = conversation.next(timeout)
     finally:
         conversation.close()
     if message is None:
-        raise RemoteGone("The other computer does not answer.")
+        raise RemoteUnreachable("The other computer does not answer.")
     return message[0]

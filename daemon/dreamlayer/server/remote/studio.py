@@ -1,49 +1,37 @@
-"""A studio on another computer: the worker dreams with it as with the one here.
+"""The studio on another computer: dreams are computed by the daemon there.
 
-What is dreamed stays there, too: a finished dream that is blended anew is asked for there.
+Finished dreams are kept there, too; blending one again is a request to that daemon.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dreamlayer.server.config.address import Address
-from dreamlayer.server.remote.link import Message, RemoteGone, RemoteLink, answer
-from dreamlayer.server.transport.keys import Pair
+from dreamlayer.server.remote.link import Message, RemoteLink, RemoteUnreachable, answer
+from dreamlayer.server.transport.keys import KeyPair
 from dreamlayer.studio.progress import Progress
+from dreamlayer.studio.protocol import DreamOverlay, Finished
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import progress_text
 from dreamlink.wire.answers import check
 from dreamlink.wire.messages import BlendRequest, DreamRequest, Frame, Header, new_id
 
-BEAT = 0.05  # seconds after which a dream without news lets its worker look up
+POLL = 0.05  # seconds after which a dream without messages returns control to the worker
 ANSWER_WITHIN = 120.0  # seconds; the first answer may wait until torch is loaded there
-NO_SENSE = "The other computer sent pixels that don't fit the request."
-OVERLAY_BYTES = 4096  # what a dream that is kept elsewhere takes here, roughly
+WRONG_PIXELS = "The other computer sent pixels that don't fit the request."
+OVERLAY_BYTES = 4096  # memory that a dream kept elsewhere takes here, roughly
 
 
 class RemoteRefusal(ValueError):
-    """What the other computer said against it."""
-
-
-@dataclass(frozen=True)
-class RemoteFinished:
-    """A dream that was dreamed elsewhere, as `studio.Finished` says it."""
-
-    pixels: Frame
-    overlay: RemoteOverlay
-    device: str
-    recipe: Recipe
-    megapixel_steps: float
-    gain: float | None
-    notes: tuple[str, ...] = ()
+    """The other computer refused a request; the text is for the user."""
 
 
 class RemoteOverlay:
-    """A finished dream that the other computer keeps, as `dream_id`."""
+    """A finished dream that the other computer keeps, under the id `dream_id`."""
 
     nbytes = OVERLAY_BYTES
 
@@ -53,18 +41,18 @@ class RemoteOverlay:
         self._layout = layout
 
     def blend(self, recipe: Recipe) -> Frame:
-        """The region's pixels with other live parameters.
+        """The region's pixels with other live parameters, blended by the other computer.
 
         Raises:
-            RemoteGone: the other computer can't be reached.
-            RemoteRefusal: it does not keep the dream any more, or the recipe asks for a new one.
+            RemoteUnreachable: the other computer can't be reached.
+            RemoteRefusal: it no longer keeps the dream, or the recipe needs a new one.
         """
         conversation = self._link.ask(BlendRequest(self.dream_id, recipe).header())
         try:
             while True:
                 message = conversation.next(ANSWER_WITHIN)
                 if message is None:
-                    raise RemoteGone("The other computer does not answer.")
+                    raise RemoteUnreachable("The other computer does not answer.")
                 header, frames = _checked(message)
                 if header["op"] == "done":
                     return _pixels(frames, self._layout)
@@ -79,51 +67,53 @@ class RemoteStudio:
         address: where its daemon listens.
         key: its public key.
         own: this computer's key pair.
-        frame_max: bytes that one picture may have.
+        frame_max: bytes that a picture may have.
     """
 
-    networks: tuple[str, ...] = ()  # they are there, not here
+    networks: tuple[str, ...] = ()  # none is loaded on this computer
 
-    def __init__(self, address: Address, key: bytes, own: Pair, frame_max: int) -> None:
+    def __init__(self, address: Address, key: bytes, own: KeyPair, frame_max: int) -> None:
         self._link = RemoteLink(address, key, own, frame_max)
         self._address = address
         self.device = f"the computer {address}"
 
     def drop_idle(self) -> None:
-        """Nothing is loaded here."""
+        """No network is loaded here."""
 
     def layers(self, model: str) -> list[dict[str, object]]:
-        """The layers of a model there; raises RemoteRefusal, RemoteGone."""
-        return self._told({"op": "layers", "model": model}, "layers")
+        """The layers of a model there; raises RemoteRefusal, RemoteUnreachable."""
+        return self._ask({"op": "layers", "model": model}, "layers")
 
     def models(self) -> list[dict[str, object]]:
-        """The models there; raises RemoteGone."""
-        return self._told({"op": "models"}, "models")
+        """The models there; raises RemoteRefusal, RemoteUnreachable."""
+        return self._ask({"op": "models"}, "models")
 
-    def _told(self, request: Header, name: str) -> list[dict[str, object]]:
+    def _ask(self, request: Header, name: str) -> list[dict[str, object]]:
         conversation = self._link.ask({**request, "id": new_id()})
         header = answer(conversation, ANSWER_WITHIN)
-        told = header.get(name)
+        rows = header.get(name)
         if header["op"] == "error":
             _checked((header, []))
-        if not isinstance(told, list) or not all(isinstance(row, dict) for row in told):
-            raise RemoteRefusal(f"The computer {self._address} told no {name}.")
-        return told
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise RemoteRefusal(f"The computer {self._address} sent no list of {name}.")
+        return rows
 
     def dream(
         self,
         request: DreamRequest,
         frames: Sequence[Frame],
-        before: RemoteOverlay | None = None,
-    ) -> Generator[Progress, None, RemoteFinished]:
-        """Dream there; closing the generator cancels it. `before` is the dream to go on from.
+        before: DreamOverlay | None = None,
+    ) -> Generator[Progress, None, Finished]:
+        """Dream there; closing the generator cancels it. `before` is the dream to start from.
 
         Raises:
-            RemoteGone: the other computer can't be reached, or went away.
-            RemoteRefusal: it says why it can't dream this.
+            RemoteUnreachable: the other computer can't be reached, or disconnected.
+            RemoteRefusal: it refused the request; the text says why.
         """
         theirs = replace(request, id=new_id(), keep=False, after="", carry=0.0)
         if before is not None:
+            if not isinstance(before, RemoteOverlay):
+                raise TypeError(f"{type(before).__name__} is no dream of another computer")
             theirs = replace(theirs, after=before.dream_id, carry=request.carry)
         progress = Progress(0.0, f"Asking the computer {self._address}…")
         previews = _Previews()
@@ -132,33 +122,31 @@ class RemoteStudio:
         over = False
         try:
             while True:
-                message = conversation.next(BEAT)
+                message = conversation.next(POLL)
                 if message is None:
                     yield replace(progress, preview=previews.offer, look=False)
                     continue
                 over = message[0]["op"] in ("done", "cancelled", "error")
-                header, came = _checked(message)
+                header, answered = _checked(message)
                 if over:
-                    return self._finished(theirs, header, came)
+                    return self._finished(theirs, header, answered)
                 progress = _progress(header)
                 if header.get("live") is True:
-                    pixels = _pixels(came, request.result)
-                    yield replace(progress, live=functools.partial(_same, pixels))
+                    pixels = _pixels(answered, request.result)
+                    yield replace(progress, live=functools.partial(_identity, pixels))
                     continue
-                if came:
-                    previews.put(Picture.of(header["preview"]), came[0])
-                look = request.quick and bool(came)
+                if answered:
+                    previews.put(Picture.of(header["preview"]), answered[0])
+                look = request.quick and bool(answered)
                 yield replace(progress, preview=previews.offer, look=look)
         finally:
             conversation.close("received" if over else "cancel")
 
-    def _finished(
-        self, request: DreamRequest, header: Header, frames: Sequence[Frame]
-    ) -> RemoteFinished:
+    def _finished(self, request: DreamRequest, header: Header, frames: Sequence[Frame]) -> Finished:
         notes = header.get("notes")
         device = f"{header.get('device', '?'):.80} of {self._address}"
         self.device = device
-        return RemoteFinished(
+        return Finished(
             pixels=_pixels(frames, request.result),
             overlay=RemoteOverlay(self._link, request.id, request.result),
             device=device,
@@ -170,28 +158,28 @@ class RemoteStudio:
 
 
 def _checked(message: Message) -> Message:
-    """An answer that makes sense and goes on; raises what ends a request without pixels."""
+    """A valid answer; raises RemoteRefusal for an error and RemoteUnreachable if cancelled."""
     header, frames = message
     check(header, frames)
     if header["op"] == "error":
         raise RemoteRefusal(f"The other computer says: {header['text']:.1000}")
     if header["op"] == "cancelled":
-        raise RemoteGone("The other computer's daemon has ended this: dream again.")
+        raise RemoteUnreachable("The daemon on the other computer has cancelled this: dream again.")
     return message
 
 
 def _pixels(frames: Sequence[Frame], layout: Picture) -> Frame:
     if len(frames) != 1 or len(frames[0]) != layout.nbytes:
-        raise RemoteRefusal(NO_SENSE)
+        raise RemoteRefusal(WRONG_PIXELS)
     return frames[0]
 
 
-def _same(pixels: Frame) -> Frame:
+def _identity(pixels: Frame) -> Frame:
     return pixels
 
 
 def _progress(header: Header) -> Progress:
-    """What an answer on the way says."""
+    """A progress message, or the confirmation that the dream was queued, as Progress."""
     if header["op"] == "queued":
         waiting = "Waiting: other dreams are ahead on the other computer…"
         return Progress(0.0, waiting if header["ahead"] else "Starting to dream…")
@@ -202,7 +190,7 @@ def _progress(header: Header) -> Progress:
 
 
 class _Previews:
-    """The newest preview, offered until it is shown: it comes when it likes."""
+    """The newest preview, offered until it is shown, as previews arrive independently of that."""
 
     def __init__(self) -> None:
         self._newest: tuple[Picture, Frame] | None = None
@@ -212,7 +200,7 @@ class _Previews:
 
     @property
     def offer(self) -> Callable[[int], tuple[Picture, Frame]] | None:
-        """What shows it, of the size that was asked for; None if there is no news."""
+        """A function that returns the newest preview, at the size it has; None if it was shown."""
         newest = self._newest
         if newest is None:
             return None

@@ -1,1 +1,1 @@
-"""From a connection's frames to an answered request: greeting, upload, limits, handlers."""
+"""From the frames of a connection to an answered request: greeting, upload, limits, handlers."""

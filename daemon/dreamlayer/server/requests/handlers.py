@@ -1,6 +1,6 @@
-"""What each request of a greeted client is answered with (`plugins/link/PROTOCOL.md`).
+"""The answer to each request of a greeted client (`plugins/link/PROTOCOL.md`).
 
-This is the I/O thread: what takes longer goes to the worker and the blender.
+This runs in the I/O thread; everything slow is left to the worker and the blender.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from dreamlayer.networks.registry import registry
 from dreamlayer.server.config.settings import Settings
 from dreamlayer.server.jobs.blender import Blender
-from dreamlayer.server.jobs.queue import Job
-from dreamlayer.server.jobs.results import LOST, Results
-from dreamlayer.server.jobs.scheduler import Question, Schedule
+from dreamlayer.server.jobs.queue import DreamJob
+from dreamlayer.server.jobs.results import LOST, ResultStore
+from dreamlayer.server.jobs.scheduler import Question, Scheduler
 from dreamlayer.server.jobs.worker import WARM_UP, Worker
 from dreamlayer.server.lifecycle import process
 from dreamlayer.server.requests.limits import Limits
 from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlayer.server.transport.outbox import Outbox
+from dreamlayer.studio.model_list import local_models
 from dreamlink import VERSION
 from dreamlink.wire.messages import (
     KEPT_ID_MIN,
@@ -31,12 +31,12 @@ from dreamlink.wire.messages import (
 )
 
 
-class Handlers:
-    """A method for each request.
+class DaemonRequestHandler:
+    """Has a method for each request; a `session.RequestHandler`.
 
     Args:
-        outbox: takes the answers.
-        connections: tells of those that are in and were refused.
+        outbox: sends the answers.
+        connections: the fields of `status` about open and refused connections.
 
     Attributes:
         stopping: whether new dreams are refused.
@@ -45,9 +45,9 @@ class Handlers:
     def __init__(
         self,
         outbox: Outbox,
-        schedule: Schedule,
+        scheduler: Scheduler,
         worker: Worker,
-        results: Results,
+        results: ResultStore,
         blender: Blender,
         settings: Settings,
         connections: Callable[[], Header],
@@ -55,12 +55,12 @@ class Handlers:
         self.stopping = False
         self._send = outbox.send
         self._unread = outbox.unread
-        self._schedule = schedule
+        self._scheduler = scheduler
         self._worker = worker
         self._results = results
         self._blender = blender
         self._limits = Limits(settings)
-        self._elsewhere = bool(settings.remote)
+        self._is_remote = bool(settings.remote)
         self._connections = connections
         self._began = time.monotonic()
         self._requests: dict[str, Callable[[bytes, Header, Sequence[Frame]], None]] = {
@@ -76,35 +76,37 @@ class Handlers:
 
     @property
     def unfetched(self) -> int:
-        """How many finished dreams nobody has fetched yet: lost if the daemon ends."""
+        """How many kept dreams have not been fetched: they are lost if the daemon ends."""
         return self._results.count
 
-    def admit(self, peer: bytes, header: Header, lengths: Sequence[int], coming: int) -> None:
-        """Check a request by its header, before its frames come; raises ValueError."""
+    def admit(self, peer: bytes, header: Header, lengths: Sequence[int], incoming: int) -> None:
+        """Check a request by its header, before its frames are received; raises ValueError."""
         if header["op"] != "dream":
-            raise MessageError(f"No pixels belong to the request {header['op']!r:.60}.")
-        self._check_going_on()
+            raise MessageError(f"The request {header['op']!r:.60} takes no pixels.")
+        self._check_not_stopping()
         request = DreamRequest.announced(header, lengths)
         self._limits.check_size(request, lengths)
         self._limits.check_unread(self._unread(peer))
-        self._limits.check_room(peer, request, sum(lengths), self._schedule.waiting(), coming)
+        self._limits.check_capacity(
+            peer, request, sum(lengths), self._scheduler.waiting(), incoming
+        )
 
     def handle(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
-        """Answer a request; raises MessageError for one that is unknown or makes no sense."""
+        """Answer a request; raises MessageError for an unknown or invalid one."""
         op = header["op"]
         if op not in self._requests:
-            raise MessageError(f"This daemon knows no request {op!r:.60}.")
+            raise MessageError(f"This daemon does not know the request {op!r:.60}.")
         self._requests[op](peer, header, frames)
 
     def _dream(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
-        self._check_going_on()
+        self._check_not_stopping()
         request = DreamRequest.of(header, frames)
-        job = Job(peer, request, frames)
-        self._limits.check_room(peer, request, job.nbytes, self._schedule.waiting())
+        job = DreamJob(peer, request, frames)
+        self._limits.check_capacity(peer, request, job.nbytes, self._scheduler.waiting())
         if request.keep:
             self._results.reserve(request)
         try:
-            ahead = self._schedule.submit(job)
+            ahead = self._scheduler.submit(job)
         except MessageError:
             if request.keep:
                 self._results.release(request.id)
@@ -114,15 +116,15 @@ class Handlers:
             warm_up = {"op": "progress", "id": request.id, "fraction": 0.0, "text": WARM_UP}
             self._send(Outgoing(peer, warm_up))
 
-    def _check_going_on(self) -> None:
+    def _check_not_stopping(self) -> None:
         if self.stopping:
-            raise MessageError("The Dreamlayer daemon is stopping; dream again in a moment.")
+            raise MessageError("The Dreamlayer daemon is stopping: dream again in a moment.")
 
     def _fetch(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
-        """A client has come back for a dream: it goes on, or its result is sent."""
+        """Attach a client that came back to its dream, or send the result if there is one."""
         dream_id = header["id"]
         if len(dream_id) >= KEPT_ID_MIN and (  # a shorter one can be guessed
-            self._schedule.attach(peer, dream_id) or self._results.fetch(peer, dream_id)
+            self._scheduler.attach(peer, dream_id) or self._results.fetch(peer, dream_id)
         ):
             self._blender.attach(peer, dream_id)
             return
@@ -135,7 +137,7 @@ class Handlers:
         self._blender.submit(peer, BlendRequest.read(header))
 
     def _cancel(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
-        self._schedule.cancel(peer, header["id"])
+        self._scheduler.cancel(peer, header["id"])
 
     def _status(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
         answer = {
@@ -145,29 +147,21 @@ class Handlers:
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self._began, 1),
         }
-        answer |= {**self._worker.status(), **self._schedule.status(), **self._results.status()}
+        answer |= {**self._worker.status(), **self._scheduler.status(), **self._results.status()}
         answer["kept"], answer["kept_memory"] = self._blender.count, self._blender.nbytes
         answer["memory"] = process.memory()
         answer |= self._connections()
         self._send(Outgoing(peer, answer))
 
     def _models(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
-        if self._elsewhere:
-            self._schedule.ask(Question(peer, header["id"], None))
+        if self._is_remote:
+            self._scheduler.ask(Question(peer, header["id"], None))
             return
-        told = ("name", "title", "summary", "default_layer", "licence", "classes")
-        models = [
-            {
-                **{name: getattr(spec, name) for name in told},
-                "ready": registry.ready(spec),
-                "get": registry.how_to_get(spec.name),
-            }
-            for spec in registry.listed()
-        ]
-        self._send(Outgoing(peer, {"op": "models", "id": header["id"], "models": models}))
+        answer = {"op": "models", "id": header["id"], "models": local_models()}
+        self._send(Outgoing(peer, answer))
 
     def _layers(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
         model = header.get("model")
         if not isinstance(model, str):
-            raise MessageError("Say of which model the layers are wanted.")
-        self._schedule.ask(Question(peer, header["id"], model))
+            raise MessageError("The request names no model whose layers to list.")
+        self._scheduler.ask(Question(peer, header["id"], model))

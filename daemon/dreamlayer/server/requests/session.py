@@ -1,7 +1,7 @@
-"""What connections send becomes requests: greeted first, checked by the header, then the pixels.
+"""Turns the messages of connections into requests: greeting first, then headers and pixels.
 
-A picture is looked at by its header alone, and only room for what was announced, and found right,
-is made; see `dreamlink/wire/chunks.py`.
+A request is checked by its header before memory for its pixels is allocated; see
+`dreamlink/wire/chunks.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from dreamlayer.server.requests.upload import Intake, LostPieces
+from dreamlayer.server.requests.upload import UnexpectedPixels, Uploads
 from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlink import VERSION
 from dreamlink.wire.chunks import announced, is_piece
@@ -20,140 +20,147 @@ from dreamlink.wire.messages import PROTOCOL, Frame, Header, MessageError, unpac
 log = logging.getLogger(__name__)
 
 ID_MAX = 100  # characters
-NO_ROOM = "There is not enough memory for this picture now: dream on a smaller selection."
+NO_MEMORY = "There is not enough memory for this picture now: dream on a smaller selection."
 
 
-class Desk(Protocol):
-    """What answers requests; `stopping`: new dreams are refused."""
+class RequestHandler(Protocol):
+    """Answers the requests of greeted connections; while `stopping`, new dreams are refused."""
 
     stopping: bool
 
     @property
     def unfetched(self) -> int:
-        """How many finished dreams nobody has fetched yet: lost if the daemon ends."""
+        """How many kept dreams have not been fetched: they are lost if the daemon ends."""
 
-    def admit(self, peer: bytes, header: Header, lengths: Sequence[int], coming: int) -> None:
-        """Raise ValueError for a request whose pixels are not wanted.
+    def admit(self, peer: bytes, header: Header, lengths: Sequence[int], incoming: int) -> None:
+        """Check a request by its header, before its pixels are received; raises ValueError.
 
-        `lengths` are its frames' in bytes, `coming` the bytes of others that are on their way.
+        `lengths` are the bytes of its frames, `incoming` those of uploads in progress.
         """
 
     def handle(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
         """Answer a request; raises ValueError."""
 
 
-class Reception:
-    """Takes the messages of all connections.
+class RequestSessions:
+    """The state of all connections: greeted or not, and what they are uploading.
 
     Args:
         send: sends an answer.
-        desk: answers the requests of greeted connections.
-        stop: ends the daemon; True: when it has finished its dreams.
+        handler: answers the requests of greeted connections.
+        stop: ends the daemon; with True, after it has finished its dreams.
     """
 
     def __init__(
-        self, send: Callable[[Outgoing], None], desk: Desk, stop: Callable[[bool], None]
+        self,
+        send: Callable[[Outgoing], None],
+        handler: RequestHandler,
+        stop: Callable[[bool], None],
     ) -> None:
         self._send = send
-        self._desk = desk
+        self._handler = handler
         self._stop = stop
-        self._intake = Intake()
+        self._uploads = Uploads()
         self._greeted: dict[bytes, bool] = {}  # peer → whether it speaks our protocol
-        self._guests: set[bytes] = set()  # from other computers
+        self._remote: set[bytes] = set()  # from other computers
 
     @property
-    def anybody(self) -> bool:
-        """Whether a client has ever been greeted and has not been lost."""
+    def any_greeted(self) -> bool:
+        """Whether any greeted client is connected."""
         return bool(self._greeted)
 
-    def knows(self, peer: bytes) -> bool:
-        """Whether a connection was greeted."""
+    def is_greeted(self, peer: bytes) -> bool:
+        """Whether a connection has been greeted."""
         return peer in self._greeted
 
-    def meet(self, peer: bytes, local: bool) -> None:
-        """Note where a connection comes from: from this computer or from another one."""
+    def note_origin(self, peer: bytes, local: bool) -> None:
+        """Note whether a connection comes from this computer or from another one."""
         if not local:
-            self._guests.add(peer)
+            self._remote.add(peer)
 
     def forget(self, peer: bytes) -> None:
-        """Let go what a connection that has ended had begun to send."""
-        self._guests.discard(peer)
-        self._intake.forget(peer)
+        """Discard the state of a connection that has ended."""
+        self._remote.discard(peer)
+        self._uploads.forget(peer)
         self._greeted.pop(peer, None)
 
-    def take(self, peer: bytes, message: Sequence[Frame]) -> None:
-        """Take a message: a header, or a piece of the pixels that a header has announced."""
+    def receive(self, peer: bytes, message: Sequence[Frame]) -> None:
+        """Handle a message: a header, or a piece of the pixels that a header announced."""
         request_id = ""
         try:
             if is_piece(message):
-                self._intake.add(peer, message[1])
+                self._uploads.add(peer, message[1])
             else:
-                self._miss(peer)
+                self._end_incomplete(peer)
                 header = unpack(message[0])
                 request_id = _id_of(header)
                 self._begin(peer, header, len(message))
-            whole = self._intake.take(peer)
-            if whole is not None:
-                request_id = whole[0]["id"]
-                self._desk.handle(peer, *whole)
-        except LostPieces as error:
+            request = self._uploads.take_complete(peer)
+            if request is not None:
+                request_id = request[0]["id"]
+                self._handler.handle(peer, *request)
+        except UnexpectedPixels as error:
             self._refuse(peer, error.request_id, str(error))
-        except ValueError as error:  # every one of ours has a sentence for the user
+        except ValueError as error:  # all of ours have a sentence for the user
             self._refuse(peer, request_id, str(error))
         except MemoryError:
-            self._refuse(peer, request_id, NO_ROOM)
+            self._refuse(peer, request_id, NO_MEMORY)
         except Exception as error:
             log.exception("a message could not be handled")
             text = f"The daemon failed unexpectedly ({type(error).__name__})."
             self._refuse(peer, request_id, text)
 
     def _refuse(self, peer: bytes, request_id: str, text: str) -> None:
-        """Answer a request with an error; if its pixels are still to come, they are not wanted."""
-        self._intake.refuse(peer)
+        """Answer a request with an error, and ignore pixels of it that still arrive."""
+        self._uploads.refuse(peer)
         self._send(Outgoing(peer, {"op": "error", "id": request_id, "text": text}))
 
-    def _miss(self, peer: bytes) -> None:
-        """A header came: if pixels of the request before it are missing, that one is over."""
-        unfinished = self._intake.cut_short(peer)
-        if unfinished is not None:
-            self._refuse(peer, unfinished, "The pixels of this request did not come whole.")
+    def _end_incomplete(self, peer: bytes) -> None:
+        """Refuse the previous request if its pixels are incomplete when the next header arrives."""
+        incomplete = self._uploads.interrupt(peer)
+        if incomplete is not None:
+            self._refuse(peer, incomplete, "The pixels of this request are incomplete.")
 
     def _begin(self, peer: bytes, header: Header, frames: int) -> None:
-        """Do what a header asks for, or make room for the pixels that it announces."""
+        """Do what a header asks for, or prepare for the pixels that it announces."""
         if frames != 1:
-            raise MessageError("A header is a message of its own, and so is every piece of pixels.")
+            raise MessageError(
+                "A header must be a message of its own, and so must every piece of pixels."
+            )
         lengths = announced(header)
         op = header["op"]
         if op == "hello":
             self._hello(peer, header)
         elif peer not in self._greeted:
-            raise MessageError("The first message of a connection is hello.")
-        elif op == "stop":  # also from another version, which wants to be served by its own daemon
-            if peer in self._guests:
-                raise MessageError("A daemon is stopped on its own computer.")
-            log.info("asked to stop")
-            answer = {"op": "stopping", "unfetched": self._desk.unfetched}
+            raise MessageError("The first message of a connection must be hello.")
+        elif op == "stop":  # also from another version, which then starts its own daemon
+            if peer in self._remote:
+                raise MessageError("A daemon can only be stopped on its own computer.")
+            log.info("a client asked the daemon to stop")
+            answer = {"op": "stopping", "unfetched": self._handler.unfetched}
             self._send(Outgoing(peer, {**answer, "id": header["id"]}))
             self._stop(header.get("finish") is True)
         elif not self._greeted[peer]:
-            raise MessageError(f"This daemon speaks protocol {PROTOCOL}, version {VERSION}.")
+            raise MessageError(
+                f"This daemon uses protocol {PROTOCOL} (version {VERSION}), the client another one."
+            )
         elif lengths:
-            for other, stalled in self._intake.stalled():  # it holds what this one may need
-                self._refuse(other, stalled, "The pixels of this request stopped coming.")
-            self._desk.admit(peer, header, lengths, self._intake.nbytes)
-            self._intake.expect(peer, header, lengths)
+            for other, stalled in self._uploads.stalled():  # frees memory for this one
+                self._refuse(other, stalled, "The pixels of this request stopped arriving.")
+            self._handler.admit(peer, header, lengths, self._uploads.nbytes)
+            self._uploads.expect(peer, header, lengths)
         else:
-            self._desk.handle(peer, header, [])
+            self._handler.handle(peer, header, [])
 
     def _hello(self, peer: bytes, header: Header) -> None:
         self._greeted[peer] = header.get("protocol") == PROTOCOL
         answer = {"op": "hello", "protocol": PROTOCOL, "version": VERSION, "pid": os.getpid()}
-        stopping = self._desk.stopping
+        stopping = self._handler.stopping
         self._send(Outgoing(peer, {**answer, "stopping": stopping, "id": header["id"]}))
 
 
 def _id_of(header: Header) -> str:
     request_id = header.setdefault("id", "")
     if not isinstance(request_id, str) or len(request_id) > ID_MAX:
-        raise MessageError(f"The id of a request is a text of up to {ID_MAX} characters.")
+        raise MessageError(f"The id of a request must be a text of up to {ID_MAX} characters.")
     return request_id

@@ -1,4 +1,4 @@
-"""Puts pixels together that arrive in chunks behind their header (`dreamlink/wire/chunks.py`)."""
+"""Assembles pixels that arrive in pieces after their header (`dreamlink/wire/chunks.py`)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dreamlink.wire.messages import Frame, Header, MessageError
 STALLED_AFTER = 60.0  # seconds without a piece
 
 
-class LostPieces(MessageError):
-    """Pieces that don't fit what was announced.
+class UnexpectedPixels(MessageError):
+    """Pixels that were not announced.
 
     Attributes:
-        request_id: of the request that this ends, or "".
+        request_id: of the request that fails because of this, or "".
     """
 
     def __init__(self, text: str, request_id: str) -> None:
@@ -26,49 +26,49 @@ class LostPieces(MessageError):
 
 @dataclass
 class _Upload:
-    """A request whose pixels are on their way, into memory that is only touched as they come."""
+    """A request whose pixels are arriving; its memory is allocated but not touched before."""
 
     header: Header
     frames: list[memoryview]
-    heard: float  # when a piece came last
+    heard: float  # when the last piece arrived
     frame: int = field(default=0, init=False)
-    at: int = field(default=0, init=False)
+    offset: int = field(default=0, init=False)  # bytes of the current frame
 
     @property
-    def whole(self) -> bool:
-        while self.frame < len(self.frames) and self.at == len(self.frames[self.frame]):
-            self.frame, self.at = self.frame + 1, 0
+    def complete(self) -> bool:
+        while self.frame < len(self.frames) and self.offset == len(self.frames[self.frame]):
+            self.frame, self.offset = self.frame + 1, 0
         return self.frame == len(self.frames)
 
     def add(self, piece: memoryview) -> bool:
-        """Put a piece in its place; False if there is no room for it."""
-        if self.whole or self.at + len(piece) > len(self.frames[self.frame]):
+        """Append a piece; False if it exceeds what was announced."""
+        if self.complete or self.offset + len(piece) > len(self.frames[self.frame]):
             return False
-        self.frames[self.frame][self.at : self.at + len(piece)] = piece
-        self.at += len(piece)
+        self.frames[self.frame][self.offset : self.offset + len(piece)] = piece
+        self.offset += len(piece)
         return True
 
 
-class Intake:
-    """What is on its way from each connection: one request at a time."""
+class Uploads:
+    """The upload in progress of each connection; a connection has one at a time."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._uploads: dict[bytes, _Upload | None] = {}  # None: what comes is not wanted
+        self._uploads: dict[bytes, _Upload | None] = {}  # None: its pieces are ignored
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are announced and not yet whole."""
+        """Bytes announced by uploads that are not complete yet."""
         uploads = [upload for upload in self._uploads.values() if upload is not None]
         return sum(len(frame) for upload in uploads for frame in upload.frames)
 
     def expect(self, peer: bytes, header: Header, lengths: Sequence[int]) -> None:
-        """Make room for the pixels of a request; MemoryError if there is none."""
+        """Allocate memory for the pixels of a request; raises MemoryError."""
         frames = [_memory(length) for length in lengths]
         self._uploads[peer] = _Upload(header, frames, self._clock())
 
     def stalled(self) -> list[tuple[bytes, str]]:
-        """The connections, and ids of their requests, whose pixels have stopped coming."""
+        """Connections that have stopped sending, and the ids of their requests."""
         late = self._clock() - STALLED_AFTER
         return [
             (peer, upload.header["id"])
@@ -77,43 +77,43 @@ class Intake:
         ]
 
     def refuse(self, peer: bytes) -> None:
-        """Let what follows the header that was just read fall: its request was refused."""
+        """Ignore the pieces that follow a refused request."""
         self._uploads[peer] = None
 
-    def cut_short(self, peer: bytes) -> str | None:
-        """A new header came: the id of the request whose pixels are missing, if there is one."""
+    def interrupt(self, peer: bytes) -> str | None:
+        """End an upload because a new header arrived; the id of the incomplete request, if any."""
         upload = self._uploads.pop(peer, None)
         return None if upload is None else str(upload.header["id"])
 
     def add(self, peer: bytes, piece: Frame) -> bool:
-        """Take a piece; whether it is wanted. Raises LostPieces if it fits nowhere."""
+        """Add a piece to its upload; False if pieces are ignored. Raises UnexpectedPixels."""
         if peer not in self._uploads:
             self.refuse(peer)
-            raise LostPieces("Pixels came that no request had announced.", "")
+            raise UnexpectedPixels("Pixels arrived that no request had announced.", "")
         upload = self._uploads[peer]
         if upload is None:
             return False
         if not upload.add(memoryview(piece)):
             self.refuse(peer)
-            raise LostPieces("More pixels came than were announced.", upload.header["id"])
+            raise UnexpectedPixels("More pixels arrived than were announced.", upload.header["id"])
         upload.heard = self._clock()
         return True
 
-    def take(self, peer: bytes) -> tuple[Header, list[memoryview]] | None:
-        """The request with its frames, as soon as they are whole."""
+    def take_complete(self, peer: bytes) -> tuple[Header, list[memoryview]] | None:
+        """Remove and return the request with its frames; None until they are complete."""
         upload = self._uploads.get(peer)
-        if upload is None or not upload.whole:
+        if upload is None or not upload.complete:
             return None
         del self._uploads[peer]
         return upload.header, upload.frames
 
     def forget(self, peer: bytes) -> None:
-        """Let go what a connection that has ended had begun to send."""
+        """Discard the upload of a connection that has ended."""
         self._uploads.pop(peer, None)
 
 
 def _memory(length: int) -> memoryview:
-    """Bytes to be written; unlike a bytearray's they take no room before that, nor afterwards."""
+    """Zero bytes that take memory only once written, and return it when freed."""
     if not length:
         return memoryview(bytearray())
     try:

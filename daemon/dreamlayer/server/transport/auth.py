@@ -1,10 +1,10 @@
-"""The door: who comes in, who is refused and why, who has left.
+"""Authentication of connections, and a count of those that are open or were refused.
 
-libzmq asks here (ZAP, ZeroMQ's RFC 27) before it reads a message of a new connection, and tells
-here what becomes of each. On the loopback a connection shows the token (PLAIN, RFC 24), from other
-computers a key that was allowed (CURVE, RFC 26). pyzmq's own authenticator needs an asyncio thread
-(which on Windows needs tornado) and logs passwords when debugging; this is all that is wanted of
-it.
+libzmq asks here (ZAP, ZeroMQ's RFC 27) before it reads a message of a new connection, and reports
+what happens to each connection. On the loopback a connection must present the token (PLAIN,
+RFC 24), from other computers an allowed key (CURVE, RFC 26). pyzmq's own authenticator needs an
+asyncio thread (which on Windows needs tornado) and logs passwords at debug level; this is the part
+of it that the daemon needs.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from dreamlayer.server.config.address import Address
-from dreamlayer.server.transport.keys import Pair
+from dreamlayer.server.transport.keys import KeyPair
 from dreamlink.client.client import USER
 from dreamlink.wire.messages import Header
 
 log = logging.getLogger(__name__)
 
 LOCAL, REMOTE = b"local", b"remote"  # ZAP's domains
-OK, STRANGER, FULL = b"200", b"400", b"500"  # ZAP's codes, of which a client learns
-WRONG_TOKEN = "wrong token"  # noqa: S105 - the kinds of refusals, as `status` tells them
+OK, STRANGER, FULL = b"200", b"400", b"500"  # ZAP's codes, which are sent to the client
+WRONG_TOKEN = "wrong token"  # noqa: S105 - a kind of refusal, as `status` lists it
 WRONG_KEY = "key not allowed"
 TOO_MANY = "too many connections"
 MECHANISM = "without token or key"
 BROKEN = "broken handshake"
 UNFINISHED = "unfinished handshake"
 NOT_ZEROMQ = "not ZeroMQ"
-MISMATCH = 0x11000002  # libzmq's number for another mechanism than ours
-HEARTBEAT = 5000  # milliseconds between two signs of life of another computer …
-HEARTBEAT_TIMEOUT = 20000  # … and without one until its connection counts as broken
+MISMATCH = 0x11000002  # libzmq's code for a mechanism other than ours
+HEARTBEAT = 5000  # milliseconds between two heartbeats of another computer …
+HEARTBEAT_TIMEOUT = 20000  # … and without one until its connection counts as lost
 EVENTS = (
     zmq.EVENT_ACCEPTED
     | zmq.EVENT_HANDSHAKE_SUCCEEDED
@@ -47,17 +47,18 @@ EVENTS = (
 )
 
 
-class Listening(NamedTuple):
-    """Where to listen to other computers, and the key pair that shows who this one is."""
+class RemoteListener(NamedTuple):
+    """The address where other computers may connect, and the key pair that identifies this one."""
 
     address: Address
-    pair: Pair
+    pair: KeyPair
 
 
-def open_to_others(socket: zmq.Socket[bytes], listening: Listening) -> None:
-    """Let other computers in, too, by their keys: CURVE and nothing else at this address.
+def listen_to_remotes(socket: zmq.Socket[bytes], listening: RemoteListener) -> None:
+    """Let other computers connect at an address, with CURVE and an allowed key only.
 
-    libzmq takes a socket's options at the time of `bind`: those set here are not for the loopback.
+    libzmq reads a socket's options at the time of `bind`, so those set here don't apply to the
+    loopback address, which was bound before.
     Raises OSError if the address can't be listened on.
     """
     socket.setsockopt(zmq.CURVE_SERVER, 1)
@@ -70,23 +71,23 @@ def open_to_others(socket: zmq.Socket[bytes], listening: Listening) -> None:
         socket.bind(listening.address.endpoint)
     except zmq.ZMQError as error:
         raise OSError(
-            f"Can't listen on {listening.address} ({error.strerror}): give an address of this"
-            " computer's, and a port that is free."
+            f"Can't listen on {listening.address} ({error.strerror}): use an address of this"
+            " computer and a free port."
         ) from error
 
 
-class Door:
-    """The daemon's side of all connections' beginnings and ends.
+class Authenticator:
+    """Decides which connections are accepted, and tracks those that are open.
 
     Args:
-        context: of the socket, before that is bound: the questions come through it.
-        token: what clients on this computer must show.
-        connections_max: how many clients may be in at a time.
+        context: of the daemon's socket, which must not be bound yet.
+        token: what clients on this computer must present.
+        connections_max: how many clients may be connected at a time.
         name_of: the name under which another computer's key is allowed, or None.
 
     Attributes:
         refused: how many connections were refused, by kind.
-        asked: the socket with libzmq's questions; call `answer` when it can be read.
+        zap_socket: receives libzmq's requests; call `answer_zap` when it is readable.
     """
 
     def __init__(
@@ -97,107 +98,107 @@ class Door:
         name_of: Callable[[bytes], str | None],
     ) -> None:
         self.refused: Counter[str] = Counter()
-        self.asked = context.socket(zmq.REP)
-        self.asked.bind("inproc://zeromq.zap.01")
+        self.zap_socket = context.socket(zmq.REP)
+        self.zap_socket.bind("inproc://zeromq.zap.01")
         self._expected = (USER.encode(), token.encode())
         self._connections_max = connections_max
         self._name_of = name_of
-        # The descriptors of all connections, greeted or not; how many were sent away before each.
+        # By descriptor of an open connection, accepted or not: how many were refused before it.
         self._open: dict[int, int] = {}
-        self._spoken: set[int] = set()  # those of them that have sent a message
-        self._silent = 0  # that came in and have not sent one yet
+        self._spoken: set[int] = set()  # descriptors of connections that have sent a message
+        self._silent = 0  # accepted connections that have not sent a message yet
         self._pending: str | None = None  # why the connection that ends next was refused
-        self._sent_away = 0  # connections that were refused here and have not ended yet
-        self._sent_away_ever = 0  # as the news tell
+        self._refused_open = 0  # connections that were refused here and have not ended yet
+        self._refused_total = 0  # according to the monitor's events
 
     def watch(self, socket: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
-        """Begin to follow what happens to the connections of `socket`: before it is bound.
+        """Start to monitor the connections of `socket`, which must not be bound yet.
 
-        Returns the socket with the news; call `departed` when it can be read.
+        Returns the monitor socket; call `closed_connections` when it is readable.
         """
-        self._news = socket.get_monitor_socket(EVENTS)
-        return self._news
+        self._monitor = socket.get_monitor_socket(EVENTS)
+        return self._monitor
 
     def status(self) -> Header:
-        """What `status` tells: how many clients are in, and how many were refused, by kind."""
+        """The fields of `status` about connections: how many are open or were refused."""
         return {"connections": self.connections, "refused": dict(self.refused)}
 
     @property
     def connections(self) -> int:
-        """How many clients are in."""
+        """How many clients are connected."""
         return len(self._spoken) + self._silent
 
-    def answer(self) -> None:
-        """Answer one question of libzmq's: may this connection come in?"""
-        version, request, domain, address, _identity, mechanism, *shown = self.asked.recv_multipart(
-            zmq.DONTWAIT
+    def answer_zap(self) -> None:
+        """Answer one of libzmq's requests: accept or refuse a connection."""
+        version, request, domain, address, _identity, mechanism, *shown = (
+            self.zap_socket.recv_multipart(zmq.DONTWAIT)
         )
         user, refusal = self._judge(domain, mechanism, shown)
-        code, said = OK, b"OK"
+        code, reason = OK, b"OK"
         if refusal is None and self.connections >= self._connections_max:
-            refusal, code, said = TOO_MANY, FULL, b"Too many connections"
+            refusal, code, reason = TOO_MANY, FULL, b"Too many connections"
         elif refusal is not None:
-            code, said = STRANGER, b"Not allowed"
+            code, reason = STRANGER, b"Not allowed"
         if refusal is not None:
             user = ""
-            self._sent_away += 1
+            self._refused_open += 1
             self._count(refusal, f" from {address.decode('ascii', 'replace')}")
-        self.asked.send_multipart([version, request, code, said, user.encode(), b""])
+        self.zap_socket.send_multipart([version, request, code, reason, user.encode(), b""])
 
     def _judge(self, domain: bytes, mechanism: bytes, shown: list[bytes]) -> tuple[str, str | None]:
-        """The name of whoever shows this, and why it is refused or None."""
+        """The user name for these credentials, and why they are refused, or None."""
         if domain == REMOTE:
             name = self._name_of(shown[0]) if mechanism == b"CURVE" and shown else None
             return name or "", None if name else WRONG_KEY
-        known = mechanism == b"PLAIN" and len(shown) == len(self._expected)
+        correct = mechanism == b"PLAIN" and len(shown) == len(self._expected)
         for word, expected in zip(shown, self._expected, strict=False):
-            known &= hmac.compare_digest(word, expected)
-        return USER, None if known else WRONG_TOKEN
+            correct &= hmac.compare_digest(word, expected)
+        return USER, None if correct else WRONG_TOKEN
 
-    def spoke(self, descriptor: int) -> None:
-        """A message has come from a connection that had sent none before."""
+    def note_message(self, descriptor: int) -> None:
+        """Note the first message of a connection."""
         if descriptor in self._open and descriptor not in self._spoken:
             self._spoken.add(descriptor)
             self._silent = max(0, self._silent - 1)
 
-    def departed(self) -> list[int]:
+    def closed_connections(self) -> list[int]:
         """The descriptors of the connections that have ended since the last call."""
-        gone = []
-        while self._news.poll(0):
-            news = recv_monitor_message(self._news)
-            event, value = int(news["event"]), int(news["value"])
+        closed = []
+        while self._monitor.poll(0):
+            report = recv_monitor_message(self._monitor)
+            event, value = int(report["event"]), int(report["value"])
             if event == zmq.EVENT_ACCEPTED:
-                self._open[value] = self._sent_away_ever
+                self._open[value] = self._refused_total
             elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._silent += 1
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-                self._sent_away_ever += 1
+                self._refused_total += 1
             elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
                 self._pending = MECHANISM if value == MISMATCH else BROKEN
             elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
                 self._pending = UNFINISHED
             elif event == zmq.EVENT_DISCONNECTED:
                 self._end(value)
-                gone.append(value)
-        if len(self._open) == self.connections:  # one that was sent away had ended before
-            self._sent_away = 0
-        return gone
+                closed.append(value)
+        if len(self._open) == self.connections:  # no refused connection is open any more
+            self._refused_open = 0
+        return closed
 
     def _end(self, descriptor: int) -> None:
-        """Find out what a connection was that has ended; libzmq doesn't say it of each.
+        """Find out whether a connection that has ended was accepted; libzmq doesn't always say.
 
-        All news come from one thread, in order, and that of a broken handshake right before the
-        end. What ends without a word and neither came in nor was sent away did not speak ZeroMQ
-        at all. Of connections that end at the same time one may be taken for another.
+        All events come from one thread, in order, and a failed handshake is reported right before
+        the end. A connection that ends without such a report, and was neither accepted nor refused,
+        did not speak ZeroMQ at all. Connections that end at the same time may be confused.
         """
-        others_sent_away = self._open.pop(descriptor, 0)
+        refused_before = self._open.pop(descriptor, 0)
         if descriptor in self._spoken:
             self._spoken.discard(descriptor)
-        elif self._sent_away and (
+        elif self._refused_open and (
             self._pending == UNFINISHED
-            or (self._pending is None and self._sent_away_ever > others_sent_away)
+            or (self._pending is None and self._refused_total > refused_before)
         ):
-            self._sent_away -= 1  # counted when it was refused
+            self._refused_open -= 1  # it was counted when it was refused
         elif self._pending is not None:
             self._count(self._pending)
         elif self._silent:
@@ -208,9 +209,9 @@ class Door:
 
     def _count(self, kind: str, where: str = "") -> None:
         self.refused[kind] += 1
-        if self.refused[kind].bit_count() == 1:  # the 1st, 2nd, 4th, 8th …: a log isn't filled so
+        if self.refused[kind].bit_count() == 1:  # the 1st, 2nd, 4th, 8th …, to keep the log short
             log.warning("refused a connection%s: %s (%d)", where, kind, self.refused[kind])
 
     def close(self) -> None:
-        self._news.close(linger=0)
-        self.asked.close(linger=0)
+        self._monitor.close(linger=0)
+        self.zap_socket.close(linger=0)

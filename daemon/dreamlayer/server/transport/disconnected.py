@@ -1,29 +1,29 @@
-"""Clients that have vanished, and may come back for a while."""
+"""Clients that have disconnected and may still come back."""
 
 from __future__ import annotations
 
 
-class Absent:
-    """When which of them is given up.
+class DisconnectedClients:
+    """Disconnected clients, and when each of them is given up.
 
     Args:
-        grace: seconds that they have; the clock is the caller's.
+        grace: seconds in which they may come back, on the caller's clock.
     """
 
     def __init__(self, grace: float) -> None:
         self._grace = grace
-        self._given_up_at: dict[bytes, float] = {}
+        self._deadlines: dict[bytes, float] = {}
 
     def __len__(self) -> int:
-        return len(self._given_up_at)
+        return len(self._deadlines)
 
     def add(self, peer: bytes, now: float) -> None:
-        """Note that a connection has ended; it may be known already."""
-        self._given_up_at.setdefault(peer, now + self._grace)
+        """Note that a connection has ended; adding it again does not extend its time."""
+        self._deadlines.setdefault(peer, now + self._grace)
 
-    def given_up(self, now: float) -> list[bytes]:
-        """Those whose time to come back is over, each once."""
-        over = [peer for peer, end in self._given_up_at.items() if end <= now]
-        for peer in over:
-            del self._given_up_at[peer]
-        return over
+    def pop_expired(self, now: float) -> list[bytes]:
+        """Remove and return the clients whose time to come back is over."""
+        expired = [peer for peer, deadline in self._deadlines.items() if deadline <= now]
+        for peer in expired:
+            del self._deadlines[peer]
+        return expired

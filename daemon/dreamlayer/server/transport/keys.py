@@ -1,6 +1,6 @@
-"""Keys for dreaming on another computer: this one's own pair, and those that it lets in.
+"""Keys for dreaming on another computer: this computer's pair, and the public keys it allows.
 
-They are CURVE's (ZeroMQ's RFC 26), made by libzmq. People see the public one as 64 hexadecimal
+They are CURVE keys (ZeroMQ's RFC 26), made by libzmq. Users see a public key as 64 hexadecimal
 digits, which need no quoting in any shell.
 """
 
@@ -28,33 +28,33 @@ class KeysError(ValueError):
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A computer's key pair, each 32 bytes. The secret one never leaves it."""
+class KeyPair:
+    """A computer's key pair, each 32 bytes. The secret key never leaves the computer."""
 
     public: bytes
     secret: bytes
 
     def __repr__(self) -> str:  # the secret must not get into a log
-        return f"Pair({self.public.hex()})"
+        return f"KeyPair({self.public.hex()})"
 
 
-def make() -> Pair:
-    """Make this computer a new key pair, in place of the one that it may have."""
+def make() -> KeyPair:
+    """Make a new key pair for this computer, replacing an existing one."""
     public, secret = (z85.decode(key) for key in zmq.curve_keypair())
     text = json.dumps({"public": public.hex(), "secret": secret.hex()})
     private_files.write_secret(_path(OWN_FILE), text)
-    return Pair(public, secret)
+    return KeyPair(public, secret)
 
 
-def own() -> Pair | None:
-    """This computer's key pair, if it was made; raises KeysError."""
+def own() -> KeyPair | None:
+    """This computer's key pair, or None if it has none yet; raises KeysError."""
     values = _read(OWN_FILE)
     if values is None:
         return None
     public, secret = key_of(values.get("public")), key_of(values.get("secret"))
     if z85.decode(zmq.curve_public(z85.encode(secret))) != public:
         raise KeysError(_damaged(OWN_FILE))
-    return Pair(public, secret)
+    return KeyPair(public, secret)
 
 
 def allowed() -> dict[str, bytes]:
@@ -66,34 +66,34 @@ def allow(name: str, key: str) -> None:
     """Let the computer with this public key dream here; raises KeysError."""
     if not NAME.fullmatch(name):
         raise KeysError(
-            f"A name is up to 64 letters, digits and - _ . (first a letter or digit), not"
-            f" {name!r:.80}."
+            f"A name has up to 64 letters, digits and - _ . and starts with a letter or digit;"
+            f" {name!r:.80} does not."
         )
-    known = allowed()
+    computers = allowed()
     value = key_of(key)
-    for other, theirs in known.items():
-        if theirs == value and other != name:
-            raise KeysError(f"This key is allowed already, under the name {other}.")
-    _write_allowed({**known, name: value})
+    for other, other_key in computers.items():
+        if other_key == value and other != name:
+            raise KeysError(f"This key is already allowed, under the name {other}.")
+    _write_allowed({**computers, name: value})
 
 
 def remove(name: str) -> None:
-    """Let the computer called `name` in no more; raises KeysError."""
-    known = allowed()
-    if name not in known:
-        there = ", ".join(known) or "none"
-        raise KeysError(f"No computer called {name!r:.80} is allowed; there are: {there}.")
-    del known[name]
-    _write_allowed(known)
+    """No longer allow the computer called `name`; raises KeysError."""
+    computers = allowed()
+    if name not in computers:
+        names = ", ".join(computers) or "none"
+        raise KeysError(f"No computer called {name!r:.80} is allowed. Allowed computers: {names}.")
+    del computers[name]
+    _write_allowed(computers)
 
 
 def name_of(key: bytes) -> str | None:
     """The name under which a public key is allowed; None if it is not.
 
-    The file is read anew each time, so that who was removed stays out from then on.
+    The file is read each time, so that a removed computer is refused from then on.
     """
     try:
-        return next((name for name, theirs in allowed().items() if theirs == key), None)
+        return next((name for name, value in allowed().items() if value == key), None)
     except (KeysError, OSError):
         return None
 
@@ -102,8 +102,8 @@ def key_of(text: object) -> bytes:
     """A key's 32 bytes from its digits; raises KeysError."""
     if not isinstance(text, str) or not HEX.fullmatch(text.strip()):
         raise KeysError(
-            "A key is 64 hexadecimal digits, as `dreamlayer keys show` says it on the other"
-            f" computer, not {text!r:.80}."
+            "A key has 64 hexadecimal digits, as `dreamlayer keys show` prints it on the other"
+            f" computer; {text!r:.80} is not one."
         )
     return bytes.fromhex(text.strip())
 
@@ -114,13 +114,13 @@ def _write_allowed(computers: dict[str, bytes]) -> None:
 
 
 def _path(name: str) -> Path:
-    return private_files.private(private_files.private(discovery.home()) / "keys") / name
+    return private_files.make_private(private_files.make_private(discovery.home()) / "keys") / name
 
 
 def _read(name: str) -> dict[str, object] | None:
     path = _path(name)
     try:
-        values = json.loads(private_files.secret(path).read_text(encoding="utf-8"))
+        values = json.loads(private_files.close_secret(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError) as error:

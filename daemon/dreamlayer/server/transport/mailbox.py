@@ -1,4 +1,4 @@
-"""From the compute thread to the I/O thread: messages, and a byte on a socket that wakes it."""
+"""Messages from other threads to the I/O thread, with a socket that wakes it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dreamlink.wire.messages import Frame, Header
 
 
 class Outgoing(NamedTuple):
-    """A message and the connection that it goes to."""
+    """A message and the connection to send it to."""
 
     peer: bytes
     header: Header
     frames: Sequence[Frame] = ()
 
 
-class Channel:
-    """A queue that any thread fills and the I/O thread polls and empties.
+class Mailbox:
+    """A queue that any thread fills and the I/O thread polls and drains.
 
-    The byte also wakes the I/O thread when a signal comes: `signal.set_wakeup_fd` takes
-    `waker_fileno()`.
+    A byte on a socket pair wakes the I/O thread, also for signals: pass `waker_fileno()` to
+    `signal.set_wakeup_fd`.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Channel:
         self.wake()
 
     def wake(self) -> None:
-        with contextlib.suppress(OSError):  # full: it wakes anyway; closed: nobody is left to
+        with contextlib.suppress(OSError):  # full: the thread wakes anyway; closed: it has ended
             self._writer.send(b"\0")
 
     def drain(self) -> list[Outgoing]:

@@ -1,4 +1,4 @@
-"""What goes out to the clients: never waiting for one of them, and each one's messages in order."""
+"""Outgoing messages: never blocks on a slow client, and keeps the order of each one's messages."""
 
 from __future__ import annotations
 
@@ -9,58 +9,60 @@ from enum import Enum, auto
 from dreamlayer.server.transport.mailbox import Outgoing
 
 
-class Sent(Enum):
-    """What became of a message."""
+class SendResult(Enum):
+    """The result of trying to send a message."""
 
-    GONE = auto()  # on its way
-    FULL = auto()  # the client has no room for it now
-    NOBODY = auto()  # the client is no longer there
+    SENT = auto()
+    FULL = auto()  # the client's queue is full
+    DISCONNECTED = auto()
 
 
 class Outbox:
-    """Messages that wait for clients that do not read.
+    """Sends messages at once where possible, and holds those for clients that don't read.
 
     Args:
-        send: sends a message without waiting and says what became of it.
-        lost: called with a client that turned out to be no longer there.
+        send: tries to send a message without waiting.
+        lost: called with a client that turned out to be disconnected.
     """
 
-    def __init__(self, send: Callable[[Outgoing], Sent], lost: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, send: Callable[[Outgoing], SendResult], lost: Callable[[bytes], None]
+    ) -> None:
         self._try = send
         self._lost = lost
-        self._late: dict[bytes, deque[Outgoing]] = {}
+        self._held: dict[bytes, deque[Outgoing]] = {}
 
     @property
     def waiting(self) -> bool:
-        """Whether anything is to be tried again later."""
-        return bool(self._late)
+        """Whether any message has to be tried again later."""
+        return bool(self._held)
 
     def unread(self, peer: bytes) -> int:
-        """How many messages wait for a client to read those before."""
-        return len(self._late.get(peer, ()))
+        """How many messages are held because a client does not read."""
+        return len(self._held.get(peer, ()))
 
     def send(self, message: Outgoing) -> None:
-        """Send a message, or keep it until its client has room; progress is not kept."""
-        late = self._late.get(message.peer)
-        if late is None:
-            found = self._try(message)
-            if found is Sent.NOBODY:
+        """Send a message, or hold it until its client reads; progress messages are not held."""
+        held = self._held.get(message.peer)
+        if held is None:
+            result = self._try(message)
+            if result is SendResult.DISCONNECTED:
                 self._lost(message.peer)
-            if found is not Sent.FULL:
+            if result is not SendResult.FULL:
                 return
         if message.header["op"] != "progress":
-            self._late.setdefault(message.peer, deque()).append(message)
+            self._held.setdefault(message.peer, deque()).append(message)
 
     def send_all(self, fresh: Sequence[Outgoing] = ()) -> None:
-        """Try again what is late, then send what is fresh."""
-        for peer in list(self._late):
-            late = self._late.pop(peer)
-            while late and (found := self._try(late[0])) is not Sent.FULL:
-                late.popleft()
-                if found is Sent.NOBODY:
-                    late.clear()
+        """Try the held messages again, then send the fresh ones."""
+        for peer in list(self._held):
+            held = self._held.pop(peer)
+            while held and (result := self._try(held[0])) is not SendResult.FULL:
+                held.popleft()
+                if result is SendResult.DISCONNECTED:
+                    held.clear()
                     self._lost(peer)
-            if late:
-                self._late[peer] = late
+            if held:
+                self._held[peer] = held
         for message in fresh:
             self.send(message)

@@ -12,40 +12,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import lcm
 
+from dreamlayer.geometry import Span
 from dreamlayer.networks.executors.kernel import library as kernel
 from dreamlayer.networks.executors.kernel.operations import KernelGraph, KernelOperation
+from dreamlayer.networks.program.convolution import Pair
 
 TILE, FIELD = 4, 6  # cells along an axis that a Winograd tile writes and reads; winograd.h
 
-Span = tuple[int, int]  # the cells from the first to the second − 1
+ONE = Span(0, 1)  # stands for a map of which nothing is needed
 
 
 def reads(operation: KernelOperation, axis: int, target: Span) -> Span:
     """Return the cells of the source that `target` needs, including those beyond the edges."""
-    first, last = target[0], target[1] - 1
+    first, last = target.start, target.stop - 1
     stride, padding = operation.stride[axis], operation.padding[axis]
     if operation.kind == kernel.WINOGRAD:
         origin = operation.origin[axis]
         first, last = (
             ((cell - origin) // TILE) * TILE + origin - padding for cell in (first, last)
         )
-        return first, last + FIELD
+        return Span(first, last + FIELD)
     if operation.kind in {kernel.MAX_BACK, kernel.MEAN_BACK}:
-        return -((operation.kernel[axis] - 1 - first - padding) // stride), (
-            last + padding
-        ) // stride + 1
-    return first * stride - padding, last * stride - padding + operation.kernel[axis]
+        begin = -((operation.kernel[axis] - 1 - first - padding) // stride)
+        return Span(begin, (last + padding) // stride + 1)
+    return Span(first * stride - padding, last * stride - padding + operation.kernel[axis])
 
 
 def within(span: Span, length: int) -> Span:
     """Return the part of a span within 0 … length − 1, at least one cell."""
-    first = min(max(span[0], 0), length - 1)
-    return first, max(first + 1, min(span[1], length))
-
-
-def hull(span: Span | None, other: Span) -> Span:
-    """Return the smallest span that contains both; `other` for None."""
-    return other if span is None else (min(span[0], other[0]), max(span[1], other[1]))
+    first = min(max(span.start, 0), length - 1)
+    return Span(first, max(first + 1, min(span.stop, length)))
 
 
 @dataclass(frozen=True)
@@ -66,8 +62,8 @@ def kernel_region(
     graph: KernelGraph,
     axis: int,
     sizes: Sequence[int],
-    outputs: Sequence[Span] | None,
-    inputs_kept: Span | None,
+    outputs: Sequence[Pair] | None,
+    inputs_kept: Pair | None,
 ) -> KernelRegion:
     """Return the region for some cells of the maps and the gradient at some pixels.
 
@@ -85,7 +81,7 @@ def kernel_region(
             (pixel + last.offset[axis]) // last.block
             for pixel in (inputs_kept[0], inputs_kept[1] - 1)
         )
-        blocks = (first, end + 1)
+        blocks = Span(first, end + 1)
     grads: list[Span | None] = [None] * len(sizes)
     for operation in reversed(graph.backward):
         target = blocks if operation.kind == kernel.GRADIENT else grads[operation.target.root]
@@ -93,11 +89,12 @@ def kernel_region(
     # A ReLU's gradient needs the values that decide which cells pass.
     values = list(grads)
     for place, span in zip(graph.outputs, outputs or (), strict=outputs is not None):
-        if span[0] < span[1]:
-            values[place.root] = hull(values[place.root], span)
+        cells = Span(*span)
+        if cells.length:
+            values[place.root] = cells.hull(values[place.root] or cells)
     for operation in reversed(graph.forward):
         _widen(values, operation, axis, values[operation.target.root], sizes)
-    return KernelRegion(_complete(values), _complete(grads), blocks or (0, 1))
+    return KernelRegion(_complete(values), _complete(grads), blocks or ONE)
 
 
 def _widen(
@@ -109,11 +106,12 @@ def _widen(
 ) -> None:
     if operation.source is not None and target is not None:
         root = operation.source.root
-        spans[root] = hull(spans[root], within(reads(operation, axis, target), sizes[root]))
+        cells = within(reads(operation, axis, target), sizes[root])
+        spans[root] = cells.hull(spans[root] or cells)
 
 
 def _complete(spans: Sequence[Span | None]) -> tuple[Span, ...]:
-    return tuple(span or (0, 1) for span in spans)
+    return tuple(span or ONE for span in spans)
 
 
 def grain(graph: KernelGraph) -> int:
@@ -150,5 +148,7 @@ def _aligned(operations: list[KernelOperation]) -> tuple[KernelOperation, ...]:
                 begins.setdefault(operation.source.root, begin - operation.padding[0])
         elif operation.source is not None and operation.kind != kernel.GRADIENT:
             begin = begins.get(operation.target.root, 0)
-            begins.setdefault(operation.source.root, reads(operation, 0, (begin, begin + 1))[0])
+            begins.setdefault(
+                operation.source.root, reads(operation, 0, Span(begin, begin + 1)).start
+            )
     return tuple(operations)

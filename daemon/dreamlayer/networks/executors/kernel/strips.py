@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dreamlayer.geometry import Span
 from dreamlayer.networks.executors.kernel import library as kernel
 from dreamlayer.networks.executors.kernel.operations import KernelOperation
-from dreamlayer.networks.executors.kernel.regions import FIELD, TILE, Span, reads
+from dreamlayer.networks.executors.kernel.regions import FIELD, TILE, reads
 
 LEAST_ROWS = 8  # of a piece, so that all threads have work
 LEAST_TILES = 192  # of a piece: weights are read once for all (two threads: once for each half)
@@ -44,12 +45,12 @@ class _OperationProgress:
 
     @property
     def finished(self) -> bool:
-        return self.next >= self.rows[1]
+        return self.next >= self.rows.stop
 
     @property
     def lowest(self) -> int:
         """The first row of its source that it still has to read."""
-        return reads(self.operation, 0, (self.next, self.next + 1))[0]
+        return reads(self.operation, 0, Span(self.next, self.next + 1)).start
 
     def possible(self, available: int) -> int:
         """The end of the rows it can compute from the source's rows before `available`."""
@@ -63,7 +64,7 @@ class _OperationProgress:
 
     def aligned(self, row: int) -> int:
         """The end of the last whole tile before a row; the last tile of all need not be whole."""
-        return row if row >= self.rows[1] else self._tiles_end(row)
+        return row if row >= self.rows.stop else self._tiles_end(row)
 
     def _tiles_end(self, row: int) -> int:
         if self.operation.kind != kernel.WINOGRAD:
@@ -76,12 +77,12 @@ class _OperationProgress:
         """The fewest rows of a piece: enough rows for all threads, and enough tiles."""
         if self.operation.kind != kernel.WINOGRAD:
             return LEAST_ROWS
-        width = -(-(self.columns[1] - self.columns[0]) // TILE)
+        width = -(-self.columns.length // TILE)
         return -(-LEAST_TILES // width) * TILE
 
     def bounded(self, row: int) -> int:
         """The end of the next piece, if rows before `row` can be computed; `next` if too few."""
-        if row < self.rows[1] and row - self.next < self.least:
+        if row < self.rows.stop and row - self.next < self.least:
             return self.next
         most = self.next + max(STRIP // self.stride, self.least)
         return row if row <= most else self.aligned(most)
@@ -106,7 +107,7 @@ def schedule(
     for operation in operations:
         root = operation.target.root
         span = blocks if operation.kind == kernel.GRADIENT else rows[root]
-        queue.append(_OperationProgress(operation, span, columns[root], strides[root], span[0]))
+        queue.append(_OperationProgress(operation, span, columns[root], strides[root], span.start))
     return _Simulation(queue, rows).run()
 
 
@@ -126,7 +127,7 @@ class _Simulation:
     def run(self) -> StripSchedule:
         pieces = []
         progress = min(
-            item.rows[0] * item.stride for item in self.queue if item.operation.source is None
+            item.rows.start * item.stride for item in self.queue if item.operation.source is None
         )
         while not all(item.finished for item in self.queue):
             progress += STRIP
@@ -139,13 +140,13 @@ class _Simulation:
 
     def _reach(self, item: _OperationProgress, progress: int) -> int:
         """The row up to which an operation can be computed now."""
-        end = item.rows[1]
+        end = item.rows.stop
         source = item.operation.source
         if source is None:
             row = min(end, -(-progress // item.stride))
         else:
             front = min(writer.next for writer in self.writers[source.root])
-            row = end if front >= self.rows[source.root][1] else min(end, item.possible(front))
+            row = end if front >= self.rows[source.root].stop else min(end, item.possible(front))
         if item.operation.kind != kernel.GRADIENT:
             row = min(row, self._before(item))
         return item.bounded(item.aligned(row))
@@ -155,13 +156,13 @@ class _Simulation:
         writers = self.writers[item.operation.target.root]
         # By identity: two of them may be equal.
         position = next(i for i, writer in enumerate(writers) if writer is item)
-        return writers[position - 1].next if position else item.rows[1]
+        return writers[position - 1].next if position else item.rows.stop
 
     def _advance(self, item: _OperationProgress, row: int) -> None:
         if item.operation.kind != kernel.GRADIENT:
             root = item.operation.target.root
             others = [writer.next for writer in self.writers[root] if writer is not item]
             lowest = [reader.lowest for reader in self.readers.get(root, []) if not reader.finished]
-            first_kept = max(self.rows[root][0], min([item.next, *others, *lowest]))
+            first_kept = max(self.rows[root].start, min([item.next, *others, *lowest]))
             self.held[root] = max(self.held[root], row - first_kept)
         item.next = row

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
+from dreamlayer.geometry import Span
 from dreamlayer.networks.executors.base import cut_out
 from dreamlayer.networks.program import convolution
 from dreamlayer.networks.program.convolution import Box
@@ -295,7 +296,7 @@ def _frame(run: TapeRun, step: Step, cells: Box, inside: bool) -> Box:
     """The cells of the input that cells of the output see; only those `inside` the map, or all."""
     spans = []
     for axis in (0, 1):
-        start, stop = reach(step, axis).seen(cells[axis])
+        start, stop = reach(step, axis).seen(Span(*cells[axis]))
         if inside:
             start, stop = max(0, start), min(run.shape(step.inputs[0])[axis], stop)
         spans.append((start, stop))

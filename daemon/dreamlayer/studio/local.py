@@ -1,0 +1,240 @@
+"""The studio on this computer: pixels → planes → engine → blend → pixels. Keeps networks loaded.
+
+The daemon's compute thread imports and calls this module, which imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, replace
+
+import torch
+
+from dreamlayer.compositing import pixels
+from dreamlayer.compositing.overlay import Overlay
+from dreamlayer.engine import dream as engine
+from dreamlayer.engine import metrics, quick_look
+from dreamlayer.engine.image.planes import ComputedPlane, InsetPlane, copy
+from dreamlayer.engine.octave_loop import DreamResult
+from dreamlayer.engine.tiling import workers
+from dreamlayer.networks.network import Network, describe, release_memory
+from dreamlayer.runtime import devices
+from dreamlayer.runtime.allocator import HeapTrimmer
+from dreamlayer.runtime.devices import Devices
+from dreamlayer.runtime.duty_cycle import paced
+from dreamlayer.runtime.plane_storage import MIB, PlaneStorage
+from dreamlayer.studio.inputs import DreamInputs, DreamPixels, decode, load_pixels
+from dreamlayer.studio.model_list import local_models
+from dreamlayer.studio.network_cache import NetworkCache
+from dreamlayer.studio.previews import report_looks, report_octaves
+from dreamlayer.studio.progress import Progress
+from dreamlayer.studio.protocol import DreamOverlay, Finished
+from dreamlayer.studio.source import SourceImage, to_device
+from dreamlayer.studio.warm_start import warm_start
+from dreamlink.client import discovery
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.wire.messages import DreamRequest, Frame
+
+CPU = torch.device("cpu")
+SENT_AFTER = 2.0  # seconds; by then a result has been sent, and its memory can be released
+
+
+class LocalStudio:
+    """Dreams on this computer. Used by one thread at a time.
+
+    The network of the default recipe is loaded at once, so that the first dream needn't wait.
+
+    Args:
+        idle: seconds after which unused networks are unloaded; 0: never.
+        map_above: MiB; larger planes are kept in files. 0: those that don't easily fit into the
+            free memory.
+        threads: how many processor threads work; 0: one for each core.
+        duty: percent of the time that they work; they rest for the remainder.
+    """
+
+    def __init__(
+        self, idle: float = 0.0, map_above: int = 0, threads: int = 0, duty: float = 100.0
+    ) -> None:
+        workers.shared.limit(threads)
+        if threads:
+            torch.set_num_threads(workers.shared.count)
+        self._duty = duty / 100
+        self._room = PlaneStorage(discovery.home(), map_above * MIB)
+        self._memory = HeapTrimmer()
+        self._sending = False  # whether the last result may still be being sent
+        self._devices = Devices()
+        self._networks = NetworkCache(idle)
+        device, _ = self._devices.choose("auto")
+        try:
+            with self._networks.using(Recipe(), device) as network:
+                _warm_up(network)
+        except RuntimeError as error:
+            if self._devices.give_up(device, error) is None:
+                raise
+            device = CPU
+        self.device = devices.describe(device)
+
+    @property
+    def networks(self) -> list[str]:
+        """The loaded networks, e.g. "squeezenet1_1 features.10 on cpu (kernel)"."""
+        return self._networks.describe()
+
+    def drop_idle(self) -> float | None:
+        """Unload networks that have been idle for too long, and return freed memory to the system.
+
+        To be called between two dreams. Returns the seconds until the next call is due, None: not
+        before the next dream.
+        """
+        due = self._networks.drop_idle()
+        release_memory()
+        self._memory.trim()
+        if self._sending:
+            self._sending = False
+            return SENT_AFTER if due is None else min(due, SENT_AFTER)
+        return due
+
+    def models(self) -> list[dict[str, object]]:
+        """The networks known on this computer."""
+        return local_models()
+
+    def layers(self, model: str) -> list[dict[str, object]]:
+        """The layers of a network; raises registry.UnknownModel."""
+        return [asdict(layer) for layer in describe(model)]
+
+    def dream(
+        self,
+        request: DreamRequest,
+        frames: Sequence[Frame],
+        before: DreamOverlay | None = None,
+    ) -> Generator[Progress, None, Finished]:
+        """Dream as DreamRequest says; `before` is the dream to start from, one of this studio's.
+
+        If the device fails or has too little memory, the dream starts again on the CPU.
+
+        Yields:
+            Progress after every tile; closing the generator there cancels the dream.
+
+        Raises:
+            ValueError: with a sentence for the user.
+        """
+        self._sending = True
+        inputs = decode(request, frames)
+        if before is not None and not isinstance(before, Overlay):
+            raise TypeError(f"{type(before).__name__} is no dream of this studio")
+        device, note = self._devices.choose(inputs.device)
+        finished: Finished | None = None
+        try:
+            finished = yield from self._dream_on(device, inputs, before)
+        except (RuntimeError, MemoryError) as error:
+            note = self._devices.give_up(device, error)
+            if note is None:
+                raise
+        if finished is None:  # outside the except clause, whose traceback keeps the device's memory
+            self._networks.drop_from(device)
+            yield Progress(0.0, note)
+            finished = yield from self._dream_on(CPU, inputs, before)
+        if inputs.device == "auto":
+            self.device = finished.device
+        notes = (*([note] if note else []), *_picture_warnings(inputs), *finished.notes)
+        return replace(finished, notes=notes)
+
+    def _dream_on(
+        self, device: torch.device, inputs: DreamInputs, before: Overlay | None
+    ) -> Generator[Progress, None, Finished]:
+        yield Progress(0.0, "Loading the network…")
+        with self._networks.using(inputs.recipe, device) as network:
+            steps = _dream_with(network, inputs, self._room, before)
+            if self._duty < 1 and not inputs.quick:
+                steps = paced(steps, self._duty, device, workers.shared.count)
+            return (yield from steps)
+
+
+def _warm_up(network: Network) -> None:
+    """Run a network once on a tiny image, so that its code is loaded and its threads started."""
+    side = network.minimum + network.stride
+    seen = network.run(torch.zeros(1, 3, side, side, dtype=network.dtype, device=network.device))
+    seen.backward([torch.zeros_like(cells) for cells in seen.maps])
+
+
+def _dream_with(
+    network: Network, inputs: DreamInputs, room: PlaneStorage, before: Overlay | None
+) -> Generator[Progress, None, Finished]:
+    """Dream with a network, on its device."""
+    device, recipe, window = network.device, inputs.recipe, inputs.window
+    loaded = load_pixels(inputs)
+    source = to_device(SourceImage(loaded.raw, inputs.picture.layout), device)
+    weights = loaded.weights(device)
+    guide = None if loaded.guide is None else loaded.guide.to(device)
+    start, notes = warm_start(before, inputs, device)
+    region = loaded.raw[window.rows.slice(), window.columns.slice()]
+    if 2 * region.nbytes < loaded.raw.nbytes:
+        region = region.copy()  # so that the surroundings needn't be kept
+
+    def overlay_of(dreamt: DreamResult) -> Overlay:
+        return _overlay(region, dreamt, inputs, loaded)
+
+    def blend(dreamt: DreamResult) -> Frame:
+        return overlay_of(dreamt).blend(recipe)
+
+    if inputs.quick:
+        looking = quick_look.run_quick_look(
+            source, network, recipe, window, inputs.reduced, mask=weights, guide=guide,
+            previous_detail=start, carry=inputs.carry,
+        )  # fmt: skip
+        dreamt = yield from report_looks(looking, inputs, blend)
+    else:
+        dreaming = engine.dream(
+            source, network, recipe, window, mask=weights, guide=guide, allocator=room,
+            previous_detail=start, carry=inputs.carry,
+        )  # fmt: skip
+        dreamt = yield from report_octaves(dreaming, inputs, blend)
+    overlay = overlay_of(dreamt)
+    final = overlay.blend(recipe)
+
+    gain = None
+    if inputs.measure_gain:
+        result = SourceImage(pixels.view(final, inputs.result), inputs.result)
+        after = InsetPlane(source, window, to_device(result, device))
+        gain = metrics.gain(source, after, network, recipe, window, guide)
+    return Finished(
+        final,
+        overlay,
+        devices.describe(device),
+        recipe,
+        dreamt.megapixel_steps,
+        gain,
+        (*notes, *_gradient_warnings(dreamt)),
+    )
+
+
+def _overlay(
+    region: pixels.Raw, dreamt: DreamResult, inputs: DreamInputs, loaded: DreamPixels
+) -> Overlay:
+    """The region's pixels (h, w, samples) and what was dreamed there."""
+    added, covers = dreamt.detail_plane, dreamt.base_plane is not None
+    if dreamt.base_plane is not None:
+        copy(ComputedPlane(torch.add, (added, dreamt.base_plane)), added)
+    return Overlay(
+        region, inputs.result, added, covers, inputs.recipe, loaded.mask, inputs.clip,
+        inputs.edges, loaded.strength,
+    )  # fmt: skip
+
+
+def _picture_warnings(inputs: DreamInputs) -> list[str]:
+    """Warnings about non-finite pixels in the picture as it was sent."""
+    count = pixels.count_non_finite(inputs.picture.raw, inputs.picture.layout)
+    if not count:
+        return []
+    became = "became black" if inputs.zoom > 1.0 else "stay as they are"
+    return [f"Pixels with invalid values (NaN or infinite) {became}: {count}."]
+
+
+def _gradient_warnings(dreamt: DreamResult) -> tuple[str, ...]:
+    """Warnings about non-finite gradients."""
+    if not dreamt.non_finite_share:
+        return ()
+    return (
+        "The network returned invalid values (NaN or infinite) for"
+        f" {max(dreamt.non_finite_share, 0.001):.1%} of the picture, and nothing was dreamed there:"
+        " its weights may be damaged.",
+    )
