@@ -104,7 +104,7 @@ def test_wrong_layers_raise_a_helpful_error(name: str, text: str, sentence: str)
 
 
 @cache
-def told(name: str) -> dict[str, LayerInfo]:
+def described(name: str) -> dict[str, LayerInfo]:
     return {layer.name: layer for layer in describe(name)}
 
 
@@ -124,7 +124,7 @@ def told(name: str) -> dict[str, LayerInfo]:
 def test_layers_are_described(
     name: str, layer: str, index: int, channels: int, stride: int, field: int
 ) -> None:
-    info = told(name)[layer]
+    info = described(name)[layer]
     assert (info.index, info.channels, info.stride) == (index, channels, stride)
     assert (info.receptive_field, info.exact) == (field, True)
 
@@ -135,8 +135,8 @@ def test_squeeze_and_excite_has_no_exact_tile() -> None:
 
 
 def test_layers_are_described_in_the_order_they_run() -> None:
-    assert [layer.index for layer in told("googlenet").values()] == list(range(16))
-    assert list(told("resnet50"))[:3] == ["conv1", "bn1", "relu"]
+    assert [layer.index for layer in described("googlenet").values()] == list(range(16))
+    assert list(described("resnet50"))[:3] == ["conv1", "bn1", "relu"]
 
 
 @pytest.mark.parametrize("name", ["googlenet", "mobilenet_v2", "inception_v3", "mnasnet0_5"])

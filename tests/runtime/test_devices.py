@@ -18,7 +18,7 @@ from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest
 
-CARD = torch.device("cpu:0")
+GPU = torch.device("cpu:0")
 CPU = torch.device("cpu")
 QUICK = Recipe.of({"octaves": 2, "steps": 2, "seed": 4, "layer": "features.3"})
 LAYOUT = Picture(48, 40)
@@ -52,20 +52,20 @@ def lost():
 def failing(monkeypatch):
     """Makes the n-th run on the GPU raise an error; counts the runs there."""
     run = Network.run
-    told = {"error": None, "at": 0, "runs": 0}
+    failure = {"error": None, "at": 0, "runs": 0}
 
     def running(network, *given):
-        if network.device == CARD:
-            told["runs"] += 1
-            if told["error"] is not None and told["runs"] >= told["at"]:
-                raise told["error"]
+        if network.device == GPU:
+            failure["runs"] += 1
+            if failure["error"] is not None and failure["runs"] >= failure["at"]:
+                raise failure["error"]
         return run(network, *given)
 
     monkeypatch.setattr(Network, "run", running)
-    return told
+    return failure
 
 
-def finish(studio, device=str(CARD)):
+def finish(studio, device=str(GPU)):
     request = DreamRequest(QUICK, LAYOUT, LAYOUT.region, device=device)
     pixels = bytes(range(256)) * (LAYOUT.nbytes // 256)
     steps, texts = studio.dream(request, [pixels]), []
@@ -164,12 +164,12 @@ def test_a_failed_device_is_not_used_until_it_answers(studio, failing, clock):
 
 def test_a_device_that_fails_repeatedly_is_not_tried_again(clock):
     devices_in_use = Devices()
-    assert devices_in_use.choose("cpu:0") == (CARD, None)
+    assert devices_in_use.choose("cpu:0") == (GPU, None)
     for _ in range(devices.RETRIES):
-        devices_in_use.give_up(CARD, lost())
+        devices_in_use.give_up(GPU, lost())
         clock.now += 61
-        assert devices_in_use.choose("cpu:0")[0] == CARD
-    devices_in_use.give_up(CARD, lost())
+        assert devices_in_use.choose("cpu:0")[0] == GPU
+    devices_in_use.give_up(GPU, lost())
     clock.now += 1e6
     assert devices_in_use.choose("cpu:0")[0] == CPU
 
@@ -177,7 +177,7 @@ def test_a_device_that_fails_repeatedly_is_not_tried_again(clock):
 def test_a_device_that_never_answers_does_not_block(clock, monkeypatch):
     devices_in_use, answer = Devices(), threading.Event()
     devices_in_use.choose("cpu:0")
-    devices_in_use.give_up(CARD, lost())
+    devices_in_use.give_up(GPU, lost())
     clock.now += 61
     monkeypatch.setattr(devices, "ANSWER_WITHIN", 0.05)
 
@@ -211,11 +211,11 @@ def test_the_cpu_replaces_a_device_that_fails_at_startup(monkeypatch):
     find, to = devices.find, Network.to
 
     def refusing(network, device, dtype=None):
-        if torch.device(device) == CARD:
+        if torch.device(device) == GPU:
             raise lost()
         return to(network, device, dtype)
 
-    monkeypatch.setattr(devices, "find", lambda name: CARD if name == "auto" else find(name))
+    monkeypatch.setattr(devices, "find", lambda name: GPU if name == "auto" else find(name))
     monkeypatch.setattr(Network, "to", refusing)
     studio = Studio()
     assert studio.device == "cpu"
@@ -302,8 +302,8 @@ def test_idle_networks_are_dropped_and_loaded_again(monkeypatch):
     assert networks.describe() == []
     with networks.using(QUICK, CPU) as network:
         assert network.layers == ("features.3",)
-    (told,) = networks.describe()
-    assert told.startswith("squeezenet1_1 features.3 on cpu (")
+    (failure,) = networks.describe()
+    assert failure.startswith("squeezenet1_1 features.3 on cpu (")
 
 
 def test_an_idle_time_of_0_keeps_networks():

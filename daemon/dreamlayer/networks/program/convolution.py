@@ -44,9 +44,9 @@ class _Convolve(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (grad,), (weight,) = grads, ctx.saved_tensors
-        back = convolve_back(
+        back = convolve_backward(
             grad,
-            turned(weight, ctx.stride, ctx.groups),
+            backward_weight(weight, ctx.stride, ctx.groups),
             ctx.stride,
             ctx.padding,
             ctx.groups,
@@ -72,7 +72,7 @@ def forward(
     return F.conv2d(x, weight, bias, stride, padding, 1, groups)
 
 
-def turned(weight: Tensor, stride: Pair, groups: int) -> Tensor:
+def backward_weight(weight: Tensor, stride: Pair, groups: int) -> Tensor:
     """Return the weight of the forward convolution that computes a convolution's gradient.
 
     Args:
@@ -93,9 +93,9 @@ def turned(weight: Tensor, stride: Pair, groups: int) -> Tensor:
     return flat.flip(2, 3).contiguous(memory_format=torch.channels_last)
 
 
-def convolve_back(
+def convolve_backward(
     grad: Tensor,
-    turned_weight: Tensor,
+    backward_weights: Tensor,
     stride: Pair,
     padding: Pair,
     groups: int,
@@ -106,14 +106,14 @@ def convolve_back(
 
     Args:
         grad: (1, out, h, w), the gradient at the cells `output_box` of its output.
-        turned_weight: see `turned`.
+        backward_weights: see `backward_weight`.
         stride, padding, groups: of the convolution.
         output_box: cells of the output; the gradient at all others counts as zero.
         input_box: cells of the input.
     """
     first, border, cuts = [], [], []
     for axis in (0, 1):
-        s, p, taps = stride[axis], padding[axis], turned_weight.shape[2 + axis]
+        s, p, taps = stride[axis], padding[axis], backward_weights.shape[2 + axis]
         (start, stop), (low, high) = output_box[axis], input_box[axis]
         # Cell i of the input is phase (i + p) % s of the coarse cell c = (i + p) // s, which
         # depends on the output's cells c − taps + 1 … c.
@@ -122,7 +122,7 @@ def convolve_back(
         border.append(edge)
         first.append(begin - taps + 1 + edge - start)
         cuts.append((end - begin, low + p - begin * s, high - low))
-    back = forward(grad, turned_weight, None, (1, 1), (border[0], border[1]), groups)
+    back = forward(grad, backward_weights, None, (1, 1), (border[0], border[1]), groups)
     (rows, top, height), (columns, left, width) = cuts
     back = back[..., first[0] : first[0] + rows, first[1] : first[1] + columns]
     if stride != (1, 1):

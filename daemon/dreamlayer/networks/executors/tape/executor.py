@@ -23,7 +23,7 @@ from torch import Tensor
 
 from dreamlayer.networks.executors.base import Executor, cut_out
 from dreamlayer.networks.executors.tape.operations import OPERATIONS, fit
-from dreamlayer.networks.program.convolution import Box, turned
+from dreamlayer.networks.program.convolution import Box, backward_weight
 from dreamlayer.networks.program.lowering import Program
 from dreamlayer.networks.program.memory_estimate import TORCH_OVERHEAD, bytes_per_pixel
 from dreamlayer.networks.program.passes import arranged, channels
@@ -47,7 +47,7 @@ class TapeExecutor(Executor):
         self.readers.update(self.program.outputs)
         self.last = {value: k for k, step in enumerate(steps) for value in step.inputs}
         self.channels = channels(self.program)
-        self._turned: dict[int, Tensor] = {}
+        self._backward_weights: dict[int, Tensor] = {}
         self._regions: dict[object, TapeRegions] = {}
 
     def run(
@@ -67,11 +67,13 @@ class TapeExecutor(Executor):
         """See Executor.bytes_per_pixel."""
         return bytes_per_pixel(self._original) * TORCH_OVERHEAD
 
-    def turned(self, step: Conv) -> Tensor:
+    def backward_weight(self, step: Conv) -> Tensor:
         """The weight of the convolution that computes a convolution's gradient; cached."""
-        if step.output not in self._turned:
-            self._turned[step.output] = turned(step.weight, step.stride, step.groups)
-        return self._turned[step.output]
+        if step.output not in self._backward_weights:
+            self._backward_weights[step.output] = backward_weight(
+                step.weight, step.stride, step.groups
+            )
+        return self._backward_weights[step.output]
 
     def _needed(
         self, size: tuple[int, int], outputs: Sequence[Box] | None, inputs_kept: Box | None
@@ -183,8 +185,8 @@ class TapePass:
     def has_one_reader(self, value: int) -> bool:
         return value != 0 and self._tape.readers[value] == 1
 
-    def turned(self, step: Conv) -> Tensor:
-        return self._tape.turned(step)
+    def backward_weight(self, step: Conv) -> Tensor:
+        return self._tape.backward_weight(step)
 
     def _reached(self, value: int) -> bool:
         """Whether the gradient at any of its cells is needed."""

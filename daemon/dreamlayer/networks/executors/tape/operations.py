@@ -52,7 +52,7 @@ class TapeRun(Protocol):
     def has_one_reader(self, value: int) -> bool:
         """Whether a value has one reader only, which may overwrite it."""
 
-    def turned(self, step: Conv) -> Tensor: ...
+    def backward_weight(self, step: Conv) -> Tensor: ...
 
 
 class TapeOperation(Protocol):
@@ -107,7 +107,11 @@ class _Conv:
             run.backward_region(step.inputs[0]),
         )
         how = (step.stride, step.padding, step.groups)
-        return [convolution.convolve_back(grad, run.turned(step), *how, output_box, input_box)]
+        return [
+            convolution.convolve_backward(
+                grad, run.backward_weight(step), *how, output_box, input_box
+            )
+        ]
 
 
 class _Relu:
