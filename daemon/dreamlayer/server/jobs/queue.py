@@ -66,12 +66,10 @@ class JobQueue:
 
     def __init__(self) -> None:
         self._quick: deque[QueuedDream] = deque()
-        self._turns: dict[
-            bytes, deque[QueuedDream]
-        ] = {}  # by lane, in the order of their next turns
-        self._last: bytes | None = (
-            None  # the lane that had the last turn; it goes behind the others
-        )
+        # By lane, in the order of their next turns.
+        self._turns: dict[bytes, deque[QueuedDream]] = {}
+        # The lane that had the last turn; it goes behind the others.
+        self._last: bytes | None = None
 
     def __len__(self) -> int:
         return len(self._quick) + sum(len(jobs) for jobs in self._turns.values())

@@ -41,9 +41,8 @@ class Scheduler:
         self._share = QuickShare(settings.quick_share / 100)
         self._changed = threading.Condition()  # guards the following attributes
         self._queue = JobQueue()
-        self._running: list[
-            QueuedDream
-        ] = []  # the current dream; before it one that is paused for it
+        # The current dream; before it one that is paused for it.
+        self._running: list[QueuedDream] = []
         self._questions: deque[Question] = deque()
         self._counts = {"done": 0, "failed": 0, "cancelled": 0}
         self.ending = False
