@@ -205,11 +205,11 @@ def _dreamt(
     from dreamlink.client.reconnecting import ReconnectingClient
     from dreamlink.picture import Picture, Region
     from dreamlink.session.dream import Dream
-    from dreamlink.session.inputs import DreamInputs, Pixels
+    from dreamlink.session.inputs import Pixels, RequestInputs
 
     whole = Region(0, 0, *source.image.size)
     seen = selected.seen(whole, recipe.context)
-    inputs = DreamInputs(
+    inputs = RequestInputs(
         Pixels(source.layout(seen.width, seen.height), selection.pixels(source, seen)),
         mask=selected.mask.tobytes() if selected.mask else None,
         guide=Pixels(Picture(*guide.size, "U8", "RGB"), guide.tobytes()) if guide else None,
