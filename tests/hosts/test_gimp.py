@@ -49,7 +49,7 @@ def checks(script: str) -> list[str]:
 
 
 class Runs:
-    """What each script told of this GIMP; a script runs when it is first asked for.
+    """The verdicts of the scripts in this GIMP; a script runs when its verdict is first needed.
 
     A crash shows in the checks that are missing.
     """
@@ -72,7 +72,7 @@ class Runs:
 
     @contextlib.contextmanager
     def _prepared(self, script: str) -> Iterator[None]:
-        """With the daemon that a script needs."""
+        """Provide the daemon state that a script needs."""
         if script == "windows.py":
             self._stop()  # the first dialog is to start one
         if script != "fifty.py":
