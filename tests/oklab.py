@@ -1,4 +1,4 @@
-"""OKLab as Björn Ottosson wrote it down (2020), in the plainest way: to check ours against."""
+"""OKLab as published by Björn Ottosson (2020), in its simplest form: a reference for our own."""
 
 import numpy as np
 

@@ -1,11 +1,12 @@
-// Where the cells of maps and their marks lie, and how a result is put down.
+// The addresses of a map's cells and marks, and how results are written.
 #pragma once
 #include "steps.h"
 #include "vectors.h"
 
 namespace VARIANT {
 
-// Channel `first` of the cell at column 0 would lie here; null for rows beyond the map's edges.
+// The address that channel `first` of the cell at column 0 has or would have; null for rows beyond
+// the map's edges.
 struct Row {
     float *data;
     Int stride, width;
@@ -25,8 +26,8 @@ template <class Word> INLINE Word *marked(const Marks &marks, Int y, Int x) {
     return (Word *)marks.data + cell * marks.stride + marks.first;
 }
 
-// A row of results: `put` takes GROUP channels of a cell and does what the step's finish says.
-// It holds copies, for compilers take what lies in memory to change with each number stored.
+// A row of results: `put` takes GROUP channels of a cell and applies the step's finish to them.
+// Its members are copies: compilers assume that every store may change what is in memory.
 struct Line {
     Row to;
     Int how;

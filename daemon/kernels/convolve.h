@@ -1,4 +1,4 @@
-// Convolutions of any kernel, as a product of matrices: each cell's field is laid out in a row.
+// Convolutions of any kernel as a product of matrices: each cell's window is copied into a row.
 #pragma once
 #include <algorithm>
 
@@ -7,14 +7,14 @@
 
 namespace VARIANT {
 
-constexpr Int RUN = 48;        // cells that are computed at once
+constexpr Int RUN = 48;        // cells that are computed together
 constexpr Int MOST_ROWS = 64;  // of a kernel
 
 INLINE Int convolve_workspace(const Step &step) {
     return RUN * (step.kernel[0] * step.kernel[1] * step.in.depth + step.out.depth);
 }
 
-// The fields of `count` cells from (y, x) on, one after the other, zeros beyond the edges.
+// Copies the windows of `count` cells from (y, x) on, one after the other; zeros beyond the edges.
 INLINE void lay_out(const Step &step, Int y, Int x, Int count, float *to) {
     const Int high = step.kernel[0], wide = step.kernel[1], depth = step.in.depth;
     for (Int i = 0; i < high; i++) {
@@ -43,7 +43,7 @@ INLINE void runs(const Step &step, Int y, Int left, Int right, float *workspace,
         there &= from.data != nullptr;
         segments[i] = there ? from.at(-padding) : nullptr;
     }
-    // The cells whose fields end before the edges.
+    // The cells whose windows end before the edges.
     const Int inner = std::min(right, std::max(left, (padding + pace - 1) / pace));
     const Int reach = step.in.width + padding - wide;
     const Int outer = there && reach >= 0 ? std::max(inner, std::min(right, reach / pace + 1)) : inner;
@@ -79,13 +79,13 @@ inline void convolve(const Step &step, Int first, Int last, float *workspace) {
     }
 }
 
-// The slopes of `count` blocks of pixels from block (y, x) on, into their planes.
+// Writes the gradient of `count` blocks of pixels from block (y, x) on into the planes.
 INLINE void put_down(const Step &step, Int y, Int x, Int count, const float *results) {
     const Int block = step.block, width = step.out.depth;
     for (Int i = 0; i < block * block; i++) {
         const Int down = y * block + i / block - step.above;
         if (down < 0 || down >= step.height) continue;
-        const Int shift = i % block - step.left;  // blocks of which this pixel lies in the picture
+        const Int shift = i % block - step.left;  // blocks whose pixel of this kind is in the picture
         const Int first = std::max(x, shift < 0 ? (-shift + block - 1) / block : 0);
         const Int last = std::min(x + count, (step.width - shift + block - 1) / block);
         for (Int c = 0; c < 3; c++) {
@@ -97,8 +97,8 @@ INLINE void put_down(const Step &step, Int y, Int x, Int count, const float *res
     }
 }
 
-// The picture's slope, in blocks of `block` × `block` pixels whose 3 channels are the channels of
-// one cell of a convolution over the slopes: 3 channels alone would leave most of a vector idle.
+// The gradient of the picture in blocks of `block` × `block` pixels: all their channels are channels
+// of one cell of a convolution over the gradient. 3 channels alone would leave most of a vector idle.
 inline void gradient(const Step &step, Int first, Int last, float *workspace) {
     const Int width = step.out.depth;
     float *results = workspace + RUN * step.kernel[0] * step.kernel[1] * step.in.depth;

@@ -1,7 +1,7 @@
-"""Compiles the kernel while Dreamlayer is built, where there is a C++ compiler.
+"""Compiles the kernel while Dreamlayer is built, if there is a C++ compiler.
 
-Without one, or where compiling fails, Dreamlayer is built all the same and everything works,
-slower. The library is bound to no Python and no torch, only to the system and its processor.
+Without a compiler, or if compiling fails, Dreamlayer is built without the kernel: everything works,
+but slower. The library depends on the system and the processor only, not on Python or torch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PLACE = FOLDER / ("dreamkernel.dll" if os.name == "nt" else "dreamkernel.so")
 COMMON = (
     "-std=c++17", "-O3", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden",
     "-fno-math-errno",
-    # The same sum has to round alike wherever it is compiled to.
+    # Sums must round in the same way in all functions that they are compiled into.
     "-ffp-contract=off",
 )  # fmt: skip
 VARIANTS = {"portable": ()}
@@ -39,19 +39,19 @@ X86_VARIANTS = {
 
 
 class NotCompiled(Exception):
-    """There is no library; the message says why, in a sentence."""
+    """The library could not be compiled; the message is a sentence that says why."""
 
 
 class KernelHook(BuildHookInterface[Any]):  # type: ignore[misc, unused-ignore]
-    """Puts the library into the wheel, or, for an editable installation, beside the sources."""
+    """Adds the library to the wheel, or, for an editable installation, to the sources."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile, and tell the wheel what came of it."""
+        """Compile the library, and add it to the build if that succeeded."""
         editable = version == "editable"
         folder = HERE.parent if editable else Path(tempfile.mkdtemp())
         library = folder / PLACE
         library.parent.mkdir(parents=True, exist_ok=True)
-        library.unlink(missing_ok=True)  # rather none than that of other sources
+        library.unlink(missing_ok=True)  # no library is better than one of other sources
         self._temporary = None if editable else folder
         try:
             compile_library(library)
@@ -64,13 +64,13 @@ class KernelHook(BuildHookInterface[Any]):  # type: ignore[misc, unused-ignore]
             build_data["tag"] = f"py3-none-{_system()}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        """Remove what is in the wheel now."""
+        """Remove the temporary library, which is in the wheel now."""
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
 
 def compile_library(library: Path) -> None:
-    """Compile the kernel into a file; NotCompiled if that can't be done."""
+    """Compile the kernel into a file; NotCompiled on failure."""
     compiler = _compiler()
     x86 = platform.machine().lower() in {"x86_64", "amd64"} and sys.maxsize > 2**32
     shared = [] if os.name == "nt" else ["-fPIC"]
@@ -91,12 +91,12 @@ def compile_library(library: Path) -> None:
 
 
 def _compiler() -> str:
-    """The C++ compiler: the one the environment's CXX names, or the first that is found."""
-    wanted = os.environ.get("CXX")
-    for name in [wanted] if wanted else ["c++", "g++", "clang++"]:
-        found = shutil.which(name)
-        if found:
-            return found
+    """The C++ compiler that the environment variable CXX names, or the first available one."""
+    requested = os.environ.get("CXX")
+    for name in [requested] if requested else ["c++", "g++", "clang++"]:
+        path = shutil.which(name)
+        if path:
+            return path
     raise NotCompiled("there is no C++ compiler (g++ or clang++) to compile its kernel.")
 
 
@@ -111,6 +111,6 @@ def _call(command: list[str]) -> None:
 
 
 def _system() -> str:
-    """The system and processor that the library runs on, as wheels name them."""
+    """The tag of the system and processor that the library runs on, as in a wheel's name."""
     names = (tag.platform for tag in sys_tags())
     return next(name for name in names if not name.startswith(("manylinux", "musllinux")))

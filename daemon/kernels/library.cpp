@@ -96,10 +96,10 @@ bool sane(const Step &step) {
     return false;
 }
 
-constexpr int SPINS = 2000;  // some microseconds: then another thread may have the processor
+constexpr int SPINS = 2000;  // some microseconds; then yield the processor to another thread
 
-// Take part in a piece; returns when all of it is done. Threads begin at one or the other end of
-// each, so that they read what they wrote themselves: it is still in their own cache.
+// Share the work of a piece; returns when all of it is done. A thread takes parts from the same end
+// of each piece, so that it reads what it wrote itself, which is still in its own cache.
 void share(const Variant &variant, const Step &step, const Piece &piece, Int parts, Int thread,
            float *workspace, Progress &progress) {
     const bool back = thread % 2;
@@ -116,33 +116,34 @@ void share(const Variant &variant, const Step &step, const Piece &piece, Int par
 
 }  // namespace
 
-// Variants are numbered from the fastest; null behind the last, and for one of another processor "".
+// The name of a variant, numbered from the fastest: "" if this processor cannot run it, null behind
+// the last.
 EXPORT const char *dreamlayer_variant(int64_t number) {
     if (number < 0 || number >= COUNT) return nullptr;
     return find(number) ? VARIANTS[number].name : "";
 }
 
-// Output channels whose weights lie together; 0 if there is no such variant.
+// Output channels whose weights are stored together; 0 if there is no such variant.
 EXPORT int64_t dreamlayer_panel(int64_t variant) {
     const Variant *found = find(variant);
     return found ? found->panel() : 0;
 }
 
-// The sizes of a step and of a piece's progress, by which a caller can tell that it means the same.
+// The sizes of a step and of a piece's progress: a caller checks that it has the same version.
 EXPORT int64_t dreamlayer_sizes() { return sizeof(Step) * 256 + sizeof(Progress); }
 
-// Numbers of workspace that a step needs.
+// The numbers of workspace that a step needs.
 EXPORT int64_t dreamlayer_workspace(int64_t variant, const Step *step) {
     const Variant *found = find(variant);
     return found && step ? found->workspace(*step) : 0;
 }
 
-// Run pieces of work in order. Returns −1, or the number of the piece that makes no sense: nothing
-// is run then.
+// Run pieces of work in order. Returns −1, or the number of an invalid piece; then nothing is
+// run.
 //
 // Several threads may share the work: each calls this with the same `shared`, one for each piece, a
 // number of its own (0, 1 …), and a workspace of its own. Each takes parts of a piece until none is
-// left, and goes on when the others have done theirs; who comes late helps with what is left. Without
+// left, and goes on when the others have finished theirs; late threads help with the rest. Without
 // `shared` one thread does all.
 EXPORT int64_t dreamlayer_run(int64_t variant, const Step *steps, int64_t count,
                               const Piece *pieces, int64_t work, float *workspace,

@@ -1,4 +1,4 @@
-// What only moves numbers: a picture's planes into cells, a map into another, zeros.
+// Steps that only move numbers: from a picture's planes to cells, from map to map, zeros.
 #pragma once
 #include "cells.h"
 

@@ -1,4 +1,4 @@
-// Pooling forth and back. Backwards each cell gathers from the windows it lies in, in order.
+// Pooling, forward and backward. Backward each cell adds up from the windows that contain it, in order.
 #pragma once
 #include <algorithm>
 
@@ -6,13 +6,13 @@
 
 namespace VARIANT {
 
-constexpr int NONE = 255;  // the choice of a maximum that ReLU made 0
+constexpr int NONE = 255;  // the choice where ReLU made the maximum 0
 
 struct Span {
     Int first, last;
 };
 
-// The windows along an axis in which cell `at` lies.
+// The windows along an axis that contain cell `at`.
 INLINE Span windows(const Step &step, int axis, Int at, Int count) {
     const Int pace = step.pace[axis], moved = at + step.padding[axis];
     const Int before = moved - step.kernel[axis];
@@ -26,7 +26,7 @@ struct Pair {
     int number;
 };
 
-constexpr Int PAIRS = NONE;  // more than a window has cells
+constexpr Int PAIRS = NONE;  // at least the cells of a window
 
 inline void max_pool(const Step &step, Int first, Int last) {
     const Map &in = step.in, &out = step.out;
@@ -63,9 +63,9 @@ inline void max_pool(const Step &step, Int first, Int last) {
     }
 }
 
-// The windows along an axis in which a cell lies, from one cell to the next without a division.
+// The windows along an axis that contain a cell; steps to the next cell without a division.
 struct Moving {
-    Int count, pace, kernel, at;  // at: the cell, from the first window's first on
+    Int count, pace, kernel, at;  // at: the cell's position in the first window
     Span span;
     INLINE Moving(const Step &step, int axis, Int cell, Int count)
         : count(count), pace(step.pace[axis]), kernel(step.kernel[axis]),
@@ -77,8 +77,8 @@ struct Moving {
     }
 };
 
-// A cell's slope, from the windows it lies in: COUNT of them, or `count` if that is 0. Loops whose
-// length the compiler knows take two thirds of the time.
+// A cell's gradient from the windows that contain it: COUNT of them, or `count` if that is 0. Loops
+// of constant length take two thirds of the time.
 template <Int COUNT>
 INLINE void gather(const Line &line, Int x, Int depth, const Pair *holding, Int count) {
     const Int windows = COUNT ? COUNT : count;
@@ -103,7 +103,7 @@ inline void max_back(const Step &step, Int first, Int last) {
     for (Int y = first; y < last; y++) {
         const Line line(step, y);
         const Span down = windows(step, 0, y, in.height);
-        Pair leftmost[PAIRS];  // the cells of column 0 whose windows hold this row
+        Pair leftmost[PAIRS];  // the cells of column 0 whose windows contain this row
         for (Int i = down.first; i < down.last; i++)
             leftmost[i - down.first] = {row(in, i).at(0), marked<uint8_t>(step.choices, i, 0),
                                         (int)((y + step.padding[0] - i * step.pace[0]) * wide)};
@@ -127,7 +127,7 @@ inline void max_back(const Step &step, Int first, Int last) {
     }
 }
 
-// By how many cells a window's sum is divided, along one axis.
+// The cells that count in a window's mean, along one axis.
 INLINE Int shared(const Step &step, int axis, Int window, Int length) {
     const Int begin = window * step.pace[axis] - step.padding[axis];
     const Int end = begin + step.kernel[axis];

@@ -1,10 +1,10 @@
-// The product of matrices: rows of numbers times packed weights.
+// The product of two matrices: rows of numbers, and packed weights.
 //
-// A row's numbers lie in one or more segments of the same length: those of a convolution's field lie
-// together for each row of the map. Rows are `pace` numbers apart, in all segments.
-// Weights for `depth` inputs and `width` outputs lie in panels of PANEL outputs (the last may be
+// A row's numbers are in one or more segments of the same length: a convolution's window has one for
+// each row of the map. Rows are `pace` numbers apart, in all segments.
+// Weights for `depth` inputs and `width` outputs are in panels of PANEL outputs (the last may be
 // narrower, a multiple of GROUP): [panel][input][output of the panel]. Each result is one sum
-// in the order of the inputs, whatever block it falls into, so it does not depend on its neighbours.
+// in the order of the inputs, whichever block it is in, so it does not depend on its neighbours.
 #pragma once
 #include <utility>
 
@@ -17,7 +17,7 @@ struct Rows {
     Int count, depth, pace;  // segments, numbers in each, numbers from row to row
 };
 
-// `ahead` are weights that are needed later: each input's turn calls some of them from memory.
+// `ahead` are weights that are needed later: with each input some of them are prefetched.
 template <int TALL, int WIDE, class Put>
 INLINE void block(const Rows &rows, Int first, const float *b, const float *ahead, const Put &put) {
     vec sum[TALL][WIDE];
@@ -27,7 +27,7 @@ INLINE void block(const Rows &rows, Int first, const float *b, const float *ahea
         for (int j = 0; j < WIDE; j++) sum[r][j] = zero();
     const Int pace = rows.pace, depth = rows.depth;
     for (Int s = 0; s < rows.count; s++) {
-        // A pointer for every third row: processors add a multiple to one, and registers are few.
+        // A pointer for every third row: addresses may contain a multiple, and registers are few.
         const float *a[(TALL + 2) / 3];
         for (int r = 0; r < TALL; r += 3) a[r / 3] = rows.segments[s] + (first + r) * pace;
         for (Int c = 0; c < depth; c++, b += WIDE * LANES, ahead += LANES) {
@@ -51,8 +51,8 @@ INLINE void block(const Rows &rows, Int first, const float *b, const float *ahea
 
 template <int WIDE, class Put>
 void strip(const Rows &rows, Int count, const float *b, const Put &given) {
-    // While this panel is used the next one is called, each block's turn a WIDE-th of it: the
-    // processor does not see by itself that the weights go on behind it.
+    // While this panel is used the next one is prefetched, a WIDE-th of it with each block: the
+    // processor does not detect by itself that the weights continue there.
     const Int share = rows.count * rows.depth * LANES;
     const float *ahead = b + WIDE * share, *const end = ahead + WIDE * share;
     auto next = [&] { return ahead < end ? std::exchange(ahead, ahead + share) : end; };

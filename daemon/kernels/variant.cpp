@@ -1,4 +1,4 @@
-// All steps for one kind of processor: compiled once for each, VARIANT being its name.
+// All steps for one kind of processor; compiled once for each variant, with its name as VARIANT.
 #include "convolve.h"
 #include "passing.h"
 #include "pooling.h"
@@ -8,7 +8,7 @@ namespace VARIANT {
 
 Int panel() { return PANEL; }
 
-// Numbers that a step needs beside its maps.
+// The numbers of workspace that a step needs in addition to its maps.
 Int workspace(const Step &step) {
     if (step.kind == WINOGRAD) return winograd_workspace(step);
     return step.kind == CONVOLVE || step.kind == GRADIENT ? convolve_workspace(step) : 0;

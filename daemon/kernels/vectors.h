@@ -1,4 +1,4 @@
-// Numbers side by side: 16 with AVX-512, 8 with AVX2, 4 with whatever the compiler knows.
+// Vectors of numbers: 16 with AVX-512, 8 with AVX2, 4 with the compiler's own vectors.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -12,13 +12,13 @@
 
 namespace VARIANT {
 
-constexpr Int GROUP = 16;  // channels whose marks make a word
+constexpr Int GROUP = 16;  // channels whose marks are one word
 
 #if defined(VARIANT_AVX512)
 
 typedef __m512 vec;
 constexpr Int LANES = 16;
-constexpr Int MOST = 4;  // vectors side by side in a product's block
+constexpr Int MOST = 4;  // vectors of a row in a product's block
 constexpr int tall(int wide) { return wide == 1 ? 12 : wide == 2 ? 12 : wide == 3 ? 8 : 6; }
 INLINE vec zero() { return _mm512_setzero_ps(); }
 INLINE vec all(float value) { return _mm512_set1_ps(value); }
@@ -26,7 +26,7 @@ INLINE vec load(const float *from) { return _mm512_loadu_ps(from); }
 INLINE void store(float *to, vec v) { _mm512_storeu_ps(to, v); }
 INLINE vec fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE vec fnma(vec a, vec b, vec c) { return _mm512_fnmadd_ps(a, b, c); }
-// Bits of what is above `b`, or no number at all.
+// Bits of the numbers that are greater than `b`, or not a number.
 INLINE uint32_t above(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ); }
 INLINE vec keep(vec v, uint32_t bits) { return _mm512_maskz_mov_ps((__mmask16)bits, v); }
 INLINE vec choose(uint32_t bits, vec yes, vec no) {
@@ -122,7 +122,7 @@ INLINE void store(uint8_t *to, bytes v) { memcpy(to, v.lane, LANES); }
 #endif
 
 constexpr Int IN_GROUP = GROUP / LANES;
-constexpr Int PANEL = MOST * LANES;  // output channels whose weights lie together
+constexpr Int PANEL = MOST * LANES;  // output channels whose weights are stored together
 static_assert(PANEL % GROUP == 0, "a panel ends between two words of marks");
 
 }  // namespace VARIANT

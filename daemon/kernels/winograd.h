@@ -3,7 +3,7 @@
 // Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015. A tile's 6 × 6 inputs
 // are transformed (Bᵀ d B), multiplied with the transformed kernels (packed by the caller), summed
 // over the input channels, and transformed back (Aᵀ m A). The grid of tiles begins at `origin`, not
-// at the window, so that a cell's rounding does not depend on where the window lies.
+// at the window, so that a cell's rounding does not depend on the window's position.
 #pragma once
 #include <algorithm>
 
@@ -14,11 +14,11 @@ namespace VARIANT {
 
 constexpr Int TILE = 4, FIELD = 6, POINTS = FIELD * FIELD;
 
-constexpr Int APART = 48;  // numbers between points: multiples of 4 KiB share few places of a cache
-constexpr Int FEW = 16;    // tiles for which reading the weights takes longer than waiting
+constexpr Int APART = 48;  // numbers between points: addresses 4 KiB apart share few cache sets
+constexpr Int FEW = 16;    // tiles for which reading the weights takes longer than computing
 
-// At most so many tiles at once: with few channels what is transformed stays near the processor,
-// with many the weights are read once for all of them.
+// The most tiles at once: with few channels the transformed numbers stay in a near cache, with many
+// channels the weights are read once for all of them.
 INLINE Int tiles_at_once(const Step &step) {
     return std::max(step.in.depth, step.out.depth) <= 128 ? 48 : 96;
 }
@@ -76,7 +76,7 @@ struct Bounds {
     Int top, bottom, left, right;
 };
 
-// One tile's results, at row and column (y, x), as far as they are wanted.
+// One tile's results, at row and column (y, x), as far as they are in the window.
 INLINE void give(const Step &step, const Bounds &wanted, Int y, Int x, const float *from,
                  Int apart) {
     const Int top = std::max(Int{0}, wanted.top - y), bottom = std::min(TILE, wanted.bottom - y);
@@ -128,7 +128,7 @@ inline Int winograd_parts(const Step &step, Int first, Int last) {
     return parts % 2 && count >= 2 * FEW ? parts + 1 : parts;
 }
 
-// Some parts of rows `first` to `last` − 1, from `part` to `end` − 1.
+// The parts from `part` to `end` − 1 of the rows `first` to `last` − 1.
 inline void winograd(const Step &step, Int first, Int last, Int part, Int end, float *workspace) {
     const Map &in = step.in, &out = step.out;
     const Bounds wanted{first, last, out.col0, out.col0 + out.cols};

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from dreamlayer.networks.network import cut
+from dreamlayer.networks.network import extract
 from dreamlayer.networks.registry import registry
 from dreamlink.recipe.recipe import Recipe
 from tests.engine.unseen import imagined, probabilities
@@ -40,7 +40,7 @@ def main() -> None:
     path = Path(given[0] if given else "classes.png")
     side, seeds = (int(n) for n in (given[1:3] + ["256", "3"][len(given[1:3]) :]))
     names = given[3:] or list(CLASSES)
-    network = cut(MODEL, ["class"])
+    network = extract(MODEL, ["class"])
     passed, rows = 0, []
     print("| class |" + "".join(f" seed {seed + 1} |" for seed in range(seeds)) + " seconds |")
     print("|---" * (seeds + 2) + "|")

@@ -35,7 +35,7 @@ def decibels(one: Tensor, other: Tensor) -> float:
 def gradient(network: Network, x: Tensor) -> Tensor:
     """Of half of the mean square of the layer's cells."""
     found = network.run(x.to(network.dtype))
-    return found.pull_back([cells.clone() for cells in found.maps]).double()
+    return found.backward([cells.clone() for cells in found.maps]).double()
 
 
 def dream(network: Network, source: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.image.planes import of
-from dreamlayer.engine.objectives.binding import cut_for
+from dreamlayer.engine.image.planes import as_plane
+from dreamlayer.engine.objectives.binding import network_for
 from dreamlink.recipe.presets import find
 from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
@@ -47,11 +47,11 @@ def film(count: int, motion: Motion) -> list[Tensor]:
 
 def dreamed(frames: Sequence[Tensor], recipe: Recipe, carry: float) -> tuple[list[Tensor], float]:
     """The film's frames, and the mean of what was dreamed in the last, in levels."""
-    network, shown, before = cut_for(recipe), [], None
+    network, shown, before = network_for(recipe), [], None
     for frame in frames:
-        going_on = {} if before is None else {"before": of(before), "carry": carry}
-        dream = looks.finished(frame, network, recipe, **(going_on if carry else {}))
-        shown.append(looks.laid_over(looks.overlay(frame, dream, recipe), frame, recipe))
+        going_on = {} if before is None else {"previous_detail": as_plane(before), "carry": carry}
+        dream = looks.run_dream(frame, network, recipe, **(going_on if carry else {}))
+        shown.append(looks.blended(looks.overlay(frame, dream, recipe), frame, recipe))
         before = dream.detail
     return shown, float(before.abs().mean() * 255)
 

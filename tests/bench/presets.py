@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from dreamlayer.engine.objectives.binding import cut_for
+from dreamlayer.engine.objectives.binding import network_for
 from dreamlayer.networks.registry import registry
 from dreamlink.recipe.presets import PRESETS
 from dreamlink.recipe.recipe import Recipe
@@ -31,8 +31,8 @@ def main() -> None:
     sheet.put("0", "0", source, photo)
     for number, preset in enumerate(presets, start=1):
         recipe = Recipe.of({**preset.values, "seed": SEED})
-        dream = looks.finished(source, cut_for(recipe), recipe)
-        picture = looks.laid_over(looks.overlay(source, dream, recipe), source, recipe)
+        dream = looks.run_dream(source, network_for(recipe), recipe)
+        picture = looks.blended(looks.overlay(source, dream, recipe), source, recipe)
         row, column = divmod(number, COLUMNS)
         sheet.put(str(row), str(column), picture, preset.name)
     sheet.save(Path(path))

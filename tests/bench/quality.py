@@ -24,7 +24,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.objectives.binding import cut_for
+from dreamlayer.engine.objectives.binding import network_for
 from dreamlayer.networks.registry import registry
 from dreamlink.recipe.presets import PRESETS
 from dreamlink.recipe.recipe import Recipe
@@ -57,7 +57,7 @@ def measure(preset: str, photo: str, source: Tensor, exact: bool, sheet: Sheet) 
     """Dream a preset on a photo, with and without Dreamlayer; `exact` checks the exactness, too."""
     began = time.perf_counter()
     recipe = recipe_of(preset)
-    scene = Scene(source, cut_for(recipe), recipe)
+    scene = Scene(source, network_for(recipe), recipe)
     ours, picture = gates.judge(scene)
     sheet.put(preset, photo, picture)
     if exact:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from dreamlayer.engine.objectives.binding import cut_for
+from dreamlayer.engine.objectives.binding import network_for
 from dreamlayer.networks.registry import registry
 from dreamlink.recipe.presets import PRESETS, THUMBNAILS
 from dreamlink.recipe.recipe import Recipe
@@ -36,8 +36,8 @@ def main() -> None:
         if not registry.ready(registry.find(preset.recipe().model)):
             continue
         recipe = Recipe.of({**preset.values, "seed": SEED})
-        dream = looks.finished(source, cut_for(recipe), recipe)
-        picture = looks.laid_over(looks.overlay(source, dream, recipe), source, recipe)
+        dream = looks.run_dream(source, network_for(recipe), recipe)
+        picture = looks.blended(looks.overlay(source, dream, recipe), source, recipe)
         pixels = (picture[0] * 255).round().byte().permute(1, 2, 0).numpy()
         small = Image.fromarray(pixels).resize((SHOWN, SHOWN), Image.Resampling.LANCZOS)
         small.save(folder / f"{preset.name}.jpg", quality=QUALITY, optimize=True)

@@ -1,4 +1,4 @@
-"""Source + detail: exact where nothing is added, in range, and the colours that were asked for."""
+"""Blending detail into the source: exact where nothing is added, in range, and colour modes."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ hard = Recipe(soft_clip=False)
 
 
 def chroma(colours):
-    """By pixel, the sum of the distances of R, G and B from their grey."""
+    """Per pixel, the sum of the distances of R, G and B from their grey."""
     return np.abs(colours - LUMINANCE @ colours).sum(axis=0)
 
 
@@ -31,7 +31,7 @@ def random_planes(seed=0, count=5000, low=0.0, high=1.0):
 
 
 @given(wide_planes, recipes)
-def test_where_there_is_no_detail_nothing_is_to_change(source, recipe):
+def test_pixels_without_detail_are_not_changed(source, recipe):
     detail = np.zeros_like(source)
     detail[:, ::3] = 0.1
     _, changed = blend(source, detail, recipe)
@@ -40,14 +40,14 @@ def test_where_there_is_no_detail_nothing_is_to_change(source, recipe):
 
 @given(wide_planes, details, recipes)
 def test_the_result_stays_in_the_wider_of_the_two_ranges(source, detail, recipe):
-    """What the source had beyond black and white (HDR) survives; the dream adds no more of it."""
+    """HDR values of the source survive; the dream adds no more of them."""
     result, _ = blend(source, detail, recipe)
     assert (result >= np.minimum(source, 0) - 1e-6).all()
     assert (result <= np.maximum(source, 1) + 1e-6).all()
 
 
 @pytest.mark.parametrize("recipe", [Recipe(), hard])
-def test_what_a_source_has_beyond_the_range_stays_and_can_be_brought_back(recipe):
+def test_source_values_out_of_range_stay_and_can_be_reduced(recipe):
     source = np.repeat(np.array([[-0.4, -0.4, 3.0, 3.0]], np.float32), 3, axis=0)
     detail = np.repeat(np.array([[-0.1, 0.1, 0.1, -0.1]], np.float32), 3, axis=0)
     result, _ = blend(source, detail, recipe)
@@ -75,7 +75,7 @@ def test_a_soft_clip_makes_no_sample_black_or_white(source, detail, colour):
 
 
 @given(planes, details)
-def test_a_soft_clip_leaves_alone_what_is_far_from_the_limits(source, detail):
+def test_a_soft_clip_does_not_affect_values_far_from_the_limits(source, detail):
     result, _ = blend(source, detail, Recipe())
     room = np.where(detail > 0, 1 - LEVEL - source, source - LEVEL)
     far = np.abs(detail) <= room / 2
@@ -114,7 +114,7 @@ def test_only_luminance_adds_light_and_dark():
     assert np.allclose(chroma(result), chroma(source), atol=1e-5)
 
 
-def test_capped_colours_are_no_stronger_than_the_cap_and_otherwise_the_dream():
+def test_capped_chroma_is_limited_and_otherwise_unchanged():
     source, detail = random_planes(3, low=0.35, high=0.65), random_planes(4, low=-0.15, high=0.15)
     result, _ = blend(source, detail, Recipe(colour="capped", soft_clip=False))
     assert (chroma(result) <= CHROMA_CAP * chroma(source) + 1e-5).all()
@@ -143,8 +143,8 @@ def test_source_colours_take_only_the_lightness_of_the_dream():
 @pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize("size", [0.1, 0.3])
 @pytest.mark.parametrize("name", ["chelsea.png", "coffee.png", "china.jpg"])
-def test_the_gates_of_chroma_hold_for_dreams_of_any_colour(name, size, soft):
-    """As the eye sees it, on photos, for a stronger and more colourful dream than any network's."""
+def test_the_chroma_gates_hold_in_all_colour_modes(name, size, soft):
+    """Perceived chroma, on photos, for a stronger and more colourful dream than any network's."""
     photo = looks.photo(name, 256)
     noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(1))
     noise = torch.nn.functional.avg_pool2d(noise, 5, 1, 2)
@@ -162,7 +162,7 @@ def test_the_gates_of_chroma_hold_for_dreams_of_any_colour(name, size, soft):
 
 @pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize("colour", COLOURS)
-def test_eight_bit_results_are_those_of_the_formulas_in_double_precision(colour, soft):
+def test_eight_bit_results_equal_the_formulas_in_double_precision(colour, soft):
     source = np.rint(random_planes(9, 20000) * 255) / np.float32(255)
     detail = random_planes(10, 20000, -0.4, 0.4)
     result, _ = blend(source, detail, Recipe(colour=colour, soft_clip=soft))
@@ -172,7 +172,7 @@ def test_eight_bit_results_are_those_of_the_formulas_in_double_precision(colour,
 
 
 def reference(source, detail, colour, soft):
-    """The colour modes as their definitions say, in float64."""
+    """The colour modes by their definitions, in float64."""
     weights = np.array([[0.2126, 0.7152, 0.0722]])
     target = source + detail
     if colour == "luminance":

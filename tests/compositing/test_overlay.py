@@ -1,4 +1,4 @@
-"""A finished dream over its picture: what each live parameter does to the pixels, and what not."""
+"""Overlays: the effect of each live parameter on the pixels."""
 
 import tracemalloc
 from dataclasses import replace
@@ -70,7 +70,7 @@ def test_strength_zero_is_the_source_bit_for_bit(layout, recipe, covers):
 
 
 @given(layouts, live, st.booleans(), st.integers(0, 9))
-def test_outside_the_mask_nothing_changes_whatever_is_asked_for(layout, recipe, covers, seed):
+def test_outside_the_mask_nothing_changes_with_any_recipe(layout, recipe, covers, seed):
     random = np.random.default_rng(seed)
     mask = random.choice([0, 0, 90, 255], (layout.height, layout.width)).astype(np.uint8)
     source = source_of(layout)
@@ -81,7 +81,7 @@ def test_outside_the_mask_nothing_changes_whatever_is_asked_for(layout, recipe, 
 
 
 @given(st.sampled_from(sorted(DEPTHS)), live)
-def test_a_mask_for_the_alpha_leaves_the_colours_as_without_one(depth, recipe):
+def test_a_mask_for_the_alpha_does_not_affect_the_colours(depth, recipe):
     layout = Picture(12, 9, depth)
     mask = np.random.default_rng(3).integers(0, 256, (9, 12), np.uint8)
     recipe = replace(recipe, feather=0.0, zero_mean=False)
@@ -93,7 +93,7 @@ def test_a_mask_for_the_alpha_leaves_the_colours_as_without_one(depth, recipe):
     assert clipped[mask == 255][:, 3].tobytes() == source[mask == 255][:, 3].tobytes()
 
 
-def test_a_large_picture_is_laid_as_its_parts_are(monkeypatch):
+def test_a_large_picture_is_blended_like_its_parts(monkeypatch):
     """More pixels than one run, and not a multiple of it."""
     monkeypatch.setattr(overlay, "RUN", 10_000)
     layout, part = Picture(211, 200), Picture(211, 50)
@@ -106,7 +106,7 @@ def test_a_large_picture_is_laid_as_its_parts_are(monkeypatch):
         assert whole[rows].tobytes() == strip.tobytes()
 
 
-def test_the_mask_weighs_the_detail():
+def test_the_mask_multiplies_the_detail():
     layout = Picture(3, 1)
     detail = torch.full((1, 3, 1, 3), 50 / 255)
     mask = np.array([[0, 51, 255]], np.uint8)
@@ -118,7 +118,7 @@ def test_the_mask_weighs_the_detail():
 # Dither.
 
 
-def test_dither_keeps_means_between_the_levels(monkeypatch):
+def test_dither_preserves_means_between_the_levels(monkeypatch):
     monkeypatch.setattr(overlay, "RUN", 300 * 100)
     layout = Picture(300, 200, "U8", "RGB")
     source = np.full((200, 300, 3), 100, np.uint8)
@@ -133,7 +133,7 @@ def test_dither_keeps_means_between_the_levels(monkeypatch):
     assert abs(np.corrcoef(rows[1:], rows[:-1])[0, 1]) < 0.3
 
 
-def test_dither_is_the_same_for_the_same_seed_and_stays_off_what_is_unchanged():
+def test_dither_depends_on_the_seed_and_spares_unchanged_pixels():
     layout = Picture(200, 100)
     source, detail = source_of(layout), detail_of(layout)
     detail[..., 50:, :] = 0
@@ -158,11 +158,11 @@ def test_only_eight_bits_are_dithered(depth):
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_without_a_mean_the_dream_is_neither_lighter_nor_darker(masked):
+def test_zero_mean_keeps_the_brightness(masked):
     layout = Picture(160, 150, "F32")
     source = np.full((150, 160, 4), 0.5, np.float32)
     source[..., 3] = 1
-    source[:20, :, 3] = 0  # what can't be seen does not count
+    source[:20, :, 3] = 0  # transparent pixels do not count
     detail = detail_of(layout) + torch.tensor([0.1, -0.05, 0.2])[None, :, None, None]
     detail[..., :20, :] = 0.4
     mask = np.full((150, 160), 255, np.uint8)
@@ -174,7 +174,7 @@ def test_without_a_mean_the_dream_is_neither_lighter_nor_darker(masked):
     assert result[20:].std() > 0.05
 
 
-# What was imagined from noise.
+# Imagined pictures.
 
 
 @pytest.mark.parametrize("depth", sorted(DEPTHS))
@@ -210,7 +210,7 @@ def test_an_imagined_picture_is_opaque_only_in_the_selection():
         assert result[0, :, 3].tolist() == [0, 128, 255]
 
 
-# Feather, and what can't be changed.
+# Feather, and parameters that can't be changed.
 
 
 def test_a_feathered_selection_fades_inwards_from_its_edges_only():
@@ -229,12 +229,12 @@ def test_a_feathered_selection_fades_inwards_from_its_edges_only():
 @pytest.mark.parametrize(
     "change", [{"steps": 11}, {"layer": "features.9"}, {"seed": 8}, {"start": "noise"}]
 )
-def test_what_needs_a_new_dream_is_refused_by_name(change):
+def test_parameters_that_need_a_new_dream_are_named_in_the_error(change):
     layout = Picture(2, 2)
     dream = laid(layout, source_of(layout))
     with pytest.raises(RecipeError, match=rf"{next(iter(change))}.*dreaming again.*strength"):
         dream.blend(replace(RECIPE, **change))
-    assert dream.blend(replace(RECIPE, seed=0)) == dream.blend(RECIPE)  # "any seed" is this one
+    assert dream.blend(replace(RECIPE, seed=0)) == dream.blend(RECIPE)  # 0 means any seed
 
 
 def test_sixteen_bits_of_a_dream_are_enough_for_sixteen_bits_of_a_picture():
@@ -245,16 +245,16 @@ def test_sixteen_bits_of_a_dream_are_enough_for_sixteen_bits_of_a_picture():
     assert np.abs(result - exact).max() <= 2
 
 
-def test_its_memory_is_told():
+def test_nbytes_counts_all_buffers():
     layout = Picture(100, 50)
     dream = laid(layout, source_of(layout))
     assert dream.nbytes == 100 * 50 * (4 + 3 * 2 + 1)
 
 
 @pytest.mark.parametrize("change", [{}, {"colour": "source"}, {"feather": 12.0}, {"feather": 90.0}])
-def test_a_larger_picture_takes_only_its_result_more_memory(change, monkeypatch):
-    """And its feathered mask, which is kept: all the rest is done by runs and bands."""
-    monkeypatch.setattr(overlay, "THREADS", 1)  # what two hold at once is left to chance
+def test_blending_needs_memory_for_its_result_only(change, monkeypatch):
+    """And its feathered mask, which is kept; the rest is processed by runs and bands."""
+    monkeypatch.setattr(overlay, "THREADS", 1)  # the peak of two threads is random
     recipe, peaks = replace(RECIPE, dither=True, zero_mean=True, **change), []
     for height in (1000, 2000):
         layout = Picture(1000, height)

@@ -1,4 +1,4 @@
-"""A picture that is enlarged about its middle before it dreams: a step of a dive."""
+"""Enlarging a picture about its centre before it dreams: one step of a dive."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dreamlayer.compositing.zoom import zoomed
+from dreamlayer.compositing.zoom import zoom_pixels
 from dreamlayer.engine.image import resize
 from dreamlayer.studio.local import LocalStudio
 from dreamlink.picture import Picture
@@ -23,7 +23,7 @@ def studio():
 
 
 def smooth(layout, opaque=True):
-    """Slopes from side to side: where a pixel comes from can be read off its colour."""
+    """Ramps from side to side: a pixel's colour tells where it comes from."""
     down, right = np.meshgrid(
         np.linspace(0.1, 0.9, layout.height), np.linspace(0.2, 0.8, layout.width), indexing="ij"
     )
@@ -43,7 +43,7 @@ def smooth(layout, opaque=True):
 def test_every_layout_is_enlarged_about_its_middle(depth, order, factor):
     layout = Picture(61, 40, depth, order)
     raw = smooth(layout)
-    large = zoomed(raw, layout, factor)
+    large = zoom_pixels(raw, layout, factor)
     assert large.shape == raw.shape
     assert large.dtype == raw.dtype
     top = np.iinfo(raw.dtype).max if depth.startswith("U") else 1
@@ -58,20 +58,20 @@ def test_every_layout_is_enlarged_about_its_middle(depth, order, factor):
         assert (large[..., -1] == top).all()
 
 
-def test_twice_as_large_is_what_resizing_gives():
+def test_a_zoom_of_two_equals_resizing():
     layout = Picture(40, 32, "F32", "RGB")
     raw = random_pixels(layout)
     picture = torch.from_numpy(raw).permute(2, 0, 1)[None]
     middle = resize.resize(picture, (64, 80))[0, :, 16:48, 20:60].permute(1, 2, 0).numpy()
-    assert np.abs(zoomed(raw, layout, 2.0) - middle.clip(raw.min(), raw.max())).max() < 1e-5
+    assert np.abs(zoom_pixels(raw, layout, 2.0) - middle.clip(raw.min(), raw.max())).max() < 1e-5
 
 
-def test_colours_that_can_not_be_seen_do_not_bleed():
+def test_colours_of_transparent_pixels_do_not_bleed():
     layout = Picture(40, 30)
     raw = np.full((30, 40, 4), 255, np.uint8)
     raw[..., :3] = (200, 40, 40)
     raw[:, :20] = (0, 255, 0, 0)  # transparent green beside opaque red
-    large = zoomed(raw, layout, 1.3)
+    large = zoom_pixels(raw, layout, 1.3)
     seen = large[..., 3] > 0
     assert seen.any()
     assert np.abs(large[seen][:, :3].astype(int) - (200, 40, 40)).max() <= 1
@@ -79,54 +79,54 @@ def test_colours_that_can_not_be_seen_do_not_bleed():
     assert (large[:, :10, :3] == (0, 255, 0)).all()
 
 
-def test_what_is_brighter_than_white_stays_so_and_nothing_becomes_darker_than_it_was():
+def test_zooming_keeps_the_range_of_hdr_pictures():
     layout = Picture(40, 30, "F32", "RGB", "linear")
     raw = np.full((30, 40, 3), 0.1, np.float32)
     raw[:, 20:] = 30.0
-    large = zoomed(raw, layout, 1.5)
+    large = zoom_pixels(raw, layout, 1.5)
     assert large.max() == pytest.approx(30.0, rel=1e-4)
     assert large.min() == pytest.approx(0.1, rel=1e-4)
 
 
-def test_large_pictures_are_enlarged_as_small_ones_are(monkeypatch):
+def test_zooming_in_strips_gives_the_same_result(monkeypatch):
     from dreamlayer.engine.image import planes
 
     layout = Picture(50, 60)
     raw = random_pixels(layout)
-    at_once = zoomed(raw, layout, 1.7)
+    at_once = zoom_pixels(raw, layout, 1.7)
     monkeypatch.setattr(planes, "STRIP", 50 * 7)
-    assert zoomed(raw, layout, 1.7).tobytes() == at_once.tobytes()
+    assert zoom_pixels(raw, layout, 1.7).tobytes() == at_once.tobytes()
 
 
-def test_a_dream_lies_on_the_enlarged_picture(studio):
+def test_a_dream_is_blended_into_the_enlarged_picture(studio):
     layout = Picture(72, 64)
     raw = random_pixels(layout)
     request = DreamRequest(RECIPE, layout, layout.region, zoom=1.2)
     finished, _ = finish(studio, request, raw.tobytes())
-    large = zoomed(raw, layout, 1.2)
+    large = zoom_pixels(raw, layout, 1.2)
     whole, _ = finish(studio, replace(request, zoom=1.0), large.tobytes())
     assert bytes(finished.pixels) == bytes(whole.pixels)
     nothing = finished.overlay.blend(replace(finished.recipe, strength=0.0))
     assert bytes(nothing) == large.tobytes()
 
 
-def test_a_quick_dream_of_an_enlarged_picture_is_one_too(studio):
+def test_a_quick_dream_is_blended_into_the_enlarged_picture_too(studio):
     layout = Picture(72, 64)
     raw = random_pixels(layout)
     request = DreamRequest(replace(RECIPE, strength=0.0), layout, layout.region, zoom=1.5)
     finished, _ = finish(studio, replace(request, quick=True), raw.tobytes())
-    assert bytes(finished.pixels) == zoomed(raw, layout, 1.5).tobytes()
+    assert bytes(finished.pixels) == zoom_pixels(raw, layout, 1.5).tobytes()
 
 
-def test_a_seamless_picture_sees_its_other_side():
+def test_zooming_with_wrap_reads_the_opposite_side():
     layout = Picture(32, 32, "F32", "G")
     raw = random_pixels(layout)
-    alone, seamless = (zoomed(raw, layout, 1.001, wrap=wrap) for wrap in (False, True))
+    alone, seamless = (zoom_pixels(raw, layout, 1.001, wrap=wrap) for wrap in (False, True))
     assert np.array_equal(alone[4:-4, 4:-4], seamless[4:-4, 4:-4])
     assert (alone[:, 0] != seamless[:, 0]).any()
 
 
-def test_pixels_that_are_no_numbers_become_black_and_it_is_told(studio):
+def test_non_finite_pixels_become_black_with_a_note(studio):
     layout = Picture(64, 64, "F32", "RGB")
     raw = random_pixels(layout)
     raw[30:34, 30:34] = np.nan

@@ -1,7 +1,8 @@
-"""The gates of a dream: what is measured of it, and what it must be.
+"""Quality gates: which figures of a dream are measured, and the ranges they must lie in.
 
 `judge` measures a dream on a photo, `judge_plain` the plain loop of 2015 on the same photo,
-`judge_exactness` what must hold whatever is dreamed. What says nothing of a recipe is left out.
+`judge_exactness` the figures that must hold for any recipe. Figures that do not apply to a recipe
+are left out.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.windows import Window, blocks, whole
-from dreamlayer.engine.metrics import Meter
+from dreamlayer.engine.metrics import GainMeter
 from dreamlayer.engine.objectives.binding import bind
-from dreamlayer.engine.octave_loop import Dreamt
+from dreamlayer.engine.octave_loop import DreamResult
+from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlayer.networks.registry import registry
 from dreamlink.recipe.recipe import Recipe
@@ -27,16 +28,16 @@ from tests.engine.plain import TILE, plain_dream
 
 INFINITE = float("inf")
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-PART = 0.6  # of each side: the part of a photo that is dreamed on its own, too
+PART = 0.6  # of each side: the part of a photo that is also dreamed on its own
 ONE_TILE = 1 << 20  # px
 SMALL_TILE = 80  # px
-AWAKE = 0.01  # of the mean activation: channels that the source leaves asleep have no gain
+AWAKE = 0.01  # of the mean activation; channels below it in the source have no gain
 Figures = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Gate:
-    """The range that a measure must lie in: on each photo, or its geometric mean over them."""
+    """The range that a figure must lie in: on each photo, or its geometric mean over them."""
 
     low: float = -INFINITE
     high: float = INFINITE
@@ -54,33 +55,33 @@ class Gate:
 
 
 GATES: dict[str, Gate] = {
-    # How many times more of what the recipe amplifies, the mean over 16 shifts of the grid.
+    # The gain of the recipe's objective, averaged over 16 shifts of the grid.
     "gain": Gate(2.0),
     # A dream of ten steps a size has seen ten of the grid's phases: 0.83 to 0.95. Without roll it
     # has seen one, and is 0.6 to 0.83 at the others.
     "least / mean gain": Gate(0.75),
-    "channel / others": Gate(3.0),  # of one channel: its gain over the median of the others'
+    "channel / others": Gate(3.0),  # of one channel: its gain over the median gain of the others
     "fine": Gate(0.8, 1.5),  # energy above 0.25 cycles a pixel, result / source
     "lattice": Gate(high=1.07),  # 1.02 to 1.06 with roll, from 1.08 without
-    # The border of a part of the photo, dreamed on its own, over the same pixels in the whole. One
-    # photo says little: what an edge cuts in half meets its reflection, and may become a face. The
-    # mean of five hardly moves with the seed; without an apron it is 0.72 to 0.8.
+    # The border of a part of the photo, dreamed on its own, over the same pixels in the whole. A
+    # single photo says little: an object cut by the edge meets its reflection, and may become a
+    # face. The mean of five hardly depends on the seed; without an apron it is 0.72 to 0.8.
     "edges": Gate(0.8, 1.25, mean=True),
     "chroma": Gate(high=1.3),
-    "clipped": Gate(high=0.05),  # share of the pixels, added
+    "clipped": Gate(high=0.05),  # increase of the share of clipped pixels
     "SSIM": Gate(0.0, 1.0),
     "SSIM falls by": Gate(1e-6),  # at least, from one strength to the next
     "probability": Gate(0.95),  # of a class imagined from noise, at unseen shifts and scales
     "twice the steps": Gate(1.0),  # gain of all the steps / gain of half of them
-    "seams": Gate(0.95, 1.05),  # steps across the borders of tiles, relative to the untiled dream
+    "seams": Gate(0.95, 1.05),  # steps across tile borders, relative to the untiled dream
     "tiled, dB": Gate(60.0),  # tiled against untiled
-    "again, dB": Gate(INFINITE),  # the same seed again
+    "again, dB": Gate(INFINITE),  # the same seed twice
     "outside": Gate(0.0, 0.0),  # the largest change outside a selection, in any depth
 }
 
 
 def misses(figures: Figures, limits: dict[str, Gate]) -> Figures:
-    """The figures of one photo that miss the gates of one photo."""
+    """The figures of one photo that miss their gates; gates of the mean are left out."""
     return {
         name: value
         for name, value in figures.items()
@@ -89,18 +90,18 @@ def misses(figures: Figures, limits: dict[str, Gate]) -> Figures:
 
 
 def gates_of(recipe: Recipe) -> dict[str, Gate]:
-    """The gates that hold for a recipe."""
+    """The gates that apply to a recipe."""
     found = dict(GATES)
     if recipe.colour in ("luminance", "source"):
         found["chroma"] = Gate(high=1.05)
     if all(weight < 0 or target.kind == "cosine" for weight, target in recipe.expression().terms):
-        found["gain"] = Gate(1.5)  # it can reach 2 at most
+        found["gain"] = Gate(1.5)  # its maximum is 2
     return found
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A photo (1, 3, H, W), and what is dreamed on it."""
+    """A photo (1, 3, H, W), and the dream to measure on it."""
 
     source: Tensor
     network: Network
@@ -109,45 +110,45 @@ class Scene:
 
     @property
     def part(self) -> Window:
-        return looks.middle(self.source.shape[-2:], PART)
+        return looks.middle_window(self.source.shape[-2:], PART)
 
     @property
     def crop(self) -> Tensor:
-        return looks.cut_out(self.source, self.part)
+        return looks.crop(self.source, self.part)
 
-    def finished(self, source: Tensor, **changes: object) -> Dreamt:
+    def finished(self, source: Tensor, **changes: object) -> DreamResult:
         more = {} if self.guide is None else {"guide": self.guide}
-        return looks.finished(source, self.network, replace(self.recipe, **changes), **more)
+        return looks.run_dream(source, self.network, replace(self.recipe, **changes), **more)
 
-    def result(self, source: Tensor, dream: Dreamt) -> Tensor:
-        return looks.laid_over(looks.overlay(source, dream, self.recipe), source, self.recipe)
+    def result(self, source: Tensor, dream: DreamResult) -> Tensor:
+        return looks.blended(looks.overlay(source, dream, self.recipe), source, self.recipe)
 
-    def meter(self, source: Tensor) -> Meter:
-        window = whole(*source.shape[-2:])
-        return Meter(source, self.network, self.recipe, window, self.guide)
+    def meter(self, source: Tensor) -> GainMeter:
+        window = Window.whole(*source.shape[-2:])
+        return GainMeter(source, self.network, self.recipe, window, self.guide)
 
     @cached_property
-    def whole_meter(self) -> Meter:
+    def whole_meter(self) -> GainMeter:
         return self.meter(self.source)
 
 
 def judge(scene: Scene) -> tuple[Figures, Tensor]:
-    """The measures of a dream on a photo, and its picture (1, 3, H, W)."""
+    """The figures of a dream on a photo, and the resulting picture (1, 3, H, W)."""
     source, recipe = scene.source, scene.recipe
     dream = scene.finished(source)
     over = looks.overlay(source, dream, recipe)
-    result = looks.laid_over(over, source, recipe)
+    result = looks.blended(over, source, recipe)
     similar = [
-        looks.ssim(source, looks.laid_over(over, source, replace(recipe, strength=strength)))
+        looks.ssim(source, looks.blended(over, source, replace(recipe, strength=strength)))
         for strength in STRENGTHS
     ]
     unchanged = similar[0] > 1 - 1e-9
     fall = min(a - b for a, b in pairwise(similar))
     found = _of_activations(scene, result) | {"SSIM falls by": fall if unchanged else -1.0}
-    if dream.base is not None:  # of the photo nothing is left to compare with
+    if dream.base is not None:  # nothing of the photo is left to compare with
         return found | {"clipped": looks.clipped(result)}, result
     alone = scene.finished(scene.crop).detail
-    within = looks.cut_out(dream.detail, scene.part)
+    within = looks.crop(dream.detail, scene.part)
     return found | _of_looks(scene, result) | {
         "lattice": looks.lattice_index(dream.detail, scene.network.stride),
         "edges": looks.edge_index(alone, within),
@@ -155,7 +156,7 @@ def judge(scene: Scene) -> tuple[Figures, Tensor]:
 
 
 def judge_plain(scene: Scene) -> tuple[Figures, Tensor]:
-    """The same measures of the plain loop with the recipe's network, objective and steps."""
+    """The same figures of the plain loop with the recipe's network, objective and steps."""
     source, crop = scene.source, scene.crop
     objective = bind(scene.recipe.expression(), scene.network, scene.guide)
 
@@ -168,14 +169,14 @@ def judge_plain(scene: Scene) -> tuple[Figures, Tensor]:
     result = source + dreamt
     return _of_activations(scene, result) | _of_looks(scene, result) | {
         "lattice": looks.lattice_index(dreamt, scene.network.stride),
-        "edges": looks.edge_index(untiled, looks.cut_out(dreamt, scene.part)),
+        "edges": looks.edge_index(untiled, looks.crop(dreamt, scene.part)),
         "seams": looks.seam_index(tiled, *borders) / looks.seam_index(untiled, *borders),
         "tiled, dB": looks.decibels(tiled, untiled),
     }, result
 
 
 def judge_exactness(scene: Scene) -> Figures:
-    """What must hold whatever is dreamed, on a part of the photo."""
+    """The figures that must hold for any recipe, on a part of the photo."""
     crop = scene.crop
     first = scene.finished(crop)
     half = scene.finished(crop, steps=max(1, scene.recipe.steps // 2))
@@ -184,19 +185,19 @@ def judge_exactness(scene: Scene) -> Figures:
     found = {
         "twice the steps": gains[1] / gains[0],
         "again, dB": looks.decibels(_dreamt(scene.finished(crop)), _dreamt(first)),
-        "outside": looks.outside(crop, first, scene.recipe),
+        "outside": looks.change_outside(crop, first, scene.recipe),
     }
-    if scene.network.local and first.detail.any():  # what is imagined small is all of one piece
+    if scene.network.local and first.detail.any():  # one tile holds a whole small imagined picture
         tiled = scene.finished(crop, tile=SMALL_TILE).detail
-        window = whole(*crop.shape[-2:])
-        borders = [[block.start for block in blocks(s, SMALL_TILE)[1:]] for s in window]
+        window = Window.whole(*crop.shape[-2:])
+        borders = [[block.start for block in s.split(SMALL_TILE)[1:]] for s in window]
         seams = [looks.seam_index(detail, *borders) for detail in (tiled, first.detail)]
         found["seams"] = seams[0] / seams[1]
         found["tiled, dB"] = looks.decibels(tiled, first.detail)
     return found
 
 
-def _dreamt(dream: Dreamt) -> Tensor:
+def _dreamt(dream: DreamResult) -> Tensor:
     return dream.detail if dream.base is None else dream.base + dream.detail
 
 
@@ -240,7 +241,7 @@ def _means(network: Network, picture: Tensor, shift: int) -> Tensor:
 
 
 def _probability(scene: Scene, result: Tensor, label: str) -> float:
-    """What the network takes the picture for, shifted and rescaled as it never was dreamed."""
+    """The least probability of the class under shifts and scales that were not dreamed at."""
     found, number = [], registry.class_number(scene.network.name, label)
     for shift, scale in ((5, 0.93), (11, 1.07), (17, 0.87)):
         part = result[..., shift:, shift:]

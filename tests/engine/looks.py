@@ -1,4 +1,4 @@
-"""Dreaming in a test, and the measures of a picture that need no network."""
+"""Helpers that dream in a test, and figures of a picture that need no network."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from torch import Tensor
 from dreamlayer.compositing.overlay import Overlay
 from dreamlayer.engine.dream import dream
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.windows import Span, Window, whole
-from dreamlayer.engine.octave_loop import Dreamt
+from dreamlayer.engine.octave_loop import DreamResult
+from dreamlayer.geometry import Span, Window
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 EDGE = 8  # px
-MUTED = 0.05  # chroma in OKLab; of the photos in tests/pictures: 0.03 to 0.11
+MUTED = 0.05  # chroma in OKLab; the photos in tests/pictures have 0.03 to 0.11
 
 
 def photo(name: str, side: int | None = None) -> Tensor:
-    """One of tests/pictures as (1, 3, H, W) of 8 bits in 0..1, its longer side at most `side`."""
+    """A picture of tests/pictures as (1, 3, H, W) of 8 bits in 0..1, at most `side` px long."""
     with Image.open(PICTURES / name) as image:
         pixels = np.array(image.convert("RGB"))
     picture = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
@@ -36,11 +36,11 @@ def photo(name: str, side: int | None = None) -> Tensor:
     return (resize.resize(picture, (height, width)).clamp(0, 1) * 255).round() / 255
 
 
-def finished(
+def run_dream(
     source: Tensor, network, recipe: Recipe, window: Window | None = None, **more: Tensor
-) -> Dreamt:
-    """A dream that is run to its end."""
-    steps = dream(source, network, recipe, window or whole(*source.shape[-2:]), **more)
+) -> DreamResult:
+    """Run a dream to its end."""
+    steps = dream(source, network, recipe, window or Window.whole(*source.shape[-2:]), **more)
     while True:
         try:
             next(steps)
@@ -48,15 +48,15 @@ def finished(
             return done.value
 
 
-def dreamt(
+def dream_detail(
     source: Tensor, network, recipe: Recipe, window: Window | None = None, **more: Tensor
 ) -> Tensor:
-    """The detail of a dream that is run to its end."""
-    return finished(source, network, recipe, window, **more).detail
+    """Run a dream to its end; returns its detail."""
+    return run_dream(source, network, recipe, window, **more).detail
 
 
-def overlay(source: Tensor, dream: Dreamt, recipe: Recipe) -> Overlay:
-    """A dream laid over a whole picture of 8 bits, as users get it."""
+def overlay(source: Tensor, dream: DreamResult, recipe: Recipe) -> Overlay:
+    """The overlay of a dream on a whole 8-bit picture, as users get it."""
     height, width = source.shape[-2:]
     raw = (source[0].permute(1, 2, 0) * 255).round().byte().numpy()
     added = dream.detail if dream.base is None else dream.base + dream.detail
@@ -65,14 +65,14 @@ def overlay(source: Tensor, dream: Dreamt, recipe: Recipe) -> Overlay:
     return Overlay(raw, layout, added, dream.base is not None, recipe, None, False, edges)
 
 
-def laid_over(over: Overlay, source: Tensor, recipe: Recipe) -> Tensor:
-    """The picture (1, 3, H, W) that an overlay of `source` gives with a recipe's live values."""
+def blended(over: Overlay, source: Tensor, recipe: Recipe) -> Tensor:
+    """The picture (1, 3, H, W) that an overlay on `source` gives with a recipe's live values."""
     height, width = source.shape[-2:]
     pixels = np.frombuffer(over.blend(recipe), np.uint8).reshape(height, width, 3)
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
 
 
-def outside(source: Tensor, dream: Dreamt, recipe: Recipe) -> float:
+def change_outside(source: Tensor, dream: DreamResult, recipe: Recipe) -> float:
     """The largest change outside a round selection, of colours and alpha, in any depth."""
     height, width = source.shape[-2:]
     down, right = torch.meshgrid(
@@ -95,8 +95,8 @@ def outside(source: Tensor, dream: Dreamt, recipe: Recipe) -> float:
     return largest
 
 
-def middle(size: Sequence[int], share: float = 0.5) -> Window:
-    """The window in the middle that has `share` of each side."""
+def middle_window(size: Sequence[int], share: float = 0.5) -> Window:
+    """The central window with `share` of each side."""
     spans = []
     for length in size:
         start = round(length * (1 - share) / 2)
@@ -104,7 +104,7 @@ def middle(size: Sequence[int], share: float = 0.5) -> Window:
     return Window(*spans)
 
 
-def cut_out(picture: Tensor, window: Window) -> Tensor:
+def crop(picture: Tensor, window: Window) -> Tensor:
     return picture[..., window.rows.slice(), window.columns.slice()].clone()
 
 
@@ -124,7 +124,7 @@ def high_frequencies(picture: Tensor) -> float:
 
 
 def chroma(picture: Tensor) -> float:
-    """Mean chroma as the eye sees it: the distance from grey in OKLab (Björn Ottosson, 2020).
+    """Mean perceived chroma: the distance from grey in OKLab (Björn Ottosson, 2020).
 
     In R, G and B a colour of the same chroma is further from grey the lighter it is: a dream that
     keeps all colours and makes some lighter would seem to change them.
@@ -156,17 +156,17 @@ _OPPONENTS = torch.tensor(
 
 
 def chroma_ratio(source: Tensor, result: Tensor) -> float:
-    """How much more chroma there is in a result than in its source.
+    """Chroma of a result over that of its source.
 
-    Of a source that has hardly any, the little that a dream brings would be many times as much:
-    it is measured by what a photo of muted colours has.
+    Below a chroma of `MUTED` the source counts as `MUTED`: otherwise the little colour that any
+    dream adds to a nearly grey source would be a large ratio.
     """
     before = chroma(source)
     return 1 + (chroma(result) - before) / max(before, MUTED)
 
 
 def clipped(picture: Tensor) -> float:
-    """Share of the pixels of which a sample is at the end of the range in 8 bit."""
+    """Share of the pixels with a sample at an end of the range at 8 bits."""
     at_end = (picture < 0.5 / 255) | (picture > 254.5 / 255)
     return float(at_end.any(dim=1).float().mean())
 
@@ -174,8 +174,8 @@ def clipped(picture: Tensor) -> float:
 def border_index(detail: Tensor, width: int = EDGE) -> float:
     """Mean |detail| of the outer pixels over that of the others.
 
-    It follows what lies at the edges: of whole photos of things in the middle of a calm ground it
-    is 0.5, of others 1.6, however well their edges are dreamed. `edge_index` does not.
+    It depends on the photo's content at the edges: 0.5 for photos of an object in the middle of a
+    calm ground, 1.6 for others, however well their edges are dreamed. `edge_index` does not.
     """
     size = detail.abs().mean(dim=1)[0]
     inner = size[width:-width, width:-width]
@@ -184,7 +184,7 @@ def border_index(detail: Tensor, width: int = EDGE) -> float:
 
 
 def edge_index(alone: Tensor, within: Tensor, width: int = EDGE) -> float:
-    """How strongly a picture's edges dream, measured by the same pixels with real surroundings.
+    """How strongly a picture's edges dream, relative to the same pixels with real surroundings.
 
     Args:
         alone: the detail of a part of a photo dreamed as a picture of its own.
@@ -194,12 +194,12 @@ def edge_index(alone: Tensor, within: Tensor, width: int = EDGE) -> float:
 
 
 def lattice_index(detail: Tensor, stride: int) -> float:
-    """How unevenly the finest detail lies over the phases of the network's grid; 1 is evenly.
+    """How unevenly the finest detail is spread over the phases of the network's grid; 1 is even.
 
-    1 + the standard deviation, over the stride² phases, of the mean |Laplacian| at a phase, over
-    its mean; less the deviation that the picture's own structures give, which is that at odd
-    periods near the stride. The larger of that for the stride and for half of it, where most
-    networks pool for the last time.
+    1 + the relative standard deviation, over the stride² phases, of the mean |Laplacian| at a
+    phase; minus the deviation caused by the picture's own structures, measured at odd periods near
+    the stride. The larger of the values for the stride and for half of it, where most networks
+    pool for the last time.
     """
     grey = _grey(detail).astype(np.float64)
     centre = 4 * grey[1:-1, 1:-1]
@@ -217,7 +217,7 @@ def _unevenness(values: np.ndarray, period: int) -> float:
 
 
 def _phase_variance(values: np.ndarray, period: int) -> float:
-    """The relative variance of the means at each phase, times the cells that each is a mean of."""
+    """The relative variance of the phase means, times the number of cells in each mean."""
     rows, columns = (length // period for length in values.shape)
     part = values[: rows * period, : columns * period]
     phases = part.reshape(rows, period, columns, period).mean(axis=(0, 2))

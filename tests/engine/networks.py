@@ -7,21 +7,22 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from dreamlayer.networks.executors.base import AutogradPass, Pass, cut_out
+from dreamlayer.networks.executors.autograd import AutogradPass
+from dreamlayer.networks.executors.base import Pass, cut_out
 from dreamlayer.networks.graph import receptive_field
 from dreamlayer.networks.program.convolution import Box
 from dreamlayer.networks.registry import registry
 
 
 class SmallNetwork:
-    """A sequence of layers, cut off behind some of them and measured as the real ones are.
+    """A sequence of layers that ends at some of them, with geometry measured as for real networks.
 
-    It goes by the embedded network's name, so that recipes can name its layers: "features.6".
+    It has the embedded network's name, so that recipes can name its layers: "features.6".
     """
 
     name = "squeezenet1_1"
     device = torch.device("cpu")
-    engine = "autograd"
+    bytes_per_pixel = 1000.0
 
     def __init__(
         self, module: nn.Sequential, taps: tuple[int, ...] = (), dtype: torch.dtype = torch.float64
@@ -38,18 +39,20 @@ class SmallNetwork:
         random = torch.Generator().manual_seed(4)
         self.classifier = torch.randn(5, self.maps[-1].channels, generator=random, dtype=dtype)
         self._grids: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
-        self.seen: list[tuple[int, int]] = []  # the sizes of what it was shown
+        self.seen: list[tuple[int, int]] = []  # sizes of all inputs
 
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
         self.seen.append((x.shape[-2], x.shape[-1]))
         return self._maps(x)
 
-    def look(self, x: Tensor, wanted: Sequence[Box]) -> tuple[Tensor, ...]:
+    def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]:
         with torch.no_grad():
-            return tuple(map(cut_out, self(x), wanted))
+            return tuple(map(cut_out, self(x), outputs))
 
-    def run(self, x: Tensor, wanted: Sequence[Box] | None = None, keep: Box | None = None) -> Pass:
-        return AutogradPass(self, x, wanted, keep)
+    def run(
+        self, x: Tensor, outputs: Sequence[Box] | None = None, inputs_kept: Box | None = None
+    ) -> Pass:
+        return AutogradPass(self, x, outputs, inputs_kept)
 
     def _maps(self, x: Tensor) -> tuple[Tensor, ...]:
         found = {}
@@ -65,11 +68,11 @@ class SmallNetwork:
             self._grids[size] = tuple((m.shape[-2], m.shape[-1]) for m in self._maps(x))
         return self._grids[size]
 
-    def needs(self, axis: int, length: int, pixels: tuple[int, int]) -> None:
-        """No more than what cells see."""
+    def gradient_dependencies(self, axis: int, length: int, pixels: tuple[int, int]) -> None:
+        """None: the cells' receptive fields are exact."""
 
-    def sees(self, axis: int, length: int, cells: Sequence[tuple[int, int]]) -> None:
-        """No more than what they see."""
+    def pixel_dependencies(self, axis: int, length: int, cells: Sequence[tuple[int, int]]) -> None:
+        """None: the cells' receptive fields are exact."""
 
     def logits(self, cells: Tensor) -> Tensor:
         """A classifier that is not linear in the mean of its map."""
@@ -104,7 +107,7 @@ def unpadded(dtype: torch.dtype = torch.float64, taps: tuple[int, ...] = ()) -> 
 
 
 def with_random_weights(name: str) -> nn.Module:
-    """A network as `registry.load` gives it, with random weights: for those whose are elsewhere."""
+    """A network as from `registry.load`, with random weights: few trained ones are installed."""
     network = registry.skeleton(name).to_empty(device="cpu")
     torch.manual_seed(2)
     for module in network.modules():

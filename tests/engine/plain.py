@@ -1,13 +1,13 @@
-"""The loop of 2015 as it is usually copied, to measure Dreamlayer against.
+"""The loop of 2015 as it is usually copied, as a baseline for Dreamlayer.
 
 Sources: the notebook of Mordvintsev, Olah and Tyka (google/deepdream, 2015) and the tiled variant
-in TensorFlow's tutorials (2015). What makes it plain:
+in TensorFlow's tutorials (2015). Its simplifications:
 
-- octaves: the picture itself is resized from one to the next, so the source goes soft with it;
+- octaves: the picture itself is resized from one to the next, so the source becomes blurred too;
 - tiles: each is a picture of its own, without surroundings, and its objective is the mean over its
-  own cells; what is left over at the right and bottom makes smaller tiles;
+  own cells; the remainder at the right and bottom makes smaller tiles;
 - roll: by less than a tile, around the edges of the picture;
-- nothing is done to the gradient, and the range is clipped hard.
+- the gradient is not conditioned, and the range is clipped hard.
 
 Network, objective, octaves, steps and step size are the recipe's, so that only the loop differs.
 """
@@ -21,7 +21,7 @@ from dreamlayer.engine.image import resize
 from dreamlayer.engine.objectives.terms import Objective
 from dreamlink.recipe.recipe import Recipe
 
-TILE = 160  # px; of a small picture, as 512 is of a large one
+TILE = 160  # px; for a small picture, as 512 is for a large one
 JITTER = 32  # px
 
 
@@ -31,7 +31,7 @@ def plain_dream(
     """The dreamed picture (1, 3, H, W)."""
     random = torch.Generator().manual_seed(recipe.seed)
     height, width = source.shape[-2:]
-    sizes = resize.sizes(
+    sizes = resize.octave_sizes(
         height, width, recipe.octaves, recipe.octave_scale, network.minimum, recipe.supersample
     )
     x = source
@@ -49,9 +49,9 @@ def plain_dream(
 
 
 def naive_gradient(x: Tensor, network, objective: Objective, tile: int) -> Tensor:
-    """The gradient put together from tiles that know nothing of each other.
+    """The gradient assembled from independent tiles.
 
-    A rest that is too small for the network gets none.
+    Tiles too small for the network get a gradient of 0.
     """
     gradient = torch.zeros_like(x)
     for top in range(0, x.shape[-2], tile):

@@ -1,4 +1,4 @@
-"""One step: its size, its noise, what holds it back, and what it leaves alone."""
+"""One ascent step: its length, its noise, the regularisers, and what it must not change."""
 
 from dataclasses import replace
 
@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from dreamlayer.engine.ascent.ascent import Ascent
-from dreamlayer.engine.image.windows import Span, Window, whole
-from dreamlayer.engine.objectives.binding import bind, cut_for
+from dreamlayer.engine.objectives.binding import bind, network_for
+from dreamlayer.geometry import Span, Window
 from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
 from tests.engine.networks import pooled
@@ -22,7 +22,7 @@ def picture(size=(48, 60), seed=3):
 
 
 def silent():
-    """A network that nothing excites."""
+    """A network whose activations are all zero."""
     network = pooled()
     for weight in network.module.parameters():
         weight.zero_()
@@ -31,13 +31,13 @@ def silent():
 
 def stepped(x, recipe=STEP, base=None, *, window=None, mask=None, side=HUGE, scale=1.0, steps=1,
             network=None):  # fmt: skip
-    """What some steps make of `x`, which stays as it is."""
+    """The result of some steps on a copy of `x`."""
     network = network or pooled()
     random = torch.Generator().manual_seed(recipe.seed)
     ascent = Ascent(network, bind(recipe.expression(), network, None), recipe, side, random)
     base, x = x if base is None else base, x.clone()
     for _ in range(steps):
-        list(ascent.step(x, base, window or whole(*x.shape[-2:]), mask, scale))
+        list(ascent.step(x, base, window or Window.whole(*x.shape[-2:]), mask, scale))
     return x
 
 
@@ -47,17 +47,17 @@ def mean_size(change, mask=None):
     )
 
 
-# Where it steps, and how far
+# Position and length of steps
 
 
 @pytest.mark.parametrize("conditioning", ["plain", "laplacian", "spectral"])
-def test_a_step_is_as_long_as_its_size_says(conditioning):
+def test_the_mean_change_of_a_step_is_its_size(conditioning):
     x = picture()
     change = stepped(x, replace(STEP, step_size=3.0, conditioning=conditioning)) - x
     assert mean_size(change) == pytest.approx(3.0 / 255, rel=1e-6)
 
 
-def test_a_step_is_measured_and_taken_where_the_mask_is():
+def test_steps_are_measured_and_taken_inside_the_mask():
     x, mask = picture(), torch.zeros(1, 1, 48, 60, dtype=torch.float64)
     mask[..., 10:30, 20:50] = 1.0
     mask[..., 30:34, 20:50] = 0.25
@@ -69,7 +69,7 @@ def test_a_step_is_measured_and_taken_where_the_mask_is():
     assert mean_size(unmasked, mask) != pytest.approx(3.0 / 255, rel=0.02)
 
 
-def test_real_surroundings_are_seen_and_only_the_picture_s_end_is_reflected():
+def test_the_network_sees_real_surroundings_and_reflects_only_the_picture_edges():
     window = Window(Span(24, 40), Span(0, 30))
     x = picture((64, 80))
     first = stepped(x, window=window)
@@ -85,10 +85,10 @@ def test_real_surroundings_are_seen_and_only_the_picture_s_end_is_reflected():
 
 
 def test_without_roll_there_is_a_lattice_of_dots():
-    """And with it none: the gate is 1.1."""
+    """And none with it: the gate is 1.1."""
     source = looks.photo("coffee.png")[..., 60:260, 120:360].clone()
     recipe = Recipe.of({"seed": 7, "octaves": 1, "steps": 10})
-    network = cut_for(recipe)
+    network = network_for(recipe)
     found = {}
     for roll in (False, True):
         detail = stepped(source, replace(recipe, roll=roll), network=network, steps=10) - source
@@ -119,7 +119,7 @@ def test_noise_changes_the_gradient_and_samples_average_it():
 
 
 def test_noise_is_less_in_smaller_octaves():
-    """As if it had been reduced with the picture."""
+    """As if the noise had been reduced with the picture."""
     x, noisy = picture(), replace(STEP, roll=False, noise=0.02)
     half = stepped(x, noisy, scale=0.5)
     assert torch.equal(half, stepped(x, replace(noisy, noise=0.01)))
@@ -135,11 +135,11 @@ def test_noise_and_conditioning_do_not_depend_on_the_tiles(conditioning):
         assert torch.allclose(stepped(x, recipe, side=side), whole_picture, atol=1e-12)
 
 
-# What holds a dream back
+# Regularisers
 
 
-def test_stay_draws_the_dream_back_to_the_picture():
-    """The reference had the wrong sign: it drove the dream away."""
+def test_stay_pulls_the_dream_back_to_the_picture():
+    """The reference had the wrong sign: it pushed the dream away from the picture."""
     base, nothing = picture(), silent()
     dreamt = base + 0.1 * (picture(seed=4) - 0.5)
     drawn = stepped(dreamt, replace(STEP, stay=1.0), base, network=nothing)
@@ -155,8 +155,8 @@ def total_variation(detail):
     return sum(float(detail.diff(dim=axis).abs().mean()) for axis in (-2, -1))
 
 
-def test_tv_calms_what_is_dreamed():
-    """With the wrong sign it would grow."""
+def test_tv_reduces_the_variation_of_the_detail():
+    """With the wrong sign the variation would grow."""
     base, nothing = picture(), silent()
     dreamt = base + 0.1 * (picture(seed=4) - 0.5)
     found = [
@@ -166,21 +166,21 @@ def test_tv_calms_what_is_dreamed():
     assert found == sorted(found, reverse=True)
     assert found[2] < 0.8 * found[0]
     edge = base.clone()
-    edge[..., 30:] += 0.1  # an edge of the dream is no grain: it stays
+    edge[..., 30:] += 0.1  # an edge of the dream is no grain and must stay
     after = stepped(edge, replace(STEP, tv=1.0), base, network=nothing, steps=3) - base
     assert float(after[..., 30:].mean() - after[..., :30].mean()) > 0.09
 
 
 @pytest.mark.parametrize("held", [{"tv": 2.0}, {"stay": 2.0}])
 @pytest.mark.parametrize("wrap", [False, True])
-def test_the_photo_itself_is_neither_smoothed_nor_changed(held, wrap):
-    base = picture()  # as grainy as can be
+def test_regularisers_do_not_change_the_photo_itself(held, wrap):
+    base = picture()  # maximally grainy
     recipe = replace(STEP, step_size=50.0, wrap=wrap, **held)
     assert torch.equal(stepped(base, recipe, network=silent()), base)
 
 
 @pytest.mark.parametrize("held", [{"tv": 2.0}, {"stay": 2.0}, {"tv": 2.0, "stay": 2.0}])
-def test_nothing_overshoots_however_large_the_step(held):
+def test_regularisers_never_overshoot(held):
     base = torch.full((1, 3, 48, 60), 0.5, dtype=torch.float64)
     dreamt = base + 0.2 * (picture(seed=4) - 0.5)
     after = stepped(dreamt, replace(STEP, step_size=50.0, **held), base, network=silent(), steps=3)

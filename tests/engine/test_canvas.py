@@ -1,19 +1,19 @@
-"""A canvas shows the picture shifted and mirrored, and returns gradients to where they belong."""
+"""A canvas is the picture shifted and reflected, and adds gradients back at the right pixels."""
 
 import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamlayer.engine.image.windows import Span, Window, whole
-from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.tiling.canvas import PictureCanvas
+from dreamlayer.geometry import Span, Window
 
 
 @st.composite
 def canvases(draw):
     margin = draw(st.integers(0, 12))
     shift = (draw(st.integers(0, margin)), draw(st.integers(0, margin)))
-    return Canvas(draw(st.integers(2, 20)), draw(st.integers(2, 20)), margin, shift)
+    return PictureCanvas(draw(st.integers(2, 20)), draw(st.integers(2, 20)), margin, shift)
 
 
 @given(canvases())
@@ -25,13 +25,13 @@ def test_the_canvas_is_the_picture_reflected_at_its_edges(canvas):
         ((0, 0), (0, 0), (down, margin - down), (right, margin - right)),
         mode="reflect",
     )
-    assert np.array_equal(canvas.take(picture, whole(*canvas.size)).numpy(), expected)
+    assert np.array_equal(canvas.take(picture, Window.whole(*canvas.size)).numpy(), expected)
 
 
 @settings(deadline=None)
 @given(canvases(), st.data())
-def test_gradients_come_back_to_the_pixels_they_were_taken_from(canvas, data):
-    """As autograd has it, for the canvas's pixels that are the window's own and no reflection."""
+def test_gradients_are_added_at_the_pixels_that_were_read(canvas, data):
+    """Compared with autograd, for canvas pixels inside the window that are no reflections."""
     height, width = canvas.size
     crop = Window(span(data, height), span(data, width))
     window = Window(span(data, canvas.height), span(data, canvas.width))

@@ -1,4 +1,4 @@
-"""What is done to a gradient does what it says, moves nothing, and respects circular borders."""
+"""Conditioning filters as specified, shifts nothing, and respects periodic borders."""
 
 import math
 
@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from dreamlayer.engine.ascent import conditioning
 from dreamlayer.engine.image import planes, pyramid
-from dreamlayer.engine.image.planes import everything, stored
+from dreamlayer.engine.image.planes import as_stored_plane, read_all
 
 
 def in_place(name):
-    """A conditioner of planes as one of tensors, which returns what it changed."""
+    """Wrap a conditioner of planes for tensors; returns the changed tensor."""
 
     def conditioned(gradient, *arguments, **more):
-        getattr(conditioning, name)(stored(gradient), *arguments, **more)
+        getattr(conditioning, name)(as_stored_plane(gradient), *arguments, **more)
         return gradient
 
     return conditioned
@@ -30,8 +30,8 @@ condition, gaussian, laplacian, spectral = map(
 def split(picture, count, wrap=False):
     """The bands of a picture and its rest."""
     return [
-        everything(band)
-        for band in pyramid.bands(pyramid.levels(stored(picture), count, wrap), wrap)
+        read_all(band)
+        for band in pyramid.bands(pyramid.levels(as_stored_plane(picture), count, wrap), wrap)
     ]
 
 
@@ -51,13 +51,13 @@ def test_an_impulse_becomes_a_gaussian():
     assert float(found) == pytest.approx(float(expected), rel=1e-6)
 
 
-def test_an_even_gradient_stays_as_it_is_up_to_its_edges():
+def test_blurring_a_constant_gradient_changes_nothing_even_at_its_edges():
     even = torch.full((1, 3, 5, 2), 0.25, dtype=torch.float64)  # smaller than the blur
     assert torch.allclose(gaussian(even.clone(), 3.0), even)
 
 
-def test_a_blur_is_the_same_to_the_bit_whatever_the_number_of_threads():
-    """Each takes another part of a row, and the ends of parts are added up one by one."""
+def test_a_blur_is_bit_identical_for_any_number_of_threads():
+    """Each thread takes a part of a row, and the ends of parts are summed one by one."""
     gradient, usual, found = torch.randn(1, 3, 301, 403), torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3, 5):
@@ -68,7 +68,7 @@ def test_a_blur_is_the_same_to_the_bit_whatever_the_number_of_threads():
     assert all(torch.equal(one, found[0]) for one in found)
 
 
-def test_no_blur_is_no_change():
+def test_a_blur_of_zero_changes_nothing():
     gradient = torch.rand(1, 3, 6, 6)
     assert torch.equal(gaussian(gradient.clone(), 0.0), gradient)
     assert torch.equal(condition(gradient.clone(), "plain", 0.0), gradient)
@@ -78,23 +78,25 @@ def test_no_blur_is_no_change():
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 5), st.booleans())
 def test_the_bands_of_a_pyramid_add_up_to_the_picture(height, width, bands, wrap):
     picture = torch.randn(1, 3, height, width, dtype=torch.float64)
-    levels = pyramid.levels(stored(picture), bands, wrap)
+    levels = pyramid.levels(as_stored_plane(picture), bands, wrap)
     assert [tuple(level.shape[-2:]) for level in levels] == [
         (math.ceil(height / 2**k), math.ceil(width / 2**k)) for k in range(bands + 1)
     ]
-    merged = everything(pyramid.weighed(levels, [1.0] * (bands + 1), wrap))
+    merged = read_all(pyramid.weighted_sum(levels, [1.0] * (bands + 1), wrap))
     assert torch.allclose(merged, picture, atol=1e-12)
 
 
 @pytest.mark.parametrize("wrap", [False, True])
-def test_bands_are_weighed_one_by_one(wrap):
+def test_each_band_has_its_own_weight(wrap):
     picture, weights = torch.randn(1, 3, 45, 37, dtype=torch.float64), [0.5, 3.0, 0.0, 2.0]
-    found = everything(pyramid.weighed(pyramid.levels(stored(picture), 3, wrap), weights, wrap))
-    bands = pyramid.bands(pyramid.levels(stored(picture), 3, wrap), wrap)
-    expected = everything(bands[-1]) * weights[-1]
+    found = read_all(
+        pyramid.weighted_sum(pyramid.levels(as_stored_plane(picture), 3, wrap), weights, wrap)
+    )
+    bands = pyramid.bands(pyramid.levels(as_stored_plane(picture), 3, wrap), wrap)
+    expected = read_all(bands[-1]) * weights[-1]
     for band, weight in zip(bands[-2::-1], weights[-2::-1], strict=True):
-        enlarged = everything(pyramid._enlarged(stored(expected), band, wrap))
-        expected = enlarged + weight * everything(band)
+        enlarged = read_all(pyramid._enlarge(as_stored_plane(expected), band, wrap))
+        expected = enlarged + weight * read_all(band)
     assert torch.allclose(found, expected, atol=1e-12)
 
 
@@ -108,8 +110,8 @@ def test_fine_waves_lie_in_fine_bands_and_coarse_ones_in_coarse():
     assert strongest == [0, 1, 2, 3]
 
 
-def test_laplacian_gives_all_bands_one_size():
-    """A gradient that is nearly all grain: its shapes come out as strong as the grain."""
+def test_laplacian_gives_all_bands_the_same_rms():
+    """For a gradient that is nearly all grain, its shapes become as strong as the grain."""
     torch.manual_seed(5)
     grain = torch.randn(1, 3, 96, 120, dtype=torch.float64)
     shapes = torch.nn.functional.interpolate(torch.randn(1, 3, 12, 15).double(), (96, 120))
@@ -121,8 +123,8 @@ def test_laplacian_gives_all_bands_one_size():
     assert max(raw) / min(raw) > 3
 
 
-def test_laplacian_does_not_blow_up_the_mean():
-    """The rest has no size of its own to reach: it would shift the brightness of the picture."""
+def test_laplacian_does_not_amplify_the_mean():
+    """The rest must not be normalised by its own RMS: that would shift the picture's brightness."""
     waves = [torch.sin(torch.arange(128.0).double() * 2 * math.pi / n) for n in (4, 8, 16)]
     gradient = sum(waves).expand(1, 3, 128, 128) + 0.001
     found = laplacian(gradient.clone(), wrap=True)
@@ -131,7 +133,7 @@ def test_laplacian_does_not_blow_up_the_mean():
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (7, 7)])
 @pytest.mark.parametrize("kind", ["laplacian", "spectral"])
-def test_small_or_empty_gradients_are_conditioned_too(kind, size):
+def test_conditioning_accepts_small_and_zero_gradients(kind, size):
     found = condition(torch.rand(1, 3, *size), kind, 0.8)
     assert found.shape[-2:] == size
     assert found.isfinite().all()
@@ -146,18 +148,18 @@ def test_spectral_divides_by_the_frequency():
         gains[length] = float(spectral(wave.clone(), 0.0, wrap=True).std() / wave.std())
     assert gains[6.0] / gains[3.0] == pytest.approx(2.0, rel=0.06)
     assert gains[12.0] / gains[6.0] == pytest.approx(2.0, rel=0.2)
-    assert gains[96.0] < 16.5  # where it stops
+    assert gains[96.0] < 16.5  # limited by LONGEST_WAVE
 
 
-def test_spectral_blurs_as_the_gaussian_does():
+def test_spectral_blurs_like_gaussian():
     gradient = torch.randn(1, 3, 60, 64, dtype=torch.float64)
     both = spectral(gradient.clone(), 1.5, wrap=True)
     after = gaussian(spectral(gradient.clone(), 0.0, wrap=True), 1.5, wrap=True)
-    assert float((both - after).norm() / after.norm()) < 0.01  # the one is cut off at 3 σ
+    assert float((both - after).norm() / after.norm()) < 0.01  # `gaussian` is cut off at 3 σ
 
 
-def test_spectral_treats_the_edges_as_the_middle():
-    """Reflected: opposite edges do not touch, and a gradient at one does nothing at the other."""
+def test_spectral_does_not_wrap_around_by_default():
+    """Reflected: a gradient at one edge has no effect at the opposite edge."""
     gradient = torch.zeros(1, 3, 80, 90, dtype=torch.float64)
     gradient[..., :4] = 1.0
     found = spectral(gradient.clone(), 0.0)
@@ -167,8 +169,8 @@ def test_spectral_treats_the_edges_as_the_middle():
 
 
 @pytest.mark.parametrize("kind", ["plain", "laplacian", "spectral"])
-def test_circular_borders_are_no_borders(kind):
-    """Rolled and conditioned is conditioned and rolled, where the pyramid's halving allows it."""
+def test_conditioning_with_wrap_commutes_with_rolling(kind):
+    """Conditioning commutes with rolling, where the pyramid's halving allows it."""
     gradient = torch.randn(1, 3, 64, 80, dtype=torch.float64)
     expected = condition(gradient.clone(), kind, 0.8, wrap=True).roll((24, 40), (-2, -1))
     rolled = gradient.roll((24, 40), (-2, -1))
@@ -179,12 +181,12 @@ def test_circular_borders_are_no_borders(kind):
 
 @pytest.mark.parametrize("kind", ["plain", "laplacian", "spectral"])
 @pytest.mark.parametrize("wrap", [False, True])
-def test_strips_do_not_show(kind, wrap, monkeypatch):
+def test_conditioning_in_strips_gives_the_same_result(kind, wrap, monkeypatch):
     """The gradient of a large picture is conditioned in strips, in place."""
     gradient = torch.randn(1, 3, 701, 20, dtype=torch.float64)
     at_once = condition(gradient.clone(), kind, 0.8, wrap)
     monkeypatch.setattr(planes, "STRIP", 500)
     in_strips = condition(gradient.clone(), kind, 0.8, wrap)
-    # The spectrum's reach has no sharp end.
+    # The impulse response of `spectral` has no sharp end.
     tolerance = 1e-3 if kind == "spectral" else 1e-12
     assert float((in_strips - at_once).abs().max() / at_once.abs().max()) < tolerance

@@ -1,4 +1,4 @@
-"""The octave loop: what it adds, what it leaves alone, and that it can be stopped and repeated."""
+"""Complete dreams: what they add and what they leave unchanged; stopping and repeating them."""
 
 from dataclasses import replace
 
@@ -7,14 +7,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamlayer.engine.dream import TooSmall, dream
+from dreamlayer.engine.dream import PictureTooSmall, dream
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.planes import of
-from dreamlayer.engine.image.windows import Span, Window, whole
-from dreamlayer.engine.objectives.binding import bind, cut_for
+from dreamlayer.engine.image.planes import as_plane
+from dreamlayer.engine.objectives.binding import bind, network_for
 from dreamlayer.engine.tiling import workers
+from dreamlayer.geometry import Span, Window
 from dreamlink.recipe.recipe import Recipe
-from tests.engine.looks import dreamt, photo
+from tests.engine.looks import dream_detail, photo
 from tests.engine.networks import pooled
 
 QUICK = Recipe.of({"octaves": 2, "steps": 2, "seed": 5})
@@ -23,7 +23,7 @@ SMALL = replace(QUICK, layer="features.6")  # for networks.pooled()
 
 @pytest.fixture(scope="module")
 def network():
-    return cut_for(QUICK)
+    return network_for(QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -41,96 +41,96 @@ def small_source(size=(40, 52)):
     st.integers(1, 300),
 )  # fmt: skip
 def test_octaves_grow_to_the_source_and_none_is_too_small(height, width, count, scale, minimum):
-    sizes = resize.sizes(height, width, count, scale, minimum)
+    sizes = resize.octave_sizes(height, width, count, scale, minimum)
     assert sizes[-1] == (height, width)
     assert len(sizes) <= count
     assert sizes == sorted(sizes)
     assert all(min(size) >= minimum for size in sizes[:-1])
 
 
-def test_the_same_seed_gives_the_same_detail_and_another_seed_another(network, cat):
-    first, again = dreamt(cat, network, QUICK), dreamt(cat, network, QUICK)
+def test_the_detail_depends_on_the_seed_only(network, cat):
+    first, again = dream_detail(cat, network, QUICK), dream_detail(cat, network, QUICK)
     assert torch.equal(first, again)
-    assert not torch.equal(first, dreamt(cat, network, replace(QUICK, seed=6)))
+    assert not torch.equal(first, dream_detail(cat, network, replace(QUICK, seed=6)))
 
 
 def test_tiles_do_not_change_the_picture(network):
-    """Not in a bit, on the CPU. The default recipe is tested in tests/cli/test_cli.py."""
+    """Bit-identical on the CPU. The default recipe is tested in tests/cli/test_cli.py."""
     woman = photo("astronaut.png")
-    untiled = dreamt(woman, network, replace(QUICK, tile=8192))
-    tiled = dreamt(woman, network, replace(QUICK, tile=128))
+    untiled = dream_detail(woman, network, replace(QUICK, tile=8192))
+    tiled = dream_detail(woman, network, replace(QUICK, tile=128))
     assert torch.equal(tiled, untiled)
 
 
-def test_only_the_window_is_dreamed_in_and_it_is_returned(network, cat):
+def test_the_detail_has_the_size_of_the_window(network, cat):
     window = Window(Span(40, 90), Span(60, 140))
-    detail = dreamt(cat, network, QUICK, window)
+    detail = dream_detail(cat, network, QUICK, window)
     assert detail.shape[-2:] == (50, 80)
     assert detail.abs().mean() > 0.005
 
 
-def test_detail_is_all_that_is_added():
-    """The reference's re-injection was a no-op: its picture went soft. Ours is the source + detail.
+def test_without_activations_the_detail_is_zero():
+    """The reference's re-injection was a no-op: its picture became soft. Ours adds to the source.
 
-    A network that nothing excites adds nothing, so the detail is zero to the last bit, although
-    the source went through every octave.
+    With a network whose activations are all zero the detail is zero to the last bit, although the
+    source went through every octave.
     """
     silent = pooled()
     for weight in silent.module.parameters():
         weight.zero_()
     recipe = replace(SMALL, octaves=4)
-    assert not dreamt(small_source((80, 90)), silent, recipe).any()
+    assert not dream_detail(small_source((80, 90)), silent, recipe).any()
 
 
 def test_detail_of_coarse_octaves_survives_the_fine_ones():
     """With steps at the coarse octave only, its detail must still be in the final one."""
     network, source = pooled(), small_source((64, 64))
     steps = replace(SMALL, octaves=3, octave_scale=1.5, steps=1, smooth=0.0, step_size=8.0)
-    alone = dreamt(source, network, replace(steps, octaves=1))
-    together = dreamt(source, network, steps)
+    alone = dream_detail(source, network, replace(steps, octaves=1))
+    together = dream_detail(source, network, steps)
     assert together.abs().mean() > 1.2 * alone.abs().mean()
 
 
 def test_a_step_changes_the_picture_by_its_size():
-    """Step size is in 1/255 of the range, in the mean of the absolute change."""
+    """Step size is in 1/255 of the range, as the mean absolute change."""
     network, source = pooled(), small_source()
     recipe = replace(SMALL, octaves=1, steps=1, step_size=3.0)
-    detail = dreamt(source, network, recipe)
+    detail = dream_detail(source, network, recipe)
     assert float(detail.abs().mean()) == pytest.approx(3.0 / 255, rel=1e-6)
 
 
-def test_noise_is_really_seen_by_the_network():
+def test_noise_reaches_the_network():
     """The reference's noise ran over range(0)."""
     network, source = pooled(), small_source()
-    without = dreamt(source, network, SMALL)
-    noisy = dreamt(source, network, replace(SMALL, noise=0.3))
-    more = dreamt(source, network, replace(SMALL, noise=0.3, noise_samples=4))
+    without = dream_detail(source, network, SMALL)
+    noisy = dream_detail(source, network, replace(SMALL, noise=0.3))
+    more = dream_detail(source, network, replace(SMALL, noise=0.3, noise_samples=4))
     assert not torch.equal(without, noisy)
     assert not torch.equal(noisy, more)
-    # No noise, no use for samples.
-    assert torch.equal(without, dreamt(source, network, replace(SMALL, noise_samples=4)))
+    # Without noise the number of samples has no effect.
+    assert torch.equal(without, dream_detail(source, network, replace(SMALL, noise_samples=4)))
 
 
 def test_roll_shifts_the_grid_of_the_network():
     network, source = pooled(), small_source()
     still = replace(SMALL, roll=False, octaves=1, steps=1)
     # Without roll and noise nothing is random.
-    unseeded = dreamt(source, network, replace(still, seed=6))
-    assert torch.equal(dreamt(source, network, still), unseeded)
-    shifted = dreamt(source, network, replace(still, roll=True))
-    assert not torch.equal(dreamt(source, network, still), shifted)
+    unseeded = dream_detail(source, network, replace(still, seed=6))
+    assert torch.equal(dream_detail(source, network, still), unseeded)
+    shifted = dream_detail(source, network, replace(still, roll=True))
+    assert not torch.equal(dream_detail(source, network, still), shifted)
 
 
 def test_the_dreamed_picture_stays_in_range():
     network, source = pooled(), small_source()
-    detail = dreamt(source, network, replace(SMALL, step_size=50.0))
+    detail = dream_detail(source, network, replace(SMALL, step_size=50.0))
     assert (source + detail).min() >= -1e-12
     assert (source + detail).max() <= 1 + 1e-12
 
 
 def test_progress_rises_from_tile_to_tile_and_shows_the_picture(network, cat):
     recipe = replace(QUICK, tile=64)
-    events = list(dream(cat, network, recipe, whole(*cat.shape[-2:])))
+    events = list(dream(cat, network, recipe, Window.whole(*cat.shape[-2:])))
     fractions = [event.fraction for event in events]
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1.0)
@@ -139,29 +139,29 @@ def test_progress_rises_from_tile_to_tile_and_shows_the_picture(network, cat):
     assert events[-1].picture().shape == cat.shape
 
 
-def test_the_dream_so_far_is_offered_after_each_octave_but_the_last(network, cat):
+def test_a_partial_result_is_available_after_each_octave_but_the_last(network, cat):
     recipe = replace(QUICK, octaves=3)
-    steps, offered = dream(cat, network, recipe, whole(160, 200)), []
+    steps, offered = dream(cat, network, recipe, Window.whole(160, 200)), []
     while True:
         try:
             now = next(steps)
         except StopIteration as done:
             detail = done.value.detail
             break
-        if now.so_far is not None:
-            offered.append((now.octave, now.step, now.so_far()))
+        if now.partial_result is not None:
+            offered.append((now.octave, now.step, now.partial_result()))
     assert [(octave, step) for octave, step, _ in offered] == [(1, 2), (2, 2)]
     sizes = [float(so_far.detail.abs().mean()) for *_, so_far in offered]
     assert 0 < sizes[0] < sizes[1] < float(detail.abs().mean())
-    assert all(so_far.added.shape == (1, 3, 160, 200) for *_, so_far in offered)
-    assert torch.equal(detail, dreamt(cat, network, recipe))
+    assert all(so_far.detail_plane.shape == (1, 3, 160, 200) for *_, so_far in offered)
+    assert torch.equal(detail, dream_detail(cat, network, recipe))
 
 
-class Looked:
-    """A picture that counts how many of its pixels are read."""
+class CountingPlane:
+    """A plane that counts how many pixels are read."""
 
     def __init__(self, picture):
-        self.picture, self.pixels = of(picture), 0
+        self.picture, self.pixels = as_plane(picture), 0
         self.shape, self.dtype, self.device = picture.shape, picture.dtype, picture.device
 
     def read(self, window, step=1):
@@ -169,24 +169,24 @@ class Looked:
         return self.picture.read(window, step)
 
 
-def test_the_dream_so_far_of_a_selection_costs_what_it_takes_whatever_lies_around(network):
+def test_the_cost_of_a_partial_result_depends_on_the_selection_only(network):
     read = []
     for side in (320, 640):
-        source = Looked(torch.rand(1, 3, side, side))
+        source = CountingPlane(torch.rand(1, 3, side, side))
         window = Window(Span(100, 140), Span(90, 130))
         for now in dream(source, network, QUICK, window):
-            if now.so_far is not None:
+            if now.partial_result is not None:
                 before = source.pixels
-                now.so_far()
+                now.partial_result()
                 read.append(source.pixels - before)
                 break
     assert 0 < read[0] < 20 * 40 * 40
     assert read[1] == pytest.approx(read[0], rel=0.2)
 
 
-def test_closing_the_generator_waits_for_the_tiles_in_work_only(cat):
+def test_closing_the_generator_waits_only_for_running_tiles(cat):
     network = pooled(torch.float32)
-    steps = dream(cat, network, replace(SMALL, tile=32), whole(*cat.shape[-2:]))
+    steps = dream(cat, network, replace(SMALL, tile=32), Window.whole(*cat.shape[-2:]))
     next(steps)
     steps.close()
     assert len(network.seen) <= workers.shared.count
@@ -200,27 +200,27 @@ def test_closing_the_generator_waits_for_the_tiles_in_work_only(cat):
         ((64, 64), replace(QUICK, layer="10 + 10:512"), "In “10 [+] »10:512«”.*no channel 512"),
     ],
 )
-def test_what_cannot_be_dreamed_is_said_in_a_sentence(network, size, recipe, words):
-    with pytest.raises((TooSmall, ValueError), match=words):
-        dreamt(torch.rand(1, 3, *size), network, recipe)
+def test_errors_are_sentences_for_the_user(network, size, recipe, words):
+    with pytest.raises((PictureTooSmall, ValueError), match=words):
+        dream_detail(torch.rand(1, 3, *size), network, recipe)
 
 
 def test_where_the_mask_is_empty_nothing_is_dreamed(network, cat):
     mask = torch.zeros(1, 1, *cat.shape[-2:])
     mask[..., 30:90, 50:150] = 1.0
-    masked, plain = dreamt(cat, network, QUICK, mask=mask), dreamt(cat, network, QUICK)
+    masked, plain = dream_detail(cat, network, QUICK, mask=mask), dream_detail(cat, network, QUICK)
     inside = (mask > 0).expand_as(masked)
-    # Coarse octaves know the mask's edge to a pixel of theirs, and resizing spreads it by two.
+    # Coarse octaves resolve the mask's edge to one of their pixels; resizing adds two.
     far = torch.nn.functional.max_pool2d(mask, 17, 1, 8).expand_as(masked) == 0
     assert not masked[far].any()
-    # Steps are measured where the mask is: it dreams as deep as the whole picture would.
+    # The step length is measured inside the mask, so that it dreams as deep as a whole picture.
     assert masked[inside].abs().mean() == pytest.approx(float(plain.abs().mean()), rel=0.3)
 
 
 def test_octaves_above_the_source_end_at_its_size(network, cat):
     small = cat[..., :80, :100].clone()
     recipe = replace(QUICK, octaves=3, octave_scale=1.5, supersample=1)
-    steps, heights = dream(small, network, recipe, whole(80, 100)), []
+    steps, heights = dream(small, network, recipe, Window.whole(80, 100)), []
     try:
         while True:
             heights.append(next(steps).picture().shape[-2])
@@ -231,17 +231,17 @@ def test_octaves_above_the_source_end_at_its_size(network, cat):
     assert detail.abs().mean() > 0.005
 
 
-def test_a_guide_draws_the_dream_to_its_own_features(cat):
-    """Of two guides, the one that was shown is the one that the result resembles more."""
+def test_a_guide_pulls_the_dream_towards_its_own_features(cat):
+    """The result must resemble its own guide more than another guide."""
     recipe = replace(QUICK, layer="features.6:guide", steps=4)
-    network = cut_for(recipe)
+    network = network_for(recipe)
     stripes = torch.zeros(1, 3, 96, 96)
     stripes[..., ::8] = stripes[..., 1::8] = stripes[..., 2::8] = 1.0
     spots = (torch.rand(1, 1, 12, 12, generator=torch.Generator().manual_seed(1)) > 0.6).float()
     spots = torch.nn.functional.interpolate(spots, size=(96, 96)).expand(1, 3, 96, 96)
     found = {}
     for name, guide in (("stripes", stripes), ("spots", spots)):
-        after = cat + dreamt(cat, network, recipe, guide=guide)
+        after = cat + dream_detail(cat, network, recipe, guide=guide)
         for other, picture in (("stripes", stripes), ("spots", spots)):
             objective = bind(recipe.expression(), network, picture)
             found[name, other] = float(objective.value(network(after)))
@@ -249,24 +249,24 @@ def test_a_guide_draws_the_dream_to_its_own_features(cat):
     assert found["spots", "spots"] > found["stripes", "spots"]
 
 
-def test_a_guide_that_is_missing_is_asked_for(cat):
+def test_a_missing_guide_is_an_error(cat):
     recipe = replace(QUICK, layer="features.6:guide")
     with pytest.raises(ValueError, match="follows a guide picture, and none was given"):
-        dreamt(cat, cut_for(recipe), recipe)
+        dream_detail(cat, network_for(recipe), recipe)
 
 
-def test_a_negative_weight_dreams_away(cat):
+def test_a_negative_weight_reduces_activations(cat):
     recipe = replace(QUICK, layer="-features.10", steps=4)
-    network = cut_for(recipe)
-    after = cat + dreamt(cat, network, recipe)
+    network = network_for(recipe)
+    after = cat + dream_detail(cat, network, recipe)
     assert network(after)[0].square().mean() < 0.8 * network(cat)[0].square().mean()
 
 
-def test_what_starts_from_noise_covers_what_was_there(cat):
-    """The result is the imagined picture and its detail; the source has no part in it."""
+def test_a_dream_from_noise_does_not_depend_on_the_source(cat):
+    """The result is the imagined picture and its detail; the source has no influence."""
     recipe = replace(QUICK, layer="features.10:30", start="noise", steps=1)
-    network, small = cut_for(recipe), cat[..., :96, :128].clone()
-    steps = dream(small, network, recipe, whole(96, 128))
+    network, small = network_for(recipe), cat[..., :96, :128].clone()
+    steps = dream(small, network, recipe, Window.whole(96, 128))
     events = []
     try:
         while True:
@@ -276,7 +276,7 @@ def test_what_starts_from_noise_covers_what_was_there(cat):
     fractions = [event.fraction for event in events]
     assert fractions == sorted(fractions)
     assert found.base.shape == small.shape
-    again = dream(torch.zeros_like(small), network, recipe, whole(96, 128))
+    again = dream(torch.zeros_like(small), network, recipe, Window.whole(96, 128))
     try:
         while True:
             next(again)

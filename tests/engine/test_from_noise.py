@@ -1,20 +1,20 @@
-"""The parts that imagine a picture from noise, each by itself."""
+"""The parts of imagining from noise: spectrum, views, ReLU override, log odds."""
 
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 
-from dreamlayer.engine.imagine.log_odds import against_rivals
-from dreamlayer.engine.imagine.relu_override import Awake
+from dreamlayer.engine.imagine.log_odds import with_log_odds
+from dreamlayer.engine.imagine.relu_override import ReluOverride
 from dreamlayer.engine.imagine.spectrum import COLOURS, Spectrum
-from dreamlayer.engine.imagine.transforms import Camera
-from dreamlayer.engine.objectives.terms import Channels, Logit, Objective, Weighted
+from dreamlayer.engine.imagine.transforms import ViewSampler
+from dreamlayer.engine.objectives.terms import ChannelsTerm, LogitTerm, Objective, WeightedTerm
 from tests.engine import looks
 
 CPU = torch.device("cpu")
 
 
-def test_the_colours_are_those_of_the_pictures():
+def test_the_colour_axes_are_those_of_the_test_pictures():
     covariances = []
     for name in ("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg"):
         samples = looks.photo(name)[0].flatten(1).double().clamp(0.02, 0.98)
@@ -26,45 +26,45 @@ def test_the_colours_are_those_of_the_pictures():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 9), (37, 64)])
-def test_a_picture_begins_nearly_grey(size):
+def test_the_initial_picture_is_nearly_grey(size):
     picture = Spectrum(size, torch.Generator().manual_seed(1), CPU).picture()
     assert picture.shape == (1, 3, *size)
     assert (picture - 0.5).abs().max() < 0.05
 
 
-def test_coarse_waves_are_larger_than_fine_ones():
+def test_low_frequencies_have_larger_amplitudes():
     picture = Spectrum((64, 64), torch.Generator().manual_seed(1), CPU).picture().detach()
     energy = torch.fft.rfft2(picture - picture.mean()).abs().square().mean(dim=(0, 1))
     assert energy[1:4, 1:4].mean() > 100 * energy[20:30, 20:30].mean()
 
 
 @pytest.mark.parametrize("size", [(30, 41), (53, 24), (24, 31)])
-def test_a_spectrum_goes_on_in_another_size_with_the_same_picture(size):
+def test_a_spectrum_copied_to_another_size_gives_the_same_picture(size):
     random = torch.Generator().manual_seed(1)
     small = Spectrum((24, 31), random, CPU)
     with torch.no_grad():
-        small.coefficients[:, :, 5:-4, :] = 0.0  # nothing finer than the other size holds
+        small.coefficients[:, :, 5:-4, :] = 0.0  # no frequency that the other size lacks
         small.coefficients[:, :, :, 5:] = 0.0
         small.coefficients *= 100
     other = Spectrum(size, random, CPU)
     with torch.no_grad():
         other.coefficients.zero_()
-    other.begin_as(small)
+    other.copy_from(small)
     with torch.no_grad():
         colours = torch.logit(small.picture()).mean(), torch.logit(other.picture()).mean()
         assert small.picture().std() > 0.05
-        # Pixels (0, 0) lie on each other; so do all where both sizes divide alike.
+        # Pixels (0, 0) coincide in both sizes.
         assert torch.allclose(small.picture()[..., 0, 0], other.picture()[..., 0, 0], atol=1e-4)
         assert colours[0] == pytest.approx(float(colours[1]), abs=1e-4)
         assert small.picture().std() == pytest.approx(float(other.picture().std()), rel=0.01)
 
 
 def camera(size, margin=(0, 0), wrap=False):
-    return Camera(size, margin, wrap, torch.Generator().manual_seed(1))
+    return ViewSampler(size, margin, wrap, torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize("wrap", [False, True])
-def test_a_view_brings_nothing_that_is_not_in_the_picture(wrap):
+def test_views_of_a_constant_picture_are_constant(wrap):
     look = camera((20, 33), (3, 3), wrap)
     picture = torch.full((1, 3, 26, 39), 0.7)
     for _ in range(8):
@@ -101,11 +101,11 @@ def test_views_differ_and_gradients_flow_through_them():
     assert slope.abs().sum() > 0
 
 
-def test_where_a_relu_is_closed_a_little_gradient_passes_while_awake():
+def test_closed_relus_pass_a_little_gradient_under_the_override():
     x = torch.tensor([-2.0, 3.0], requires_grad=True)
     for relu in (F.relu, torch.relu, torch.nn.ReLU(inplace=True)):
         (plain,) = torch.autograd.grad(relu(x * 1).sum(), x)
-        with Awake():
+        with ReluOverride():
             value = relu(x * 1)
         (awake,) = torch.autograd.grad(value.sum(), x)
         assert value.tolist() == [0.0, 3.0]
@@ -114,18 +114,18 @@ def test_where_a_relu_is_closed_a_little_gradient_passes_while_awake():
         assert 0 < awake[0] < 1
 
 
-def test_a_class_counts_by_its_odds_against_all_others():
+def test_a_class_counts_by_its_log_odds():
     logits = torch.tensor([[1.0, -2.0, 0.5, 3.0]])
-    term = Logit(lambda cells: cells.mean(dim=(2, 3)), 2)
+    term = LogitTerm(lambda cells: cells.mean(dim=(2, 3)), 2)
     cells = logits[..., None, None]
     p = logits.softmax(dim=1)[0, 2]
-    value = against_rivals(Objective((Weighted(2.0, 0, 1.0, term),))).value([cells])
+    value = with_log_odds(Objective((WeightedTerm(2.0, 0, 1.0, term),))).value([cells])
     assert value == pytest.approx(2 * float(torch.log(p / (1 - p))))
 
 
-def test_what_shall_shrink_and_what_is_no_class_stays_as_it_is():
+def test_log_odds_leave_negative_weights_and_other_terms_unchanged():
     terms = (
-        Weighted(-1.0, 0, 1.0, Logit(lambda cells: cells, 2)),
-        Weighted(1.0, 0, 1.0, Channels((3,))),
+        WeightedTerm(-1.0, 0, 1.0, LogitTerm(lambda cells: cells, 2)),
+        WeightedTerm(1.0, 0, 1.0, ChannelsTerm((3,))),
     )
-    assert against_rivals(Objective(terms)).terms == terms
+    assert with_log_odds(Objective(terms)).terms == terms

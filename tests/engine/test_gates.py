@@ -1,11 +1,11 @@
-"""The gates hold for the default and some presets, on a photo; tests/bench/quality.py has all."""
+"""The gates hold for the default and some presets on a photo; tests/bench/quality.py tests all."""
 
 from dataclasses import replace
 from statistics import geometric_mean
 
 import pytest
 
-from dreamlayer.engine.objectives.binding import cut_for
+from dreamlayer.engine.objectives.binding import network_for
 from dreamlink.recipe.presets import PRESETS
 from dreamlink.recipe.recipe import Recipe
 from tests.engine import gates, looks
@@ -16,7 +16,7 @@ SIZE = 320  # px
 
 
 def scene(recipe):
-    return Scene(looks.photo("coffee.png", SIZE), cut_for(recipe), recipe)
+    return Scene(looks.photo("coffee.png", SIZE), network_for(recipe), recipe)
 
 
 def misses(figures, recipe):
@@ -31,32 +31,32 @@ def test_every_gate_holds(preset):
     assert {"gain", "fine", "lattice", "edges", "chroma", "clipped", "SSIM"} <= set(figures)
 
 
-def test_tiles_repetition_growth_and_the_selections_outside():
+def test_the_exactness_gates_hold():
     figures = gates.judge_exactness(scene(DEFAULT))
     assert not misses(figures, DEFAULT)
     assert figures["tiled, dB"] == figures["again, dB"] == gates.INFINITE
     assert {"twice the steps", "seams", "outside"} <= set(figures)
 
 
-def test_the_edges_dream_as_the_middle_does():
-    """The mean over photos; without the apron of the steps it is 0.75."""
+def test_edges_dream_as_strongly_as_the_middle():
+    """The mean over photos; without the apron it is 0.75."""
     recipe = replace(DEFAULT, octaves=3, steps=6)
-    network, found = cut_for(recipe), []
+    network, found = network_for(recipe), []
     for name in ("chelsea.png", "coffee.png", "rocket.jpg", "raccoon.jpg", "china.jpg"):
         one = Scene(looks.photo(name, 240), network, recipe)
         whole = one.finished(one.source).detail
         alone = one.finished(one.crop).detail
-        found.append(looks.edge_index(alone, looks.cut_out(whole, one.part)))
+        found.append(looks.edge_index(alone, looks.crop(whole, one.part)))
     assert gates.GATES["edges"].holds(geometric_mean(found))
 
 
-def test_the_plain_loop_misses_what_we_hold():
-    """The measures tell the two apart: seams, likeness, clipping."""
+def test_the_plain_loop_misses_gates():
+    """The gates separate the two loops: seams, similarity, clipping."""
     figures, _ = gates.judge_plain(scene(replace(DEFAULT, octaves=3)))
     assert {"tiled, dB", "clipped"} <= set(misses(figures, DEFAULT))
 
 
-def test_what_is_dreamed_away_has_a_gate_that_it_can_reach():
+def test_negative_weights_have_a_reachable_gate():
     away = Recipe.of({"layer": "-10"})
     assert gates.gates_of(away)["gain"].low == 1.5
     assert gates.gates_of(DEFAULT)["gain"].low == 2

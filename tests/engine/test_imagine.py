@@ -1,11 +1,11 @@
-"""What is imagined from noise: the thing itself, repeatably, in any size, and stoppable."""
+"""Imagining from noise: the right content, repeatable, at any size, and cancellable."""
 
 import pytest
 import torch
 
 from dreamlayer.engine.imagine.imagine import imagine
 from dreamlayer.engine.objectives.binding import bind
-from dreamlayer.networks.network import cut
+from dreamlayer.networks.network import extract
 from dreamlayer.networks.registry import registry
 from dreamlink.recipe.recipe import Recipe
 from tests.engine.unseen import imagined, probabilities
@@ -19,16 +19,16 @@ def recipe_for(layer, **more):
 
 @pytest.fixture(scope="module")
 def classifier():
-    return cut(MODEL, ["class"])
+    return extract(MODEL, ["class"])
 
 
 @pytest.fixture(scope="module")
 def early():
-    return cut(MODEL, ["4"])
+    return extract(MODEL, ["4"])
 
 
 @pytest.mark.parametrize("name", ["castle", "strawberry"])
-def test_a_class_is_what_the_network_takes_it_for_whatever_the_view(name, classifier):
+def test_an_imagined_class_is_recognised_in_unseen_views(name, classifier):
     """At a reduced size and fewer steps; in full: tests/bench/classes.py."""
     picture = imagined(recipe_for(f"class:{name}", steps=6), (128, 128), 1, classifier)
     found = probabilities(picture, classifier)[:, registry.class_number(MODEL, name)]
@@ -37,7 +37,7 @@ def test_a_class_is_what_the_network_takes_it_for_whatever_the_view(name, classi
 
 
 def test_a_channel_is_excited_more_than_the_others():
-    network = cut(MODEL, ["9"])
+    network = extract(MODEL, ["9"])
     picture = imagined(recipe_for("9:10"), (96, 96), 1, network)
     with torch.no_grad():
         activity = network(picture)[0].mean(dim=(0, 2, 3))
@@ -45,9 +45,9 @@ def test_a_channel_is_excited_more_than_the_others():
     assert activity[10] > 10 * activity.median()
 
 
-def test_a_channel_that_sleeps_in_noise_is_woken():
-    """Channel 67 of layer 12 is zero everywhere in grey noise: there is no gradient."""
-    network = cut(MODEL, ["12"])
+def test_a_channel_inactive_in_noise_becomes_active():
+    """Channel 67 of layer 12 is zero everywhere in grey noise, so it has no gradient."""
+    network = extract(MODEL, ["12"])
     grey = torch.full((1, 3, 128, 128), 0.5)
     noise = torch.randn(grey.shape, generator=torch.Generator().manual_seed(1))
     picture = imagined(recipe_for("12:67", steps=4), (128, 128), 1, network)
@@ -69,7 +69,7 @@ def test_the_same_seed_imagines_the_same_picture(early):
     recipe = recipe_for("4:9")
     torch.manual_seed(1)
     one = imagined(recipe, (64, 48), 5, early)
-    torch.manual_seed(2)  # nobody else's numbers are drawn
+    torch.manual_seed(2)  # the global generator is not used
     assert torch.equal(one, imagined(recipe, (64, 48), 5, early))
     assert not torch.allclose(one, imagined(recipe, (64, 48), 6, early), atol=0.1)
 
@@ -80,20 +80,20 @@ def test_more_steps_imagine_more(early):
         assert early(deep)[0][0, 9].mean() > early(faint)[0][0, 9].mean()
 
 
-def watched(network):
-    """The network, and the sizes of all that it is shown."""
+def recording(network):
+    """The network, and the sizes of all its inputs."""
     sizes = []
 
-    def look(picture):
+    def record(picture):
         sizes.append(tuple(picture.shape[-2:]))
         return network(picture)
 
-    look.minimum, look.device, look.dtype = network.minimum, network.device, network.dtype
-    return look, sizes
+    record.minimum, record.device, record.dtype = network.minimum, network.device, network.dtype
+    return record, sizes
 
 
-def test_it_can_be_stopped_after_every_step(early):
-    network, seen = watched(early)
+def test_imagining_can_be_stopped_after_every_step(early):
+    network, seen = recording(early)
     recipe = recipe_for("4:9")
     objective = bind(recipe.expression(), early)
     steps = imagine((64, 64), network, objective, recipe, torch.Generator().manual_seed(1))
@@ -104,9 +104,9 @@ def test_it_can_be_stopped_after_every_step(early):
     assert torch.is_grad_enabled()
 
 
-def test_a_large_picture_begins_small(early):
-    """One thing in the middle, not many little ones."""
-    network, seen = watched(early)
+def test_a_large_picture_starts_at_a_small_size(early):
+    """So that it becomes one object in the middle, not many small ones."""
+    network, seen = recording(early)
     recipe = recipe_for("4:9")
     objective = bind(recipe.expression(), early)
     steps = imagine((30, 300), network, objective, recipe, torch.Generator().manual_seed(1))
@@ -122,7 +122,7 @@ def test_progress_ends_at_one(early):
     assert list(steps)[-1] == 1.0
 
 
-def test_a_seamless_picture_goes_on_across_its_edges(early):
+def test_a_seamless_picture_is_continuous_across_its_edges(early):
     def edge_over_inside(picture):
         across = (picture[..., 0] - picture[..., -1]).abs().mean()
         return across / (picture[..., 1:] - picture[..., :-1]).abs().mean()

@@ -1,4 +1,4 @@
-"""The measures themselves: each finds the fault that it is there for."""
+"""The figures themselves: each detects the defect that it is meant for."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from tests.engine import looks
 
 @pytest.fixture(scope="module")
 def detail():
-    """Smooth noise, alike everywhere, as detail without a fault is."""
+    """Smooth, homogeneous noise, as detail without defects."""
     torch.manual_seed(4)
     noise = torch.randn(1, 3, 168, 248)
     return 0.05 * torch.nn.functional.avg_pool2d(noise, 3, 1, 1) * 3
@@ -18,14 +18,14 @@ def photo():
     return looks.photo("raccoon.jpg", 200)
 
 
-def test_a_photo_is_of_eight_bits_at_any_size():
+def test_photos_have_eight_bits_at_any_size():
     small = looks.photo("coffee.png", 100)
     assert small.shape == (1, 3, 67, 100)
     assert torch.equal((small * 255).round() / 255, small)
     assert looks.photo("coffee.png", 5000).shape == (1, 3, 400, 600)
 
 
-def test_fine_detail_is_what_is_above_a_quarter_of_the_sampling_rate():
+def test_fine_detail_is_above_a_quarter_of_the_sampling_rate():
     across = torch.arange(256.0)
     low, high = (
         (torch.sin(2 * torch.pi * rate * across) * 0.4 + 0.5).expand(1, 3, 256, 256)
@@ -34,7 +34,7 @@ def test_fine_detail_is_what_is_above_a_quarter_of_the_sampling_rate():
     assert looks.high_frequencies(high) > 1e4 * looks.high_frequencies(low)
 
 
-def test_chroma_is_what_the_eye_sees():
+def test_chroma_is_perceptual():
     """A colour made lighter has more R, G and B, and hardly more chroma; grey has none."""
     red = torch.tensor([0.5, 0.35, 0.35]).view(1, 3, 1, 1)
     grey = torch.full((1, 3, 1, 1), 0.6)
@@ -50,8 +50,8 @@ def test_a_pixel_is_clipped_if_a_sample_is():
     assert looks.clipped(picture) == 0.5
 
 
-def test_edges_that_hardly_dream_are_found(detail):
-    """However much or little lies at the edges of the photo."""
+def test_the_edge_index_detects_weak_edges(detail):
+    """Independently of the photo's content at its edges."""
     ramp = torch.linspace(0.2, 2, 248)
     weak = detail.clone()
     weak[..., :8] *= 0.3
@@ -62,7 +62,7 @@ def test_edges_that_hardly_dream_are_found(detail):
     assert looks.edge_index(weak * ramp, detail * ramp) < 0.7
 
 
-def test_a_lattice_of_dots_is_found(detail):
+def test_the_lattice_index_detects_dots(detail):
     assert looks.lattice_index(detail, 16) < 1.03
     for stride in (8, 16):
         dotted = detail.clone()
@@ -70,13 +70,13 @@ def test_a_lattice_of_dots_is_found(detail):
         assert looks.lattice_index(dotted, stride) > 1.1
 
 
-def test_finer_detail_at_some_phases_is_found(detail):
-    """Not only dots: the network's grid also shows in where the detail is finer."""
+def test_the_lattice_index_detects_phase_dependent_detail(detail):
+    """The network's grid shows not only as dots, but also as a modulation of fine detail."""
     down, right = torch.arange(168)[:, None] % 8, torch.arange(248) % 8
     assert looks.lattice_index(detail * torch.where((down < 4) & (right < 4), 1.3, 1.0), 16) > 1.07
 
 
-def test_a_seam_is_found(detail):
+def test_the_seam_index_detects_a_seam(detail):
     rows, columns = [56, 112], [80, 160]
     assert looks.seam_index(detail, rows, columns) == pytest.approx(1, abs=0.05)
     stepped = detail.clone()

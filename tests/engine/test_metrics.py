@@ -1,11 +1,11 @@
-"""The gain: what it says of each kind of objective."""
+"""The gain of each kind of objective."""
 
 import pytest
 import torch
 
 from dreamlayer.engine import metrics
-from dreamlayer.engine.image.windows import whole
-from dreamlayer.engine.objectives.binding import cut_for
+from dreamlayer.engine.objectives.binding import network_for
+from dreamlayer.geometry import Window
 from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
 from tests.engine.networks import pooled
@@ -14,7 +14,7 @@ from tests.engine.networks import pooled
 def meter(source, layer, network=None, guide=None):
     network = network or pooled()
     recipe = Recipe.of({"layer": layer})
-    return metrics.Meter(source, network, recipe, whole(*source.shape[-2:]), guide)
+    return metrics.GainMeter(source, network, recipe, Window.whole(*source.shape[-2:]), guide)
 
 
 def mean(gains):
@@ -35,12 +35,12 @@ def photo():
 
 
 def dreamt_gain(photo, layer, measured="", guide=None):
-    """The gain of a short dream over the embedded network; of another expression if given."""
+    """The gain of a short dream on the embedded network, of its own or another expression."""
     recipe = Recipe.of({"layer": layer, "seed": 7, "octaves": 1, "steps": 8})
     more = {} if guide is None else {"guide": guide}
-    after = (photo + looks.dreamt(photo, cut_for(recipe), recipe, **more)).clamp(0, 1)
+    after = (photo + looks.dream_detail(photo, network_for(recipe), recipe, **more)).clamp(0, 1)
     measured = measured or layer
-    network = cut_for(Recipe.of({"layer": measured}))
+    network = network_for(Recipe.of({"layer": measured}))
     return mean(meter(photo, measured, network, guide).gains(after))
 
 
@@ -48,8 +48,8 @@ def test_the_source_itself_has_a_gain_of_one(source):
     assert mean(meter(source, "features.6").gains(source)) == pytest.approx(1, abs=1e-9)
 
 
-def test_of_a_layer_it_is_after_over_before():
-    """Twice the activations are four times their squares; bias and border aside."""
+def test_the_gain_of_a_layer_is_after_over_before():
+    """Doubled activations have four times the square, without bias and except at the border."""
     network = pooled()
     network.module.apply(lambda m: m.bias.data.zero_() if hasattr(m, "bias") else None)
     dark = torch.randint(0, 120, (1, 3, 40, 52), dtype=torch.float64) / 255
@@ -57,46 +57,46 @@ def test_of_a_layer_it_is_after_over_before():
 
 
 @pytest.mark.parametrize("channel", [3, 6, 18])
-def test_a_channel_before_its_relu_gains_whatever_its_mean(photo, channel):
-    """Of 6 and 18 it is negative in this photo: more of them would be a gain below 1."""
+def test_a_channel_before_its_relu_has_a_gain_whatever_its_mean(photo, channel):
+    """The means of 6 and 18 are negative in this photo, where after / before would be below 1."""
     assert 1.1 < dreamt_gain(photo, f"features.0:{channel}") < 20
 
 
 @pytest.mark.parametrize("layer", ["features.7", "features.7:mean"])
-def test_what_is_dreamed_away_gains_two_at_most(photo, layer):
+def test_the_gain_of_a_negative_weight_is_two_at_most(photo, layer):
     assert 1.2 < dreamt_gain(photo, f"-{layer}") <= 2
     assert dreamt_gain(photo, f"-{layer}", layer) < 0.8
 
 
-def test_a_cosine_gains_the_part_of_the_way_to_the_guide(photo):
+def test_the_gain_of_a_cosine_is_relative_to_the_distance_to_the_guide(photo):
     guide = looks.photo("coffee.png", 160)
     assert 1.3 < dreamt_gain(photo, "features.10:cosine", guide=guide) <= 2
 
 
-def test_a_class_gains_in_deviations_of_all_logits(photo):
+def test_the_gain_of_a_class_is_in_standard_deviations_of_the_logits(photo):
     assert dreamt_gain(photo, "class:castle") > 2
 
 
-def test_a_source_with_nothing_of_it_has_no_gain(source):
+def test_there_is_no_gain_if_the_source_does_not_excite_the_layer(source):
     network = pooled()
     network.module.apply(lambda layer: [p.data.zero_() for p in layer.parameters(recurse=False)])
-    window = whole(*source.shape[-2:])
+    window = Window.whole(*source.shape[-2:])
     recipe = Recipe.of({"layer": "features.6"})
     assert metrics.gain(source, source, network, recipe, window) is None
 
 
-def test_what_eight_bits_can_not_hold_is_no_gain(source):
+def test_detail_below_eight_bits_has_no_gain(source):
     fine = source + 0.4 / 255
     assert mean(meter(source, "features.6").gains(fine)) == pytest.approx(1, abs=1e-9)
 
 
-def test_more_steps_dream_deeper():
+def test_more_steps_have_a_higher_gain():
     part = looks.photo("coffee.png")[..., 60:220, 100:300].clone()
-    network = cut_for(Recipe())
+    network = network_for(Recipe())
     found = []
     for steps in (2, 5, 10):
         recipe = Recipe.of({"seed": 7, "steps": steps, "octaves": 2})
-        after = (part + looks.dreamt(part, network, recipe)).clamp(0, 1)
+        after = (part + looks.dream_detail(part, network, recipe)).clamp(0, 1)
         found.append(mean(meter(part, "features.10", network).gains(after)))
     assert found == sorted(found)
     assert found[0] > 1.3

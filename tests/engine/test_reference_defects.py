@@ -1,7 +1,7 @@
-"""The defects of the work that Dreamlayer started from: each is measured, and ours is told apart.
+"""Defects of the implementation that Dreamlayer started from: each is measured, and is absent here.
 
-Each test holds the reference's behaviour in a few lines, shows that the measure finds it, and that
-Dreamlayer has it not.
+Each test reproduces the reference's behaviour in a few lines, shows that the figure detects it, and
+that Dreamlayer does not have it.
 """
 
 from dataclasses import replace
@@ -11,11 +11,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.windows import whole
-from dreamlayer.engine.objectives.binding import bind, cut_for
-from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.objectives.binding import bind, network_for
+from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
-from dreamlayer.networks.network import CLASS, cut
+from dreamlayer.geometry import Window
+from dreamlayer.networks.network import CLASS, extract
 from dreamlayer.networks.registry import registry
 from dreamlayer.networks.registry.torchvision_import import import_torchvision
 from dreamlink.recipe.recipe import Recipe
@@ -36,17 +36,17 @@ def photo(side=160):
     return looks.photo("china.jpg", 400)[..., 60 : 60 + side, 60 : 60 + side].clone()
 
 
-# Noise that never ran.
+# Noise that was never applied.
 
 
 def reference_noise(x, sigma, samples=0):
-    for _ in range(samples):  # it was never told how many
+    for _ in range(samples):  # the reference's loop had no number of samples
         x = x + sigma * torch.randn_like(x)
     return x
 
 
 def test_noise_is_added_before_every_gradient():
-    """Without roll nothing else is random: if two seeds give the same dream, no noise was seen."""
+    """Without roll nothing else is random: if two seeds give the same dream, there was no noise."""
     network, source = pooled(), texture(40, 52)
     objective = bind(SMALL.expression(), network)
 
@@ -56,31 +56,33 @@ def test_noise_is_added_before_every_gradient():
 
     def ours(seed):
         recipe = replace(SMALL, seed=seed, roll=False, noise=0.2)
-        return looks.dreamt(source, network, recipe)
+        return looks.dream_detail(source, network, recipe)
 
     assert torch.equal(reference(5), reference(6))
     assert not torch.equal(ours(5), ours(6))
 
 
-# Detail re-injection that does nothing: the "low-resolution look".
+# Detail re-injection without effect: the "low-resolution look".
 
 
 def reference_reinjection(x, dream, size):
     return resize.resize(x, size) + resize.resize(dream - x, size)
 
 
-def test_what_the_coarse_octaves_lack_comes_back_from_the_source():
-    """A network that nothing excites adds nothing, so all that is lost was lost by the octaves."""
+def test_detail_lost_in_coarse_octaves_comes_back_from_the_source():
+    """With a network whose activations are zero, any loss is caused by the octaves alone."""
     source, silent = photo().double(), pooled()
     silent.module.apply(lambda layer: [p.data.zero_() for p in layer.parameters(recurse=False)])
     recipe = replace(SMALL, octaves=3, octave_scale=1.5)
-    assert not looks.dreamt(source, silent, recipe).any()  # the result is the source, bit for bit
+    assert not looks.dream_detail(
+        source, silent, recipe
+    ).any()  # the result is the source, bit for bit
 
-    sizes = resize.sizes(*source.shape[-2:], 3, 1.5, silent.minimum)
+    sizes = resize.octave_sizes(*source.shape[-2:], 3, 1.5, silent.minimum)
     base = resize.resize(source, sizes[0])
     dream = base + 0.1 * texture(*sizes[0])
     injected = reference_reinjection(base, dream, sizes[-1])
-    assert torch.allclose(injected, resize.resize(dream, sizes[-1]))  # as if it were not there
+    assert torch.allclose(injected, resize.resize(dream, sizes[-1]))  # no effect at all
     soft = plain_dream(source, silent, bind(SMALL.expression(), silent), recipe)
     left = looks.high_frequencies(soft) / looks.high_frequencies(source)
     assert left < 0.5 * GATES["fine"].low
@@ -94,16 +96,16 @@ def variation(picture):
 
 
 def reference_step(x, gradient, weight):
-    """Down the loss −activation − weight · variation; it was meant to go down the variation."""
+    """Down the loss −activation − weight · variation; the variation should have been reduced."""
     leaf = x.clone().requires_grad_(True)
     (slope,) = torch.autograd.grad(variation(leaf), leaf)
     return x + gradient + weight * slope
 
 
-def test_regularisers_hold_the_dream_back():
+def test_regularisers_reduce_the_variation():
     source, network = texture(40, 52), pooled()
     plain, calm, near = (
-        looks.dreamt(source, network, replace(SMALL, smooth=0.0, step_size=4.0, **more))
+        looks.dream_detail(source, network, replace(SMALL, smooth=0.0, step_size=4.0, **more))
         for more in ({}, {"tv": 1.0}, {"stay": 1.0})
     )
     assert variation(calm) < 0.8 * variation(plain)
@@ -112,12 +114,12 @@ def test_regularisers_hold_the_dream_back():
     assert variation(reference_step(source, step, 100)) > variation(source + step)
 
 
-# A wrong mean of one channel.
+# A wrong channel mean.
 
 
 @pytest.mark.parametrize("name", ["vgg16", "alexnet", "resnet50"])
-def test_pictures_are_prepared_as_the_network_was_trained(name):
-    reference = (0.485, 0.456, 0.496)  # a slip of the finger: 0.406
+def test_preprocessing_is_that_of_the_training(name):
+    reference = (0.485, 0.456, 0.496)  # a typing error: 0.406
     weights = import_torchvision().models.get_model_weights(name).IMAGENET1K_V1
     wanted = pytest.approx(weights.transforms().mean)
     assert registry.find(name).mean == wanted
@@ -125,8 +127,8 @@ def test_pictures_are_prepared_as_the_network_was_trained(name):
     assert reference != wanted
 
 
-def test_the_networks_see_nothing_in_their_mean_colour():
-    network = cut("squeezenet1_1", ["3"])
+def test_the_mean_colour_is_zero_after_preprocessing():
+    network = extract("squeezenet1_1", ["3"])
     mean = torch.tensor(registry.find("squeezenet1_1").mean).view(1, 3, 1, 1)
     prepared = network.module[0](mean.expand(1, 3, 4, 4))
     assert prepared.abs().max() < 1e-3  # of 255
@@ -136,8 +138,8 @@ def test_the_networks_see_nothing_in_their_mean_colour():
 
 
 def test_the_network_is_not_in_training_mode():
-    """In training a network drops half of its units at random: no picture comes twice."""
-    network, source = cut("squeezenet1_1", [CLASS]), photo(64)
+    """In training mode a network drops half of its units at random: no picture is repeatable."""
+    network, source = extract("squeezenet1_1", [CLASS]), photo(64)
     parts = [module for part in (network.module, network._classifier) for module in part.modules()]
     assert not any(module.training for module in parts)
     assert torch.equal(network.logits(network(source)[0]), network.logits(network(source)[0]))
@@ -145,7 +147,7 @@ def test_the_network_is_not_in_training_mode():
     assert not torch.equal(reference(source), reference(source))
 
 
-# The last tiles, smaller than the others, with larger gradients.
+# Smaller tiles at the end, with larger gradients.
 
 
 def last_over_others(gradient, tile):
@@ -154,24 +156,24 @@ def last_over_others(gradient, tile):
     return float(size[last:].mean() / size[tile:last].mean())
 
 
-def test_the_last_tiles_dream_as_the_others_do():
+def test_the_last_tiles_dream_as_strongly_as_the_others():
     network, source, tile = pooled(), texture(64, 3 * 32 + 12), 32
-    objective, window = bind(SMALL.expression(), network), whole(64, 108)
-    tiled = TiledObjective(network, objective, Canvas(64, 108), window, tile)
+    objective, window = bind(SMALL.expression(), network), Window.whole(64, 108)
+    tiled = TiledObjective(network, objective, PictureCanvas(64, 108), window, tile)
     ours = torch.zeros_like(source)
     assert list(tiled.add_gradient(source, ours))
     assert last_over_others(naive_gradient(source, network, objective, tile), tile) > 2
     assert last_over_others(ours, tile) == pytest.approx(1.0, abs=0.25)
 
 
-# Work that nobody needs.
+# Unnecessary work.
 
 
 def onednn_operations(x, weight, *_more, out_shape=None, **_named):
     return conv_flop_count(x, weight, out_shape)
 
 
-ONEDNN = {torch.ops.aten.mkldnn_convolution: onednn_operations}  # torch has no figures for it
+ONEDNN = {torch.ops.aten.mkldnn_convolution: onednn_operations}  # torch has no count for it
 
 
 def operations(work):
@@ -182,13 +184,13 @@ def operations(work):
 
 @pytest.fixture
 def counted(monkeypatch):
-    """torch counts only what it computes by its own operators."""
+    """torch counts the operations of its own operators only."""
     monkeypatch.setenv("DREAMLAYER_ENGINE", "autograd")
 
 
 @pytest.mark.usefixtures("counted")
-def test_only_what_leads_to_the_layer_is_computed():
-    early, late = cut("squeezenet1_1", ["3"]), cut("squeezenet1_1", ["12"])
+def test_layers_after_the_target_are_not_computed():
+    early, late = extract("squeezenet1_1", ["3"]), extract("squeezenet1_1", ["12"])
     picture = photo(128)
     assert operations(lambda: early(picture)) < 0.5 * operations(lambda: late(picture))
     held = [sum(p.numel() for p in network.module.parameters()) for network in (early, late)]
@@ -203,27 +205,27 @@ def backward_over_forward(module, picture):
 
 @pytest.mark.usefixtures("counted")
 def test_no_gradient_of_weights_is_computed():
-    """Going back to the picture costs what going forward does; to the weights as much again."""
-    network, picture = cut("squeezenet1_1", ["6"]), photo(96)
+    """Backward to the picture costs as much as forward; to the weights as much again."""
+    network, picture = extract("squeezenet1_1", ["6"]), photo(96)
     assert backward_over_forward(lambda x: network(x)[0], picture) < 1.2
     assert all(p.grad is None and not p.requires_grad for p in network.module.parameters())
     reference = import_torchvision().models.squeezenet1_1(weights=None).eval().features[:7]
     assert backward_over_forward(reference, picture) > 1.8
 
 
-# What its pictures look like.
+# The look of its pictures.
 
 
 @pytest.fixture(scope="module")
 def network():
-    return cut_for(Recipe())
+    return network_for(Recipe())
 
 
-def test_fine_grain_colours_and_likeness_stay_in_their_gates(network):
+def test_fine_detail_chroma_and_similarity_stay_in_their_gates(network):
     """The reference: 6 to 8.5 times the fine detail, 1.6 to 1.8 times the colour, SSIM 0.06."""
     source, recipe = photo(), Recipe.of({"seed": 7})
     many = replace(recipe, steps=40, step_size=2.9, octaves=3, octave_scale=1.5, roll=False)
-    result = (source + looks.dreamt(source, network, recipe)).clamp(0, 1)
+    result = (source + looks.dream_detail(source, network, recipe)).clamp(0, 1)
     reference = plain_dream(source, network, bind(many.expression(), network), many)
     fine, fine_reference = (
         looks.high_frequencies(picture) / looks.high_frequencies(source)
@@ -238,10 +240,10 @@ def test_fine_grain_colours_and_likeness_stay_in_their_gates(network):
 
 
 def test_the_roll_leaves_no_lattice(network):
-    """Without it the same phase of the network's grid is dreamed on in every step."""
+    """Without roll every step sees the same phase of the network's grid."""
     source = photo()
     recipe = Recipe.of({"seed": 7, "octaves": 2, "steps": 15, "smooth": 0.4})
-    rolled = looks.dreamt(source, network, recipe)
-    fixed = looks.dreamt(source, network, replace(recipe, roll=False))
+    rolled = looks.dream_detail(source, network, recipe)
+    fixed = looks.dream_detail(source, network, replace(recipe, roll=False))
     assert GATES["lattice"].holds(looks.lattice_index(rolled, network.stride))
     assert looks.lattice_index(fixed, network.stride) > 1.1

@@ -1,4 +1,4 @@
-"""Blocks side by side: all done, errors told, nothing begun that nobody wants any more."""
+"""Worker threads: all tasks run, errors propagate, and nothing starts after closing."""
 
 import threading
 
@@ -9,13 +9,13 @@ from dreamlayer.engine.tiling import workers
 from dreamlayer.engine.tiling.workers import Workers, cores
 
 
-def test_every_task_is_run_and_gives_its_result():
+def test_every_task_runs_and_returns_its_result():
     assert sorted(Workers(2).run([lambda k=k: k * k for k in range(20)])) == [
         k * k for k in range(20)
     ]
 
 
-def test_no_more_threads_than_asked_for_or_there_are_cores():
+def test_threads_are_limited_by_the_setting_and_the_cores():
     assert Workers(0).count == cores()
     assert Workers(10_000).count == cores()
     assert Workers(1).count == 1
@@ -24,14 +24,14 @@ def test_no_more_threads_than_asked_for_or_there_are_cores():
     assert threading.get_ident() not in seen
 
 
-def test_two_tasks_are_in_work_at_once():
+def test_two_tasks_run_at_once():
     if cores() < 2:
         pytest.skip("one core")
     both = threading.Barrier(2)
     assert len(list(Workers(2).run([lambda: both.wait(60)] * 2))) == 2
 
 
-def test_torch_begins_no_threads_inside_and_is_as_it_was_elsewhere():
+def test_torch_threads_are_limited_inside_workers_only():
     usual = torch.get_num_threads()
     assert set(Workers(2).run([torch.get_num_threads] * 6)) == {1}
     assert torch.get_num_threads() == usual
@@ -42,7 +42,7 @@ def test_torch_begins_no_threads_inside_and_is_as_it_was_elsewhere():
     assert later == [usual]
 
 
-def test_closing_waits_for_what_is_in_work_and_begins_nothing_else():
+def test_closing_waits_for_running_tasks_and_starts_no_others():
     begun: list[int] = []
     release = threading.Event()
 
@@ -59,7 +59,7 @@ def test_closing_waits_for_what_is_in_work_and_begins_nothing_else():
     assert len(begun) <= 2
 
 
-def test_an_error_comes_through():
+def test_errors_propagate():
     def fail() -> None:
         raise ValueError("on purpose")
 
@@ -75,5 +75,5 @@ def test_the_number_can_change_between_runs():
     assert len(list(some.run([int] * 3))) == 3
 
 
-def test_there_is_one_set_of_threads_for_a_process():
+def test_all_cores_are_used_by_default():
     assert workers.shared.count == cores()

@@ -1,4 +1,4 @@
-"""The honest score of a picture of a class: its probability under changes that nobody trained."""
+"""Independent score of an imagined class: its probability in views that were not optimised."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
 from dreamlayer.engine.imagine.imagine import imagine
-from dreamlayer.engine.objectives.binding import bind, layers
-from dreamlayer.networks.network import CLASS, Network, cut
+from dreamlayer.engine.objectives.binding import bind, layer_names
+from dreamlayer.networks.network import CLASS, Network, extract
 from dreamlink.recipe.recipe import Recipe
 
 VIEWS = 16
-RESCALE = 0.2  # larger or smaller by up to so much
-SHIFT = 0.12  # of the picture's sides, up to
+RESCALE = 0.2  # larger or smaller by up to this fraction
+SHIFT = 0.12  # of the picture's sides, up to this fraction
 
 
 def imagined(
     recipe: Recipe, size: tuple[int, int], seed: int = 1, network: Network | None = None
 ) -> Tensor:
-    """The picture that is imagined for a recipe, run to its end."""
-    network = network or cut(recipe.model, layers(recipe))
+    """Imagine the picture of a recipe, run to its end."""
+    network = network or extract(recipe.model, layer_names(recipe))
     random = torch.Generator().manual_seed(seed)
     steps = imagine(size, network, bind(recipe.expression(), network), recipe, random)
     while True:
@@ -31,9 +31,9 @@ def imagined(
 
 
 def probabilities(picture: Tensor, network: Network) -> Tensor:
-    """Of all classes (VIEWS, classes), for the picture rounded to 8 bit, rescaled and shifted.
+    """The probabilities of all classes (VIEWS, classes), for 8-bit views, rescaled and shifted.
 
-    Not as `views.py` does it: antialiased and bicubic, and mid-grey comes in from the border.
+    Unlike `transforms.py`: antialiased and bicubic, with mid-grey beyond the borders.
     """
     random = torch.Generator().manual_seed(99)
     picture = (picture * 255).round() / 255

@@ -1,7 +1,6 @@
-"""The plug-in in the real Kritas, with the real daemon and the embedded network.
+"""The plug-in in real Krita, with the real daemon and the embedded network.
 
-Each script in krita/ is one start of Krita that answers many questions, and every answer is a test
-here.
+Each script in krita/ runs in one start of Krita, and each of its checks is a test here.
 """
 
 import ast
@@ -23,7 +22,7 @@ from tests.hosts.session import CHECKOUT, HostSession, Result
 
 DESK = Path(__file__).parent / "krita"
 PHOTO = CHECKOUT / "tests/pictures/chelsea.png"
-SCRIPTS = {  # in this order, and the picture that each opens
+SCRIPTS = {  # in this order, with the picture that each opens
     "trouble.py": None,
     "dreams.py": PHOTO,
     "docker.py": None,
@@ -34,7 +33,7 @@ SCRIPTS = {  # in this order, and the picture that each opens
     "fifty.py": None,
 }
 TIMEOUT = 420  # seconds for a script with all its dreams; a Krita that hung is started once more
-KEPT = (
+STORED = (
     "whole_layer", "selection", "rgba_u8", "rgba_u16", "rgba_u16_linear", "rgba_f16_linear",
     "rgba_f32_linear", "graya_u8", "graya_f32_linear", "group", "vector", "clone", "larger",
 )  # fmt: skip
@@ -48,18 +47,18 @@ def checks(script: str) -> list[str]:
 
 
 class Runs:
-    """What each script told of this Krita; a script runs when it is first asked for."""
+    """The results of the scripts in this Krita; each script runs when it is first needed."""
 
     def __init__(self, host: HostSession) -> None:
         self._host = host
-        self._told: dict[str, Result] = {}
+        self._results: dict[str, Result] = {}
 
     def __getitem__(self, script: str) -> Result:
-        if script not in self._told:
-            self._told[script] = self._host.run_krita(
+        if script not in self._results:
+            self._results[script] = self._host.run_krita(
                 DESK / script, SCRIPTS.get(script), timeout=TIMEOUT, folder=str(self._host.folder)
             )
-        return self._told[script]
+        return self._results[script]
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +69,14 @@ def runs(host: HostSession) -> Runs:
 def test_quitting_krita_ends_its_dream(
     host: HostSession, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """First of all: the script's last dream would be over by itself later."""
+    """Must run first: later the script's last dream would have ended by itself."""
     trouble = runs["trouble.py"]
     trouble.facts()
-    assert "has been deleted" not in trouble.stdout, "the panel's widgets were used after their end"
+    assert "has been deleted" not in trouble.stdout, (
+        "the panel's widgets were used after their destruction"
+    )
     monkeypatch.setenv("DREAMLAYER_HOME", str(host.data))
-    end = time.monotonic() + 20  # the tile in work is finished first
+    end = time.monotonic() + 20  # the current tile is finished first
     while jobs := daemons_jobs():
         assert time.monotonic() < end, jobs
         time.sleep(0.2)
@@ -95,8 +96,8 @@ def daemons_jobs() -> list[dict[str, Any]]:
     ("script", "check"), [(script, check) for script in SCRIPTS for check in checks(script)]
 )
 def test_krita(runs: Runs, script: str, check: str) -> None:
-    told = runs[script]
-    assert told.verdict.get(check, "Krita did not get there:\n" + told.stdout) == ""
+    result = runs[script]
+    assert result.verdict.get(check, "The check did not run:\n" + result.stdout) == ""
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -104,20 +105,20 @@ def test_krita_ends_well(runs: Runs, script: str) -> None:
     runs[script].facts()
 
 
-@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("name", STORED)
 def test_layer_is_the_daemons_picture_byte_for_byte(
     host: HostSession, runs: Runs, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The daemon is asked again from outside, with what the layer and the selection were."""
+    """The same request from outside, with the stored layer and selection, has the same result."""
     runs["dreams.py"].facts()
     monkeypatch.setenv("DREAMLAYER_HOME", str(host.data))
-    kept = json.loads((host.folder / f"{name}.json").read_text(encoding="utf-8"))
-    source, layer = (Path(kept[kind]).read_bytes() for kind in ("source", "layer"))
-    masks = [Path(kept["mask"]).read_bytes()] if "mask" in kept else []
+    stored = json.loads((host.folder / f"{name}.json").read_text(encoding="utf-8"))
+    source, layer = (Path(stored[kind]).read_bytes() for kind in ("source", "layer"))
+    masks = [Path(stored["mask"]).read_bytes()] if "mask" in stored else []
     request = DreamRequest(
-        recipe=Recipe.of(kept["recipe"]),
-        picture=Picture.of(kept["picture"]),
-        region=Region(*kept["region"]),
+        recipe=Recipe.of(stored["recipe"]),
+        picture=Picture.of(stored["picture"]),
+        region=Region(*stored["region"]),
         mask=bool(masks),
         clip=bool(masks),
     )

@@ -1,4 +1,4 @@
-"""The Krita plug-in's connection with several who listen, with stand-ins for Qt and the daemon."""
+"""The Krita plug-in's connection with several listeners, with stand-ins for Qt and the daemon."""
 
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -27,7 +27,7 @@ class Signal:
 
 
 class Timer:
-    """Every timer there is; `tick` lets those go off that run."""
+    """A timer that `tick` fires while it is active; `all` has every timer."""
 
     all: list["Timer"] = []  # noqa: RUF012 (emptied by the fixture)
 
@@ -70,7 +70,7 @@ class Notifier:
 
 
 class Client:
-    """A connection on which `inbox` has come; reading it when `broken` tells of a loss."""
+    """A connection that has received `inbox`; when `broken`, reading raises LinkError."""
 
     wants_to_write = False
 
@@ -95,196 +95,196 @@ class Client:
         pass
 
 
-class Listener:
-    """Writes down what it hears; `comes_back` looks for a daemon that was lost."""
+class RecordingListener:
+    """Records its calls; `reopens`: looks for a lost daemon; `fails`: raises when it receives."""
 
-    def __init__(self, link: Any, comes_back: bool = False, clumsy: bool = False) -> None:
+    def __init__(self, link: Any, reopens: bool = False, fails: bool = False) -> None:
         self.link = link
-        self.comes_back = comes_back
-        self.clumsy = clumsy
-        self.heard: list[str] = []
+        self.reopens = reopens
+        self.fails = fails
+        self.calls: list[str] = []
 
     def waiting(self, _sentence: str) -> None:
-        self.heard.append("waiting")
+        self.calls.append("waiting")
 
     def connected(self) -> None:
-        self.heard.append("connected")
+        self.calls.append("connected")
 
     def received(self, header: Any, _frames: Any) -> None:
-        self.heard.append(header["op"])
-        if self.clumsy:
+        self.calls.append(header["op"])
+        if self.fails:
             raise ZeroDivisionError
 
     def lost(self, reason: str) -> None:
-        self.heard.append("lost")
-        if self.comes_back:
-            self.comes_back = False
+        self.calls.append("lost")
+        if self.reopens:
+            self.reopens = False
             self.link.reopen(self, reason)
 
     def fail(self, reason: str) -> None:
-        self.heard.append("fail")
+        self.calls.append("fail")
         self.link.leave(self)
 
 
 class Daemon:
-    """What `dreamlink.client.launch` finds: after `looks` looks `client`, or nothing."""
+    """Stands in for `dreamlink.client.launch`: after `polls` polls it has `client`, or None."""
 
     def __init__(self) -> None:
         self.client: Client | None = Client()
-        self.looks = 1
+        self.polls = 1
         self.started = 0
 
     def connecting(self) -> Generator[str, None, Client]:
         self.started += 1
-        for _ in range(self.looks):
+        for _ in range(self.polls):
             yield "Starting…"
         if self.client is None:
             raise LinkError("It did not start.")
         return self.client
 
     def returning(self) -> Generator[str, None, Client | None]:
-        for _ in range(self.looks):
+        for _ in range(self.polls):
             yield "Looking…"
         return self.client
 
 
 @pytest.fixture
-def at(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
-    """The module `link`, a Link, the daemon, and all that was said of failures."""
+def setup(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """The module under test, a Link, the daemon, shown errors and the states so far."""
     Timer.all, Notifier.all = [], []
     qt: Any = ModuleType("dreamlayer_krita.qt.qt")
     qt.QtCore = SimpleNamespace(QTimer=Timer, QSocketNotifier=Notifier)
     monkeypatch.syspath_prepend(str(PLUGIN))
     monkeypatch.setitem(sys.modules, "dreamlayer_krita.qt.qt", qt)
-    from dreamlayer_krita.qt import connection as link
+    from dreamlayer_krita.qt import connection
 
     daemon = Daemon()
-    monkeypatch.setattr(link.launch, "connecting", daemon.connecting)
-    monkeypatch.setattr(link.launch, "returning", daemon.returning)
-    said: list[str] = []
+    monkeypatch.setattr(connection.launch, "connecting", daemon.connecting)
+    monkeypatch.setattr(connection.launch, "returning", daemon.returning)
+    errors: list[str] = []
     states: list[str] = []
-    made = link.Link(said.append, lambda: states.append(made.state.value))
-    yield SimpleNamespace(module=link, link=made, daemon=daemon, said=said, states=states)
+    link = connection.Link(errors.append, lambda: states.append(link.state.value))
+    yield SimpleNamespace(module=connection, link=link, daemon=daemon, errors=errors, states=states)
     for name in [name for name in sys.modules if name.startswith("dreamlayer_krita")]:
         monkeypatch.delitem(sys.modules, name)
 
 
-def arrive(client: Client, *ops: str) -> None:
+def receive(client: Client, *ops: str) -> None:
     client.inbox = [({"op": op}, []) for op in ops]
     for notifier in [n for n in Notifier.all if n.kind == "read"]:
         notifier.activated.emit()
 
 
-def connected(at: SimpleNamespace, *listeners: Listener) -> Client:
-    client: Client = at.daemon.client
+def connected(setup: SimpleNamespace, *listeners: RecordingListener) -> Client:
+    client: Client = setup.daemon.client
     for listener in listeners:
-        at.link.open(listener)
+        setup.link.open(listener)
     tick()
     for listener in listeners:
-        assert listener.heard[-1] == "connected"
-        listener.heard.clear()
+        assert listener.calls[-1] == "connected"
+        listener.calls.clear()
     return client
 
 
-def test_all_wait_for_one_connection_and_hear_all_of_it(at: SimpleNamespace) -> None:
-    one, other = Listener(at.link), Listener(at.link)
-    client = connected(at, one, other)
-    assert at.daemon.started == 1
-    arrive(client, "queued", "done")
-    assert one.heard == other.heard == ["queued", "done"]
-    assert at.states == ["opening", "opening", "open"]  # the sentence changed in between
+def test_all_listeners_share_one_connection(setup: SimpleNamespace) -> None:
+    one, other = RecordingListener(setup.link), RecordingListener(setup.link)
+    client = connected(setup, one, other)
+    assert setup.daemon.started == 1
+    receive(client, "queued", "done")
+    assert one.calls == other.calls == ["queued", "done"]
+    assert setup.states == ["opening", "opening", "open"]  # the sentence changed in between
 
 
-def test_a_later_one_is_connected_at_once(at: SimpleNamespace) -> None:
-    connected(at, Listener(at.link))
-    late = Listener(at.link)
-    at.link.open(late)
-    assert late.heard == ["connected"]
+def test_later_listener_is_connected_at_once(setup: SimpleNamespace) -> None:
+    connected(setup, RecordingListener(setup.link))
+    late = RecordingListener(setup.link)
+    setup.link.open(late)
+    assert late.calls == ["connected"]
 
 
-def test_who_has_left_hears_nothing_and_the_connection_stays(at: SimpleNamespace) -> None:
-    one, other = Listener(at.link), Listener(at.link)
-    client = connected(at, one, other)
-    at.link.leave(one)
-    arrive(client, "done")
-    assert (one.heard, other.heard) == ([], ["done"])
-    at.link.leave(other)
-    assert at.link.state is at.module.Connection.OPEN
+def test_connection_stays_open_when_a_listener_leaves(setup: SimpleNamespace) -> None:
+    one, other = RecordingListener(setup.link), RecordingListener(setup.link)
+    client = connected(setup, one, other)
+    setup.link.leave(one)
+    receive(client, "done")
+    assert (one.calls, other.calls) == ([], ["done"])
+    setup.link.leave(other)
+    assert setup.link.state is setup.module.ConnectionState.OPEN
 
 
-def test_an_error_in_one_ends_that_one_only(at: SimpleNamespace) -> None:
-    clumsy, other = Listener(at.link, clumsy=True), Listener(at.link)
-    client = connected(at, clumsy, other)
-    arrive(client, "progress", "done")
-    assert clumsy.heard == ["progress", "fail"]
-    assert other.heard == ["progress", "done"]
-    assert not at.said
+def test_error_in_a_listener_ends_only_that_one(setup: SimpleNamespace) -> None:
+    failing, other = RecordingListener(setup.link, fails=True), RecordingListener(setup.link)
+    client = connected(setup, failing, other)
+    receive(client, "progress", "done")
+    assert failing.calls == ["progress", "fail"]
+    assert other.calls == ["progress", "done"]
+    assert not setup.errors
 
 
-def test_the_last_to_leave_ends_the_search(at: SimpleNamespace) -> None:
-    one = Listener(at.link)
-    at.daemon.looks = 99
-    at.link.open(one)
-    at.link.leave(one)
-    assert at.link.state is at.module.Connection.CLOSED
+def test_connecting_stops_when_the_last_listener_leaves(setup: SimpleNamespace) -> None:
+    one = RecordingListener(setup.link)
+    setup.daemon.polls = 99
+    setup.link.open(one)
+    setup.link.leave(one)
+    assert setup.link.state is setup.module.ConnectionState.CLOSED
     assert not any(timer.active for timer in Timer.all)
 
 
-def test_a_daemon_that_does_not_start_is_told_to_all(at: SimpleNamespace) -> None:
-    one, other = Listener(at.link), Listener(at.link)
-    at.daemon.client = None
-    at.link.open(one)
-    at.link.open(other)
+def test_all_listeners_are_told_that_no_daemon_starts(setup: SimpleNamespace) -> None:
+    one, other = RecordingListener(setup.link), RecordingListener(setup.link)
+    setup.daemon.client = None
+    setup.link.open(one)
+    setup.link.open(other)
     tick()
-    assert one.heard[-1] == other.heard[-1] == "lost"
-    assert at.link.state is at.module.Connection.FAILED
-    assert at.link.sentence == "It did not start."
+    assert one.calls[-1] == other.calls[-1] == "lost"
+    assert setup.link.state is setup.module.ConnectionState.FAILED
+    assert setup.link.sentence == "It did not start."
 
 
 def lose(client: Client) -> None:
     client.broken = True
-    arrive(client)
+    receive(client)
 
 
-def test_a_lost_daemon_is_looked_for_by_those_who_want_it_back(at: SimpleNamespace) -> None:
-    dreamer, looker = Listener(at.link, comes_back=True), Listener(at.link)
-    first = connected(at, dreamer, looker)
-    at.daemon.client = Client()
+def test_only_listeners_that_reopen_get_a_lost_daemon_back(setup: SimpleNamespace) -> None:
+    dreamer, looker = RecordingListener(setup.link, reopens=True), RecordingListener(setup.link)
+    first = connected(setup, dreamer, looker)
+    setup.daemon.client = Client()
     lose(first)
-    assert (dreamer.heard, looker.heard) == (["lost"], ["lost"])
+    assert (dreamer.calls, looker.calls) == (["lost"], ["lost"])
     tick()
     tick()
-    assert dreamer.heard == ["lost", "waiting", "connected"]
-    arrive(at.daemon.client, "done")
-    assert (dreamer.heard[-1], looker.heard[-1]) == ("done", "lost")
+    assert dreamer.calls == ["lost", "waiting", "connected"]
+    receive(setup.daemon.client, "done")
+    assert (dreamer.calls[-1], looker.calls[-1]) == ("done", "lost")
 
 
-def test_a_dead_daemon_is_lost_to_who_had_it_and_started_for_who_is_new(
-    at: SimpleNamespace,
+def test_dead_daemon_is_replaced_only_for_new_listeners(
+    setup: SimpleNamespace,
 ) -> None:
-    dreamer, new = Listener(at.link, comes_back=True), Listener(at.link)
-    first = connected(at, dreamer)
-    at.daemon.client = None
+    dreamer, new = RecordingListener(setup.link, reopens=True), RecordingListener(setup.link)
+    first = connected(setup, dreamer)
+    setup.daemon.client = None
     lose(first)
-    at.link.open(new)  # while the other one looks
+    setup.link.open(new)  # while the other one is looking for it
     tick()
     tick()
-    assert dreamer.heard == ["lost", "waiting", "lost"]
-    assert "lost" not in new.heard
-    at.daemon.client = Client()
+    assert dreamer.calls == ["lost", "waiting", "lost"]
+    assert "lost" not in new.calls
+    setup.daemon.client = Client()
     tick()
     tick()
-    assert new.heard[-1] == "connected"
-    assert at.daemon.started == 2
+    assert new.calls[-1] == "connected"
+    assert setup.daemon.started == 2
 
 
-def test_nothing_is_sent_without_a_connection(at: SimpleNamespace) -> None:
+def test_nothing_is_sent_without_a_connection(setup: SimpleNamespace) -> None:
     with pytest.raises(LinkError):
-        at.link.send({"op": "dream"})
-    client = connected(at, Listener(at.link))
-    at.link.send({"op": "dream"})
+        setup.link.send({"op": "dream"})
+    client = connected(setup, RecordingListener(setup.link))
+    setup.link.send({"op": "dream"})
     assert client.sent == [{"op": "dream"}]
-    at.link.close()
+    setup.link.close()
     with pytest.raises(LinkError):
-        at.link.send({"op": "dream"})
+        setup.link.send({"op": "dream"})
     assert not Notifier.all

@@ -1,4 +1,4 @@
-"""A film in Krita: frames one after the other, with stand-ins for Krita, the link and the reel."""
+"""A film in Krita: one frame after another, with stand-ins for Krita, link and keyframes."""
 
 import sys
 import zipfile
@@ -20,7 +20,7 @@ LOST = "The connection to the Dreamlayer daemon was lost."
 
 
 class Link:
-    """Takes what is sent; `frames` are the pixels of each request."""
+    """Records what is sent; `pixels` are those of each request."""
 
     def __init__(self) -> None:
         self.sent: list[Header] = []
@@ -45,8 +45,8 @@ class Link:
         return [header for header in self.sent if header["op"] == "dream"]
 
 
-class Studio:
-    """A film of a layer with frames, its link, and what was put into the document."""
+class FilmStudio:
+    """Makes films of a layer; records what was sent and what was added to the document."""
 
     def __init__(self, modules: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
         self.modules = modules
@@ -55,8 +55,8 @@ class Studio:
         self.written: list[tuple[int, bytes | None]] = []
         self.finished: list[Any] = []
         self.waiting: list[Callable[[], None]] = []
-        monkeypatch.setattr(modules.document, "gone", lambda _source: self.gone)
-        monkeypatch.setattr(modules.reel, "add_film", self._add_film)
+        monkeypatch.setattr(modules.layer_io, "explain_loss", lambda _source: self.gone)
+        monkeypatch.setattr(modules.keyframes, "add_film", self._add_film)
 
     def _add_film(self, _source: object, name: str, pictures: Sequence[Any]) -> Iterator[Any]:
         for picture in pictures:
@@ -74,7 +74,7 @@ class Studio:
 
     def source(self) -> Any:
         region = Region(0, 0, 8, 6)
-        return self.modules.source.Source(
+        return self.modules.source.LayerSource(
             document="document", node_id="id", name="Cat",
             space=self.modules.space.ColorSpace("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc"),
             picture=Picture(8, 6, "U8", "BGRA", "srgb"), region=region, place=region,
@@ -85,10 +85,10 @@ class Studio:
         shots = [
             self.modules.film.Shot(time, lambda time=time: bytes([time]) * NBYTES) for time in times
         ]
-        return self.modules.film.Plan(shots, **more)
+        return self.modules.film.FilmPlan(shots, **more)
 
     def answer(self, value: int, **more: Any) -> None:
-        """The frame in work is done: all its bytes are `value`."""
+        """Finish the current frame's dream: all its bytes are `value`."""
         header = {
             "op": "done", "id": self.link.dreams[-1]["id"], "seconds": 1.0,
             "recipe": self.link.dreams[-1]["recipe"], **more,
@@ -101,27 +101,31 @@ class Studio:
 
 
 @pytest.fixture
-def studio(monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+def studio(monkeypatch: pytest.MonkeyPatch) -> Iterator[FilmStudio]:
     krita: Any = ModuleType("krita")
     krita.Krita, krita.Selection = object, object
     monkeypatch.setitem(sys.modules, "krita", krita)
     qt: Any = SimpleNamespace(QtCore=None, QtGui=None)
     monkeypatch.setitem(sys.modules, "dreamlayer_krita.qt.qt", qt)
     monkeypatch.syspath_prepend(str(PLUGIN))
-    from dreamlayer_krita.document import color_space, document, source
-    from dreamlayer_krita.document import keyframes as reel
+    from dreamlayer_krita.document import color_space, keyframes, layer_io, source
     from dreamlayer_krita.model import film
     from dreamlayer_krita.model import film_frames as frames
 
     modules = SimpleNamespace(
-        document=document, film=film, frames=frames, reel=reel, source=source, space=color_space
+        layer_io=layer_io,
+        film=film,
+        frames=frames,
+        keyframes=keyframes,
+        source=source,
+        space=color_space,
     )
-    yield Studio(modules, monkeypatch)
+    yield FilmStudio(modules, monkeypatch)
     for name in [name for name in sys.modules if name.startswith("dreamlayer_krita")]:
         del sys.modules[name]
 
 
-def test_each_frame_starts_from_the_one_before(studio: Studio) -> None:
+def test_each_frame_starts_from_the_previous_one(studio: FilmStudio) -> None:
     film = studio.film(studio.plan([3, 5, 6], end=9, carry=0.8))
     for value in (30, 50, 60):
         studio.answer(value)
@@ -140,8 +144,8 @@ def test_each_frame_starts_from_the_one_before(studio: Studio) -> None:
     assert film.result.node_id == "id of Dream of Cat (features.10, seed 7)"
 
 
-def test_a_dive_dreams_on_its_own_frames(studio: Studio) -> None:
-    studio.film(studio.modules.frames.dive(studio.source(), 4, 3, 1.1))
+def test_dive_dreams_on_its_own_frames(studio: FilmStudio) -> None:
+    studio.film(studio.modules.frames.plan_dive(studio.source(), 4, 3, 1.1))
     for value in (10, 20, 30):
         studio.answer(value)
     assert [pixels[0] for pixels in studio.link.pixels] == [9, 10, 20]
@@ -150,7 +154,7 @@ def test_a_dive_dreams_on_its_own_frames(studio: Studio) -> None:
     assert [time for time, _ in studio.written] == [0, 4, 5, 6]
 
 
-def test_without_a_seed_one_is_drawn_for_all_frames(studio: Studio) -> None:
+def test_one_seed_is_drawn_for_all_frames(studio: FilmStudio) -> None:
     film = studio.modules.film.Film(
         studio.link, studio.source(), Recipe(), studio.plan([0, 1]), lambda _film: None,
         studio.finished.append, studio.waiting.append,
@@ -161,24 +165,24 @@ def test_without_a_seed_one_is_drawn_for_all_frames(studio: Studio) -> None:
     assert first == second == film.recipe.seed != 0
 
 
-def test_cancel_keeps_the_frames_that_are_done(studio: Studio) -> None:
+def test_cancel_keeps_the_finished_frames(studio: FilmStudio) -> None:
     film = studio.film(studio.plan([0, 1, 2, 3]))
     studio.answer(10)
     studio.answer(20)
     film.cancel()
     assert studio.link.sent[-1]["op"] == "cancel"
-    assert not film.over, "the frames are still to be written"
+    assert not film.over, "the frames have not been written yet"
     studio.answer(30)  # too late
     studio.write()
     assert [(time, pixels and pixels[0]) for time, pixels in studio.written] == [
         (0, 10), (1, 20), (2, None),
     ]  # fmt: skip
     assert film.state is State.CANCELLED
-    assert film.text == "Cancelled. What was done is kept: 2 frames of 4."
+    assert film.text == "Cancelled. The finished frames are kept: 2 of 4 frames."
     assert len(studio.finished) == 1
 
 
-def test_cancel_before_the_first_frame_changes_nothing(studio: Studio) -> None:
+def test_cancel_before_the_first_frame_changes_nothing(studio: FilmStudio) -> None:
     film = studio.film(studio.plan([0, 1]))
     film.cancel()
     studio.write()
@@ -187,22 +191,22 @@ def test_cancel_before_the_first_frame_changes_nothing(studio: Studio) -> None:
     assert not studio.finished
 
 
-def test_a_daemon_that_is_gone_leaves_what_was_done(studio: Studio) -> None:
+def test_finished_frames_are_kept_when_the_daemon_dies(studio: FilmStudio) -> None:
     film = studio.film(studio.plan([0, 1, 2]))
     studio.answer(10)
     studio.link.listener.lost(LOST)
-    studio.link.listener.lost(LOST)  # looking for it was in vain
+    studio.link.listener.lost(LOST)  # it was not found again
     studio.write()
     assert film.state is State.FAILED
     assert film.text.startswith(LOST)
-    assert film.text.endswith("What was done is kept: 1 frame of 3.")
+    assert film.text.endswith("The finished frames are kept: 1 of 3 frames.")
     assert [time for time, _ in studio.written] == [0, 1]
 
 
-def test_nothing_is_written_into_a_closed_picture(studio: Studio) -> None:
+def test_nothing_is_written_into_a_closed_picture(studio: FilmStudio) -> None:
     film = studio.film(studio.plan([0, 1, 2]))
     studio.answer(10)
-    studio.gone = "The picture was closed, so its dream was dropped."
+    studio.gone = "The picture was closed, so its dream was discarded."
     progress = {"op": "progress", "id": studio.link.dreams[-1]["id"], "fraction": 0.5}
     studio.link.listener.received(progress, [])
     studio.write()
@@ -210,7 +214,7 @@ def test_nothing_is_written_into_a_closed_picture(studio: Studio) -> None:
     assert not studio.written
 
 
-def test_progress_is_that_of_all_frames(studio: Studio) -> None:
+def test_progress_counts_all_frames(studio: FilmStudio) -> None:
     film = studio.film(studio.plan([0, 1, 2, 3]))
     studio.answer(10)
     progress = {"op": "progress", "id": studio.link.dreams[-1]["id"], "fraction": 0.5}
@@ -219,7 +223,7 @@ def test_progress_is_that_of_all_frames(studio: Studio) -> None:
     assert film.text.startswith("Frame 2 of 4, about ")
 
 
-def test_what_was_not_as_it_should_be_is_said_once(studio: Studio) -> None:
+def test_repeated_notes_are_shown_once(studio: FilmStudio) -> None:
     film = studio.film(studio.plan([0, 1, 2]))
     for value in (1, 2, 3):
         studio.answer(value, notes=["The card is gone."])
@@ -227,16 +231,16 @@ def test_what_was_not_as_it_should_be_is_said_once(studio: Studio) -> None:
     assert film.text.count("The card is gone.") == 1
 
 
-def test_a_picture_that_can_not_be_read_ends_the_film(studio: Studio) -> None:
+def test_unreadable_frame_ends_the_film(studio: FilmStudio) -> None:
     def broken() -> bytes:
-        raise studio.modules.document.DocumentError("The frame 1 is gone.")
+        raise studio.modules.layer_io.DocumentError("The frame 1 is gone.")
 
     shots = [*studio.plan([0]).shots, studio.modules.film.Shot(1, broken)]
-    film = studio.film(studio.modules.film.Plan(shots))
+    film = studio.film(studio.modules.film.FilmPlan(shots))
     studio.answer(10)
     studio.write()
     assert film.state is State.FAILED
-    assert film.text == "The frame 1 is gone. What was done is kept: 1 frame of 2."
+    assert film.text == "The frame 1 is gone. The finished frames are kept: 1 of 2 frames."
 
 
 @pytest.mark.parametrize(
@@ -248,27 +252,27 @@ def test_a_picture_that_can_not_be_read_ends_the_film(studio: Studio) -> None:
         ([4, 6], 0, 5, [4], 6),
     ],
 )
-def test_the_frames_that_are_seen_in_a_range_dream(
-    studio: Studio, begins: list[int], first: int, last: int, times: list[int], end: int | None
+def test_frames_visible_in_a_range_are_dreamed(
+    studio: FilmStudio, begins: list[int], first: int, last: int, times: list[int], end: int | None
 ) -> None:
-    plan = studio.modules.frames.plan(studio.source(), begins, first, last, 0.5)
+    plan = studio.modules.frames.plan_frames(studio.source(), begins, first, last, 0.5)
     assert [shot.time for shot in plan.shots] == times
     assert plan.end == end
     assert plan.carry == 0.5
 
 
-def test_a_range_without_a_frame_is_refused(studio: Studio) -> None:
-    with pytest.raises(studio.modules.document.DocumentError, match="nothing from frame 0 to 2"):
-        studio.modules.frames.plan(studio.source(), [3], 0, 2, 0.5)
+def test_range_without_a_frame_is_refused(studio: FilmStudio) -> None:
+    with pytest.raises(studio.modules.layer_io.DocumentError, match="nothing from frame 0 to 2"):
+        studio.modules.frames.plan_frames(studio.source(), [3], 0, 2, 0.5)
 
 
-def test_frames_are_entered_into_kritas_file(studio: Studio, tmp_path: Path) -> None:
+def test_frames_are_entered_into_kritas_file(studio: FilmStudio, tmp_path: Path) -> None:
     bare, filled = tmp_path / "bare.kra", tmp_path / "film.kra"
     with zipfile.ZipFile(bare, "w") as file:
         file.writestr("mimetype", "application/x-krita")
         file.writestr("film/layers/layer2.keyframes.xml", "<keyframes/>")
         file.writestr("film/layers/layer2.defaultpixel", bytes([255]) * 8)
-    studio.modules.reel._enter_frames(bare, filled, [0, 7])
+    studio.modules.keyframes._enter_frames(bare, filled, [0, 7])
     with zipfile.ZipFile(filled) as file:
         keyframes = file.read("film/layers/layer2.keyframes.xml").decode()
         assert [keyframes.count(f'frame="layer2.f{time}" time="{time}"') for time in (0, 7)] == [

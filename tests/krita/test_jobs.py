@@ -1,4 +1,4 @@
-"""The Krita plug-in's parts without Qt, with stand-ins for Krita and the link."""
+"""Reading layers and jobs of the Krita plug-in, with stand-ins for Krita and the link."""
 
 import sys
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ class Rect:
 
 
 class Node:
-    """A paint layer that fills a rectangle, with its top-left corner's position as its pixels."""
+    """A paint layer that fills a rectangle with zeros; records what was read and written."""
 
     def __init__(self, name: str, box: tuple[int, int, int, int], depth: str = "U8") -> None:
         self._name, self._box, self._depth = name, box, depth
         self.children: list[Node | None] = []
-        self.asked: list[tuple[int, int, int, int]] = []
+        self.reads: list[tuple[int, int, int, int]] = []
         self.written: tuple[object, ...] = ()
 
     def name(self) -> str:
@@ -57,7 +57,7 @@ class Node:
         return self.children
 
     def pixelData(self, *box: int) -> bytes:  # noqa: N802
-        self.asked.append((box[0], box[1], box[2], box[3]))
+        self.reads.append((box[0], box[1], box[2], box[3]))
         return bytes(4 * box[2] * box[3])
 
     def setPixelData(self, *written: object) -> None:  # noqa: N802
@@ -119,7 +119,7 @@ document = Document()
 
 @pytest.fixture
 def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
-    """The modules document and job, in a Krita of stand-ins with one document."""
+    """The modules under test, in a stand-in for Krita with one document."""
     global document  # noqa: PLW0603 (the stand-ins' one document)
     document = Document()
     app = SimpleNamespace(
@@ -135,7 +135,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     monkeypatch.setitem(sys.modules, "dreamlayer_krita.qt.qt", qt)
     monkeypatch.syspath_prepend(str(PLUGIN))
     from dreamlayer_krita.document import color_space as space
-    from dreamlayer_krita.document import document as reader
+    from dreamlayer_krita.document import layer_io as reader
     from dreamlayer_krita.model import jobs as job
 
     yield SimpleNamespace(reader=reader, job=job, ColorSpace=space.ColorSpace)
@@ -144,7 +144,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
 
 
 class Link:
-    """Takes what a job sends; `broken` makes it fail."""
+    """Records what a job sends; `broken` makes sending fail."""
 
     def __init__(self) -> None:
         self.sent: list[Header] = []
@@ -166,51 +166,51 @@ class Link:
         self.sent.append(header)
 
 
-def begun(plugin: SimpleNamespace) -> tuple[Any, Link]:
+def start_job(plugin: SimpleNamespace) -> tuple[Any, Link]:
     """A job that has sent its request."""
     link = Link()
-    job = plugin.job.Job(link, plugin.reader.read(Recipe()), Recipe(), lambda job: None)
+    job = plugin.job.DreamJob(link, plugin.reader.read(Recipe()), Recipe(), lambda job: None)
     job.start()
     job.connected()
     return job, link
 
 
-def done(job: Any, link: Link, **more: object) -> None:
+def finish(job: Any, link: Link, **more: object) -> None:
     picture = link.sent[0]["picture"]
     report = {"recipe": Recipe(seed=7).to_dict(), "seconds": 1.0, **more}
     pixels = bytearray(4 * picture["width"] * picture["height"])
     job.received({"op": "done", "id": link.sent[0]["id"], **report}, [pixels])
 
 
-def test_a_layer_that_krita_is_just_taking_away_is_passed_over(plugin: SimpleNamespace) -> None:
-    """Krita then hands out None in its place."""
+def test_layer_that_krita_is_removing_is_skipped(plugin: SimpleNamespace) -> None:
+    """Krita then lists None in its place."""
     from dreamlayer_krita.document import layers
 
     cat = document.source
     cat.children = [None]
     root = SimpleNamespace(childNodes=lambda: [cat, None])
-    found = layers.layers(SimpleNamespace(rootNode=lambda: root))
-    assert found == [(cat.uniqueId(), "Cat")]
-    assert layers.look(cat, Region(0, 0, 2, 2)) == bytes(16)
+    listed = layers.list_layers(SimpleNamespace(rootNode=lambda: root))
+    assert listed == [(cat.uniqueId(), "Cat")]
+    assert layers.read_pixels(cat, Region(0, 0, 2, 2)) == bytes(16)
 
 
-def test_only_the_canvas_and_the_selections_surroundings_are_read(plugin: SimpleNamespace) -> None:
+def test_only_the_selection_and_its_context_are_read(plugin: SimpleNamespace) -> None:
     document.chosen = Selection(50, 40, 10, 8)
     source = plugin.reader.read(Recipe(context=16))
-    assert document.source.asked == [(34, 24, 42, 40)]
+    assert document.source.reads == [(34, 24, 42, 40)]
     assert source.place == Region(50, 40, 10, 8)
     assert source.region == Region(16, 16, 10, 8)
     assert len(source.mask) == 80
 
 
-def test_surroundings_end_at_the_canvas(plugin: SimpleNamespace) -> None:
+def test_context_ends_at_the_canvas(plugin: SimpleNamespace) -> None:
     document.chosen = Selection(-20, 70, 40, 40)
     source = plugin.reader.read(Recipe(context=1000))
-    assert document.source.asked == [(0, 0, 100, 80)]
+    assert document.source.reads == [(0, 0, 100, 80)]
     assert source.region == source.place == Region(0, 70, 20, 10)
 
 
-def test_noise_fills_the_canvas_or_the_selection_whatever_the_layer_has(
+def test_noise_fills_the_canvas_or_the_selection(
     plugin: SimpleNamespace,
 ) -> None:
     document.source = Node("Nothing", (0, 0, 0, 0))
@@ -221,12 +221,12 @@ def test_noise_fills_the_canvas_or_the_selection_whatever_the_layer_has(
     assert plugin.reader.read(Recipe(start="noise")).place == Region(50, 40, 10, 8)
 
 
-def test_more_than_krita_hands_out_is_refused_before_it_is_read(plugin: SimpleNamespace) -> None:
+def test_too_many_pixels_are_refused_before_reading(plugin: SimpleNamespace) -> None:
     document.size = (30000, 20000)
     document.source = Node("Huge", (0, 0, 30000, 20000), "F32")
     with pytest.raises(plugin.reader.DocumentError, match="select a smaller part"):
         plugin.reader.read(Recipe())
-    assert not document.source.asked
+    assert not document.source.reads
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_more_than_krita_hands_out_is_refused_before_it_is_read(plugin: SimpleNa
         ("CMYKA", "U8", "Chemical proof", "BGRA", None),
     ],
 )
-def test_colour_spaces_that_travel_raw(
+def test_colour_spaces_that_are_sent_raw(
     plugin: SimpleNamespace, model: str, depth: str, profile: str, order: str, curve: str | None
 ) -> None:
     space = plugin.ColorSpace(model, depth, profile)
@@ -253,99 +253,99 @@ def test_colour_spaces_that_travel_raw(
         assert space.wire == space
         assert space.order == order
     else:
-        travels = space.wire
-        assert (travels.depth, travels.curve) == ("F32", "linear")  # nothing is cut off there
-        assert (travels.model == "GRAYA") == (model == "GRAYA")
+        wire = space.wire
+        assert (wire.depth, wire.curve) == ("F32", "linear")  # which clips nothing
+        assert (wire.model == "GRAYA") == (model == "GRAYA")
 
 
 def test_dream_becomes_a_layer_above_the_source(plugin: SimpleNamespace) -> None:
     document.nodes.append(Node("Upper", (0, 0, 9, 9)))
-    job, link = begun(plugin)
-    done(job, link)
+    job, link = start_job(plugin)
+    finish(job, link)
     assert job.state is State.DONE
     names = [node.name() for node in document.nodes]
     assert names == ["Cat", "Dream of Cat (features.10, seed 7)", "Upper"]
     assert document.nodes[1].written[1:] == (0, 0, 100, 80)
 
 
-def test_what_was_not_as_it_should_be_is_said_behind_the_time(plugin: SimpleNamespace) -> None:
-    job, link = begun(plugin)
-    done(job, link, notes=["The card is gone.", "The CPU dreams."])
+def test_notes_follow_the_time(plugin: SimpleNamespace) -> None:
+    job, link = start_job(plugin)
+    finish(job, link, notes=["The card is gone.", "The CPU dreams."])
     assert job.text == "Dreamed in 1.0 s with seed 7. The card is gone. The CPU dreams."
 
 
 def test_nothing_is_added_to_a_closed_document(plugin: SimpleNamespace) -> None:
-    job, link = begun(plugin)
+    job, link = start_job(plugin)
     document.closed = True
-    done(job, link)
+    finish(job, link)
     assert job.state is State.FAILED
     assert "closed" in job.text
     assert len(document.nodes) == 1
 
 
-def test_daemon_is_told_when_the_layer_goes(plugin: SimpleNamespace) -> None:
-    job, link = begun(plugin)
+def test_daemon_stops_when_the_layer_is_gone(plugin: SimpleNamespace) -> None:
+    job, link = start_job(plugin)
     document.nodes.clear()
     job.received({"op": "progress", "id": link.sent[0]["id"], "fraction": 0.5}, [])
     assert job.state is State.FAILED
     assert [header["op"] for header in link.sent] == ["dream", "cancel"]
 
 
-def test_cancel_ends_at_once_and_late_pixels_are_dropped(plugin: SimpleNamespace) -> None:
-    job, link = begun(plugin)
+def test_cancel_ends_at_once_and_late_pixels_are_ignored(plugin: SimpleNamespace) -> None:
+    job, link = start_job(plugin)
     job.cancel()
     assert job.state is State.CANCELLED
     assert link.sent[-1]["op"] == "cancel"
-    done(job, link)
+    finish(job, link)
     assert len(document.nodes) == 1
 
 
-def test_cancel_works_when_the_daemon_is_gone_too(plugin: SimpleNamespace) -> None:
-    job, link = begun(plugin)
+def test_cancel_works_without_a_daemon(plugin: SimpleNamespace) -> None:
+    job, link = start_job(plugin)
     link.broken = True
     job.cancel()
     assert job.state is State.CANCELLED
 
 
-def test_a_job_is_over_even_if_its_layer_makes_trouble(plugin: SimpleNamespace) -> None:
-    told: list[Any] = []
+def test_job_ends_even_if_its_layer_fails(plugin: SimpleNamespace) -> None:
+    changes: list[Any] = []
     source = plugin.reader.read(Recipe())
     goal = plugin.job.NewLayer(source)
-    goal.dropped = lambda: 1 // 0
-    job = plugin.job.Job(Link(), source, Recipe(), told.append, goal=goal)
+    goal.discard = lambda: 1 // 0
+    job = plugin.job.DreamJob(Link(), source, Recipe(), changes.append, goal=goal)
     job.start()
     with pytest.raises(ZeroDivisionError):
         job.cancel()
     assert job.state is State.CANCELLED
-    assert len(told) == 2, "its owner was not told of the end"
+    assert len(changes) == 2, "its owner was not called at the end"
 
 
 LOST = "The connection to the Dreamlayer daemon was lost."
 
 
-def test_a_lost_connection_is_looked_for_and_the_dream_goes_on(plugin: SimpleNamespace) -> None:
-    job, link = begun(plugin)
+def test_dream_goes_on_after_a_lost_connection(plugin: SimpleNamespace) -> None:
+    job, link = start_job(plugin)
     job.lost(LOST)
     assert link.reason == LOST
     assert job.state is State.WAITING
     job.connected()
     assert link.sent[-1] == {"op": "fetch", "id": link.sent[0]["id"]}
-    done(job, link)
+    finish(job, link)
     assert job.state is State.DONE
     assert len(document.nodes) == 2
 
 
-def test_a_daemon_that_is_gone_leaves_the_picture_unchanged(plugin: SimpleNamespace) -> None:
-    job, _ = begun(plugin)
+def test_dead_daemon_leaves_the_picture_unchanged(plugin: SimpleNamespace) -> None:
+    job, _ = start_job(plugin)
     job.lost(LOST)
-    job.lost(LOST)  # looking for it was in vain
+    job.lost(LOST)  # it was not listed again
     assert job.state is State.FAILED
     assert job.text == f"{LOST} Your picture is unchanged; call Deep Dream again."
     assert len(document.nodes) == 1
 
 
-def test_a_line_that_breaks_again_and_again_is_given_up(plugin: SimpleNamespace) -> None:
-    job, _ = begun(plugin)
+def test_connection_lost_again_and_again_is_given_up(plugin: SimpleNamespace) -> None:
+    job, _ = start_job(plugin)
     for _ in range(5):
         job.lost(LOST)
         job.connected()

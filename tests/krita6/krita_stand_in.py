@@ -1,7 +1,7 @@
-"""A stand-in for Krita 6's Python modules, over PyQt6: what the plug-in uses of them.
+"""A stand-in for the parts of Krita 6's Python modules that the plug-in uses, with PyQt6.
 
-There is no Krita 6 to test in. What only Krita can answer (colours, masks, undo) is not pretended
-here; the tests in real Krita 5 do that. This is for the plug-in's own Qt code.
+There is no package of Krita 6 to test in. This is for the plug-in's own Qt code: what only Krita
+can do (colours, masks, undo) is not imitated here but tested in real Krita 5.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class Node:
 
     def addChildNode(self, node: Node, above: Node | None) -> None:
         node._parent = self
-        place = self._children.index(above) + 1 if above else len(self._children)
-        self._children.insert(place, node)
+        index = self._children.index(above) + 1 if above else len(self._children)
+        self._children.insert(index, node)
 
     def remove(self) -> None:
         if self._parent is not None:
@@ -147,7 +147,7 @@ class Document:
 
 
 class Notifier(QtCore.QObject):
-    """Tells when Krita closes, and of pictures and windows."""
+    """Signals that Krita closes, and changes of its documents and windows."""
 
     applicationClosing = QtCore.pyqtSignal()
     imageCreated = QtCore.pyqtSignal(object)
@@ -161,7 +161,7 @@ class Notifier(QtCore.QObject):
 
 
 class Window:
-    """Krita's window: its menus' actions and its dockers."""
+    """Krita's window, with the actions of its menus and its dockers."""
 
     def __init__(self) -> None:
         self.actions: dict[str, QtGui.QAction] = {}
@@ -222,37 +222,37 @@ class Application:
 
 
 class DockWidget(QtWidgets.QDockWidget):
-    """Krita's class demands this method."""
+    """Krita requires subclasses to define `canvasChanged`."""
 
     def canvasChanged(self, canvas: Any) -> None:
         raise NotImplementedError
 
 
 class Extension(QtCore.QObject):
-    """Krita asks it for actions; its parent is the application."""
+    """Base class of the plug-in's extension."""
 
     def __init__(self, _application: Application) -> None:
         super().__init__()
 
 
 class DockWidgetFactoryBase:
-    """Krita 6 scopes its enums."""
+    """Krita 6 has scoped enums."""
 
     class DockPosition(Enum):
-        """Where a docker is at first."""
+        """The initial place of a docker."""
 
         DockRight = 1
 
 
 class DockWidgetFactory:
-    """Makes a docker for each window."""
+    """Creates a docker for each window."""
 
     def __init__(self, name: str, _place: Any, kind: type) -> None:
         self.name, self.kind = name, kind
 
 
 def install() -> Application:
-    """Put the modules where `import` finds them; the value is what `Krita.instance()` gives."""
+    """Make the modules importable; returns what `Krita.instance()` returns."""
     application = Application()
     krita: Any = ModuleType("krita")
     krita.Krita = type("Krita", (), {"instance": staticmethod(lambda: application)})

@@ -1,6 +1,6 @@
-"""One sitting with the docker over PyQt6; prints what was found as JSON. A program of its own.
+"""Uses the docker with PyQt6 and prints the results as JSON. Run as a separate program.
 
-The daemon is the real one with a studio that only turns each byte by one.
+The daemon is the real one with a fake studio that adds 1 to each byte.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PATIENCE = 30.0  # seconds
 
 
 def main() -> None:
-    """Sit down, dream, and tell."""
+    """Open the docker, run all checks and print their results."""
     application = QtWidgets.QApplication([])
     krita = krita_stand_in.install()
     from dreamlayer_krita import extension
@@ -38,112 +38,112 @@ def main() -> None:
     krita.notifier().applicationClosing.emit()
     print(json.dumps(facts))
     sys.stdout.flush()
-    os._exit(0)  # what is left of the widgets is not our matter
+    os._exit(0)  # without destroying the widgets one by one
 
 
 def checks() -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
-    """All checks, in the order in which they are written."""
+    """All checks, in the order in which they are defined."""
     for name, value in globals().items():
         if name.startswith("check_"):
             yield name.removeprefix("check_"), value
 
 
-def part(docker: Any, kind: type, name: str) -> Any:
-    found = docker.findChild(kind, name)
-    assert found is not None, name
-    return found
+def find(docker: Any, kind: type, name: str) -> Any:
+    widget = docker.findChild(kind, name)
+    assert widget is not None, name
+    return widget
 
 
 def wait(condition: Callable[[], object]) -> None:
     end = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < end, "it has not come true"
+        assert time.monotonic() < end, "the condition did not become true in time"
         QTest.qWait(20)
 
 
 def over(docker: Any) -> bool:
-    return not part(docker, QtWidgets.QPushButton, "cancel").isEnabled()
+    return not find(docker, QtWidgets.QPushButton, "cancel").isEnabled()
 
 
 def check_refusal_without_a_picture(krita: Any, docker: Any) -> str:
     krita.window.actions["dreamlayer_dream"].trigger()
-    return str(part(docker, QtWidgets.QLabel, "message").text())
+    return str(find(docker, QtWidgets.QLabel, "message").text())
 
 
 def check_preset_by_keyboard(_krita: Any, docker: Any) -> str:
-    box = part(docker, QtWidgets.QComboBox, "preset")
-    part(docker, QtWidgets.QPushButton, "defaults").click()
+    box = find(docker, QtWidgets.QComboBox, "preset")
+    find(docker, QtWidgets.QPushButton, "defaults").click()
     QTest.keyClick(box, Qt.Key.Key_Down)
-    return str(part(docker, QtWidgets.QLineEdit, "layer").text())
+    return str(find(docker, QtWidgets.QLineEdit, "layer").text())
 
 
 def check_unfolded(_krita: Any, docker: Any) -> list[bool]:
-    tile = part(docker, QtWidgets.QSpinBox, "tile")
+    tile = find(docker, QtWidgets.QSpinBox, "tile")
     before = tile.isVisible()
-    part(docker, QtWidgets.QToolButton, "more").click()
+    find(docker, QtWidgets.QToolButton, "more").click()
     return [before, tile.isVisible()]
 
 
 def check_dream(krita: Any, docker: Any) -> dict[str, Any]:
     krita.document = krita_stand_in.Document()
-    fake(docker, tiles=3)
+    set_tiles(docker, tiles=3)
     krita.window.actions["dreamlayer_dream"].trigger()
     wait(lambda: over(docker))
     names = [node.name() for node in krita.document.root.childNodes()]
     pixels = krita.document.root.childNodes()[-1].pixels
-    said = part(docker, QtWidgets.QLabel, "message").text()
-    return {"names": names, "turned": set(pixels) == {1}, "said": said}
+    text = find(docker, QtWidgets.QLabel, "message").text()
+    return {"names": names, "dreamed": set(pixels) == {1}, "message": text}
 
 
 def check_connection(_krita: Any, docker: Any) -> str:
-    return str(part(docker, QtWidgets.QLabel, "connection").whole)
+    return str(find(docker, QtWidgets.QLabel, "connection").whole)
 
 
 def check_suggestions(_krita: Any, docker: Any) -> bool:
-    field = part(docker, QtWidgets.QLineEdit, "layer")
+    field = find(docker, QtWidgets.QLineEdit, "layer")
     wait(field.completer)
     return field.completer() is not None
 
 
 def check_queue_and_cancel(krita: Any, docker: Any) -> list[int]:
-    """Rows of three calls after one is cancelled by its button and after all are; the layers."""
+    """Rows left of three after one, then all, are cancelled; and the number of layers."""
     krita.document = krita_stand_in.Document()
     for _ in range(3):
-        fake(docker, tiles=200)
+        set_tiles(docker, tiles=200)
         krita.window.actions["dreamlayer_dream"].trigger()
     wait(lambda: len(rows(docker)) == 3)
     rows(docker)[1].findChild(QtWidgets.QToolButton, "cancel_job").click()
     left = len(rows(docker))
-    cancel = part(docker, QtWidgets.QPushButton, "cancel")
+    cancel = find(docker, QtWidgets.QPushButton, "cancel")
     while cancel.isEnabled():
         cancel.click()
     return [left, len(rows(docker)), len(krita.document.root.childNodes())]
 
 
 def rows(docker: Any) -> list[Any]:
-    found = part(docker, QtWidgets.QScrollArea, "queue").findChildren(QtWidgets.QWidget, "job")
-    return [row for row in found if not row.isHidden()]
+    all_rows = find(docker, QtWidgets.QScrollArea, "queue").findChildren(QtWidgets.QWidget, "job")
+    return [row for row in all_rows if not row.isHidden()]
 
 
 def check_log(_krita: Any, docker: Any) -> bool:
-    part(docker, QtWidgets.QPushButton, "mend").click()
-    window = part(docker, QtWidgets.QDialog, "log_window")
+    find(docker, QtWidgets.QPushButton, "mend").click()
+    window = find(docker, QtWidgets.QDialog, "log_window")
     wait(window.isVisible)
     window.close()
-    return bool(part(docker, QtWidgets.QPlainTextEdit, "log").toPlainText())
+    return bool(find(docker, QtWidgets.QPlainTextEdit, "log").toPlainText())
 
 
 def check_guide(krita: Any, docker: Any) -> list[str]:
-    box = part(docker, QtWidgets.QComboBox, "guide")
+    box = find(docker, QtWidgets.QComboBox, "guide")
     box.refresh()
     return [box.itemText(row) for row in range(box.count())]
 
 
-def fake(docker: Any, tiles: int) -> None:
-    """Let the fake studio take so long; it looks at the number of a channel."""
-    part(docker, QtWidgets.QLineEdit, "layer").setText("features.0")
-    part(docker, QtWidgets.QLineEdit, "channels").setText(str(tiles))
-    part(docker, QtWidgets.QSpinBox, "seed").setValue(7)
+def set_tiles(docker: Any, tiles: int) -> None:
+    """Let the fake studio dream this many tiles: it reads the channels as their number."""
+    find(docker, QtWidgets.QLineEdit, "layer").setText("features.0")
+    find(docker, QtWidgets.QLineEdit, "channels").setText(str(tiles))
+    find(docker, QtWidgets.QSpinBox, "seed").setValue(7)
 
 
 if __name__ == "__main__":

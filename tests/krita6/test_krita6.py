@@ -1,4 +1,4 @@
-"""The plug-in over PyQt6, as in Krita 6, of which there is no package to test in."""
+"""The plug-in with PyQt6, as in Krita 6, for which Debian has no package."""
 
 import json
 import os
@@ -19,7 +19,7 @@ ROOT = HERE.parents[1]
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Dreamlayer's folder; the daemon that is started in it is stopped in the end."""
+    """Dreamlayer's folder; the daemon started there is stopped at the end."""
     folder = tmp_path_factory.mktemp("krita6")
     (folder / "launcher.json").write_text(json.dumps({"command": FAKE}), encoding="utf-8")
     yield folder
@@ -35,9 +35,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def facts(home: Path) -> dict[str, Any]:
     probe = [sys.executable, "-c", "from PyQt6 import QtTest, QtWidgets"]
-    there = subprocess.run(probe, stderr=subprocess.PIPE, text=True, check=False)
-    if there.returncode:  # e.g. a server without the libraries of any window system
-        pytest.skip(f"PyQt6 can't be used here: {there.stderr.strip().splitlines()[-1]}")
+    imported = subprocess.run(probe, stderr=subprocess.PIPE, text=True, check=False)
+    if imported.returncode:  # e.g. a server without a window system's libraries
+        pytest.skip(f"PyQt6 can't be used here: {imported.stderr.strip().splitlines()[-1]}")
     folders = [ROOT / "plugins" / "krita", ROOT / "plugins" / "link", ROOT / "daemon", ROOT, HERE]
     env = {
         **os.environ,
@@ -51,8 +51,8 @@ def facts(home: Path) -> dict[str, Any]:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
     assert "Traceback" not in done.stderr.decode("utf-8", "replace"), done.stderr.decode()
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    results: dict[str, Any] = json.loads(done.stdout)
+    return results
 
 
 def test_only_qt_6_is_loaded(facts: dict[str, Any]) -> None:
@@ -71,16 +71,16 @@ def test_form_follows_the_keyboard_and_unfolds(facts: dict[str, Any]) -> None:
 def test_dream_becomes_a_layer(facts: dict[str, Any]) -> None:
     dream = facts["dream"]
     assert dream["names"] == ["Background", "Dream of Background (features.0:3, seed 7)"]
-    assert dream["turned"]
-    assert dream["said"].startswith("Dreamed in ")
+    assert dream["dreamed"]
+    assert dream["message"].startswith("Dreamed in ")
     assert facts["connection"] == "Daemon: connected"
 
 
-def test_dreams_wait_and_are_cancelled(facts: dict[str, Any]) -> None:
+def test_waiting_dreams_are_cancelled(facts: dict[str, Any]) -> None:
     assert facts["queue_and_cancel"] == [2, 0, 1]
 
 
-def test_log_and_layers_are_shown(facts: dict[str, Any]) -> None:
+def test_log_and_names_of_layers_are_shown(facts: dict[str, Any]) -> None:
     assert facts["log"]
     assert facts["suggestions"]
     assert facts["guide"] == ["None", "Background"]

@@ -1,4 +1,4 @@
-"""The client's connection: the end of one, strangers on the port, and a dream's state."""
+"""The client's connection: its end, other programs on the port, and a dream's state."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def answer_hello(connection: socket.socket, *more: bytes) -> None:
     connection.sendall(GREETING + WELCOME + READY + hello + b"".join(more))
 
 
-def test_nobody_there_is_a_stale_daemon() -> None:
+def test_a_port_without_a_listener_is_a_stale_daemon() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     info = DaemonInfo(1, "0.1.0", f"tcp://127.0.0.1:{port}", "t", 1)
@@ -65,7 +65,7 @@ def test_nobody_there_is_a_stale_daemon() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:", "tcp://127.0.0.1:0x", "nonsense", ""])
-def test_a_nonsensical_endpoint_is_a_stale_daemon(endpoint: str) -> None:
+def test_an_invalid_endpoint_is_a_stale_daemon(endpoint: str) -> None:
     with pytest.raises(StaleDaemon):
         Client.connect(DaemonInfo(1, "0.1.0", endpoint, "t", 1), 5.0)
 
@@ -81,12 +81,14 @@ def test_a_nonsensical_endpoint_is_a_stale_daemon(endpoint: str) -> None:
     ],
     ids=["hangs up", "web server", "ssh", "ends while greeting", "silent"],
 )
-def test_a_stranger_on_the_port_is_a_stale_daemon(play: Callable[[socket.socket], None]) -> None:
+def test_another_program_on_the_port_is_a_stale_daemon(
+    play: Callable[[socket.socket], None],
+) -> None:
     with server(play) as info, pytest.raises(StaleDaemon):
         Client.connect(info, 0.5)
 
 
-def test_a_daemon_that_hangs_is_named_and_not_replaced() -> None:
+def test_a_hanging_daemon_is_reported_and_not_replaced() -> None:
     def play(connection: socket.socket) -> None:
         connection.sendall(GREETING)  # libzmq greets by itself, the daemon's loop does not answer
         swallow(connection)
@@ -96,7 +98,7 @@ def test_a_daemon_that_hangs_is_named_and_not_replaced() -> None:
     assert not isinstance(failure.value, StaleDaemon)
 
 
-def test_last_words_are_heard_before_the_end_is_told() -> None:
+def test_last_messages_are_read_before_the_end_is_reported() -> None:
     words = [message({"op": "progress", "id": "1"}), message({"op": "done", "id": "1"})]
     with server(lambda connection: answer_hello(connection, *words)) as info:
         client = Client.connect(info, 5.0)
@@ -108,7 +110,7 @@ def test_last_words_are_heard_before_the_end_is_told() -> None:
             client.receive(1.0)
 
 
-def test_a_loss_that_is_noticed_in_sending_is_told_in_reading_behind_the_last_words() -> None:
+def test_a_loss_noticed_while_sending_is_reported_after_the_last_messages() -> None:
     hung_up = threading.Event()
 
     def play(connection: socket.socket) -> None:
@@ -137,7 +139,7 @@ def test_an_unreadable_answer_ends_the_connection() -> None:
 
 
 @pytest.mark.parametrize("manner", ["waiting", "event loop"])
-def test_what_is_unreadable_behind_a_message_is_told_though_nothing_follows(manner: str) -> None:
+def test_unreadable_data_after_a_message_is_reported_though_nothing_follows(manner: str) -> None:
     def play(connection: socket.socket) -> None:
         answer_hello(connection, message({"op": "progress", "id": "1"}) + b"\x00\x01\xc1")
         swallow(connection)
@@ -154,7 +156,7 @@ def test_what_is_unreadable_behind_a_message_is_told_though_nothing_follows(mann
         assert time.monotonic() - began < 5.0
 
 
-def test_nothing_coming_is_not_an_error() -> None:
+def test_a_timeout_is_not_an_error() -> None:
     def play(connection: socket.socket) -> None:
         answer_hello(connection)
         swallow(connection)
@@ -225,7 +227,7 @@ def test_pixels_that_do_not_fit_fail_the_dream(dream: Dream, frames: list[bytear
     assert "nothing was changed" in dream.text
 
 
-def test_cancelling_is_said_until_it_has_happened(dream: Dream, sent: Sent) -> None:
+def test_cancelling_is_shown_until_the_dream_is_cancelled(dream: Dream, sent: Sent) -> None:
     dream.cancel()
     assert sent.messages[-1][0] == {"op": "cancel", "id": dream.request.id}
     dream.receive({"op": "progress", "id": dream.request.id, "fraction": 0.9}, [])
@@ -237,19 +239,19 @@ def test_cancelling_is_said_until_it_has_happened(dream: Dream, sent: Sent) -> N
     assert len(sent.messages) == count
 
 
-def test_an_error_is_told_in_the_daemons_words(dream: Dream) -> None:
+def test_an_error_is_shown_in_the_daemons_words(dream: Dream) -> None:
     dream.receive({"op": "error", "id": dream.request.id, "text": "There is no layer 99."}, [])
     assert (dream.state, dream.text) == (State.FAILED, "There is no layer 99.")
 
 
-def test_a_preview_that_fits_its_layout_is_taken(dream: Dream) -> None:
+def test_a_preview_that_fits_its_layout_is_accepted(dream: Dream) -> None:
     header = {"op": "progress", "id": dream.request.id, "fraction": 0.1}
     layout = Picture(2, 1, "U8", "RGB")
     dream.receive({**header, "preview": layout.to_dict()}, [bytearray(6)])
     assert dream.preview == (layout, bytearray(6))
 
 
-def test_pixels_so_far_that_fit_are_taken_and_others_fail_the_dream(dream: Dream) -> None:
+def test_live_pixels_that_fit_are_accepted_and_others_fail_the_dream(dream: Dream) -> None:
     header = {"op": "progress", "id": dream.request.id, "fraction": 0.1, "live": True}
     dream.receive(header, [bytearray(b"x" * 36)])
     assert (dream.state, dream.live) == (State.RUNNING, bytearray(b"x" * 36))
@@ -293,18 +295,18 @@ DONE = {"op": "done", "seconds": 1.0, "recipe": {}}
         ({"op": "error", "text": " "}, [], "text"),
     ],
 )
-def test_an_answer_that_makes_no_sense_fails_the_dream_and_nothing_else(
+def test_an_invalid_answer_fails_the_dream_and_nothing_else(
     dream: Dream, header: dict[str, Any], frames: list[bytearray], named: str
 ) -> None:
     assert dream.receive({**header, "id": dream.request.id}, frames)
     assert dream.state is State.FAILED
-    assert "makes no sense" in dream.text
+    assert "is invalid" in dream.text
     assert named in dream.text
     assert "nothing was changed" in dream.text
     assert dream.pixels is None
 
 
-def test_progress_is_told_as_far_as_it_is_known() -> None:
+def test_progress_text_leaves_out_what_is_unknown() -> None:
     assert progress_text({"fraction": 0.0, "text": "Loading…"}) == "Loading…"
     header = {"octave": 1, "octaves": 4, "step": 2, "steps": 10}
     assert progress_text(header) == "Octave 1 of 4, step 2 of 10"
@@ -314,5 +316,5 @@ def test_progress_is_told_as_far_as_it_is_known() -> None:
     ("seconds", "words"),
     [(0.0, "1 s"), (8.4, "8 s"), (89.0, "89 s"), (100.0, "2 min"), (7500.0, "2 h 5 min")],
 )
-def test_durations_are_told_as_people_do(seconds: float, words: str) -> None:
+def test_durations_are_rounded(seconds: float, words: str) -> None:
     assert duration(seconds) == words

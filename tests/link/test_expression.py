@@ -1,4 +1,4 @@
-"""Expressions: what is written is understood, computed with, and written again."""
+"""Expressions: parsing, algebra, canonical text and errors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TARGETS = {
 
 
 @pytest.mark.parametrize(("text", "target"), TARGETS.items(), ids=TARGETS)
-def test_a_target_is_read_and_its_place_in_the_text_is_known(text: str, target: Target) -> None:
+def test_a_target_is_parsed_with_its_span(text: str, target: Target) -> None:
     ((weight, read),) = terms(f"3 + {text} + 4")[1:2]
     assert (weight, read) == (1.0, target)
     assert f"3 + {text} + 4"[slice(*read.span)] == text.strip()
@@ -67,12 +67,12 @@ def test_a_target_is_read_and_its_place_in_the_text_is_known(text: str, target: 
         ("sum(10:3@0.5,0.5,(class:a, b))", '10:3@0.5,0.5 + class:"a, b"'),
     ],
 )
-def test_terms_add_up_and_weigh(text: str, same: str) -> None:
+def test_terms_are_added_and_weighted(text: str, same: str) -> None:
     assert parse(text) == parse(same)
     assert str(parse(text)) == same
 
 
-def test_what_a_network_and_a_guide_are_asked_for() -> None:
+def test_an_expression_lists_layers_and_needs() -> None:
     asked = parse("12:3 + 10 - 12:5 + class:castle")
     assert asked.layers == ("12", "10")
     assert (asked.needs_classes, asked.needs_guide) == (True, False)
@@ -84,7 +84,7 @@ def test_what_a_network_and_a_guide_are_asked_for() -> None:
 # In Python.
 
 
-def test_expressions_are_computed_with() -> None:
+def test_expressions_have_an_algebra() -> None:
     pieces = [ex.layer("10") * 2, ex.channel("3", 1, 2), ex.mean("4"), ex.unit("3", 7, 0, 1)]
     total = sum(pieces) - 0.5 * ex.class_("castle") + -ex.class_(7)
     total += ex.direction("5", {3: 1, 4: 0.25}) - (ex.guide("6") + ex.cosine("7"))
@@ -106,12 +106,12 @@ def test_expressions_are_computed_with() -> None:
      lambda: ex.class_("a\nb"), lambda: ex.layer("10") * 0, lambda: ex.layer("10") * float("nan"),
      lambda: sum([ex.layer("10")] * 33)],
 )  # fmt: skip
-def test_what_can_not_be_written_can_not_be_made(wrong: Any) -> None:
+def test_invalid_targets_can_not_be_constructed(wrong: Any) -> None:
     with pytest.raises(ExpressionError, match=r"\.$"):
         wrong()
 
 
-# Mistakes.
+# Mistakes
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ def test_what_can_not_be_written_can_not_be_made(wrong: Any) -> None:
     [
         ("", "»«", "features.10"),
         ("features.10 + ", "features.10 + »«", "class:NAME"),
-        ("features 10", "features »10«", "+, -, *"),
+        ("features 10", "features »10«", "+, - or *"),
         ("10,30", "10»,«30", "10:30"),
         ("10:", "10:»«", "30,115"),
-        ("12 - 10:mena", "12 - 10:»mena«", "perhaps mean"),
+        ("12 - 10:mena", "12 - 10:»mena«", "you meant mean"),
         ("10:xyz", "10:»xyz«", "direction("),
         ("10:-1", "10:»-«1", "channel"),
         ("10:3,3", "10:3,»3«", "twice"),
@@ -134,8 +134,8 @@ def test_what_can_not_be_written_can_not_be_made(wrong: Any) -> None:
         ("class:", "class:»«", "castle"),
         ('class:"castle', 'class:»"«castle', "castle"),
         ("(10 + 12", "(10 + 12»«", "“)”"),
-        ("10)", "10»)«", "the end"),
-        ("10:3*12:4", "»10:3*12:4«", "only a weight"),
+        ("10)", "10»)«", "+, - or *"),
+        ("10:3*12:4", "»10:3*12:4«", "by a number"),
         ("0.5", "»0.5«", "only a weight"),
         ("3 + 2*10", "3 + »2*10«", "2 or 10"),
         ("10*0.0", "»10*0.0«", "all weights are 0"),
@@ -143,15 +143,13 @@ def test_what_can_not_be_written_can_not_be_made(wrong: Any) -> None:
         ("features.10:30 + " * 4 + "é", "“…30 + features.10:30 + features.10:30 + »é«", "NAME"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_quoted_marked_and_what_is_possible_told(
-    text: str, quoted: str, told: str
-) -> None:
+def test_a_mistake_is_quoted_and_marked_with_advice(text: str, quoted: str, told: str) -> None:
     with pytest.raises(ExpressionError, match=rf"{re.escape(quoted)}.*{re.escape(told)}.*\.$"):
         parse(text)
 
 
 @pytest.mark.parametrize("text", ["10*1e9", "10*1e999", "+".join(["10"] * 33), "1" * 1001, "1\n2"])
-def test_what_is_absurd_is_refused(text: str) -> None:
+def test_expressions_beyond_the_limits_are_refused(text: str) -> None:
     with pytest.raises(ExpressionError, match=r"(at most|too many|characters).*\.$"):
         parse(text)
 
@@ -178,7 +176,9 @@ SINGLE = st.one_of(
 
 
 @given(st.lists(st.tuples(SINGLE, WEIGHTS), min_size=1, max_size=5))
-def test_the_canonical_text_is_read_back_as_the_same(parts: list[tuple[Expression, float]]) -> None:
+def test_the_canonical_text_parses_as_the_same_expression(
+    parts: list[tuple[Expression, float]],
+) -> None:
     whole = sum(single * weight for single, weight in parts)
     assert isinstance(whole, Expression)
     assert parse(str(whole)) == whole
@@ -186,7 +186,7 @@ def test_the_canonical_text_is_read_back_as_the_same(parts: list[tuple[Expressio
 
 
 @given(st.text(st.sampled_from('10 :,.*+-()@=="abclsum guide')) | st.text(max_size=40))
-def test_anything_is_an_expression_or_one_sentence(text: str) -> None:
+def test_any_text_is_an_expression_or_an_error_of_one_sentence(text: str) -> None:
     try:
         expression = parse(text)
     except ExpressionError as error:

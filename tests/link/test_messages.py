@@ -1,4 +1,4 @@
-"""Headers and requests: what is packed comes out, what is not ours is refused in a sentence."""
+"""Headers and requests: round trips, and refusal of invalid ones in a sentence."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=10), values, max_size=6), st.text(max_size=10))
-def test_headers_come_out_as_they_were_packed(header: dict[str, Any], op: str) -> None:
+def test_headers_survive_packing(header: dict[str, Any], op: str) -> None:
     header["op"] = op
     assert unpack(pack(header)) == header
     assert unpack(bytearray(pack(header))) == unpack(memoryview(pack(header))) == header
@@ -58,7 +58,7 @@ def test_any_bytes_are_either_a_header_or_refused(data: bytes) -> None:
     [b"", b"\xc0", b"\x81\x01\x02", pack({"op": 1}), pack({}), pack({"op": "x"}) + b"\x00",
      b"\x91" * 3000 + b"\xc0", bytes(HEADER_MAX + 1)],
 )  # fmt: skip
-def test_what_is_no_header_is_refused(data: bytes) -> None:
+def test_invalid_headers_are_refused(data: bytes) -> None:
     with pytest.raises(MessageError):
         unpack(data)
 
@@ -166,9 +166,7 @@ def header(**change: Any) -> dict[str, Any]:
         ({"keep": True, "id": "x" * 15}, MessageError),
     ],
 )
-def test_requests_that_make_no_sense_are_refused(
-    change: dict[str, Any], error: type[Exception]
-) -> None:
+def test_invalid_requests_are_refused(change: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error, match=r"\.$"):
         DreamRequest.of(header(**change), [bytes(PICTURE.nbytes)])
 
@@ -211,9 +209,7 @@ def test_frames_must_have_the_announced_lengths() -> None:
         (Region(0, 3, 5, 7), Edges(True, False, False, True)),
     ],
 )
-def test_where_nothing_is_said_the_edge_of_the_pixels_is_the_pictures(
-    region: Region, edges: Edges
-) -> None:
+def test_edges_default_to_those_of_the_pixels_sent(region: Region, edges: Edges) -> None:
     assert DreamRequest(Recipe(), PICTURE, region).own_edges == edges
     said = Edges(False, False, False, True)
     assert DreamRequest(Recipe(), PICTURE, region, edges=said).own_edges == said
@@ -227,7 +223,7 @@ def test_blends_survive_the_wire() -> None:
             BlendRequest.read({"op": "blend", **odd})
 
 
-def test_a_mask_can_be_put_only_into_an_alpha() -> None:
+def test_clip_needs_a_picture_with_alpha() -> None:
     opaque = Picture(4, 4, "U8", "RGB")
     with pytest.raises(MessageError, match="alpha"):
         DreamRequest.of(

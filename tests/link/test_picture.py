@@ -51,7 +51,7 @@ def test_bytes_are_counted_by_layout() -> None:
      {"width": 5, "height": 5, "curve": ["srgb"]}, {"width": 5, "height": 5, "profile": "x"},
      {"width": 5, "height": 5, 7: 7}],
 )  # fmt: skip
-def test_layouts_that_make_no_sense_are_refused(values: object) -> None:
+def test_invalid_layouts_are_refused(values: object) -> None:
     with pytest.raises(PictureError, match=r"\.$"):
         Picture.of(values)
 
@@ -65,13 +65,13 @@ def test_regions_survive_the_wire(region: Region) -> None:
     "values", [None, 4, "abcd", [1, 2, 3], [1, 2, 3, 4, 5], [1, 2, 3, 4.0], [True, 1, 1, 1],
                [0, 0, 1, MAX_SIDE + 1]],
 )  # fmt: skip
-def test_regions_that_make_no_sense_are_refused(values: Any) -> None:
+def test_invalid_regions_are_refused(values: Any) -> None:
     with pytest.raises(PictureError, match="four whole numbers"):
         region_of_values(values)
 
 
 @given(regions, regions)
-def test_a_clip_is_what_both_have_in_common(one: Region, other: Region) -> None:
+def test_a_clip_is_the_intersection(one: Region, other: Region) -> None:
     common = one.clip(other)
     assert common == other.clip(one) or common.empty
     assert min(common.width, common.height) >= 0

@@ -1,4 +1,4 @@
-"""The named recipes: each is one, each is different, and what is misspelt is told."""
+"""Presets: each is a valid recipe, all differ, and misspelt names get suggestions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_preset_is_a_recipe_that_people_can_choose(preset: Preset) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 def test_the_network_has_the_layers_that_a_preset_names(preset: Preset) -> None:
-    assert binding.layers(preset.recipe())
+    assert binding.layer_names(preset.recipe())
 
 
 def test_presets_differ() -> None:
@@ -33,7 +33,7 @@ def test_presets_differ() -> None:
     assert len({preset.title for preset in PRESETS.values()}) == len(PRESETS)
 
 
-def test_the_issue_s_presets_are_there() -> None:
+def test_the_required_presets_exist() -> None:
     models = [preset.recipe().model for preset in PRESETS.values()]
     assert models.count("squeezenet1_1") >= 12
     own = [preset for preset in PRESETS.values() if not preset.name.startswith("reference-")]
@@ -45,22 +45,22 @@ def test_the_issue_s_presets_are_there() -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
-def test_a_recipe_tells_which_preset_it_is_whatever_its_seed(preset: Preset) -> None:
+def test_the_preset_of_a_recipe_is_found_whatever_its_seed(preset: Preset) -> None:
     recipe = Recipe.of({**preset.values, "seed": 7, "tile": 256, "context": 0, "feather": 3.0})
     assert of(recipe) is preset
     assert of(Recipe.of({**preset.values, "steps": 499})) is None
     assert not KEPT & preset.values.keys()
 
 
-def test_a_misspelt_preset_is_told_with_near_ones() -> None:
-    with pytest.raises(RecipeError, match=r"strawberries\.$"):
+def test_a_misspelt_preset_is_refused_with_suggestions() -> None:
+    with pytest.raises(RecipeError, match=r"strawberries\?$"):
         find("strawberry")
     with pytest.raises(RecipeError, match=r"dreamlayer presets\.$"):
         find("xyzzy")
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
-def test_presets_of_networks_that_are_at_hand_have_a_small_picture(preset: Preset) -> None:
+def test_presets_of_common_networks_have_thumbnails(preset: Preset) -> None:
     if preset.values.get("model", "squeezenet1_1") not in ("squeezenet1_1", "efficientnet-lite0"):
         assert preset.thumbnail is None
         return

@@ -1,4 +1,4 @@
-"""The table of parameters: every row keeps its promises."""
+"""The table of parameters: ranges, types, texts and errors of every row."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def named(rows: list[Parameter]) -> pytest.MarkDecorator:
 
 
 @named(ROWS)
-def test_every_row_is_told_to_people(row: Parameter) -> None:
+def test_every_row_has_a_label_and_help(row: Parameter) -> None:
     assert row.label
     assert row.help.endswith(".")
     assert type(row.default) is row.kind
@@ -41,7 +41,7 @@ def test_every_default_is_valid(row: Parameter) -> None:
 
 
 @named(NUMBERS)
-def test_the_ends_of_a_range_are_valid_and_what_is_beyond_is_not(row: Parameter) -> None:
+def test_the_ends_of_a_range_are_valid_and_values_beyond_are_not(row: Parameter) -> None:
     assert row.minimum is not None
     assert row.maximum is not None
     assert row.step
@@ -49,7 +49,7 @@ def test_the_ends_of_a_range_are_valid_and_what_is_beyond_is_not(row: Parameter)
         assert getattr(Recipe.of({row.name: end}), row.name) == end
     beyond = 1 if row.kind is int else 1e-6
     for value in (row.minimum - beyond, row.maximum + beyond, -1e300, 1e300):
-        with pytest.raises(RecipeError, match=f"^{row.name} is between"):
+        with pytest.raises(RecipeError, match=f"^{row.name} must be between"):
             Recipe.of({row.name: value})
 
 
@@ -57,17 +57,17 @@ def test_the_ends_of_a_range_are_valid_and_what_is_beyond_is_not(row: Parameter)
 @pytest.mark.parametrize(
     "value", [math.nan, math.inf, -math.inf, "4", None, True, [1], {}, 10**400]
 )
-def test_what_is_no_number_is_refused_by_name(row: Parameter, value: object) -> None:
-    with pytest.raises(RecipeError, match=f"^{row.name} is "):
+def test_an_invalid_number_is_refused_by_name(row: Parameter, value: object) -> None:
+    with pytest.raises(RecipeError, match=f"^{row.name} must be "):
         Recipe.of({row.name: value})
 
 
 @named([row for row in NUMBERS if row.kind is int])
-def test_a_whole_number_may_come_as_a_float_but_not_broken(row: Parameter) -> None:
+def test_a_whole_number_may_be_a_float_without_a_fraction(row: Parameter) -> None:
     assert row.maximum is not None
     value = row.check(float(row.maximum))
     assert type(value) is int
-    with pytest.raises(RecipeError, match=f"^{row.name} is a whole number"):
+    with pytest.raises(RecipeError, match=f"^{row.name} must be a whole number"):
         row.check(row.maximum - 0.5)
 
 
@@ -76,41 +76,41 @@ def test_a_switch_is_on_or_off(row: Parameter) -> None:
     assert row.parse("on") is row.parse("True") is True
     assert row.parse("off") is row.parse("no") is False
     for value in ("maybe", 1, 0, None, "on"):
-        with pytest.raises(RecipeError, match=f"^{row.name} is either on or off"):
+        with pytest.raises(RecipeError, match=f"^{row.name} must be on or off"):
             row.check(value)
 
 
 @named(TEXTS)
 @pytest.mark.parametrize("value", [7, None, b"x", "x" * 1001, "a\nb", "\x00", "\x1b[2J"])
 def test_a_text_is_short_and_printable(row: Parameter, value: object) -> None:
-    with pytest.raises(RecipeError, match=f"^{row.name} is a text"):
+    with pytest.raises(RecipeError, match=f"^{row.name} must be a text"):
         row.check(value)
 
 
 @named(CHOICES)
-def test_a_choice_is_one_of_those_that_are_told(row: Parameter) -> None:
+def test_a_choice_is_one_of_those_in_the_table(row: Parameter) -> None:
     assert row.default in row.choices
     for choice in row.choices:
         assert row.parse(choice) == choice
         assert choice in row.help
     for value in ("other", "", row.choices[0].upper(), 7, None):
-        with pytest.raises(RecipeError, match=f"^{row.name} is {row.choices[0]}.* or "):
+        with pytest.raises(RecipeError, match=f"^{row.name} must be {row.choices[0]}.* or "):
             row.check(value)
 
 
 @named(ROWS)
-def test_what_a_person_typed_is_read(row: Parameter) -> None:
+def test_typed_values_are_parsed(row: Parameter) -> None:
     assert row.parse(str(row.default)) == row.default
 
 
 @named(NUMBERS)
 @pytest.mark.parametrize("text", ["", "ten", "1e999", "0x10", "--", "nan"])
-def test_what_a_person_mistyped_is_told_by_name(row: Parameter, text: str) -> None:
-    with pytest.raises(RecipeError, match=f"^{row.name} is "):
+def test_mistyped_values_are_refused_by_name(row: Parameter, text: str) -> None:
+    with pytest.raises(RecipeError, match=f"^{row.name} must be "):
         row.parse(text)
 
 
-def test_an_unknown_name_is_told_with_a_near_one() -> None:
+def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
     with pytest.raises(RecipeError, match="octaves"):
         Recipe.of({"octave": 3})
     with pytest.raises(RecipeError, match="step_size"):
@@ -127,19 +127,19 @@ def test_channels_belong_to_a_plain_layer() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [({"layer": "10:"}, "10:»«"), ({"layer": "10:x"}, "10:»x«"), ({"layer": ""}, "»«"),
-     ({"layer": "10:30", "channels": "31"}, "“10:30” says itself"),
+     ({"layer": "10:30", "channels": "31"}, "“10:30” already says"),
      ({"layer": "10+12", "channels": "31"}, "leave channels empty"),
      ({"layer": "class:3", "channels": "31"}, "leave channels empty"),
      ({"channels": "a"}, "30,115, not 'a'"), ({"channels": "-1"}, "'-1'"),
      ({"channels": "1,,2"}, "'1,,2'"), ({"channels": "1.5"}, "'1.5'"),
      ({"channels": "3 + 12"}, "30,115"), ({"channels": "3,3"}, "twice")],
 )  # fmt: skip
-def test_what_can_not_be_amplified_is_refused(values: dict[str, object], words: str) -> None:
+def test_invalid_layers_and_channels_are_refused(values: dict[str, object], words: str) -> None:
     with pytest.raises(RecipeError, match=rf"{re.escape(words)}.*\.$"):
         Recipe.of(values)
 
 
-def test_a_layer_is_named_by_what_was_amplified_and_never_long() -> None:
+def test_layer_names_have_the_expression_and_are_short() -> None:
     short = Recipe.of({"layer": "10", "channels": "30", "seed": 7})
     assert layer_name("Cat", short) == "Dream of Cat (10:30, seed 7)"
     long = Recipe.of({"layer": " + ".join(["features.10:30"] * 20), "seed": 7})
@@ -188,7 +188,7 @@ def test_recipes_survive_storage(values: dict[str, Any]) -> None:
         st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary()),
     )
 )
-def test_anything_is_either_a_recipe_or_one_sentence(values: dict[str, object]) -> None:
+def test_any_values_are_a_recipe_or_an_error_of_one_sentence(values: dict[str, object]) -> None:
     try:
         recipe = Recipe.of(values)
     except RecipeError as error:

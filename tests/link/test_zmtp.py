@@ -1,4 +1,4 @@
-"""dreamlink's own ZeroMQ against the real one, against strangers, and against noise."""
+"""dreamlink's own ZeroMQ against libzmq, other programs, and noise."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def line(peer: Peer) -> Iterator[Line]:
 
 
 @pytest.mark.parametrize("length", [0, 1, 254, 255, 256, 257, 70_000, 5 * MEGABYTE, 40 * MEGABYTE])
-def test_frames_of_all_sizes_travel_there_and_back(line: Line, length: int) -> None:
+def test_frames_of_all_sizes_survive_a_round_trip(line: Line, length: int) -> None:
     frame = os.urandom(length)
     line.dealer.send([frame])
     assert line.receive() == [frame]
@@ -167,7 +167,7 @@ def test_a_wrong_password_is_refused(peer: Peer) -> None:
         line.until(lambda: False)
 
 
-def test_a_router_without_passwords_is_taken_for_a_stranger() -> None:
+def test_a_router_without_passwords_is_another_program() -> None:
     router = Peer(plain=False)
     info = DaemonInfo(1, "0.1.0", f"tcp://127.0.0.1:{router.port}", PASSWORD, 1)
     try:
@@ -184,7 +184,7 @@ def test_a_greeting_without_passwords_is_refused() -> None:
     assert not dealer.greeted
 
 
-def test_a_web_server_is_a_stranger() -> None:
+def test_a_web_server_is_another_program() -> None:
     with pytest.raises(ZmtpError, match="something else"):
         feed(Dealer(USER, PASSWORD, 1000), b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
 
@@ -232,7 +232,7 @@ pieces = st.lists(st.integers(1, 40), max_size=80).map(tuple)
 
 
 @given(messages, pieces)
-def test_the_same_messages_come_however_the_bytes_are_cut(
+def test_messages_do_not_depend_on_how_the_bytes_are_split(
     sent: list[list[bytes]], cuts: tuple[int, ...]
 ) -> None:
     dealer = Dealer(USER, PASSWORD, 10_000)
@@ -241,7 +241,7 @@ def test_the_same_messages_come_however_the_bytes_are_cut(
 
 
 @given(messages)
-def test_what_is_sent_is_what_zeromq_writes(sent: list[list[bytes]]) -> None:
+def test_sent_bytes_equal_those_of_libzmq(sent: list[list[bytes]]) -> None:
     dealer = Dealer(USER, PASSWORD, 10_000)
     feed(dealer, HANDSHAKE)
     written(dealer)
@@ -252,14 +252,14 @@ def test_what_is_sent_is_what_zeromq_writes(sent: list[list[bytes]]) -> None:
 
 @settings(max_examples=300)
 @given(st.sampled_from([b"", GREETING, GREETING + WELCOME, HANDSHAKE]), st.binary(max_size=400))
-def test_noise_ends_in_nothing_worse_than_a_protocol_error(start: bytes, noise: bytes) -> None:
+def test_noise_causes_at_most_a_protocol_error(start: bytes, noise: bytes) -> None:
     dealer = Dealer(USER, PASSWORD, 10_000)
     with contextlib.suppress(ZmtpError):
         feed(dealer, start + noise)
         assert len(dealer.wanted()) > 0
 
 
-def test_damaged_talk_ends_in_nothing_worse_than_a_protocol_error() -> None:
+def test_damaged_conversations_cause_at_most_a_protocol_error() -> None:
     chance = random.Random(7)
     talk = HANDSHAKE + encoded([b"a" * 300, b"b"]) + b"\x04\x07\x04PING\x00\x0a" + encoded([b"c"])
     for _ in range(2000):
@@ -291,14 +291,14 @@ def test_a_ping_is_answered_with_its_context() -> None:
     ],
     ids=["frame", "absurd frame", "whole message", "command", "frames", "flags"],
 )
-def test_what_is_too_large_or_unknown_is_refused(data: bytes, words: str) -> None:
+def test_too_large_or_unknown_frames_are_refused(data: bytes, words: str) -> None:
     dealer = Dealer(USER, PASSWORD, 1000)
     feed(dealer, HANDSHAKE)
     with pytest.raises(ZmtpError, match=words):
         feed(dealer, data)
 
 
-def test_room_is_made_as_the_bytes_come_not_as_they_are_announced() -> None:
+def test_buffers_grow_as_bytes_arrive_not_as_announced() -> None:
     dealer = Dealer(USER, PASSWORD, 1 << 40)
     feed(dealer, HANDSHAKE)
     tracemalloc.start()
@@ -327,6 +327,6 @@ def test_the_password_is_not_sent_before_the_peer_has_greeted() -> None:
     assert written(dealer).endswith(b"\x0adreamlayer\x06secret")
 
 
-def test_a_message_in_the_midst_of_the_handshake_is_refused() -> None:
+def test_a_message_during_the_handshake_is_refused() -> None:
     with pytest.raises(ZmtpError, match="before the handshake"):
         feed(Dealer(USER, PASSWORD, 1000), GREETING + encoded([b"hello"]))

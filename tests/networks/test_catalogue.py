@@ -1,4 +1,4 @@
-"""The catalogue says of each network what is true of it."""
+"""The properties of all networks in the catalogue are correct."""
 
 import importlib.util
 from functools import cache
@@ -12,12 +12,12 @@ from dreamlayer.networks.graph.extract import average_pooling
 from dreamlayer.networks.graph.layers import (
     LayerInfo,
     UnknownLayer,
-    anatomy,
     describe,
     geometry_of,
     resolve_layer,
+    traced_network,
 )  # fmt: skip
-from dreamlayer.networks.network import CLASS, cut
+from dreamlayer.networks.network import CLASS, extract
 from dreamlayer.networks.registry import registry, state_dict, weight_files
 from dreamlayer.networks.registry.catalogue import MODELS, PACKAGE, TORCHVISION, UNFIT
 from dreamlayer.networks.registry.torchvision_import import import_torchvision
@@ -30,7 +30,7 @@ ONE_OF_EACH_FAMILY = [
 ]  # fmt: skip
 
 
-def test_every_classifier_of_torchvisions_is_known_or_said_to_be_unfit() -> None:
+def test_every_torchvision_classifier_is_listed_or_marked_unfit() -> None:
     models = import_torchvision().models
     known = {name for name, spec in MODELS.items() if spec.weights != PACKAGE}
     assert known | set(UNFIT) == set(models.list_models(module=models))
@@ -39,7 +39,7 @@ def test_every_classifier_of_torchvisions_is_known_or_said_to_be_unfit() -> None
         registry.find("vit_b_16")
 
 
-def test_pictures_are_prepared_as_torchvision_prepares_them() -> None:
+def test_preprocessing_equals_torchvisions() -> None:
     for name, spec in MODELS.items():
         if spec.weights == TORCHVISION and name not in ("googlenet", "inception_v3"):
             as_trained = weight_files._torchvision_weights(name).transforms()
@@ -47,7 +47,7 @@ def test_pictures_are_prepared_as_torchvision_prepares_them() -> None:
 
 
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
-def test_what_transform_input_does_is_done_once(name: str) -> None:
+def test_preprocessing_includes_transform_input(name: str) -> None:
     as_trained = weight_files._torchvision_weights(name).transforms()
     x = torch.rand(1, 3, 5, 5)
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (as_trained.mean, as_trained.std))
@@ -62,12 +62,12 @@ def test_what_transform_input_does_is_done_once(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ONE_OF_EACH_FAMILY)
-def test_a_network_can_be_taken_apart(name: str) -> None:
+def test_parts_of_a_network_can_be_extracted(name: str) -> None:
     assert not registry.skeleton(name).training
-    parts = anatomy(name)
+    parts = traced_network(name)
     assert resolve_layer(name, MODELS[name].default_layer) == MODELS[name].default_layer
     last = torch.empty(1, parts.maps[CLASS], 7, 9, device="meta")
-    assert parts.behind(registry.skeleton(name))(last).shape == (1, 1000)
+    assert parts.classifier(registry.skeleton(name))(last).shape == (1, 1000)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_network_can_be_taken_apart(name: str) -> None:
         ("regnet_x_400mf", "2", "trunk_output.block3"),
     ],
 )
-def test_numbers_count_the_layers_in_their_order(name: str, index: str, layer: str) -> None:
+def test_layer_numbers_follow_the_definition(name: str, index: str, layer: str) -> None:
     assert resolve_layer(name, index) == layer
 
 
@@ -98,13 +98,13 @@ def test_numbers_count_the_layers_in_their_order(name: str, index: str, layer: s
         ("resnet50", "8", r"has no layer '8'.*conv1 … layer4"),
     ],
 )
-def test_wrong_layers_are_told(name: str, text: str, sentence: str) -> None:
+def test_wrong_layers_raise_a_helpful_error(name: str, text: str, sentence: str) -> None:
     with pytest.raises(UnknownLayer, match=sentence):
         resolve_layer(name, text)
 
 
 @cache
-def told(name: str) -> dict[str, LayerInfo]:
+def described(name: str) -> dict[str, LayerInfo]:
     return {layer.name: layer for layer in describe(name)}
 
 
@@ -124,27 +124,29 @@ def told(name: str) -> dict[str, LayerInfo]:
 def test_layers_are_described(
     name: str, layer: str, index: int, channels: int, stride: int, field: int
 ) -> None:
-    found = told(name)[layer]
-    assert (found.index, found.channels, found.stride) == (index, channels, stride)
-    assert (found.receptive_field, found.exact) == (field, True)
+    info = described(name)[layer]
+    assert (info.index, info.channels, info.stride) == (index, channels, stride)
+    assert (info.receptive_field, info.exact) == (field, True)
 
 
 def test_squeeze_and_excite_has_no_exact_tile() -> None:
-    found = geometry_of("mobilenet_v3_small", "features.1")
-    assert (found.local, found.stride) == (False, 4)
+    info = geometry_of("mobilenet_v3_small", "features.1")
+    assert (info.local, info.stride) == (False, 4)
 
 
 def test_layers_are_described_in_the_order_they_run() -> None:
-    assert [layer.index for layer in told("googlenet").values()] == list(range(16))
-    assert list(told("resnet50"))[:3] == ["conv1", "bn1", "relu"]
+    assert [layer.index for layer in described("googlenet").values()] == list(range(16))
+    assert list(described("resnet50"))[:3] == ["conv1", "bn1", "relu"]
 
 
 @pytest.mark.parametrize("name", ["googlenet", "mobilenet_v2", "inception_v3", "mnasnet0_5"])
-def test_a_cut_gives_the_networks_numbers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_extracted_part_computes_the_networks_numbers(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = MODELS[name]
     whole = _filled(name)  # not taken apart
     monkeypatch.setattr(registry, "load", lambda _: _filled(name))
-    network = cut(name, [spec.default_layer, CLASS])
+    network = extract(name, [spec.default_layer, CLASS])
     x = torch.rand(1, 3, 130, 100)
     caught = []
     whole.get_submodule(spec.default_layer).register_forward_hook(lambda *c: caught.append(c[-1]))
@@ -164,13 +166,15 @@ def _filled(name: str) -> nn.Module:
 
 
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])  # calls of a function, too
-def test_average_pooling_leaves_no_maximum(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_average_pooling_replaces_every_max_pool(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a maximum was taken")
 
     monkeypatch.setattr(registry, "load", lambda _: _filled(name))
-    usual = cut(name, [MODELS[name].default_layer])
-    smooth = cut(name, [MODELS[name].default_layer], pooling="average")
+    usual = extract(name, [MODELS[name].default_layer])
+    smooth = extract(name, [MODELS[name].default_layer], pooling="average")
     x = torch.rand(1, 3, 100, 90)
     grid = usual.grids(100, 90)[0]
     monkeypatch.setattr(torch, "max_pool2d", refuse)
@@ -179,7 +183,7 @@ def test_average_pooling_leaves_no_maximum(name: str, monkeypatch: pytest.Monkey
         usual(x)
 
 
-def test_means_of_windows_count_the_picture_alone() -> None:
+def test_average_pools_ignore_padding() -> None:
     pools = nn.Sequential(nn.MaxPool2d(3, 1, padding=1), nn.MaxPool2d(3, 2, ceil_mode=True))
     average_pooling(pools)
     assert torch.equal(pools(torch.ones(1, 1, 6, 8)), torch.ones(1, 1, 3, 4))
@@ -193,13 +197,13 @@ class _Pooled(nn.Module):
         return nn.functional.max_pool2d(x, 3, stride=2, padding=1)
 
 
-def test_a_function_that_works_in_place_leaves_the_map_in_front_alone(
+def test_in_place_functions_do_not_change_the_previous_map(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(registry, "load", lambda _: _filled("googlenet"))
-    raw, behind = cut("googlenet", ["conv1.bn", "conv1"])(torch.rand(1, 3, 30, 30))
+    raw, classifier = extract("googlenet", ["conv1.bn", "conv1"])(torch.rand(1, 3, 30, 30))
     assert (raw < 0).any()
-    assert torch.equal(raw.relu(), behind)
+    assert torch.equal(raw.relu(), classifier)
 
 
 needs_lite = pytest.mark.skipif(
@@ -209,8 +213,8 @@ needs_lite = pytest.mark.skipif(
 
 
 @needs_lite
-def test_efficientnet_lite_is_local_for_its_padding_is_fixed() -> None:
-    network = cut("efficientnet-lite0", ["9", CLASS])
+def test_efficientnet_lite_is_local_due_to_fixed_padding() -> None:
+    network = extract("efficientnet-lite0", ["9", CLASS])
     assert network.layers == ("_blocks.9", CLASS)
     assert (network.maps[0].stride, network.maps[0].receptive_field) == (16, 275)
     assert network.local
@@ -220,7 +224,7 @@ def test_efficientnet_lite_is_local_for_its_padding_is_fixed() -> None:
     assert network.logits(maps[1]).shape == (1, 1000)
 
 
-def test_the_extra_pins_what_is_installed_on_request() -> None:
+def test_the_efficientnet_extra_pins_the_installed_packages() -> None:
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     extra = text.partition("\nefficientnet = [")[2].partition("\n]")[0]
     for spec in (MODELS["efficientnet-lite0"], MODELS["efficientnet-lite2"]):

@@ -1,4 +1,4 @@
-"""The weights' conversion: names, axes and colour order; and no pickle gets to run anything."""
+"""The conversion of the weights: names, axes, colour order; pickles cannot run code."""
 
 import hashlib
 import io
@@ -21,7 +21,7 @@ FIRES |= {6: (256, 48, 192), 7: (384, 48, 192), 8: (384, 64, 256), 9: (512, 64, 
 
 
 def synthetic_layers() -> dict[str, list[np.ndarray]]:
-    """Random weights, named and shaped as in the source."""
+    """Random weights with the names and shapes of the source."""
     shapes = {"conv1": (3, 3, 3, 64), "conv10": (1, 1, 512, 1000)}
     for n, (inputs, squeeze, expand) in FIRES.items():
         shapes[f"fire{n}/squeeze1x1"] = (1, 1, inputs, squeeze)
@@ -36,18 +36,18 @@ def synthetic_layers() -> dict[str, list[np.ndarray]]:
 
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """A pickle like the real one, and the pin set to it."""
+    """A pickle like the real one, with the expected hash set to its hash."""
     data = pickle.dumps(synthetic_layers(), protocol=3)
     monkeypatch.setattr(convert_squeezenet, "PICKLE_SHA256", hashlib.sha256(data).hexdigest())
     return data
 
 
-def test_the_result_fits_torchvisions_network(source: bytes) -> None:
+def test_the_converted_weights_fit_torchvisions_network(source: bytes) -> None:
     state = {k: torch.from_numpy(v) for k, v in load(convert_squeezenet.convert(source)).items()}
     registry.skeleton("squeezenet1_1").load_state_dict(state, strict=True, assign=True)
 
 
-def test_kernels_are_reordered_and_the_first_takes_rgb(source: bytes) -> None:
+def test_kernels_are_reordered_and_the_first_one_takes_rgb(source: bytes) -> None:
     layers, state = synthetic_layers(), load(convert_squeezenet.convert(source))
     kernel, bias = layers["fire6/expand3x3"]
     assert state["features.9.expand3x3.weight"][5, 7, 0, 2] == kernel[0, 2, 7, 5]
@@ -72,7 +72,9 @@ def test_command(source: bytes, packed: bool, tmp_path: Path) -> None:
     assert out.read_bytes() == convert_squeezenet.convert(source)
 
 
-def test_another_source_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unexpected_source_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path, out = tmp_path / "weights.pkl", tmp_path / "out.safetensors"
     path.write_bytes(pickle.dumps(synthetic_layers()))
     assert convert_squeezenet.main([str(path), str(out)]) == 1
@@ -89,13 +91,13 @@ def test_an_archive_without_the_pickle_is_refused(
     assert "holds no squeezenet_weights.pkl" in capsys.readouterr().err
 
 
-def test_a_missing_argument_gets_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_argument_prints_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert convert_squeezenet.main([]) == 2
     assert "ARCHIVE_OR_PICKLE OUT.safetensors" in capsys.readouterr().err
 
 
 class Touch:
-    """Unpickled by an ordinary reader, makes a file."""
+    """An ordinary unpickler would create a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""The convolutions that stand in are the ones they stand in for."""
+"""Reproducible convolutions equal those that they replace."""
 
 import pytest
 import torch
@@ -23,22 +23,22 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("called", ["a module", "a function"])
-def test_map_and_gradient_are_torchs(kind: str, layout: torch.memory_format, called: str) -> None:
+def test_map_and_gradient_equal_torchs(kind: str, layout: torch.memory_format, called: str) -> None:
     torch.manual_seed(0)
     plain = nn.Conv2d(8, 16, **KINDS[kind]).double().requires_grad_(False)
     network: nn.Module = nn.Sequential(plain)
     if called == "a function":
         network = torch.fx.symbolic_trace(_Called(plain))
     x = torch.randn(1, 8, 19, 22, dtype=torch.float64).contiguous(memory_format=layout)
-    expected, slope = _map_and_gradient(plain, x)
+    expected, grad = _map_and_gradient(plain, x)
     make_reproducible(network)
-    found, same_slope = _map_and_gradient(network, x)
-    assert torch.equal(found, expected)
-    torch.testing.assert_close(same_slope, slope, rtol=1e-12, atol=1e-12)
+    computed, same_grad = _map_and_gradient(network, x)
+    assert torch.equal(computed, expected)
+    torch.testing.assert_close(same_grad, grad, rtol=1e-12, atol=1e-12)
 
 
 class _Called(nn.Module):
-    """A convolution by torch's function, as EfficientNet-Lite has them."""
+    """A convolution by torch's function, as in EfficientNet-Lite."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
@@ -53,13 +53,13 @@ class _Called(nn.Module):
 
 def _map_and_gradient(network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     picture = x.clone().requires_grad_()
-    found = network(picture)
-    return found.detach(), torch.autograd.grad(found.square().sum(), picture)[0]
+    computed = network(picture)
+    return computed.detach(), torch.autograd.grad(computed.square().sum(), picture)[0]
 
 
 @pytest.mark.parametrize("called", ["modules", "functions"])
-def test_the_gradient_inside_does_not_depend_on_the_pictures_size(called: str) -> None:
-    """To the last bit. Torch's own backward convolution fails with 80 pixels, on some machines."""
+def test_the_inner_gradient_is_independent_of_the_picture_size(called: str) -> None:
+    """To the last bit; on some machines torch's own gradient differs with 80 pixels."""
     torch.manual_seed(0)
     stack = [nn.Conv2d(3, 64, 3, 2), nn.Conv2d(64, 16, 1), nn.Conv2d(16, 64, 3, 1, 1)]
     network: nn.Module = nn.Sequential(*stack).requires_grad_(False)

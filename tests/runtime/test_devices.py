@@ -1,5 +1,5 @@
-"""Devices that fail, fill up and fall idle. "cpu:0" is the graphics card here: torch computes on it
-as on "cpu", and takes it for another device."""
+"""Devices that fail, are full or idle. "cpu:0" stands for the GPU here: torch computes on it as on
+"cpu", but regards it as another device."""
 
 import gc
 import threading
@@ -18,7 +18,7 @@ from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest
 
-CARD = torch.device("cpu:0")
+GPU = torch.device("cpu:0")
 CPU = torch.device("cpu")
 QUICK = Recipe.of({"octaves": 2, "steps": 2, "seed": 4, "layer": "features.3"})
 LAYOUT = Picture(48, 40)
@@ -50,22 +50,22 @@ def lost():
 
 @pytest.fixture
 def failing(monkeypatch):
-    """Makes the network's n-th run on the card raise what it is told; counts the runs there."""
+    """Makes the n-th run on the GPU raise an error; counts the runs there."""
     run = Network.run
-    told = {"error": None, "at": 0, "runs": 0}
+    failure = {"error": None, "at": 0, "runs": 0}
 
     def running(network, *given):
-        if network.device == CARD:
-            told["runs"] += 1
-            if told["error"] is not None and told["runs"] >= told["at"]:
-                raise told["error"]
+        if network.device == GPU:
+            failure["runs"] += 1
+            if failure["error"] is not None and failure["runs"] >= failure["at"]:
+                raise failure["error"]
         return run(network, *given)
 
     monkeypatch.setattr(Network, "run", running)
-    return told
+    return failure
 
 
-def finish(studio, device=str(CARD)):
+def finish(studio, device=str(GPU)):
     request = DreamRequest(QUICK, LAYOUT, LAYOUT.region, device=device)
     pixels = bytes(range(256)) * (LAYOUT.nbytes // 256)
     steps, texts = studio.dream(request, [pixels]), []
@@ -93,7 +93,7 @@ def finish(studio, device=str(CARD)):
         RuntimeError("std::bad_alloc"),
     ],
 )
-def test_out_of_memory_is_recognised_and_no_failure_of_the_device(error):
+def test_out_of_memory_is_not_a_device_failure(error):
     assert devices.is_out_of_memory(error)
     assert not devices.is_device_failure(error)
 
@@ -115,7 +115,7 @@ def test_out_of_memory_is_recognised_and_no_failure_of_the_device(error):
         RuntimeError("MTLCommandBuffer: command buffer exited with error status"),
     ],
 )
-def test_a_failed_device_is_recognised_and_not_taken_for_a_full_one(error):
+def test_a_device_failure_is_not_out_of_memory(error):
     assert devices.is_device_failure(error)
     assert not devices.is_out_of_memory(error)
 
@@ -123,12 +123,12 @@ def test_a_failed_device_is_recognised_and_not_taken_for_a_full_one(error):
 @pytest.mark.parametrize(
     "error", [RuntimeError("shape mismatch"), ValueError("out of memory"), KeyError("CUDA error")]
 )
-def test_other_errors_are_the_programs_own(error):
+def test_other_errors_are_neither(error):
     assert not devices.is_device_failure(error)
     assert not devices.is_out_of_memory(error)
 
 
-def test_the_cpus_allocator_runs_out_of_memory_as_expected():
+def test_the_cpu_allocators_out_of_memory_error_is_recognised():
     with pytest.raises((RuntimeError, MemoryError)) as caught:
         torch.empty(1 << 60, dtype=torch.uint8)
     assert devices.is_out_of_memory(caught.value)
@@ -137,7 +137,7 @@ def test_the_cpus_allocator_runs_out_of_memory_as_expected():
 # A device that fails.
 
 
-def test_a_dream_whose_device_fails_is_begun_again_on_the_cpu(studio, failing):
+def test_a_dream_restarts_on_the_cpu_when_its_device_fails(studio, failing):
     on_cpu, _ = finish(studio, "cpu")
     failing.update(error=lost(), at=3)
     finished, texts = finish(studio)
@@ -149,7 +149,7 @@ def test_a_dream_whose_device_fails_is_begun_again_on_the_cpu(studio, failing):
     assert all("cpu:0" not in network for network in studio.networks)
 
 
-def test_later_dreams_leave_a_failed_device_alone_until_it_answers(studio, failing, clock):
+def test_a_failed_device_is_not_used_until_it_answers(studio, failing, clock):
     failing.update(error=lost(), at=1)
     finish(studio)
     failing.update(error=None, runs=0)
@@ -162,22 +162,22 @@ def test_later_dreams_leave_a_failed_device_alone_until_it_answers(studio, faili
     assert (finished.device, finished.notes) == ("cpu:0", ())
 
 
-def test_a_device_that_fails_again_and_again_is_not_asked_any_more(clock):
-    found = Devices()
-    assert found.choose("cpu:0") == (CARD, None)
-    for _ in range(devices.ASK_AGAIN_TIMES):
-        found.give_up(CARD, lost())
+def test_a_device_that_fails_repeatedly_is_not_tried_again(clock):
+    devices_in_use = Devices()
+    assert devices_in_use.choose("cpu:0") == (GPU, None)
+    for _ in range(devices.RETRIES):
+        devices_in_use.give_up(GPU, lost())
         clock.now += 61
-        assert found.choose("cpu:0")[0] == CARD
-    found.give_up(CARD, lost())
+        assert devices_in_use.choose("cpu:0")[0] == GPU
+    devices_in_use.give_up(GPU, lost())
     clock.now += 1e6
-    assert found.choose("cpu:0")[0] == CPU
+    assert devices_in_use.choose("cpu:0")[0] == CPU
 
 
-def test_a_device_that_never_answers_holds_nothing_up(clock, monkeypatch):
-    found, answer = Devices(), threading.Event()
-    found.choose("cpu:0")
-    found.give_up(CARD, lost())
+def test_a_device_that_never_answers_does_not_block(clock, monkeypatch):
+    devices_in_use, answer = Devices(), threading.Event()
+    devices_in_use.choose("cpu:0")
+    devices_in_use.give_up(GPU, lost())
     clock.now += 61
     monkeypatch.setattr(devices, "ANSWER_WITHIN", 0.05)
 
@@ -187,35 +187,35 @@ def test_a_device_that_never_answers_holds_nothing_up(clock, monkeypatch):
 
     monkeypatch.setattr(torch, "ones", never)
     try:
-        assert found.choose("cpu:0")[0] == CPU
+        assert devices_in_use.choose("cpu:0")[0] == CPU
     finally:
         answer.set()
 
 
-def test_a_device_that_went_between_two_dreams_is_not_called_unknown(monkeypatch):
-    found = Devices()
-    found.choose("cpu:0")
+def test_a_device_that_disappeared_counts_as_failed(monkeypatch):
+    devices_in_use = Devices()
+    devices_in_use.choose("cpu:0")
 
     def gone(name):
         raise devices.UnknownDevice(name)
 
     monkeypatch.setattr(devices, "find", gone)
-    device, note = found.choose("cpu:0")
+    device, note = devices_in_use.choose("cpu:0")
     assert device == CPU
     assert "stopped answering" in note
     with pytest.raises(devices.UnknownDevice):
-        found.choose("cuda:7")
+        devices_in_use.choose("cuda:7")
 
 
-def test_a_device_that_fails_at_the_start_leaves_the_cpu(monkeypatch):
+def test_the_cpu_replaces_a_device_that_fails_at_startup(monkeypatch):
     find, to = devices.find, Network.to
 
     def refusing(network, device, dtype=None):
-        if torch.device(device) == CARD:
+        if torch.device(device) == GPU:
             raise lost()
         return to(network, device, dtype)
 
-    monkeypatch.setattr(devices, "find", lambda name: CARD if name == "auto" else find(name))
+    monkeypatch.setattr(devices, "find", lambda name: GPU if name == "auto" else find(name))
     monkeypatch.setattr(Network, "to", refusing)
     studio = LocalStudio()
     assert studio.device == "cpu"
@@ -223,7 +223,7 @@ def test_a_device_that_fails_at_the_start_leaves_the_cpu(monkeypatch):
     assert finished.device == "cpu"
 
 
-def test_a_full_device_leaves_this_dream_to_the_cpu_and_is_used_again(studio, failing):
+def test_a_full_device_is_used_again_for_the_next_dream(studio, failing):
     failing.update(error=torch.OutOfMemoryError("CUDA out of memory."), at=2)
     finished, _ = finish(studio)
     assert finished.device == "cpu"
@@ -233,13 +233,13 @@ def test_a_full_device_leaves_this_dream_to_the_cpu_and_is_used_again(studio, fa
 
 
 @pytest.mark.parametrize("error", [RuntimeError("shapes differ"), ValueError("no such layer")])
-def test_other_errors_are_not_hidden_by_another_try(studio, failing, error):
+def test_other_errors_are_raised_without_a_retry(studio, failing, error):
     failing.update(error=error, at=2)
     with pytest.raises(type(error), match=str(error)):
         finish(studio)
 
 
-def test_what_fails_on_the_cpu_fails(studio, monkeypatch):
+def test_errors_on_the_cpu_are_raised(studio, monkeypatch):
     def full(network, *given):
         raise MemoryError
 
@@ -251,7 +251,7 @@ def test_what_fails_on_the_cpu_fails(studio, monkeypatch):
 # Politeness.
 
 
-def test_threads_and_duty_are_obeyed(monkeypatch):
+def test_thread_and_duty_settings_apply(monkeypatch):
     from dreamlayer.engine.tiling import workers
     from dreamlayer.runtime import duty_cycle
 
@@ -302,11 +302,11 @@ def test_idle_networks_are_dropped_and_loaded_again(monkeypatch):
     assert networks.describe() == []
     with networks.using(QUICK, CPU) as network:
         assert network.layers == ("features.3",)
-    (told,) = networks.describe()
-    assert told.startswith("squeezenet1_1 features.3 on cpu (")
+    (failure,) = networks.describe()
+    assert failure.startswith("squeezenet1_1 features.3 on cpu (")
 
 
-def test_an_idle_time_of_0_keeps_networks_for_ever():
+def test_an_idle_time_of_0_keeps_networks():
     clock = Clock()
     networks = NetworkCache(0.0, clock.monotonic)
     with networks.using(QUICK, CPU):
@@ -317,14 +317,14 @@ def test_an_idle_time_of_0_keeps_networks_for_ever():
 
 
 @pytest.mark.parametrize("engine", ["autograd", "tape"])
-def test_it_is_told_how_a_network_is_computed(monkeypatch, engine):
+def test_the_list_of_networks_names_the_executor(monkeypatch, engine):
     monkeypatch.setenv("DREAMLAYER_ENGINE", engine)
     networks = NetworkCache()
     with networks.using(QUICK, CPU):
         assert networks.describe() == [f"squeezenet1_1 features.3 on cpu ({engine})"]
 
 
-def test_only_so_many_networks_are_kept_those_used_last():
+def test_the_most_recently_used_networks_are_kept():
     networks = NetworkCache()
     for number in range(2, 8):
         with networks.using(Recipe.of({"layer": f"features.{number}"}), CPU):

@@ -1,4 +1,4 @@
-"""Rests between tiles: as long as they have to be, and no cancel has to wait for one."""
+"""Rests between tiles have the right length, and a dream can be cancelled during a rest."""
 
 from types import SimpleNamespace
 
@@ -12,7 +12,7 @@ CARD = torch.device("meta")  # any that is not the CPU
 
 
 class Clocks:
-    """Time that passes by sleeping and by working, with so many threads."""
+    """A clock that advances by sleeping and by working, with `threads` threads."""
 
     def __init__(self, monkeypatch, threads=1):
         self.now, self.cpu, self.slept, self.threads = 100.0, 7.0, [], threads
@@ -49,9 +49,7 @@ def run(steps):
 @pytest.mark.parametrize("duty", [1.0, 0.5, 0.25, 0.05])
 @pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("device", [CPU, CARD])
-def test_the_part_of_the_time_that_is_worked_is_what_was_asked_for(
-    monkeypatch, duty, threads, device
-):
+def test_the_duty_cycle_is_kept(monkeypatch, duty, threads, device):
     clocks = Clocks(monkeypatch, threads)
     seen, result = run(duty_cycle.paced(tiles(clocks, [0.3, 1.0, 0.02]), duty, device, threads))
     assert result == "done"
@@ -66,7 +64,7 @@ def test_one_busy_thread_of_four_is_a_quarter_of_the_work(monkeypatch):
     assert clocks.slept == []
 
 
-def test_what_is_still_computed_in_a_rest_makes_it_longer(monkeypatch):
+def test_work_during_a_rest_prolongs_it(monkeypatch):
     clocks = Clocks(monkeypatch, threads=2)
     sleep = clocks.sleep
 
@@ -80,7 +78,7 @@ def test_what_is_still_computed_in_a_rest_makes_it_longer(monkeypatch):
     assert sum(clocks.slept) == pytest.approx(1.4, abs=0.2)
 
 
-def test_closing_it_in_a_rest_ends_the_work(monkeypatch):
+def test_closing_during_a_rest_ends_the_work(monkeypatch):
     clocks, closed = Clocks(monkeypatch), []
 
     def working():

@@ -415,7 +415,7 @@ def test_a_model_name_never_becomes_a_path(tmp_path: Path, name: str) -> None:
     for path in (tmp_path / "x", models / "x", models / "con"):
         path.with_suffix(".safetensors").write_bytes(b"weights")
         path.with_suffix(".json").write_text('{"arch": "squeezenet1_1"}')
-    kept = user_store.Shelf(models)
+    kept = user_store.UserStore(models)
     assert kept.weights_file(name) is None
     assert kept.find(name) is None
     assert not kept.remove(name)

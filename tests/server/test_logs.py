@@ -200,7 +200,7 @@ def test_reported_output_is_of_this_daemon_not_of_an_earlier_one(home: Path) -> 
     command = [sys.executable, "-c", "import sys; sys.exit('no room left in here')"]
     with pytest.raises(LinkError, match="no room left in here"):
         launch.connect(command)
-    with pytest.raises(LinkError, match=r"Its last words: \(none\)"):
+    with pytest.raises(LinkError, match=r"Its last output: \(none\)"):
         launch.connect([sys.executable, "-c", "import sys; sys.exit(3)"])
 
 

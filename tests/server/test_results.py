@@ -21,7 +21,7 @@ from dreamlayer.server.jobs import results as module
 from dreamlayer.server.jobs.results import LOST, ResultStore
 from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlink.client.client import Client, LinkError
-from dreamlink.client.reconnecting import Line
+from dreamlink.client.reconnecting import ReconnectingClient
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State
@@ -324,7 +324,7 @@ def test_a_line_that_breaks_is_taken_up_and_the_dream_goes_on(
 ) -> None:
     monkeypatch.setenv("DREAMLAYER_GRACE", "60")
     daemon = Daemon(home)
-    with contextlib.closing(Line(daemon.connect())) as line:
+    with contextlib.closing(ReconnectingClient(daemon.connect())) as line:
         dream = start_dream(line, 30)
         for fraction in (0.0, 0.3, 0.6):
             attend(line, dream, lambda d, so_far=fraction: d.fraction > so_far)
@@ -340,8 +340,8 @@ def test_a_line_that_breaks_is_taken_up_and_the_dream_goes_on(
 def test_a_line_that_breaks_again_and_again_stays_broken(
     own_daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dreamlink.client.reconnecting.RETURNS_MAX", 1)
-    line = Line(own_daemon.connect())
+    monkeypatch.setattr("dreamlink.session.reconnection.RECONNECTIONS_MAX", 1)
+    line = ReconnectingClient(own_daemon.connect())
     dream = start_dream(line, 800)
     attend(line, dream, lambda d: d.fraction > 0)
     line._client._socket.shutdown(socket.SHUT_RDWR)
@@ -352,11 +352,11 @@ def test_a_line_that_breaks_again_and_again_stays_broken(
         attend(line, dream)
 
 
-def attend(line: Line, dream: Dream, until: Any = lambda d: d.over) -> None:
+def attend(line: ReconnectingClient, dream: Dream, until: Any = lambda d: d.over) -> None:
     end = time.monotonic() + SOON
     while not until(dream):
         assert time.monotonic() < end
-        line.attend(dream, 0.5)
+        line.feed(dream, 0.5)
 
 
 def test_a_result_that_was_on_its_way_is_not_lost(home: Path) -> None:
@@ -392,7 +392,7 @@ def test_a_restarted_daemon_says_that_the_dream_is_lost(home: Path) -> None:
 
 
 def test_a_line_to_a_daemon_that_was_killed_ends_with_the_loss(own_daemon: Daemon) -> None:
-    line = Line(own_daemon.connect())
+    line = ReconnectingClient(own_daemon.connect())
     dream = start_dream(line, 800)
     attend(line, dream, lambda d: d.state is State.RUNNING)
     own_daemon.kill()

@@ -81,7 +81,7 @@ def test_the_daemon_begins_anew_without_the_allocators_cache(
 ) -> None:
     """In the same process, and the user's own glibc tunables are kept."""
     monkeypatch.setenv(allocator.TUNABLES, "glibc.malloc.perturb=0")
-    monkeypatch.delenv(allocator.BEGUN_ANEW, raising=False)
+    monkeypatch.delenv(allocator.RESTARTED, raising=False)
     daemon = Daemon(home, program=[sys.executable, "-m", "dreamlayer", "serve"])
     try:
         told = Path(f"/proc/{daemon.process.pid}/environ").read_text()

@@ -11,10 +11,10 @@ import sys
 from random import Random
 
 from dreamlink.client import launch
-from dreamlink.client.reconnecting import Line
+from dreamlink.client.reconnecting import ReconnectingClient
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
-from dreamlink.session.dream import Asked, Dream, State
+from dreamlink.session.dream import Dream, PixelRequest, State
 from dreamlink.wire.messages import DreamRequest, new_id
 
 PICTURE = Picture(24, 24, "U8", "RGB")
@@ -44,7 +44,7 @@ class _Client:
     def __init__(self, dice: Random, real: bool) -> None:
         self._dice = dice
         self._real = real
-        self._line = Line(launch.connect())
+        self._line = ReconnectingClient(launch.connect())
         self._last = new_id()  # the dream before
 
     def job(self) -> None:
@@ -52,7 +52,7 @@ class _Client:
         dice = self._dice
         if dice.random() < 0.05:  # leave and come back
             self._line.close()
-            self._line = Line(launch.connect())
+            self._line = ReconnectingClient(launch.connect())
         manner = dice.choice(("plain", "plain", "plain", "quick", "keep", "cancel", "blend"))
         name = new_id()
         kept = manner == "keep"
@@ -85,12 +85,12 @@ class _Client:
             return Recipe.of({**REAL, "seed": self._dice.randint(1, 1000)})
         return Recipe.of({"channels": str(self._dice.choice((1, 1, 1, 2)))})
 
-    def _follow(self, asked: Asked) -> None:
+    def _follow(self, asked: PixelRequest) -> None:
         """Take what comes until there is an answer."""
         waited = 0.0
         while not asked.over:
             before = (asked.state, asked.fraction, asked.text)
-            self._line.attend(asked, 1.0)
+            self._line.feed(asked, 1.0)
             waited = waited + 1.0 if (asked.state, asked.fraction, asked.text) == before else 0.0
             if waited > PATIENCE:
                 raise SystemExit(f"no answer: {asked.text}")
@@ -101,7 +101,7 @@ class _Client:
 class _Late:
     """Sends nothing but what comes after the request, which a dead client sent."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ReconnectingClient) -> None:
         self._line = line
         self._first = True
 

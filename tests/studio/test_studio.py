@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dreamlayer.networks.executors.kernel import memory_pool
 from dreamlayer.networks.network import Network
 from dreamlayer.studio.local import LocalStudio
 from dreamlink.picture import Edges, Picture, Region
@@ -290,8 +289,8 @@ def test_a_quick_dream_shows_whole_looks_and_ends_as_the_dream(studio):
 
 def test_memory_is_released_after_a_dream_and_after_its_result_is_sent(studio, monkeypatch):
     given_back, kernels = [], []
-    monkeypatch.setattr(studio._memory, "now", lambda: given_back.append(1))
-    monkeypatch.setattr(memory_pool, "give_back", lambda: kernels.append(1))
+    monkeypatch.setattr(studio._memory, "trim", lambda: given_back.append(1))
+    monkeypatch.setattr("dreamlayer.studio.local.release_memory", lambda: kernels.append(1))
     layout = Picture(48, 40)
     finish(studio, DreamRequest(QUICK, layout, layout.region), random_pixels(layout).tobytes())
     assert 0 < studio.drop_idle() <= 5  # seconds: once more then

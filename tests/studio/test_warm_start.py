@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.planes import everything
+from dreamlayer.engine.image.planes import read_all
 from dreamlayer.studio.local import LocalStudio
 from dreamlayer.studio.warm_start import FROM_NOISE, OTHER_SIZE
 from dreamlink.picture import Picture, Region
@@ -86,8 +86,8 @@ def test_the_carried_detail_is_enlarged_with_the_picture(studio):
     whole = asked(recipe, region=LAYOUT.region)
     before = dreamed(studio, whole).overlay
     still = replace(whole, carry=1.0, zoom=1.5)  # nothing is dreamed on top
-    found = everything(dreamed(studio, still, before).overlay.detail)
-    large = everything(resize.zoomed(before.detail, 1.5))
+    found = read_all(dreamed(studio, still, before).overlay.detail)
+    large = read_all(resize.zoom_plane(before.detail, 1.5))
     alike = torch.corrcoef(torch.stack([found.flatten(), large.flatten()]))[0, 1]
     assert alike > 0.9  # but for what goes beyond black and white
 

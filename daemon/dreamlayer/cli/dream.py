@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dreamlayer.cli.image_files import ImageFile
     from dreamlayer.cli.png_recipe import StoredRecipe
     from dreamlayer.cli.selection import Selection
-    from dreamlink.client.reconnecting import Line
+    from dreamlink.client.reconnecting import ReconnectingClient
     from dreamlink.session.dream import Dream
     from dreamlink.wire.messages import Header
 
@@ -208,35 +208,35 @@ def _run_dream(
     """Dream, and return the dream when it is over."""
     from dreamlayer.cli import selection
     from dreamlink.client.client import LinkError
-    from dreamlink.client.reconnecting import Line
+    from dreamlink.client.reconnecting import ReconnectingClient
     from dreamlink.picture import Picture, Region
     from dreamlink.session.dream import Dream
-    from dreamlink.wire.messages import DreamRequest
+    from dreamlink.session.inputs import DreamInputs, Pixels
 
     whole = Region(0, 0, *source.image.size)
     sent = selected.with_context(whole, recipe.context)
-    request = DreamRequest(
-        recipe=recipe,
-        picture=source.layout(sent.width, sent.height),
-        region=selected.region.moved(-sent.x, -sent.y),
-        mask=selected.mask is not None,
-        guide=None if guide is None else Picture(*guide.size, "U8", "RGB"),
+    inputs = DreamInputs(
+        Pixels(source.layout(sent.width, sent.height), selection.pixels(source, sent)),
+        mask=selected.mask.tobytes() if selected.mask else None,
+        guide=Pixels(Picture(*guide.size, "U8", "RGB"), guide.tobytes()) if guide else None,
+    )
+    request = inputs.request(
+        recipe,
+        selected.region.moved(-sent.x, -sent.y),
         edges=selected.region.edges(whole),
         gain=arguments.json,
         device=arguments.device,
     )
-    frames = [selection.pixels(source, sent)]
-    frames += [image.tobytes() for image in (selected.mask, guide) if image is not None]
-    with contextlib.closing(Line(daemon())) as line:
+    with contextlib.closing(ReconnectingClient(daemon())) as line:
         try:
-            dream = Dream(line, request, *frames)
+            dream = Dream(line, request, *inputs.frames())
             _watch(dream, line)
         except LinkError as error:
             raise CommandError(f"{error} Nothing was written: dream again.") from error
     return dream
 
 
-def _watch(dream: Dream, line: Line) -> None:
+def _watch(dream: Dream, line: ReconnectingClient) -> None:
     """Show progress until the dream is over; Ctrl-C cancels it."""
     from tqdm import tqdm
 
@@ -245,7 +245,7 @@ def _watch(dream: Dream, line: Line) -> None:
     with tqdm(total=1.0, bar_format=form, disable=not on_terminal, leave=False) as bar:
         try:
             while not dream.over:
-                line.attend(dream, 1.0)
+                line.feed(dream, 1.0)
                 bar.set_description_str(dream.text, refresh=False)
                 bar.n = dream.fraction
                 bar.refresh()
@@ -253,7 +253,7 @@ def _watch(dream: Dream, line: Line) -> None:
             dream.cancel()
             end = time.monotonic() + CANCEL_WITHIN
             while not dream.over and time.monotonic() < end:
-                line.attend(dream, 0.2)
+                line.feed(dream, 0.2)
             raise
 
 

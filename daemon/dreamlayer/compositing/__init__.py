@@ -1,1 +1,1 @@
-"""What was dreamed, laid over the picture: sample formats, colour modes, feather and zoom."""
+"""Blending a dream into its picture: sample formats, colour modes, feather, zoom and overlays."""

@@ -1,7 +1,7 @@
-"""Source + detail → result: colour modes, and the way into the range. All of it by pixel.
+"""Source + detail → result, pixel by pixel: colour modes and clipping.
 
 Planes are (channels, pixels), sRGB-encoded, float32. Each function is a handful of passes, so that
-all of it can be done again while a slider moves.
+everything can be recomputed while a slider moves.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dreamlayer.compositing.pixels import Planes
 from dreamlink.recipe.recipe import Recipe
 
 LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)  # Rec. 709
-CHROMA_CAP = np.float32(1.15)  # "capped": times each pixel's own, in sRGB; 1.3 to the eye at most
-LEVEL = 1 / 255  # soft clip stays this far off black and white
+CHROMA_CAP = np.float32(1.15)  # "capped": times the source's chroma in sRGB; 1.3 perceived at most
+LEVEL = 1 / 255  # soft clip stays at this distance from black and white
 _TINY = np.float32(1e-12)
-_KNEE = np.float32(0.04045)  # where the sRGB curve's straight piece ends
+_KNEE = np.float32(0.04045)  # end of the linear segment of the sRGB curve
 
 # OKLab (Björn Ottosson, 2020): linear sRGB → cones; their cube roots → lightness; cones → sRGB.
 _CONES = np.array(
@@ -41,31 +41,31 @@ _COLOURS = np.array(
 
 
 def blend(source: Planes, detail: Planes, recipe: Recipe) -> tuple[Planes, NDArray[np.bool_]]:
-    """Add what the network dreamed to the source.
+    """Add the dream's detail to the source.
 
     The result stays in 0..1, or in the source's own range where that is wider (HDR).
 
     Args:
         source: (1 or 3, pixels); a grey source takes the luminance of the detail.
-        detail: (3, pixels), times strength and mask.
-        recipe: its `colour` and `soft_clip` are obeyed here.
+        detail: (3, pixels), already multiplied by strength and mask.
+        recipe: of which `colour` and `soft_clip` apply here.
 
     Returns:
         the result, of the source's shape, and where (pixels) there is detail: elsewhere the source
-        is to stay as it is, to the bit.
+        must be kept, bit for bit.
     """
     changed = np.abs(detail).max(axis=0) > 0
     colour = _grey if len(source) == 1 else _CHANGES[recipe.colour]
     into_range = _soft if recipe.soft_clip else _hard
-    with np.errstate(over="ignore", invalid="ignore"):  # of pixels that are no numbers: they stay
+    with np.errstate(over="ignore", invalid="ignore"):  # non-finite pixels; they are kept
         return into_range(source, colour(source, detail)), changed
 
 
-# What the detail changes, by colour mode.
+# The change that the detail makes, by colour mode.
 
 
 def _grey(_source: Planes, detail: Planes) -> Planes:
-    return _mixed(LUMINANCE, detail)
+    return _mix(LUMINANCE, detail)
 
 
 def _full(_source: Planes, detail: Planes) -> Planes:
@@ -73,16 +73,16 @@ def _full(_source: Planes, detail: Planes) -> Planes:
 
 
 def _luminance(_source: Planes, detail: Planes) -> Planes:
-    """The same for R, G and B, so that their differences stay."""
-    return np.repeat(_mixed(LUMINANCE, detail), 3, axis=0)
+    """The same change for R, G and B, so that their differences stay."""
+    return np.repeat(_mix(LUMINANCE, detail), 3, axis=0)
 
 
 def _capped(source: Planes, detail: Planes) -> Planes:
-    """All of the detail, but no pixel's colour further from its grey than the cap allows."""
+    """All of the detail, but limits each pixel's chroma to the cap."""
     dreamt = source + detail
-    grey = _mixed(LUMINANCE, dreamt)
+    grey = _mix(LUMINANCE, dreamt)
     dreamt -= grey
-    most = np.abs(source - _mixed(LUMINANCE, source)).sum(axis=0)
+    most = np.abs(source - _mix(LUMINANCE, source)).sum(axis=0)
     share = CHROMA_CAP * most / np.maximum(np.abs(dreamt).sum(axis=0), _TINY)
     dreamt *= np.minimum(share, 1)
     dreamt += grey
@@ -101,12 +101,12 @@ def _source(source: Planes, detail: Planes) -> Planes:
     np.clip(dreamt, 0, 1, out=dreamt)
     dreamt = _cone_roots(dreamt)
     dreamt -= own
-    own += _mixed(_LIGHTNESS, dreamt)
+    own += _mix(_LIGHTNESS, dreamt)
     np.multiply(own, own, out=dreamt)
     dreamt *= own
-    linear = _mixed(_COLOURS, dreamt)
+    linear = _mix(_COLOURS, dreamt)
     np.clip(linear, 0, 1, out=linear)
-    encoded = _encoded(linear)
+    encoded = _encode(linear)
     encoded -= seen
     return encoded
 
@@ -120,14 +120,14 @@ _CHANGES: dict[str, Callable[[Planes, Planes], Planes]] = {
 
 
 def _cone_roots(encoded: Planes) -> Planes:
-    """(3, pixels) in 0..1 → the cube roots of the cones' answers, L', M', S' of OKLab."""
-    cones = _mixed(_CONES, _decoded(encoded))
+    """(3, pixels) in 0..1 → the cube roots L', M', S' of the cone responses of OKLab."""
+    cones = _mix(_CONES, _decode(encoded))
     roots: Planes = np.cbrt(np.maximum(cones, 0, out=cones), out=cones)
     return roots
 
 
-def _mixed(matrix: Planes, planes: Planes) -> Planes:
-    """`matrix @ planes`. BLAS would wake threads of its own for it, which then spin in our way."""
+def _mix(matrix: Planes, planes: Planes) -> Planes:
+    """`matrix @ planes`, without BLAS, whose own threads would compete with ours for the cores."""
     mixed = np.empty((len(matrix), planes.shape[1]), np.float32)
     part = np.empty(planes.shape[1], np.float32)
     for weights, total in zip(matrix, mixed, strict=True):
@@ -137,27 +137,27 @@ def _mixed(matrix: Planes, planes: Planes) -> Planes:
     return mixed
 
 
-def _decoded(encoded: Planes) -> Planes:
-    """The sRGB curve (IEC 61966-2-1) in 0..1, its two pieces added up: faster than a choice.
+def _decode(encoded: Planes) -> Planes:
+    """The sRGB curve (IEC 61966-2-1) in 0..1 as the sum of its two segments: faster than a choice.
 
-    Black is exactly 0: the cube root of a rounding error would be seen.
+    Black is exactly 0: a rounding error would be visible after the cube root.
     """
-    curve = _curved(np.maximum(encoded, _KNEE))
-    curve -= _curved(np.full(1, _KNEE))
+    curve = _power_curve(np.maximum(encoded, _KNEE))
+    curve -= _power_curve(np.full(1, _KNEE))
     line = np.minimum(encoded, _KNEE)
     line *= np.float32(1 / 12.92)
     curve += line
     return curve
 
 
-def _curved(encoded: Planes) -> Planes:
-    """The upper piece of the curve, in place."""
+def _power_curve(encoded: Planes) -> Planes:
+    """The power segment of the sRGB curve, in place."""
     encoded += np.float32(0.055)
     encoded *= np.float32(1 / 1.055)
     return _power(encoded, 2.4)
 
 
-def _encoded(linear: Planes) -> Planes:
+def _encode(linear: Planes) -> Planes:
     curve = np.maximum(linear, np.float32(0.0031308))
     line = linear - curve
     line *= np.float32(12.92)
@@ -169,7 +169,7 @@ def _encoded(linear: Planes) -> Planes:
 
 
 def _power(base: Planes, exponent: float) -> Planes:
-    """`base` (≥ 0) to a power, in place. By a logarithm it is quicker than numpy's own."""
+    """`base` (≥ 0) to a power, in place. Via the logarithm it is faster than numpy's own power."""
     with np.errstate(divide="ignore"):
         np.log2(base, out=base)
     base *= np.float32(exponent)
@@ -177,7 +177,7 @@ def _power(base: Planes, exponent: float) -> Planes:
     return base
 
 
-# The way into the range.
+# Clipping.
 
 
 def _hard(source: Planes, change: Planes) -> Planes:
@@ -188,11 +188,11 @@ def _hard(source: Planes, change: Planes) -> Planes:
 
 
 def _soft(source: Planes, change: Planes) -> Planes:
-    """Let a change fade as it nears black or white, which it never reaches.
+    """Reduce a change as it nears black or white, which it never reaches.
 
-    Of the room that there is in the change's direction, the first half is passed on unaltered;
-    a larger change `c` becomes room − (room / 2)² / c. That rises always, without a bend, and
-    keeps the order of any two source values.
+    Of the range available in the direction of the change, the first half is passed unaltered; a
+    larger change `c` becomes range − (range / 2)² / c. That is monotonic and smooth, and keeps the
+    order of any two source values.
     """
     size = np.abs(change)
     direction = np.copysign(np.float32(0.5), change)

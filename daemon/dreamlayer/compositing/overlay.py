@@ -1,7 +1,7 @@
-"""A finished dream and the picture under it: laid over it again as often as one likes.
+"""A finished dream over its picture, which can be blended again with other live parameters.
 
-The pixels are worked through in runs of rows, on all cores; beside source, dream and result nothing
-of the picture's size is held, but for a mask.
+Pixels are processed in runs of rows, on several cores. Besides source, dream and result only a
+mask of the picture's size is held.
 """
 
 from __future__ import annotations
@@ -17,40 +17,41 @@ from torch import Tensor
 
 from dreamlayer.compositing import pixels
 from dreamlayer.compositing.blend import blend
-from dreamlayer.compositing.feather import feathered
-from dreamlayer.engine.image.planes import DETAIL, Stored, copy, stored
+from dreamlayer.compositing.feather import feather_mask
+from dreamlayer.engine.image.planes import DETAIL_FORMAT, StoredPlane, as_stored_plane, copy
 from dreamlink.picture import Edges, Picture
 from dreamlink.recipe.recipe import PARAMETERS, Recipe, RecipeError
 from dreamlink.wire.messages import Frame
 
-RUN = 1 << 17  # pixels. Between two of numpy's passes a thread waits for Python's lock: with runs
-# of a few thousand pixels, which a core's cache would hold, two threads are no faster than one.
+# Pixels. Between two numpy passes a thread waits for Python's lock: with runs of a few thousand
+# pixels, which fit a core's cache, two threads are no faster than one.
+RUN = 1 << 17
 THREADS = min(4, os.cpu_count() or 1)
-STEP = np.float32(1 / DETAIL.levels)  # of what was dreamed, which lies within ±1
-Plane = NDArray[np.float32]
+STEP = np.float32(1 / DETAIL_FORMAT.levels)  # of the detail, which is within ±1
+FloatPlane = NDArray[np.float32]
 
 
 class Overlay:
-    """What a dream added to a picture's region, with all that it takes to add it otherwise.
+    """The detail of a dream in a picture's region, and all that is needed to blend it.
 
     Args:
         source: (height, width, samples), the region's pixels before the dream.
         layout: of these pixels.
-        dreamt: (1, 3, height, width), what was added to the colours; or, if it `covers`, the
-            colours themselves. Kept in 16 bits, in steps of 1/32767: as it is, if it comes so.
-        covers: the picture was imagined from noise: it takes the source's place, and is opaque.
-        recipe: with its seed; what is `live` in it can be changed.
+        dreamt: (1, 3, height, width), the detail; or, if it `covers`, the colours themselves. Held
+            in 16 bits, in steps of 1/32767; not copied if already stored so.
+        covers: the picture was imagined from noise: it replaces the source, and is opaque.
+        recipe: with its seed; its `live` parameters can be changed later.
         mask: (height, width), or None for all.
-        clip: the mask goes into the alpha, not into the colours.
+        clip: the mask is applied to the alpha, not to the colours.
         edges: the sides of the region that are the picture's own.
-        strength: (height, width), how much of the recipe's strength each pixel gets, or None: all.
+        strength: (height, width), each pixel's share of the recipe's strength, or None: all.
     """
 
     def __init__(
         self,
         source: pixels.Raw,
         layout: Picture,
-        dreamt: Tensor | Stored,
+        dreamt: Tensor | StoredPlane,
         covers: bool,
         recipe: Recipe,
         mask: pixels.Mask | None,
@@ -60,7 +61,7 @@ class Overlay:
     ) -> None:
         self._source = source
         self._layout = layout
-        self._dreamt = _in_16_bits(stored(dreamt))
+        self._dreamt = _as_int16_steps(as_stored_plane(dreamt))
         self._covers = covers
         self._recipe = recipe
         self._mask = mask
@@ -71,26 +72,26 @@ class Overlay:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory held, with room for a feathered mask."""
+        """Bytes of memory held, including a feathered mask."""
         height, width = self._source.shape[:2]
         masks = height * width * (1 + sum(m is not None for m in (self._mask, self._strength)))
         return int(self._source.nbytes + self._dreamt.nbytes + masks)
 
     @property
-    def detail(self) -> Stored | None:
-        """What was added to the colours (1, 3, height, width); None if the dream covers."""
+    def detail(self) -> StoredPlane | None:
+        """The detail added to the colours (1, 3, height, width); None if the dream covers."""
         if self._covers:
             return None
-        return Stored(torch.from_numpy(self._dreamt)[None], DETAIL)
+        return StoredPlane(torch.from_numpy(self._dreamt)[None], DETAIL_FORMAT)
 
     def blend(self, recipe: Recipe) -> Frame:
-        """The region's pixels, in the source's layout, as the recipe's live parameters say.
+        """The region's pixels in the source's layout, blended with the recipe's live parameters.
 
         Raises:
-            RecipeError: the recipe differs in something that needs a new dream.
+            RecipeError: the recipe differs in a parameter that needs a new dream.
         """
         self._check(recipe)
-        if self._covers:  # it is in the range itself, whatever lay there before
+        if self._covers:  # the dream itself is in range, whatever the source was
             recipe = replace(recipe, soft_clip=False)
         mask = self._feathered(recipe.feather)
         height, width, _ = self._source.shape
@@ -102,7 +103,7 @@ class Overlay:
 
             def lay(run: slice) -> None:
                 part = None if mask is None else mask[run].reshape(-1)
-                fresh[run] = self._lay(run, part, recipe, mean).reshape(fresh[run].shape)
+                fresh[run] = self._blend_run(run, part, recipe, mean).reshape(fresh[run].shape)
 
             for _ in pool.map(lay, runs):
                 pass
@@ -120,42 +121,42 @@ class Overlay:
                 )
 
     def _feathered(self, width: float) -> pixels.Mask | None:
-        """The mask with its soft edge, remembered until another width is asked for."""
+        """The feathered mask, cached until another width is asked for."""
         if self._soft[0] != width:
             size = (self._layout.height, self._layout.width)
-            self._soft = (width, feathered(self._mask, size, width, self._edges))
+            self._soft = (width, feather_mask(self._mask, size, width, self._edges))
         return self._soft[1]
 
-    def _lay(
+    def _blend_run(
         self,
         run: slice,
         mask: pixels.Mask | None,
         recipe: Recipe,
         mean: pixels.Planes | None,
     ) -> pixels.Raw:
-        """A run of the source's rows with the dream laid over them."""
+        """A run of the source's rows with the dream blended in."""
         raw = np.array(self._source[run], order="C").reshape(-1, self._layout.samples)
-        planes = pixels.colours(raw, self._layout)
+        planes = pixels.read_colours(raw, self._layout)
         detail = self._detail(run, planes)
         if mean is not None:
             detail -= mean
-        share: Plane = np.full(1, recipe.strength, np.float32)
+        share: FloatPlane = np.full(1, recipe.strength, np.float32)
         if mask is not None and not self._clip:
             share = np.multiply(mask, share / 255, dtype=np.float32)
         if self._strength is not None:
             share = np.multiply(self._strength[run].reshape(-1), share / 255, dtype=np.float32)
-        opacity = pixels.alpha(raw, self._layout) if self._covers else None
+        opacity = pixels.read_alpha(raw, self._layout) if self._covers else None
         detail *= share if opacity is None else _weight(share, opacity)
         result, changed = blend(planes, detail, recipe)
-        pixels.put(raw, self._layout, result, changed, self._noise(run, recipe))
+        pixels.write_colours(raw, self._layout, result, changed, self._noise(run, recipe))
         if opacity is not None:
-            pixels.cover(raw, self._layout, share)
+            pixels.add_opacity(raw, self._layout, share)
         if mask is not None and self._clip:
-            pixels.clip_alpha(raw, self._layout, mask)
+            pixels.multiply_alpha(raw, self._layout, mask)
         return raw
 
     def _detail(self, run: slice, planes: pixels.Planes) -> pixels.Planes:
-        """What is to be added to the colours (1 or 3, pixels) of a run: (3, pixels)."""
+        """The change of the colours (1 or 3, pixels) of a run: (3, pixels)."""
         dreamt: pixels.Planes = self._dreamt[:, run].reshape(3, -1) * STEP
         if self._covers:
             dreamt -= planes
@@ -165,13 +166,13 @@ class Overlay:
     def _mean(
         self, runs: list[slice], mask: pixels.Mask | None, pool: ThreadPoolExecutor
     ) -> pixels.Planes:
-        """The mean of the detail in each channel (3, 1), over what is selected and can be seen."""
+        """The mean of the detail in each channel (3, 1), weighted by selection and opacity."""
 
         def add_up(run: slice) -> NDArray[np.float64]:
             raw = self._source[run].reshape(-1, self._layout.samples)
-            detail = self._detail(run, pixels.colours(raw, self._layout))
+            detail = self._detail(run, pixels.read_colours(raw, self._layout))
             weights = np.ones(len(raw), np.float32)
-            opacity = pixels.alpha(raw, self._layout)
+            opacity = pixels.read_alpha(raw, self._layout)
             if opacity is not None:
                 weights *= opacity
             for share in (mask, self._strength):
@@ -184,10 +185,10 @@ class Overlay:
         mean: pixels.Planes = np.array(sums)[:, None] / max(weight, 1e-9)
         return mean.astype(np.float32)
 
-    def _noise(self, run: slice, recipe: Recipe) -> Plane | float:
-        """The noise (channels, pixels) that is added to a run before rounding to 8 bits.
+    def _noise(self, run: slice, recipe: Recipe) -> FloatPlane | float:
+        """The dither noise (channels, pixels), added to a run before rounding to 8 bits.
 
-        Within ±0.5, so that the mean of the rounded values is what was rounded.
+        Within ±0.5, so that the mean of the rounded values is the unrounded value.
         """
         if not recipe.dither or self._layout.depth != "U8":
             return 0.0
@@ -200,19 +201,19 @@ class Overlay:
         return noise
 
 
-def _in_16_bits(dreamt: Stored) -> NDArray[np.int16]:
-    """(1, 3, height, width) as (3, height, width) in steps; half floats are slow."""
-    if dreamt.format == DETAIL:
-        found: NDArray[np.int16] = dreamt.storage[0].cpu().numpy()
-        return found
-    storage = torch.empty(dreamt.shape, dtype=DETAIL.dtype)
-    return _in_16_bits(copy(dreamt, Stored(storage, DETAIL)))
+def _as_int16_steps(dreamt: StoredPlane) -> NDArray[np.int16]:
+    """(1, 3, height, width) as (3, height, width) in steps of 1/32767; half floats are slow."""
+    if dreamt.format == DETAIL_FORMAT:
+        steps: NDArray[np.int16] = dreamt.storage[0].cpu().numpy()
+        return steps
+    storage = torch.empty(dreamt.shape, dtype=DETAIL_FORMAT.dtype)
+    return _as_int16_steps(copy(dreamt, StoredPlane(storage, DETAIL_FORMAT)))
 
 
-def _weight(share: Plane, opacity: Plane) -> Plane:
-    """How much of a new opaque picture is seen where a `share` of it is mixed into an old one.
+def _weight(share: FloatPlane, opacity: FloatPlane) -> FloatPlane:
+    """The visible weight of an opaque picture mixed by `share` into one of this opacity.
 
-    Colours are mixed by how much each picture covers: share / (share + opacity · (1 − share)).
+    Colours are mixed by coverage: share / (share + opacity · (1 − share)).
     """
     covered = np.maximum(share + opacity * (1 - share), 1e-9)
     return np.divide(share, covered, dtype=np.float32)

@@ -107,7 +107,7 @@ def _kernel() -> Finding:
 
     try:
         return ok(f"Kernel: compiled for {library.library().variant}")
-    except library.Unusable as error:
+    except library.KernelUnavailable as error:
         return warning(
             f"Kernel: {error}",
             "Dreams work without it, but slower. To get it, install a C++ compiler, then run"

@@ -1,4 +1,4 @@
-"""A whole dream: what it starts from, in which sizes, and the loop over them (`loop.py`)."""
+"""A complete dream: its starting picture, its octave sizes and the octave loop over them."""
 
 from __future__ import annotations
 
@@ -9,38 +9,42 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.nan_guard import Flaws
+from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.planes import (
-    Computed,
-    Inset,
-    Part,
-    Picture,
+    ComputedPlane,
+    InsetPlane,
     Plane,
-    Room,
-    clipped,
-    in_memory,
-    of,
-    stored,
+    PlaneAllocator,
+    PlaneWindow,
+    TensorOrPlane,
+    allocate_in_memory,
+    as_plane,
+    as_stored_plane,
+    clip,
 )
-from dreamlayer.engine.image.windows import Window
 from dreamlayer.engine.imagine.imagine import imagine
 from dreamlayer.engine.objectives.binding import bind
 from dreamlayer.engine.objectives.terms import Objective
-from dreamlayer.engine.octave_loop import Dreamt, Octaves, Progress, shown
+from dreamlayer.engine.octave_loop import DreamResult, OctaveLoop, OctaveProgress, picture_reader
+from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
-IMAGINED_SIDE = 512  # px; what starts from noise is imagined so large, and dreamed on from there
-IMAGINING = 0.5  # of the work
-GOING_ON = 0.75  # exponent: a film whose frames go on from each other is as strong as others
+IMAGINED_SIDE = (
+    512  # px; longest side of a picture imagined from noise, which finer octaves then continue
+)
+IMAGINING_SHARE = 0.5  # share of the work that imagining takes
+CARRY_EXPONENT = (
+    0.75  # of 1 − carry in the step size; makes a film with carried detail as strong as others
+)
 
 
-class TooSmall(ValueError):
-    """The picture has no place for a single cell of the layer."""
+class PictureTooSmall(ValueError):
+    """The picture is too small for even one cell of the layer."""
 
 
 def dream(
-    source: Picture,
+    source: TensorOrPlane,
     network: Network,
     recipe: Recipe,
     window: Window,
@@ -48,98 +52,102 @@ def dream(
     mask: Tensor | None = None,
     guide: Tensor | None = None,
     sizes: Sequence[tuple[int, int]] | None = None,
-    room: Room = in_memory,
-    before: Plane | None = None,
+    allocator: PlaneAllocator = allocate_in_memory,
+    previous_detail: Plane | None = None,
     carry: float = 0.0,
-) -> Generator[Progress, None, Dreamt]:
+) -> Generator[OctaveProgress, None, DreamResult]:
     """Dream into a picture.
 
     Args:
         source: (1, 3, H, W), R, G, B in 0..1, sRGB-encoded, on the network's device.
-        network: cut for the recipe (`binding.cut_for`).
+        network: ends at the layers of the recipe (`binding.network_for`).
         recipe: with a seed; the same seed on the same device gives the same detail.
-        window: the part to dream in; what lies around it is seen but not changed.
-        mask: (1, 1, h, w) of the window, bytes, or 0..1; where it is 0 nothing is dreamed, and
-            steps are measured where it is not.
+        window: the part to dream in; the network sees its surroundings, which do not change.
+        mask: (1, 1, h, w) of the window, as bytes or as floats in 0..1. Nothing is dreamed where it
+            is 0, and the step length is measured where it is not 0.
         guide: (1, 3, h, w), R, G, B in 0..1, for expressions that need one.
         sizes: (h, w) of the whole picture in each octave, coarse to fine; None: the recipe's.
-        room: where the planes of the picture's size are kept.
-        before: (1, 3, h, w) of the window, the detail of another dream, in picture units, such as
-            of the frame before in a film.
-        carry: how much of that this one starts from, 0..1; it goes the less far by itself.
+        allocator: allocates the planes that are as large as the picture.
+        previous_detail: (1, 3, h, w) of the window, the detail of another dream in picture units,
+            for example of a film's previous frame.
+        carry: share of `previous_detail` that this dream starts from, 0..1. The larger it is, the
+            shorter are the steps.
 
     Yields:
-        Progress after every tile; closing the generator there stops the dream.
+        OctaveProgress after every tile; closing the generator there stops the dream.
 
-    Memory: what is dreamed and a step's gradient, in 16 bits a sample each (small pictures: as
-    floats), and what tiles and strips take.
+    Memory: the dreamed picture and one step's gradient, at 16 bits a sample each (small pictures:
+    as floats), and the working memory of tiles and strips.
 
     Raises:
-        TooSmall, ValueError: with a sentence for the user.
+        PictureTooSmall, ValueError: with a sentence for the user.
     """
-    source = of(source)
+    source = as_plane(source)
     size = (source.shape[-2], source.shape[-1])
     _check_size(size, network)
     random = torch.Generator().manual_seed(recipe.seed)
     objective = bind(recipe.expression(), network, guide)
-    sizes = sizes or resize.sizes(
+    sizes = sizes or resize.octave_sizes(
         *size, recipe.octaves, recipe.octave_scale, network.minimum, recipe.supersample
     )
-    weights = None if mask is None else stored(mask)
-    flaws = Flaws()
+    weights = None if mask is None else as_stored_plane(mask)
+    nan_guard = NanGuard()
     if recipe.start == "picture":
         start = None
-        if before is not None:
-            start = Computed(lambda detail: detail * carry, (before,))
-            recipe = replace(recipe, step_size=recipe.step_size * (1 - carry) ** GOING_ON)
-        loop = Octaves(
-            source, network, recipe, window, weights, objective, random, room, flaws, start=start
-        )
+        if previous_detail is not None:
+            start = ComputedPlane(lambda detail: detail * carry, (previous_detail,))
+            recipe = replace(recipe, step_size=recipe.step_size * (1 - carry) ** CARRY_EXPONENT)
+        loop = OctaveLoop(
+            source, network, recipe, window, weights, objective, random, allocator, nan_guard,
+            start_detail=start,
+        )  # fmt: skip
         return (yield from loop.run(sizes, 0.0))
 
-    picture = yield from _imagined(source, network, recipe, window, objective, random, flaws)
+    picture = yield from _imagine_window(
+        source, network, recipe, window, objective, random, nan_guard
+    )
     factor = _imagined_factor(window)
     larger = [s for s in sizes if s[0] > size[0] * factor]
-    loop = Octaves(
-        picture, network, recipe, window, weights, objective, random, room, flaws,
-        Part(picture, window),
+    loop = OctaveLoop(
+        picture, network, recipe, window, weights, objective, random, allocator, nan_guard,
+        PlaneWindow(picture, window),
     )  # fmt: skip
-    return (yield from loop.run(larger, IMAGINING))
+    return (yield from loop.run(larger, IMAGINING_SHARE))
 
 
-def _imagined(
+def _imagine_window(
     source: Plane,
     network: Network,
     recipe: Recipe,
     window: Window,
     objective: Objective,
     random: torch.Generator,
-    flaws: Flaws,
-) -> Generator[Progress, None, Plane]:
-    """The source with its window filled by what the network imagines from noise."""
+    nan_guard: NanGuard,
+) -> Generator[OctaveProgress, None, Plane]:
+    """The source, its window replaced by what the network imagines from noise."""
     factor = _imagined_factor(window)
-    size = tuple(
-        max(network.minimum, round(span.length * factor)) for span in (window.rows, window.columns)
-    )
-    imagining = imagine((size[0], size[1]), network, objective, recipe, random, flaws)
+    size = tuple(max(network.minimum, round(length * factor)) for length in window.size)
+    imagining = imagine((size[0], size[1]), network, objective, recipe, random, nan_guard)
     try:
         while True:
             fraction = next(imagining)
-            yield Progress(fraction * IMAGINING, 0, 0, 0, 0, shown(source, window))
+            yield OctaveProgress(
+                fraction * IMAGINING_SHARE, 0, 0, 0, 0, picture_reader(source, window)
+            )
     except StopIteration as done:
-        found: Tensor = done.value
-    whole_window = (window.rows.length, window.columns.length)
-    inner = resize.resized(of(found.to(source.device, source.dtype)), whole_window, recipe.wrap)
-    return Inset(source, window, clipped(inner))
+        imagined: Tensor = done.value
+    imagined = imagined.to(source.device, source.dtype)
+    inner = resize.resize_plane(as_plane(imagined), window.size, recipe.wrap)
+    return InsetPlane(source, window, clip(inner))
 
 
 def _imagined_factor(window: Window) -> float:
-    return min(1.0, IMAGINED_SIDE / max(window.rows.length, window.columns.length))
+    return min(1.0, IMAGINED_SIDE / max(window.size))
 
 
 def _check_size(size: tuple[int, int], network: Network) -> None:
     if min(size) < network.minimum:
-        raise TooSmall(
+        raise PictureTooSmall(
             f"{size[1]} × {size[0]} pixels are too few for {', '.join(network.layers)} of"
             f" {network.name}: {network.minimum} are needed on each side. Choose an earlier layer"
             " or a larger area."

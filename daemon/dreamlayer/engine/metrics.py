@@ -1,4 +1,4 @@
-"""Measures without taste: numbers that say how good a dream is."""
+"""Objective quality metrics for a dream."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.ascent.ascent import APRON
-from dreamlayer.engine.image.planes import Computed, Picture, of
-from dreamlayer.engine.image.windows import Window
+from dreamlayer.engine.image.planes import ComputedPlane, TensorOrPlane, as_plane
 from dreamlayer.engine.objectives.binding import bind
 from dreamlayer.engine.objectives.terms import (
-    Cosine,
-    Direction,
-    Guide,
-    Logit,
+    CosineTerm,
+    DirectionTerm,
+    GuideTerm,
+    LogitTerm,
+    MapLocation,
     Objective,
-    Place,
-    Squares,
+    SquaresTerm,
     Term,
-    Weighted,
+    WeightedTerm,
 )
-from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
+from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
@@ -31,42 +31,42 @@ SHIFTS = 16
 
 
 def gain(
-    source: Picture,
-    result: Picture,
+    source: TensorOrPlane,
+    result: TensorOrPlane,
     network: Network,
     recipe: Recipe,
     window: Window,
     guide: Tensor | None = None,
 ) -> float | None:
-    """How many times more of what the recipe amplifies there is in the result than in the source.
+    """The gain of a result: how much more it excites the recipe's objective than the source does.
 
-    The mean of the gains that a `Meter` finds; None if the source has nothing of it at all.
+    The mean of the gains of a `GainMeter`; None if the source does not excite the objective at all.
     """
-    found = Meter(source, network, recipe, window, guide).gains(result)
-    return sum(found) / len(found) if found else None
+    gains = GainMeter(source, network, recipe, window, guide).gains(result)
+    return sum(gains) / len(gains) if gains else None
 
 
-class Meter:
+class GainMeter:
     """Measures the gain of results (1, 3, H, W) over their source.
 
         gain = 1 + (objective of the result − objective of the source) / unit
 
-    The unit is what the objective's terms are worth in the source, each counted positive, in the
-    mean over the shifts: of what the source hardly has, one shift may see next to nothing. So for
-    a layer and its channels the gain is simply after / before, while objectives that can be zero
-    or less have one as well (see `_Unit`). What is dreamed away can fall to nothing at most, and a
-    cosine can rise to 1: their gains stay below 2.
+    The unit is the value of the objective's terms in the source, each counted positive, averaged
+    over the shifts: a single shift may see next to nothing of a rare feature. So for a layer and
+    its channels the gain is simply after / before, and objectives that can be zero or negative
+    have a gain as well (see `_GainUnit`). An objective that is dreamed away can fall to zero at
+    most, and a cosine can rise to 1 at most: their gains stay below 2.
 
     Args:
         source: (1, 3, H, W), 0..1, on the network's device.
-        network: cut for the recipe.
-        window: where the dream is; only cells that see it are counted.
+        network: ends at the layers of the recipe.
+        window: the dreamed part; only cells that see it are counted.
         guide: (1, 3, h, w), 0..1, for expressions that need one.
     """
 
     def __init__(
         self,
-        source: Picture,
+        source: TensorOrPlane,
         network: Network,
         recipe: Recipe,
         window: Window,
@@ -74,74 +74,76 @@ class Meter:
     ) -> None:
         objective = bind(recipe.expression(), network, guide)
         side = recipe.tile
-        units = Objective(tuple(_unit(summand) for summand in objective.terms))
+        units = Objective(tuple(_gain_unit(summand) for summand in objective.terms))
 
-        def seen(what: Objective) -> list[TiledObjective]:
+        def tiled_objectives(target: Objective) -> list[TiledObjective]:
             canvases = _canvases(source, network, recipe)
-            return [TiledObjective(network, what, canvas, window, side) for canvas in canvases]
+            return [TiledObjective(network, target, canvas, window, side) for canvas in canvases]
 
-        self._objectives = seen(objective)
+        self._objectives = tiled_objectives(objective)
         self._before = [tiled.value(source) for tiled in self._objectives]
         self._units = self._before
         if units != objective:
-            self._units = [tiled.value(source) for tiled in seen(units)]
+            self._units = [tiled.value(source) for tiled in tiled_objectives(units)]
 
-    def gains(self, result: Picture) -> list[float]:
-        """The gain at each of 16 shifts of the network's grid, after rounding to 8 bit.
+    def gains(self, result: TensorOrPlane) -> list[float]:
+        """The gain at each of 16 shifts of the network's grid, after rounding to 8 bits.
 
-        A dream made at one phase of the grid looks better at that phase than it is, and one that
-        lives on what 8 bits can't hold is none. Empty if the source does not excite the layers.
+        A dream made at one phase of the grid scores too high at that phase, and detail too faint
+        for 8 bits must not count. Empty if the source does not excite the layers.
         """
         unit = sum(self._units) / len(self._units)
         if unit <= 0:
             return []
-        rounded = Computed(lambda pixels: (pixels * 255.0).round() / 255.0, (of(result),))
+        rounded = ComputedPlane(
+            lambda pixels: (pixels * 255.0).round() / 255.0, (as_plane(result),)
+        )
         return [
             1 + (tiled.value(rounded) - before) / unit
             for tiled, before in zip(self._objectives, self._before, strict=True)
         ]
 
 
-def _canvases(picture: Picture, network: Network, recipe: Recipe) -> list[Canvas]:
-    """The picture as the steps of a dream see it, at some shifts of the grid."""
+def _canvases(picture: TensorOrPlane, network: Network, recipe: Recipe) -> list[PictureCanvas]:
+    """The picture as the steps of a dream present it to the network, at 16 grid shifts."""
     height, width = picture.shape[-2:]
     stride, apron = network.stride, APRON * network.stride
     random = torch.Generator().manual_seed(SHIFTS)
     shifts = torch.randint(stride, (SHIFTS, 2), generator=random).tolist()
     return [
-        Canvas(height, width, 2 * apron + stride, (apron + down, apron + right), recipe.wrap)
+        PictureCanvas(height, width, 2 * apron + stride, (apron + down, apron + right), recipe.wrap)
         for down, right in shifts
     ]
 
 
 @dataclass
-class _Unit:
-    """What a term is worth in the source, never negative: what its rise is measured by.
+class _GainUnit:
+    """A term's value in the source, never negative: the unit of its rise.
 
-    - activations, weighed or not: their size, so that a channel before its ReLU, whose mean may
-      be anything, is measured as one behind it;
-    - the cosine to a guide: what is left to it;
+    - activations, weighted or not: their magnitude, so that a channel before its ReLU, whose mean
+      may have any sign, is measured like one after it;
+    - the cosine to a guide: 1 − cosine, the distance left to the guide;
     - a class: the standard deviation of the logits of all classes.
     """
 
     term: Term
     additive: bool
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
         term = self.term
-        if isinstance(term, Cosine):
-            return 1 - term.value(cells, place)
-        if isinstance(term, Logit):
+        if isinstance(term, CosineTerm):
+            return 1 - term.value(cells, location)
+        if isinstance(term, LogitTerm):
             return term.logits(cells).std()
-        if isinstance(term, Direction):
-            term = Direction(term.vector.abs())
-        if isinstance(term, Guide):
-            term = Guide(term.features.abs())
-        return term.value(cells.abs(), place)
+        if isinstance(term, DirectionTerm):
+            term = DirectionTerm(term.vector.abs())
+        if isinstance(term, GuideTerm):
+            term = GuideTerm(term.features.abs())
+        return term.value(cells.abs(), location)
 
 
-def _unit(summand: Weighted) -> Weighted:
+def _gain_unit(summand: WeightedTerm) -> WeightedTerm:
     positive = replace(summand, weight=abs(summand.weight))
-    if isinstance(summand.term, Squares):
-        return positive  # already never negative; a term less to compute
-    return replace(positive, term=_Unit(summand.term, summand.term.additive))
+    if isinstance(summand.term, SquaresTerm):
+        return positive  # never negative already; saves computing another term
+    return replace(positive, term=_GainUnit(summand.term, summand.term.additive))

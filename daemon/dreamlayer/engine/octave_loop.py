@@ -1,8 +1,8 @@
 """The octave loop of "Inceptionism" (Mordvintsev, Olah, Tyka, 2015), with detail re-injection.
 
 Source of the algorithm: the authors' notebook (google/deepdream, dream.ipynb). The detail that the
-network has added so far is carried from one octave to the next; the picture under it is always
-resized from the source itself, so it stays as sharp as it was.
+network has added so far is carried from one octave to the next. The base picture under it is
+resized from the source itself in every octave, so it stays as sharp as it was.
 """
 
 from __future__ import annotations
@@ -15,38 +15,37 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.ascent.ascent import Ascent
-from dreamlayer.engine.image import planes
-from dreamlayer.engine.image import resize as octaves
-from dreamlayer.engine.image.nan_guard import Flaws
+from dreamlayer.engine.image import planes, resize
+from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.planes import (
-    DETAIL,
-    PICTURE,
-    Computed,
-    Format,
-    Part,
+    DETAIL_FORMAT,
+    PICTURE_FORMAT,
+    ComputedPlane,
     Plane,
-    Room,
+    PlaneAllocator,
+    PlaneWindow,
+    SampleFormat,
     Shape,
-    Stored,
-    clipped,
+    StoredPlane,
+    clip,
     copy,
-    everything,
-    exact,
+    exact_format,
+    read_all,
     strips,
 )
-from dreamlayer.engine.image.windows import Window, scaled
 from dreamlayer.engine.objectives.terms import Objective
+from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a dream is; octaves and steps count from 1, and are 0 while a picture is imagined.
+class OctaveProgress:
+    """Progress of a dream. Octaves and steps count from 1; they are 0 while imagining from noise.
 
-    `picture` gives what has been dreamed so far in the window: (1, 3, h, w) at the octave's size.
-    `so_far` is there when an octave is done and another one follows: it gives the dream as if it
-    ended here. Both are to be asked before the dream goes on.
+    `picture` returns the window of the dreamed picture: (1, 3, h, w) at the octave's size.
+    `partial_result` is set when an octave has ended and another one follows; it returns the dream
+    as if it ended here. Call both before resuming the dream.
     """
 
     fraction: float
@@ -55,170 +54,183 @@ class Progress:
     step: int
     steps: int
     picture: Callable[[], Plane]
-    so_far: Callable[[], Dreamt] | None = None
+    partial_result: Callable[[], DreamResult] | None = None
 
 
 @dataclass(frozen=True)
-class Dreamt:
+class DreamResult:
     """A finished dream.
 
     Attributes:
-        added: (1, 3, h, w), what was added to the window, in picture units.
-        under: (1, 3, h, w), what it was added to, if that is not the source: the picture that the
-            network imagined from noise.
+        detail_plane: (1, 3, h, w), the detail added to the window, in picture units.
+        base_plane: (1, 3, h, w), the picture that the network imagined from noise, to which the
+            detail was added; None if it was added to the source.
         megapixel_steps: gradients computed, in megapixels.
-        flawed: which part of all gradients was no number (NaN, infinite) and counted as zero, 0..1.
+        non_finite_share: share of all gradient values that were NaN or infinite and were replaced
+            by zero, 0..1.
     """
 
-    added: Stored
-    under: Plane | None
+    detail_plane: StoredPlane
+    base_plane: Plane | None
     megapixel_steps: float
-    flawed: float
+    non_finite_share: float
 
     @property
     def detail(self) -> Tensor:
-        """All of `added` as floats."""
-        return everything(self.added)
+        """All of `detail_plane` as floats."""
+        return read_all(self.detail_plane)
 
     @property
     def base(self) -> Tensor | None:
-        """All of `under` as floats."""
-        return None if self.under is None else everything(self.under)
+        """All of `base_plane` as floats."""
+        return None if self.base_plane is None else read_all(self.base_plane)
 
 
 @dataclass(frozen=True)
-class Octaves:
+class OctaveLoop:
     """The loop over sizes from coarse to fine.
 
-    `under` is what the dream is added to, if that is not the source. `start` is the window's detail
-    that the coarsest octave starts from. The finer ones have their own: fine lines that lie where
-    things were a frame ago would flicker more than new ones.
+    `base_plane` is what the detail is added to, if not the source. `start_detail` is the detail of
+    the window that the coarsest octave starts from. Finer octaves make their own: fine lines kept
+    at the positions of the previous frame would flicker more than new ones.
     """
 
     source: Plane
     network: Network
     recipe: Recipe
     window: Window
-    mask: Stored | None
+    mask: StoredPlane | None
     objective: Objective
     random: torch.Generator
-    room: Room
-    flaws: Flaws
-    under: Plane | None = None
-    start: Plane | None = None
+    allocator: PlaneAllocator
+    nan_guard: NanGuard
+    base_plane: Plane | None = None
+    start_detail: Plane | None = None
 
     @property
     def size(self) -> tuple[int, int]:
         return self.source.shape[-2], self.source.shape[-1]
 
     def work(self, sizes: Sequence[tuple[int, int]]) -> float:
-        """The pixels of all gradients."""
+        """Pixels of all gradients: area × steps × noise samples, summed over the octaves."""
         samples = self.recipe.noise_samples if self.recipe.noise > 0 else 1
-        areas = sum(scaled(self.window, self.size, size).area for size in sizes)
+        areas = sum(self.window.scale(self.size, size).area for size in sizes)
         return float(areas * self.recipe.steps * samples)
 
     def run(
         self, sizes: Sequence[tuple[int, int]], begin: float
-    ) -> Generator[Progress, None, Dreamt]:
+    ) -> Generator[OctaveProgress, None, DreamResult]:
         """Dream at each size; progress goes from `begin` to 1."""
         recipe = self.recipe
         ascent = Ascent(
-            self.network, self.objective, recipe, recipe.tile, self.random, self.room, self.flaws
+            self.network,
+            self.objective,
+            recipe,
+            recipe.tile,
+            self.random,
+            self.allocator,
+            self.nan_guard,
         )
         work, done = self.work(sizes) / ascent.samples, 0.0
-        detail: Stored | None = None
+        detail: StoredPlane | None = None
         for octave, size in enumerate(sizes, start=1):
-            inside = scaled(self.window, self.size, size)
+            inside = self.window.scale(self.size, size)
             mask = _resized_mask(self.mask, inside)
             base = self.source
             if tuple(base.shape[-2:]) != size:
-                base = clipped(octaves.resized(base, size, recipe.wrap))
-            x = self._begun(base, detail)
-            detail = None  # it is as large as the picture
-            if octave == 1 and self.start is not None:
-                self._go_on(self.start, x, inside, mask)
+                base = clip(resize.resize_plane(base, size, recipe.wrap))
+            x = self._start_octave(base, detail)
+            detail = None  # free it: it is as large as the picture
+            if octave == 1 and self.start_detail is not None:
+                self._add_start_detail(self.start_detail, x, inside, mask)
             for step in range(1, recipe.steps + 1):
                 for part in ascent.step(x, base, inside, mask, size[1] / self.size[1]):
                     fraction = begin + (1 - begin) * (done + part * inside.area) / work
-                    yield Progress(
-                        fraction, octave, len(sizes), step, recipe.steps, shown(x, inside)
+                    yield OctaveProgress(
+                        fraction, octave, len(sizes), step, recipe.steps, picture_reader(x, inside)
                     )
                 done += inside.area
             if octave < len(sizes):
-                yield Progress(
+                yield OctaveProgress(
                     begin + (1 - begin) * done / work, octave, len(sizes), recipe.steps,
-                    recipe.steps, shown(x, inside),
-                    functools.partial(self._so_far, base, x, sizes[:octave]),
+                    recipe.steps, picture_reader(x, inside),
+                    functools.partial(self._partial_result, base, x, sizes[:octave]),
                 )  # fmt: skip
-            detail = self._taken_off(base, x)
-        return self._dreamt(self._finished(detail), sizes)
+            detail = self._subtract_base(base, x)
+        return self._result(self._finish(detail), sizes)
 
-    def _dreamt(self, detail: Stored, sizes: Sequence[tuple[int, int]]) -> Dreamt:
-        return Dreamt(detail, self.under, self.work(sizes) / 1e6, self.flaws.share)
+    def _result(self, detail: StoredPlane, sizes: Sequence[tuple[int, int]]) -> DreamResult:
+        return DreamResult(detail, self.base_plane, self.work(sizes) / 1e6, self.nan_guard.share)
 
-    def _so_far(self, base: Plane, x: Stored, sizes: Sequence[tuple[int, int]]) -> Dreamt:
-        """The dream as if it ended with this octave; only the window is looked at."""
-        detail = Computed(torch.sub, (x, base))
-        enlarged = Part(octaves.resized(detail, self.size, self.recipe.wrap), self.window)
-        storage = torch.empty(enlarged.shape, dtype=DETAIL.dtype, device=x.device)
-        return self._dreamt(copy(enlarged, Stored(storage, DETAIL)), sizes)
+    def _partial_result(
+        self, base: Plane, x: StoredPlane, sizes: Sequence[tuple[int, int]]
+    ) -> DreamResult:
+        """The dream as if it ended with this octave; reads only the window."""
+        detail = ComputedPlane(torch.sub, (x, base))
+        enlarged = PlaneWindow(
+            resize.resize_plane(detail, self.size, self.recipe.wrap), self.window
+        )
+        storage = torch.empty(enlarged.shape, dtype=DETAIL_FORMAT.dtype, device=x.device)
+        return self._result(copy(enlarged, StoredPlane(storage, DETAIL_FORMAT)), sizes)
 
-    def _begun(self, base: Plane, detail: Stored | None) -> Stored:
-        """An octave's picture: the source in its size, and what was dreamed so far."""
+    def _start_octave(self, base: Plane, detail: StoredPlane | None) -> StoredPlane:
+        """An octave's picture: the source at its size, plus the detail so far."""
         picture = base
         if detail is not None:
             size = (base.shape[-2], base.shape[-1])
-            enlarged = octaves.resized(detail, size, self.recipe.wrap)
-            picture = clipped(Computed(torch.add, (base, enlarged)))
-        return copy(picture, self._kept(base.shape, PICTURE))
+            enlarged = resize.resize_plane(detail, size, self.recipe.wrap)
+            picture = clip(ComputedPlane(torch.add, (base, enlarged)))
+        return copy(picture, self._allocate(base.shape, PICTURE_FORMAT))
 
-    def _go_on(self, start: Plane, x: Stored, inside: Window, mask: Stored | None) -> None:
-        """Add what the dream starts from to an octave's picture, where it may dream."""
-        size = (inside.rows.length, inside.columns.length)
-        start = octaves.resized(start, size, self.recipe.wrap)
-        into = x[(..., inside.rows.slice(), inside.columns.slice())]
+    def _add_start_detail(
+        self, start_detail: Plane, x: StoredPlane, inside: Window, mask: StoredPlane | None
+    ) -> None:
+        """Add `start_detail` to an octave's picture, where the mask is not 0."""
+        size = inside.size
+        start_detail = resize.resize_plane(start_detail, size, self.recipe.wrap)
+        into = x[inside.slices()]
         for strip in strips(into.shape):
-            detail = start.read(strip)
+            detail = start_detail.read(strip)
             if mask is not None:
                 detail = detail * (mask.read(strip) > 0)
             into.write(strip, (into.read(strip) + detail).clamp_(0.0, 1.0))
 
-    def _taken_off(self, base: Plane, x: Stored) -> Stored:
-        """What was added to the source, written over the picture."""
-        form = DETAIL if self._compact else x.format
-        return copy(Computed(torch.sub, (x, base)), Stored(x.storage, form))
+    def _subtract_base(self, base: Plane, x: StoredPlane) -> StoredPlane:
+        """The detail added to the source; reuses the picture's storage."""
+        form = DETAIL_FORMAT if self._compact else x.format
+        return copy(ComputedPlane(torch.sub, (x, base)), StoredPlane(x.storage, form))
 
-    def _finished(self, detail: Stored | None) -> Stored:
+    def _finish(self, detail: StoredPlane | None) -> StoredPlane:
         """The window's detail at the source's size.
 
-        Octaves above the source are reduced again, which takes what is too fine out of them.
+        Octaves larger than the source are reduced, which removes detail too fine for it.
         """
         if detail is None:
-            detail = self._kept(self.source.shape, DETAIL)
+            detail = self._allocate(self.source.shape, DETAIL_FORMAT)
         elif tuple(detail.shape[-2:]) != self.size:
-            reduced = octaves.resized(detail, self.size, self.recipe.wrap)
-            detail = copy(reduced, self._kept(reduced.shape, DETAIL))
-        return detail[(..., self.window.rows.slice(), self.window.columns.slice())]
+            reduced = resize.resize_plane(detail, self.size, self.recipe.wrap)
+            detail = copy(reduced, self._allocate(reduced.shape, DETAIL_FORMAT))
+        return detail[self.window.slices()]
 
     @property
     def _compact(self) -> bool:
-        """Whether pictures are kept in 16 bits. On a graphics card there is no time for it."""
+        """Whether to keep pictures in 16 bits: only large ones on the CPU. Too slow on a GPU."""
         source = self.source
         large = self.size[0] * self.size[1] >= planes.COMPACT_FROM
         return large and source.dtype == torch.float32 and source.device.type == "cpu"
 
-    def _kept(self, shape: Shape, compact: Format) -> Stored:
-        form = compact if self._compact else exact(self.source.dtype)
-        return Stored(self.room(shape, form.dtype, self.source.device), form)
+    def _allocate(self, shape: Shape, compact: SampleFormat) -> StoredPlane:
+        form = compact if self._compact else exact_format(self.source.dtype)
+        return StoredPlane(self.allocator(shape, form.dtype, self.source.device), form)
 
 
-def _resized_mask(mask: Stored | None, window: Window) -> Stored | None:
-    """A mask for an octave's window; what was not 0 stays so."""
+def _resized_mask(mask: StoredPlane | None, window: Window) -> StoredPlane | None:
+    """A mask at the size of an octave's window; no non-zero value becomes 0."""
     if mask is None:
         return None
-    return octaves.largest(mask, (window.rows.length, window.columns.length))
+    return resize.resize_mask(mask, window.size)
 
 
-def shown(x: Plane, window: Window) -> Callable[[], Plane]:
-    """What Progress.picture gives."""
-    return lambda: Part(x, window)
+def picture_reader(x: Plane, window: Window) -> Callable[[], Plane]:
+    """A function for `OctaveProgress.picture`."""
+    return lambda: PlaneWindow(x, window)

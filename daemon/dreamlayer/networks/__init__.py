@@ -1,1 +1,1 @@
-"""The networks: which there are, and how one is cut off behind a layer."""
+"""The networks: their registry, extraction up to some layers, and execution."""

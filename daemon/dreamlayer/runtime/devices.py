@@ -1,6 +1,6 @@
-"""What computes: which device a dream goes to, what its errors mean, and what is done then.
+"""Devices: which one computes a dream, what its errors mean, and the fallback to the CPU.
 
-torch is imported when a device is asked for, not with this module: errors are understood without.
+torch is imported when a device is used, not with this module: errors can be classified without it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-OUT_OF_MEMORY = (  # in the words of the CPU's allocator, C++, CUDA, cuDNN, cuBLAS and MPS
+OUT_OF_MEMORY = (  # messages of the CPU's allocator, C++, CUDA, cuDNN, cuBLAS and MPS
     "can't allocate memory",
     "not enough memory",
     "out of memory",
     "bad_alloc",
     "_alloc_failed",
 )
-FAILED = (  # CUDA's, its libraries', AMD's, Apple's
+FAILED = (  # messages of CUDA, its libraries, AMD and Apple
     "cuda error",
     "cuda driver",
     "cuda unknown error",
@@ -35,17 +35,18 @@ FAILED = (  # CUDA's, its libraries', AMD's, Apple's
     "mps backend",
     "mtlcommandbuffer",
 )
-ASK_AGAIN_AFTER = 60.0  # seconds; a driver that was reset takes a while
-ASK_AGAIN_TIMES = 3  # a device that fails again and again isn't worth the wait
-ANSWER_WITHIN = 5.0  # seconds for a tiny sum
+FREE_SHARE = 0.7  # of the free memory of a GPU that tiles are planned for
+RETRY_AFTER = 60.0  # seconds; a driver needs a while after a reset
+RETRIES = 3  # then a device is not tried again
+ANSWER_WITHIN = 5.0  # seconds, for a tiny sum
 
 
 class UnknownDevice(ValueError):
-    """The device asked for is not in this machine."""
+    """This computer does not have the requested device; the message is for the user."""
 
 
 def find(name: str) -> torch.device:
-    """The device of a name; "auto" is the best there is. Raises UnknownDevice."""
+    """Return the device called `name`; "auto" is the fastest one. Raises UnknownDevice."""
     import torch
 
     if name == "auto":
@@ -60,12 +61,12 @@ def find(name: str) -> torch.device:
             f"There is no device {name!r:.40} here. Use auto, cpu, cuda or mps."
         ) from error
     if device.type == "meta":
-        raise UnknownDevice("Nothing can be computed on the device 'meta'.")
+        raise UnknownDevice("The device 'meta' cannot compute anything.")
     return device
 
 
 def describe(device: torch.device) -> str:
-    """A device's name for people, e.g. "cuda (NVIDIA GeForce RTX 4060)"."""
+    """Return a device's name for the user, e.g. "cuda (NVIDIA GeForce RTX 4060)"."""
     import torch
 
     if device.type == "cuda":
@@ -74,17 +75,35 @@ def describe(device: torch.device) -> str:
 
 
 def free_memory() -> None:
-    """Give the memory that torch holds for later back to the other programs."""
+    """Give the GPU memory that torch caches back to other programs."""
     import torch
 
-    with contextlib.suppress(RuntimeError):  # a device that failed has none to give
+    with contextlib.suppress(RuntimeError):  # a failed device cannot free its memory
         torch.cuda.empty_cache()
         if torch.backends.mps.is_available():
             torch.mps.empty_cache()
 
 
+def memory_budget(device: torch.device) -> float:
+    """Bytes that passes over tiles may take on a GPU."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] * FREE_SHARE
+    return float(torch.mps.recommended_max_memory()) * FREE_SHARE / 2
+
+
+def send(x: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return `x` on a device; a CUDA device copies it while other work goes on."""
+    if x.device.type == device.type:
+        return x
+    if device.type == "cuda":
+        return x.pin_memory().to(device, non_blocking=True)
+    return x.to(device)
+
+
 def finish(device: torch.device) -> None:
-    """Wait until a device has done what it was given to do."""
+    """Wait until a device has finished its work."""
     import torch
 
     if device.type == "cuda":
@@ -94,37 +113,37 @@ def finish(device: torch.device) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device, or the computer, had no room: a smaller tile may well have."""
+    """Whether a device or the computer ran out of memory; a smaller tile may then succeed."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    words = str(error).lower()
-    return isinstance(error, RuntimeError) and any(clue in words for clue in OUT_OF_MEMORY)
+    message = str(error).lower()
+    return isinstance(error, RuntimeError) and any(clue in message for clue in OUT_OF_MEMORY)
 
 
 def is_device_failure(error: BaseException) -> bool:
-    """Whether a device failed, not the program: its driver was reset, it was unplugged or slept."""
+    """Whether a device failed rather than the program: driver reset, unplugged or suspended."""
     if is_out_of_memory(error):
         return False
-    words = str(error).lower()
+    message = str(error).lower()
     return type(error).__name__ == "AcceleratorError" or (
-        isinstance(error, RuntimeError) and any(clue in words for clue in FAILED)
+        isinstance(error, RuntimeError) and any(clue in message for clue in FAILED)
     )
 
 
 class Devices:
-    """The devices as dreams are sent to them: what failed is left alone, the CPU does its work.
+    """Chooses devices for dreams; the CPU replaces devices that failed.
 
-    A CUDA error mostly stays until the process ends. So a device that failed is asked again with
-    the next dream, a minute later at the earliest, whether it can add up: in a thread of its own,
-    as a broken driver may never answer.
+    A CUDA error mostly persists until the process ends. So a failed device is tested by a tiny sum
+    before a later dream, a minute after the failure at the earliest. The test runs in a thread of
+    its own, because a broken driver may never answer.
     """
 
     def __init__(self) -> None:
-        self._failed: dict[torch.device, list[float]] = {}  # when, on the monotonic clock
-        self._worked: dict[str, torch.device] = {}  # by the names that they were asked for by
+        self._failed: dict[torch.device, list[float]] = {}  # monotonic times
+        self._worked: dict[str, torch.device] = {}  # {requested name: device}
 
     def choose(self, name: str) -> tuple[torch.device, str | None]:
-        """The device for a dream that asks for `name`, and what is to be told about it.
+        """Return the device for a dream that requests `name`, and a note for the user or None.
 
         Raises UnknownDevice.
         """
@@ -142,10 +161,10 @@ class Devices:
         return device, None
 
     def give_up(self, device: torch.device, error: BaseException) -> str | None:
-        """What to tell when the CPU takes over what `device` failed in; None if it can't help.
+        """Return a note for the user if the CPU should take over after an error; else None.
 
-        A device that is out of memory, even for the smallest tile, is not done with: other programs
-        have the memory, and may give it back.
+        A device that is out of memory, even for the smallest tile, does not count as failed: other
+        programs have the memory, and may free it.
         """
         import torch
 
@@ -156,13 +175,13 @@ class Devices:
         return self.fail(device) if is_device_failure(error) else None
 
     def fail(self, device: torch.device) -> str:
-        """Leave a device alone from now on; returns what to tell."""
+        """Do not use a device for now; returns a note for the user."""
         self._failed.setdefault(device, []).append(time.monotonic())
         return _note(device)
 
     def _is_back(self, device: torch.device) -> bool:
         times = self._failed[device]
-        if len(times) > ASK_AGAIN_TIMES or time.monotonic() < times[-1] + ASK_AGAIN_AFTER:
+        if len(times) > RETRIES or time.monotonic() < times[-1] + RETRY_AFTER:
             return False
         if not answers(device):
             self.fail(device)
@@ -171,21 +190,21 @@ class Devices:
 
 
 def answers(device: torch.device) -> bool:
-    """Whether a device computes a tiny sum, in time."""
-    found: list[float] = []
+    """Whether a device computes a tiny sum within ANSWER_WITHIN seconds."""
+    sums: list[float] = []
 
     def add_up() -> None:
         import torch
 
         try:
-            found.append(float(torch.ones(8, device=device).sum()))
-        except RuntimeError:  # said by nothing being found
+            sums.append(float(torch.ones(8, device=device).sum()))
+        except RuntimeError:  # reported by an empty list
             return
 
-    asking = threading.Thread(target=add_up, name="device", daemon=True)
-    asking.start()
-    asking.join(ANSWER_WITHIN)
-    return found == [8.0]
+    thread = threading.Thread(target=add_up, name="device", daemon=True)
+    thread.start()
+    thread.join(ANSWER_WITHIN)
+    return sums == [8.0]
 
 
 def _note(device: torch.device) -> str:

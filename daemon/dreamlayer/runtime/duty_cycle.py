@@ -1,4 +1,4 @@
-"""Working a part of the time only: a laptop stays cool, and other programs get their share."""
+"""Rests between the steps of a dream: a laptop stays cool, and other programs get their share."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ SLICE = 0.1  # seconds of rest at a time; in between the dream can be cancelled
 def paced(
     steps: Generator[P, None, R], duty: float, device: torch.device, threads: int
 ) -> Generator[P, None, R]:
-    """The same steps, with a rest after each that is as long as it takes.
+    """Run the steps with a rest after each, so that work takes the part `duty` of the time.
 
-    On the CPU its time is counted, as blocks go on being computed while others are told of; on
-    another device the time that passes.
+    On the CPU processor time counts, because workers go on computing while a step is reported; on
+    other devices elapsed time.
 
     Args:
-        steps: what works.
-        duty: the part of the time that may be spent working, above 0, at most 1.
-        device: what does the work.
-        threads: how many of them work at a time on the CPU.
+        steps: the work.
+        duty: the part of the time to work, above 0, at most 1.
+        device: that does the work.
+        threads: that work at a time on the CPU.
 
     Yields:
-        what the steps yield; the last of it again and again while it rests.
+        the values of the steps; the last one repeatedly during a rest.
     """
     with contextlib.closing(steps):
         while True:

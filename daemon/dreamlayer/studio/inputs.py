@@ -1,7 +1,7 @@
 """A request decoded: its frames as pictures and masks, checked, with the options of its dream.
 
 `decode` is the only place below the server that reads a `DreamRequest`; the rest of the studio gets
-`DreamInputs`, and `DreamPixels` made of them when the network is loaded.
+`DecodedRequest`, and `DreamPixels` made of them when the network is loaded.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from torch import Tensor
 
 from dreamlayer.compositing import pixels
 from dreamlayer.compositing.blend import LUMINANCE
-from dreamlayer.compositing.zoom import zoomed
-from dreamlayer.engine.image.planes import everything
-from dreamlayer.engine.image.windows import Span, Window
+from dreamlayer.compositing.zoom import zoom_pixels
+from dreamlayer.engine.image.planes import read_all
+from dreamlayer.geometry import Span, Window
 from dreamlayer.studio.source import SourceImage
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.recipe import Recipe
@@ -28,7 +28,7 @@ LIVE_MAX = 4_200_000  # pixels of the largest region shown live, which takes tim
 
 
 @dataclass(frozen=True)
-class DreamInputs:
+class DecodedRequest:
     """A request's options and frames, not copied and not converted yet.
 
     Attributes:
@@ -70,7 +70,7 @@ class DreamInputs:
 
 @dataclass(frozen=True)
 class DreamPixels:
-    """The pixels of `DreamInputs`, enlarged, converted and checked.
+    """The pixels of `DecodedRequest`, enlarged, converted and checked.
 
     Attributes:
         raw: (H, W, samples), the picture, enlarged if that was asked for.
@@ -110,7 +110,7 @@ class DreamPixels:
         return weights
 
 
-def decode(request: DreamRequest, frames: Sequence[Frame]) -> DreamInputs:
+def decode(request: DreamRequest, frames: Sequence[Frame]) -> DecodedRequest:
     """A request and its frames as inputs of the studio; a seed is drawn if the recipe has none.
 
     Raises:
@@ -127,7 +127,7 @@ def decode(request: DreamRequest, frames: Sequence[Frame]) -> DreamInputs:
         strength = _image(next(following), request.strength)
     if request.guide:
         guide = _image(next(following), request.guide)
-    return DreamInputs(
+    return DecodedRequest(
         recipe=recipe,
         device=request.device,
         picture=picture,
@@ -147,7 +147,7 @@ def decode(request: DreamRequest, frames: Sequence[Frame]) -> DreamInputs:
     )
 
 
-def load_pixels(inputs: DreamInputs) -> DreamPixels:
+def load_pixels(inputs: DecodedRequest) -> DreamPixels:
     """The pixels of a dream, ready for engine and blend.
 
     Raises:
@@ -155,7 +155,7 @@ def load_pixels(inputs: DreamInputs) -> DreamPixels:
     """
     raw, strength = inputs.picture.raw, None
     if inputs.zoom > 1.0:
-        raw = zoomed(raw, inputs.picture.layout, inputs.zoom, inputs.recipe.wrap)
+        raw = zoom_pixels(raw, inputs.picture.layout, inputs.zoom, inputs.recipe.wrap)
     if inputs.mask is not None and not inputs.mask.any():
         raise ValueError("Nothing is selected: the mask is black everywhere.")
     if inputs.strength is not None:
@@ -164,7 +164,7 @@ def load_pixels(inputs: DreamInputs) -> DreamPixels:
             raise ValueError(
                 "The strength map is black or transparent everywhere, so nothing would be dreamed."
             )
-    guide = None if inputs.guide is None else everything(inputs.guide)
+    guide = None if inputs.guide is None else read_all(inputs.guide)
     return DreamPixels(raw, inputs.mask, strength, guide)
 
 
@@ -178,9 +178,9 @@ def brightness(image: SourceImage) -> pixels.Mask:
         return raw[..., 0]
     levels = np.empty(raw.shape[:2], np.uint8)
     for rows in _row_runs(levels):
-        colours = pixels.for_network(pixels.colours(raw[rows], layout))
+        colours = pixels.for_network(pixels.read_colours(raw[rows], layout))
         grey = sum(plane * weight for plane, weight in zip(colours, LUMINANCE[0], strict=True))
-        opacity = pixels.alpha(raw[rows], layout)
+        opacity = pixels.read_alpha(raw[rows], layout)
         levels[rows] = np.rint(grey * 255 if opacity is None else grey * opacity * 255)
     return levels
 

@@ -14,17 +14,16 @@ from dreamlayer.compositing import pixels
 from dreamlayer.compositing.overlay import Overlay
 from dreamlayer.engine import dream as engine
 from dreamlayer.engine import metrics, quick_look
-from dreamlayer.engine.image.planes import Computed, Inset, copy
-from dreamlayer.engine.octave_loop import Dreamt
+from dreamlayer.engine.image.planes import ComputedPlane, InsetPlane, copy
+from dreamlayer.engine.octave_loop import DreamResult
 from dreamlayer.engine.tiling import workers
-from dreamlayer.networks.executors.kernel import memory_pool
-from dreamlayer.networks.network import Network, describe
+from dreamlayer.networks.network import Network, describe, release_memory
 from dreamlayer.runtime import devices
-from dreamlayer.runtime.allocator import GivingBack
+from dreamlayer.runtime.allocator import HeapTrimmer
 from dreamlayer.runtime.devices import Devices
 from dreamlayer.runtime.duty_cycle import paced
-from dreamlayer.runtime.plane_storage import MIB, Room
-from dreamlayer.studio.inputs import DreamInputs, DreamPixels, decode, load_pixels
+from dreamlayer.runtime.plane_storage import MIB, PlaneStorage
+from dreamlayer.studio.inputs import DecodedRequest, DreamPixels, decode, load_pixels
 from dreamlayer.studio.model_list import local_models
 from dreamlayer.studio.network_cache import NetworkCache
 from dreamlayer.studio.previews import report_looks, report_octaves
@@ -60,8 +59,8 @@ class LocalStudio:
         if threads:
             torch.set_num_threads(workers.shared.count)
         self._duty = duty / 100
-        self._room = Room(discovery.home(), map_above * MIB)
-        self._memory = GivingBack()
+        self._room = PlaneStorage(discovery.home(), map_above * MIB)
+        self._memory = HeapTrimmer()
         self._sending = False  # whether the last result may still be being sent
         self._devices = Devices()
         self._networks = NetworkCache(idle)
@@ -87,8 +86,8 @@ class LocalStudio:
         before the next dream.
         """
         due = self._networks.drop_idle()
-        memory_pool.give_back()
-        self._memory.now()
+        release_memory()
+        self._memory.trim()
         if self._sending:
             self._sending = False
             return SENT_AFTER if due is None else min(due, SENT_AFTER)
@@ -140,7 +139,7 @@ class LocalStudio:
         return replace(finished, notes=notes)
 
     def _dream_on(
-        self, device: torch.device, inputs: DreamInputs, before: Overlay | None
+        self, device: torch.device, inputs: DecodedRequest, before: Overlay | None
     ) -> Generator[Progress, None, Finished]:
         yield Progress(0.0, "Loading the network…")
         with self._networks.using(inputs.recipe, device) as network:
@@ -154,11 +153,11 @@ def _warm_up(network: Network) -> None:
     """Run a network once on a tiny image, so that its code is loaded and its threads started."""
     side = network.minimum + network.stride
     seen = network.run(torch.zeros(1, 3, side, side, dtype=network.dtype, device=network.device))
-    seen.pull_back([torch.zeros_like(cells) for cells in seen.maps])
+    seen.backward([torch.zeros_like(cells) for cells in seen.maps])
 
 
 def _dream_with(
-    network: Network, inputs: DreamInputs, room: Room, before: Overlay | None
+    network: Network, inputs: DecodedRequest, room: PlaneStorage, before: Overlay | None
 ) -> Generator[Progress, None, Finished]:
     """Dream with a network, on its device."""
     device, recipe, window = network.device, inputs.recipe, inputs.window
@@ -171,22 +170,22 @@ def _dream_with(
     if 2 * region.nbytes < loaded.raw.nbytes:
         region = region.copy()  # so that the surroundings needn't be kept
 
-    def overlay_of(dreamt: Dreamt) -> Overlay:
+    def overlay_of(dreamt: DreamResult) -> Overlay:
         return _overlay(region, dreamt, inputs, loaded)
 
-    def blend(dreamt: Dreamt) -> Frame:
+    def blend(dreamt: DreamResult) -> Frame:
         return overlay_of(dreamt).blend(recipe)
 
     if inputs.quick:
-        looking = quick_look.look(
+        looking = quick_look.run_quick_look(
             source, network, recipe, window, inputs.reduced, mask=weights, guide=guide,
-            before=start, carry=inputs.carry,
+            previous_detail=start, carry=inputs.carry,
         )  # fmt: skip
         dreamt = yield from report_looks(looking, inputs, blend)
     else:
         dreaming = engine.dream(
-            source, network, recipe, window, mask=weights, guide=guide, room=room,
-            before=start, carry=inputs.carry,
+            source, network, recipe, window, mask=weights, guide=guide, allocator=room,
+            previous_detail=start, carry=inputs.carry,
         )  # fmt: skip
         dreamt = yield from report_octaves(dreaming, inputs, blend)
     overlay = overlay_of(dreamt)
@@ -195,7 +194,7 @@ def _dream_with(
     gain = None
     if inputs.measure_gain:
         result = SourceImage(pixels.view(final, inputs.result), inputs.result)
-        after = Inset(source, window, to_device(result, device))
+        after = InsetPlane(source, window, to_device(result, device))
         gain = metrics.gain(source, after, network, recipe, window, guide)
     return Finished(
         final,
@@ -209,32 +208,33 @@ def _dream_with(
 
 
 def _overlay(
-    region: pixels.Raw, dreamt: Dreamt, inputs: DreamInputs, loaded: DreamPixels
+    region: pixels.Raw, dreamt: DreamResult, inputs: DecodedRequest, loaded: DreamPixels
 ) -> Overlay:
     """The region's pixels (h, w, samples) and what was dreamed there."""
-    added, covers = dreamt.added, dreamt.under is not None
-    if dreamt.under is not None:
-        copy(Computed(torch.add, (added, dreamt.under)), added)
+    added, covers = dreamt.detail_plane, dreamt.base_plane is not None
+    if dreamt.base_plane is not None:
+        copy(ComputedPlane(torch.add, (added, dreamt.base_plane)), added)
     return Overlay(
         region, inputs.result, added, covers, inputs.recipe, loaded.mask, inputs.clip,
         inputs.edges, loaded.strength,
     )  # fmt: skip
 
 
-def _picture_warnings(inputs: DreamInputs) -> list[str]:
+def _picture_warnings(inputs: DecodedRequest) -> list[str]:
     """Warnings about non-finite pixels in the picture as it was sent."""
-    count = pixels.not_numbers(inputs.picture.raw, inputs.picture.layout)
+    count = pixels.count_non_finite(inputs.picture.raw, inputs.picture.layout)
     if not count:
         return []
     became = "became black" if inputs.zoom > 1.0 else "stay as they are"
     return [f"Pixels with invalid values (NaN or infinite) {became}: {count}."]
 
 
-def _gradient_warnings(dreamt: Dreamt) -> tuple[str, ...]:
+def _gradient_warnings(dreamt: DreamResult) -> tuple[str, ...]:
     """Warnings about non-finite gradients."""
-    if not dreamt.flawed:
+    if not dreamt.non_finite_share:
         return ()
     return (
-        f"The network returned invalid values (NaN or infinite) for {max(dreamt.flawed, 0.001):.1%}"
-        " of the picture, and nothing was dreamed there: its weights may be damaged.",
+        "The network returned invalid values (NaN or infinite) for"
+        f" {max(dreamt.non_finite_share, 0.001):.1%} of the picture, and nothing was dreamed there:"
+        " its weights may be damaged.",
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from dreamlayer.engine.objectives import binding
-from dreamlayer.networks.network import Network, cut
+from dreamlayer.networks.network import Network, extract
 from dreamlayer.networks.registry import registry
 from dreamlayer.runtime import devices
 from dreamlink.recipe.recipe import Recipe
@@ -44,14 +44,14 @@ class NetworkCache:
     @contextlib.contextmanager
     def using(self, recipe: Recipe, device: torch.device) -> Iterator[Network]:
         """The network for a recipe, cut at its layers; loaded unless it is in the cache."""
-        layers = binding.layers(recipe)
+        layers = binding.layer_names(recipe)
         # The key is the whole specification, not the name alone: a user may remove a network and
         # add another one of the same name.
         key = (registry.find(recipe.model), layers, recipe.pooling, str(device))
         cached = self._cached.pop(key, None)
         if cached is None:
             cached = _CachedNetwork(
-                cut(recipe.model, layers, device, recipe.pooling), self._clock()
+                extract(recipe.model, layers, device, recipe.pooling), self._clock()
             )
         self._cached[key] = cached
         while len(self._cached) > NETWORKS_KEPT:
@@ -89,6 +89,6 @@ class NetworkCache:
         E.g. ["squeezenet1_1 features.10 on cpu (kernel)"].
         """
         return [
-            f"{spec.name} {', '.join(layers)} on {device} ({cached.network.engine})"
+            f"{spec.name} {', '.join(layers)} on {device} ({cached.network.executor_name})"
             for (spec, layers, _, device), cached in self._cached.items()
         ]

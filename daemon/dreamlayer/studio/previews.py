@@ -9,9 +9,9 @@ from dreamlayer.compositing import pixels
 from dreamlayer.engine import octave_loop, quick_look
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.planes import Plane
-from dreamlayer.engine.image.windows import whole
-from dreamlayer.runtime.allocator import GivingBack
-from dreamlayer.studio.inputs import DreamInputs
+from dreamlayer.geometry import Window
+from dreamlayer.runtime.allocator import HeapTrimmer
+from dreamlayer.studio.inputs import DecodedRequest
 from dreamlayer.studio.progress import Progress
 from dreamlayer.studio.source import SourceImage
 from dreamlink.picture import Picture
@@ -19,23 +19,25 @@ from dreamlink.wire.messages import Frame
 
 OVERSAMPLING = 2  # a picture is read at about so many times a preview's resolution, per side
 
-Blend = Callable[[octave_loop.Dreamt], Frame]  # lays a dream over its picture, as the recipe says
+Blend = Callable[
+    [octave_loop.DreamResult], Frame
+]  # lays a dream over its picture, as the recipe says
 
 
 def report_octaves(
-    dreaming: Generator[octave_loop.Progress, None, octave_loop.Dreamt],
-    inputs: DreamInputs,
+    dreaming: Generator[octave_loop.OctaveProgress, None, octave_loop.DreamResult],
+    inputs: DecodedRequest,
     blend: Blend,
-) -> Generator[Progress, None, octave_loop.Dreamt]:
+) -> Generator[Progress, None, octave_loop.DreamResult]:
     """Run the engine's dream and yield its progress; returns the dream."""
-    memory = GivingBack()
+    memory = HeapTrimmer()
     try:
         while True:
             now = next(dreaming)
-            memory.now_and_then()
+            memory.trim_sometimes()
             live = None
-            if inputs.live and now.so_far is not None:
-                live = functools.partial(_blend_so_far, now.so_far, blend)
+            if inputs.live and now.partial_result is not None:
+                live = functools.partial(_blend_so_far, now.partial_result, blend)
             yield Progress(
                 now.fraction,
                 None if now.octave else "Imagining from noise…",
@@ -47,22 +49,24 @@ def report_octaves(
                 live=live,
             )
     except StopIteration as done:
-        memory.now_and_then()
-        dreamt: octave_loop.Dreamt = done.value
+        memory.trim_sometimes()
+        dreamt: octave_loop.DreamResult = done.value
         return dreamt
 
 
 def report_looks(
-    looking: Generator[octave_loop.Progress | quick_look.Look, None, octave_loop.Dreamt],
-    inputs: DreamInputs,
+    looking: Generator[
+        octave_loop.OctaveProgress | quick_look.QuickLook, None, octave_loop.DreamResult
+    ],
+    inputs: DecodedRequest,
     blend: Blend,
-) -> Generator[Progress, None, octave_loop.Dreamt]:
+) -> Generator[Progress, None, octave_loop.DreamResult]:
     """Run a quick dream and yield its progress, with previews of complete looks only."""
     try:
         while True:
             now = next(looking)
-            if isinstance(now, quick_look.Look):
-                blended = functools.cache(functools.partial(blend, now.dreamt))
+            if isinstance(now, quick_look.QuickLook):
+                blended = functools.cache(functools.partial(blend, now.result))
                 yield Progress(
                     now.fraction,
                     "Looking closer…",
@@ -73,11 +77,11 @@ def report_looks(
             else:
                 yield Progress(now.fraction, "Taking a quick look…")
     except StopIteration as done:
-        dreamt: octave_loop.Dreamt = done.value
+        dreamt: octave_loop.DreamResult = done.value
         return dreamt
 
 
-def _blend_so_far(so_far: Callable[[], octave_loop.Dreamt], blend: Blend) -> Frame:
+def _blend_so_far(so_far: Callable[[], octave_loop.DreamResult], blend: Blend) -> Frame:
     return blend(so_far())
 
 
@@ -96,7 +100,7 @@ def _preview(picture: Plane, side: int) -> tuple[Picture, bytes]:
     height, width = picture.shape[-2:]
     factor = min(1.0, side / max(height, width))
     size = (max(1, round(height * factor)), max(1, round(width * factor)))
-    sampled = picture.read(whole(height, width), max(1, int(1 / factor) // OVERSAMPLING))
+    sampled = picture.read(Window.whole(height, width), max(1, int(1 / factor) // OVERSAMPLING))
     small = resize.resize(sampled, size).clamp(0.0, 1.0)[0].permute(1, 2, 0)
     data = (small * 255.0).round().byte().contiguous().cpu().numpy().tobytes()
     return Picture(size[1], size[0], "U8", "RGB"), data

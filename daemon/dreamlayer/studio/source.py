@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from dreamlayer.compositing import pixels
-from dreamlayer.engine.image.planes import Plane, Stored, copy, exact
-from dreamlayer.engine.image.windows import Window
+from dreamlayer.engine.image.planes import Plane, StoredPlane, copy, exact_format
+from dreamlayer.geometry import Window
 from dreamlink.picture import Picture
 
 
@@ -37,7 +37,7 @@ class SourceImage:
 
     def read(self, window: Window, step: int = 1) -> Tensor:
         rows, columns = (slice(span.start, span.stop, step) for span in window)
-        colours = pixels.for_network(pixels.colours(self.raw[rows, columns], self.layout))
+        colours = pixels.for_network(pixels.read_colours(self.raw[rows, columns], self.layout))
         return torch.from_numpy(colours)[None]
 
 
@@ -46,4 +46,4 @@ def to_device(image: SourceImage, device: torch.device) -> Plane:
     if device.type == "cpu":
         return image
     storage = torch.empty(image.shape, dtype=image.dtype, device=device)
-    return copy(image, Stored(storage, exact(image.dtype)))
+    return copy(image, StoredPlane(storage, exact_format(image.dtype)))

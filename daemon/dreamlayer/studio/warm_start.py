@@ -6,8 +6,8 @@ import torch
 
 from dreamlayer.compositing.overlay import Overlay
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.planes import Plane, Stored
-from dreamlayer.studio.inputs import DreamInputs
+from dreamlayer.engine.image.planes import Plane, StoredPlane
+from dreamlayer.studio.inputs import DecodedRequest
 
 FROM_NOISE = (
     "Dreams from noise can't continue one another, so this dream started from scratch instead of"
@@ -17,7 +17,7 @@ OTHER_SIZE = "The dream before has another size, so this one started from scratc
 
 
 def warm_start(
-    before: Overlay | None, inputs: DreamInputs, device: torch.device
+    before: Overlay | None, inputs: DecodedRequest, device: torch.device
 ) -> tuple[Plane | None, tuple[str, ...]]:
     """The detail (1, 3, h, w) that a dream starts from, enlarged as its picture is.
 
@@ -30,7 +30,7 @@ def warm_start(
         return None, (FROM_NOISE,)
     if detail.shape[-2:] != (inputs.window.rows.length, inputs.window.columns.length):
         return None, (OTHER_SIZE,)
-    start = Stored(detail.storage.to(device), detail.format)
+    start = StoredPlane(detail.storage.to(device), detail.format)
     if inputs.zoom > 1.0:
-        return resize.zoomed(start, inputs.zoom, inputs.recipe.wrap), ()
+        return resize.zoom_plane(start, inputs.zoom, inputs.recipe.wrap), ()
     return start, ()

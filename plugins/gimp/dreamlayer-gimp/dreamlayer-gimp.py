@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""GIMP's door to Dreamlayer: registers its filters and hands each call on to dreamlayer_gimp.
+"""The plug-in that GIMP runs: registers the filters and passes each call on to dreamlayer_gimp.
 
-On top it imports nothing but GIMP's own modules and the standard library, so that the menu entries
-are there even where a part of Dreamlayer is missing; the call then says what to do.
+At the top it imports only GIMP's own modules and the standard library, so the menu entries exist
+even if a part of Dreamlayer is missing; the call then says what to do.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 
 import gi
 
-# Babl would take 0.2 s and 350 MB in each call to measure whether tables of all colours pay, and
-# then up to 256 MB for each. A call converts few pixels, and most of them not at all.
+# In each call babl would take 0.2 s and 350 MB to measure whether look-up tables of all colours pay
+# off, and then up to 256 MB for each table. A call converts few pixels, most of them not at all.
 os.environ.setdefault("BABL_LUT", "0")
 
 gi.require_version("Gegl", "0.4")
@@ -28,13 +28,14 @@ HELP = {
     DREAM: (
         "Let a neural network dream on a layer",
         "Amplifies what a layer of a neural network sees in the selected layers, or in their"
-        " selected part, and puts each dream on a new layer above its source. The work is done"
-        " by the Dreamlayer daemon, which is started if it does not run.",
+        " selected part, and adds each dream as a new layer above its source. The work is done by"
+        " the Dreamlayer daemon, which is started if it is not running.",
     ),
     AGAIN: (
-        "Dream again with what a dream's layer remembers, changed as you like",
+        "Dream again with the stored settings of a dream, or with changed ones",
         "Reads the recipe of the selected dream, or of the dream above the selected layer, and"
-        " dreams on the same layer and in the same place. The new dream goes above the old one.",
+        " dreams on the same layer and in the same place. The new dream is added above the old"
+        " one.",
     ),
 }
 
@@ -45,7 +46,7 @@ def run(
     """Dream on the drawables; called by GIMP, in a new process for each call."""
     try:
         from dreamlayer_gimp.run import run as action
-    except Exception as error:  # whatever is wrong with the files, the answer is the same
+    except Exception as error:  # whatever file is wrong, the advice is the same
         text = f"Dreamlayer's plug-in is incomplete ({error}). Run Dreamlayer's install.py again."
         failed = Gimp.PDBStatusType.EXECUTION_ERROR
         return procedure.new_return_values(failed, GLib.Error(text))
@@ -53,7 +54,7 @@ def run(
 
 
 class Dreamlayer(Gimp.PlugIn):  # type: ignore[misc]  # GIMP's classes have no types
-    """The plug-in as GIMP sees it."""
+    """The plug-in's interface to GIMP."""
 
     def do_set_i18n(self, _name: str) -> bool:
         return False  # there are no translations yet
@@ -62,9 +63,9 @@ class Dreamlayer(Gimp.PlugIn):  # type: ignore[misc]  # GIMP's classes have no t
         return [DREAM, AGAIN]
 
     def do_create_procedure(self, name: str) -> Any:
-        """Describe a procedure; GIMP asks at its start and again before each call."""
+        """Describe a procedure; GIMP calls this at its start and again before each call."""
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
-        # Whatever is open or selected: a greyed-out entry doesn't say why, but run() does.
+        # Always available: a greyed-out entry doesn't say what is wrong, but run() does.
         procedure.set_image_types("*")
         drawables = Gimp.ProcedureSensitivityMask
         procedure.set_sensitivity_mask(
@@ -74,16 +75,16 @@ class Dreamlayer(Gimp.PlugIn):  # type: ignore[misc]  # GIMP's classes have no t
         procedure.add_menu_path("<Image>/Filters/Artistic")
         procedure.set_documentation(*HELP[name], None)
         procedure.set_attribution("Dreamlayer", "Dreamlayer", "2026")
-        with contextlib.suppress(Exception):  # incomplete: without arguments, run() says so
+        with contextlib.suppress(Exception):  # incomplete: run() says so
             from dreamlayer_gimp.call import arguments
             from dreamlayer_gimp.run import repeat
 
-            arguments.add_to(procedure, *([repeat.ROWS] if name == AGAIN else []))
-        # A list holds no references: it would crash GIMP if the image was closed meanwhile.
+            arguments.add_arguments(procedure, *([repeat.ROWS] if name == AGAIN else []))
+        # A list holds no references: GIMP would crash if the image was closed meanwhile.
         procedure.add_layer_return_value(
             "layer",
             "Layer",
-            "The new layer, the topmost if there are several; the image's selected layers are all",
+            "The new layer, the topmost of several; all of them are the image's selected layers",
             True,
             GObject.ParamFlags.READWRITE,
         )

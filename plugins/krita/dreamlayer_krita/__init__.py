@@ -1,8 +1,8 @@
-"""Dreamlayer in Krita: the active layer dreams, and the dream becomes a layer above it."""
+"""Dreamlayer's plug-in for Krita: dreams on the active layer and adds a layer above it."""
 
 import importlib.util
 
-if importlib.util.find_spec("PyKrita") is not None:  # only in Krita: tests import the parts
+if importlib.util.find_spec("PyKrita") is not None:  # absent in tests, which import the modules
     from .extension import register
 
     register()

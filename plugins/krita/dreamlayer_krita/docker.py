@@ -1,4 +1,4 @@
-"""The docker: a frame for the panel, and for a sentence where the plug-in is incomplete."""
+"""The docker: holds the panel, or an explanation if the plug-in is incomplete."""
 
 from __future__ import annotations
 
@@ -15,44 +15,49 @@ from .qt.qt import QtWidgets
 
 DOCKER_ID = "dreamlayer_krita"
 TITLE = "Deep Dream"
-MESSAGE_WIDTH = 60  # letters; Krita would write it all in one line
+MESSAGE_WIDTH = 60  # characters; Krita does not wrap floating messages itself
 MESSAGE_TIME = 6000  # milliseconds
-MESSAGE_PRIORITY = 1  # Krita's "medium": shows at once
+MESSAGE_PRIORITY = 1  # Krita's "medium": shown at once
 
 
 class DreamDocker(DockWidget):  # type: ignore[misc]
-    """Krita makes one for each window."""
+    """Krita creates one for each window."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setWindowTitle(tr(TITLE))
         try:
-            from .ui.panel import Panel  # needs dreamlink, and that msgpack
+            from .ui.panel import open_panel  # needs dreamlink, which needs msgpack
 
-            self._panel: Any = Panel(float_message)
+            self._panel: Any = open_panel(float_message)
         except ImportError as error:
             log.exception("Dreamlayer's plug-in is incomplete")
-            self._panel = Incomplete(str(error))
+            self._panel = IncompleteNotice(str(error))
         self.setWidget(self._panel)
 
     def canvasChanged(self, canvas: Any) -> None:  # noqa: N802 (Krita's name)
-        """Krita demands it; the panel asks for the active document when it is told to dream."""
+        """Krita requires this method; the session asks for the active document when it dreams."""
 
     def dream(self) -> None:
         """Dream on the active layer, or say why not."""
-        self._panel.dream()
+        self.call("model.session:Session.dream")
 
-    def call(self, name: str) -> None:
-        """Call "package.module:function" or "package.module:Class.method" with the panel."""
-        if isinstance(self._panel, Incomplete):
-            self._panel.dream()
+    def call(self, target: str) -> None:
+        """Call a function or method with this docker's session.
+
+        Args:
+            target: "package.module:function" or "package.module:Class.method".
+        """
+        if isinstance(self._panel, IncompleteNotice):
+            self._panel.explain()
             return
-        module, _, what = name.partition(":")
-        operator.attrgetter(what)(importlib.import_module(f".{module}", __package__))(self._panel)
+        module, _, name = target.partition(":")
+        function = operator.attrgetter(name)(importlib.import_module(f".{module}", __package__))
+        function(self._panel.session)
 
 
-class Incomplete(QtWidgets.QLabel):  # type: ignore[misc]
-    """What stands in the panel's place when the plug-in lacks its libraries."""
+class IncompleteNotice(QtWidgets.QLabel):  # type: ignore[misc]
+    """Shown in place of the panel if the plug-in's libraries are missing."""
 
     def __init__(self, reason: str) -> None:
         if not reason.endswith("install.py again."):
@@ -64,13 +69,13 @@ class Incomplete(QtWidgets.QLabel):  # type: ignore[misc]
         self.setWordWrap(True)
         self.setMargin(8)
 
-    def dream(self) -> None:
-        """Say what is wrong, whatever was asked for."""
+    def explain(self) -> None:
+        """Show the reason over the picture."""
         float_message(self.text())
 
 
 def float_message(text: str) -> None:
-    """Show a sentence over the picture for some seconds, where there is a picture."""
+    """Show a sentence over the picture for some seconds, if a picture is open."""
     window = Krita.instance().activeWindow()
     view = window.activeView() if window else None
     if view is not None and view.document() is not None:

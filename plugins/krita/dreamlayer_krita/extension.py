@@ -1,7 +1,7 @@
-"""What Krita gets from us: the actions and the docker.
+"""Registers the plug-in's actions and its docker with Krita.
 
-Nothing here needs `dreamlink`, so actions and docker are there, and say what is wrong, even when a
-copy of the plug-in lacks its libraries.
+Nothing here needs `dreamlink`: if the plug-in's libraries are missing, the actions and the docker
+still exist and explain what is wrong.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from .qt.i18n import tr
 class Action(NamedTuple):
     """One entry in Krita's menus; `dreamlayer_krita.action` has its tool tip.
 
-    `call` is what is called with the panel of the active window: a function or method by its
-    module and name, found only then.
+    `call` names a function or method, as "package.module:function". It is imported only when the
+    action is triggered, and gets the session of the active window's docker.
     """
 
     name: str
@@ -30,19 +30,21 @@ class Action(NamedTuple):
 
 AGAIN = "Dream Again with These Settings"
 ACTIONS = (
-    Action("dreamlayer_dream", f"{TITLE}…", "filter", "ui.panel:Panel.dream"),
-    Action("dreamlayer_film", f"{TITLE} Animation…", "filter", "ui.film_dialog:ask"),
+    Action("dreamlayer_dream", f"{TITLE}…", "filter", "model.session:Session.dream"),
+    Action(
+        "dreamlayer_film", f"{TITLE} Animation…", "filter", "model.session:Session.request_film"
+    ),
     Action("dreamlayer_again", AGAIN, "layer", "model.repeat:dream_again"),
-    Action("dreamlayer_edit", "Edit the Dream of This Layer…", "layer", "model.repeat:edit"),
-    Action("dreamlayer_dream_script", f"{TITLE}…", "tools/scripts", "ui.panel:Panel.dream"),
+    Action("dreamlayer_edit", "Edit the Dream of This Layer…", "layer", "model.repeat:edit_dream"),
+    Action("dreamlayer_dream_script", f"{TITLE}…", "tools/scripts", "model.session:Session.dream"),
 )
 
 
 class DreamExtension(Extension):  # type: ignore[misc]
-    """Krita's idea of a plug-in: it is asked for its actions once for each window."""
+    """Krita asks it for its actions once for each window."""
 
     def setup(self) -> None:
-        """Krita calls it once; there is nothing to set up before a window is there."""
+        """Krita calls it once; nothing needs to be set up before there is a window."""
 
     def createActions(self, window: Any) -> None:  # noqa: N802 (Krita's name)
         for name, text, menu, call in ACTIONS:
@@ -53,7 +55,7 @@ class DreamExtension(Extension):  # type: ignore[misc]
 
 
 def call_in_active_window(call: str) -> None:
-    """Show the docker of the active window and let it do what an action is for."""
+    """Show the docker of the active window and call an action's function with its session."""
     for docker in Krita.instance().activeWindow().dockers():
         if isinstance(docker, DreamDocker):
             docker.setVisible(True)
@@ -62,7 +64,7 @@ def call_in_active_window(call: str) -> None:
 
 
 def register() -> None:
-    """Tell Krita about the actions and the docker."""
+    """Register the actions and the docker."""
     app = Krita.instance()
     app.addExtension(DreamExtension(app))
     place = getattr(DockWidgetFactoryBase, "DockPosition", DockWidgetFactoryBase).DockRight

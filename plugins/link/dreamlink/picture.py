@@ -1,4 +1,4 @@
-"""Pixels on the wire: how they are laid out, and the rectangles that they fill."""
+"""The layout of pixels on the wire, and rectangles of pixels."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-MAX_SIDE = 1 << 17  # 131072 pixels: both hosts stop well below
+MAX_SIDE = 1 << 17  # 131072 pixels: more than either host allows
 DEPTHS = {"U8": 1, "U16": 2, "F16": 2, "F32": 4}  # bytes a sample, little endian
 ORDERS = {"RGBA": 4, "BGRA": 4, "RGB": 3, "GA": 2, "G": 1}  # samples a pixel
 CURVES = ("srgb", "linear")
 
 
 class PictureError(ValueError):
-    """A layout or rectangle that makes no sense; the text is one sentence."""
+    """An invalid layout or rectangle; the text is one sentence."""
 
 
 class Edges(NamedTuple):
-    """Which sides of a region are the picture's own: where a selection has no edge to soften."""
+    """Which sides of a region are edges of the picture: a selection is not feathered there."""
 
     left: bool
     top: bool
@@ -38,13 +38,13 @@ class Region(NamedTuple):
         return self.width <= 0 or self.height <= 0
 
     def grow(self, margin: int) -> Region:
-        """The rectangle with `margin` pixels more on each side."""
+        """The rectangle with `margin` pixels added on each side."""
         return Region(
             self.x - margin, self.y - margin, self.width + 2 * margin, self.height + 2 * margin
         )
 
     def clip(self, other: Region) -> Region:
-        """What both have in common; empty (sides of 0) if they don't touch."""
+        """The intersection of both; empty (sides of 0) if they don't touch."""
         x, y = max(self.x, other.x), max(self.y, other.y)
         right = min(self.x + self.width, other.x + other.width)
         bottom = min(self.y + self.height, other.y + other.height)
@@ -54,7 +54,7 @@ class Region(NamedTuple):
         return Region(self.x + dx, self.y + dy, self.width, self.height)
 
     def edges(self, picture: Region) -> Edges:
-        """The sides where this region of a picture reaches the picture's own edge."""
+        """The sides on which this region of a picture reaches the picture's edge."""
         return Edges(
             self.x <= picture.x,
             self.y <= picture.y,
@@ -68,7 +68,7 @@ class Picture:
     """The layout of raw pixels: rows from the top, no padding, straight alpha, little endian.
 
     `curve` is the transfer curve of the colour samples: "srgb", or "linear" light (Krita's …-g10
-    profiles). Alpha is linear always.
+    profiles). Alpha is always linear.
     """
 
     width: int
@@ -104,7 +104,7 @@ class Picture:
         for side in (picture.width, picture.height):
             if not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= MAX_SIDE:
                 raise PictureError(
-                    f"A picture is 1 to {MAX_SIDE} pixels wide and high, not {side!r:.40}."
+                    f"A picture can be 1 to {MAX_SIDE} pixels wide and high, not {side!r:.40}."
                 )
         for name, value, known in (
             ("depth", picture.depth, tuple(DEPTHS)),
@@ -112,7 +112,7 @@ class Picture:
             ("curve", picture.curve, CURVES),
         ):
             if value not in known:
-                raise PictureError(f"A {name} is one of {', '.join(known)}, not {value!r:.40}.")
+                raise PictureError(f"{name} must be one of {', '.join(known)}, not {value!r:.40}.")
         return picture
 
 
@@ -124,5 +124,5 @@ def region_of(values: object) -> Region:
         or not all(isinstance(v, int) and not isinstance(v, bool) for v in values)
         or not all(-MAX_SIDE <= v <= MAX_SIDE for v in values)
     ):
-        raise PictureError("A region is four whole numbers: x, y, width, height.")
+        raise PictureError("A region must be four whole numbers: x, y, width, height.")
     return Region(*values)

@@ -12,7 +12,7 @@ from krita import Krita, QTimer, Selection
 sys.path.insert(0, str(Path(case.arguments["checkout"]) / "tests/hosts/krita"))
 import desk
 
-from dreamlayer_krita.document import document as reader
+from dreamlayer_krita.document import layer_io as reader
 
 SIDE = int(case.arguments["side"])  # pixels
 PIECE = 1000  # pixels; the picture is painted in squares of this size

@@ -193,7 +193,7 @@ def edits(document, photo, inside):
     (layer,) = dreamed_layers(document)
     click(desk.part(QPushButton, "edit_dream"))
     yield from desk.until(
-        lambda: desk.docker().widget().recipe() == kept(document, layer),
+        lambda: desk.session().recipe() == kept(document, layer),
         "its settings are in the form",
         PATIENCE,
     )
@@ -235,7 +235,7 @@ def dreamed_layers(document):
 
 
 def kept(document, layer):
-    return dream_store.of(document, layer.uniqueId())
+    return dream_store.read_recipe(document, layer.uniqueId())
 
 
 def changed_inside_only(document, layer, photo, inside):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from dreamlayer.engine.image import resize
-from dreamlayer.networks.network import cut
+from dreamlayer.networks.network import extract
 from dreamlink.recipe.recipe import Recipe
 from tests.bench.speeds import steps
 from tests.bench.speeds.machine import product_rate
@@ -41,7 +41,7 @@ def measure(sizes: list[float]) -> dict[str, Any] | None:
 
 
 def _rows(target: steps.Target, sizes: list[float], rate: float) -> list[dict[str, Any]]:
-    network = cut(target.model, [target.layer], "cuda")
+    network = extract(target.model, [target.layer], "cuda")
     gflop = steps.PlainNetwork(target).gflop()
     rows = []
     for megapixels in sizes:
@@ -64,7 +64,7 @@ def _rows(target: steps.Target, sizes: list[float], rate: float) -> list[dict[st
 def _reference() -> float:
     """Seconds of the reference's job; it took itself 18.4 minutes."""
     source = resize.resize(steps.picture(1.5), REFERENCE_SIZE).clamp(0, 1).cuda()
-    network = cut(REFERENCE.model, [REFERENCE.layer], "cuda")
+    network = extract(REFERENCE.model, [REFERENCE.layer], "cuda")
     steps.run(source, network, replace(REFERENCE, steps=2))
     return _timed(lambda: steps.run(source, network, REFERENCE))
 

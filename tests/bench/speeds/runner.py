@@ -72,7 +72,7 @@ def main() -> None:
     name, title, weights = sys.argv[1:]
     assert "torch" not in sys.modules, "It would not listen to the settings any more."
     if name != "plain":
-        allocator.begin_anew()
+        allocator.restart_once()
         process.configure()
     import torch
 
@@ -87,7 +87,9 @@ def main() -> None:
     target = next(one for one in steps.TARGETS if one.title == title)
     if name == "plain":
         plain = steps.PlainNetwork(target)
-        objective = bind(target.recipe.expression(), steps.cut(target.model, [target.layer]), None)
+        objective = bind(
+            target.recipe.expression(), steps.extract(target.model, [target.layer]), None
+        )
     else:
         path = next(path for path, called in steps.PATHS.items() if called == name)
         network = steps.ours(target, path)

@@ -27,10 +27,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dreamlayer.engine.dream import dream
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.windows import whole
+from dreamlayer.geometry import Window
 from dreamlayer.networks.graph import layers as known
 from dreamlayer.networks.graph.preprocessing import Preprocessing
-from dreamlayer.networks.network import Network, cut
+from dreamlayer.networks.network import Network, extract
 from dreamlayer.networks.registry import registry, user_store
 from dreamlink.recipe.recipe import Recipe
 from tests.bench.speeds.measuring import Spent
@@ -82,7 +82,7 @@ class PlainNetwork:
     def __init__(self, target: Target) -> None:
         names = [known.resolve_layer(target.model, target.layer)]
         whole_network = registry.load(target.model)
-        part = known.anatomy(target.model).upto(whole_network, names)
+        part = known.traced_network(target.model).up_to(whole_network, names)
         spec = registry.find(target.model)
         self._module = nn.Sequential(Preprocessing(spec.mean, spec.std), part).eval()
         self._module.requires_grad_(False)
@@ -117,15 +117,15 @@ def ours(target: Target, path: str, device: str = "cpu") -> Network | None:
     """
     os.environ[CHOICE] = path
     try:
-        network = cut(target.model, [target.layer], device)
-        return network if network.engine.startswith(path) else None
+        network = extract(target.model, [target.layer], device)
+        return network if network.executor_name.startswith(path) else None
     except (RuntimeError, ValueError, OSError):
         return None
 
 
 def run(source: Tensor, network: Network, recipe: Recipe) -> Tensor:
     """A dream of ours on a whole picture; returns its detail."""
-    steps = dream(source, network, recipe, whole(source.shape[-2], source.shape[-1]))
+    steps = dream(source, network, recipe, Window.whole(source.shape[-2], source.shape[-1]))
     while True:
         try:
             next(steps)

@@ -171,11 +171,11 @@ def check_what_is_no_dream():
     image.clean_all()
     before = snapshot(image)
     answer = again(image, [source])
-    assert "“Background” is no dream" in answer.text, answer
+    assert "“Background” is not a dream" in answer.text, answer
     source.attach_parasite(Gimp.Parasite.new("dreamlayer-recipe", 1, b"[not JSON"))
-    assert "is no dream" in again(image, [source]).text
+    assert "is not a dream" in again(image, [source]).text
     source.attach_parasite(Gimp.Parasite.new("dreamlayer-recipe", 1, b'{"steps": -1}'))
-    assert "is no dream" in again(image, [source]).text
+    assert "is not a dream" in again(image, [source]).text
     source.detach_parasite("dreamlayer-recipe")
     image.clean_all()
     assert snapshot(image) == before
@@ -219,13 +219,13 @@ def check_recipe_as_one_argument():
     first = deep_dream(image, [source], preset="strawberries", recipe='{"octaves": 4, "steps": 1}')
     assert (recipe_of(first.layer)["octaves"], recipe_of(first.layer)["steps"]) == (4, 1)
     for text, words in (
-        ("octaves=4", "recipe is JSON"),
-        ("[1, 2]", "recipe is JSON"),
-        ("[" * 5000, "recipe is JSON"),
+        ("octaves=4", "recipe must be JSON"),
+        ("[1, 2]", "recipe must be JSON"),
+        ("[" * 5000, "recipe must be JSON"),
         ('{"octave": 4}', "did you mean octaves"),
-        ('{"steps": 501}', "steps is between 1 and 500, not 501"),
-        ('{"strength": NaN}', "strength is between 0 and 2, not nan"),
-        ('{"colour": "red"}', "colour is full, capped"),
+        ('{"steps": 501}', "steps must be between 1 and 500, not 501"),
+        ('{"strength": NaN}', "strength must be between 0 and 2, not nan"),
+        ('{"colour": "red"}', "colour must be full, capped"),
     ):
         answer = deep_dream(image, [source], recipe=text)
         assert answer.status != SUCCESS

@@ -202,7 +202,7 @@ def check_what_is_no_animation():
     answer = deep_dream(image, [source], frames=True, **FAST)
     assert "several layers" in answer.text, answer
     answer = deep_dream(animation()[0], [source], frames=True, **FAST, carry=1.5)
-    assert "carry is between 0 and 1, not 1.5" in answer.text, answer
+    assert "carry must be between 0 and 1, not 1.5" in answer.text, answer
     answer = deep_dream(animation()[0], [source], frames=True, **{**FAST, "layer": "features.99"})
     assert "features.99" in answer.text, answer
     assert len(Gimp.get_images()) == images + 2, "a film was left behind"

@@ -363,7 +363,7 @@ def check_canvas_preview_removed_by_the_user():
 
     long = {**QUICK, "steps": 500, "octaves": 6, "canvas_preview": True}
     answer = beside_dialog(act, image, [source], **long)
-    assert "was removed while it dreamed" in answer.text, answer
+    assert "was removed during the dream" in answer.text, answer
     assert image.get_layers() == [source]
     until(idle, "the dream goes on")
 

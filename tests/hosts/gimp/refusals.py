@@ -194,11 +194,11 @@ def check_layer_and_channels_that_contradict():
 
 def check_numbers_out_of_range():
     image, source = photo_part()
-    refuse(image, [source], "steps is between 1 and 500, not 501", steps=501)
-    refuse(image, [source], "octaves is between", "not -4", octaves=-4)
-    refuse(image, [source], "octave_scale is between 1.05 and 3, not 9.0", octave_scale=9.0)
-    refuse(image, [source], "seed is between", "not -1", seed=-1)
-    refuse(image, [source], "pooling is max or average, not 'other'", pooling="other")
+    refuse(image, [source], "steps must be between 1 and 500, not 501", steps=501)
+    refuse(image, [source], "octaves must be between", "not -4", octaves=-4)
+    refuse(image, [source], "octave_scale must be between 1.05 and 3, not 9.0", octave_scale=9.0)
+    refuse(image, [source], "seed must be between", "not -1", seed=-1)
+    refuse(image, [source], "pooling must be max or average, not 'other'", pooling="other")
 
 
 def check_unknown_preset():

@@ -1,8 +1,8 @@
-"""What the scripts of this folder do at Krita's desk, as a user would: open, select, dream, look.
+"""User actions and queries that the scripts of this folder share: open, select, dream, look.
 
-A script is a row of functions `check_…(document)`, each a generator that yields milliseconds to
-wait. `run_checks` runs them one after another; what one of them raises becomes its verdict, so one
-start of Krita answers many questions. The test outside asserts each verdict by its name.
+A script has functions `check_…()`, each a generator that yields milliseconds to wait. `run_checks`
+runs them one after another, in one Krita; a traceback of a failed one becomes its verdict. The test
+outside asserts each verdict by its name.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from krita import Krita, QApplication, QLabel, QListView, QPushButton, QWidget
 from dreamlink.client import discovery
 
 app = Krita.instance()
-FOLDER = Path(case.arguments["folder"])  # seen from outside too
+FOLDER = Path(case.arguments["folder"])  # also visible outside the root
 QUICK = {"octaves": 1, "steps": 2, "step_size": 1.5, "seed": 7, "context": 96}
 PLAIN = {
     "layer": "features.10", "channels": "", "start": "picture", "strength": 1.0, "colour": "full",
@@ -30,28 +30,28 @@ FORMATS = {"U8": ("B", 255), "U16": ("H", 65535), "F16": ("e", 1.0), "F32": ("f"
 
 
 def run_checks(script):
-    """Every check among the script's globals, each with a fresh form, and its verdict.
+    """Run every check among the script's globals, each with a fresh form, and write its verdict.
 
-    With the argument only="NAMES" just these, for work by hand.
+    With the argument only="NAMES" only these run, for use by hand.
     """
-    wanted = case.arguments.get("only", "").split()
+    selected = case.arguments.get("only", "").split()
     for name, check in script.items():
-        if not name.startswith("check_") or (wanted and name not in wanted):
+        if not name.startswith("check_") or (selected and name not in selected):
             continue
         started = time.monotonic()
         try:
             fill_form(**QUICK, **PLAIN)
             yield from check()
-            trouble = ""
+            failure = ""
         except Exception:
-            trouble = traceback.format_exc()
-        print(f"{name}: {time.monotonic() - started:.1f} s {trouble}")
-        case.verdict(**{name: trouble})
+            failure = traceback.format_exc()
+        print(f"{name}: {time.monotonic() - started:.1f} s {failure}")
+        case.verdict(**{name: failure})
         yield from close_documents()
 
 
 def until(condition, what, seconds=90.0):
-    """Wait until the condition holds; an AssertionError says `what` did not come true."""
+    """Wait until the condition holds; else raise an AssertionError that names `what`."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, (
@@ -67,10 +67,15 @@ def docker():
     return next(d for d in app.activeWindow().dockers() if d.objectName() == "dreamlayer_krita")
 
 
+def session():
+    """The state behind the docker of the active window."""
+    return docker().widget().session
+
+
 def part(kind, name):
-    found = docker().findChild(kind, name)
-    assert found is not None, f"the docker has no {name}"
-    return found
+    widget = docker().findChild(kind, name)
+    assert widget is not None, f"the docker has no {name}"
+    return widget
 
 
 def message():
@@ -78,16 +83,16 @@ def message():
 
 
 def status():
-    """What the first of the dreams under way says of itself; "" without one."""
-    said = rows()
-    return said[0].findChild(QLabel, "status").toolTip() if said else ""
+    """The status of the first dream in the queue; "" if it is empty."""
+    queued = rows()
+    return queued[0].findChild(QLabel, "status").toolTip() if queued else ""
 
 
 def rows():
-    """The docker's rows, one for each dream under way."""
+    """The rows of the queue, from top to bottom."""
     queue = part(QWidget, "queue")
-    found = [row for row in queue.findChildren(QWidget, "job") if not row.isHidden()]
-    return sorted(found, key=lambda row: row.y())
+    visible = [row for row in queue.findChildren(QWidget, "job") if not row.isHidden()]
+    return sorted(visible, key=lambda row: row.y())
 
 
 def busy():
@@ -107,14 +112,14 @@ def trigger():
 
 
 def finish():
-    """Wait for the dream under way and see that it went well."""
-    yield from until(lambda: not busy(), "the dream is over")
+    """Wait until no dream is in the queue, and check that the last one succeeded."""
+    yield from until(lambda: not busy(), "the dream is done")
     assert message().startswith("Dreamed in "), message()
     yield 200  # the new layer becomes the active one only after some events
 
 
 def dream(**recipe):
-    """Call the action on the active layer; the value is the new layer."""
+    """Trigger the action on the active layer; returns the new layer."""
     document = app.activeDocument()
     before = {node.uniqueId().toString() for node in nodes(document)}
     fill_form(**recipe)
@@ -126,7 +131,7 @@ def dream(**recipe):
 
 
 def click_menu(title, entry):
-    """Click a menu and an entry in it with the mouse; texts without their mnemonics."""
+    """Click a menu and an entry in it with the mouse; the texts are without mnemonics."""
     click_action(app.activeWindow().qwindow().menuBar(), title)
     yield from until(QApplication.activePopupWidget, f"the menu {title} opens")
     yield 400
@@ -136,22 +141,22 @@ def click_menu(title, entry):
 
 def click_action(menu, text):
     action = next(a for a in menu.actions() if a.text().replace("&", "") == text)
-    place = menu.mapToGlobal(menu.actionGeometry(action).center())
-    case.xdotool("mousemove", str(place.x()), str(place.y()), "click", "1")
+    point = menu.mapToGlobal(menu.actionGeometry(action).center())
+    case.xdotool("mousemove", str(point.x()), str(point.y()), "click", "1")
 
 
 # The daemon
 
 
 def daemon():
-    """Its process id, as this root counts; None without one."""
-    found = discovery.find()
-    return found.pid if found else None
+    """The daemon's process id in this process namespace; None if there is no daemon."""
+    info = discovery.find()
+    return info.pid if info else None
 
 
 @contextlib.contextmanager
 def held(pid):
-    """The process does nothing meanwhile."""
+    """Stop the process during the `with` block."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -193,11 +198,11 @@ def activate(document, node):
 
 
 def close_documents():
-    # 5.3 crashes if it closes before its list of layers, a tenth of a second behind, has shown the
-    # last change. Timers go off in their order, so this one does after that.
+    # Krita 5.3 crashes if a document closes before its list of layers, a tenth of a second late,
+    # shows the last change. Timers fire in order, so this one fires after that.
     yield 300
     for document in app.documents():
-        document.setSelection(None)  # Krita crashes if it closes while it draws a selection's edge
+        document.setSelection(None)  # Krita crashes if a document closes while a selection is drawn
         document.waitForDone()
         document.setModified(False)
         document.close()
@@ -206,7 +211,7 @@ def close_documents():
 
 
 def drawing(width, height, model="RGBA", depth="U8", contrast=0.35):
-    """Waves with some noise, opaque."""
+    """Pixels of waves with some noise, opaque."""
     code, top = FORMATS[depth]
     samples = {"RGBA": 4, "GRAYA": 2, "CMYKA": 5, "LABA": 4}[model]
     noise = random.Random(3)
@@ -223,17 +228,17 @@ def drawing(width, height, model="RGBA", depth="U8", contrast=0.35):
 
 
 def nodes(document):
-    """All layers and masks below the root; None for one that Krita is just taking away."""
-    found, waiting = [], list(document.rootNode().childNodes())
+    """All layers and masks below the root; None for one that Krita is removing."""
+    reached, waiting = [], list(document.rootNode().childNodes())
     while waiting:
         node = waiting.pop()
-        found.append(node)
+        reached.append(node)
         waiting += node.childNodes() if node is not None else []
-    return found
+    return reached
 
 
 def snapshot(document):
-    """Everything that a dream must leave alone."""
+    """Everything that a dream must not change."""
     size = (0, 0, document.width(), document.height())
     layers = [
         (
@@ -253,7 +258,7 @@ def box(node):
 
 
 def history():
-    """The rows of the History docker: what can be undone, behind a first row for the beginning."""
+    """The rows of the History docker: a first row for the initial state, then the undo steps."""
     docker = next(d for d in app.activeWindow().dockers() if d.objectName() == "History")
     steps = docker.findChild(QListView).model()
     return [steps.index(row, 0).data() for row in range(steps.rowCount())]

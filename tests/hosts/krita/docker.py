@@ -1,4 +1,4 @@
-"""The docker itself: what is seen and reached in it, the dreams that wait, the connection."""
+"""The docker: its widgets, keyboard and mouse, the queue, the connection."""
 
 import builtins
 import json
@@ -31,7 +31,7 @@ from dreamlink.client import discovery
 from dreamlink.recipe.presets import PRESETS
 from dreamlink.recipe.recipe import PARAMETERS
 
-LONG = {"octaves": 4, "steps": 500, "noise": 0.1, "noise_samples": 8}  # never over by itself
+LONG = {"octaves": 4, "steps": 500, "noise": 0.1, "noise_samples": 8}  # does not end during a test
 ON_TOP = ("preset", "layer", "channels", "octaves", "steps", "strength")
 INTERACTIVE = (QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit)
 
@@ -50,9 +50,9 @@ def panel():
 
 
 def parts(*kinds):
-    """The panel's widgets of some kinds, without those that Qt itself puts into others."""
-    found = [widget for kind in kinds for widget in panel().findChildren(kind)]
-    return [widget for widget in found if not widget.objectName().startswith("qt_")]
+    """The panel's widgets of some kinds, without those that Qt creates inside others."""
+    widgets = [widget for kind in kinds for widget in panel().findChildren(kind)]
+    return [widget for widget in widgets if not widget.objectName().startswith("qt_")]
 
 
 def click(name, kind=QPushButton):
@@ -65,7 +65,7 @@ def long_dream():
     yield from desk.until(lambda: desk.status().startswith("Octave "), "the dream runs")
 
 
-# What is seen
+# Appearance
 
 
 def check_presets_have_thumbnails():
@@ -88,14 +88,15 @@ def check_presets_have_thumbnails():
     box.hidePopup()
 
 
-def check_what_matters_is_on_top_the_rest_folds():
+def check_main_parameters_are_on_top_and_the_rest_is_folded():
     yield from desk.new_document()
     shown = [name for name in PARAMETERS if desk.part(QWidget, name).isVisible()]
     assert {*ON_TOP} <= {"preset", *shown}, shown
     assert len(shown) < len(PARAMETERS) / 2, shown
     click("more", QToolButton)
     yield from desk.until(
-        lambda: all(desk.part(QWidget, name).isVisible() for name in PARAMETERS), "all is shown"
+        lambda: all(desk.part(QWidget, name).isVisible() for name in PARAMETERS),
+        "all fields are shown",
     )
     for name in ("guide", "strength_map", "selected_as"):
         assert desk.part(QComboBox, name).isVisible(), name
@@ -113,32 +114,34 @@ def check_everything_has_a_tool_tip():
     yield from desk.until(lambda: not desk.busy(), "it is cancelled")
 
 
-def check_words_go_through_kritas_translation():
-    """Another panel, for which all of Krita's translations are the same word."""
-    from dreamlayer_krita.ui.panel import Panel
+def check_texts_are_translated_by_krita():
+    """Build a panel while Krita translates every text into the same word."""
+    from dreamlayer_krita.ui.panel import open_panel
 
-    ours, builtins.i18n = builtins.i18n, lambda text: "Traum"
+    original, builtins.i18n = builtins.i18n, lambda text: "Traum"
     try:
-        other = Panel(print)
+        other = open_panel(print)
     finally:
-        builtins.i18n = ours
+        builtins.i18n = original
     labels = [label.text() for label in other.findChildren(QLabel)]
     buttons = [button.text() for button in other.findChildren(QAbstractButton)]
-    said = {text for text in (*labels, *buttons) if text}
-    assert said == {"Traum"}, said
+    texts = {text for text in (*labels, *buttons) if text}
+    assert texts == {"Traum"}, texts
     tips = {widget.toolTip() for kind in INTERACTIVE for widget in other.findChildren(kind)}
     assert tips <= {"", "Traum", "<p>Traum</p>"}, tips
     yield 0
 
 
 def check_both_themes():
-    """Words and icons stand out from what is behind them, also when the theme changes."""
+    """Texts and icons contrast with the background, also after a change of theme."""
     yield from desk.new_document()
     yield from long_dream()
     try:
         for theme, name in (("Krita bright", "light"), ("Krita dark", "dark")):
             choose_theme(theme)
-            yield from desk.until(lambda name=name: not hidden(name), f"{theme} hides nothing", 30)
+            yield from desk.until(
+                lambda name=name: not hidden(name), f"everything is visible in {theme}", 30
+            )
             yield 300
             case.screenshot(f"docker-{name}")
     finally:
@@ -155,16 +158,18 @@ def choose_theme(title):
 
 
 def hidden(theme):
-    """Words and icons not darker than the light theme's ground, not lighter than the dark one's."""
+    """Texts and icons that are too close in lightness to the theme's background."""
     sign = 1 if theme == "light" else -1
-    ground = panel().palette().color(QPalette.ColorRole.Window).lightness()
+    background = panel().palette().color(QPalette.ColorRole.Window).lightness()
     inks = {
         label.text(): label.palette().color(QPalette.ColorRole.WindowText).lightness()
         for label in parts(QLabel)
     }
     for name in ("reroll", "cancel_job"):
         inks[name] = icon_lightness(desk.part(QToolButton, name))
-    return {what: (ink, ground) for what, ink in inks.items() if sign * (ground - ink) <= 60}
+    return {
+        what: (ink, background) for what, ink in inks.items() if sign * (background - ink) <= 60
+    }
 
 
 def icon_lightness(button):
@@ -178,7 +183,7 @@ def icon_lightness(button):
 
 
 def check_sizes_follow_the_font():
-    """As on a screen with many pixels, or for eyes that want large letters."""
+    """As on a high-resolution screen, or with a large font."""
     yield from desk.new_document()
     small = panel().font()
     large = panel().font()
@@ -187,7 +192,9 @@ def check_sizes_follow_the_font():
     before = [presets.iconSize().height(), dice.iconSize().height()]
     panel().setFont(large)
     try:
-        yield from desk.until(lambda: presets.iconSize().height() > 1.6 * before[0], "it grows")
+        yield from desk.until(
+            lambda: presets.iconSize().height() > 1.6 * before[0], "the icons grow"
+        )
         yield 300
         case.screenshot("docker-large")
         assert dice.iconSize().height() > 1.6 * before[1]
@@ -202,24 +209,24 @@ def check_sizes_follow_the_font():
                 assert button.height() >= button.fontMetrics().height(), button.text()
     finally:
         panel().setFont(small)
-    yield from desk.until(lambda: presets.iconSize().height() == before[0], "it shrinks again")
+    yield from desk.until(lambda: presets.iconSize().height() == before[0], "they shrink again")
 
 
 def check_docker_fits_a_small_screen():
-    """With all in it that there can be it needs no more height, and what is new is seen."""
+    """With all of its content it needs no more height, and what appears is scrolled to."""
     document = yield from desk.new_document()
     source = document.activeNode()
     yield from desk.dream()
     sliders = desk.part(QWidget, "live")
-    yield from desk.until(lambda: not sliders.visibleRegion().isEmpty(), "the sliders are seen")
+    yield from desk.until(lambda: not sliders.visibleRegion().isEmpty(), "the sliders are visible")
     yield from desk.activate(document, source)
     look = desk.part(QWidget, "look")
     click("quick_look")
-    yield from desk.until(lambda: not look.visibleRegion().isEmpty(), "the look is seen")
+    yield from desk.until(lambda: not look.visibleRegion().isEmpty(), "the look is visible")
     yield from long_dream()
     for _ in range(5):
         desk.trigger()
-    panel().say("A long sentence that says what is wrong and what there is to do. " * 5)
+    desk.session().say("A long sentence that says what is wrong and what there is to do. " * 5)
     try:
         yield from desk.until(lambda: len(desk.rows()) == 6, "six dreams are shown")
         yield 300
@@ -233,14 +240,14 @@ def check_docker_fits_a_small_screen():
     assert not desk.rows()
 
 
-# What is reached
+# Keyboard and mouse
 
 
 def check_keyboard_reaches_everything():
-    """Tab goes from top to bottom; the space bar on Dream dreams."""
+    """Tab goes from top to bottom; the space bar presses Dream."""
     document = yield from desk.new_document()
     desk.part(QComboBox, "preset").setFocus()
-    yield from desk.until(desk.part(QComboBox, "preset").hasFocus, "the presets have the keyboard")
+    yield from desk.until(desk.part(QComboBox, "preset").hasFocus, "the presets have the focus")
     wanted = ["preset", "layer", "channels", "octaves", "steps", "seed", "reroll", "strength",
               "colour", "more", "dream"]  # fmt: skip
     reached = ["preset"]
@@ -249,25 +256,25 @@ def check_keyboard_reaches_everything():
         case.xdotool("key", "Tab")
         yield from desk.until(
             lambda focus=focus: QApplication.focusWidget() not in (focus, None),
-            "the Tab key goes on",
+            "the Tab key moves the focus",
         )
         reached.append(QApplication.focusWidget().objectName())
     assert [name for name in reached if name in wanted] == wanted, reached
-    heights = [place(name) for name in wanted if name != "reroll"]
+    heights = [y_of(name) for name in wanted if name != "reroll"]
     assert heights == sorted(heights), (reached, heights)
     desk.part(QLabel, "message").clear()
     case.xdotool("key", "space")
-    yield from desk.until(lambda: desk.message().startswith("Dreamed in "), "it dreams")
+    yield from desk.until(lambda: desk.message().startswith("Dreamed in "), "the dream is done")
     yield 200  # until Krita's list of layers knows the new one
     assert len(document.rootNode().childNodes()) == 2
 
 
-def place(name):
+def y_of(name):
     widget = desk.part(QWidget, name)
     return widget.mapTo(panel(), widget.rect().topLeft()).y()
 
 
-def check_wheel_turns_no_field_that_is_not_worked_on():
+def check_wheel_changes_only_a_focused_field():
     yield from desk.new_document()
     octaves = desk.part(QSpinBox, "octaves")
     octaves.setValue(3)
@@ -276,19 +283,19 @@ def check_wheel_turns_no_field_that_is_not_worked_on():
     yield 300
     assert octaves.value() == 3, octaves.value()
     octaves.setFocus()
-    yield from desk.until(octaves.hasFocus, "it has the keyboard")
+    yield from desk.until(octaves.hasFocus, "it has the focus")
     yield from wheel_over(octaves)
-    yield from desk.until(lambda: octaves.value() == 4, "the wheel turns it")
+    yield from desk.until(lambda: octaves.value() == 4, "the wheel changes it")
 
 
 def wheel_over(widget):
-    spot = widget.mapToGlobal(widget.rect().center())
-    case.xdotool("mousemove", str(spot.x()), str(spot.y()))
+    point = widget.mapToGlobal(widget.rect().center())
+    case.xdotool("mousemove", str(point.x()), str(point.y()))
     yield 200
     case.xdotool("click", "4")
 
 
-def check_seed_is_drawn_anew():
+def check_button_draws_a_new_seed():
     yield from desk.new_document()
     seed = desk.part(QSpinBox, "seed")
     seed.setValue(0)
@@ -301,27 +308,27 @@ def check_seed_is_drawn_anew():
 
 
 def check_names_of_network_layers_are_offered():
-    """Typed in part, chosen from the list by the keyboard."""
+    """Type a part, then choose from the list with the keyboard."""
     yield from desk.new_document()
     yield from connected()
     layer = desk.part(QLineEdit, "layer")
-    yield from desk.until(layer.completer, "the daemon has told the names")
+    yield from desk.until(layer.completer, "the names are known")
     layer.setFocus()
-    yield from desk.until(layer.hasFocus, "it has the keyboard")
+    yield from desk.until(layer.hasFocus, "it has the focus")
     layer.clear()
     case.xdotool("type", "res.12")
-    offered = layer.completer().popup()
-    yield from desk.until(offered.isVisible, "a list of names opens")
+    popup = layer.completer().popup()
+    yield from desk.until(popup.isVisible, "a list of names opens")
     case.xdotool("key", "Down", "Return")
-    yield from desk.until(lambda: layer.text() == "features.12", "the name is taken")
-    assert not offered.isVisible()
+    yield from desk.until(lambda: layer.text() == "features.12", "the name is entered")
+    assert not popup.isVisible()
 
 
 # The document's layers as guide and strength map
 
 
 def check_strength_map_is_a_layer():
-    """Black in the left half: nothing is dreamed there."""
+    """A map that is black in the left half: nothing is dreamed there."""
     document = yield from desk.new_document()
     source = document.activeNode()
     left, right = (0, 0, 64, 96), (64, 0, 64, 96)
@@ -336,12 +343,14 @@ def check_strength_map_is_a_layer():
         layer = yield from desk.dream()
     finally:
         desk.part(QComboBox, "strength_map").setCurrentIndex(0)
-    assert bytes(layer.pixelData(*left)) == bytes(source.pixelData(*left)), "it dreams in the black"
+    assert bytes(layer.pixelData(*left)) == bytes(source.pixelData(*left)), (
+        "it has dreamed where the map is black"
+    )
     assert bytes(layer.pixelData(*right)) != bytes(source.pixelData(*right)), "nothing is dreamed"
 
 
 def check_guide_is_a_layer():
-    """Choosing one makes the network layer ask for it; the dream is another one."""
+    """Choosing one makes the network layer ask for it; another guide gives another dream."""
     document = yield from desk.new_document()
     source = document.activeNode()
     pixels = []
@@ -361,7 +370,7 @@ def check_guide_is_a_layer():
 
 
 def choose(box, text):
-    """Open a list and take an entry, as a user does."""
+    """Open a list and choose an entry, as a user does."""
     combo = desk.part(QComboBox, box)
     combo.refresh()
     combo.setCurrentIndex(combo.findText(text))
@@ -374,20 +383,20 @@ def check_selection_comes_back_as_a_mask():
     selection = Selection()
     selection.select(20, 20, 80, 60, 255)
     document.setSelection(selection)
-    way = desk.part(QComboBox, "selected_as")
-    way.setCurrentText("A mask")
-    way.activated.emit(way.currentIndex())
+    choice = desk.part(QComboBox, "selected_as")
+    choice.setCurrentText("A mask")
+    choice.activated.emit(choice.currentIndex())
     try:
         desk.trigger()
         yield from desk.finish()
     finally:
-        way.setCurrentText("Transparency")
-        way.activated.emit(way.currentIndex())
+        choice.setCurrentText("Transparency")
+        choice.activated.emit(choice.currentIndex())
     layer = next(node for node in desk.nodes(document) if node.name().startswith("Dream of"))
     assert [child.type() for child in layer.childNodes()] == ["transparencymask"]
 
 
-# The dreams that wait
+# The queue
 
 
 def check_dreams_wait_and_each_can_be_cancelled():
@@ -400,13 +409,13 @@ def check_dreams_wait_and_each_can_be_cancelled():
     yield from desk.until(lambda: len(desk.rows()) == 3, "three dreams are shown")
     yield 300
     case.screenshot("docker-queue")
-    said = [[label.text() for label in row.findChildren(QLabel) if label.isVisible()]
+    texts = [[label.text() for label in row.findChildren(QLabel) if label.isVisible()]
             for row in desk.rows()]  # fmt: skip
-    assert ["waits" in texts for texts in said] == [False, True, True], said
+    assert ["waiting" in row for row in texts] == [False, True, True], texts
     desk.rows()[1].findChild(QToolButton, "cancel_job").click()
     assert len(desk.rows()) == 2 and "Cancelled" in desk.message(), desk.message()
     assert len(document.rootNode().childNodes()) == 1
-    click("cancel")  # the one in work
+    click("cancel")  # the current one
     yield from desk.finish()  # the other
     names = desk.children(document.rootNode())
     assert names == [source.name(), "Dream of Background (features.10, seed 12)"], names
@@ -416,12 +425,14 @@ def check_dreams_wait_and_each_can_be_cancelled():
 def check_progress_tells_octave_step_and_time():
     yield from desk.new_document()
     yield from long_dream()
-    told = r"Octave \d+ of 4, step \d+ of 500, about .+ left"
-    yield from desk.until(lambda: re.fullmatch(told, desk.status()), "the time that is left")
+    pattern = r"Octave \d+ of 4, step \d+ of 500, about .+ left"
+    yield from desk.until(
+        lambda: re.fullmatch(pattern, desk.status()), "the remaining time is shown"
+    )
     bar = desk.rows()[0].findChild(QProgressBar)
     assert bar.isVisible() and bar.maximum() == 100 and bar.value() < 100
     before = desk.status()
-    yield from desk.until(lambda: desk.status() != before, "it goes on")
+    yield from desk.until(lambda: desk.status() != before, "it makes progress")
     click("cancel")
     yield from desk.until(lambda: not desk.busy(), "it is cancelled")
 
@@ -437,7 +448,7 @@ def check_button_starts_the_daemon_and_shows_its_log():
     yield from desk.new_document()
     yield from connected()
     os.kill(desk.daemon(), signal.SIGKILL)
-    yield from desk.until(lambda: "not connected" in connection(), "it is seen to be gone")
+    yield from desk.until(lambda: "not connected" in connection(), "the lost daemon is noticed")
     mend = desk.part(QPushButton, "mend")
     assert mend.text() == "Start", mend.text()
     case.screenshot("docker-unconnected")
@@ -458,21 +469,21 @@ def connected():
     yield from desk.until(lambda: connection() == "Daemon: connected", "it is connected")
 
 
-def check_daemon_that_fails_to_start_can_be_mended():
-    """The button shows what it said, and there it can be started again."""
+def check_daemon_that_failed_can_be_started_again():
+    """The button shows the daemon's output, and the window can start it again."""
     yield from desk.new_document()
     yield from connected()
     launcher = discovery.home() / discovery.LAUNCHER_FILE
-    kept = launcher.read_text(encoding="utf-8")
+    original = launcher.read_text(encoding="utf-8")
     broken = ["sh", "-c", "echo no torch today; exit 1"]
     launcher.write_text(json.dumps({"command": broken}), encoding="utf-8")
     try:
         os.kill(desk.daemon(), signal.SIGKILL)
-        yield from desk.until(lambda: "not connected" in connection(), "it is seen to be gone")
+        yield from desk.until(lambda: "not connected" in connection(), "the lost daemon is noticed")
         click("mend")
         yield from desk.until(lambda: "not reached" in connection(), "it fails")
     finally:
-        launcher.write_text(kept, encoding="utf-8")
+        launcher.write_text(original, encoding="utf-8")
     assert "no torch today" in desk.message(), desk.message()
     click("mend")
     window = panel().findChild(QDialog, "log_window")

@@ -1,4 +1,4 @@
-"""Dreams on layers of all kinds and depths: what is added is the daemon's picture, nothing else."""
+"""Dreams on layers of all kinds and depths: the layer added is exactly the daemon's result."""
 
 import dataclasses
 import json
@@ -19,10 +19,10 @@ def run(_document):
     yield from desk.run_checks(globals())
 
 
-def keep(name, source, place, seen, layer, order, curve, mask=None, raw=True):
-    """Write down what the daemon was to get and what came of it, to be compared outside."""
-    look = source.pixelData if raw else source.projectionPixelData
-    kept = {
+def store(name, source, place, seen, layer, order, curve, mask=None, raw=True):
+    """Store the daemon's input and the new layer's pixels, for the comparison outside."""
+    read = source.pixelData if raw else source.projectionPixelData
+    stored = {
         "recipe": {**recipe_of(layer)},
         "picture": {
             "width": seen[2], "height": seen[3], "depth": layer.colorDepth(),
@@ -30,27 +30,25 @@ def keep(name, source, place, seen, layer, order, curve, mask=None, raw=True):
         },
         "region": [place[0] - seen[0], place[1] - seen[1], place[2], place[3]],
     }  # fmt: skip
-    files = {"source": bytes(look(*seen)), "layer": bytes(layer.pixelData(*place))}
+    files = {"source": bytes(read(*seen)), "layer": bytes(layer.pixelData(*place))}
     if mask is not None:
         files["mask"] = mask
     for kind, content in files.items():
         path = desk.FOLDER / f"{name}.{kind}"
         path.write_bytes(content)
-        kept[kind] = str(path)
-    Path(desk.FOLDER / f"{name}.json").write_text(json.dumps(kept), encoding="utf-8")
+        stored[kind] = str(path)
+    Path(desk.FOLDER / f"{name}.json").write_text(json.dumps(stored), encoding="utf-8")
 
 
 def recipe_of(layer):
-    """The whole recipe: what the form says now, and the seed in the layer's name."""
-    from dreamlayer_krita.ui.recipe_form import Form
-
-    recipe = desk.docker().findChild(Form).recipe()
+    """The whole recipe: the form's, with the seed in the layer's name."""
+    recipe = desk.session().recipe()
     seed = int(layer.name().rpartition("seed ")[2].rstrip(")"))
     return dataclasses.replace(recipe, seed=seed).to_dict()
 
 
 def check_whole_layer_from_the_menu():
-    """By the mouse, on a photo; Krita stays alive meanwhile; one undo step."""
+    """With the mouse, on a photo; Krita stays responsive; one undo step."""
     document = yield from desk.open_picture()
     desk.app.activeWindow().qwindow().showMaximized()
     yield 500
@@ -60,7 +58,7 @@ def check_whole_layer_from_the_menu():
     empty = desk.history()
     yield from desk.click_menu("Filter", "Deep Dream…")
     yield from desk.until(desk.busy, "the dream begins")
-    yield from krita_does_not_wait_for_the_daemon()
+    yield from krita_stays_responsive()
     yield from desk.finish()
 
     names = desk.children(document.rootNode())
@@ -73,7 +71,7 @@ def check_whole_layer_from_the_menu():
     dreamed = bytes(layer.pixelData(*size))
     assert dreamed != bytes(source.pixelData(*size)), "nothing was dreamed"
     assert bytes(document.pixelData(*size)) == dreamed
-    keep("whole_layer", source, size, size, layer, "BGRA", "srgb")
+    store("whole_layer", source, size, size, layer, "BGRA", "srgb")
     assert desk.history() == [*empty, "Add Layer"]
     case.screenshot("dream")
 
@@ -84,19 +82,19 @@ def check_whole_layer_from_the_menu():
     assert bytes(document.rootNode().childNodes()[1].pixelData(*size)) == dreamed
 
 
-def krita_does_not_wait_for_the_daemon():
-    """The daemon is held in the middle of its dream: Krita's clocks tick on, its form works."""
-    yield from desk.until(desk.daemon, "the daemon is there")
-    beats = []
-    clock = QTimer()
-    clock.timeout.connect(lambda: beats.append(True))
+def krita_stays_responsive():
+    """While the daemon is stopped during its dream, Krita's timers fire and the form works."""
+    yield from desk.until(desk.daemon, "the daemon is running")
+    ticks = []
+    timer = QTimer()
+    timer.timeout.connect(lambda: ticks.append(True))
     with desk.held(desk.daemon()):
-        clock.start(20)
-        yield from desk.until(lambda: len(beats) > 20, "Krita's clock ticks")
+        timer.start(20)
+        yield from desk.until(lambda: len(ticks) > 20, "Krita's timer fires")
         case.screenshot("held")
         desk.part(QToolButton, "more").click()
         yield from desk.until(desk.part(QSpinBox, "tile").isVisible, "the form unfolds")
-    clock.stop()
+    timer.stop()
     desk.part(QToolButton, "more").click()
 
 
@@ -124,7 +122,7 @@ def check_selection_with_soft_edge():
     right = min(place[0] + place[2] + 32, size[2])
     bottom = min(place[1] + place[3] + 32, size[3])
     seen = (x, y, right - x, bottom - y)
-    keep("selection", source, place, seen, layer, "BGRA", "srgb", mask)
+    store("selection", source, place, seen, layer, "BGRA", "srgb", mask)
     case.screenshot("selection")
 
 
@@ -149,13 +147,13 @@ def crop(pixels, place, size):
 
 
 def space_check(name, model, depth, profile, order, curve):
-    """A dream in a document of this colour space comes back in the same, byte for byte."""
+    """A dream in a document of this colour space has the same one, byte for byte."""
     document = yield from desk.new_document(model=model, depth=depth, profile=profile)
     source = document.activeNode()
     layer = yield from desk.dream()
-    found = (layer.colorModel(), layer.colorDepth(), layer.colorProfile())
-    assert found == (model, depth, profile), found
-    keep(name, source, *[(0, 0, 128, 96)] * 2, layer, order, curve)
+    space = (layer.colorModel(), layer.colorDepth(), layer.colorProfile())
+    assert space == (model, depth, profile), space
+    store(name, source, *[(0, 0, 128, 96)] * 2, layer, order, curve)
 
 
 def check_rgba_u8():
@@ -196,9 +194,9 @@ def check_wide_gamut_comes_back_in_its_profile():
 
 
 def converted_check(model, depth, profile):
-    """With strength 0 the picture stays, up to the conversion and back; a dream changes it.
+    """With strength 0 the picture is unchanged up to conversion errors; a dream changes it.
 
-    CMYK profiles are not made for the way back: soft colours lose about 5 of 255 in Krita alone.
+    CMYK profiles are not made for converting back: soft colours lose about 5 of 255 in Krita alone.
     """
     document = yield from desk.new_document(model=model, depth=depth, profile=profile, contrast=0.1)
     source = document.activeNode()
@@ -225,13 +223,13 @@ def difference(document, one, other, size):
 
 
 def shown_check(name, document, source, place=(0, 0, 128, 96)):
-    """A dream on what a layer shows: the daemon gets its projection."""
+    """A dream on what a layer shows: its projection is sent."""
     yield from desk.activate(document, source)
     layer = yield from desk.dream()
     siblings = [node.uniqueId() for node in source.parentNode().childNodes()]
     assert siblings.index(layer.uniqueId()) == siblings.index(source.uniqueId()) + 1
     assert layer.type() == "paintlayer"
-    keep(name, source, place, place, layer, "BGRA", "srgb", raw=False)
+    store(name, source, place, place, layer, "BGRA", "srgb", raw=False)
 
 
 def check_group():
@@ -300,7 +298,7 @@ def check_layer_larger_than_the_canvas():
     yield from desk.activate(document, big)
     layer = yield from desk.dream()
     assert desk.box(layer) == (0, 0, 128, 96), desk.box(layer)
-    keep("larger", big, *[(0, 0, 128, 96)] * 2, layer, "BGRA", "srgb")
+    store("larger", big, *[(0, 0, 128, 96)] * 2, layer, "BGRA", "srgb")
 
 
 def check_noise_fills_an_empty_layer():
@@ -324,14 +322,16 @@ def check_preset_is_chosen_with_the_keyboard():
     desk.part(QPushButton, "defaults").click()
     assert presets.currentText() == "Animals", presets.currentText()
     presets.setFocus()
-    yield from desk.until(presets.hasFocus, "the list of presets has the keyboard", 10)
+    yield from desk.until(presets.hasFocus, "the list of presets has the focus", 10)
     case.xdotool("key", *["Down"] * 4)
-    yield from desk.until(lambda: presets.currentData() == "strawberries", "it is chosen", 10)
+    yield from desk.until(
+        lambda: presets.currentData() == "strawberries", "the preset is chosen", 10
+    )
     assert desk.part(QLineEdit, "layer").text() == "features.9:10"
     assert "ripens" in presets.toolTip()
     case.screenshot("preset")
     layer = yield from desk.dream(steps=1, seed=7)
-    assert presets.currentText() == "Settings of your own", presets.currentText()
+    assert presets.currentText() == "Your own settings", presets.currentText()
     assert "features.9:10, seed 7" in layer.name(), layer.name()
     desk.part(QPushButton, "defaults").click()
     assert presets.currentText() == "Animals", presets.currentText()
@@ -343,8 +343,8 @@ def check_settings_are_remembered():
     remembered = json.loads(desk.app.readSetting("dreamlayer", "recipe", "{}"))
     assert remembered["channels"] == "30" and remembered["strength"] == 0.85, remembered
     assert remembered["colour"] == "luminance", remembered
-    from dreamlayer_krita.ui.panel import Panel
+    from dreamlayer_krita.ui.panel import open_panel
 
-    recipe = Panel(print).recipe()  # as in the next Krita
+    recipe = open_panel(print).session.recipe()  # as in the next run of Krita
     assert (recipe.channels, recipe.strength, recipe.colour) == ("30", 0.85, "luminance")
     assert ":30, seed 7" in desk.app.activeDocument().rootNode().childNodes()[1].name()

@@ -1,7 +1,7 @@
-"""Fifty dreams, cancels and undos at random in one Krita; the document is always as it should be.
+"""Fifty random dreams, cancels and undos in one Krita; after each the document must be right.
 
-The history is kept beside Krita's own: after each step what the document then was, to the pixel.
-With the argument seed="NUMBER" another row of fifty.
+A model of Krita's history records the document's state, to the pixel, after each undo step. The
+argument seed="NUMBER" selects another random sequence.
 """
 
 import random
@@ -10,11 +10,11 @@ import case
 import desk
 from krita import QPushButton, Selection
 
-from dreamlayer_krita.document import document as reader
+from dreamlayer_krita.document import layer_io as reader
 
 TURNS = 50
-SEED = 509  # with it each act comes three times or more, and does something
-LONG = {"octaves": 4, "steps": 500, "noise": 0.1, "noise_samples": 8}  # never over by itself
+SEED = 509  # with it each action comes at least three times, and has an effect
+LONG = {"octaves": 4, "steps": 500, "noise": 0.1, "noise_samples": 8}  # does not end during a test
 SHORT = {"octaves": 2, "steps": 1, "step_size": 3.0, "noise": 0.0, "seed": 0}
 
 
@@ -37,21 +37,21 @@ def check_fifty_dreams_cancels_and_undos():
     acts = [act for act, weight in ACTS.items() for _ in range(weight)]
     for turn in range(TURNS):
         act = draw.choice(acts)
-        told = yield from act(past, draw)
-        print(f"{turn}: {act.__name__} {told or ''}, step {past.now} of {len(past.states) - 1}")
+        note = yield from act(past, draw)
+        print(f"{turn}: {act.__name__} {note or ''}, step {past.now} of {len(past.states) - 1}")
         yield from past.agrees(f"turn {turn}, {act.__name__}")
         assert desk.app.documents() == [document], "a document has leaked"
     while past.now:
         yield from undo(past, draw)
-        yield from past.agrees(f"on the way back, step {past.now}")
+        yield from past.agrees(f"undoing all, step {past.now}")
     while past.now < len(past.states) - 1:
         yield from redo(past, draw)
-        yield from past.agrees(f"on the way forth, step {past.now}")
+        yield from past.agrees(f"redoing all, step {past.now}")
     case.screenshot("fifty")
 
 
 def settled(document):
-    """Until Krita has nothing more to list in the history."""
+    """Wait until Krita's list of the history no longer changes."""
     rows = None
     while rows != desk.history():
         rows = desk.history()
@@ -60,12 +60,12 @@ def settled(document):
 
 
 class Past:
-    """What Krita's history should say, and what the document was after each of its steps."""
+    """The expected rows of Krita's history, and the document's state after each step."""
 
     def __init__(self, document):
         self.document = document
         self.before = desk.history()
-        self.rows = []  # what each step is called
+        self.rows = []  # the name of each step
         self.states = [desk.snapshot(document)]
         self.now = 0
 
@@ -76,17 +76,17 @@ class Past:
         yield from desk.until(
             lambda: desk.snapshot(self.document) == expected, f"{what}: the document is right", 30
         )
-        assert not desk.busy(), f"{what}: a dream is left over"
+        assert not desk.busy(), f"{what}: a dream is still in the queue"
 
-    def stepped(self, row):
-        """The document has made a step: nothing can be redone any more."""
+    def add_step(self, row):
+        """Record a new step, after which nothing can be redone."""
         self.rows[self.now :] = [row]
         self.document.waitForDone()
         self.states[self.now + 1 :] = [desk.snapshot(self.document)]
         self.now += 1
 
     def layers(self):
-        """The paint layers, the lowest first."""
+        """The paint layers, from bottom to top."""
         nodes = self.document.rootNode().childNodes()
         return [node for node in nodes if node.type() == "paintlayer"]
 
@@ -99,7 +99,7 @@ def chosen(past, draw):
     return layer
 
 
-# What a user does
+# User actions
 
 
 def dream(past, draw, choice="alpha"):
@@ -109,12 +109,12 @@ def dream(past, draw, choice="alpha"):
     assert [child.type() for child in new.childNodes()] == ["transparencymask"] * (choice == "mask")
     siblings = [node.uniqueId() for node in past.layers()]
     assert siblings.index(new.uniqueId()) == siblings.index(layer.uniqueId()) + 1
-    past.stepped("Add Layer")
+    past.add_step("Add Layer")
     return layer.name()[:20]
 
 
 def dreamt(past, **recipe):
-    """Dream to the end; the value is the one new layer."""
+    """Dream to the end; returns the new layer."""
     before = [node.uniqueId() for node in past.layers()]
     desk.fill_form(**recipe)
     desk.trigger()
@@ -154,7 +154,7 @@ def cancelled():
 
 
 def press(past, action):
-    """Krita takes no undo while it is busy with the picture, and does not say so."""
+    """Wait first: Krita silently ignores undo while it works on the picture."""
     past.document.waitForDone()
     desk.app.action(action).trigger()
 
@@ -174,7 +174,7 @@ def redo(past, _draw):
 
 
 def undo_during_a_dream(past, draw):
-    """Its layer may be the very one that goes; if not, the dream is cancelled then."""
+    """The dream ends if undo removes its source layer; otherwise it is cancelled."""
     layer = yield from chosen(past, draw)
     yield from begun()
     if past.now:
@@ -200,12 +200,12 @@ def remove_a_layer(past, draw):
     layer.remove()
     gone = layer.uniqueId()
     yield from desk.until(lambda: not past.document.nodeByUniqueID(gone), "the layer is gone", 30)
-    past.stepped("Remove Layer")
+    past.add_step("Remove Layer")
     return layer.name()[:20]
 
 
 def cancel_the_first_of_two(past, draw):
-    """The one that waits behind it comes to its end."""
+    """The waiting one is dreamed to the end."""
     yield from chosen(past, draw)
     desk.app.writeSetting(*reader.SELECTED_AS[:2], "alpha")
     before = len(past.layers())
@@ -215,7 +215,7 @@ def cancel_the_first_of_two(past, draw):
     desk.part(QPushButton, "cancel").click()
     yield from desk.finish()
     assert len(past.layers()) == before + 1, [node.name() for node in past.layers()]
-    past.stepped("Add Layer")
+    past.add_step("Add Layer")
 
 
 ACTS = {

@@ -1,4 +1,4 @@
-"""Films: every frame of an animated layer, or a dive, as a new animated layer in one undo step."""
+"""Films: every frame of an animated layer, or a dive, become an animated layer in one undo step."""
 
 import case
 import desk
@@ -43,29 +43,29 @@ def window():
 
 
 def field(name):
-    found = window().findChild(QWidget, name)
-    assert found is not None, f"the window has no {name}"
-    return found
+    widget = window().findChild(QWidget, name)
+    assert widget is not None, f"the window has no {name}"
+    return widget
 
 
-def ask(kind, **values):
-    """Show the window and fill it in."""
+def open_window(kind, **values):
+    """Show the film window and fill it in."""
     desk.app.action("dreamlayer_film").trigger()
-    yield from desk.until(lambda: window().isVisible(), "the window is there")
+    yield from desk.until(lambda: window().isVisible(), "the window is shown")
     field(kind).click()
     for name, value in values.items():
         field(name).setValue(value)
 
 
 def film(kind, **values):
-    """Dream a film; the value is its layer."""
+    """Dream a film; returns its layer."""
     document = desk.app.activeDocument()
     before = {node.uniqueId().toString() for node in desk.nodes(document)}
     steps = len(desk.history())
-    yield from ask(kind, **values)
+    yield from open_window(kind, **values)
     field("dream_film").click()
     assert not window().isVisible(), field("film_message").text()
-    yield from desk.until(lambda: not desk.busy(), "the film is over")
+    yield from desk.until(lambda: not desk.busy(), "the film is done")
     assert desk.message().startswith("Dreamed "), desk.message()
     yield from desk.until(lambda: len(desk.history()) > steps, "the undo step")
     assert desk.history()[steps:] == ["Add Layer"], desk.history()[steps:]
@@ -86,11 +86,11 @@ def select(document):
     selection.select(30, 20, 50, 40, 255)
     selection.feather(5)
     document.setSelection(selection)
-    yield from desk.until(lambda: document.selection() is not None, "it is selected")
+    yield from desk.until(lambda: document.selection() is not None, "there is a selection")
     return document.selection()
 
 
-def begins(layer):
+def frame_times(layer):
     return [time for time in range(12) if layer.hasKeyframeAtTime(time)]
 
 
@@ -98,7 +98,7 @@ def frame(layer, time):
     return bytes(layer.pixelDataAtTime(*SIZE, time))
 
 
-def seen(document, time):
+def shown_at(document, time):
     document.setCurrentTime(time)
     document.waitForDone()
     return bytes(document.pixelData(*SIZE))
@@ -108,18 +108,20 @@ def check_every_frame_dreams():
     document, source = yield from animated()
     untouched = desk.snapshot(document), [frame(source, time) for time in TIMES]
     layer = yield from film("frames", carry=0.5)
-    assert document.currentTime() == 3, "the user's place in time has changed"
+    assert document.currentTime() == 3, "the current time has changed"
     assert layer.name() == "Dream of Cartoon (features.10, seed 7)", layer.name()
-    assert layer.animated() and begins(layer) == list(TIMES), begins(layer)
+    assert layer.animated() and frame_times(layer) == list(TIMES), frame_times(layer)
     frames = [frame(layer, time) for time in TIMES]
     for dreamed, drawn in zip(frames, untouched[1], strict=True):
-        assert set(dreamed[3::4]) == {255} and dreamed != drawn, "it has not dreamed"
+        assert set(dreamed[3::4]) == {255} and dreamed != drawn, "nothing was dreamed"
     assert len(set(frames)) == len(TIMES)
     case.screenshot("film")
     yield from desk.undo()
     assert document.nodeByUniqueID(layer.uniqueId()) is None
     assert [frame(source, time) for time in TIMES] == untouched[1]
-    yield from desk.until(lambda: desk.snapshot(document) == untouched[0], "all is as it was")
+    yield from desk.until(
+        lambda: desk.snapshot(document) == untouched[0], "the document is as before"
+    )
     yield from desk.redo()
     layer = document.nodeByUniqueID(layer.uniqueId())
     assert [frame(layer, time) for time in TIMES] == frames
@@ -129,13 +131,13 @@ def check_every_frame_dreams():
     document = desk.app.openDocument(path)
     layer = document.nodeByUniqueID(layer.uniqueId())
     assert [frame(layer, time) for time in TIMES] == frames
-    assert [seen(document, time) for time in (0, 1, 2, 4, 5, 9)] == [
+    assert [shown_at(document, time) for time in (0, 1, 2, 4, 5, 9)] == [
         frames[number] for number in (0, 0, 1, 1, 2, 2)
     ]
 
 
 def check_seed_is_stable_and_detail_is_carried():
-    """Equal pictures dream equally, unless a frame starts from what the one before dreamed."""
+    """Equal frames get equal dreams, unless a frame starts from the previous one's dream."""
     yield from animated(same=True)
     layer = yield from film("frames", carry=0.0)
     first, second, third = [frame(layer, time) for time in TIMES]
@@ -149,18 +151,22 @@ def check_seed_is_stable_and_detail_is_carried():
 
 
 def check_range_and_selection():
-    """Only the frames from first to last; outside of them and of the selection nothing is seen."""
+    """Only the frames from first to last are dreamed on, and only in the selection."""
     document, source = yield from animated()
     chosen = yield from select(document)
     place = (chosen.x(), chosen.y(), chosen.width(), chosen.height())
     layer = yield from film("frames", first=1, last=3, carry=0.0)
-    assert begins(layer) == [0, 1, 2, 5], begins(layer)
-    assert not any(frame(layer, 0)) and not any(frame(layer, 5)), "it is seen outside its range"
+    assert frame_times(layer) == [0, 1, 2, 5], frame_times(layer)
+    assert not any(frame(layer, 0)) and not any(frame(layer, 5)), (
+        "it shows something outside its range"
+    )
     mask = bytes(chosen.pixelData(*place))
     for time, drawn in ((1, frame(source, 0)), (2, frame(source, 2))):
         dreamed = bytes(layer.pixelDataAtTime(*place, time))
         assert dreamed[3::4] == mask, "the frame's alpha is not the selection"
-        assert not any(frame(layer, time)[: 4 * 128 * place[1]]), "it is seen above the selection"
+        assert not any(frame(layer, time)[: 4 * 128 * place[1]]), (
+            "it shows something above the selection"
+        )
         assert frame(layer, time) != drawn
 
 
@@ -175,13 +181,13 @@ def check_films_in_other_colour_spaces():
 
 
 def check_dive():
-    """It begins at the current time; each frame is another one, and dreams."""
+    """It begins at the current time, and its frames are all different."""
     document = yield from desk.new_document(contrast=0.2)
     source = document.activeNode()
     document.setCurrentTime(4)
     document.waitForDone()
     layer = yield from film("dive", count=3, zoom=1.25)
-    assert begins(layer) == [0, 4, 5, 6], begins(layer)
+    assert frame_times(layer) == [0, 4, 5, 6], frame_times(layer)
     assert not any(frame(layer, 0))
     dreamed = [frame(layer, time) for time in (4, 5, 6)]
     assert len({*dreamed, bytes(source.pixelData(*SIZE))}) == 4
@@ -192,15 +198,15 @@ def check_dive_enlarges():
     source = bytes(document.activeNode().pixelData(*SIZE))
     desk.fill_form(strength=0.0)
     layer = yield from film("dive", count=2, zoom=2.0)
-    small, large = frame(layer, 0), frame(layer, 1)
-    assert small == source, "strength 0 has changed the picture"
-    wrong = sum(abs(a - b) for a, b in zip(halved(large), middle(small), strict=True))
-    assert wrong / (64 * 48 * 3) < 6, "the second frame is not the first's middle, enlarged"
-    assert large != small
+    first, second = frame(layer, 0), frame(layer, 1)
+    assert first == source, "strength 0 has changed the picture"
+    difference = sum(abs(a - b) for a, b in zip(halved(second), middle(first), strict=True))
+    assert difference / (64 * 48 * 3) < 6, "the second frame is not the first's middle, enlarged"
+    assert second != first
 
 
 def halved(pixels):
-    """Every second pixel of every second row: what a picture twice as large looked like."""
+    """Every second pixel of every second row: the picture at half its size."""
     rows = [pixels[4 * 128 * y : 4 * 128 * (y + 1)] for y in range(0, 96, 2)]
     return [row[4 * x + c] for row in rows for x in range(0, 128, 2) for c in range(3)]
 
@@ -210,22 +216,22 @@ def middle(pixels):
     return [pixels[4 * place + c] for place in places for c in range(3)]
 
 
-def check_cancel_keeps_what_is_done():
+def check_cancel_keeps_the_finished_frames():
     document = yield from desk.new_document()
     steps = len(desk.history())
-    yield from ask("dive", count=400, zoom=1.1)
+    yield from open_window("dive", count=400, zoom=1.1)
     field("dream_film").click()
-    yield from desk.until(lambda: frame_in_work() > 2, "two are done")
+    yield from desk.until(lambda: frame_in_work() > 2, "two frames are done")
     case.screenshot("film-progress")
     desk.part(QPushButton, "cancel").click()
-    yield from desk.until(lambda: not desk.busy(), "the film is over")
-    assert "What was done is kept: " in desk.message(), desk.message()
+    yield from desk.until(lambda: not desk.busy(), "the film is done")
+    assert "The finished frames are kept: " in desk.message(), desk.message()
     count = int(desk.message().partition("kept: ")[2].split()[0])
     assert 2 <= count < 400
     layer = document.rootNode().childNodes()[1]
-    assert begins(layer)[: count + 1] == list(range(min(count + 1, 12))), begins(layer)
+    assert frame_times(layer)[: count + 1] == list(range(min(count + 1, 12))), frame_times(layer)
     assert all(any(frame(layer, time)) for time in range(count))
-    assert not any(frame(layer, count)), "the last frame stands for ever"
+    assert not any(frame(layer, count)), "the last frame stays visible"
     assert desk.history()[steps:] == ["Add Layer"], desk.history()
 
 
@@ -233,47 +239,47 @@ def check_cancel_before_the_first_frame():
     document = yield from desk.new_document()
     before = desk.snapshot(document), desk.history()
     desk.fill_form(octaves=4, steps=500, noise=0.1, noise_samples=8)
-    yield from ask("dive", count=3)
+    yield from open_window("dive", count=3)
     field("dream_film").click()
-    yield from desk.until(lambda: desk.status().startswith("Frame 1 of 3"), "it dreams")
+    yield from desk.until(lambda: desk.status().startswith("Frame 1 of 3"), "the dream runs")
     desk.part(QPushButton, "cancel").click()
-    yield from desk.until(lambda: not desk.busy(), "the film is over")
+    yield from desk.until(lambda: not desk.busy(), "the film is done")
     assert desk.message() == "Cancelled: nothing was changed.", desk.message()
     assert (desk.snapshot(document), desk.history()) == before
 
 
 def check_closing_the_picture_ends_its_film():
     document = yield from desk.new_document()
-    yield from ask("dive", count=400)
+    yield from open_window("dive", count=400)
     field("dream_film").click()
-    yield from desk.until(lambda: frame_in_work() > 1, "one is done")
+    yield from desk.until(lambda: frame_in_work() > 1, "one frame is done")
     document.setModified(False)
     document.close()
-    yield from desk.until(lambda: not desk.busy(), "the film is over")
+    yield from desk.until(lambda: not desk.busy(), "the film is done")
     assert "closed" in desk.message(), desk.message()
     assert not desk.app.documents()
 
 
 def check_refusals():
     document = yield from desk.new_document()
-    yield from ask("dive", count=2)
+    yield from open_window("dive", count=2)
     assert not field("frames").isEnabled(), "Background has no frames"
     field("frames").setChecked(True)
-    yield from refused("animated")
+    yield from expect_refusal("animated")
     yield from select(document)
     before = desk.snapshot(document), desk.history()
     field("dive").setChecked(True)
-    yield from refused("deselect")
+    yield from expect_refusal("deselect")
     assert (desk.snapshot(document), desk.history()) == before
     yield from desk.close_documents()
-    yield from refused("No picture is open")
+    yield from expect_refusal("No picture is open")
     yield from animated()
-    yield from ask("frames", first=3, last=1)
-    yield from refused("before the first")
+    yield from open_window("frames", first=3, last=1)
+    yield from expect_refusal("before the first")
     window().hide()
 
 
-def refused(word):
+def expect_refusal(word):
     field("dream_film").click()
     yield 100
     assert word in field("film_message").text(), field("film_message").text()
@@ -281,20 +287,20 @@ def refused(word):
 
 
 def check_a_film_is_dreamed_again():
-    """The film's layer knows how it was made."""
+    """The settings of the film are stored with its layer."""
     document, _ = yield from animated()
     layer = yield from film("frames", first=0, last=2, carry=0.5)
     frames = [frame(layer, time) for time in (0, 2)]
     yield from desk.activate(document, layer)
     steps = len(desk.history())
     desk.app.action("dreamlayer_again").trigger()
-    yield from desk.until(lambda: not desk.busy(), "the film is over")
+    yield from desk.until(lambda: not desk.busy(), "the film is done")
     yield from desk.until(lambda: len(desk.history()) > steps, "the undo step")
     above = document.rootNode().childNodes()[3]
-    assert above.name() == layer.name() and begins(above) == begins(layer) == [0, 2, 5]
+    assert above.name() == layer.name() and frame_times(above) == frame_times(layer) == [0, 2, 5]
     assert [frame(above, time) for time in (0, 2)] == frames
     yield from desk.activate(document, layer)
-    yield from ask("frames", carry=0.25)
+    yield from open_window("frames", carry=0.25)
     desk.app.action("dreamlayer_edit").trigger()
     assert (field("last").value(), field("carry").value()) == (2, 0.5), "other settings are shown"
     yield 500

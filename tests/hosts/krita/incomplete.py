@@ -1,4 +1,4 @@
-"""A plug-in without its libraries: action and docker are there and say what to do."""
+"""A plug-in without its libraries: action and docker exist and say what to do."""
 
 import sys
 from pathlib import Path
@@ -21,11 +21,11 @@ def run(_document):
 
 
 def without_dreamlink():
-    """What a docker says that is made when the whole shared package is missing."""
+    """The message of a docker that is created while the whole shared package is missing."""
     from dreamlayer_krita.docker import DreamDocker
 
     plugins = Path(sys.modules["dreamlayer_krita"].__file__).parents[1]
-    (plugins / "dreamlink").rename(plugins / "elsewhere")
+    (plugins / "dreamlink").rename(plugins / "hidden")
     for name in [
         n for n in sys.modules if n.startswith(("dreamlink", "dreamlayer_krita.ui.panel"))
     ]:

@@ -1,4 +1,4 @@
-"""What is seen at once: the dream that grows on the canvas, quick looks, the sliders of a layer."""
+"""Live features: the dream that grows on the canvas, quick looks, a finished layer's sliders."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from krita import QComboBox, QDoubleSpinBox, QLabel, QPushButton, QSlider, QWidg
 
 PLAIN = {"octave_scale": 1.4, "noise": 0.0, "noise_samples": 1}
 SHORT = {**PLAIN, "octaves": 2, "steps": 2}
-# The first octave is soon done, the second one takes a while.
+# The first octave is done soon, the second one takes a while.
 LONG = {**PLAIN, "octaves": 2, "octave_scale": 3.0, "steps": 40, "noise": 0.1, "noise_samples": 4}
 SIZE = (128, 96)
 WHOLE = (0, 0, *SIZE)
@@ -28,11 +28,11 @@ def run(_document):
 
 
 def growing(document, **recipe):
-    """A dream under way whose layer is on the canvas; the value is that layer."""
+    """Start a dream and wait until its layer is on the canvas; returns that layer."""
     before = len(desk.nodes(document))
     desk.fill_form(**recipe)
     desk.trigger()
-    yield from desk.until(lambda: len(desk.nodes(document)) > before, "a layer grows")
+    yield from desk.until(lambda: len(desk.nodes(document)) > before, "a layer is added")
     grown = document.rootNode().childNodes()[-1]
     yield from desk.until(grown.locked, "Krita has added it", 30)
     assert desk.busy(), desk.message()
@@ -41,11 +41,11 @@ def growing(document, **recipe):
 
 def cancelled():
     desk.part(QPushButton, "cancel").click()
-    yield from desk.until(lambda: not desk.busy(), "an end", 30)
+    yield from desk.until(lambda: not desk.busy(), "the dream ends", 30)
 
 
 def as_before(document, before):
-    """Wait until nothing is left of the dream."""
+    """Wait until the document is as it was."""
     yield from desk.until(lambda: desk.snapshot(document) == before, "the picture is as before", 30)
 
 
@@ -56,7 +56,7 @@ def check_dream_grows_on_the_canvas():
     assert grown.name() == "Dream of Background…"
     first = pixels(grown)
     assert first != before and any(first), "no pixels"
-    yield from desk.until(lambda: pixels(document) == pixels(grown), "it is seen", 30)
+    yield from desk.until(lambda: pixels(document) == pixels(grown), "the picture shows it", 30)
     assert desk.history()[1:] == ["Add Layer"]
     case.screenshot("growing")
     yield from desk.finish()
@@ -73,27 +73,27 @@ def check_dream_grows_on_the_canvas():
     assert pixels(document.rootNode().childNodes()[1]) == dreamed
 
 
-def check_dream_that_is_asked_for_while_another_grows():
-    """It dreams on what that one dreams on, though the layer that grows is the active one."""
+def check_second_dream_uses_the_source_of_a_growing_layer():
+    """A dream started while another layer grows uses that one's source, not the growing layer."""
     document = yield from desk.new_document(*SIZE)
     grown = yield from growing(document, **LONG)
-    with desk.held(desk.daemon()):  # so the first one goes on growing
+    with desk.held(desk.daemon()):  # so that the first one keeps growing
         yield from desk.until(
             lambda: document.activeNode().uniqueId() == grown.uniqueId(),
-            "the layer that grows is active",
+            "the growing layer is active",
         )
-        assert grown.locked(), "it has been too quick"
+        assert grown.locked(), "the first dream is already done"
         desk.fill_form(**SHORT, seed=8)
         desk.trigger()
         desk.part(QPushButton, "cancel").click()  # the first one
-    yield from desk.until(lambda: not desk.busy(), "the second one is over")
+    yield from desk.until(lambda: not desk.busy(), "the second one is done")
     names = desk.children(document.rootNode())
     assert names == ["Background", "Dream of Background (features.10, seed 8)"], names
 
 
-def check_what_grew_is_what_would_have_been_added():
-    """In layouts that are converted, too, and behind a transparency mask."""
-    from dreamlayer_krita.document.document import read
+def check_grown_layer_equals_an_added_one():
+    """Also in colour spaces that are converted."""
+    from dreamlayer_krita.document.layer_io import read
     from dreamlayer_krita.model.jobs import NewLayer
 
     desk.fill_form(**{**SHORT, "octaves": 3, "steps": 6})
@@ -102,10 +102,9 @@ def check_what_grew_is_what_would_have_been_added():
         source = document.activeNode()
         grown = yield from desk.dream()
         yield from desk.activate(document, source)
-        panel = desk.docker().widget()
-        recipe = panel.recipe()
-        taken = read(recipe)
-        panel.start(taken, recipe, goal=NewLayer(taken))
+        recipe = desk.session().recipe()
+        source = read(recipe)
+        desk.session().start(source, recipe, goal=NewLayer(source))
         yield from desk.finish()
         added = document.rootNode().childNodes()[1]
         assert added != grown
@@ -113,7 +112,7 @@ def check_what_grew_is_what_would_have_been_added():
         assert desk.history()[1:] == ["Add Layer", "Add Layer"], desk.history()
 
 
-def check_cancel_takes_the_growing_layer_away():
+def check_cancel_removes_the_growing_layer():
     document = yield from desk.new_document(*SIZE)
     before = desk.snapshot(document)
     yield from growing(document, **LONG)
@@ -126,12 +125,12 @@ def check_cancel_takes_the_growing_layer_away():
     yield from as_before(document, before)
 
 
-def check_daemon_that_dies_takes_its_layer_along():
+def check_growing_layer_is_removed_when_the_daemon_dies():
     document = yield from desk.new_document(*SIZE)
     before = desk.snapshot(document)
     yield from growing(document, **LONG)
     os.kill(desk.daemon(), signal.SIGKILL)
-    yield from desk.until(lambda: not desk.busy(), "an end", 30)
+    yield from desk.until(lambda: not desk.busy(), "the dream ends", 30)
     assert "Your picture is unchanged" in desk.message(), desk.message()
     yield from as_before(document, before)
 
@@ -142,7 +141,7 @@ def check_undo_of_the_growing_layer_stops_its_dream():
     yield from growing(document, **LONG)
     yield from desk.undo()
     yield from desk.until(lambda: not desk.busy(), "the dream ends", 30)
-    assert "removed while it was dreamed" in desk.message(), desk.message()
+    assert "removed during its dream" in desk.message(), desk.message()
     yield from as_before(document, before)
     yield from desk.redo()
     assert not document.rootNode().childNodes()[1].locked()
@@ -167,7 +166,7 @@ def check_large_picture_grows_in_the_docker():
     screen = desk.part(QWidget, "so_far")
     yield from desk.until(lambda: screen.image is not None, "the dream is shown", 30)
     assert screen.isVisible()
-    assert len(desk.nodes(document)) == 1, "it is on the canvas"
+    assert len(desk.nodes(document)) == 1, "it is added to the canvas"
     yield from cancelled()
     assert screen.isHidden() and desk.history() == ["<empty>"]
 
@@ -176,7 +175,7 @@ def check_large_picture_grows_in_the_docker():
 
 
 def looked(act):
-    """Do it, and wait until the look is complete; the value is its picture."""
+    """Do something and wait until the look is complete; returns its picture."""
     screen = desk.part(QWidget, "look")
     screen.clear()
     act()
@@ -185,7 +184,7 @@ def looked(act):
 
 
 def line():
-    """What the look says of itself; "" when it is complete."""
+    """The status of the look; "" when it is complete."""
     return desk.part(QLabel, "look_line").text()
 
 
@@ -200,7 +199,7 @@ def check_quick_look_follows_the_form():
     first = yield from looked(switch)
     assert (first.width(), first.height()) == (384, 255), (first.width(), first.height())
     other = yield from looked(lambda: desk.fill_form(layer="features.3"))
-    assert other != first, "it does not follow"
+    assert other != first, "the look does not follow"
     case.screenshot("look")
 
     def there_and_back():
@@ -226,7 +225,9 @@ def check_quick_look_of_what_is_selected():
     assert (image.width(), image.height()) == (chosen.width(), chosen.height())
     corner = bytes(document.pixelData(chosen.x(), chosen.y(), 1, 1))[:3]
     color = image.pixelColor(0, 0)
-    assert (color.blue(), color.green(), color.red()) == tuple(corner), "dreamed outside"
+    assert (color.blue(), color.green(), color.red()) == tuple(corner), (
+        "it dreams outside the selection"
+    )
     switch()
 
 
@@ -273,7 +274,7 @@ def pixels(layer, *size):
 
 
 def becomes(layer, wanted, what):
-    """Wait until the layer has these pixels."""
+    """Wait until the layer has the pixels `wanted`."""
     yield from desk.until(lambda: pixels(layer) == wanted, what, 30)
 
 
@@ -281,7 +282,7 @@ def differs(layer, before, what):
     yield from desk.until(lambda: pixels(layer) != before, what, 30)
 
 
-def told():
+def live_message():
     return desk.part(QLabel, "live_line").text()
 
 
@@ -297,20 +298,22 @@ def check_strength_slides_without_a_new_dream():
     layer = yield from desk.dream(**SHORT)
     dreamed, steps = pixels(layer), desk.history()
     document.setModified(False)
-    for position in range(19, -1, -1):  # as the mouse would
+    for position in range(19, -1, -1):  # as the mouse would do
         slide("strength", position)
     yield from becomes(layer, pixels(source), "without strength it is the source")
     assert pixels(document) == pixels(source)
-    yield from desk.until(document.modified, "there is something to save", 30)
+    yield from desk.until(document.modified, "the document is modified", 30)
     yield from desk.until(
-        lambda: dream_store.of(document, layer.uniqueId()).strength == 0.0, "it is remembered", 30
+        lambda: dream_store.read_recipe(document, layer.uniqueId()).strength == 0.0,
+        "it is stored",
+        30,
     )
     slide("strength", 10)
     yield from differs(layer, pixels(source), "half of the dream")
     case.screenshot("slid")
     desk.part(QDoubleSpinBox, "live_strength").setValue(1.0)
     yield from becomes(layer, dreamed, "all of the dream")
-    assert desk.history() == steps, "an undo step more"
+    assert desk.history() == steps, "there is another undo step"
     yield from desk.undo()
     yield from desk.redo()
     layer = document.rootNode().childNodes()[1]
@@ -337,7 +340,7 @@ def check_colours_and_feather():
     yield from differs(layer, dreamed, "luminance")
 
 
-def check_only_what_matters_has_a_field():
+def check_parameters_without_effect_have_no_field():
     yield from desk.new_document(*SIZE, "RGBA", "F32")
     yield from desk.dream(**SHORT)
     assert shown("live_strength") and shown("live_colour")
@@ -367,15 +370,14 @@ def check_layer_that_is_gone_or_painted_on_is_left_alone():
     layer = yield from desk.dream(**SHORT)
     yield from desk.undo()
     slide("strength", 3)
-    yield from desk.until(lambda: "layer is gone" in told(), "it is said", 30)
+    yield from desk.until(lambda: "layer is gone" in live_message(), "the message is shown", 30)
     assert desk.nodes(document) == [source]
     yield from desk.redo()
     layer = document.rootNode().childNodes()[1]
-    painted = bytes(4 * 40)
-    layer.setPixelData(painted, 3, 4, 10, 4)
+    layer.setPixelData(bytes(4 * 40), 3, 4, 10, 4)
     kept = pixels(layer)
     slide("strength", 0)
-    yield from desk.until(lambda: "painted on" in told(), "it is said", 30)
+    yield from desk.until(lambda: "painted on" in live_message(), "the message is shown", 30)
     yield 300
     assert pixels(layer) == kept
     assert desk.part(QDoubleSpinBox, "live_strength").value() == 1.0
@@ -386,19 +388,19 @@ def check_sliders_of_a_closed_picture():
     yield from desk.dream(**SHORT)
     yield from desk.close_documents()
     slide("strength", 3)
-    yield from desk.until(lambda: "was closed" in told(), "it is said", 30)
+    yield from desk.until(lambda: "was closed" in live_message(), "the message is shown", 30)
     assert not desk.part(QSlider, "slide_strength").isEnabled()
 
 
-def check_sliders_are_gone_in_a_picture_without_dreams():
+def check_sliders_are_hidden_in_a_picture_without_dreams():
     yield from desk.new_document(*SIZE)
     yield from desk.dream(**SHORT)
     assert shown("live")
     other = yield from desk.new_document(*SIZE)
-    yield from desk.until(lambda: not shown("live"), "the other picture's sliders are gone", 30)
+    yield from desk.until(lambda: not shown("live"), "the sliders are hidden", 30)
     other.setModified(False)
     other.close()
-    yield from desk.until(lambda: shown("live"), "they are back with their picture", 30)
+    yield from desk.until(lambda: shown("live"), "they are shown with their picture", 30)
 
 
 def check_daemon_that_forgot_the_dream():
@@ -406,10 +408,10 @@ def check_daemon_that_forgot_the_dream():
     layer = yield from desk.dream(**SHORT)
     before = desk.snapshot(document)
     os.kill(desk.daemon(), signal.SIGKILL)
-    yield from desk.until(lambda: "no longer keeps" in told(), "it is said", 30)
+    yield from desk.until(lambda: "no longer keeps" in live_message(), "the message is shown", 30)
     assert not desk.part(QSlider, "slide_strength").isEnabled()
     assert desk.snapshot(document) == before
     yield from desk.activate(document, document.rootNode().childNodes()[0])
-    layer = yield from desk.dream(**SHORT)  # by a new daemon
+    layer = yield from desk.dream(**SHORT)  # with a new daemon
     slide("strength", 0)
     yield from becomes(layer, pixels(document.rootNode().childNodes()[0]), "it can be changed")

@@ -1,7 +1,8 @@
-"""Right pixels: every colour space, selections of every kind, all sorts of layers, guide and map.
+"""Pixels: every colour space, all kinds of selections and layers, guide and strength map.
 
-A dream is started as the docker starts it, by its panel; what is picked in its boxes is given here.
-Where nothing may change, the strength map is empty: so one dream shows what stays and what comes.
+Dreams are started through the session, as the docker does, with guide and strength map as
+arguments. The strength map is empty where nothing may change, so one dream shows both what stays
+unchanged and what is dreamed.
 """
 
 import dataclasses
@@ -11,21 +12,20 @@ import case
 import desk
 from krita import InfoObject, Selection
 
-from dreamlayer_krita.document import document as reader
-from dreamlayer_krita.ui.panel import Panel
+from dreamlayer_krita.document import layer_io as reader
 from dreamlink.session.dream import State
 
 WIDTH, HEIGHT = 96, 72
 SIZE = (0, 0, WIDTH, HEIGHT)
-LEFT, RIGHT = (0, 0, 24, HEIGHT), (24, 0, WIDTH - 24, HEIGHT)  # in LEFT nothing dreams
-GLARING = (4, 40, 16, 16)  # in LEFT: colours that only this space has
+LEFT, RIGHT = (0, 0, 24, HEIGHT), (24, 0, WIDTH - 24, HEIGHT)  # the dream changes nothing in LEFT
+GLARING = (4, 40, 16, 16)  # in LEFT: colours outside other spaces' range
 STRONG = {"strength": 2.0, "step_size": 8.0, "steps": 1, "dither": False}
 SRGB = "sRGB-elle-V2-srgbtrc.icc"
 LINEAR = "sRGB-elle-V2-g10.icc"
 GRAY = "Gray-D50-elle-V2-srgbtrc.icc"
 GRAY_LINEAR = "Gray-D50-elle-V2-g10.icc"
 DEPTHS = ("U8", "U16", "F16", "F32")
-references = {}  # what the picture dreams in U8 sRGB: with colours, and as greys
+references = {}  # the dream in U8 sRGB, in colour and in grey
 
 
 def run(_document):
@@ -38,18 +38,18 @@ def run(_document):
 
 
 def recipe_of(**values):
-    recipe = desk.docker().findChild(Panel).recipe()
+    recipe = desk.session().recipe()
     return dataclasses.replace(recipe, **values)
 
 
-def dream(recipe=None, **given):
-    """Dream on the active layer; the value is the new layer, which is one undo step."""
+def dream(recipe=None, **inputs):
+    """Dream on the active layer; returns the new layer, which is one undo step."""
     recipe = recipe or recipe_of(**STRONG)
     document = desk.app.activeDocument()
     before = desk.history()
-    source = reader.read(recipe, **given)
-    assert desk.history() == before, "reading has left something to undo"
-    job = desk.docker().findChild(Panel).start(source, recipe)
+    source = reader.read(recipe, **inputs)
+    assert desk.history() == before, "reading has made an undo step"
+    job = desk.session().start(source, recipe)
     yield from desk.until(lambda: job.over, "the dream is over")
     assert job.state is State.DONE, job.text
     yield from desk.until(lambda: len(desk.history()) > len(before), "the step is listed")
@@ -62,7 +62,7 @@ def space_of(node):
 
 
 def converted(layer, space):
-    """The layer's pixels as Krita converts them, in a document of its own."""
+    """The layer's pixels, converted by Krita in another document."""
     other = desk.app.createDocument(1, 1, "", *space_of(layer), 72.0)
     copy = other.rootNode().childNodes()[0]
     copy.setPixelData(layer.pixelData(*SIZE), *SIZE)
@@ -73,7 +73,7 @@ def converted(layer, space):
 
 
 def picture(model="RGBA"):
-    """Waves in U8, with a band of half and one of no opacity at the top of LEFT's neighbour."""
+    """Waves in U8, with a half opaque and a transparent band at the top right."""
     pixels = bytearray(desk.drawing(WIDTH, HEIGHT, model, "U8", contrast=0.25))
     samples = len(pixels) // (WIDTH * HEIGHT)
     for y, opacity in enumerate([128] * 6 + [0] * 4):
@@ -83,7 +83,7 @@ def picture(model="RGBA"):
 
 
 def document_in(model, depth, profile):
-    """A document of this colour space with the picture, and a map that is white in RIGHT."""
+    """A document of this colour space with the picture and a map that is white in RIGHT."""
     gray = model == "GRAYA"
     document = desk.app.createDocument(WIDTH, HEIGHT, "space", model, depth, profile, 72.0)
     layer = document.rootNode().childNodes()[0]
@@ -124,36 +124,38 @@ def glaring(model, depth):
 
 
 def space_check(model, depths, profile, raw, unchanged=0.0):
-    """In each depth: where the map is empty the source's values are there, else U8 sRGB's dream.
+    """In each depth: LEFT has the source's values, and RIGHT the dream as in U8 sRGB.
 
     Args:
-        raw: whether the pixels travel as they are: then they come back to the bit, else half
-            floats within a step of theirs.
-        unchanged: how far from the source they may be else, as a part of the range.
+        raw: whether the pixels are sent unconverted: then LEFT is identical, else half floats may
+            differ by one step.
+        unchanged: the largest difference allowed in LEFT otherwise, as a fraction of the range.
     """
-    trouble = []
+    failures = []
     for depth in depths:
-        found = next((p for p in desk.app.profiles(model, depth) if p.startswith(profile)), None)
-        assert found is not None, f"this Krita has no {profile} for {model} {depth}"
-        _, source, strength = yield from document_in(model, depth, found)
+        full_name = next(
+            (p for p in desk.app.profiles(model, depth) if p.startswith(profile)), None
+        )
+        assert full_name is not None, f"this Krita has no {profile} for {model} {depth}"
+        _, source, strength = yield from document_in(model, depth, full_name)
         space = space_of(source)
         before = bytes(source.pixelData(*SIZE))
         layer = yield from dream(strength=strength.uniqueId())
         after = bytes(layer.pixelData(*SIZE))
-        if space_of(layer) != space or space != (model, depth, found):
-            trouble.append(f"{space} has become {space_of(layer)}")
+        if space_of(layer) != space or space != (model, depth, full_name):
+            failures.append(f"{space} has become {space_of(layer)}")
         if bytes(source.pixelData(*SIZE)) != before:
-            trouble.append(f"{space}: the source has changed")
+            failures.append(f"{space}: the source has changed")
         if alpha(after, model, depth) != alpha(before, model, depth):
-            trouble.append(f"{space}: the opacity has changed")
+            failures.append(f"{space}: the opacity has changed")
         if raw and source.pixelData(*LEFT) != layer.pixelData(*LEFT):
-            trouble.append(f"{space}: changed where nothing dreams")
+            failures.append(f"{space}: changed in LEFT")
         off, far, odd = compared(source, layer, depth)
-        print(f"{space}: {off:.2g} off where nothing dreams; dreams {far:.2f}, {odd:.2f} off")
+        print(f"{space}: LEFT differs by {off:.2g}; RIGHT by {far:.2f}, from sRGB by {odd:.2f}")
         if off > (2e-3 if depth == "F16" else unchanged) or far < 4 or odd > far / 2:
-            trouble.append(f"{space}: {off=} {far=} {odd=}")
+            failures.append(f"{space}: {off=} {far=} {odd=}")
         yield from desk.close_documents()
-    assert not trouble, "\n".join(trouble)
+    assert not failures, "\n".join(failures)
 
 
 def alpha(pixels, model, depth):
@@ -166,7 +168,7 @@ def alpha(pixels, model, depth):
 
 
 def furthest(one, other, depth, box):
-    """The largest difference of two layers of one space in a box, as a part of the range."""
+    """The largest difference of two layers of one space in a box, as a fraction of the range."""
     code, top = desk.FORMATS[depth]
     values = []
     for layer in (one, other):
@@ -176,13 +178,13 @@ def furthest(one, other, depth, box):
 
 
 def compared(source, layer, depth):
-    """How far apart are source and dream in LEFT, in RIGHT, and the dream from U8 sRGB's in RIGHT.
+    """The differences of source and dream in LEFT and RIGHT, and of the U8 sRGB dream in RIGHT.
 
-    LEFT: the most, as a part of the range; RIGHT: the mean in U8, of 255.
+    In LEFT the largest, as a fraction of the range; in RIGHT the mean in U8, of 255.
     """
     space = ("GRAYA", "U8", GRAY) if source.colorModel() == "GRAYA" else ("RGBA", "U8", SRGB)
     before, after = converted(source, space), converted(layer, space)
-    if source.colorModel() == "CMYKA":  # other inks make the same colour
+    if source.colorModel() == "CMYKA":  # the same colour may have other ink values
         return apart(before, after, LEFT) / 255, apart(before, after, RIGHT), 0.0
     reference = references.setdefault(space, after)
     off = furthest(source, layer, depth, LEFT)
@@ -190,7 +192,7 @@ def compared(source, layer, depth):
 
 
 def apart(one, other, box):
-    """The mean difference of two pictures as large as the canvas in a box, below the bands."""
+    """The mean difference of two pictures of the canvas's size in a box, below the bands."""
     samples = len(one) // (WIDTH * HEIGHT)
     total = count = 0
     for y in range(12, HEIGHT):
@@ -230,7 +232,7 @@ def check_graya_with_another_gamma():
 
 
 def check_cmyk():
-    """No CMYK profile is made for the way back: Krita alone makes other inks of a colour."""
+    """Krita's own conversion there and back changes the ink values of a colour."""
     yield from space_check("CMYKA", ("U8", "U16", "F32"), "Artifex CMYK", raw=False, unchanged=0.03)
 
 
@@ -254,7 +256,7 @@ def check_layer_in_another_space_than_its_picture():
 
 
 def soft_selection(document):
-    """A diamond that fades towards its edge; the value is its box."""
+    """Select a diamond that fades towards its edge; returns its box."""
     place = (28, 16, 44, 38)
     values = [
         max(0, 255 - 12 * (abs(2 * x - place[2]) + abs(2 * y - place[3]) - 12) // 2)
@@ -267,26 +269,26 @@ def soft_selection(document):
     yield from desk.until(lambda: document.selection() is not None, "there is a selection")
     yield 200
     chosen = document.selection()
-    found = (chosen.x(), chosen.y(), chosen.width(), chosen.height())
-    assert len(set(bytes(chosen.pixelData(*found)))) > 10, "the edge is not soft"
-    return found
+    box = (chosen.x(), chosen.y(), chosen.width(), chosen.height())
+    assert len(set(bytes(chosen.pixelData(*box)))) > 10, "the edge is not soft"
+    return box
 
 
-def as_(choice):
+def set_selected_as(choice):
     desk.app.writeSetting(*reader.SELECTED_AS[:2], choice)
 
 
 def in_selection(choice, model="RGBA", depth="U8", profile=""):
-    """A dream in a soft selection: the layer, the selection and its box, and what is seen now."""
+    """Dream in a soft selection; returns layer, selection, its box, and the picture."""
     document = yield from desk.new_document(WIDTH, HEIGHT, model, depth, profile)
     place = yield from soft_selection(document)
     chosen = bytes(document.selection().pixelData(*place))
     before = bytes(document.pixelData(*SIZE))
-    as_(choice)
+    set_selected_as(choice)
     try:
         layer = yield from dream(recipe_of(**STRONG, seed=5))
     finally:
-        as_("alpha")
+        set_selected_as("alpha")
     document.waitForDone()
     after = bytes(document.pixelData(*SIZE))
     assert after != before, "nothing was dreamed"
@@ -308,14 +310,14 @@ def check_selection_as_alpha():
 
 
 def check_selection_as_transparency_mask():
-    """It looks as with the selection in the alpha, and the mask can be painted on."""
+    """It looks as with the selection as alpha, and the mask can be painted on."""
     *_, with_alpha = yield from in_selection("alpha")
     yield from desk.close_documents()
     layer, chosen, place, with_mask = yield from in_selection("mask")
     [mask] = layer.childNodes()
     assert mask.type() == "transparencymask", mask.type()
     assert bytes(mask.pixelData(*place)) == chosen, "the mask is not the selection"
-    assert set(bytes(layer.pixelData(*place))[3::4]) == {255}, "the layer is not whole below"
+    assert set(bytes(layer.pixelData(*place))[3::4]) == {255}, "the layer is not opaque below"
     apart = [abs(a - b) for a, b in zip(with_alpha, with_mask, strict=True)]
     assert max(apart) <= 12 and sum(apart) / len(apart) < 1, f"it looks different: {max(apart)}"
     case.screenshot("transparency-mask")
@@ -351,13 +353,15 @@ def check_selection_beyond_the_canvas():
 
 
 def shown_check(document, source, place=SIZE):
-    """A dream on what a layer shows, right above it."""
+    """A dream on what a layer shows is added directly above it."""
     yield from desk.activate(document, source)
     seen = bytes(source.projectionPixelData(*place))
     recipe = recipe_of(strength=0.0)
     layer = yield from dream(recipe)
     assert layer.type() == "paintlayer" and desk.box(layer) == place, desk.box(layer)
-    assert bytes(layer.pixelData(*place)) == seen, "it is not what the layer shows"
+    assert bytes(layer.pixelData(*place)) == seen, (
+        "the dream of strength 0 is not what the layer shows"
+    )
     siblings = [node.uniqueId() for node in source.parentNode().childNodes()]
     assert siblings.index(layer.uniqueId()) == siblings.index(source.uniqueId()) + 1
     yield from desk.activate(document, source)
@@ -403,7 +407,7 @@ def check_file_layer():
 
 
 def check_layer_with_a_transparency_mask():
-    """What its mask hides is not brought to light by the dream above."""
+    """The dream does not show what the layer's mask hides."""
     document = yield from desk.new_document(WIDTH, HEIGHT)
     layer = document.rootNode().childNodes()[0]
     mask = document.createTransparencyMask("Cut-out")
@@ -419,11 +423,11 @@ def check_layer_with_a_transparency_mask():
     dreamt = yield from dream(recipe_of(strength=0.0))
     assert bytes(dreamt.pixelData(*SIZE)) == bytes(layer.projectionPixelData(*SIZE))
     document.waitForDone()
-    assert bytes(document.pixelData(*SIZE))[3::4] == seen, "what was hidden is seen"
+    assert bytes(document.pixelData(*SIZE))[3::4] == seen, "the dream shows what was hidden"
 
 
 def check_layer_that_sticks_out():
-    """Krita would hand out pixels beside the canvas: they are not sent, and not dreamed on."""
+    """Pixels outside the canvas are not sent and not dreamed on."""
     document = yield from desk.new_document(WIDTH, HEIGHT)
     big = document.createNode("Big", "paintlayer")
     big.setPixelData(desk.drawing(200, 60), -40, 30, 200, 60)
@@ -437,12 +441,12 @@ def check_layer_that_sticks_out():
 # Guide and strength map
 
 
-def refused(recipe, words, **given):
-    """Reading says why it can't be dreamed, and leaves the document as it is."""
+def expect_refusal(recipe, words, **inputs):
+    """Reading raises an error with these words and does not change the document."""
     document = desk.app.activeDocument()
     before = (desk.snapshot(document), desk.history())
     try:
-        reader.read(recipe, **given)
+        reader.read(recipe, **inputs)
     except reader.DocumentError as error:
         assert words in str(error), error
     else:
@@ -451,7 +455,7 @@ def refused(recipe, words, **given):
 
 
 def check_guide_from_another_layer():
-    """Another guide is another dream; a large one is reduced; the guide stays as it is."""
+    """Another guide gives another dream; a large guide is reduced and not changed."""
     document = yield from desk.new_document(WIDTH, HEIGHT)
     source = document.rootNode().childNodes()[0]
     photo = document.createFileLayer("Photo", case.picture, "None")
@@ -470,12 +474,12 @@ def check_guide_from_another_layer():
     layout, pixels = reader.read(recipe, guide=stripes.uniqueId()).guide
     assert (layout.width, layout.height) == (512, 299), layout
     assert len(pixels) == layout.nbytes and set(bytes(pixels)[3::4]) == {255}
-    assert 100 < sum(pixels[0::4]) / len(pixels[0::4]) < 155, "the stripes are not as bright"
+    assert 100 < sum(pixels[0::4]) / len(pixels[0::4]) < 155, "the stripes have another brightness"
     assert desk.box(stripes) == (0, 0, 1200, 700)
 
 
 def check_guide_in_its_own_colours():
-    """Krita converts it: the colours of a guide in linear light are those that are seen."""
+    """A guide in linear light is converted by Krita, so that its colours look the same."""
     document = yield from desk.new_document(WIDTH, HEIGHT, "RGBA", "F32", LINEAR)
     guide = document.createNode("Guide", "paintlayer")
     guide.setPixelData(struct.pack("<4f", 0.5, 0.25, 0.75, 1.0) * 64 * 32, 0, 0, 64, 32)
@@ -493,31 +497,31 @@ def check_guide_in_its_own_colours():
     assert alpha == 255
 
 
-def check_guides_that_are_not_there():
+def check_missing_guides_are_refused():
     document = yield from desk.new_document(WIDTH, HEIGHT)
     other = document.createNode("Other", "paintlayer")
     document.rootNode().addChildNode(other, None)
     yield from desk.activate(document, document.rootNode().childNodes()[0])
     recipe = recipe_of(layer="features.10:guide")
-    refused(recipe, "choose a layer as guide")
-    refused(recipe, "“Other” is empty", guide=other.uniqueId())
+    expect_refusal(recipe, "choose a layer as guide")
+    expect_refusal(recipe, "“Other” is empty", guide=other.uniqueId())
     gone = other.uniqueId()
     other.remove()
-    refused(recipe, "chosen as guide is gone", guide=gone)
-    refused(recipe_of(), "chosen as strength map is gone", strength=gone)
-    refused(recipe_of(), "nothing is selected", strength="selection")
+    expect_refusal(recipe, "chosen as guide is gone", guide=gone)
+    expect_refusal(recipe_of(), "chosen as strength map is gone", strength=gone)
+    expect_refusal(recipe_of(), "nothing is selected", strength="selection")
 
 
-def half_map(document, layer):
-    """White on the right; on the left nothing."""
+def make_half_map(document, layer):
+    """Make a layer a map that is white on the right and transparent on the left."""
     right = (WIDTH // 2, 0, WIDTH // 2, HEIGHT)
     layer.setPixelData(b"\xff\xff\xff\xff" * (right[2] * right[3]), *right)
     document.rootNode().addChildNode(layer, None)
     layer.setVisible(False)
 
 
-def halves(document, layer):
-    """Whether the left and the right half differ from the source."""
+def changed_halves(document, layer):
+    """Whether the left and the right half of a layer differ from the source."""
     source = document.rootNode().childNodes()[0]
     boxes = [(0, 0, WIDTH // 2, HEIGHT), (WIDTH // 2, 0, WIDTH // 2, HEIGHT)]
     return [source.pixelData(*box) != layer.pixelData(*box) for box in boxes]
@@ -526,10 +530,10 @@ def halves(document, layer):
 def check_strength_map_from_a_layer():
     document = yield from desk.new_document(WIDTH, HEIGHT)
     strength = document.createNode("Map", "paintlayer")
-    half_map(document, strength)
+    make_half_map(document, strength)
     yield from desk.activate(document, document.rootNode().childNodes()[0])
     layer = yield from dream(strength=strength.uniqueId())
-    assert halves(document, layer) == [False, True]
+    assert changed_halves(document, layer) == [False, True]
 
 
 def check_strength_map_from_a_mask():
@@ -541,21 +545,21 @@ def check_strength_map_from_a_mask():
     chosen.select(WIDTH // 2, 0, WIDTH // 2, HEIGHT, 255)
     mask.setSelection(chosen)
     mask.setVisible(False)
-    assert (mask.uniqueId(), "Background ▸ Half") in reader.layers(document, masks=True)
-    assert "Half" not in str(reader.layers(document))
+    assert (mask.uniqueId(), "Background ▸ Half") in reader.list_layers(document, masks=True)
+    assert "Half" not in str(reader.list_layers(document))
     yield from desk.activate(document, source)
     layer = yield from dream(strength=mask.uniqueId())
-    assert halves(document, layer) == [False, True]
+    assert changed_halves(document, layer) == [False, True]
 
 
 def check_strength_map_from_the_selection():
-    """It does not cut the dream out: below it the layer is whole."""
+    """It does not limit the dream: the layer is opaque in the whole selection."""
     document = yield from desk.new_document(WIDTH, HEIGHT)
     place = yield from soft_selection(document)
     layer = yield from dream(strength="selection")
     assert desk.box(layer) == place
     pixels = bytes(layer.pixelData(*place))
-    assert set(pixels[3::4]) == {255}, "it was cut out"
+    assert set(pixels[3::4]) == {255}, "the layer is not opaque"
     source = bytes(document.rootNode().childNodes()[0].pixelData(*place))
     chosen = bytes(document.selection().pixelData(*place))
     faint = [i for i, value in enumerate(chosen) if value == 0]
@@ -563,7 +567,7 @@ def check_strength_map_from_the_selection():
     assert pixels != source, "nothing was dreamed"
 
 
-# The layer that was added, later
+# Changes after the layer was added
 
 
 def check_layer_is_updated_without_an_undo_step():
@@ -600,7 +604,7 @@ def check_picture_scaled_in_the_middle():
     source = reader.read(recipe_of())
     document.scaleImage(64, 64, 72, 72, "Bicubic")
     yield from desk.until(lambda: document.width() == 64, "the picture is scaled")
-    assert "size was changed" in (reader.gone(source) or "")
+    assert "size was changed" in (reader.explain_loss(source) or "")
     assert not reader.update_layer(source.node_id, bytearray(source.pixels), source)
     try:
         reader.add_layer(source, "New", bytearray(source.pixels))

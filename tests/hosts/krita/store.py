@@ -1,12 +1,14 @@
-"""How a layer was dreamed is kept in the picture: it dreams again, with a new seed, or edited."""
+"""A dream's settings are stored in the picture, for dreaming again, with a new seed, or edited."""
 
 import json
+from pathlib import Path
 
 import case
 import desk
 from krita import QByteArray, QLabel, QPushButton, QWidget, Selection
 
 DREAMS = "dreamlayer/dreams"
+EARLIER = Path(case.script).parents[2] / "stored" / "dream.kra"
 SIZE = (0, 0, 128, 96)
 SETTINGS = {"layer": "features.6", "strength": 0.85, "step_size": 3.0, "seed": 7, "context": 32}
 
@@ -24,12 +26,14 @@ def pixels(layer):
 
 
 def repeated(act):
-    """Do what makes one more dream; the value is its layer, directly above the active one."""
+    """Do what starts a dream; returns its layer, which is directly above the active one."""
     document = desk.app.activeDocument()
     before, steps = document.activeNode(), len(desk.history())
     order = desk.children(before.parentNode())
     act()
-    yield from desk.until(lambda: len(desk.children(before.parentNode())) > len(order), "a layer")
+    yield from desk.until(
+        lambda: len(desk.children(before.parentNode())) > len(order), "a layer is added"
+    )
     yield from desk.finish()
     after = before.parentNode().childNodes()
     ids = [node.uniqueId() for node in after]
@@ -49,26 +53,26 @@ def box():
 
 
 def shown():
-    """What the docker says of the active layer."""
+    """The docker's line on the active layer; "" if hidden."""
     return desk.part(QLabel, "dreamed_as").whole if box().isVisible() else ""
 
 
 def selected_dream():
-    """A dream in a soft selection, which is gone again; document and layer."""
+    """Dream in a soft selection, then deselect; returns document and layer."""
     document = yield from desk.new_document()
     selection = Selection()
     selection.select(30, 20, 50, 40, 255)
     selection.feather(5)
     document.setSelection(selection)
-    yield from desk.until(lambda: document.selection() is not None, "it is selected")
+    yield from desk.until(lambda: document.selection() is not None, "there is a selection")
     layer = yield from desk.dream(**SETTINGS)
     document.setSelection(None)
     yield from desk.until(lambda: document.selection() is None, "nothing is selected")
     return document, layer
 
 
-def said(act, *words):
-    """Do it: all the words are said, and no dream begins."""
+def expect_refusal(act, *words):
+    """Do something: the message has all the words, and no dream begins."""
     document = desk.app.activeDocument()
     before = (desk.snapshot(document), desk.history())
     desk.part(QLabel, "message").clear()
@@ -80,12 +84,12 @@ def said(act, *words):
 
 
 def check_again_after_save_and_reopen():
-    """The picture carries recipe and selection; the same dream comes again, into the same place."""
+    """The file has recipe and selection; the same dream is repeated in the same place."""
     document, layer = yield from selected_dream()
     dreamed, node_id = pixels(layer), layer.uniqueId().toString()
-    told = json.loads(bytes(document.annotation(DREAMS)))
-    assert told["version"] == 1 and list(told["dreams"]) == [node_id], told
-    recipe = told["dreams"][node_id]["recipe"]
+    stored = json.loads(bytes(document.annotation(DREAMS)))
+    assert stored["version"] == 1 and list(stored["dreams"]) == [node_id], stored
+    recipe = stored["dreams"][node_id]["recipe"]
     assert {name: recipe[name] for name in SETTINGS} == SETTINGS, recipe
     path = str(desk.FOLDER / "kept.kra")
     assert document.saveAs(path)
@@ -100,11 +104,27 @@ def check_again_after_save_and_reopen():
     case.screenshot("dreamed-layer")
     new = yield from repeated(action("again"))
     assert new.name() == layer.name(), (new.name(), layer.name())
-    assert pixels(new) == dreamed, "it is another dream"
+    assert pixels(new) == dreamed, "the dream is a different one"
     assert len(json.loads(bytes(document.annotation(DREAMS)))["dreams"]) == 2
 
 
-def check_again_sees_the_layer_as_it_is_now():
+def check_picture_stored_by_an_earlier_version():
+    """Its recipe and selection are read, and it dreams again in the same place."""
+    document = desk.app.openDocument(str(EARLIER))
+    desk.app.activeWindow().addView(document)
+    yield from desk.until(lambda: desk.active(document), "the picture is open")
+    layer = document.rootNode().childNodes()[1]
+    yield from desk.activate(document, layer)
+    yield from desk.until(lambda: shown() == "Dream of Background, seed 7", "the seed is shown")
+    action("edit")()
+    recipe = desk.session().recipe().to_dict()
+    assert {name: recipe[name] for name in SETTINGS} == SETTINGS, recipe
+    new = yield from repeated(action("again"))
+    assert new.name() == layer.name(), (new.name(), layer.name())
+    assert pixels(new)[3::4] == pixels(layer)[3::4], "it is in another place"
+
+
+def check_again_uses_the_current_pixels():
     document, layer = yield from selected_dream()
     source = document.rootNode().childNodes()[0]
     source.setPixelData(desk.drawing(128, 96, contrast=0.1), *SIZE)
@@ -126,15 +146,15 @@ def check_new_seed():
 
 
 def check_edit():
-    """The docker shows the settings; Dream dreams on what the layer was dreamed on."""
+    """The docker shows the settings, and Dream uses the layer's source."""
     document, layer = yield from selected_dream()
     desk.fill_form(layer="features.10", strength=1.0, seed=1, step_size=1.0)
     yield from desk.activate(document, layer)
     action("edit")()
-    recipe = desk.docker().widget().recipe().to_dict()
+    recipe = desk.session().recipe().to_dict()
     assert {name: recipe[name] for name in SETTINGS} == SETTINGS, recipe
     edit = desk.part(QPushButton, "edit_dream")
-    yield from desk.until(edit.isChecked, "it is being edited")
+    yield from desk.until(edit.isChecked, "the layer is being edited")
     case.screenshot("edit")
     desk.fill_form(layer="features.9")
     new = yield from repeated(desk.trigger)
@@ -146,11 +166,11 @@ def check_edit():
 
 
 def check_editing_ends():
-    """By the button, or with another active layer: then Dream dreams on the active layer."""
+    """The button or another active layer ends it: then Dream uses the active layer."""
     document, layer = yield from selected_dream()
     yield from desk.activate(document, layer)
     edit = desk.part(QPushButton, "edit_dream")
-    yield from desk.until(box().isVisible, "the buttons are there")
+    yield from desk.until(box().isVisible, "the buttons are shown")
     edit.click()
     assert edit.isChecked()
     edit.click()
@@ -167,23 +187,23 @@ def check_editing_ends():
 def check_layers_that_are_not_dreamed():
     document, layer = yield from selected_dream()
     yield from desk.activate(document, document.rootNode().childNodes()[0])
-    yield from desk.until(lambda: not shown(), "the buttons are gone")
-    said(action("again"), "Background", "select a dreamed layer")
-    said(action("edit"), "Background", "select a dreamed layer")
+    yield from desk.until(lambda: not shown(), "the buttons are hidden")
+    expect_refusal(action("again"), "Background", "select a dreamed layer")
+    expect_refusal(action("edit"), "Background", "select a dreamed layer")
     copy = layer.duplicate()
     document.rootNode().addChildNode(copy, layer)
     yield from desk.activate(document, copy)
-    said(action("again"), "select a dreamed layer")
+    expect_refusal(action("again"), "select a dreamed layer")
 
 
 def check_source_is_gone():
     document, layer = yield from selected_dream()
     document.rootNode().childNodes()[0].remove()
     yield from desk.activate(document, layer)
-    said(action("again"), "“Background”", "is gone")
+    expect_refusal(action("again"), "“Background”", "is gone")
 
 
-def check_known_after_undo_and_redo():
+def check_settings_are_known_after_undo_and_redo():
     document, layer = yield from selected_dream()
     node_id = layer.uniqueId()
     steps = 0
@@ -197,27 +217,27 @@ def check_known_after_undo_and_redo():
     yield from desk.until(lambda: shown().endswith("seed 7"), "the seed is shown")
 
 
-def check_notes_of_a_newer_version_are_left_alone():
+def check_settings_of_a_newer_version_are_kept_unchanged():
     document = yield from desk.new_document()
     newer = b'{"version": 2, "something": "else"}'
     document.setAnnotation(DREAMS, "", QByteArray(newer))
     desk.trigger()
-    yield from desk.until(lambda: len(document.rootNode().childNodes()) == 2, "the dream is there")
-    yield from desk.until(lambda: "newer Dreamlayer" in desk.message(), "it is said")
+    yield from desk.until(lambda: len(document.rootNode().childNodes()) == 2, "the layer is added")
+    yield from desk.until(lambda: "newer Dreamlayer" in desk.message(), "the message is shown")
     assert bytes(document.annotation(DREAMS)) == newer
 
 
-def check_notes_that_make_no_sense():
-    """Somebody else's bytes under our name, and settings that no Dreamlayer has."""
+def check_invalid_stored_settings():
+    """Foreign bytes under the annotation's name, and unknown or invalid parameters."""
     document = yield from desk.new_document()
     document.setAnnotation(DREAMS, "", QByteArray(b"\xff\x00 no JSON"))
     layer = yield from desk.dream()
-    told = json.loads(bytes(document.annotation(DREAMS)))
-    entry = told["dreams"][layer.uniqueId().toString()]
+    stored = json.loads(bytes(document.annotation(DREAMS)))
+    entry = stored["dreams"][layer.uniqueId().toString()]
     entry["recipe"]["glitter"] = 3
-    document.setAnnotation(DREAMS, "", QByteArray(json.dumps(told).encode()))
+    document.setAnnotation(DREAMS, "", QByteArray(json.dumps(stored).encode()))
     yield from desk.activate(document, layer)
-    said(action("again"), "does not know glitter", "install.py")
+    expect_refusal(action("again"), "does not know glitter", "install.py")
     entry["recipe"]["octaves"] = -1
-    document.setAnnotation(DREAMS, "", QByteArray(json.dumps(told).encode()))
-    said(action("again"), "can't be used", "octaves")
+    document.setAnnotation(DREAMS, "", QByteArray(json.dumps(stored).encode()))
+    expect_refusal(action("again"), "can't be used", "octaves")

@@ -1,4 +1,4 @@
-"""What goes wrong: each time one clear sentence, and the document as it was."""
+"""Failures: each time a clear sentence, and an unchanged document."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from krita import QLabel, QPushButton, QSpinBox, QToolButton, Selection
 
 from dreamlink.client import client, discovery
 
-# Never over by itself within these tests.
+# Does not end during these tests.
 LONG = {"octaves": 4, "steps": 500, "noise": 0.1, "noise_samples": 8}
 CALL_AGAIN = "Your picture is unchanged; call Deep Dream again."
 
@@ -18,30 +18,30 @@ def run(_document):
     yield from desk.close_documents()
     yield from desk.run_checks(globals())
     document = yield from desk.new_document()
-    yield from begun(document)  # and then Krita quits
+    yield from start_long_dream(document)  # and then Krita quits
 
 
-def refused(*words):
-    """Trigger the action: all the words are said, and nothing has changed."""
+def expect_refusal(*words):
+    """Trigger the action: the message has all the words, and nothing has changed."""
     document = desk.app.activeDocument()
     before = (desk.snapshot(document), desk.history()) if document else None
-    yield from said(desk.trigger, *words)
+    yield from expect_message(desk.trigger, *words)
     if document:
         assert (desk.snapshot(document), desk.history()) == before, "the document has changed"
 
 
-def said(act, *words):
-    """Do it, wait until no dream is under way, and look for all the words in the docker's text."""
+def expect_message(act, *words):
+    """Do something, wait until the queue is empty, and look for all the words in the message."""
     desk.part(QLabel, "message").clear()
     act()
-    yield from desk.until(lambda: not desk.busy(), "an end")
+    yield from desk.until(lambda: not desk.busy(), "the dream ends")
     yield 200
     for word in words:
         assert word in desk.message(), desk.message()
 
 
-def begun(document):
-    """A long dream that has begun; the value is what the document was before."""
+def start_long_dream(document):
+    """Start a long dream; returns the document's state before."""
     before = (desk.snapshot(document), desk.history())
     desk.fill_form(**LONG)
     desk.trigger()
@@ -50,12 +50,12 @@ def begun(document):
 
 
 def end_daemon():
-    if desk.daemon():  # e.g. of a run that hung
+    if desk.daemon():  # e.g. after a run that hung
         os.kill(desk.daemon(), signal.SIGKILL)
         (discovery.home() / discovery.DAEMON_FILE).unlink()
 
 
-# The daemon itself: at first there is none
+# Starting the daemon: at first there is none
 
 
 def check_daemon_not_installed():
@@ -64,7 +64,7 @@ def check_daemon_not_installed():
     launcher = discovery.home() / discovery.LAUNCHER_FILE
     hidden = launcher.rename(launcher.with_suffix(".hidden"))
     try:
-        yield from refused("not running and not installed", "install.py")
+        yield from expect_refusal("not running and not installed", "install.py")
     finally:
         hidden.rename(launcher)
 
@@ -72,20 +72,22 @@ def check_daemon_not_installed():
 def check_daemon_that_fails_to_start():
     yield from desk.new_document()
     launcher = discovery.home() / discovery.LAUNCHER_FILE
-    kept = launcher.read_text(encoding="utf-8")
+    original = launcher.read_text(encoding="utf-8")
     launcher.write_text('{"command": ["sh", "-c", "echo no torch today; exit 1"]}', "utf-8")
     try:
-        yield from refused("did not start", "no torch today", discovery.LOG_FILE)
+        yield from expect_refusal("did not start", "no torch today", discovery.LOG_FILE)
     finally:
-        launcher.write_text(kept, encoding="utf-8")
+        launcher.write_text(original, encoding="utf-8")
 
 
 def check_cancel_while_the_daemon_starts():
     document = yield from desk.new_document()
     before = (desk.snapshot(document), desk.history())
     desk.trigger()
-    yield from desk.until(lambda: "Starting the Dreamlayer daemon" in desk.status(), "the message")
-    yield from said(lambda: desk.part(QPushButton, "cancel").click(), "Cancelled")
+    yield from desk.until(
+        lambda: "Starting the Dreamlayer daemon" in desk.status(), "the message is shown"
+    )
+    yield from expect_message(lambda: desk.part(QPushButton, "cancel").click(), "Cancelled")
     assert (desk.snapshot(document), desk.history()) == before, "the document has changed"
 
 
@@ -101,7 +103,7 @@ def check_message_while_the_daemon_starts():
 
 
 def check_no_document():
-    yield from refused("No picture is open", "open one")
+    yield from expect_refusal("No picture is open", "open one")
 
 
 def check_no_layer():
@@ -109,7 +111,7 @@ def check_no_layer():
     document.activeNode().remove()
     yield 500
     assert document.activeNode() is None
-    yield from refused("No layer is selected")
+    yield from expect_refusal("No layer is selected")
 
 
 def check_empty_layer():
@@ -117,7 +119,7 @@ def check_empty_layer():
     empty = document.createNode("Nothing", "paintlayer")
     document.rootNode().addChildNode(empty, None)
     yield from desk.activate(document, empty)
-    yield from refused("“Nothing” is empty")
+    yield from expect_refusal("“Nothing” is empty")
 
 
 def check_layer_outside_the_canvas():
@@ -126,7 +128,7 @@ def check_layer_outside_the_canvas():
     outside.setPixelData(desk.drawing(64, 64), 500, 500, 64, 64)
     document.rootNode().addChildNode(outside, None)
     yield from desk.activate(document, outside)
-    yield from refused("“Far” lies outside the canvas")
+    yield from expect_refusal("“Far” lies outside the canvas")
 
 
 def check_selection_beside_the_layer():
@@ -136,7 +138,7 @@ def check_selection_beside_the_layer():
     document.rootNode().addChildNode(small, None)
     select(document, 100, 10, 20, 20)
     yield from desk.activate(document, small)
-    yield from refused("The selection does not touch the layer “Small”")
+    yield from expect_refusal("The selection does not touch the layer “Small”")
 
 
 def check_empty_selection():
@@ -144,7 +146,7 @@ def check_empty_selection():
     select(document, 0, 0, 0, 0)
     yield 300
     assert document.selection() is not None
-    yield from refused("The selection is empty")
+    yield from expect_refusal("The selection is empty")
 
 
 def select(document, *rectangle):
@@ -158,7 +160,7 @@ def check_transparency_mask():
     mask = document.createTransparencyMask("Veil")
     document.activeNode().addChildNode(mask, None)
     yield from desk.activate(document, mask)
-    yield from refused("“Veil” is a mask", "select the layer")
+    yield from expect_refusal("“Veil” is a mask", "select the layer")
 
 
 def check_filter_mask():
@@ -167,7 +169,7 @@ def check_filter_mask():
     mask = document.createFilterMask("Softly", blur, document.activeNode())
     document.activeNode().addChildNode(mask, None)
     yield from desk.activate(document, mask)
-    yield from refused("“Softly” is a mask")
+    yield from expect_refusal("“Softly” is a mask")
 
 
 def check_selection_mask():
@@ -175,10 +177,10 @@ def check_selection_mask():
     mask = document.createSelectionMask("Chosen")
     selection = Selection()
     selection.select(0, 0, 64, 64, 255)
-    mask.setSelection(selection)  # Krita crashes when one without is made active
+    mask.setSelection(selection)  # Krita crashes when a mask without one becomes active
     document.activeNode().addChildNode(mask, None)
     yield from desk.activate(document, mask)
-    yield from refused("“Chosen” is a mask")
+    yield from expect_refusal("“Chosen” is a mask")
 
 
 def check_filter_layer():
@@ -186,7 +188,7 @@ def check_filter_layer():
     layer = document.createFilterLayer("Blurred", desk.app.filter("blur"), Selection())
     document.rootNode().addChildNode(layer, None)
     yield from desk.activate(document, layer)
-    yield from refused("“Blurred” has no picture of its own")
+    yield from expect_refusal("“Blurred” has no picture of its own")
 
 
 def check_group_in_pass_through_mode():
@@ -198,7 +200,7 @@ def check_group_in_pass_through_mode():
     inner.setPixelData(desk.drawing(64, 64), 0, 0, 64, 64)
     group.addChildNode(inner, None)
     yield from desk.activate(document, group)
-    yield from refused("“Open” is in pass-through mode")
+    yield from expect_refusal("“Open” is in pass-through mode")
 
 
 # What the daemon refuses
@@ -206,20 +208,20 @@ def check_group_in_pass_through_mode():
 
 def check_layer_smaller_than_the_network_sees():
     yield from desk.new_document(12, 9)
-    yield from refused("12 × 9")
+    yield from expect_refusal("12 × 9")
 
 
 def check_unknown_network_layer():
     yield from desk.new_document()
     desk.fill_form(layer="features.99")
-    yield from refused("features.99")
+    yield from expect_refusal("features.99")
 
 
 def check_unknown_network():
     yield from desk.new_document()
     desk.fill_form(model="alexnetz")
     try:
-        yield from refused("alexnetz", "squeezenet1_1")
+        yield from expect_refusal("alexnetz", "squeezenet1_1")
     finally:
         desk.fill_form(model="squeezenet1_1")
 
@@ -227,44 +229,44 @@ def check_unknown_network():
 def check_unknown_channel():
     yield from desk.new_document()
     desk.fill_form(channels="4000")
-    yield from refused("4000")
+    yield from expect_refusal("4000")
 
 
 def check_channels_that_are_no_numbers():
     yield from desk.new_document()
     desk.fill_form(channels="eyes")
-    yield from refused("channels is a list of numbers", "eyes")
+    yield from expect_refusal("channels", "list of numbers", "eyes")
 
 
-# The daemon itself, later
+# The daemon later
 
 
 def check_daemon_of_another_version():
-    """Asked by a docker that has no connection yet, as in the next Krita after an update."""
+    """With a docker that has no connection yet, as after an update and a restart of Krita."""
     from dreamlayer_krita.docker import DreamDocker
 
     document = yield from desk.new_document()
     before = (desk.snapshot(document), desk.history())
     docker = DreamDocker()
-    ours, client.PROTOCOL = client.PROTOCOL, 99
+    original, client.PROTOCOL = client.PROTOCOL, 99
     try:
         docker.dream()
         yield from desk.until(
-            lambda: not docker.findChild(QPushButton, "cancel").isEnabled(), "an end"
+            lambda: not docker.findChild(QPushButton, "cancel").isEnabled(), "the dream ends"
         )
     finally:
-        client.PROTOCOL = ours
-    sentence = docker.findChild(QLabel, "message").text()
+        client.PROTOCOL = original
+    message = docker.findChild(QLabel, "message").text()
     for words in ("protocol 1", "this program", "protocol 99", "install.py"):
-        assert words in sentence, sentence
+        assert words in message, message
     assert (desk.snapshot(document), desk.history()) == before, "the document has changed"
 
 
 def check_daemon_killed_in_the_middle():
     document = yield from desk.new_document()
-    before = yield from begun(document)
+    before = yield from start_long_dream(document)
     first = desk.daemon()
-    yield from said(lambda: os.kill(first, signal.SIGKILL), "was lost", CALL_AGAIN)
+    yield from expect_message(lambda: os.kill(first, signal.SIGKILL), "was lost", CALL_AGAIN)
     assert (desk.snapshot(document), desk.history()) == before, "the document has changed"
     case.screenshot("daemon-killed")
     yield from desk.dream(**desk.QUICK)
@@ -277,8 +279,8 @@ def check_daemon_killed_in_the_middle():
 
 def check_cancel_in_the_middle():
     document = yield from desk.new_document()
-    before = yield from begun(document)
-    yield from said(lambda: desk.part(QPushButton, "cancel").click(), "Cancelled")
+    before = yield from start_long_dream(document)
+    yield from expect_message(lambda: desk.part(QPushButton, "cancel").click(), "Cancelled")
     assert (desk.snapshot(document), desk.history()) == before, "the document has changed"
     yield from desk.dream(**desk.QUICK)  # the daemon is free again
     assert len(document.rootNode().childNodes()) == 2
@@ -286,28 +288,28 @@ def check_cancel_in_the_middle():
 
 def check_second_call_waits_for_the_first():
     document = yield from desk.new_document()
-    yield from begun(document)
+    yield from start_long_dream(document)
     desk.fill_form(**desk.QUICK)
     desk.trigger()
     assert len(document.rootNode().childNodes()) == 1
-    desk.part(QPushButton, "cancel").click()  # the one in work
-    yield from desk.finish()  # the other
+    desk.part(QPushButton, "cancel").click()  # the current one
+    yield from desk.finish()  # the other one
     assert len(document.rootNode().childNodes()) == 2
 
 
 def check_document_closed_in_the_middle():
     document = yield from desk.new_document()
-    yield from begun(document)
+    yield from start_long_dream(document)
     document.setModified(False)
-    yield from said(document.close, "The picture was closed")
+    yield from expect_message(document.close, "The picture was closed")
 
 
 def check_document_closed_at_the_end():
-    """When the last message comes, a moment after the picture was closed."""
+    """The last message arrives a moment after the picture was closed."""
     document = yield from desk.new_document()
     desk.trigger()
     document.setModified(False)
-    yield from said(document.close, "The picture was closed")
+    yield from expect_message(document.close, "The picture was closed")
 
 
 def check_layer_deleted_in_the_middle():
@@ -316,8 +318,8 @@ def check_layer_deleted_in_the_middle():
     document.rootNode().addChildNode(other, None)
     source = document.nodeByName("Background")
     yield from desk.activate(document, source)
-    yield from begun(document)
-    yield from said(source.remove, "“Background” is gone")
+    yield from start_long_dream(document)
+    yield from expect_message(source.remove, "“Background” is gone")
     assert desk.children(document.rootNode()) == ["Other"]
 
 
@@ -327,15 +329,15 @@ def check_layer_undone_in_the_middle():
     drawn.setPixelData(desk.drawing(128, 96), 0, 0, 128, 96)
     document.rootNode().addChildNode(drawn, None)
     yield from desk.activate(document, drawn)
-    yield from begun(document)
-    yield from said(desk.app.action("edit_undo").trigger, "“Drawn” is gone")
+    yield from start_long_dream(document)
+    yield from expect_message(desk.app.action("edit_undo").trigger, "“Drawn” is gone")
     assert desk.children(document.rootNode()) == ["Background"]
 
 
 # The docker
 
 
-def check_form_folds_and_forgets():
+def check_form_folds_and_resets():
     yield from desk.new_document()
     more = desk.part(QToolButton, "more")
     tile = desk.part(QSpinBox, "tile")
@@ -350,11 +352,11 @@ def check_form_folds_and_forgets():
 
 
 def check_error_in_a_slot_is_a_sentence():
-    """Krita shows an exception that leaves a slot in a modal dialog; the test driver ends then."""
+    """The test driver quits if an exception leaves a slot; Krita would show a modal dialog."""
     yield from desk.new_document()
-    panel = desk.docker().widget()
-    ours, panel.read = panel.read, lambda *_, **__: 1 // 0
+    session = desk.session()
+    original, session.read = session.read, lambda *_, **__: 1 // 0
     try:
-        yield from refused("plug-in has failed", "ZeroDivisionError")
+        yield from expect_refusal("plug-in has failed", "ZeroDivisionError")
     finally:
-        panel.read = ours
+        session.read = original

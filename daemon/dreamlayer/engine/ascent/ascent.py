@@ -1,4 +1,4 @@
-"""One octave's climb: shift, noise, gradient, conditioning, step."""
+"""Gradient ascent in one octave: shift, noise, gradient, conditioning, step."""
 
 from __future__ import annotations
 
@@ -10,66 +10,68 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.ascent.conditioning import condition
-from dreamlayer.engine.ascent.regularisers import drawn_back, flattened
-from dreamlayer.engine.image.nan_guard import Flaws
+from dreamlayer.engine.ascent.regularisers import stay_change, tv_change
+from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.noise import Noise
 from dreamlayer.engine.image.padding import nearest, opposite
 from dreamlayer.engine.image.planes import (
-    GRADIENT,
-    Computed,
-    Part,
-    Picture,
+    GRADIENT_FORMAT,
+    ComputedPlane,
     Plane,
-    Room,
-    Stored,
-    added,
-    continued,
-    gathered,
-    in_memory,
-    of,
+    PlaneAllocator,
+    PlaneWindow,
+    StoredPlane,
+    TensorOrPlane,
+    allocate_in_memory,
+    as_plane,
+    as_stored_plane,
+    exact_sum,
+    extended_indices,
+    gather,
     rewrite,
-    stored,
     strips,
 )
-from dreamlayer.engine.image.windows import Window
 from dreamlayer.engine.objectives.terms import Objective
-from dreamlayer.engine.tiling.canvas import Canvas
-from dreamlayer.engine.tiling.receptive_layout import Cut
+from dreamlayer.engine.tiling.canvas import PictureCanvas
+from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
+from dreamlayer.geometry import Window
 from dreamlink.recipe.recipe import Recipe
 
-APRON = 1  # strides of reflected picture around the picture: its edges then dream as its middle
-LEVELS = 255.0  # a step size of 1 changes the picture by 1/255, in the mean over the pixels
-KEYS = 2**31  # of noise
+APRON = (
+    1  # strides of reflected picture around the picture, so that its edges dream like its middle
+)
+LEVELS = 255.0  # a step size of 1 changes the picture by 1/255, averaged over the pixels
+KEYS = 2**31  # number of noise patterns
 
 
 @dataclass(frozen=True)
 class Ascent:
-    """How the steps of a dream are taken.
+    """Takes the steps of a dream.
 
     `random` is a generator on the CPU, so that a seed means the same on every device. `side` is
-    the tiles' side in pixels. `room` is where the gradient of a step is kept.
+    the side of the tiles in pixels. `allocator` allocates the gradient of a step.
     """
 
-    network: Cut
+    network: TileableNetwork
     objective: Objective
     recipe: Recipe
     side: int
     random: torch.Generator
-    room: Room = in_memory
-    flaws: Flaws = field(default_factory=Flaws)
+    allocator: PlaneAllocator = allocate_in_memory
+    nan_guard: NanGuard = field(default_factory=NanGuard)
 
     @property
     def samples(self) -> int:
-        """Gradients that are averaged in one step."""
+        """The number of gradients averaged in one step."""
         return self.recipe.noise_samples if self.recipe.noise > 0 else 1
 
     def step(
         self,
-        x: Tensor | Stored,
-        base: Picture,
+        x: Tensor | StoredPlane,
+        base: TensorOrPlane,
         window: Window,
-        mask: Tensor | Stored | None = None,
+        mask: Tensor | StoredPlane | None = None,
         scale: float = 1.0,
     ) -> Iterator[float]:
         """Take one step: change `x` in place, inside `window` and where the mask is not 0 only.
@@ -77,92 +79,93 @@ class Ascent:
             shift x at random · g = mean over K noisy copies of the gradient · unshift · condition
             x ← x + step_size · (g / mean|g| − tv · ∇TV(x − base) − stay · (x − base))
 
-        The norm is one for all tiles and all of the selection: with a norm per tile a flat sky
-        would become as busy as a castle. Where the gradient is zero everywhere the network adds
+        There is one norm for all tiles and the whole selection: with a norm per tile a flat sky
+        would become as busy as a castle. If the gradient is zero everywhere the network adds
         nothing.
 
         Args:
             x: (1, 3, H, W), 0..1: the octave's picture, dreamed so far.
             base: (1, 3, H, W): the same without the dream.
             window: where to dream.
-            mask: (1, 1, h, w) of the window, 0..1: how much each pixel counts for the norm.
-            scale: the octave's size over the source's. The noise is the less the smaller an octave
-                is, as if it had been reduced with the picture: fine octaves need it for their
-                strokes, coarse ones only lose what they see.
+            mask: (1, 1, h, w) of the window, 0..1: the weight of each pixel in the norm.
+            scale: the octave's size over the source's. Below 1 it scales the noise, as if the noise
+                had been reduced with the picture: fine octaves need it for their strokes, coarse
+                ones would only lose content.
 
         Yields:
-            the part of this step that is done, after each tile: the place to stop.
+            the fraction of this step that is done, after each tile; close the generator to stop.
         """
-        x, base = stored(x), of(base)
-        inside = x[(..., window.rows.slice(), window.columns.slice())]
-        weights = None if mask is None else stored(mask)
+        x, base = as_stored_plane(x), as_plane(base)
+        inside = x[window.slices()]
+        weights = None if mask is None else as_stored_plane(mask)
         wrap = self.recipe.wrap and inside.shape == x.shape  # a part has no opposite edges
-        total = self._gradient(inside)
+        total = self._allocate_gradient(inside)
         canvas, done = self._canvas(x, wrap, fixed=mask is not None), 0.0
         for _ in range(self.samples):
-            seen = replace(canvas, noise=self._noise(scale))
+            noisy = replace(canvas, noise=self._noise(scale))
             tiled = TiledObjective(
                 self.network,
                 self.objective,
-                seen,
+                noisy,
                 window,
                 self.side,
                 None if weights is None else weights.storage,
-                self.flaws,
+                self.nan_guard,
             )
             for share in tiled.add_gradient(x, total):
                 done += share / self.samples
                 yield min(done, 1.0)
         condition(total, self.recipe.conditioning, self.recipe.smooth, wrap)
-        norm = _mean_size(total, weights, canvas.origin)
-        pull = self.recipe.step_size / LEVELS / norm if norm > 0 else 0.0
+        norm = _mean_magnitude(total, weights, canvas.origin)
+        factor = self.recipe.step_size / LEVELS / norm if norm > 0 else 0.0
 
-        def towards(strip: Window) -> Tensor:
-            return _unrolled(total, canvas.origin, strip) * pull
+        def step_of(strip: Window) -> Tensor:
+            return _read_unrolled(total, canvas.origin, strip) * factor
 
-        self._move(inside, Part(base, window), towards, weights, wrap)
+        self._move(inside, PlaneWindow(base, window), step_of, weights, wrap)
 
-    def _gradient(self, inside: Stored) -> Stored:
-        """Room for the gradient: in 16 bits where the picture is kept so."""
-        form = GRADIENT if inside.format.levels else inside.format
-        return Stored(self.room(inside.shape, form.dtype, inside.device), form)
+    def _allocate_gradient(self, inside: StoredPlane) -> StoredPlane:
+        """Allocate the gradient: in 16 bits if the picture is stored in 16 bits."""
+        form = GRADIENT_FORMAT if inside.format.levels else inside.format
+        return StoredPlane(self.allocator(inside.shape, form.dtype, inside.device), form)
 
     def _move(
         self,
-        inside: Stored,
+        inside: StoredPlane,
         base: Plane,
-        towards: Callable[[Window], Tensor],
-        mask: Stored | None,
+        step_of: Callable[[Window], Tensor],
+        mask: StoredPlane | None,
         wrap: bool,
     ) -> None:
-        """Go where the gradient goes, and a little back, strip by strip."""
+        """Move along the gradient, and back by the regularisers, strip by strip."""
         recipe, length = self.recipe, self.recipe.step_size / LEVELS
         border = opposite if wrap else nearest
-        detail = Computed(torch.sub, (inside, base))
+        detail = ComputedPlane(torch.sub, (inside, base))
 
-        def moved(strip: Window) -> Tensor:
-            move = towards(strip)
+        def move_strip(strip: Window) -> Tensor:
+            move = step_of(strip)
             if recipe.tv > 0:
-                rows = continued(strip.rows, 1, inside.shape[-2], border)
-                around = gathered(detail, rows, range(*strip.columns))
-                move += flattened(around, length * recipe.tv, wrap)[..., 1:-1, :]
+                rows = extended_indices(strip.rows, 1, inside.shape[-2], border)
+                around = gather(detail, rows, range(*strip.columns))
+                move += tv_change(around, length * recipe.tv, wrap)[..., 1:-1, :]
             if recipe.stay > 0:
-                move += drawn_back(detail.read(strip).add_(move), length * recipe.stay)
+                move += stay_change(detail.read(strip).add_(move), length * recipe.stay)
             if mask is not None:
                 move *= mask.read(strip) > 0
             return move.add_(inside.read(strip)).clamp_(0.0, 1.0)
 
-        rewrite(inside, moved, 1, wrap)
+        rewrite(inside, move_strip, 1, wrap)
 
-    def _canvas(self, x: Picture, wrap: bool, fixed: bool) -> Canvas:
-        """A canvas with an apron all around, shifted over the full stride of the network.
+    def _canvas(self, x: TensorOrPlane, wrap: bool, fixed: bool) -> PictureCanvas:
+        """A canvas with an apron all around, shifted by up to the full stride of the network.
 
-        Any less than the full stride leaves a lattice of dots. Without the apron the network's
+        Shifts smaller than the full stride leave a lattice of dots. Without the apron the network's
         outermost cells, which see padding instead of a picture, would leave the edges undreamed.
 
-        A seamless texture needs all the cells that see its edges, and all that these see. Where its
-        sides are no multiples of the stride, the grid does not close on itself: the place where it
-        breaks moves with each step (unless it is `fixed`), so that no edge is left.
+        For a seamless texture the apron holds all the cells that see its edges, with their whole
+        fields. If its sides are no multiples of the stride, the grid does not close on itself: the
+        position of that discontinuity changes with each step (unless `fixed`), so that it leaves no
+        visible edge.
         """
         height, width = x.shape[-2:]
         stride, roll = self.network.stride, self.recipe.roll
@@ -170,38 +173,38 @@ class Ascent:
         if wrap and self.network.local:
             field = max(one.reach[1] - one.reach[0] for one in self.network.maps)
             apron = -(-field // stride) * stride
-        down, right = (self._below(stride), self._below(stride)) if roll else (0, 0)
+        down, right = (self._random_below(stride), self._random_below(stride)) if roll else (0, 0)
         origin = (0, 0)
         if wrap and roll and not fixed:
-            origin = (self._below(height), self._below(width))
+            origin = (self._random_below(height), self._random_below(width))
         place = (apron + down, apron + right)
-        return Canvas(height, width, 2 * apron + stride, place, wrap, origin)
+        return PictureCanvas(height, width, 2 * apron + stride, place, wrap, origin)
 
     def _noise(self, scale: float) -> Noise | None:
         if self.recipe.noise <= 0:
             return None
-        return Noise(self.recipe.noise * min(1.0, scale), self._below(KEYS))
+        return Noise(self.recipe.noise * min(1.0, scale), self._random_below(KEYS))
 
-    def _below(self, limit: int) -> int:
-        """A random number 0 … limit − 1."""
+    def _random_below(self, limit: int) -> int:
+        """A random integer, 0 … limit − 1."""
         return int(torch.randint(limit, (), generator=self.random))
 
 
-def _unrolled(plane: Plane, origin: tuple[int, int], window: Window) -> Tensor:
-    """A window of a plane whose first pixel is `origin`'s, and whose opposite edges meet."""
+def _read_unrolled(plane: Plane, origin: tuple[int, int], window: Window) -> Tensor:
+    """A window of a periodic plane whose storage begins at pixel `origin`."""
     rows, columns = (
         [(index - begin) % length for index in range(*span)]
         for span, begin, length in zip(window, origin, plane.shape[-2:], strict=True)
     )
-    return gathered(plane, rows, columns)
+    return gather(plane, rows, columns)
 
 
-def _mean_size(gradient: Plane, mask: Plane | None, origin: tuple[int, int]) -> float:
+def _mean_magnitude(gradient: Plane, mask: Plane | None, origin: tuple[int, int]) -> float:
     """The mean of |gradient|, weighted by the mask."""
     if mask is None:
         sizes = (gradient.read(strip).abs() for strip in strips(gradient.shape))
-        return added(size.sum(dim=-1) for size in sizes) / math.prod(gradient.shape)
-    weight = added(mask.read(strip).sum(dim=-1) for strip in strips(mask.shape))
-    sizes = (_unrolled(gradient, origin, s).abs() * mask.read(s) for s in strips(mask.shape))
-    total = added(size.sum(dim=-1) for size in sizes)
+        return exact_sum(size.sum(dim=-1) for size in sizes) / math.prod(gradient.shape)
+    weight = exact_sum(mask.read(strip).sum(dim=-1) for strip in strips(mask.shape))
+    sizes = (_read_unrolled(gradient, origin, s).abs() * mask.read(s) for s in strips(mask.shape))
+    total = exact_sum(size.sum(dim=-1) for size in sizes)
     return total / (weight * gradient.shape[1]) if weight > 0 else 0.0

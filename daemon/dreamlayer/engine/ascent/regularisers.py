@@ -1,26 +1,26 @@
-"""What holds a dream back while it is dreamed: it acts on the detail, never on the photo."""
+"""Regularisers of a dream: they act on the detail only, never on the photo."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.image.padding import extended
+from dreamlayer.engine.image.padding import extend
 
-HALF_WAY = 0.1  # picture units
+HALF_WAY = 0.1  # picture units; the detail at which `stay` = 1 balances the dream's mean step
 
 
-def flattened(detail: Tensor, step: float, wrap: bool = False) -> Tensor:
-    """The change that one step down the detail's total variation makes; written over the detail.
+def tv_change(detail: Tensor, step: float, wrap: bool = False) -> Tensor:
+    """The change by one gradient step down the detail's total variation; overwrites the detail.
 
     Source: Rudin, Osher, Fatemi, 1992; the colours share their edges (Blomgren and Chan, 1998).
-    Slopes below 8 steps are softened to their square, which keeps the explicit step from
-    overshooting: there it blurs, and a checkerboard is gone in one step.
+    Differences below 8 steps count by their square, which keeps the explicit step from
+    overshooting: there it blurs, and removes a checkerboard in one step.
 
     Args:
         detail: (1, C, H, W) in picture units.
-        step: how far it moves a lone pixel, roughly, in picture units.
-        wrap: opposite edges are neighbours; else nothing flows over the edges.
+        step: roughly the distance that a single outlier moves, in picture units.
+        wrap: opposite edges are neighbours; otherwise nothing flows across the edges.
     """
     norm = torch.full_like(detail[:, :1], (8.0 * step) ** 2)
     for axis in (-2, -1):
@@ -42,14 +42,14 @@ def flattened(detail: Tensor, step: float, wrap: bool = False) -> Tensor:
     return detail
 
 
-def drawn_back(detail: Tensor, step: float) -> Tensor:
-    """The change that one step down half the detail's square makes; written over the detail.
+def stay_change(detail: Tensor, step: float) -> Tensor:
+    """The change by one step down half the detail's square; overwrites the detail.
 
-    Where the dream pushes on with its mean strength, it comes to rest at a detail of 0.1 for a
-    `stay` of 1. The step is implicit (it is taken from where it ends), so that it never overshoots.
+    Against a dream of mean strength the detail reaches equilibrium at 0.1 for a `stay` of 1. The
+    step is implicit (evaluated at its end), so that it never overshoots.
 
     Args:
-        detail: in picture units, after the step towards the objective.
+        detail: in picture units, after the step along the gradient.
         step: in picture units.
     """
     rate = step / HALF_WAY
@@ -57,5 +57,5 @@ def drawn_back(detail: Tensor, step: float) -> Tensor:
 
 
 def _slope(detail: Tensor, channel: int, axis: int, wrap: bool) -> Tensor:
-    """What a channel gains from each pixel to the next along an axis."""
-    return extended(detail[:, channel : channel + 1], axis, 0, 1, wrap).diff(dim=axis)
+    """Forward differences of a channel along an axis."""
+    return extend(detail[:, channel : channel + 1], axis, 0, 1, wrap).diff(dim=axis)

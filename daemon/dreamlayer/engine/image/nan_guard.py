@@ -1,7 +1,7 @@
-"""Gradients that are no numbers: taken for zero where they are found, and counted.
+"""Replaces non-finite gradients (NaN, infinite) by zero, and counts them.
 
-A network whose numbers overflow, or whose weights are damaged, gives NaN or infinity. One of them
-would spread through the blur and the norm over all of the picture.
+A network whose activations overflow or whose weights are damaged gives NaN or infinity. A single
+such value would spread through the blur and the norm to the whole picture.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import torch
 from torch import Tensor
 
 
-class Flaws:
-    """Mends gradients. Any thread may call."""
+class NanGuard:
+    """Replaces non-finite values of gradients by zero. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._values = 0
         self._flawed = 0
 
-    def mended(self, gradient: Tensor) -> Tensor:
-        """The gradient, with 0 where it was no number."""
+    def clean(self, gradient: Tensor) -> Tensor:
+        """The gradient, with 0 in place of NaN and infinity."""
         flawed = 0
-        if not torch.isfinite(gradient.sum()):  # one pass for all that are as they should be
+        if not torch.isfinite(gradient.sum()):  # one pass if all are finite
             flawed = int((~torch.isfinite(gradient)).sum())
             gradient = gradient.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
         with self._lock:
@@ -33,6 +33,6 @@ class Flaws:
 
     @property
     def share(self) -> float:
-        """Which part of all gradients was no number, 0 to 1."""
+        """Share of all gradient values that were not finite, 0..1."""
         with self._lock:
             return self._flawed / self._values if self._values else 0.0

@@ -1,9 +1,9 @@
-"""Gaussian noise that is a function of the place: the same for any tile, with no array to keep.
+"""Gaussian noise as a function of position: the same for any tiling, without an array.
 
-The noise of a whole picture would be an array as large as the picture; noise drawn crop by crop
+The noise of a whole picture would be an array as large as the picture, and noise drawn crop by crop
 would depend on the tiles. So each sample is computed from its row, its column and a key: a hash of
 them (Chris Wellons' `lowbias32`, 2018, two rounds of multiply and shift) is a uniform number, and
-the inverse error function makes it a normal one. Every device computes the same numbers.
+the inverse error function makes it a normal one. All devices compute the same numbers.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ import torch
 from torch import Tensor
 
 WORD = 32  # bits
-STEP = 0x9E3779B9  # from one column to the next: odd, so that no number comes twice in a row
+STEP = 0x9E3779B9  # between neighbouring columns: odd, so that no value repeats within a row
 ROUNDS = ((16, 0x7FEB352D), (15, 0x846CA68B))  # (shift, factor) of lowbias32
 LAST_SHIFT = 16
-BITS = 24  # of the hash that are used: as many as a float32 holds
+BITS = 24  # of the hash that are used: the precision of float32
 
 
 @dataclass(frozen=True)
 class Noise:
-    """One noisy copy of a picture: `sigma` in picture units; another `key`, other noise."""
+    """One noise pattern: `sigma` in picture units; each `key` gives another pattern."""
 
     sigma: float
     key: int
 
-    def at(self, rows: Tensor, columns: Tensor, like: Tensor) -> Tensor:
+    def sample(self, rows: Tensor, columns: Tensor, like: Tensor) -> Tensor:
         """The noise of the pixels in these rows and columns.
 
         Args:
-            rows, columns: numbers of the picture's rows (h) and columns (w), in any order.
-            like: a tensor (1, C, …) of the channels, number format and device that are wanted.
+            rows, columns: indices of the picture's rows (h) and columns (w), in any order.
+            like: a tensor (1, C, …) with the channels, dtype and device wanted.
 
         Returns:
-            (1, C, h, w), independent N(0, sigma²) for different places and channels.
+            (1, C, h, w), independent N(0, sigma²) for different positions and channels.
         """
         channels = torch.arange(like.shape[1], device=like.device)
         planes = _hash(_word(channels * STEP + self.key))
         lines = _hash(planes[:, None] + _word(rows * STEP))
         words = _hash(lines[None, :, :, None] + _word(columns * STEP))
         words >>= WORD - BITS
-        uniform = words.to(like.dtype).add_(0.5).mul_(2.0 ** (1 - BITS))  # −1 … 1, never reached
+        uniform = words.to(like.dtype).add_(0.5).mul_(2.0 ** (1 - BITS))  # −1 … 1, exclusive
         return uniform.erfinv_().mul_(self.sigma * math.sqrt(2.0))
 
 
@@ -53,7 +53,7 @@ def _word(numbers: Tensor) -> Tensor:
 
 
 def _hash(words: Tensor) -> Tensor:
-    """Mix the bits of int32 words, in place. Overflow is wanted: torch multiplies modulo 2³²."""
+    """Mix the bits of int32 words, in place. Overflow is intended: torch multiplies modulo 2³²."""
     for shift, factor in ROUNDS:
         words ^= _shifted(words, shift)
         words *= factor if factor < 1 << 31 else factor - (1 << WORD)
@@ -62,5 +62,5 @@ def _hash(words: Tensor) -> Tensor:
 
 
 def _shifted(words: Tensor, by: int) -> Tensor:
-    """To the right, filled with zeros: torch's own shift repeats the sign."""
+    """Logical right shift: torch's own repeats the sign bit."""
     return (words >> by).bitwise_and_((1 << (WORD - by)) - 1)

@@ -1,4 +1,4 @@
-"""What a filter sees beyond the edges of a picture."""
+"""How filters continue a picture beyond its edges."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-Border = Callable[[int, int], int]  # which of `length` pixels is seen at an index beyond the ends
+Border = Callable[[int, int], int]  # maps an index beyond the ends to one in 0 … length − 1
 
 
 def nearest(index: int, length: int) -> int:
-    """The pixel at the edge."""
+    """Repeat the edge pixel."""
     return min(max(index, 0), length - 1)
 
 
 def opposite(index: int, length: int) -> int:
-    """The picture goes on at its opposite edge."""
+    """Continue with the opposite edge (periodic)."""
     return index % length
 
 
 def mirrored(index: int, length: int) -> int:
-    """The picture's reflection; its edge pixels come twice."""
+    """Reflect the picture; its edge pixels occur twice."""
     index %= 2 * length
     return min(index, 2 * length - 1 - index)
 
 
-def extended(picture: Tensor, axis: int, before: int, after: int, wrap: bool) -> Tensor:
-    """A picture made longer along `axis`, by its edge pixels or, with `wrap`, its opposite edge."""
+def extend(picture: Tensor, axis: int, before: int, after: int, wrap: bool) -> Tensor:
+    """Pad a picture along `axis` with its edge pixels or, with `wrap`, from its opposite edge."""
     length = picture.shape[axis]
-    places = torch.arange(-before, length + after, device=picture.device)
-    places = places.remainder_(length) if wrap else places.clamp_(0, length - 1)
-    return picture.index_select(axis, places)
+    indices = torch.arange(-before, length + after, device=picture.device)
+    indices = indices.remainder_(length) if wrap else indices.clamp_(0, length - 1)
+    return picture.index_select(axis, indices)

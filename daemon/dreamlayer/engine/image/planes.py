@@ -1,8 +1,9 @@
 """Pictures that are read and written by windows, so that none has to be in memory as floats.
 
-What a dream works on is as large as the layer: the source, the picture dreamed so far, one step's
-gradient. The source stays the bytes that came; the picture and the gradient have 16 bits a sample
-where they are large. Whoever needs pixels reads a window of them, as floats, and writes it back.
+A dream's working set is as large as the layer: the source, the picture dreamed so far, one step's
+gradient. The source stays the bytes of the request; the picture and the gradient have 16 bits a
+sample if they are large. Code that needs pixels reads a window of them as floats, and writes it
+back.
 """
 
 from __future__ import annotations
@@ -11,17 +12,16 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from types import EllipsisType
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from dreamlayer.engine.image.padding import Border
-from dreamlayer.engine.image.windows import Span, Window, whole
+from dreamlayer.geometry import Index, Span, Window
 
-STRIP = 1 << 19  # pixels; what is done to a whole picture is done to so many at a time
-COMPACT_FROM = 1 << 21  # pixels; smaller pictures are kept as floats: there is nothing to save
+STRIP = 1 << 19  # pixels processed at a time when a whole picture is processed
+COMPACT_FROM = 1 << 21  # pixels; smaller pictures are kept as floats: 16 bits would save nothing
 Shape = tuple[int, ...]
 
 
@@ -33,33 +33,33 @@ class Plane(Protocol):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of what is read."""
+        """The dtype of the tensors that `read` returns."""
 
     @property
     def device(self) -> torch.device: ...
 
     def read(self, window: Window, step: int = 1) -> Tensor:
-        """The pixels of a window, or every `step`th row and column of it; not to be changed."""
+        """The pixels of a window, or every `step`th row and column of it. Read-only."""
 
 
-Picture = Tensor | Plane  # a tensor is a plane, too, wherever one is asked for
+TensorOrPlane = Tensor | Plane  # a tensor is accepted wherever a plane is
 
 
-class Room(Protocol):
-    """Where planes are kept: gives a tensor of zeros."""
+class PlaneAllocator(Protocol):
+    """Allocates the storage of planes: returns a tensor of zeros."""
 
     def __call__(self, shape: Shape, dtype: torch.dtype, device: torch.device) -> Tensor: ...
 
 
-def in_memory(shape: Shape, dtype: torch.dtype, device: torch.device) -> Tensor:
+def allocate_in_memory(shape: Shape, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.zeros(shape, dtype=dtype, device=device)
 
 
 @dataclass(frozen=True)
-class Format:
-    """How numbers are stored: as floats, or as integers n for (n + zero) / levels.
+class SampleFormat:
+    """How samples are stored: as floats, or as integers n that mean (n + zero) / levels.
 
-    `dtype` is that of what is stored, `read_as` that of what is read.
+    `dtype` is the stored type, `read_as` the type of the values read.
     """
 
     dtype: torch.dtype
@@ -68,22 +68,22 @@ class Format:
     zero: int = 0
 
 
-PICTURE = Format(torch.int16, levels=65535, zero=32768)  # 0..1
-DETAIL = Format(torch.int16, levels=32767)  # −1..1
-GRADIENT = Format(torch.bfloat16)  # any size, to 0.4 %: a step is not known better than that
-MASK = Format(torch.uint8, levels=255)
+PICTURE_FORMAT = SampleFormat(torch.int16, levels=65535, zero=32768)  # 0..1
+DETAIL_FORMAT = SampleFormat(torch.int16, levels=32767)  # −1..1
+GRADIENT_FORMAT = SampleFormat(torch.bfloat16)  # any magnitude, to 0.4 %, the precision of a step
+MASK_FORMAT = SampleFormat(torch.uint8, levels=255)
 
 
-def exact(dtype: torch.dtype) -> Format:
-    return Format(dtype, dtype)
+def exact_format(dtype: torch.dtype) -> SampleFormat:
+    return SampleFormat(dtype, dtype)
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A plane that can be written. Threads may write at once where their windows don't touch."""
+class StoredPlane:
+    """A writable plane. Threads may write at the same time to windows that do not overlap."""
 
     storage: Tensor
-    format: Format
+    format: SampleFormat
 
     @property
     def shape(self) -> Shape:
@@ -97,20 +97,20 @@ class Stored:
     def device(self) -> torch.device:
         return self.storage.device
 
-    def __getitem__(self, place: tuple[EllipsisType, slice, slice]) -> Stored:
-        """A part of it, which shares its pixels, as a tensor's would."""
-        return Stored(self.storage[place], self.format)
+    def __getitem__(self, index: Index) -> StoredPlane:
+        """A part of the plane that shares its storage, as a tensor's would."""
+        return StoredPlane(self.storage[index], self.format)
 
     def read(self, window: Window, step: int = 1) -> Tensor:
         rows, columns = (slice(span.start, span.stop, step) for span in window)
-        found = self.storage[..., rows, columns].to(self.format.read_as)
+        values = self.storage[..., rows, columns].to(self.format.read_as)
         if self.format.zero:
-            found.add_(self.format.zero)
-        return found.div_(self.format.levels) if self.format.levels else found
+            values.add_(self.format.zero)
+        return values.div_(self.format.levels) if self.format.levels else values
 
     def write(self, window: Window, values: Tensor) -> None:
-        """Put values (1, C, h, w) into a window; those beyond what can be stored are cut off."""
-        into = self.storage[..., window.rows.slice(), window.columns.slice()]
+        """Write values (1, C, h, w) to a window, clamped to the range of the format."""
+        into = self.storage[window.slices()]
         if self.format.levels:
             limits = torch.iinfo(self.format.dtype)
             values = (values * self.format.levels).sub_(self.format.zero).round_()
@@ -118,15 +118,15 @@ class Stored:
         into.copy_(values)
 
     def add(self, window: Window, values: Tensor) -> None:
-        """Add values (1, C, h, w) to a window, strip by strip: what is stored isn't floats."""
+        """Add values (1, C, h, w) to a window, by strips, as what is stored may be integers."""
         for strip in strips(values.shape):
-            into = Window(strip.rows.moved(window.rows.start), window.columns)
+            into = Window(strip.rows.shift(window.rows.start), window.columns)
             self.write(into, self.read(into).add_(values[..., strip.rows.slice(), :]))
 
 
 @dataclass(frozen=True)
-class Computed:
-    """A plane whose pixels are made of the same pixels of others, whenever they are read."""
+class ComputedPlane:
+    """A plane computed on reading, pixel by pixel, from planes of the same size."""
 
     function: Callable[..., Tensor]
     planes: tuple[Plane, ...]
@@ -148,16 +148,15 @@ class Computed:
 
 
 @dataclass(frozen=True)
-class Part:
-    """A window of a plane as a plane."""
+class PlaneWindow:
+    """A window of another plane, as a plane of its own."""
 
     plane: Plane
     window: Window
 
     @property
     def shape(self) -> Shape:
-        rows, columns = self.window
-        return (*self.plane.shape[:2], rows.length, columns.length)
+        return (*self.plane.shape[:2], *self.window.size)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -168,12 +167,12 @@ class Part:
         return self.plane.device
 
     def read(self, window: Window, step: int = 1) -> Tensor:
-        return self.plane.read(_moved(window, self.window, 1), step)
+        return self.plane.read(window.shift(*self.window.origin), step)
 
 
 @dataclass(frozen=True)
-class Inset:
-    """A plane with a window of it replaced by another one."""
+class InsetPlane:
+    """A plane with one window replaced by another plane."""
 
     plane: Plane
     window: Window
@@ -192,53 +191,47 @@ class Inset:
         return self.plane.device
 
     def read(self, window: Window, step: int = 1) -> Tensor:
-        common = Window(*(a.common(b) for a, b in zip(window, self.window, strict=True)))
+        common = window.intersect(self.window)
         if common == window:
-            return self.inner.read(_moved(window, self.window, -1), step)
+            return self.inner.read(window.relative_to(self.window), step)
         if not common.area:
             return self.plane.read(window, step)
-        found = self.plane.read(window).clone()
-        rows, columns = (s.slice(w.start) for s, w in zip(common, window, strict=True))
-        found[..., rows, columns] = self.inner.read(_moved(common, self.window, -1))
-        return found[..., ::step, ::step]
+        pixels = self.plane.read(window).clone()
+        pixels[common.slices(window.origin)] = self.inner.read(common.relative_to(self.window))
+        return pixels[..., ::step, ::step]
 
 
-def _moved(window: Window, by: Window, sign: int) -> Window:
-    return Window(
-        window.rows.moved(sign * by.rows.start), window.columns.moved(sign * by.columns.start)
+def as_plane(picture: TensorOrPlane) -> Plane:
+    """A tensor as a plane that shares its storage; a plane is returned as it is."""
+    return as_stored_plane(picture) if isinstance(picture, Tensor) else picture
+
+
+def as_stored_plane(picture: Tensor | StoredPlane) -> StoredPlane:
+    """A tensor as a writable plane that shares its storage; bytes mean 255ths."""
+    if isinstance(picture, StoredPlane):
+        return picture
+    return StoredPlane(
+        picture, MASK_FORMAT if picture.dtype == torch.uint8 else exact_format(picture.dtype)
     )
 
 
-def of(picture: Picture) -> Plane:
-    """A tensor as a plane, which shares its numbers; a plane as it is."""
-    return stored(picture) if isinstance(picture, Tensor) else picture
+def read_all(plane: TensorOrPlane) -> Tensor:
+    """The whole plane as floats."""
+    return as_plane(plane).read(Window.whole(*plane.shape[-2:]))
 
 
-def stored(picture: Tensor | Stored) -> Stored:
-    """A tensor as a plane that can be written; bytes are 255ths."""
-    if isinstance(picture, Stored):
-        return picture
-    return Stored(picture, MASK if picture.dtype == torch.uint8 else exact(picture.dtype))
+def clip(plane: Plane) -> Plane:
+    """The plane clamped to 0..1, as bicubic resizing overshoots."""
+    return ComputedPlane(lambda pixels: pixels.clamp(0.0, 1.0), (plane,))
 
 
-def everything(plane: Picture) -> Tensor:
-    """All of a plane as floats."""
-    return of(plane).read(whole(*plane.shape[-2:]))
-
-
-def clipped(plane: Plane) -> Plane:
-    """A plane in 0..1: bicubic resizing overshoots."""
-    return Computed(lambda pixels: pixels.clamp(0.0, 1.0), (plane,))
-
-
-# Large pictures by strips.
+# Processing of large pictures by strips.
 
 
 def strips(shape: Sequence[int], least: int = 1) -> Iterator[Window]:
-    """A picture (…, H, W) in strips of its full width, `least` rows high but for the last.
+    """Divide a picture (…, H, W) into strips of full width, `least` rows or more but for the last.
 
-    They depend on nothing but the picture's size, so that whatever is added up in them is the
-    same each time.
+    The division depends on the picture's size only, so that sums over strips are reproducible.
     """
     height, width = shape[-2:]
     rows = max(least, STRIP // width)
@@ -246,23 +239,23 @@ def strips(shape: Sequence[int], least: int = 1) -> Iterator[Window]:
         yield Window(Span(top, min(height, top + rows)), Span(0, width))
 
 
-def added(rows: Iterable[Tensor]) -> float:
-    """The sum of sums of rows, exactly rounded: in whatever order it is the same."""
+def exact_sum(rows: Iterable[Tensor]) -> float:
+    """The exactly rounded sum of all elements, independent of their order."""
     return math.fsum(number for part in rows for number in part.flatten().tolist())
 
 
-def copy(plane: Plane, into: Stored) -> Stored:
-    """Write all of a plane into another one of its size, which may be what it is computed from."""
+def copy(plane: Plane, into: StoredPlane) -> StoredPlane:
+    """Write a whole plane to another of its size, which may be one of its inputs."""
     for strip in strips(plane.shape):
         into.write(strip, plane.read(strip))
     return into
 
 
-def rewrite(plane: Stored, fresh: Callable[[Window], Tensor], reach: int, wrap: bool) -> None:
+def rewrite(plane: StoredPlane, fresh: Callable[[Window], Tensor], reach: int, wrap: bool) -> None:
     """Replace each strip of a plane by `fresh(strip)`, which may read `reach` rows around it.
 
-    It finds them as they were: strips are at least `reach` high, one is written when the next has
-    been computed, and with `wrap`, where the last one's neighbour is the first, that is written in
+    `fresh` always reads old values: strips are at least `reach` rows high, each is written after
+    the next has been computed, and with `wrap` the first, a neighbour of the last, is written at
     the end.
     """
     late: list[tuple[Window, Tensor]] = []
@@ -275,28 +268,28 @@ def rewrite(plane: Stored, fresh: Callable[[Window], Tensor], reach: int, wrap: 
         plane.write(strip, pixels)
 
 
-def gathered(plane: Plane, rows: Sequence[int], columns: Sequence[int]) -> Tensor:
+def gather(plane: Plane, rows: Sequence[int], columns: Sequence[int]) -> Tensor:
     """The pixels in these rows and columns of a plane: (1, C, len(rows), len(columns)).
 
-    They are read run by run: where numbers are no neighbours (across a seam), what lies between is
-    not read, and what goes backwards or stands still (beyond an edge) costs no more than it is. And
-    strip by strip: what is read takes no memory a second time.
+    Read run by run of consecutive indices: what lies between two runs (across a seam) is not
+    read, and reversed or repeated indices (beyond an edge) cost no extra reads. Done by strips,
+    so that the pixels read do not occupy memory twice.
     """
     down, across = list(_runs(rows)), list(_runs(columns))
     if len(down) == len(across) == 1:
         return _read(plane, down[0], across[0]).expand(-1, -1, len(rows), len(columns))
     size = (*plane.shape[:2], len(rows), len(columns))
-    found = torch.empty(size, dtype=plane.dtype, device=plane.device)
+    pixels = torch.empty(size, dtype=plane.dtype, device=plane.device)
     for strip in strips(size):
-        numbers, into = rows[strip.rows.slice()], found[..., strip.rows.slice(), :]
+        numbers, into = rows[strip.rows.slice()], pixels[..., strip.rows.slice(), :]
         for one in _runs(numbers):
             for other in across:
                 into[..., one.place, other.place] = _read(plane, one, other)
-    return found
+    return pixels
 
 
-def continued(span: Span, by: int, length: int, border: Border) -> list[int]:
-    """The numbers of a span and of `by` pixels before and after it, where it ends by a border."""
+def extended_indices(span: Span, by: int, length: int, border: Border) -> list[int]:
+    """The indices of a span with `by` more on each side; `border` maps those outside 0 … length."""
     return [
         index if 0 <= index < length else border(index, length)
         for index in range(span.start - by, span.stop + by)
@@ -305,7 +298,7 @@ def continued(span: Span, by: int, length: int, border: Border) -> list[int]:
 
 @dataclass(frozen=True)
 class _Run:
-    """Numbers that go on by `step`: 1, −1 or 0. At `place` of a list, and the span they are of."""
+    """Indices that progress by `step`: 1, −1 or 0; their `place` in the list and their span."""
 
     place: slice
     span: Span
@@ -331,7 +324,7 @@ def _run(numbers: Sequence[int], first: int, last: int, step: int | None) -> _Ru
 
 
 def _read(plane: Plane, rows: _Run, columns: _Run) -> Tensor:
-    """What two runs cross in; one row or column for all of a run that stands still."""
-    found = plane.read(Window(rows.span, columns.span))
+    """The pixels where two runs cross; one row or column for a run with step 0 (broadcasts)."""
+    pixels = plane.read(Window(rows.span, columns.span))
     turned = [axis for axis, run in ((-2, rows), (-1, columns)) if run.step < 0]
-    return found.flip(turned) if turned else found
+    return pixels.flip(turned) if turned else pixels

@@ -1,7 +1,7 @@
-"""Separable filters: each new pixel is a weighted sum of old ones, along both axes.
+"""Separable filters: each output pixel is a weighted sum of input pixels, along both axes.
 
-Resizing and the pyramid are this, and a window of the result can be computed from the window that
-it sees.
+Resizing and the pyramid use them. A window of the result is computed from just the input window
+that it depends on.
 """
 
 from __future__ import annotations
@@ -13,46 +13,46 @@ import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
 from dreamlayer.engine.image.padding import Border, nearest
-from dreamlayer.engine.image.planes import Plane, Shape, gathered
-from dreamlayer.engine.image.windows import Span, Window
+from dreamlayer.engine.image.planes import Plane, Shape, gather
+from dreamlayer.geometry import Span, Window
 
 
 @dataclass(frozen=True)
-class Taps:
-    """How one axis of `length` pixels is filtered.
+class FilterTaps:
+    """The filter along one axis with `length` input pixels.
 
     Attributes:
-        places: (new length, taps) int64, the pixels that each new one is made of; they may lie
-            beyond the ends, where `border` says what is seen.
+        indices: (new length, taps) int64, the input pixels of each output pixel; they may lie
+            beyond the ends, where `border` maps them to pixels inside.
         weights: (new length, taps), float64.
     """
 
     length: int
-    places: Tensor
+    indices: Tensor
     weights: Tensor
     border: Border = nearest
 
-    def of(self, span: Span) -> tuple[list[int], Tensor, Tensor]:
-        """For some new pixels: the old ones they need, and places and weights among these."""
-        places = self.places[span.slice()]
-        first, last = int(places.min()), int(places.max())
-        needed = [self.border(place, self.length) for place in range(first, last + 1)]
-        return needed, places - first, self.weights[span.slice()]
+    def for_span(self, span: Span) -> tuple[list[int], Tensor, Tensor]:
+        """The input pixels that some output pixels need, and indices and weights in these."""
+        indices = self.indices[span.slice()]
+        first, last = int(indices.min()), int(indices.max())
+        needed = [self.border(index, self.length) for index in range(first, last + 1)]
+        return needed, indices - first, self.weights[span.slice()]
 
 
 @dataclass(frozen=True)
-class Filtered:
-    """A plane filtered along its axes, whenever it is read. An axis without taps stays."""
+class FilteredPlane:
+    """A plane filtered along its axes on reading. An axis whose taps are None is unchanged."""
 
     plane: Plane
-    rows: Taps | None
-    columns: Taps | None
+    rows: FilterTaps | None
+    columns: FilterTaps | None
 
     @property
     def shape(self) -> Shape:
         old = self.plane.shape
         both = zip(old[-2:], (self.rows, self.columns), strict=True)
-        return (*old[:2], *(len(taps.places) if taps else length for length, taps in both))
+        return (*old[:2], *(len(taps.indices) if taps else length for length, taps in both))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -64,30 +64,30 @@ class Filtered:
 
     def read(self, window: Window, step: int = 1) -> Tensor:
         axes = [
-            taps.of(span) if taps else (range(span.start, span.stop), None, None)
+            taps.for_span(span) if taps else (range(span.start, span.stop), None, None)
             for taps, span in zip((self.rows, self.columns), window, strict=True)
         ]
-        found = gathered(self.plane, axes[0][0], axes[1][0])
+        pixels = gather(self.plane, axes[0][0], axes[1][0])
         if axes[0][1] is not None:
-            found = weighted(found, axes[0][1], axes[0][2])
+            pixels = weighted_rows(pixels, axes[0][1], axes[0][2])
         if axes[1][1] is not None:
-            turned = found.transpose(-1, -2)
-            found = weighted(turned, axes[1][1], axes[1][2]).transpose(-1, -2).contiguous()
-        return found[..., ::step, ::step]
+            turned = pixels.transpose(-1, -2)
+            pixels = weighted_rows(turned, axes[1][1], axes[1][2]).transpose(-1, -2).contiguous()
+        return pixels[..., ::step, ::step]
 
 
-def weighted(picture: Tensor, places: Tensor, weights: Tensor) -> Tensor:
-    """Rows as weighted sums of a picture's rows (1, C, H, W): (1, C, n, W).
+def weighted_rows(picture: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sums of the rows of a picture (1, C, H, W): (1, C, n, W).
 
-    An embedding bag: torch's kernel for it reads each row once and writes each sum once.
+    Done as an embedding bag: that kernel reads each row and writes each sum just once.
 
     Args:
-        places: (n, taps) int64, rows of the picture.
+        indices: (n, taps) int64, rows of the picture.
         weights: (n, taps).
     """
-    places, weights = places.to(picture.device), weights.to(picture)
+    indices, weights = indices.to(picture.device), weights.to(picture)
     rows = [
-        F.embedding_bag(places, channel, per_sample_weights=weights, mode="sum")
+        F.embedding_bag(indices, channel, per_sample_weights=weights, mode="sum")
         for channel in picture[0].contiguous()
     ]
     return torch.stack(rows)[None]

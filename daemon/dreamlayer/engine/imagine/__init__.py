@@ -1,1 +1,1 @@
-"""Dreams that begin in noise: an image parameterised by its spectrum, seen through transforms."""
+"""Dreams that start from noise: a picture parameterised by its spectrum, seen in random views."""

@@ -1,9 +1,10 @@
-"""From noise: the picture that an objective asks for, with no photo under it.
+"""Imagining from noise: the picture that maximises an objective, without a photo under it.
 
 Activation maximisation (Erhan et al., 2009) on the spectrum of the picture (`spectrum.py`), seen
-turned, scaled, shifted and under noise that fades from step to step (`views.py`), by Adam (Kingma
-and Ba, 2014); first at the size that networks know, then at its own. The noise is what makes
-colours natural and shapes whole: without it, patterns too faint to be seen count as much.
+in views that are turned, scaled, shifted and with noise that decreases from step to step
+(`transforms.py`), by Adam (Kingma and Ba, 2014); first at the size networks are trained at, then at
+the picture's own. The noise is what makes colours natural and shapes coherent: without it,
+patterns too faint to be seen count as much as others.
 """
 
 from __future__ import annotations
@@ -15,24 +16,26 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.nan_guard import Flaws
-from dreamlayer.engine.imagine.log_odds import against_rivals
-from dreamlayer.engine.imagine.relu_override import Awake
+from dreamlayer.engine.image.nan_guard import NanGuard
+from dreamlayer.engine.imagine.log_odds import with_log_odds
+from dreamlayer.engine.imagine.relu_override import ReluOverride
 from dreamlayer.engine.imagine.spectrum import Spectrum
-from dreamlayer.engine.imagine.transforms import Camera
+from dreamlayer.engine.imagine.transforms import ViewSampler
 from dreamlayer.engine.objectives.terms import Objective
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
-STEPS = 16  # for each of the recipe's, which is the number of steps in one octave of many
+STEPS = 16  # for each of the recipe's steps, which are meant for one of many octaves
 LEAST_STEPS, MOST_STEPS = 48, 640
 RATE = 0.06
-NOISE = (0.1, 0.03)  # standard deviation at the first and the last step, of the range 0..1
-WAKING = 16  # steps in which channels that don't answer at all are called, too
-LEAST_SIDE = 128  # px, of the longer side; smaller pictures are imagined so large, and reduced
-COARSE_SIDE = 224  # px, of the longer side, as networks were trained: what begins larger becomes
-COARSE = 0.6  # many small things instead of one; this part of the steps is taken there
-MARGIN = 1 / 12  # of the picture, on each side, imagined beyond its edges and cut off in the end
+NOISE = (0.1, 0.03)  # standard deviation at the first and the last step; the range is 0..1
+OVERRIDE_STEPS = (
+    16  # after a step without any gradient, gradients pass closed ReLUs for so many steps
+)
+LEAST_SIDE = 128  # px, of the longer side; smaller pictures are imagined at this size and reduced
+COARSE_SIDE = 224  # px, of the longer side, as in training: a picture that starts larger becomes
+COARSE = 0.6  # many small things instead of one; so this share of the steps is taken at that size
+MARGIN = 1 / 12  # of the picture, on each side: imagined beyond its edges and cut off in the end
 
 
 def imagine(
@@ -41,18 +44,18 @@ def imagine(
     objective: Objective,
     recipe: Recipe,
     random: torch.Generator,
-    flaws: Flaws | None = None,
+    nan_guard: NanGuard | None = None,
 ) -> Generator[float, None, Tensor]:
     """Imagine a picture from noise.
 
     Args:
         size: (h, w) px, at least 1 × 1.
-        network: cut for the objective; the picture is computed on its device.
-        objective: what to imagine; a class counts by its log odds (`rivals.py`).
-        recipe: 16 steps are taken for each of its steps, 48 to 640; `wrap` makes the picture
+        network: ends at the objective's layers; the picture is computed on its device.
+        objective: what to imagine; a class counts by its log odds (`log_odds.py`).
+        recipe: each of its steps is 16 steps here, 48 to 640 in total; `wrap` makes the picture
             seamless.
         random: a generator on the CPU; the same one gives the same picture on the same device.
-        flaws: counts gradients that are no numbers.
+        nan_guard: replaces and counts non-finite gradients.
 
     Yields:
         the fraction that is done, after each step; closing the generator there stops it.
@@ -63,7 +66,7 @@ def imagine(
     steps = min(max(STEPS * recipe.steps, LEAST_STEPS), MOST_STEPS)
     inner = _scaled(size, max(LEAST_SIDE, *size))
     coarse = _scaled(inner, min(COARSE_SIDE, max(inner)))
-    stage = _Stage(coarse, network, against_rivals(objective), recipe.wrap, random, flaws)
+    stage = _Stage(coarse, network, with_log_odds(objective), recipe.wrap, random, nan_guard)
     for step in range(steps):
         if step == round(COARSE * steps) and coarse != inner:
             stage = stage.enlarged(inner)
@@ -82,43 +85,45 @@ class _Stage:
         objective: Objective,
         wrap: bool,
         random: torch.Generator,
-        flaws: Flaws | None,
+        nan_guard: NanGuard | None,
     ) -> None:
-        self.flaws = flaws or Flaws()
+        self.nan_guard = nan_guard or NanGuard()
         self.size, self.network, self.objective = size, network, objective
         view = (max(size[0], network.minimum), max(size[1], network.minimum))
         margin = (round(view[0] * MARGIN), round(view[1] * MARGIN))
         outer = size if wrap else (view[0] + 2 * margin[0], view[1] + 2 * margin[1])
-        self.camera = Camera(view, margin, wrap, random)
+        self.camera = ViewSampler(view, margin, wrap, random)
         self.spectrum = Spectrum(outer, random, network.device)
         self._adam = _Adam(self.spectrum.coefficients)
-        self._calls = WAKING
+        self._override_left = OVERRIDE_STEPS
 
     def enlarged(self, size: tuple[int, int]) -> _Stage:
-        """The next stage: the same picture in another size."""
+        """The next stage: the same picture at another size."""
         camera = self.camera
-        stage = _Stage(size, self.network, self.objective, camera.wrap, camera.random, self.flaws)
-        stage.spectrum.begin_as(self.spectrum)
+        stage = _Stage(
+            size, self.network, self.objective, camera.wrap, camera.random, self.nan_guard
+        )
+        stage.spectrum.copy_from(self.spectrum)
         return stage
 
     def climb(self, done: float) -> None:
-        """Take one step; `done` is the fraction of all steps that were taken before."""
+        """Take one step; `done` is the fraction of all steps taken before, 0..1."""
         noise = NOISE[0] + (NOISE[1] - NOISE[0]) * done
-        with torch.enable_grad(), Awake() if self._calls else nullcontext():
-            seen = self.camera.view(self.spectrum.picture(), noise)
-            value = self.objective.value(self.network(seen.to(self.network.dtype)))
-            (slope,) = torch.autograd.grad(value, self.spectrum.coefficients)
-        self._calls = max(0, self._calls - 1) if slope.any() else WAKING
-        self._adam.climb(self.flaws.mended(slope), RATE)
+        with torch.enable_grad(), ReluOverride() if self._override_left else nullcontext():
+            view = self.camera.view(self.spectrum.picture(), noise)
+            value = self.objective.value(self.network(view.to(self.network.dtype)))
+            (grad,) = torch.autograd.grad(value, self.spectrum.coefficients)
+        self._override_left = max(0, self._override_left - 1) if grad.any() else OVERRIDE_STEPS
+        self._adam.climb(self.nan_guard.clean(grad), RATE)
 
     def picture(self) -> Tensor:
-        """The picture (1, 3, h, w) without what was imagined around it."""
+        """The picture (1, 3, h, w) without its margin."""
         with torch.no_grad():
             return _middle(self.spectrum.picture(), self.size)
 
 
 def _scaled(size: tuple[int, int], longer: int) -> tuple[int, int]:
-    """A size of the same shape with that longer side."""
+    """A size of the same aspect ratio whose longer side is `longer`."""
     height, width = (max(1, round(side * longer / max(size))) for side in size)
     return height, width
 
@@ -129,7 +134,7 @@ def _middle(picture: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class _Adam:
-    """Adam, uphill. torch's own brings its compiler along: two seconds before the first step."""
+    """Adam, maximising. torch's own imports its compiler: two seconds before the first step."""
 
     def __init__(self, numbers: Tensor) -> None:
         self.numbers = numbers
@@ -137,11 +142,11 @@ class _Adam:
         self.square = torch.zeros_like(numbers)
         self.steps = 0
 
-    def climb(self, slope: Tensor, rate: float) -> None:
+    def climb(self, grad: Tensor, rate: float) -> None:
         """Change the numbers in place, each by about `rate`."""
         self.steps += 1
-        self.mean.lerp_(slope, 1 - 0.9)
-        self.square.mul_(0.999).addcmul_(slope, slope, value=1 - 0.999)
+        self.mean.lerp_(grad, 1 - 0.9)
+        self.square.mul_(0.999).addcmul_(grad, grad, value=1 - 0.999)
         mean = self.mean / (1 - 0.9**self.steps)
         spread = (self.square / (1 - 0.999**self.steps)).sqrt_()
         with torch.no_grad():

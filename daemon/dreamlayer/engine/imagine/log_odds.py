@@ -1,8 +1,9 @@
-"""A class against all others, for pictures that start from nothing.
+"""Log odds of a class, for pictures imagined from noise.
 
-A logit alone is also raised by what all logits share, contrast above all, and by what the class
-shares with its relatives. Less the logarithm of the others' sum it grows only with what sets the
-class apart: strawberries turn red. In a photo it would rather remove what else is there.
+A logit alone is also raised by whatever raises all logits, contrast above all, and by features
+that the class shares with similar classes. The logit minus the log-sum-exp of all others grows
+only with what distinguishes the class: strawberries turn red. On a photo it would rather remove
+the other content.
 """
 
 from __future__ import annotations
@@ -12,29 +13,29 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.objectives.terms import Logit, Objective, Place
+from dreamlayer.engine.objectives.terms import LogitTerm, MapLocation, Objective
 
 
 @dataclass(frozen=True)
-class LogOdds:
-    """The logarithm of p / (1 − p), p being the probability of a class."""
+class LogOddsTerm:
+    """log(p / (1 − p)), where p is the probability of a class."""
 
-    logit: Logit
+    logit: LogitTerm
     additive = False
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
         logits = self.logit.logits(cells)[0]
-        number = self.logit.number
+        number = self.logit.class_index
         others = torch.cat([logits[:number], logits[number + 1 :]])
         return logits[number] - others.logsumexp(dim=0)
 
 
-def against_rivals(objective: Objective) -> Objective:
-    """The objective with log odds in place of the logits that are to grow."""
+def with_log_odds(objective: Objective) -> Objective:
+    """The objective with log odds in place of logits that have a positive weight."""
     return Objective(
         tuple(
-            replace(summand, term=LogOdds(summand.term))
-            if isinstance(summand.term, Logit) and summand.weight > 0
+            replace(summand, term=LogOddsTerm(summand.term))
+            if isinstance(summand.term, LogitTerm) and summand.weight > 0
             else summand
             for summand in objective.terms
         )

@@ -1,9 +1,9 @@
-"""A picture given by its spectrum and by colours that vary independently of each other.
+"""A picture parameterised by its spectrum, in decorrelated colours.
 
-Gradient steps on pixels make grain; steps on the coefficients of a Fourier transform, weighted as
+Gradient steps on pixels make grain. Steps on the coefficients of a Fourier transform, weighted as
 in natural pictures (amplitude about 1/frequency), make shapes at all scales at once. In the same
 way the three channels of a coefficient are not R, G, B, which nearly always rise and fall together,
-but light, blue–orange and green–magenta, each weighted by how much it varies.
+but light, blue–orange and green–magenta, each weighted by its variance in photographs.
 
 Source: Olah, Mordvintsev, Schubert: Feature Visualization, Distill 2017, "preconditioning".
 """
@@ -15,26 +15,27 @@ import math
 import torch
 from torch import Tensor
 
-# How colours vary in photographs: the principal axes (columns) of the covariance of the logits of
+# Colour axes of photographs: the principal axes (columns) of the covariance of the logits of
 # R, G, B, each as long as its standard deviation, the first of length 1. Mean covariance of the
-# pictures chelsea, coffee, astronaut and rocket in tests/pictures, their samples kept in 0.02..0.98
-# (tests/engine/test_from_noise.py computes it again).
+# pictures chelsea, coffee, astronaut and rocket in tests/pictures, their samples clamped to
+# 0.02..0.98 (tests/engine/test_from_noise.py computes it again).
 COLOURS = ((0.566, 0.209, 0.036), (0.589, -0.024, -0.086), (0.577, -0.180, 0.053))
-STEEPNESS = 1.25  # amplitude ~ 1/frequency^1.25: smoother than pictures are in the mean
-REFERENCE = 224  # px; the weights of a picture of this side begin with 1
+STEEPNESS = 1.25  # amplitude ~ 1/frequency^1.25: smoother than the average picture
+REFERENCE = 224  # px; side of a picture whose weights begin with 1
 CONTRAST = 0.25
-START = 0.01  # standard deviation of the coefficients to start with: a nearly grey picture
+START = 0.01  # standard deviation of the initial coefficients: a nearly grey picture
 
 
 class Spectrum:
-    """The coefficients of a picture (1, 3, h, w); what an ascent changes is `coefficients`."""
+    """The coefficients of a picture (1, 3, h, w); an ascent changes `coefficients`."""
 
     def __init__(
         self, size: tuple[int, int], random: torch.Generator, device: torch.device
     ) -> None:
         height, width = size
         down, right = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)
-        frequency = torch.hypot(down, right).clamp(min=1 / max(size))  # the mean as the lowest
+        lowest = 1 / max(size)  # the mean counts as the lowest frequency
+        frequency = torch.hypot(down, right).clamp(min=lowest)
         weights = CONTRAST * (frequency * REFERENCE) ** (1 - STEEPNESS) / frequency
         start = torch.randn(1, 3, height, width // 2 + 1, 2, generator=random) * START
         self.size = size
@@ -42,12 +43,14 @@ class Spectrum:
         self._weights = (weights * math.sqrt(height * width)).to(device)
         self._colours = torch.tensor(COLOURS, device=device)
 
-    def begin_as(self, other: Spectrum) -> None:
+    def copy_from(self, other: Spectrum) -> None:
         """Take over the picture of a spectrum of another size, resized to this one's."""
         area, old = self.size[0] * self.size[1], other.size[0] * other.size[1]
         rows = min(self.size[0], other.size[0])
         columns = min(self.coefficients.shape[3], other.coefficients.shape[3])
-        above = (rows + 1) // 2  # the waves that run downwards; the others stand at the end
+        above = (
+            rows + 1
+        ) // 2  # non-negative vertical frequencies; the negative ones are at the end
         with torch.no_grad():
             waves = other.coefficients * other._weights[..., None] * (area / old)
             for part in (slice(0, above), slice(above - rows, None)):
@@ -55,7 +58,7 @@ class Spectrum:
                 self.coefficients[:, :, part, :columns] = kept
 
     def picture(self) -> Tensor:
-        """The picture (1, 3, h, w), R, G, B in 0..1; it goes on by its opposite edge."""
+        """The picture (1, 3, h, w), R, G, B in 0..1; periodic at its edges."""
         waves = torch.view_as_complex(self.coefficients) * self._weights
         varied = torch.fft.irfft2(waves, s=self.size)
         return torch.sigmoid(torch.einsum("rc,nchw->nrhw", self._colours, varied))

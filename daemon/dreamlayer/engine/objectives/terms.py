@@ -1,12 +1,12 @@
-"""What is amplified: a number per picture, made of terms over the maps of a network's layers.
+"""Objectives: a number per picture, a weighted sum of terms over the maps of a network's layers.
 
 An additive term is a sum over the cells of a map; its gradient can be computed tile by tile from
-the cells alone. A term of the map as a whole (a class, the cosine to a guide) is made additive for
-one step: its slope at every cell, found from the assembled map, is all that the tiles need
-(`Objective.linear`).
+the cells alone. A term of a map as a whole (a class, the cosine to a guide) is made additive for
+one step: its gradient at every cell, computed on the assembled map, is all that the tiles need
+(`Objective.linearise`).
 
 Activations are divided by their layer's own scale (`Network.scales`), so that a weight means the
-same in every layer. `binding.py` makes objectives from what users write.
+same in every layer. `binding.py` makes objectives from the expressions that users write.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
-from dreamlayer.engine.image.windows import Window, whole
+from dreamlayer.geometry import Window
 
-LEAST_COSINE = 0.1  # of a direction's purity; with 0 an empty cell would never be drawn to it
-MATCHED_AT_ONCE = 4096  # cells that are compared with the guide's, to bound memory
+LEAST_COSINE = (
+    0.1  # lower limit of a cell's purity; with 0 an empty cell would never get a gradient
+)
+MATCHED_AT_ONCE = 4096  # cells compared with the guide's at a time, to limit memory
 
 
 @dataclass(frozen=True)
-class Place:
-    """Which cells of a map a tensor (1, C, h, w) holds.
+class MapLocation:
+    """The position of a tensor (1, C, h, w) of cells in its map.
 
     Attributes:
-        cells: their window in the map.
+        cells: the window of the map that the tensor holds.
         counted: the window of all the cells that the objective counts.
-        focus: the cell (row, column) in whose middle a place of the picture lies, given as
-            fractions (x, y) of its width and height.
+        focus: maps a point of the picture, fractions (x, y) of its width and height, to the cell
+            (row, column) centred nearest to it.
     """
 
     cells: Window
@@ -41,76 +43,76 @@ class Place:
     focus: Callable[[float, float], tuple[int, int]]
 
 
-Places = Sequence[Place] | Mapping[int, Place]  # by the number of the map
+MapLocations = Sequence[MapLocation] | Mapping[int, MapLocation]  # by map index
 
 
 class Term(Protocol):
-    """A number made of one map."""
+    """A number computed from one map."""
 
     additive: bool
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
-        """The sum over these cells if additive; else the value of a complete map. A scalar."""
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        """The sum over these cells if additive, else the value of the complete map; a scalar."""
 
 
 @dataclass(frozen=True)
-class Squares:
+class SquaresTerm:
     """The mean square of all activations: "more of whatever you see" (the 2015 notebook's L2)."""
 
     additive = True
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
         return cells.square().mean(dim=1).sum()
 
-    def pull_back(self, cells: Tensor, slope: Tensor) -> Tensor:
-        """The slope at each cell from that of the value, a scalar.
+    def backward(self, cells: Tensor, grad: Tensor) -> Tensor:
+        """The gradient at each cell, from the gradient of the value (a scalar).
 
-        To the last bit what autograd finds, in a third of the time: most dreams are of squares.
+        Bit-identical to autograd in a third of the time: most dreams use this term.
         """
-        return cells * (2 * slope / cells.shape[1])
+        return cells * (2 * grad / cells.shape[1])
 
 
 @dataclass(frozen=True)
-class Mean:
+class MeanTerm:
     """The mean activation of all channels."""
 
     additive = True
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
         return cells.mean(dim=1).sum()
 
 
 @dataclass(frozen=True)
-class Channels:
+class ChannelsTerm:
     """The mean activation of some channels: "more of this feature"."""
 
-    numbers: tuple[int, ...]
+    channels: tuple[int, ...]
     additive = True
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
-        return cells[:, list(self.numbers)].mean(dim=1).sum()
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        return cells[:, list(self.channels)].mean(dim=1).sum()
 
 
 @dataclass(frozen=True)
-class Unit:
-    """One channel in one cell: the one nearest to the fractions (x, y) of the picture."""
+class UnitTerm:
+    """One channel of one cell: the cell nearest to the fractions (x, y) of the picture."""
 
-    number: int
-    at: tuple[float, float]
+    channel: int
+    position: tuple[float, float]
     additive = True
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
-        row, column = place.focus(*self.at)
-        rows, columns = place.cells.rows, place.cells.columns
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        row, column = location.focus(*self.position)
+        rows, columns = location.cells.rows, location.cells.columns
         if not (rows.start <= row < rows.stop and columns.start <= column < columns.stop):
             return cells.sum() * 0.0
-        activation = cells[0, self.number, row - rows.start, column - columns.start]
-        return activation * place.counted.area  # a mean over the cells is taken of it
+        activation = cells[0, self.channel, row - rows.start, column - columns.start]
+        return activation * location.counted.area  # cancels the mean over the cells taken later
 
 
 @dataclass(frozen=True)
-class Direction:
-    """Activation along a direction (C) in channel space, times how purely it points there.
+class DirectionTerm:
+    """Activation along a direction (C) in channel space, times the cosine to that direction.
 
     Source: the direction objectives of Lucid (Olah et al., Feature Visualization, 2017).
     """
@@ -118,7 +120,7 @@ class Direction:
     vector: Tensor
     additive = True
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
         vector: Tensor = (self.vector / self.vector.norm()).to(cells)[None, :, None, None]
         dot = (cells * vector).sum(dim=1)
         purity = F.cosine_similarity(cells, vector, dim=1)
@@ -126,13 +128,13 @@ class Direction:
 
 
 @dataclass(frozen=True)
-class Guide:
-    """Every cell times the guide's cell (C, n) that it resembles most (the 2015 notebook)."""
+class GuideTerm:
+    """Every cell times the guide's cell (C, n) that it matches best (the 2015 notebook)."""
 
     features: Tensor
     additive = True
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
         guide = self.features.to(cells)
         flat = cells.flatten(2)[0]  # (C, cells)
         with torch.no_grad():
@@ -146,62 +148,61 @@ class Guide:
 
 
 @dataclass(frozen=True)
-class Cosine:
-    """The cosine between the map's mean activations and the guide's (C): the same mixture."""
+class CosineTerm:
+    """The cosine between the mean activations of the map and of the guide (C): the same mixture."""
 
     features: Tensor
     additive = False
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
-        found: Tensor = F.cosine_similarity(
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        cosine: Tensor = F.cosine_similarity(
             cells.mean(dim=(0, 2, 3)), self.features.to(cells), dim=0
         )
-        return found
+        return cosine
 
 
 @dataclass(frozen=True)
-class Logit:
-    """How much the network takes the whole for a class: one output of its classifier."""
+class LogitTerm:
+    """One logit of the classifier: how strongly the network recognises a class in the whole map."""
 
     logits: Callable[[Tensor], Tensor]
-    number: int
+    class_index: int
     additive = False
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
-        return self.logits(cells)[0, self.number]
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        return self.logits(cells)[0, self.class_index]
 
 
 @dataclass(frozen=True)
-class Linear:
-    """A term of the whole map in one step: its slope (1, C, h, w) over the counted cells."""
+class LinearTerm:
+    """A term of the whole map, linear for one step: its gradient (1, C, h, w) at counted cells."""
 
-    slope: Tensor
+    grad: Tensor
     additive = True
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
-        rows = place.cells.rows.slice(place.counted.rows.start)
-        columns = place.cells.columns.slice(place.counted.columns.start)
-        return (cells * self.slope[..., rows, columns]).sum() * place.counted.area
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        own = location.cells.slices(location.counted.origin)
+        return (cells * self.grad[own]).sum() * location.counted.area
 
 
 @dataclass(frozen=True)
-class Weighted:
-    """One summand: `weight` × the term of map number `map`, whose activations have `scale`."""
+class WeightedTerm:
+    """One summand: `weight` × a term of map `map_index`, whose activations have this `scale`."""
 
     weight: float
-    map: int
+    map_index: int
     scale: float
     term: Term
 
-    def value(self, cells: Tensor, place: Place) -> Tensor:
-        return self.weight * self.term.value(cells / self.scale, place)
+    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        return self.weight * self.term.value(cells / self.scale, location)
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A weighted sum of terms. Those of cells count as the mean over their map's cells."""
+    """A weighted sum of terms. An additive term counts as the mean over its map's cells."""
 
-    terms: tuple[Weighted, ...]
+    terms: tuple[WeightedTerm, ...]
 
     @property
     def additive(self) -> bool:
@@ -209,76 +210,82 @@ class Objective:
 
     @property
     def whole_maps(self) -> set[int]:
-        """The numbers of the maps that are needed whole."""
-        return {summand.map for summand in self.terms if not summand.term.additive}
+        """The indices of the maps that are needed as a whole."""
+        return {summand.map_index for summand in self.terms if not summand.term.additive}
 
-    def on_map(self, number: int) -> Objective:
+    def for_map(self, number: int) -> Objective:
         """The summands on one map."""
-        return Objective(tuple(summand for summand in self.terms if summand.map == number))
+        return Objective(tuple(summand for summand in self.terms if summand.map_index == number))
 
-    def total(self, cells: Mapping[int, Tensor], places: Mapping[int, Place], per: int) -> Tensor:
-        """`per` times the share that these cells, some of each map, have in the objective.
+    def total(
+        self, cells: Mapping[int, Tensor], locations: Mapping[int, MapLocation], factor: int
+    ) -> Tensor:
+        """`factor` times the share of some cells, possibly of several maps, in the objective.
 
-        For additive objectives. Multiplied by the number of cells it does not vanish in half
-        precision as a mean over a million of them would.
+        For additive objectives. With the number of cells as factor it does not underflow in half
+        precision, as a mean over a million cells would.
         """
         values = [
-            summand.value(cells[summand.map], places[summand.map])
-            * (per / places[summand.map].counted.area)
+            summand.value(cells[summand.map_index], locations[summand.map_index])
+            * (factor / locations[summand.map_index].counted.area)
             for summand in self.terms
         ]
         return torch.stack(values).sum()
 
-    def slope(self, cells: Tensor, number: int, place: Place, per: int) -> Tensor:
-        """`per` times the objective's slope at some cells (1, C, h, w) of map `number`."""
-        own = self.on_map(number)
-        if len(own.terms) == 1 and isinstance(term := own.terms[0].term, Squares):
+    def grad(self, cells: Tensor, number: int, location: MapLocation, factor: int) -> Tensor:
+        """`factor` times the objective's gradient at some cells (1, C, h, w) of map `number`."""
+        own = self.for_map(number)
+        if len(own.terms) == 1 and isinstance(term := own.terms[0].term, SquaresTerm):
             weight, scale = own.terms[0].weight, own.terms[0].scale
-            of_value = cells.new_ones(()) * (per / place.counted.area) * weight
-            return term.pull_back(cells / scale, of_value).div_(scale)
+            of_value = cells.new_ones(()) * (factor / location.counted.area) * weight
+            return term.backward(cells / scale, of_value).div_(scale)
         if not own.terms:
             return torch.zeros_like(cells)
         with torch.enable_grad():
             cells = cells.detach().requires_grad_(True)
-            (slope,) = torch.autograd.grad(own.total({number: cells}, {number: place}, per), cells)
-        return slope
+            (grad,) = torch.autograd.grad(
+                own.total({number: cells}, {number: location}, factor), cells
+            )
+        return grad
 
     def value(
-        self, maps: Sequence[Tensor] | Mapping[int, Tensor], places: Places | None = None
+        self, maps: Sequence[Tensor] | Mapping[int, Tensor], locations: MapLocations | None = None
     ) -> Tensor:
-        """The objective of complete maps, as a network gives them for a picture; a scalar."""
+        """The objective of complete maps, as a network gives them for a picture. A scalar."""
         values = []
         for summand in self.terms:
-            cells = maps[summand.map]
-            place = _everywhere(cells) if places is None else places[summand.map]
-            count = place.counted.area if summand.term.additive else 1
-            values.append(summand.value(cells, place) / count)
+            cells = maps[summand.map_index]
+            location = _whole_map(cells) if locations is None else locations[summand.map_index]
+            count = location.counted.area if summand.term.additive else 1
+            values.append(summand.value(cells, location) / count)
         return torch.stack(values).sum()
 
-    def linear(self, maps: Mapping[int, Tensor], places: Places) -> Objective:
-        """This objective with its terms of whole maps replaced by their slopes at these maps."""
-        return Objective(tuple(_linear(s, maps, places) for s in self.terms))
+    def linearise(self, maps: Mapping[int, Tensor], locations: MapLocations) -> Objective:
+        """This objective with each term of a whole map replaced by its gradient at these maps."""
+        return Objective(tuple(_linearise(s, maps, locations) for s in self.terms))
 
 
-def _linear(summand: Weighted, maps: Mapping[int, Tensor], places: Places) -> Weighted:
+def _linearise(
+    summand: WeightedTerm, maps: Mapping[int, Tensor], locations: MapLocations
+) -> WeightedTerm:
     if summand.term.additive:
         return summand
     with torch.enable_grad():
-        cells = maps[summand.map].detach().requires_grad_(True)
-        value = summand.value(cells, places[summand.map])
-        (slope,) = torch.autograd.grad(value, cells)
-    return Weighted(1.0, summand.map, 1.0, Linear(slope))
+        cells = maps[summand.map_index].detach().requires_grad_(True)
+        value = summand.value(cells, locations[summand.map_index])
+        (grad,) = torch.autograd.grad(value, cells)
+    return WeightedTerm(1.0, summand.map_index, 1.0, LinearTerm(grad))
 
 
-def _everywhere(cells: Tensor) -> Place:
+def _whole_map(cells: Tensor) -> MapLocation:
     rows, columns = cells.shape[-2:]
 
     def focus(x: float, y: float) -> tuple[int, int]:
         return min(int(y * rows), rows - 1), min(int(x * columns), columns - 1)
 
-    return Place(whole(rows, columns), whole(rows, columns), focus)
+    return MapLocation(Window.whole(rows, columns), Window.whole(rows, columns), focus)
 
 
-def single(term: Term) -> Objective:
-    """One term on a network's first map."""
-    return Objective((Weighted(1.0, 0, 1.0, term),))
+def single_term(term: Term) -> Objective:
+    """An objective with one term, on a network's first map."""
+    return Objective((WeightedTerm(1.0, 0, 1.0, term),))

@@ -1,1 +1,1 @@
-"""Exact tiled gradients: which pixels a tile needs, how large tiles are, and who computes them."""
+"""Exact tiled gradients: the pixels that a tile depends on, tile sizes, and worker threads."""

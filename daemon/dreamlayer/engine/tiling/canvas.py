@@ -1,17 +1,17 @@
-"""The picture as the network sees it: shifted by the roll, continued beyond its edges, noisy.
+"""The picture as presented to the network: shifted by the roll, padded, and with noise.
 
-A shift is an offset, not a copy: crops are taken from the picture through it, and gradients of
+A shift is an offset, not a copy: crops are read from the picture through it, and gradients of
 crops are added back through it. The canvas has one size for all shifts: the picture's plus
-`margin`. Beyond the edges the picture goes on by its reflection, or, for a seamless texture, by
-its opposite edge:
+`margin`. Beyond its edges the picture is continued by its reflection or, for a seamless texture,
+by its opposite edge:
 
         margin = 4, shift = 2        c i | p i c t u r e | r u
                           wrap       r e | p i c t u r e | p i
 
-That continuation is only seen: its gradient is not added to the pixels that it shows, or the edges
-would dream twice as much as the middle. A seamless texture needs no such gradient if the margin
-holds all the cells that see the picture: what a cell beyond the edge does to a pixel at the other
-edge, its double on this side does as well.
+Gradients of the continuation are dropped, not added to the pixels that it repeats: otherwise the
+edges would dream twice as much as the middle. A seamless texture loses nothing by that if the
+margin holds all the cells that see the picture: whatever a cell beyond the edge contributes to a
+pixel at the opposite edge is also contributed by that cell's copy on this side.
 """
 
 from __future__ import annotations
@@ -22,17 +22,24 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.image.noise import Noise
-from dreamlayer.engine.image.planes import Picture, Stored, continued, gathered, of, stored
-from dreamlayer.engine.image.windows import Window
+from dreamlayer.engine.image.planes import (
+    StoredPlane,
+    TensorOrPlane,
+    as_plane,
+    as_stored_plane,
+    extended_indices,
+    gather,
+)
+from dreamlayer.geometry import Window
 
 
 @dataclass(frozen=True)
-class Canvas:
-    """A picture of `height` × `width` pixels, laid `shift` (rows, columns) into its canvas.
+class PictureCanvas:
+    """A picture of `height` × `width` pixels, placed in its canvas at `shift` (rows, columns).
 
     `wrap` continues it by its opposite edges instead of its reflection. Such a picture has no
-    beginning: the canvas and all windows can begin at any pixel `origin` (row, column) of it.
-    `noise` is added to what is taken, the same in a pixel and in all its doubles.
+    fixed beginning: the canvas and all windows may start at any of its pixels, `origin` (row,
+    column). `noise` is added to pixels on reading, the same to a pixel and all its repetitions.
     """
 
     height: int
@@ -47,41 +54,40 @@ class Canvas:
     def size(self) -> tuple[int, int]:
         return self.height + self.margin, self.width + self.margin
 
-    def place(self, window: Window) -> Window:
-        """Where a window of the picture lies in the canvas."""
-        return Window(window.rows.moved(self.shift[0]), window.columns.moved(self.shift[1]))
+    def to_canvas(self, window: Window) -> Window:
+        """The position of a window of the picture in the canvas."""
+        return window.shift(*self.shift)
 
-    def take(self, picture: Picture, crop: Window) -> Tensor:
-        """The canvas's pixels in `crop`, from a picture (1, C, height, width); not to be changed.
+    def take(self, picture: TensorOrPlane, crop: Window) -> Tensor:
+        """The canvas's pixels in `crop`, from a picture (1, C, height, width). Read-only.
 
-        Several threads may take at once.
+        Thread-safe.
         """
-        rows, columns = self._sources(crop)
-        found = gathered(of(picture), rows, columns)
+        rows, columns = self._source_indices(crop)
+        pixels = gather(as_plane(picture), rows, columns)
         if self.noise is None:
-            return found
-        down, right = (torch.tensor(places, device=found.device) for places in (rows, columns))
-        return self.noise.at(down, right, found).add_(found)
+            return pixels
+        down, right = (torch.tensor(indices, device=pixels.device) for indices in (rows, columns))
+        return self.noise.sample(down, right, pixels).add_(pixels)
 
-    def add(self, total: Tensor | Stored, window: Window, crop: Window, part: Tensor) -> None:
-        """Add `part`, the gradient of the pixels `take(crop)`, to `total`, that of `window`.
+    def add(self, total: Tensor | StoredPlane, window: Window, crop: Window, part: Tensor) -> None:
+        """Add `part`, the gradient of the pixels in `crop`, to `total`, the gradient of `window`.
 
-        What falls outside the window, or beyond the picture's edges, is dropped. Several threads
-        may add at once, to windows that have no pixel in common.
+        Values outside the window or beyond the picture's edges are dropped. Threads may add at
+        the same time to windows that do not overlap.
         """
-        own = Window(crop.rows.moved(-self.shift[0]), crop.columns.moved(-self.shift[1]))
-        both = Window(window.rows.common(own.rows), window.columns.common(own.columns))
-        if both.area:
-            into = Window(*(b.moved(-w.start) for b, w in zip(both, window, strict=True)))
-            rows, columns = (b.slice(o.start) for b, o in zip(both, own, strict=True))
-            stored(total).add(into, part[..., rows, columns])
+        own = crop.shift(-self.shift[0], -self.shift[1])
+        common = window.intersect(own)
+        if common.area:
+            into = common.relative_to(window)
+            as_stored_plane(total).add(into, part[common.slices(own.origin)])
 
-    def _sources(self, crop: Window) -> tuple[list[int], list[int]]:
+    def _source_indices(self, crop: Window) -> tuple[list[int], list[int]]:
         source = _repeat if self.wrap else _reflect
         down, right = (o - s for o, s in zip(self.origin, self.shift, strict=True))
         return (
-            continued(crop.rows.moved(down), 0, self.height, source),
-            continued(crop.columns.moved(right), 0, self.width, source),
+            extended_indices(crop.rows.shift(down), 0, self.height, source),
+            extended_indices(crop.columns.shift(right), 0, self.width, source),
         )
 
 
@@ -90,7 +96,7 @@ def _repeat(index: int, length: int) -> int:
 
 
 def _reflect(index: int, length: int) -> int:
-    """Mirror an index into 0 … length − 1; the edge pixels are not repeated."""
+    """Reflect an index into 0 … length − 1; the edge pixels are not repeated."""
     if length == 1:
         return 0
     index %= 2 * (length - 1)

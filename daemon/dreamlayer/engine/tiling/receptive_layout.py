@@ -1,4 +1,16 @@
-"""Which cells of a network's maps see which pixels of a picture in its canvas."""
+"""Which cells of a network's maps see which pixels of a picture in its canvas.
+
+A tile is some cells of the feature maps and their crop: all the pixels that they see, so that the
+cells have the values they would have in the whole picture:
+
+            crop
+    ┌──────────────────┐      The crop begins on a multiple of the stride, so that the network's
+    │  receptive field │      windows lie as they do in the whole picture. It is cut off only
+    │   ┌──────────┐   │      where the picture itself ends, and there the network's own border
+    │   │  block   │   │      handling is the same.
+    │   └──────────┘   │
+    └──────────────────┘
+"""
 
 from __future__ import annotations
 
@@ -8,20 +20,20 @@ from functools import cached_property
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dreamlayer.engine.image.windows import Span, Window, divided, seeing, seen, whole, widened
-from dreamlayer.engine.objectives.terms import Place
-from dreamlayer.engine.tiling.canvas import Canvas
+from dreamlayer.engine.objectives.terms import MapLocation
+from dreamlayer.engine.tiling.canvas import PictureCanvas
+from dreamlayer.geometry import Span, Window
 from dreamlayer.networks.executors.base import Pass
 from dreamlayer.networks.program.convolution import Box
 
 EMPTY = Window(Span(0, 0), Span(0, 0))
-LEAST_CELLS = 32  # a crop's side; for smaller maps torch adds up a convolution in another order
+LEAST_CELLS = 32  # smallest crop side; on smaller maps torch sums a convolution in another order
 
 
-class Map(Protocol):
-    """Where the cells of a layer's map lie (models.geometry.Geometry is one)."""
+class MapGeometry(Protocol):
+    """Where the cells of a layer's map lie (`receptive_field.Geometry` is one)."""
 
     @property
     def stride(self) -> int: ...
@@ -30,8 +42,13 @@ class Map(Protocol):
     def reach(self) -> tuple[int, int]: ...
 
 
-class Cut(Protocol):
-    """A network cut off behind its target layers (models.network.Network is one)."""
+class TileableNetwork(Protocol):
+    """A network that ends at its target layers (`networks.network.Network` is one).
+
+    The tiles need to know its `stride` in pixels, whether it is `local` (each cell sees a limited
+    field), the `grain` in pixels on whose multiples crops must begin, the geometry of its `maps`
+    and the `minimum` side of a picture. See `Network` for the methods.
+    """
 
     stride: int
     local: bool
@@ -40,7 +57,7 @@ class Cut(Protocol):
     def grain(self) -> int: ...
 
     @property
-    def maps(self) -> Sequence[Map]: ...
+    def maps(self) -> Sequence[MapGeometry]: ...
 
     @property
     def device(self) -> torch.device: ...
@@ -49,162 +66,177 @@ class Cut(Protocol):
     def dtype(self) -> torch.dtype: ...
 
     @property
-    def engine(self) -> str: ...
-
-    @property
-    def module(self) -> nn.Module: ...
+    def bytes_per_pixel(self) -> float: ...
 
     @property
     def minimum(self) -> int: ...
 
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]: ...
 
-    def look(self, x: Tensor, wanted: Sequence[Box]) -> tuple[Tensor, ...]: ...
+    def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]: ...
 
     def run(
-        self, x: Tensor, wanted: Sequence[Box] | None = None, keep: Box | None = None
+        self, x: Tensor, outputs: Sequence[Box] | None = None, inputs_kept: Box | None = None
     ) -> Pass: ...
 
     def grids(self, height: int, width: int) -> tuple[tuple[int, int], ...]: ...
 
-    def needs(
+    def gradient_dependencies(
         self, axis: int, length: int, pixels: tuple[int, int]
     ) -> tuple[tuple[int, int], tuple[tuple[int, int], ...]] | None: ...
 
-    def sees(
+    def pixel_dependencies(
         self, axis: int, length: int, cells: Sequence[tuple[int, int]]
     ) -> tuple[int, int] | None: ...
 
 
 @dataclass(frozen=True)
-class Layout:
+class ReceptiveLayout:
     """The maps of a network over the part of a picture that `window` touches.
 
-    A network that is not local has cells that see everything: it has one block, all cells are
-    counted, and the crop is the canvas.
+    If a network is not local, each of its cells sees the whole picture: there is one block, all
+    cells are counted, and the crop is the whole canvas.
     """
 
-    network: Cut
-    canvas: Canvas
+    network: TileableNetwork
+    canvas: PictureCanvas
     window: Window
 
     @cached_property
     def counted(self) -> list[Window]:
         """The cells of each map that see any pixel of the window."""
-        return self.seeing(self.window)
+        return self.cells_seeing(self.window)
 
     def blocks(self, side: int) -> list[Window]:
-        """The window's pixels in pieces, none with a side longer than `side`."""
-        return list(divided(self.window, side)) if self.network.local else [self.window]
+        """The window's pixels in blocks, no side longer than `side`."""
+        return list(self.window.split(side)) if self.network.local else [self.window]
 
-    def parts(self, number: int, side: int) -> Iterator[Window]:
-        """The counted cells of a map in pieces of about `side` pixels, each cell in one of them."""
+    def cell_blocks(self, number: int, side: int) -> Iterator[Window]:
+        """A map's counted cells in blocks of about `side` pixels; each cell is in one block."""
         if not self.network.local:
             return iter([self.counted[number]])
-        return divided(self.counted[number], max(1, side // self.network.stride))
+        return self.counted[number].split(max(1, side // self.network.stride))
 
-    def frame(self, block: Window) -> Window:
+    def aligned_frame(self, block: Window) -> Window:
         """The canvas's pixels for which the gradient of a block is computed.
 
-        Strides, as many whatever the shift: so crops have but a few shapes, for which passes have
-        been planned before.
+        A whole number of strides, the same number for any shift. So crops have only a few shapes,
+        whose execution plans can be reused.
         """
         rows, columns = (
-            _in_strides(span, self.network.stride, length)
-            for span, length in zip(self.canvas.place(block), self.canvas.size, strict=True)
+            _align_to_stride(span, self.network.stride, length)
+            for span, length in zip(self.canvas.to_canvas(block), self.canvas.size, strict=True)
         )
         return Window(rows, columns)
 
-    def seeing(self, window: Window) -> list[Window]:
+    def cells_seeing(self, window: Window) -> list[Window]:
         """The cells of each map that see any pixel of a window of the picture."""
-        return self._seeing(self.canvas.place(window))
+        return self._canvas_cells_seeing(self.canvas.to_canvas(window))
 
-    def weighing(self, frame: Window) -> tuple[list[Window], Window]:
-        """What the gradient in a frame depends on, to the last bit: counted cells, and a crop."""
+    def dependencies(self, frame: Window) -> tuple[list[Window], Window]:
+        """All that the gradient in a frame depends on, bit for bit: counted cells, and a crop."""
         needs = [
-            self.network.needs(axis, self.canvas.size[axis], frame[axis])
+            self.network.gradient_dependencies(axis, self.canvas.size[axis], frame[axis])
             for axis in (0, 1)
             if self.network.local
         ]
         if needs and needs[0] and needs[1]:
             both = zip(needs[0][1], needs[1][1], strict=True)
             cells = [Window(Span(*rows), Span(*columns)) for rows, columns in both]
-            crop = self._whole_grains(Window(Span(*needs[0][0]), Span(*needs[1][0])))
+            crop = self._align_crop(Window(Span(*needs[0][0]), Span(*needs[1][0])))
         else:
-            cells = self._seeing(frame)
+            cells = self._canvas_cells_seeing(frame)
             crop = None
-        cells = [
-            Window(own.rows.common(counted.rows), own.columns.common(counted.columns))
-            for own, counted in zip(cells, self.counted, strict=True)
-        ]
+        cells = [own.intersect(counted) for own, counted in zip(cells, self.counted, strict=True)]
         return cells, crop or self.crop(dict(enumerate(cells)))
 
     def crop(self, cells: dict[int, Window]) -> Window:
-        """The pixels of the canvas that some cells of some maps see, no fewer than torch wants."""
+        """The canvas's pixels that these cells see, at least `LEAST_CELLS` strides a side."""
         network, size = self.network, self.canvas.size
         if not network.local:
-            return whole(*size)
+            return Window.whole(*size)
         spans = []
         for axis in (0, 1):
-            of_each = [cells.get(k, EMPTY)[axis] for k in range(len(network.maps))]
-            span = network.sees(axis, size[axis], of_each)
+            map_cells = [cells.get(k, EMPTY)[axis] for k in range(len(network.maps))]
+            span = network.pixel_dependencies(axis, size[axis], map_cells)
             if span is None:
                 all_seen = [
-                    seen(window[axis], network.maps[k].stride, network.maps[k].reach, size[axis])
+                    pixels_seen(
+                        window[axis], network.maps[k].stride, network.maps[k].reach, size[axis]
+                    )
                     for k, window in cells.items()
                 ]
                 span = min(s.start for s in all_seen), max(s.stop for s in all_seen)
             spans.append(Span(*span))
-        return self._whole_grains(Window(*spans))
+        return self._align_crop(Window(*spans))
 
-    def _whole_grains(self, crop: Window) -> Window:
-        """A crop that begins where numbers are the whole picture's."""
+    def _align_crop(self, crop: Window) -> Window:
+        """Extend a crop to begin where the network computes the whole canvas's values."""
         least = LEAST_CELLS * self.network.stride
         rows, columns = (
-            widened(span, least, self.network.grain, length)
+            span.widen(least, self.network.grain, length)
             for span, length in zip(crop, self.canvas.size, strict=True)
         )
         return Window(rows, columns)
 
-    def _seeing(self, place: Window) -> list[Window]:
-        """The cells of each map that see any pixel of the canvas's window."""
+    def _canvas_cells_seeing(self, window: Window) -> list[Window]:
+        """The cells of each map that see any pixel of a window of the canvas."""
         grids = self.network.grids(*self.canvas.size)
         if not self.network.local:
-            return [whole(*grid) for grid in grids]
-        found = []
-        for one, grid in zip(self.network.maps, grids, strict=True):
+            return [Window.whole(*grid) for grid in grids]
+        windows = []
+        for geometry, grid in zip(self.network.maps, grids, strict=True):
             rows, columns = (
-                seeing(span, one.stride, one.reach, count)
-                for span, count in zip(place, grid, strict=True)
+                cells_seeing(span, geometry.stride, geometry.reach, count)
+                for span, count in zip(window, grid, strict=True)
             )
-            found.append(Window(rows, columns))
-        return found
+            windows.append(Window(rows, columns))
+        return windows
 
-    def within(self, number: int, cells: Window, crop: Window) -> Window:
-        """Where `cells` of a map lie in the map of a crop."""
+    def cells_in_crop(self, number: int, cells: Window, crop: Window) -> Window:
+        """The position of a map's `cells` in the map of a crop."""
         stride = self.network.maps[number].stride
         rows, columns = crop.rows.start // stride, crop.columns.start // stride
-        return Window(cells.rows.moved(-rows), cells.columns.moved(-columns))
+        return cells.shift(-rows, -columns)
 
-    def place(self, number: int, cells: Window) -> Place:
-        return Place(cells, self.counted[number], lambda x, y: self._focus(number, x, y))
+    def location(self, number: int, cells: Window) -> MapLocation:
+        """The location of some cells of a map, as terms of an objective need it."""
+        return MapLocation(cells, self.counted[number], lambda x, y: self._focus(number, x, y))
 
     def _focus(self, number: int, x: float, y: float) -> tuple[int, int]:
-        """The counted cell whose field's middle is nearest to a place of the picture."""
-        one, counted, canvas = self.network.maps[number], self.counted[number], self.canvas
-        middle = sum(one.reach) / 2 if self.network.local else (one.stride - 1) / 2
-        found = []
+        """The counted cell whose receptive field is centred nearest to a point of the picture."""
+        geometry, counted, canvas = self.network.maps[number], self.counted[number], self.canvas
+        middle = sum(geometry.reach) / 2 if self.network.local else (geometry.stride - 1) / 2
+        cell = []
         for fraction, length, shift, span in (
             (y, canvas.height, canvas.shift[0], counted.rows),
             (x, canvas.width, canvas.shift[1], counted.columns),
         ):
-            nearest = round((fraction * length + shift - middle) / one.stride)
-            found.append(min(max(nearest, span.start), span.stop - 1))
-        return found[0], found[1]
+            nearest = round((fraction * length + shift - middle) / geometry.stride)
+            cell.append(min(max(nearest, span.start), span.stop - 1))
+        return cell[0], cell[1]
 
 
-def _in_strides(span: Span, stride: int, length: int) -> Span:
-    """A span with what lies around it, beginning on a stride, within 0 … length − 1."""
+def cells_seeing(pixels: Span, stride: int, reach: tuple[int, int], count: int) -> Span:
+    """The cells of an axis that see any of these pixels.
+
+    Args:
+        reach: offsets of the first and last pixel that a cell sees from cell index × stride.
+        count: the number of cells on the axis.
+    """
+    first = -(-(pixels.start - reach[1]) // stride)
+    last = (pixels.stop - 1 - reach[0]) // stride
+    return Span(0, count).intersect(Span(first, last + 1))
+
+
+def pixels_seen(cells: Span, stride: int, reach: tuple[int, int], length: int) -> Span:
+    """The pixels that these cells see, on an axis of `length` pixels; at least one."""
+    start = min(max(0, cells.start * stride + reach[0]), length - 1)
+    return Span(start, max(start + 1, min(length, (cells.stop - 1) * stride + reach[1] + 1)))
+
+
+def _align_to_stride(span: Span, stride: int, length: int) -> Span:
+    """Extend a span to begin on a stride and last whole strides, within 0 … length − 1."""
     start = span.start // stride * stride
     most = -(-(span.length + stride - 1) // stride) * stride
-    return Span(0, length).common(Span(start, start + most))
+    return Span(0, length).intersect(Span(start, start + most))

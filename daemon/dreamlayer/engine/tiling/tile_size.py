@@ -1,7 +1,7 @@
-"""How large the tiles should be: as fast as this network is on this machine, within some memory.
+"""Tile size: the fastest for this network on this machine, within a memory budget.
 
-Larger tiles have less around them that is computed twice; smaller ones fit into memory. What a
-dream looks like does not depend on the choice.
+Larger tiles have less surroundings that are computed twice; smaller ones fit into memory. The
+picture does not depend on the choice.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from dreamlayer.engine.image.windows import Span, Window, blocks
 from dreamlayer.engine.tiling import workers
-from dreamlayer.engine.tiling.receptive_layout import Cut
+from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
 from dreamlayer.engine.tiling.workers import Workers
-from dreamlayer.networks.executors.cuda import executor
-from dreamlayer.networks.program.lowering import program_of
-from dreamlayer.networks.program.memory_estimate import bytes_per_pixel
+from dreamlayer.geometry import Span, Window
+from dreamlayer.runtime import devices
 
 SIDES = (
     128,
@@ -41,28 +39,25 @@ SIDES = (
     6144,
     8192,
 )  # px
-MEMORY = 250 << 20  # bytes that all passes at once may take,
-CROP = 2200 * 2200  # pixels of a crop that networks that need more may take
-MOST = 9 * MEMORY  # as long as it is no more than this,
-PART = 8  # nor than this part of the computer's memory
-UNKNOWN = 1000.0  # bytes per pixel of a network that only torch itself can run
-STRIPS = 0.15  # of a tape's memory is what the kernel takes, which holds a few rows of each map
-PICTURES = 36  # bytes per pixel: the crop, a copy while it is put together, and its gradient
-HELD = 1.25  # of what a program tells is measured: oneDNN has buffers of its own
-TOGETHER = 4  # threads that share a pass; more would wait for each other longer than they work
-FAR = 8192  # px, from any edge
-PROBES = (128, 288)  # px; the difference tells the speed
-ATTEMPTS, LONG = 4, 0.4  # passes, seconds
+USUAL_BUDGET = 250 << 20  # bytes for all passes that run at once
+LARGE_CROP = 2200 * 2200  # pixels; networks that need more for such a crop may take it, up to
+MOST_BUDGET = 9 * USUAL_BUDGET  # bytes, and up to
+MEMORY_PARTS = 8  # one part in so many of the computer's memory
+CROP_BYTES = 36  # bytes per pixel: the crop, a copy while it is assembled, and its gradient
+THREADS_PER_PASS = 4  # more threads in one pass would wait for each other longer than they work
+FAR_FROM_EDGES = 8192  # px, from any edge
+PROBES = (128, 288)  # px; the speed is computed from the difference
+ATTEMPTS, LONG_ENOUGH = 4, 0.4  # at most so many passes, or so many seconds, are measured
 
 
 @dataclass(frozen=True)
-class Speed:
-    """What a pass over a crop takes.
+class PassCost:
+    """The cost of a pass, forward and backward, over a crop.
 
     Attributes:
-        fixed: seconds, whatever its size.
-        pixel: seconds for each pixel.
-        memory: bytes for each pixel.
+        fixed: seconds, for any size.
+        pixel: seconds per pixel.
+        memory: bytes per pixel.
     """
 
     fixed: float
@@ -70,109 +65,111 @@ class Speed:
     memory: float
 
 
-_measured: WeakKeyDictionary[Cut, Speed] = WeakKeyDictionary()
+_measured: WeakKeyDictionary[TileableNetwork, PassCost] = WeakKeyDictionary()
 
 
-def side(network: Cut, window: Window, canvas: tuple[int, int]) -> int:
-    """The side in pixels that tiles of a window should have; `canvas` is (height, width)."""
-    shape = (window.rows.length, window.columns.length)
+def side(network: TileableNetwork, window: Window, canvas: tuple[int, int]) -> int:
+    """The best side of a window's tiles, in pixels; `canvas` is (height, width)."""
+    shape = window.size
     if not network.local:
-        return max(shape)  # there is one tile, whatever is said here
+        return max(shape)  # there is one tile for any side
     if network.device.type != "cpu":
-        speed, count, room = Speed(0.0, 1.0, memory(network)), 1, executor.room(network.device)
+        cost, count = PassCost(0.0, 1.0, bytes_per_crop_pixel(network)), 1
+        budget = devices.memory_budget(network.device)
     else:
-        count = max(1, workers.shared.count // threads())
-        speed = measured(network)
-        room = max(MEMORY, min(speed.memory * CROP, MOST, installed() / PART))
-    return choose(speed, around(network), shape, canvas, count, room)
+        count = max(1, workers.shared.count // threads_per_pass())
+        cost = measured_cost(network)
+        budget = max(
+            USUAL_BUDGET,
+            min(cost.memory * LARGE_CROP, MOST_BUDGET, installed_memory() / MEMORY_PARTS),
+        )
+    return choose_side(cost, halo(network), shape, canvas, count, budget)
 
 
-def measured(network: Cut) -> Speed:
-    """The speed of a network on this machine: measured when it is first asked for, remembered."""
+def measured_cost(network: TileableNetwork) -> PassCost:
+    """The cost of a network on this machine, measured once and cached."""
     if network not in _measured:
         _measured[network] = _measure(network)
     return _measured[network]
 
 
-def threads() -> int:
-    """The threads that share a pass. With more cores than that there are several passes at once."""
-    return min(workers.shared.count, TOGETHER)
+def threads_per_pass() -> int:
+    """The threads that share a pass. With more cores several passes run at once."""
+    return min(workers.shared.count, THREADS_PER_PASS)
 
 
-def installed() -> float:
-    """Bytes of memory that the computer has; no limit where that is not told."""
+def installed_memory() -> float:
+    """The computer's memory in bytes; infinite if the system does not tell."""
     if hasattr(os, "sysconf"):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return math.inf
 
 
-def around(network: Cut) -> int:
-    """Pixels on each side of a block on which its gradient depends."""
-    needs = network.needs(0, 2 * FAR, (FAR, FAR + 1))
+def halo(network: TileableNetwork) -> int:
+    """The width of a block's surroundings that its gradient depends on, in pixels per side."""
+    needs = network.gradient_dependencies(
+        0, 2 * FAR_FROM_EDGES, (FAR_FROM_EDGES, FAR_FROM_EDGES + 1)
+    )
     if needs is not None:
         (first, last), _ = needs
         return (last - first) // 2
     return max(one.reach[1] - one.reach[0] for one in network.maps)
 
 
-def memory(network: Cut) -> float:
-    """Bytes that a pass of a network takes for each pixel of its crop."""
-    program = program_of(network.module)
-    if program is None:
-        return UNKNOWN
-    share = STRIPS if network.engine == "kernel" else HELD
-    return bytes_per_pixel(program, network.dtype.itemsize) * share + PICTURES
+def bytes_per_crop_pixel(network: TileableNetwork) -> float:
+    """Bytes that a pass takes per pixel of its crop."""
+    return network.bytes_per_pixel + CROP_BYTES
 
 
-def choose(
-    speed: Speed,
-    around: int,
+def choose_side(
+    cost: PassCost,
+    halo_width: int,
     shape: tuple[int, int],
     canvas: tuple[int, int],
-    count: int,
-    room: float,
+    worker_count: int,
+    budget: float,
 ) -> int:
-    """The side with which a window of that shape is done soonest by so many workers.
+    """The side with which the workers process a window of this shape in the shortest time.
 
-    It takes no more than `room` bytes; if no side fits, it is the smallest.
+    Uses at most `budget` bytes; if no side fits, returns the smallest.
     """
-    found: list[tuple[float, float, int]] = []  # seconds, bytes, side
+    options: list[tuple[float, float, int]] = []  # seconds, bytes, side
     for side in SIDES:
         crops = [
-            [min(span.length + 2 * around, whole) for span in blocks(Span(0, length), side)]
+            [min(span.length + 2 * halo_width, whole) for span in Span(0, length).split(side)]
             for length, whole in zip(shape, canvas, strict=True)
         ]
-        number = len(crops[0]) * len(crops[1])
-        memory = min(number, count) * max(crops[0]) * max(crops[1]) * speed.memory
-        # Forward the crop narrows to the block and its surroundings, backward to the block.
-        seen = sum(crops[0]) * sum(crops[1])
-        work = number * speed.fixed + (seen + shape[0] * shape[1]) / 2 * speed.pixel
-        found.append((work * math.ceil(number / count) / number, memory, side))
-        if number == 1:
+        tiles = len(crops[0]) * len(crops[1])
+        memory = min(tiles, worker_count) * max(crops[0]) * max(crops[1]) * cost.memory
+        # Forward, the crop narrows to the block and its surroundings; backward, to the block.
+        crop_area = sum(crops[0]) * sum(crops[1])
+        work = tiles * cost.fixed + (crop_area + shape[0] * shape[1]) / 2 * cost.pixel
+        options.append((work * math.ceil(tiles / worker_count) / tiles, memory, side))
+        if tiles == 1:
             break
-    return min((one for one in found if one[1] <= room), default=found[0])[2]
+    return min((option for option in options if option[1] <= budget), default=options[0])[2]
 
 
-def _measure(network: Cut) -> Speed:
+def _measure(network: TileableNetwork) -> PassCost:
     sides = [max(network.minimum, probe) for probe in PROBES]
-    taken = [_seconds(network, side) for side in sides]
+    seconds = [_seconds(network, side) for side in sides]
     areas = [side * side for side in sides]
-    # Beside other programs a measurement may be anything: a pass is at least half pixels.
-    pixel = max((taken[1] - taken[0]) / max(1, areas[1] - areas[0]), taken[1] / areas[1] / 2)
-    return Speed(max(0.0, taken[0] - areas[0] * pixel), pixel, memory(network))
+    # Other programs may disturb the measurement: the pixels take at least half of a pass.
+    pixel = max((seconds[1] - seconds[0]) / max(1, areas[1] - areas[0]), seconds[1] / areas[1] / 2)
+    return PassCost(max(0.0, seconds[0] - areas[0] * pixel), pixel, bytes_per_crop_pixel(network))
 
 
-def _seconds(network: Cut, side: int) -> float:
-    """Of one thread, for a pass forth and back over a square: the least of a few."""
+def _seconds(network: TileableNetwork, side: int) -> float:
+    """The time of one thread for a forward and backward pass over a square: the best of a few."""
     x = torch.rand(1, 3, side, side, dtype=network.dtype)
 
     def pass_through() -> float:
         begin = time.perf_counter()
-        found = network.run(x)
-        found.pull_back([cells.clone() for cells in found.maps])
+        forward = network.run(x)
+        forward.backward([cells.clone() for cells in forward.maps])
         return time.perf_counter() - begin
 
-    found: list[float] = []
-    while len(found) < ATTEMPTS and sum(found) < LONG:
-        found += Workers(1).run([pass_through])
-    return min(found)
+    seconds: list[float] = []
+    while len(seconds) < ATTEMPTS and sum(seconds) < LONG_ENOUGH:
+        seconds += Workers(1).run([pass_through])
+    return min(seconds)

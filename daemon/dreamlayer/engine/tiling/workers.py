@@ -1,8 +1,8 @@
-"""Blocks are computed side by side, all together in no more threads than there are cores.
+"""Worker threads that compute blocks in parallel, never more threads in total than cores.
 
-A few threads share a block: one large block has less around it than two of half its size. Where
-there are more cores than that, blocks are computed side by side. What is computed does not depend
-on who computes it.
+A few threads share a block: one large block has less surroundings to compute than two of half its
+size. With more cores than that, several blocks are computed in parallel. The result does not depend
+on which thread computes which block.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ T = TypeVar("T")
 
 
 class Workers:
-    """Threads that compute blocks. Their number can be changed; that takes effect with the next."""
+    """Threads that compute blocks. A new thread limit takes effect at the next block."""
 
     def __init__(self, count: int = 0) -> None:
-        """0: one for each core that this process may use."""
+        """0: one thread for each core that this process may use."""
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
         self.count = 0
         self.limit(count)
 
     def limit(self, count: int) -> None:
-        """Let so many threads work; 0: one for each core that this process may use."""
+        """Set the number of threads; 0: one for each core that this process may use."""
         wanted = min(count, cores()) if count else cores()
         with self._lock:
             if wanted != self.count and self._pool:
-                self._pool.shutdown(wait=False)  # what is in work there is finished
+                self._pool.shutdown(wait=False)  # running blocks are finished
                 self._pool = None
             self.count = wanted
 
     def run(self, tasks: Iterable[Callable[[], T]], each: int = 1) -> Iterator[T]:
-        """Run tasks, each of which takes `each` threads; yields their results as they come.
+        """Run tasks of `each` threads; yields their results in the order of completion.
 
-        No more are begun than there are threads: closing the generator waits only for those in
-        work. The first error is raised when they are done.
+        Starts no more tasks than there are threads for, so that closing the generator waits only
+        for the running ones. The first error is raised after they have ended.
         """
         left, pending = iter(tasks), set[Future[T]]()
         try:
@@ -61,32 +61,32 @@ class Workers:
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self.count, "dreamlayer-block")
-            return self._pool.submit(_with, threads, task)
+            return self._pool.submit(_run_with_threads, threads, task)
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-_here = threading.local()
-_settling = threading.Lock()
+_thread_state = threading.local()
+_setting_threads = threading.Lock()
 
 
-def _with(threads: int, task: Callable[[], T]) -> T:
-    """Run a task in a thread for which torch uses so many."""
-    if getattr(_here, "threads", 0) != threads:
-        with _settling:
+def _run_with_threads(threads: int, task: Callable[[], T]) -> T:
+    """Run a task in a thread with this number of torch threads."""
+    if getattr(_thread_state, "threads", 0) != threads:
+        with _setting_threads:
             usual = torch.get_num_threads()
             torch.set_num_threads(threads)
-            # That holds for this thread, but also for all that begin later: it is undone for them.
+            # This also changes the default of all threads that start later, so restore it for them.
             others = threading.Thread(target=torch.set_num_threads, args=(usual,))
             others.start()
             others.join()
-        _here.threads = threads
+        _thread_state.threads = threads
     return task()
 
 
-shared = Workers()  # those of this process
+shared = Workers()  # of this process

@@ -1,58 +1,103 @@
-"""One run of a network over one crop, from which gradients can be pulled back to the crop."""
+"""The interface of all executors, and of one pass of a network over one crop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
-from dreamlayer.networks.program.convolution import Box
+from dreamlayer.networks.program.convolution import Box, Pair
 
 
 class Pass(Protocol):
-    """What a network has seen in a crop (1, 3, H, W).
+    """The maps of one crop (1, 3, H, W), and the state that its gradient needs.
 
     Attributes:
-        maps: the wanted cells (1, C, h, w) of each map, in the order of the network's layers.
+        maps: the requested cells (1, C, h, w) of each map, in the order of the network's layers.
     """
 
     @property
     def maps(self) -> tuple[Tensor, ...]: ...
 
-    def pull_back(self, slopes: Sequence[Tensor]) -> Tensor:
-        """Return the gradient (1, 3, h, w) at the pixels to keep, given that at each wanted cell.
+    def backward(self, grads: Sequence[Tensor]) -> Tensor:
+        """Return the gradient (1, 3, h, w) at the kept pixels, given the gradient of each map.
 
-        May be called once: what was kept for it is then let go.
+        Args:
+            grads: one a map, of the shape of the map in `maps`.
+
+        May be called once: it frees the state kept from the forward pass.
         """
 
 
-class AutogradPass:
-    """A pass of any network that torch can differentiate."""
+class Executor(ABC):
+    """Runs one network, forward and backward; the network's weights get no gradient.
 
-    def __init__(
-        self,
-        module: Callable[[Tensor], tuple[Tensor, ...]],
-        x: Tensor,
-        wanted: Sequence[Box] | None = None,
-        keep: Box | None = None,
-    ) -> None:
-        """Run a network, of whose weights no gradient is wanted; see Network.run."""
-        self._x, self._keep = x.detach().requires_grad_(True), keep
-        with torch.enable_grad():
-            self._recorded = module(self._x)
-            if wanted is not None:
-                self._recorded = tuple(map(cut_out, self._recorded, wanted))
-        self.maps = tuple(cells.detach() for cells in self._recorded)
+    Pictures are (1, 3, H, W), R, G, B in 0..1. All executors compute the same function; they differ
+    in speed, memory and rounding.
 
-    def pull_back(self, slopes: Sequence[Tensor]) -> Tensor:
-        recorded, self._recorded = self._recorded, ()
-        (slope,) = torch.autograd.grad(recorded, self._x, list(slopes))
-        return slope if self._keep is None else cut_out(slope, self._keep)
+    Attributes:
+        name: short, for status output and benchmarks.
+        grain: px; a crop that begins on multiples of it gets the same numbers as the whole picture.
+    """
+
+    name: str
+    grain: int = 1
+
+    @abstractmethod
+    def run(
+        self, x: Tensor, outputs: Sequence[Box] | None = None, inputs_kept: Box | None = None
+    ) -> Pass:
+        """Run the network forward and keep the state that the gradient needs.
+
+        Args:
+            x: the picture, or a crop of it that begins on a multiple of the grain.
+            outputs: the cells of each map to return; None: all.
+            inputs_kept: the pixels whose gradient `Pass.backward` returns; None: all.
+        """
+
+    @abstractmethod
+    def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]:
+        """Return the cells `outputs` of each map, the same numbers as `run`, keeping no state."""
+
+    @property
+    @abstractmethod
+    def bytes_per_pixel(self) -> float:
+        """The bytes that a pass takes for each pixel of its crop, without the picture itself."""
+
+    def gradient_dependencies(
+        self, axis: int, length: int, pixels: Pair
+    ) -> tuple[Pair, tuple[Pair, ...]] | None:
+        """Return what the gradient at some pixels depends on, to the last bit.
+
+        Args:
+            axis: 0 for rows, 1 for columns.
+            length: px of the picture along the axis.
+            pixels: from the first to the second − 1.
+
+        Returns:
+            the pixels of the picture and the cells of each map; None if these are exactly the
+            receptive fields, as for executors that round every cell on its own.
+        """
+        return None
+
+    def pixel_dependencies(self, axis: int, length: int, cells: Sequence[Pair]) -> Pair | None:
+        """Return the pixels on which some cells of each map depend, to the last bit.
+
+        Args:
+            axis, length: as for `gradient_dependencies`.
+            cells: of each map, from the first to the second − 1.
+
+        None if these are exactly the receptive fields.
+        """
+        return None
+
+    def release(self) -> None:  # noqa: B027 - most executors hold no memory between passes
+        """Give memory that no pass is using back to the system. Any thread may call it."""
 
 
 def cut_out(x: Tensor, box: Box) -> Tensor:
-    """The cells of a box, a view."""
+    """Return the cells of a box, a view."""
     (top, bottom), (left, right) = box
     return x[..., top:bottom, left:right]

@@ -1,1 +1,1 @@
-"""What a network is made of: layers, receptive fields, and the part cut out up to a layer."""
+"""The structure of a network: layers, receptive fields, and extracted parts."""

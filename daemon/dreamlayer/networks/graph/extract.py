@@ -1,7 +1,7 @@
-"""Taking a network apart with torch.fx: the part up to some layers, and the part behind the last.
+"""Extracts parts of a network with torch.fx: up to some layers, or from the last map on.
 
-A network is traced once, on the meta device; what is cut out of the trace then runs with the
-numbers of any network of the same architecture. Nothing behind the layers wanted is held or run.
+A network is traced once, on the meta device; a part of the trace then runs with the weights of any
+network of the same architecture. Nothing behind the requested layers is held or run.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from dreamlayer.networks.graph.receptive_field import shapes_alone
+from dreamlayer.networks.graph.receptive_field import shapes_only
 
-CLASS = "class"  # the name, among layers, of the last map: the one that the classes are told from
-SIZES = ((320, 384), (640, 768))  # px; a layer's map grows with the picture, a vector does not
-
-
-class Uncuttable(ValueError):
-    """torch.fx can't follow the network, or it has no map of the kind wanted."""
+CLASS = "class"  # layer name of the last map, from which the classifier computes the classes
+SIZES = ((320, 384), (640, 768))  # px; maps grow with the picture, vectors do not
 
 
-class Anatomy:
-    """The operations of a network, and which of them give the maps of its layers."""
+class NotTraceable(ValueError):
+    """torch.fx cannot trace the network, or the network has no such map."""
+
+
+class TracedNetwork:
+    """A network as a graph of operations, some of which compute the maps of its layers."""
 
     def __init__(self, skeleton: nn.Module) -> None:
-        """Trace a network in eval mode on the meta device; Uncuttable if that can't be done."""
+        """Trace a network in eval mode on the meta device; NotTraceable if torch.fx cannot."""
         try:
             self.graph = fx.Tracer().trace(skeleton)
-        except Exception as error:  # whatever a forward() does that a trace can't follow
-            raise Uncuttable(f"torch.fx cannot follow {type(skeleton).__name__}.") from error
-        _count_one_picture(self.graph)
+        except Exception as error:  # anything that a forward() does and a trace cannot follow
+            raise NotTraceable(f"torch.fx cannot follow {type(skeleton).__name__}.") from error
+        _fix_batch_size(self.graph)
         self.skeleton = skeleton
 
-    def upto(self, network: nn.Module, layers: Sequence[str]) -> nn.Module:
-        """Return the part of `network` that gives the maps of `layers`, as a tuple, in order.
+    def up_to(self, network: nn.Module, layers: Sequence[str]) -> nn.Module:
+        """Return the part of `network` that computes the maps of `layers`, as a tuple, in order.
 
-        Takes pictures as the network does. The network must not be used for anything else.
+        It takes the same pictures as the network, which must not be used otherwise afterwards.
         """
         nodes = [self._node(layer) for layer in layers]
         graph = fx.Graph()
@@ -50,22 +50,22 @@ class Anatomy:
         graph.output(tuple(copies[node] for node in nodes))
         return _module(network, graph)
 
-    def behind(self, network: nn.Module) -> nn.Module:
-        """Return the part of `network` that makes the logits (1, classes) out of the CLASS map."""
+    def classifier(self, network: nn.Module) -> nn.Module:
+        """Return the part of `network` that computes the logits (1, classes) from the CLASS map."""
         last = self._node(CLASS)
         logits = _result(self.graph)
         graph = fx.Graph()
         copies = {last: graph.placeholder("map")}
-        wanted = _needed([logits], but=last)
+        needed = _needed([logits], stop=last)
         for node in self.graph.nodes:
-            if node in wanted and node is not last:
+            if node in needed and node is not last:
                 copies[node] = graph.node_copy(node, copies.__getitem__)
         graph.output(copies[logits])
         return _module(network, graph)
 
     @cached_property
     def maps(self) -> dict[str, int]:
-        """{layer: channels} of all modules that give a map (1, C, h, w), and of CLASS."""
+        """{layer: channels} of all modules whose output is a map (1, C, h, w), and of CLASS."""
         return {
             layer: self._channels[node]
             for layer, node in self._outputs.items()
@@ -74,24 +74,24 @@ class Anatomy:
 
     def _node(self, layer: str) -> fx.Node:
         if layer not in self.maps:
-            raise Uncuttable(f"There is no map of '{layer}' to be had.")
+            raise NotTraceable(f"The layer '{layer}' has no map.")
         return self._outputs[layer]
 
     @cached_property
     def _outputs(self) -> dict[str, fx.Node]:
-        """The node that gives the output of each module; of a module used again, the first time."""
-        found: dict[str, fx.Node] = {}
+        """The node of each module's output; of a module used again, the first time."""
+        outputs: dict[str, fx.Node] = {}
         for node in self.graph.nodes:
-            for place in node.meta.get("nn_module_stack", {}):
-                found[place] = node
+            for module in node.meta.get("nn_module_stack", {}):
+                outputs[module] = node
         maps = list(self._channels)
         if maps:
-            found[CLASS] = maps[-1]
-        return found
+            outputs[CLASS] = maps[-1]
+        return outputs
 
     @cached_property
     def _channels(self) -> dict[fx.Node, int]:
-        """The nodes that give maps (1, C, h, w) which grow with the picture, as they run."""
+        """{node: channels} of the maps (1, C, h, w) that grow with the picture, in order."""
         small, large = (_shapes(self.skeleton, self.graph, *size) for size in SIZES)
         return {
             node: shape[1]
@@ -105,7 +105,7 @@ class Anatomy:
 
 
 def average_pooling(part: nn.Module) -> None:
-    """Let a part of a network take the mean of each window of which it took the maximum."""
+    """Replace the max pools of a part of a network by average pools over the same windows."""
     for module in part.modules():
         for name, child in module.named_children():
             if isinstance(child, nn.MaxPool2d):
@@ -126,54 +126,54 @@ def _average_of(pool: nn.MaxPool2d) -> nn.AvgPool2d:
 def _take_average(node: fx.Node) -> None:
     """Rewrite a call of F.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)."""
     names = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode")
-    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
-    kept = {name: given[name] for name in names if name in given and name != "dilation"}
+    arguments = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    kept = {name: arguments[name] for name in names if name in arguments and name != "dilation"}
     node.target = nn.functional.avg_pool2d
     node.args, node.kwargs = (), {**kept, "count_include_pad": False}
 
 
 def _module(network: nn.Module, graph: fx.Graph) -> nn.Module:
-    """The part of a network that a graph runs: in eval mode, frozen, nothing done in place."""
+    """The part of a network that a graph runs: in eval mode, frozen, without in-place steps."""
     for node in graph.nodes:
         if node.kwargs.get("inplace"):
             node.kwargs = {**node.kwargs, "inplace": False}
     part = fx.GraphModule(network, graph)
     for module in part.modules():
         if getattr(module, "inplace", False):
-            module.inplace = False  # type: ignore[assignment]  # it would reach into the map of the layer in front of it
+            module.inplace = False  # type: ignore[assignment]  # it would overwrite the map of the previous layer
     return part.eval().requires_grad_(False)
 
 
 def _result(graph: fx.Graph) -> fx.Node:
-    """The node that gives the network's logits."""
+    """The node that computes the network's logits."""
     (result,) = next(node for node in graph.nodes if node.op == "output").args
     if not isinstance(result, fx.Node):
-        raise Uncuttable("The network gives more than the logits of its classes.")
+        raise NotTraceable("The network has other outputs than the logits of its classes.")
     return result
 
 
-def _needed(nodes: Sequence[fx.Node], but: fx.Node | None = None) -> set[fx.Node]:
-    """The nodes, and all that they are computed from; what `but` is computed from is left out."""
-    found: set[fx.Node] = set()
+def _needed(nodes: Sequence[fx.Node], stop: fx.Node | None = None) -> set[fx.Node]:
+    """The nodes and all that they are computed from, except what `stop` is computed from."""
+    needed: set[fx.Node] = set()
     left = list(nodes)
     while left:
         node = left.pop()
-        if node not in found:
-            found.add(node)
-            left += [] if node is but else node.all_input_nodes
-    return found
+        if node not in needed:
+            needed.add(node)
+            left += [] if node is stop else node.all_input_nodes
+    return needed
 
 
-def _count_one_picture(graph: fx.Graph) -> None:
-    """Write 1 where a network asks how many pictures it got: what is behind never sees them."""
+def _fix_batch_size(graph: fx.Graph) -> None:
+    """Replace queries of the batch size by 1: extracted parts run on one picture."""
     for node in graph.nodes:
         if node.op == "call_method" and node.target == "size" and node.args[1:] == (0,):
             for user in list(node.users):
                 user.args = tuple(1 if argument is node else argument for argument in user.args)
 
 
-class _Watched(fx.Interpreter):
-    """Runs a graph and remembers the shapes of what its nodes give."""
+class _ShapeRecorder(fx.Interpreter):
+    """Runs a graph and records the shape of each node's output."""
 
     def __init__(self, module: nn.Module, graph: fx.Graph) -> None:
         super().__init__(module, graph=graph)
@@ -189,10 +189,10 @@ class _Watched(fx.Interpreter):
 def _shapes(
     skeleton: nn.Module, graph: fx.Graph, height: int, width: int
 ) -> dict[fx.Node, tuple[int, ...]]:
-    """The shapes that the nodes give for a picture; as far as the network can go with it."""
-    watched = _Watched(skeleton, graph)
-    watched.extra_traceback = False
-    # Stops where a network takes pictures of one size only.
-    with contextlib.suppress(RuntimeError, AssertionError), shapes_alone():
-        watched.run(torch.empty(1, 3, height, width, device="meta"))
-    return watched.shapes
+    """{node: shape} for a picture, up to the first node that does not accept its size."""
+    recorder = _ShapeRecorder(skeleton, graph)
+    recorder.extra_traceback = False
+    # It stops where a network accepts pictures of one size only.
+    with contextlib.suppress(RuntimeError, AssertionError), shapes_only():
+        recorder.run(torch.empty(1, 3, height, width, device="meta"))
+    return recorder.shapes

@@ -1,4 +1,4 @@
-"""Running a network with some of its functions replaced, the network itself left as it is."""
+"""Runs a network with some of torch's functions replaced, without changing the network."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-Rules = Mapping[Any, Callable[..., Tensor]]  # torch's function → what is called instead
+Rules = Mapping[Any, Callable[..., Tensor]]  # torch's function → its replacement
 
 
-class Rewritten(TorchFunctionMode):
-    """While active, some of torch's functions are others, called with the same arguments."""
+class FunctionOverride(TorchFunctionMode):
+    """While active, calls replacements of some of torch's functions, with the same arguments."""
 
-    def __init__(self, instead: Rules) -> None:
+    def __init__(self, rules: Rules) -> None:
         super().__init__()
-        self._instead = instead
+        self._rules = rules
 
     def __torch_function__(
         self,
@@ -25,5 +25,5 @@ class Rewritten(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        chosen: Callable[..., Any] = self._instead.get(func, func)
+        chosen: Callable[..., Any] = self._rules.get(func, func)
         return chosen(*args, **(kwargs or {}))

@@ -1,4 +1,4 @@
-"""A network's first step: R, G, B in 0..1 → what it was trained on."""
+"""A network's first step: from R, G, B in 0..1 to the range that it was trained with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class Preprocessing(nn.Module):
-    """(x − mean) / std, of each of the three channels."""
+    """(x − mean) / std, for each of the three channels."""
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()

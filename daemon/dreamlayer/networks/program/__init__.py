@@ -1,1 +1,1 @@
-"""A network as a list of steps, and passes over that list; every executor but autograd runs it."""
+"""A network as a list of steps, which every executor except autograd runs."""

@@ -1,10 +1,11 @@
-"""Convolutions whose gradient at a pixel is the same to the last bit, however large the picture.
+"""Convolutions whose gradient at a pixel is the same to the last bit for every picture size.
 
-On the CPU torch's own backward convolution adds up in another order when the picture has another
-size. The difference is a rounding error, but where a max pool or a ReLU stands on the edge it flips
-the choice, and a few steps later the dream is another one: two tilings of one dream then differ
-visibly. oneDNN's forward convolution does not have that fault, so the gradient is computed with it.
-It is called by its name, since torch takes another one for small maps, or with one thread for 1×1.
+On the CPU torch's backward convolution adds up in an order that depends on the picture's size. The
+difference is a rounding error, but where two inputs of a max pool nearly tie, or a ReLU's input is
+nearly 0, it flips the choice, and a few steps later the dream is another one: two tilings of one
+dream then differ visibly. oneDNN's forward convolution adds up in the same order for all sizes, so
+the gradient is computed with it. It is called by its name, because torch chooses another one for
+small maps, and for 1×1 kernels with one thread.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor, fx, nn
 
 ONEDNN = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
-FEW = 4  # channels, such as colours, are quicker to weave as planes
+FEW = 4  # channels, such as colours; interleaving so few is faster in planar layout
 
 Pair = tuple[int, int]  # of rows, of columns
-Box = tuple[Pair, Pair]  # rows and columns: start … stop − 1
+Box = tuple[Pair, Pair]  # rows and columns: start … stop − 1; a geometry.Window is one
 
 
 class _Convolve(torch.autograd.Function):
-    """A convolution whose weights need no gradient."""
+    """A convolution with constant weights."""
 
     @staticmethod
     def forward(
@@ -41,15 +42,15 @@ class _Convolve(torch.autograd.Function):
         return forward(x, weight, bias, stride, padding, groups)
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
-        (slope,), (weight,) = slopes, ctx.saved_tensors
-        back = convolve_back(
-            slope,
-            turned(weight, ctx.stride, ctx.groups),
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (grad,), (weight,) = grads, ctx.saved_tensors
+        back = convolve_backward(
+            grad,
+            backward_weight(weight, ctx.stride, ctx.groups),
             ctx.stride,
             ctx.padding,
             ctx.groups,
-            ((0, slope.shape[2]), (0, slope.shape[3])),
+            ((0, grad.shape[2]), (0, grad.shape[3])),
             ((0, ctx.shape[2]), (0, ctx.shape[3])),
         )
         return back, None, None, None, None, None
@@ -58,24 +59,29 @@ class _Convolve(torch.autograd.Function):
 def forward(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair, groups: int
 ) -> Tensor:
-    """A convolution that adds up in the same order for every size, if oneDNN is there for it."""
+    """Return a convolution that, with oneDNN, adds up in the same order for every size."""
     if any(padding) and not all(side % 2 for side in weight.shape[2:]):
-        # Over zeros of its own it does so for kernels with odd sides only.
+        # With padding of its own oneDNN does so for kernels with odd sides only.
         x, padding = F.pad(x, (padding[1], padding[1], padding[0], padding[0])), (0, 0)
     if ONEDNN and x.dtype == torch.float32 and x.device.type == "cpu":
         dense = x.contiguous(memory_format=torch.channels_last)
-        found: Tensor = torch.ops.aten.mkldnn_convolution(
+        result: Tensor = torch.ops.aten.mkldnn_convolution(
             dense, weight, bias, padding, stride, (1, 1), groups
         )
-        return found
+        return result
     return F.conv2d(x, weight, bias, stride, padding, 1, groups)
 
 
-def turned(weight: Tensor, stride: Pair, groups: int) -> Tensor:
-    """The weight (out, in / groups, rows, columns) with which a gradient is a forward convolution.
+def backward_weight(weight: Tensor, stride: Pair, groups: int) -> Tensor:
+    """Return the weight of the forward convolution that computes a convolution's gradient.
 
-    With a stride, what a cell of the output does to stride² cells of the input is computed for all
-    of them at once, as so many channels: (in · stride², out / groups, rows', columns').
+    Args:
+        weight: (out, in / groups, rows, columns).
+        stride, groups: of the convolution.
+
+    Returns:
+        (in · stride², out / groups, rows', columns'): with a stride, the gradient of a block of
+        stride² input cells is computed at once, as channels of one cell.
     """
     (down, right), (rows, columns) = stride, weight.shape[2:]
     more = (-rows % down, -columns % right)
@@ -87,35 +93,36 @@ def turned(weight: Tensor, stride: Pair, groups: int) -> Tensor:
     return flat.flip(2, 3).contiguous(memory_format=torch.channels_last)
 
 
-def convolve_back(
-    slope: Tensor,
-    turned_weight: Tensor,
+def convolve_backward(
+    grad: Tensor,
+    backward_weights: Tensor,
     stride: Pair,
     padding: Pair,
     groups: int,
-    given: Box,
-    wanted: Box,
+    output_box: Box,
+    input_box: Box,
 ) -> Tensor:
-    """The gradient of a convolution at some cells of its input.
+    """Return the gradient of a convolution at the cells `input_box` of its input.
 
     Args:
-        slope: (1, out, h, w), the gradient at some cells of its output.
-        turned_weight: see `turned`.
-        given: which cells of the output; the gradient at all others counts as zero.
-        wanted: which cells of the input.
+        grad: (1, out, h, w), the gradient at the cells `output_box` of its output.
+        backward_weights: see `backward_weight`.
+        stride, padding, groups: of the convolution.
+        output_box: cells of the output; the gradient at all others counts as zero.
+        input_box: cells of the input.
     """
     first, border, cuts = [], [], []
     for axis in (0, 1):
-        s, p, taps = stride[axis], padding[axis], turned_weight.shape[2 + axis]
-        (start, stop), (low, high) = given[axis], wanted[axis]
-        # Cell i of the input is phase (i + p) % s of the coarse cell (i + p) // s = c; that is made
-        # of the output's cells c − taps + 1 … c.
+        s, p, taps = stride[axis], padding[axis], backward_weights.shape[2 + axis]
+        (start, stop), (low, high) = output_box[axis], input_box[axis]
+        # Cell i of the input is phase (i + p) % s of the coarse cell c = (i + p) // s, which
+        # depends on the output's cells c − taps + 1 … c.
         begin, end = (low + p) // s, (high - 1 + p) // s + 1
         edge = max(0, start - (begin - taps + 1), end - stop)
         border.append(edge)
         first.append(begin - taps + 1 + edge - start)
         cuts.append((end - begin, low + p - begin * s, high - low))
-    back = forward(slope, turned_weight, None, (1, 1), (border[0], border[1]), groups)
+    back = forward(grad, backward_weights, None, (1, 1), (border[0], border[1]), groups)
     (rows, top, height), (columns, left, width) = cuts
     back = back[..., first[0] : first[0] + rows, first[1] : first[1] + columns]
     if stride != (1, 1):
@@ -129,15 +136,15 @@ def _interleaved(phases: Tensor, stride: Pair) -> Tensor:
     count = down * right
     channels = phases.shape[1] // count
     layout = torch.channels_last if channels > FEW else torch.contiguous_format
-    found = torch.empty(
+    interleaved = torch.empty(
         (1, channels, height * down, width * right),
         dtype=phases.dtype,
         device=phases.device,
         memory_format=layout,
     )
     for phase in range(count):
-        found[:, :, phase // right :: down, phase % right :: right] = phases[:, phase::count]
-    return found
+        interleaved[:, :, phase // right :: down, phase % right :: right] = phases[:, phase::count]
+    return interleaved
 
 
 def convolve(
@@ -149,7 +156,7 @@ def convolve(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Return what `F.conv2d` does, with the reproducible gradient where there is one."""
+    """Return `F.conv2d` of the arguments, with a reproducible gradient where supported."""
     if isinstance(padding, str) or as_pair(dilation) != (1, 1):
         return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
     if any(p >= side for p, side in zip(as_pair(padding), weight.shape[2:], strict=True)):
@@ -168,7 +175,7 @@ class _Convolution(nn.Conv2d):
 
 
 def make_reproducible(network: nn.Module) -> None:
-    """Let a network with frozen weights use these convolutions."""
+    """Replace the convolutions of a network with frozen weights by reproducible ones, in place."""
     for module in network.modules():
         if type(module) is nn.Conv2d and module.padding_mode == "zeros":
             module.__class__ = _Convolution  # the same parameters, another forward()
@@ -180,5 +187,5 @@ def make_reproducible(network: nn.Module) -> None:
 
 
 def as_pair(value: int | Sequence[int]) -> Pair:
-    """One number for rows and columns, or two."""
+    """Return (rows, columns); one number counts for both."""
     return (value, value) if isinstance(value, int) else (value[0], value[1])

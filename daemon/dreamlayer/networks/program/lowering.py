@@ -1,8 +1,8 @@
-"""A cut network as a flat list of steps, for those who compute it by themselves.
+"""Lowers an extracted network to a flat list of steps.
 
-Most networks are made of a few kinds of steps only. Such networks are run by hand-written code,
-forward and backward, without torch's autograd. What is done once instead of for each picture is
-done here: dropout is left out, batch norm becomes part of the convolution in front of it.
+Most networks consist of a few kinds of steps only. Executors run them forward and backward without
+torch's autograd. Work that need not be repeated for each picture is done here: dropout is left out,
+and batch norm becomes part of the convolution in front of it.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Program:
     """A network from the picture (1, 3, H, W), R, G, B in 0..1, to the maps of its layers.
 
     Attributes:
-        steps: in an order in which they can be run.
-        outputs: the number of each map's value, in the order of the layers; a value may be
-            a map and go on into other steps, too.
+        steps: in the order of execution.
+        outputs: the number of each map's value, in the order of the layers; other steps may read
+            these values, too.
     """
 
     steps: tuple[Step, ...]
@@ -48,45 +48,45 @@ class Program:
 
 
 def program_of(module: nn.Module) -> Program | None:
-    """Return the program of a frozen network in eval mode; None if it has a step unknown here.
+    """Return the program of a frozen network in eval mode; None if a step of it is not supported.
 
     Args:
-        module: layers in a row (nn.Sequential), the last of which may be a traced graph with
-            one picture as its input (fx.GraphModule), such as Network.module. The program's weights
-            are the module's own, not copies, unless batch norm was folded into them.
+        module: a sequence of layers (nn.Sequential), the last of which may be a traced graph with
+            one picture as its input (fx.GraphModule), such as Network.module. The program shares
+            the module's weights, except those with folded batch norm.
     """
-    reader = _Reader()
+    builder = _ProgramBuilder()
     try:
-        outputs = reader.read(module, _Value(0))
-    except _Unknown:
+        outputs = builder.read(module, _Value(0))
+    except _UnknownStep:
         return None
-    return Program(tuple(reader.steps), tuple(int(value) for value in outputs))
+    return Program(tuple(builder.steps), tuple(int(value) for value in outputs))
 
 
-class _Unknown(Exception):
-    """A step that no program has."""
+class _UnknownStep(Exception):
+    """The network has a step of an unsupported kind."""
 
 
 class _Value(int):
-    """The number of a value, to be told from the numbers among a function's arguments."""
+    """The number of a value, as distinct from plain numbers among a function's arguments."""
 
 
-class _Reader:
-    """Writes down steps while it goes through modules."""
+class _ProgramBuilder:
+    """Collects steps while it walks through modules."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
-        self._values = 0  # written so far
+        self._values = 0  # the number of the last one
 
     def read(self, module: nn.Module, value: _Value) -> tuple[_Value, ...]:
-        """Write down a module that is given a value; returns the numbers of what it gives."""
+        """Add the steps of a module; returns the numbers of its outputs."""
         if isinstance(module, fx.GraphModule):
             return self._graph(module, value)
         if isinstance(module, nn.Sequential):
             outputs: tuple[_Value, ...] = (value,)
             for part in module:
                 if len(outputs) != 1:
-                    raise _Unknown
+                    raise _UnknownStep
                 outputs = self.read(part, outputs[0])
             return outputs
         return (self._module(module, value),)
@@ -97,8 +97,9 @@ class _Reader:
             if node.op == "placeholder":
                 values[node] = value
             elif node.op == "output":
-                found = node.args[0]
-                return tuple(values[n] for n in (found if isinstance(found, tuple) else (found,)))
+                result = node.args[0]
+                nodes = result if isinstance(result, tuple) else (result,)
+                return tuple(values[node] for node in nodes)
             elif node.op == "call_module":
                 module, read = graph.get_submodule(node.target), values[node.args[0]]
                 alone = len(node.args[0].users) == 1
@@ -106,8 +107,8 @@ class _Reader:
             elif node.op == "call_function":
                 values[node] = self._function(graph, node, values)
             elif node.op != "get_attr":
-                raise _Unknown
-        raise _Unknown
+                raise _UnknownStep
+        raise _UnknownStep
 
     def _module(self, module: nn.Module, value: _Value, may_fold: bool = False) -> _Value:
         if isinstance(module, nn.BatchNorm2d):
@@ -115,14 +116,14 @@ class _Reader:
         for kind, write in _MODULES.items():
             if isinstance(module, kind):
                 return write(self, module, value)
-        raise _Unknown
+        raise _UnknownStep
 
     def _prepared(self, module: Preprocessing, value: _Value) -> _Value:
         return self._add(Normalise, (value,), mean=module.mean, std=module.std)
 
     def _conv_module(self, module: nn.Conv2d, value: _Value) -> _Value:
         if module.padding_mode != "zeros":
-            raise _Unknown
+            raise _UnknownStep
         weight, bias, dilation = module.weight, module.bias, module.dilation
         edges: Any = module.padding
         return self._convolution(value, weight, bias, module.stride, edges, dilation, module.groups)
@@ -133,7 +134,7 @@ class _Reader:
 
     def _average_module(self, module: nn.AvgPool2d, value: _Value) -> _Value:
         if module.divisor_override is not None:
-            raise _Unknown
+            raise _UnknownStep
         kernel, stride, padding = module.kernel_size, module.stride, module.padding
         return self._average_pool(
             value, kernel, stride, padding, module.ceil_mode, module.count_include_pad
@@ -144,28 +145,30 @@ class _Reader:
         if not any(module.padding):
             return value
         if min(module.padding) < 0:
-            raise _Unknown
+            raise _UnknownStep
         return self._add(Pad, (value,), left=left, right=right, above=above, below=below)
 
     def _function(
         self, graph: fx.GraphModule, node: fx.Node, values: dict[fx.Node, _Value]
     ) -> _Value:
-        """Write down a call of one of torch's functions."""
+        """Add the step of a call of one of torch's functions."""
         if node.target not in _FUNCTIONS:
-            raise _Unknown
+            raise _UnknownStep
         write = _FUNCTIONS[node.target]
         parameters = list(inspect.signature(write).parameters)[1:]
-        given = {**dict(zip(parameters, node.args, strict=False)), **node.kwargs}
+        arguments = {**dict(zip(parameters, node.args, strict=False)), **node.kwargs}
 
-        def meant(argument: fx.Node) -> _Value | Tensor:
+        def resolve(argument: fx.Node) -> _Value | Tensor:
             if argument.op == "get_attr":
                 return operator.attrgetter(str(argument.target))(graph)  # type: ignore[no-any-return]
             return values[argument]
 
-        read = {name: fx.node.map_arg(argument, meant) for name, argument in given.items()}
-        if len(node.args) > len(parameters) or not read.keys() <= set(parameters):
-            raise _Unknown
-        return write(self, **read)
+        resolved = {
+            name: fx.node.map_arg(argument, resolve) for name, argument in arguments.items()
+        }
+        if len(node.args) > len(parameters) or not resolved.keys() <= set(parameters):
+            raise _UnknownStep
+        return write(self, **resolved)
 
     def _convolution(
         self,
@@ -180,10 +183,10 @@ class _Reader:
         if padding == "valid":
             padding = 0
         if isinstance(padding, str) or as_pair(dilation) != (1, 1):
-            raise _Unknown
+            raise _UnknownStep
         edges = as_pair(padding)
         if any(p >= side for p, side in zip(edges, weight.shape[2:], strict=True)):
-            raise _Unknown
+            raise _UnknownStep
         return self._add(
             Conv, (input,), weight=weight.detach(), bias=None if bias is None else bias.detach(),
             stride=as_pair(stride), padding=edges, groups=groups,
@@ -191,7 +194,7 @@ class _Reader:
 
     def _batch_norm(self, norm: nn.BatchNorm2d, value: _Value, may_fold: bool) -> _Value:
         if norm.running_mean is None or norm.running_var is None:
-            raise _Unknown
+            raise _UnknownStep
         scale = (norm.running_var.double() + norm.eps).rsqrt()
         shift = -norm.running_mean.double() * scale
         if norm.affine:
@@ -222,7 +225,7 @@ class _Reader:
         return_indices: bool = False,
     ) -> _Value:
         if as_pair(dilation) != (1, 1) or return_indices:
-            raise _Unknown
+            raise _UnknownStep
         sides, step = as_pair(kernel_size), as_pair(stride or kernel_size)
         how = {"kernel": sides, "stride": step, "padding": as_pair(padding), "ceil": ceil_mode}
         return self._add(MaxPool, (input,), **how)
@@ -238,7 +241,7 @@ class _Reader:
         divisor_override: int | None = None,
     ) -> _Value:
         if divisor_override is not None:
-            raise _Unknown
+            raise _UnknownStep
         return self._add(
             AvgPool, (input,), kernel=as_pair(kernel_size), stride=as_pair(stride or kernel_size),
             padding=as_pair(padding), ceil=ceil_mode, count_padding=count_include_pad,
@@ -246,7 +249,7 @@ class _Reader:
 
     def _concat(self, tensors: Sequence[_Value], dim: int = 0) -> _Value:
         if dim != 1:
-            raise _Unknown
+            raise _UnknownStep
         return tensors[0] if len(tensors) == 1 else self._add(Concat, tuple(tensors))
 
     def _sum(self, input: _Value, other: _Value) -> _Value:
@@ -254,14 +257,14 @@ class _Reader:
 
     def _add(self, kind: type[Step], inputs: tuple[_Value, ...], **how: Any) -> _Value:
         if not all(isinstance(value, _Value) for value in inputs):
-            raise _Unknown  # a number or a weight where a map is expected
+            raise _UnknownStep  # a number or a weight in place of a map
         self._values += 1
         self.steps.append(kind(tuple(int(value) for value in inputs), self._values, **how))
         return _Value(self._values)
 
 
 def _folded(conv: Conv, scale: Tensor, shift: Tensor) -> Conv:
-    """A convolution and an affine step behind it as one convolution, rounded once."""
+    """A convolution fused with the affine step behind it; its weights are rounded once."""
     exact = conv.weight.dtype
     bias = shift if conv.bias is None else conv.bias.double() * scale + shift
     weight = conv.weight.double() * scale[:, None, None, None]
@@ -270,26 +273,26 @@ def _folded(conv: Conv, scale: Tensor, shift: Tensor) -> Conv:
 
 
 _MODULES: dict[Any, Callable[..., _Value]] = {
-    Preprocessing: _Reader._prepared,
-    nn.Conv2d: _Reader._conv_module,
+    Preprocessing: _ProgramBuilder._prepared,
+    nn.Conv2d: _ProgramBuilder._conv_module,
     nn.ReLU: lambda reader, _, value: reader._relu(value),
     nn.ReLU6: lambda reader, _, value: reader._relu6(value),
-    nn.MaxPool2d: _Reader._max_module,
-    nn.AvgPool2d: _Reader._average_module,
-    nn.ZeroPad2d: _Reader._pad_module,
+    nn.MaxPool2d: _ProgramBuilder._max_module,
+    nn.AvgPool2d: _ProgramBuilder._average_module,
+    nn.ZeroPad2d: _ProgramBuilder._pad_module,
     nn.Dropout: lambda _reader, _module, value: value,
     nn.Identity: lambda _reader, _module, value: value,
 }
-# The parameters of the writers are called as those of the functions are.
+# The methods have the same parameter names as the functions.
 _FUNCTIONS: dict[Any, Callable[..., _Value]] = {
-    F.conv2d: _Reader._convolution,
-    convolve: _Reader._convolution,
-    F.relu: _Reader._relu,
-    torch.relu: _Reader._relu,
-    F.relu6: _Reader._relu6,
-    F.max_pool2d: _Reader._max_pool,
-    F.avg_pool2d: _Reader._average_pool,
-    torch.cat: _Reader._concat,
-    operator.add: _Reader._sum,
-    torch.add: _Reader._sum,
+    F.conv2d: _ProgramBuilder._convolution,
+    convolve: _ProgramBuilder._convolution,
+    F.relu: _ProgramBuilder._relu,
+    torch.relu: _ProgramBuilder._relu,
+    F.relu6: _ProgramBuilder._relu6,
+    F.max_pool2d: _ProgramBuilder._max_pool,
+    F.avg_pool2d: _ProgramBuilder._average_pool,
+    torch.cat: _ProgramBuilder._concat,
+    operator.add: _ProgramBuilder._sum,
+    torch.add: _ProgramBuilder._sum,
 }

@@ -1,24 +1,23 @@
-"""How much memory a tape's pass takes, told from the program alone."""
+"""Estimates the memory of a tape's pass from its program."""
 
 from __future__ import annotations
 
 from collections import Counter
+
+from torch import Tensor
 
 from dreamlayer.networks.program.lowering import Program
 from dreamlayer.networks.program.passes import Join, arranged, channels
 from dreamlayer.networks.program.regions import reach
 from dreamlayer.networks.program.steps import MaxPool, Relu
 
-INDEX = 8  # bytes for the choice of a max pool
+TORCH_OVERHEAD = 1.25  # measured memory over the estimate: oneDNN has buffers of its own
+INDEX = 8  # bytes of a max pool's choice
 
 
-def bytes_per_pixel(program: Program, sample: int = 4) -> float:
-    """The most bytes that are held at once, for each pixel of a crop, forward or backward.
-
-    Args:
-        sample: bytes of a number.
-    """
-    program = arranged(program)
+def bytes_per_pixel(program: Program) -> float:
+    """Return the peak bytes of a pass for each pixel of its crop, forward or backward."""
+    program, sample = arranged(program), _bytes_of_a_number(program)
     depth, density = channels(program), {0: 1.0}
     for step in program.steps:
         strides = [reach(step, axis).stride for axis in (0, 1)]
@@ -38,12 +37,17 @@ def bytes_per_pixel(program: Program, sample: int = 4) -> float:
         for value in step.inputs:
             if not left[value]:
                 held.pop(value, None)
-    for step in reversed(program.steps):  # the slopes of what is read and of what is written
+    for step in reversed(program.steps):  # the gradients of inputs and output
         most = max(most, sum(kept.values()) + size[step.output] + sum(size[v] for v in step.inputs))
         kept.pop(step.output, None)
     return most
 
 
+def _bytes_of_a_number(program: Program) -> int:
+    fields = (field for step in program.steps for field in vars(step).values())
+    return next(field.dtype.itemsize for field in fields if isinstance(field, Tensor))
+
+
 def _together(held: dict[int, float], kept: dict[int, float]) -> float:
-    """What is held and what is kept, counted once where it is the same."""
+    """Bytes held for later steps and kept for the gradient; counted once where both."""
     return sum(max(held.get(value, 0.0), kept.get(value, 0.0)) for value in held.keys() | kept)

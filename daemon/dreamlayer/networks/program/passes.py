@@ -1,4 +1,4 @@
-"""Putting a program's steps into a better order, for which its results are the same to the bit."""
+"""Reorders the steps of a program so that it runs faster; its results stay the same to the bit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dreamlayer.networks.program.steps import Concat, Conv, MaxPool, Relu, Step
 
 @dataclass(frozen=True)
 class Join(Step):
-    """The channels of all inputs, one after the other; some through a ReLU, bounded by `most`."""
+    """Concatenated channels of all inputs, some through a ReLU, bounded by `most` if given."""
 
     relus: tuple[bool, ...]
     most: float | None
@@ -22,10 +22,10 @@ class Join(Step):
 def arranged(program: Program) -> Program:
     """Return the program with each ReLU and each concatenation where it costs least.
 
-    - A ReLU that only a concatenation reads becomes part of it.
-    - Max pools choose the same cells before a ReLU as behind it, wherever a gradient gets through,
-      and leave fewer: a ReLU that only a pool reads goes behind it. So does a concatenation: its
-      parts are pooled one by one.
+    - A ReLU that is read by a concatenation only becomes part of it.
+    - Wherever a gradient passes, max pools choose the same cells in front of a ReLU as behind it,
+      and leave fewer cells: a ReLU that is read by a pool only is moved behind it. So is a
+      concatenation; its inputs are pooled one by one.
     """
     steps = {step.output: step for step in program.steps}
     readers = Counter(value for step in program.steps for value in step.inputs)
@@ -36,7 +36,7 @@ def arranged(program: Program) -> Program:
         return step if isinstance(step, Relu) and readers[value] == 1 else None
 
     done: dict[int, Step] = {}
-    fresh = itertools.count(max(steps, default=0) + 1)  # numbers for values that are new
+    fresh = itertools.count(max(steps, default=0) + 1)  # numbers of new values
     for step in program.steps:
         if isinstance(step, Concat):
             relus = [only_relu(value) for value in step.inputs]
@@ -49,7 +49,7 @@ def arranged(program: Program) -> Program:
 
 
 def _joined(step: Concat, relus: list[Relu | None], done: dict[int, Step]) -> Join:
-    """A concatenation with the ReLUs in front of it that nothing else reads."""
+    """A concatenation fused with the ReLUs in front of it that nothing else reads."""
     most = {relu.most for relu in relus if relu}
     if len(most) != 1:
         return Join(step.inputs, step.output, (False,) * len(relus), None)
@@ -63,7 +63,7 @@ def _joined(step: Concat, relus: list[Relu | None], done: dict[int, Step]) -> Jo
 def _pool(
     step: MaxPool, done: dict[int, Step], readers: Counter[int], fresh: Iterator[int]
 ) -> None:
-    """Write down a pool, and behind it the ReLU or the concatenation that was in front of it."""
+    """Add a pool, and behind it the ReLU or the concatenation that was in front of it."""
     (value,) = step.inputs
     before = done.get(value) if readers[value] == 1 else None
     if isinstance(before, Relu):
@@ -81,13 +81,13 @@ def _pool(
 
 
 def channels(program: Program) -> dict[int, int]:
-    """The number of channels of each value."""
-    found = {0: 3}
+    """Return {value: channels}."""
+    counts = {0: 3}
     for step in program.steps:
-        given = [found[value] for value in step.inputs]
-        found[step.output] = given[0]
+        inputs = [counts[value] for value in step.inputs]
+        counts[step.output] = inputs[0]
         if isinstance(step, Conv):
-            found[step.output] = step.weight.shape[0]
+            counts[step.output] = step.weight.shape[0]
         elif isinstance(step, Join):
-            found[step.output] = sum(given)
-    return found
+            counts[step.output] = sum(inputs)
+    return counts

@@ -1,34 +1,38 @@
-"""Which part of each value of a program is needed, forward and backward; one axis at a time.
+"""The region of each value of a program that a pass needs, forward and backward, along one axis.
 
-For a block of the picture, cells of the maps are wanted, and the gradient at the block's pixels is
-kept. What the cells need is the narrower the deeper a layer is, and what the pixels' gradient needs
-is the wider:
+A pass computes some cells of the maps, and the gradient at the pixels of a block. Forward, the
+region that those cells depend on gets narrower with depth; backward, the region that the pixels'
+gradient depends on gets wider:
 
           forward               backward
         ┌───────────┐            ┌─────┐      the picture
           ┌───────┐            ┌─────────┐    a layer
             └───┘            └─────────────┘  the map
 
-Computing just that is a third less work than whole crops, forth and back, for blocks of 512 pixels
-of VGG16.
+Computing only these is a third less work than whole crops, forward and backward, for blocks of 512
+pixels with VGG16.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
+from dreamlayer.geometry import Span
+from dreamlayer.networks.program.convolution import Pair
 from dreamlayer.networks.program.lowering import Program
 from dreamlayer.networks.program.steps import AvgPool, Conv, MaxPool, Pad, Step
 
-Span = tuple[int, int]  # start … stop − 1
+EMPTY = Span(0, 0)
 
 
 @dataclass(frozen=True)
 class Reach:
-    """How an axis of a step's output lies over that of its input.
+    """The geometry of a step's windows along one axis.
 
-    Cell j sees `kernel` cells from j · stride − padding on; `behind` are zeros added at the end.
+    Output cell j sees `kernel` input cells from j · stride − padding on; `behind` zeros are added
+    at the end.
     """
 
     kernel: int
@@ -38,27 +42,27 @@ class Reach:
     ceil: bool = False
 
     def length(self, before: int) -> int:
-        """The number of output cells of so many input cells."""
-        room = before + self.padding + self.behind - self.kernel
+        """Return the number of output cells for `before` input cells."""
+        slack = before + self.padding + self.behind - self.kernel
         if not self.ceil:
-            return room // self.stride + 1
-        count = -(-room // self.stride) + 1
-        # As torch has it: a window must begin inside the map, or in the padding in front of it.
+            return slack // self.stride + 1
+        count = -(-slack // self.stride) + 1
+        # As in torch: a window must begin inside the map, or in the padding in front of it.
         return count - 1 if (count - 1) * self.stride >= before + self.padding else count
 
     def seen(self, cells: Span) -> Span:
-        """The input cells that output cells see, those beyond the edges too."""
-        first = cells[0] * self.stride - self.padding
-        return first, max(first, (cells[1] - 1) * self.stride - self.padding + self.kernel)
+        """Return the input cells that output cells see, including those beyond the edges."""
+        first = cells.start * self.stride - self.padding
+        return Span(first, max(first, (cells.stop - 1) * self.stride - self.padding + self.kernel))
 
     def seeing(self, cells: Span) -> Span:
-        """The output cells that see some input cells."""
-        first = -(-(cells[0] + self.padding - self.kernel + 1) // self.stride)
-        return first, max(first, (cells[1] - 1 + self.padding) // self.stride + 1)
+        """Return the output cells that see any of some input cells."""
+        first = -(-(cells.start + self.padding - self.kernel + 1) // self.stride)
+        return Span(first, max(first, (cells.stop - 1 + self.padding) // self.stride + 1))
 
 
 def reach(step: Step, axis: int) -> Reach:
-    """The reach of a step along an axis: 0 rows, 1 columns."""
+    """Return the window geometry of a step along an axis: 0 rows, 1 columns."""
     if isinstance(step, Conv):
         padding = step.padding[axis]
         return Reach(step.weight.shape[2 + axis], step.stride[axis], padding, padding)
@@ -72,13 +76,13 @@ def reach(step: Step, axis: int) -> Reach:
 
 
 @dataclass(frozen=True)
-class Cone:
-    """What is needed along one axis, by the number of the value.
+class ProgramRegion:
+    """The cells that a pass needs along one axis, by the number of the value.
 
     Attributes:
-        length: cells of a value computed from the whole crop.
-        forward: the cells that the wanted ones are made of.
-        backward: the cells whose gradient is needed, among those; none where it is zero.
+        length: cells of the value computed from the whole crop.
+        forward: the cells that the requested outputs depend on.
+        backward: those of them whose gradient is needed; empty where the gradient is zero.
     """
 
     length: dict[int, int]
@@ -86,45 +90,34 @@ class Cone:
     backward: dict[int, Span]
 
 
-def cone(program: Program, axis: int, length: int, wanted: Sequence[Span], keep: Span) -> Cone:
-    """Return what it takes to get `wanted` of each map, and from there the gradient at `keep`.
+def program_region(
+    program: Program, axis: int, length: int, outputs: Sequence[Pair], inputs_kept: Pair
+) -> ProgramRegion:
+    """Return the region for `outputs` of each map, and for the gradient at `inputs_kept`.
 
     Args:
         length: px of the crop.
     """
     lengths, forward = lengths_of(program, axis, length), dict[int, Span]()
-    for value, span in zip(program.outputs, wanted, strict=True):
-        forward[value] = _hull(forward.get(value), span)
+    for value, span in zip(program.outputs, outputs, strict=True):
+        forward[value] = forward.get(value, EMPTY).hull(Span(*span))
     for step in reversed(program.steps):
         own = forward[step.output]
-        seen = reach(step, axis).seen(own) if _any(own) else (0, 0)
+        seen = reach(step, axis).seen(own) if own.length else EMPTY
         for value in step.inputs:
-            forward[value] = _hull(forward.get(value), _common(seen, (0, lengths[value])))
-    backward = {0: _common(keep, forward[0])}
+            inside = seen.intersect(Span(0, lengths[value]))
+            forward[value] = forward.get(value, EMPTY).hull(inside)
+    backward = {0: Span(*inputs_kept).intersect(forward[0])}
     for step in program.steps:
-        seeing = [reach(step, axis).seeing(s) for v in step.inputs if _any(s := backward[v])]
-        backward[step.output] = _common(_hull(*seeing), forward[step.output]) if seeing else (0, 0)
-    return Cone(lengths, forward, backward)
+        seeing = [reach(step, axis).seeing(s) for v in step.inputs if (s := backward[v]).length]
+        own = reduce(Span.hull, seeing, EMPTY).intersect(forward[step.output])
+        backward[step.output] = own if seeing else EMPTY
+    return ProgramRegion(lengths, forward, backward)
 
 
 def lengths_of(program: Program, axis: int, length: int) -> dict[int, int]:
-    """The cells of each value along an axis of a crop of so many pixels."""
+    """Return {value: cells} along an axis of a crop of `length` pixels."""
     lengths = {0: length}
     for step in program.steps:
         lengths[step.output] = reach(step, axis).length(lengths[step.inputs[0]])
     return lengths
-
-
-def _any(span: Span) -> bool:
-    return span[0] < span[1]
-
-
-def _hull(*spans: Span | None) -> Span:
-    """What holds all spans; those that are empty don't count."""
-    given = [span for span in spans if span and _any(span)]
-    return min((s[0] for s in given), default=0), max((s[1] for s in given), default=0)
-
-
-def _common(one: Span, other: Span) -> Span:
-    start = max(one[0], other[0])
-    return start, max(start, min(one[1], other[1]))

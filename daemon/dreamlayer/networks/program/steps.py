@@ -12,7 +12,7 @@ from dreamlayer.networks.program.convolution import Pair
 
 @dataclass(frozen=True)
 class Step:
-    """What is computed from the values `inputs` is the value `output`; value 0 is the picture."""
+    """Computes the value `output` from the values `inputs`; value 0 is the picture."""
 
     inputs: tuple[int, ...]
     output: int
@@ -36,7 +36,7 @@ class Affine(Step):
 
 @dataclass(frozen=True)
 class Conv(Step):
-    """A convolution without dilation; padded with zeros, by less than the kernel's side.
+    """A convolution without dilation, padded with fewer zeros than the kernel's side.
 
     `weight` is (out, in / groups, rows, columns), `bias` (out).
     """
@@ -50,14 +50,14 @@ class Conv(Step):
 
 @dataclass(frozen=True)
 class Relu(Step):
-    """max(x, 0), and at most `most` where that is given (ReLU6)."""
+    """max(x, 0), and at most `most` if given (ReLU6)."""
 
     most: float | None
 
 
 @dataclass(frozen=True)
 class MaxPool(Step):
-    """The maximum of each window; `ceil`: windows that only begin inside count, too."""
+    """The maximum of each window; `ceil`: also of windows that only begin inside."""
 
     kernel: Pair
     stride: Pair
@@ -67,7 +67,7 @@ class MaxPool(Step):
 
 @dataclass(frozen=True)
 class AvgPool(Step):
-    """The mean of each window; `count_padding`: the zeros beyond the edges count in it."""
+    """The mean of each window; `count_padding`: the zeros beyond the edges count."""
 
     kernel: Pair
     stride: Pair
@@ -78,7 +78,7 @@ class AvgPool(Step):
 
 @dataclass(frozen=True)
 class Pad(Step):
-    """Zeros around a map: so many columns left and right, rows above and below."""
+    """Adds columns of zeros left and right of a map, and rows above and below."""
 
     left: int
     right: int
@@ -88,7 +88,7 @@ class Pad(Step):
 
 @dataclass(frozen=True)
 class Concat(Step):
-    """The channels of all inputs, one after the other."""
+    """The concatenated channels of all inputs."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Add(Step):
 
 @dataclass(frozen=True)
 class Cast(Step):
-    """Another number format from here on; on the way back the one before."""
+    """Changes the number format, forward from `before` to `behind`, backward the reverse."""
 
     before: torch.dtype
     behind: torch.dtype

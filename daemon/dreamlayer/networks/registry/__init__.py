@@ -1,1 +1,1 @@
-"""The networks by name: catalogue, architectures, weight files, and those the user added."""
+"""The networks by name: catalogue, architectures, weight files, and the user's networks."""

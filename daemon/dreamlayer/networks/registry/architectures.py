@@ -1,4 +1,4 @@
-"""The definitions of the networks, built without numbers: modules and shapes alone."""
+"""Builds networks from their definitions without weights: modules and shapes only."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from dreamlayer.networks.registry.torchvision_import import import_torchvision
 
 LITE = "efficientnet-lite"
 LITE_PACKAGE = "efficientnet_lite_pytorch"
-# Aux heads are for training; pictures are prepared in one step (catalogue.MINUS_ONE_TO_ONE).
+# Auxiliary heads are for training; pictures are preprocessed in one step
+# (catalogue.MINUS_ONE_TO_ONE).
 _PLAIN = {"aux_logits": False, "transform_input": False, "init_weights": False}
 _OPTIONS = {"googlenet": _PLAIN, "inception_v3": _PLAIN}
 
 
 def skeleton(arch: str, classes: int) -> nn.Module:
-    """Build an architecture for so many classes on the meta device, in eval mode and frozen.
+    """Build an architecture for `classes` classes on the meta device, in eval mode and frozen.
 
-    Raises MissingWeights if it is defined in a package that is not installed.
+    Raises MissingWeights if the package that defines it is not installed.
     """
-    # What is built for a moment on the CPU after all draws random numbers.
+    # Networks that are built on the CPU first draw random numbers.
     with torch.random.fork_rng(devices=[]):
         network = _lite(arch, classes) if arch.startswith(LITE) else _torchvision(arch, classes)
     return network.eval().requires_grad_(False)
@@ -41,12 +42,12 @@ def _torchvision(arch: str, classes: int) -> nn.Module:
 
 
 def _lite(arch: str, classes: int) -> nn.Module:
-    """EfficientNet-Lite, padded as for pictures of the size that it was trained with.
+    """EfficientNet-Lite, with the padding for pictures of its training size.
 
-    TensorFlow's "same" padding depends on the picture's size, and then no tile would be exact. The
-    package fixes it for that one size: the same sums, and the same for every cell.
+    TensorFlow's "same" padding depends on the picture's size, so that tiles would not be exact. The
+    package uses the padding of the training size for all sizes.
     """
-    importlib.invalidate_caches()  # a daemon may have run since before the package came
+    importlib.invalidate_caches()  # the package may be newer than this daemon process
     if importlib.util.find_spec(LITE_PACKAGE) is None:
         raise missing(arch)
     package = importlib.import_module(LITE_PACKAGE)

@@ -1,4 +1,4 @@
-"""The networks that Dreamlayer knows: architecture, preprocessing, layers, and where weights are.
+"""The networks that Dreamlayer knows: architecture, preprocessing, layers and origin of weights.
 
 Importing this module loads neither torch nor torchvision.
 """
@@ -8,20 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 EMBEDDED = "embedded"  # the weights are part of Dreamlayer
-TORCHVISION = "torchvision"  # torchvision's loader fetches them
-PACKAGE = "package"  # a Python package holds them
-FILE = "file"  # the user brought them
+TORCHVISION = "torchvision"  # torchvision's loader downloads them
+PACKAGE = "package"  # a Python package contains them
+FILE = "file"  # the user added them
 
 Triple = tuple[float, float, float]
 
 IMAGENET: tuple[Triple, Triple] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-# What torchvision's `transform_input` makes of pictures prepared as for its other networks, done in
-# one step: the weights came from TensorFlow, where pictures lie in −1..1.
+# For weights from TensorFlow, where pictures are in −1..1. torchvision gets there in two steps: the
+# preprocessing of its other networks, and `transform_input`.
 MINUS_ONE_TO_ONE: tuple[Triple, Triple] = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 class MissingWeights(OSError):
-    """A network's weights are not where they should be, or are those of another network."""
+    """A network's weights are missing, or are those of another network."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ class ModelSpec:
     summary: str
     default_layer: str
     features: str  # the module whose entries bare layer numbers count; "" is the network itself
-    mean: Triple  # of R, G, B in 0..1, taken off before the network
-    std: Triple  # of R, G, B in 0..1, divided by before the network
+    mean: Triple  # of R, G, B in 0..1, subtracted in front of the network
+    std: Triple  # of R, G, B in 0..1, divided by in front of the network
     weights: str  # EMBEDDED, TORCHVISION, PACKAGE or FILE
     licence: str
     source: str
-    classes: int = 1000  # that it was trained to tell apart
+    classes: int = 1000  # that it was trained to distinguish
     class_names: tuple[str, ...] | None = None  # None: those of ImageNet, if there are 1000
     sha256: str = ""  # of the user's file
-    further: bool = False  # one of many: only named in lists
+    further: bool = False  # one of many: lists only name it
 
 
 _TORCHVISION_LICENCE = "BSD-3-Clause (torchvision), weights trained on ImageNet"
@@ -140,7 +140,7 @@ _MAIN = (
     _lite(2, "As EfficientNet-Lite0, a little larger and finer."),
 )  # fmt: skip
 
-# The rest of torchvision's classifiers that have maps to dream on: names, `features`, default.
+# The rest of torchvision's classifiers with maps to dream on: names, `features`, default layer.
 _FURTHER = (
     (("squeezenet1_0",), "features", "features.9"),
     (("vgg11",), "features", "features.17"),
@@ -181,7 +181,7 @@ _FURTHER = (
     ),
 )  # fmt: skip
 
-# Those that have none: why, to be put behind a name.
+# {name of a classifier that cannot dream: the reason, the end of a sentence that begins with it}
 UNFIT = {
     **dict.fromkeys(
         [f"swin_{v}{size}" for v in ("", "v2_") for size in "tsb"]
@@ -210,16 +210,16 @@ MODELS: dict[str, ModelSpec] = {
         "features.5", "features", MINUS_ONE_TO_ONE, further=True,
     ),
 }  # fmt: skip
-"""The networks by name, those of the user's own excepted (see shelf.py)."""
+"""The networks by name, except those that the user added (see user_store.py)."""
 
 
 def how_to_get(name: str) -> str:
-    """Return the command that gets the weights of a network."""
+    """Return the command that downloads the weights of a network."""
     return f"dreamlayer models get {name}"
 
 
 def missing(name: str) -> MissingWeights:
-    """The error for weights that have not been fetched."""
+    """Return the error for weights that have not been downloaded."""
     return MissingWeights(
         f"The weights of {name} are not here yet: get them with `{how_to_get(name)}`."
     )

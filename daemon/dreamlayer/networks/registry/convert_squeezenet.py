@@ -1,4 +1,4 @@
-"""Turn package `ndf`'s pickle of SqueezeNet 1.1 into `weights/squeezenet1_1.safetensors`.
+"""Converts package `ndf`'s pickle of SqueezeNet 1.1 into `weights/squeezenet1_1.safetensors`.
 
     python -m dreamlayer.networks.registry.convert_squeezenet ARCHIVE_OR_PICKLE OUT.safetensors
 
@@ -39,14 +39,14 @@ Array = NDArray[np.float32]
 
 
 class UntrustedPickle(ValueError):
-    """The pickle is not the pinned one, or asks for something other than arrays."""
+    """The pickle is not the expected one, or contains something else than arrays."""
 
 
 class _ArraysOnly(pickle.Unpickler):
     """Reads numpy arrays, lists and dicts; refuses any other class or function."""
 
     def find_class(self, module: str, name: str) -> Any:
-        # The function behind every pickled array; its module has two names, by numpy's version.
+        # The function in every pickled array; the name of its module depends on numpy's version.
         if name == "_reconstruct" and module in {
             "numpy.core.multiarray",
             "numpy._core.multiarray",
@@ -62,7 +62,7 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def _empty_array(kind: type, shape: tuple[int, ...], typecode: bytes) -> NDArray[Any]:
-    """What numpy's `_reconstruct` is called for; the shape and the numbers come afterwards."""
+    """A replacement for numpy's `_reconstruct`; shape and numbers are set afterwards."""
     if kind is not np.ndarray or shape != (0,) or typecode != b"b":
         raise UntrustedPickle("The pickle describes an array in a way numpy does not.")
     return np.empty(0, np.int8)
@@ -78,20 +78,20 @@ def read_source(path: Path) -> bytes:
                 file = archive.extractfile(member)
                 assert file is not None  # isfile() above
                 return file.read()
-    raise FileNotFoundError(f"{path} holds no {PICKLE_NAME}; the archive wanted is ndf 0.1.4.")
+    raise FileNotFoundError(f"{path} holds no {PICKLE_NAME}; the expected archive is ndf 0.1.4.")
 
 
 def check_source(data: bytes) -> None:
-    """Raise UntrustedPickle unless `data` is the very pickle this script was made for."""
-    found = hashlib.sha256(data).hexdigest()
-    if found != PICKLE_SHA256:
+    """Raise UntrustedPickle unless `data` is exactly the pickle that this script is for."""
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != PICKLE_SHA256:
         raise UntrustedPickle(
-            f"These are not the weights of ndf 0.1.4: sha256 {found} instead of {PICKLE_SHA256}."
+            f"These are not the weights of ndf 0.1.4: sha256 {digest} instead of {PICKLE_SHA256}."
         )
 
 
 def read_arrays(data: bytes) -> dict[str, list[Array]]:
-    """Unpickle `{name: [kernel, bias]}`, float32; UntrustedPickle if it is anything else."""
+    """Unpickle `{name: [kernel, bias]}`, float32; UntrustedPickle for anything else."""
     read = _ArraysOnly(io.BytesIO(data)).load()
     if not isinstance(read, dict):
         raise UntrustedPickle("The pickle holds no dictionary of layers.")
@@ -136,7 +136,7 @@ def convert(data: bytes) -> bytes:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Convert `ARCHIVE_OR_PICKLE` into `OUT`; the exit status."""
+    """Convert `ARCHIVE_OR_PICKLE` into `OUT`; returns the exit status."""
     if len(arguments) != 2:
         sys.stderr.write(__doc__.split("\n\n")[1].strip() + "\n" if __doc__ else "")
         return 2

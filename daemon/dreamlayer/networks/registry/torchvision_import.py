@@ -1,9 +1,9 @@
-"""Import torchvision, also where its compiled operators do not load.
+"""Imports torchvision even if its compiled operators cannot be loaded.
 
-torchvision's wheel is compiled against one build of torch. Beside another (the CPU build, say) its
-compiled library is skipped, and then `import torchvision` itself fails, because it describes
-two operators, `nms` and `qnms`, that no one has declared. They suppress overlapping boxes of
-object detectors; no network here calls them. Declaring them is enough for the import.
+torchvision's wheel is compiled against one build of torch. With another (the CPU build, say) its
+compiled library is skipped, and then `import torchvision` fails, because it refers to two
+undeclared operators, `nms` and `qnms`. They suppress overlapping boxes of object detectors; no
+network here calls them. Declaring them is enough for the import.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
-_declared: list[torch.library.Library] = []  # a Library takes its operators with it when it goes
+_declared: list[torch.library.Library] = []  # deleting a Library would delete its operators
 
 
 def _declare_operators() -> None:

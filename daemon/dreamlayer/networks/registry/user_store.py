@@ -1,7 +1,7 @@
-"""The shelf: a folder of the user's with the weights that were fetched, or that the user brought.
+"""The user's folder of weights: downloaded ones, and those of networks that the user added.
 
-A network's weights are `NAME.safetensors`. Beside those that the user brought lies a note,
-`NAME.json`, of what they are; it makes a network of them. Nothing here imports torch.
+A network's weights are `NAME.safetensors`. For a network that the user added there is also
+`NAME.json`, a note of its architecture, classes and preprocessing. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from dreamlayer.networks.registry.catalogue import FILE, MODELS, ModelSpec
 
-NAME = re.compile(  # and so never a path, nor one of Windows' devices
+NAME = re.compile(  # neither a path nor one of Windows' device names
     r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])\Z)[a-z0-9][a-z0-9_-]{0,63}",
     re.ASCII | re.IGNORECASE,
 )
@@ -25,24 +25,24 @@ NOTE_KEYS = frozenset(
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """The networks in a folder, which needn't exist; with None there are none."""
+class UserStore:
+    """The networks in a folder, which need not exist; None: no networks."""
 
     folder: Path | None
 
     def weights_file(self, name: str) -> Path | None:
-        """Where the weights of a network lie, if they are there."""
+        """Return the path for a network's weights, existing or not; None without a folder."""
         if self.folder is None or not NAME.fullmatch(name):
             return None
         return self.folder / f"{name}.safetensors"
 
     def holds(self, name: str) -> bool:
-        """Whether the weights of a network are there."""
+        """Whether the weights of a network exist."""
         path = self.weights_file(name)
         return path is not None and path.is_file()
 
     def find(self, name: str) -> ModelSpec | None:
-        """The network of the user's called `name`; None too if what it is made of is damaged."""
+        """Return the user's network called `name`; None if there is none or its note is damaged."""
         if self.folder is None or not self.holds(name) or name in MODELS:
             return None
         try:
@@ -52,29 +52,29 @@ class Shelf:
             return None
 
     def networks(self) -> list[ModelSpec]:
-        """The networks of the user's, by name."""
+        """Return the user's networks, sorted by name."""
         notes = sorted(self.folder.glob("*.json")) if self.folder else []
-        found = [self.find(path.stem) for path in notes]
-        return [spec for spec in found if spec is not None]
+        specs = [self.find(path.stem) for path in notes]
+        return [spec for spec in specs if spec is not None]
 
     def put_note(self, spec: ModelSpec) -> None:
-        """Write down what a network of the user's is."""
+        """Write the note of a network that the user added."""
         assert self.folder is not None
         note = {key: getattr(spec, key) for key in sorted(NOTE_KEYS)}
         path = self.folder / f"{spec.name}.json"
         path.write_text(json.dumps(note, ensure_ascii=False), encoding="utf-8")
 
     def remove(self, name: str) -> bool:
-        """Delete a network's weights and note; whether there was anything."""
+        """Delete a network's weights and note; returns whether there were any."""
         path = self.weights_file(name)
-        there = [p for p in (path, path and path.with_suffix(".json")) if p and p.exists()]
-        for found in there:
-            found.unlink()
-        return bool(there)
+        existing = [p for p in (path, path and path.with_suffix(".json")) if p and p.exists()]
+        for file in existing:
+            file.unlink()
+        return bool(existing)
 
 
-def brought(name: str, note: Mapping[str, Any]) -> ModelSpec:
-    """The network that the user's weights make of an architecture of the catalogue."""
+def added_spec(name: str, note: Mapping[str, Any]) -> ModelSpec:
+    """Return the network with the user's weights for an architecture of the catalogue."""
     known = MODELS[note["arch"]]
     return replace(
         known,
@@ -88,7 +88,7 @@ def brought(name: str, note: Mapping[str, Any]) -> ModelSpec:
 
 
 def _network(name: str, note: object) -> ModelSpec:
-    """Raises ValueError for a note that no `put_note` wrote."""
+    """Return the network of a note; ValueError if `put_note` cannot have written it."""
     if not isinstance(note, dict) or set(note) != NOTE_KEYS or note["arch"] not in MODELS:
         raise ValueError("not a note")
     numbers = [note[key] for key in ("mean", "std")]
@@ -105,18 +105,20 @@ def _network(name: str, note: object) -> ModelSpec:
     if not sound:
         raise ValueError("not a note")
     mean, std = (tuple(three) for three in numbers)
-    return brought(name, {**note, "mean": mean, "std": std, "class_names": names and tuple(names)})
+    return added_spec(
+        name, {**note, "mean": mean, "std": std, "class_names": names and tuple(names)}
+    )
 
 
-_current = Shelf(None)
+_current = UserStore(None)
 
 
-def current() -> Shelf:
-    """The shelf of this process: empty until `keep_in` says where it is."""
+def current() -> UserStore:
+    """Return the store of this process: empty until `keep_in` was called."""
     return _current
 
 
 def keep_in(folder: Path) -> None:
-    """Say in which folder this process finds and keeps the user's weights."""
-    global _current  # noqa: PLW0603 - one folder a process, told by whoever knows where it is
-    _current = Shelf(folder)
+    """Set the folder of the user's weights for this process."""
+    global _current  # noqa: PLW0603 - one folder a process, set by its main module
+    _current = UserStore(folder)

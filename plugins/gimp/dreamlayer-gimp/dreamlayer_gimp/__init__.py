@@ -1,4 +1,4 @@
-"""What Dreamlayer does inside GIMP: arguments, dialogs, pixels in and a new layer out."""
+"""The GIMP plug-in: arguments, dialog, reading layers and adding the dream as a new layer."""
 
 import gi
 

@@ -1,1 +1,1 @@
-"""Krita's document: pixels in, layers out, and the dreams stored in the file."""
+"""Krita's document: reading pixels, adding layers, and the settings of dreams stored in it."""

@@ -1,4 +1,4 @@
-"""Krita's colour spaces: which the daemon takes as they are, and what the others travel as."""
+"""Krita's colour spaces, and the ones in which pixels are sent to the daemon."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LINEAR_CURVE = r"(srgb|gray)-.*-g10\.icc"
 
 
 class ColorSpace(NamedTuple):
-    """What Krita calls a colour space, e.g. ("RGBA", "U16", "sRGB-elle-V2-g10.icc")."""
+    """A colour space in Krita's terms, e.g. ("RGBA", "U16", "sRGB-elle-V2-g10.icc")."""
 
     model: str
     depth: str
@@ -19,7 +19,7 @@ class ColorSpace(NamedTuple):
 
     @property
     def curve(self) -> str | None:
-        """The transfer curve, or None if the daemon does not know these pixels."""
+        """The transfer curve, or None if the daemon does not support this colour space."""
         if self.model not in ("RGBA", "GRAYA"):
             return None
         name = self.profile.lower()
@@ -29,17 +29,17 @@ class ColorSpace(NamedTuple):
 
     @property
     def order(self) -> str:
-        """Krita's order of samples: whole numbers are stored blue first."""
+        """Krita's order of samples; integer RGBA is stored blue first."""
         if self.model == "GRAYA":
             return "GA"
         return "BGRA" if self.depth in ("U8", "U16") else "RGBA"
 
     @property
     def wire(self) -> ColorSpace:
-        """The colour space that the pixels are sent in: this one, or else linear light in floats.
+        """The colour space for sending: this one if the daemon supports it, else linear floats.
 
-        There a wide gamut's colours lie below 0 and above 1, and none is cut off: those that
-        nothing is dreamed into come back as they were, CMYK's nearly so.
+        In floats the colours of a wide gamut lie below 0 and above 1 and none is clipped, so
+        colours that the dream does not change come back unchanged (those of CMYK almost).
         """
         if self.curve:
             return self

@@ -1,46 +1,51 @@
-"""How a layer was dreamed, kept in the picture itself: it survives saving and opening a .kra file.
+"""Stores in the document how its layers were dreamed; a .kra file keeps it.
 
-An annotation of the document has a JSON text, a map from the unique ids of dreamed layers to what
-was asked for; the ids survive too. What was selected is an annotation of its own, compressed. No
-undo step is made, and an entry outlives its layer, since undo brings that back.
+One annotation of the document is a JSON text that maps the unique ids of dreamed layers, which the
+file keeps too, to their settings. Each selection is a compressed annotation of its own. Storing
+makes no undo step, and an entry outlives its layer, since undo may restore that.
 """
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from dreamlink.picture import PictureError, Region, region_of
-from dreamlink.recipe.recipe import PARAMETERS, Recipe, RecipeError
+from dreamlink.recipe.recipe import Recipe, RecipeError
+from dreamlink.session.dream_record import (
+    RECORDS_MAX,
+    DreamRecord,
+    RecordError,
+    origin,
+    read_records,
+    write_records,
+)
 
 from ..qt.qt import QtCore
 from .errors import DocumentError
-from .source import Source
+from .source import LayerSource
 
 DREAMS = "dreamlayer/dreams"
-SELECTED = "dreamlayer/selected/"  # and the layer's id
+SELECTED = "dreamlayer/selected/"  # followed by the layer's id
 ABOUT = "How Dreamlayer's layers were dreamed"
-VERSION = 1
-KEPT_MAX = 500  # dreams of one picture; the oldest go
-SELECTED_MAX = 1 << 24  # pixels of a selection; compressing more would be felt
+SELECTED_MAX = 1 << 24  # pixels of a selection; compressing more would take noticeable time
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What a picture knows of a dreamed layer.
+class StoredDream:
+    """The stored settings of a dreamed layer.
 
     Attributes:
-        recipe: with the seed.
+        recipe: the recipe, with the seed.
         source_id, name: the layer that was dreamed on.
-        guide_id, strength_id: the layers that were guide and strength map, or None; the latter may
+        guide_id, strength_id: the layers used as guide and strength map, or None; the latter may
             be "selection".
-        selected: where the selection was and its values; None if nothing was selected.
-        too_large: whether there was a selection that was too large to be kept.
-        film: for an animated layer, how the film was made.
-        left_out: parameters in the picture that this version of Dreamlayer does not have.
+        selected: the selection's box and its values, one byte a pixel; None without a selection.
+        too_large: whether there was a selection that was too large to be stored.
+        film: the film's settings, of an animated layer.
+        left_out: stored parameters that this version of Dreamlayer does not have.
     """
 
     recipe: Recipe
@@ -54,113 +59,97 @@ class Kept:
     left_out: list[str] = field(default_factory=list)
 
 
-def keep(
+def store(
     document: Any,
     node_id: Any,
     recipe: Recipe,
-    source: Source | None = None,
+    source: LayerSource | None = None,
     film: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write down how a layer was dreamed; without a source only its recipe has changed.
+    """Store how a layer was dreamed.
+
+    Args:
+        document, node_id: the layer's document and unique id.
+        recipe: the recipe, with the seed.
+        source: what was dreamed on; None: only the recipe has changed.
+        film: the film's settings, of an animated layer.
 
     Raises:
-        DocumentError: the picture was stored by a newer version, whose notes are left alone.
+        DocumentError: a newer version stored settings in this picture; they are not changed.
     """
     dreams = _dreams(document)
-    key = text_of(node_id)
+    key = id_text(node_id)
     entry = dict(dreams.pop(key, {}))
     entry["recipe"] = recipe.to_dict()
     if film is not None:
         entry["film"] = dict(film)
     if source is not None:
         entry.update(
-            source=text_of(source.node_id),
+            origin(id_text(source.node_id), id_text(source.guide_id), id_text(source.strength_id)),
             name=source.name,
-            guide=text_of(source.guide_id),
-            strength=text_of(source.strength_id),
             selected=None if source.selection is None else list(source.place),
         )
-        _keep_selection(document, key, source)
+        _store_selection(document, key, source)
     dreams[key] = entry
-    for oldest in list(dreams)[:-KEPT_MAX]:
+    for oldest in list(dreams)[:-RECORDS_MAX]:
         del dreams[oldest]
         document.removeAnnotation(SELECTED + oldest)
-    text = json.dumps({"version": VERSION, "dreams": dreams}, ensure_ascii=False)
-    document.setAnnotation(DREAMS, ABOUT, QtCore.QByteArray(text.encode()))
+    document.setAnnotation(DREAMS, ABOUT, QtCore.QByteArray(write_records(dreams)))
 
 
-def of(document: Any, node_id: Any) -> Recipe | None:
-    """The recipe of a dreamed layer, None for other layers; raises DocumentError as `kept`."""
-    found = kept(document, node_id)
-    return found.recipe if found else None
+def read_recipe(document: Any, node_id: Any) -> Recipe | None:
+    """The recipe of a dreamed layer, or None; raises DocumentError as `read_stored`."""
+    stored = read_stored(document, node_id)
+    return stored.recipe if stored else None
 
 
-def kept(document: Any, node_id: Any) -> Kept | None:
-    """All that is known of a dreamed layer, None for other layers.
+def read_stored(document: Any, node_id: Any) -> StoredDream | None:
+    """The stored settings of a dreamed layer, None for other layers.
 
     Raises:
-        DocumentError: the picture was stored by a newer version, or what it says can't be used.
+        DocumentError: they were stored by a newer version, or are invalid.
     """
-    key = text_of(node_id)
+    key = id_text(node_id)
     entry = _dreams(document).get(key)
     values = entry.get("recipe") if isinstance(entry, dict) else None
     if entry is None or not isinstance(values, dict):
         return None
     try:
-        recipe = Recipe.of({name: values[name] for name in values if name in PARAMETERS})
+        record = DreamRecord.of(values, entry)
     except RecipeError as error:
         raise DocumentError(f"This layer's settings can't be used: {error}") from error
-    selected = _selection(document, key, entry.get("selected"))
-    film = entry.get("film")
-    return Kept(
-        recipe,
-        source_id=str(entry.get("source") or ""),
-        name=str(entry.get("name") or ""),
-        guide_id=entry.get("guide"),
-        strength_id=entry.get("strength"),
+    selected = _read_selection(document, key, record.selected)
+    return StoredDream(
+        record.recipe,
+        source_id=str(record.source or ""),
+        name=record.name,
+        guide_id=record.guide,
+        strength_id=record.strength,
         selected=selected,
-        too_large=bool(entry.get("selected")) and selected is None,
-        film=film if isinstance(film, dict) else None,
-        left_out=sorted(str(name) for name in values if name not in PARAMETERS),
+        too_large=bool(record.selected) and selected is None,
+        film=record.film,
+        left_out=list(record.unknown),
     )
 
 
-def knows(document: Any, node_id: Any) -> bool:
-    """Whether a layer was dreamed; cheap, for asking often."""
-    try:
-        return text_of(node_id) in _dreams(document)
-    except DocumentError:
-        return False
-
-
-def text_of(node_id: Any) -> str | None:
-    """A layer's unique id as a text; "selection" and None stay."""
+def id_text(node_id: Any) -> str | None:
+    """A layer's unique id as a text; a text or None is returned unchanged."""
     return node_id if node_id is None or isinstance(node_id, str) else str(node_id.toString())
 
 
-def node_of(document: Any, text: str | None) -> Any:
+def find_layer(document: Any, text: str | None) -> Any:
     """The layer with this id, or None."""
     return document.nodeByUniqueID(QtCore.QUuid(text)) if text else None
 
 
 def _dreams(document: Any) -> dict[Any, Any]:
     try:
-        told = json.loads(bytes(document.annotation(DREAMS)) or b"{}")
-    except ValueError:
-        return {}  # not ours
-    if not isinstance(told, dict):
-        return {}
-    version = told.get("version", VERSION)
-    if not isinstance(version, int) or version > VERSION:
-        raise DocumentError(
-            "This picture's dreams were written down by a newer Dreamlayer: run its install.py"
-            " again, or their settings can't be read here."
-        )
-    dreams = told.get("dreams")
-    return dreams if isinstance(dreams, dict) else {}
+        return read_records(bytes(document.annotation(DREAMS)))
+    except RecordError as error:
+        raise DocumentError(str(error)) from error
 
 
-def _keep_selection(document: Any, key: str | None, source: Source) -> None:
+def _store_selection(document: Any, key: str | None, source: LayerSource) -> None:
     name = f"{SELECTED}{key}"
     if source.selection is None or source.place.width * source.place.height > SELECTED_MAX:
         document.removeAnnotation(name)
@@ -169,7 +158,7 @@ def _keep_selection(document: Any, key: str | None, source: Source) -> None:
     document.setAnnotation(name, ABOUT, QtCore.QByteArray(packed))
 
 
-def _selection(document: Any, key: str | None, place: object) -> tuple[Region, bytes] | None:
+def _read_selection(document: Any, key: str | None, place: object) -> tuple[Region, bytes] | None:
     if place is None:
         return None
     try:

@@ -1,5 +1,5 @@
-"""What the plug-in can't do with a document, as it is said to the user."""
+"""The error that tells the user why a document can't be dreamed on."""
 
 
 class DocumentError(ValueError):
-    """The document can't be dreamed on as it is; the text is one sentence for the user."""
+    """The document can't be used as it is; the text is a sentence for the user."""

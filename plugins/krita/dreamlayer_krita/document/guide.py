@@ -1,24 +1,24 @@
-"""A layer as the guide picture of a dream: what it shows, reduced as the network sees it."""
+"""Reads a layer as the guide picture of a dream, reduced to the size that the network sees."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from dreamlink.picture import Picture
+from dreamlink.session.inputs import Pixels
 
 from ..qt.qt import QtCore, QtGui
 from .errors import DocumentError
-from .source import Pixels
 
 SIDE = 512  # pixels; the longer side of the guide
-FINE = 1024  # pixels; Krita only picks pixels out when it reduces, so the last half is Qt's
+FINE = 1024  # pixels; Krita's thumbnails only skip pixels, so Qt does the last halving, smoothly
 
 
 def read_guide(node: Any) -> Pixels:
-    """The whole layer, on the canvas or off it, in sRGB.
+    """The whole layer, including parts outside the canvas, in sRGB; BGRA, 8 bits.
 
     Raises:
-        DocumentError: it is empty.
+        DocumentError: the layer is empty.
     """
     bounds = node.bounds()
     longest = max(bounds.width(), bounds.height())
@@ -30,7 +30,9 @@ def read_guide(node: Any) -> Pixels:
     smooth = QtCore.Qt.TransformationMode.SmoothTransformation
     free = QtCore.Qt.AspectRatioMode.IgnoreAspectRatio
     image = fine.scaled(*_within(bounds, min(longest, SIDE)), free, smooth)
-    image = image.convertToFormat(QtGui.QImage.Format.Format_ARGB32)  # straight, 4 bytes a pixel
+    image = image.convertToFormat(
+        QtGui.QImage.Format.Format_ARGB32
+    )  # straight alpha, 4 bytes a pixel
     bits = image.constBits()
     bits.setsize(image.width() * image.height() * 4)
     return Pixels(Picture(image.width(), image.height(), "U8", "BGRA"), bytes(bits))

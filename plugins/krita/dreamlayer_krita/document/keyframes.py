@@ -1,10 +1,10 @@
-"""A film's layer: Krita's animation, made where nobody sees it. No Qt here.
+"""Adds a film as an animated layer, built in a hidden document. No Qt here.
 
-Krita lets a plug-in write into the frames of an animated layer, but gives it no way to make them,
-other than the user's own actions on the active layer, each with steps to undo. So they are made in
-a file: Krita saves an animated layer without frames, the frames are entered, empty, and Krita opens
-it again, unseen. There they are filled, and the whole layer is put into the user's document as its
-one step; his place in time, his active layer and his window are left alone.
+Krita lets a plug-in write into the frames of an animated layer but has no call that creates them,
+other than the user's own actions on the active layer, each with undo steps. So they are created in
+a file: Krita saves an animated layer without frames, empty frames are entered into the file, and
+Krita opens it without a window. There the frames are filled, and the whole layer is added to the
+user's document as one undo step; the current time, active layer and window stay as they are.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from krita import Krita
 
 from dreamlink.wire.messages import Frame
 
-from . import document, scratch
+from . import layer_io, scratch
 from .color_space import ColorSpace
 from .errors import DocumentError
-from .layers import write
-from .source import Source
+from .layers import write_pixels
+from .source import LayerSource
 
 KEYFRAMES = ".keyframes.xml"
 DEFAULT_PIXEL = ".defaultpixel"
@@ -39,60 +39,65 @@ ALL_KEYFRAMES = (
 )
 
 
-class Picture(NamedTuple):
-    """One frame: the time at which it begins, and who has its pixels; None: it is empty."""
+class FilmFrame(NamedTuple):
+    """One frame: the time at which it begins, and a function that reads its pixels.
+
+    `pixels` is None for an empty frame.
+    """
 
     time: int
     pixels: Callable[[], Frame] | None
 
 
-def add_film(source: Source, name: str, pictures: Sequence[Picture]) -> Generator[Any, None, None]:
-    """Add an animated layer directly above the source: one step to undo.
+def add_film(
+    source: LayerSource, name: str, frames: Sequence[FilmFrame]
+) -> Generator[Any, None, None]:
+    """Add an animated layer directly above the source, as one undo step.
 
-    To be gone through with pauses in between, in which Krita breathes; each step fills a frame.
+    Each step fills one frame; let Krita process its events between the steps.
 
     Yields:
-        None, and as the last the new layer's unique id.
+        None, and in the last step the new layer's unique id.
 
     Raises:
         DocumentError: the picture was closed, the layer is gone, or Krita can't make the frames.
     """
-    reel = _empty(source.space, [picture.time for picture in pictures])
+    hidden = _empty(source.space, [frame.time for frame in frames])
     try:
-        layer = reel.rootNode().childNodes()[0]
-        for picture in pictures:
-            if picture.pixels is not None:
-                reel.setCurrentTime(picture.time)
-                reel.waitForDone()
-                pixels = scratch.converted(
-                    picture.pixels(), source.place, source.space.wire, source.space
+        layer = hidden.rootNode().childNodes()[0]
+        for frame in frames:
+            if frame.pixels is not None:
+                hidden.setCurrentTime(frame.time)
+                hidden.waitForDone()
+                pixels = scratch.convert_pixels(
+                    frame.pixels(), source.place, source.space.wire, source.space
                 )
-                write(layer, pixels, source.place)
-                reel.setModified(False)  # not to be saved by Krita as somebody's work
+                write_pixels(layer, pixels, source.place)
+                hidden.setModified(False)  # or Krita's autosave would save it
             yield None
-        yield None  # Krita still has news of the last frame for its windows
-        if reason := document.gone(source):
+        yield None  # Krita still updates its windows for the last frame
+        if reason := layer_io.explain_loss(source):
             raise DocumentError(reason)
         film = layer.duplicate()
         film.setName(name)
-        yield document.put(film, document.beneath(source))
+        yield layer_io.insert_above(film, layer_io.layer_below(source))
     finally:
-        _close(reel)
+        _close(hidden)
 
 
 def _empty(space: ColorSpace, times: Sequence[int]) -> Any:
-    """A document with one animated layer, with empty frames at these times."""
+    """A hidden document with one animated layer that has empty frames at these times."""
     app = Krita.instance()
     with tempfile.TemporaryDirectory(prefix="dreamlayer-", ignore_cleanup_errors=True) as folder:
         bare, filled = Path(folder, "bare.kra"), Path(folder, "film.kra")
         _save_bare(space, bare)
         _enter_frames(bare, filled, times)
-        reel = app.openDocument(str(filled))
-    layers = reel.rootNode().childNodes() if reel is not None else []
+        hidden = app.openDocument(str(filled))
+    layers = hidden.rootNode().childNodes() if hidden is not None else []
     if len(layers) == 1 and all(layers[0].hasKeyframeAtTime(time) for time in times):
-        return reel
-    if reel is not None:
-        _close(reel)
+        return hidden
+    if hidden is not None:
+        _close(hidden)
     raise DocumentError("This Krita could not make the film's frames. Please report it.")
 
 
@@ -105,7 +110,7 @@ def _save_bare(space: ColorSpace, path: Path) -> None:
         )
     try:
         bare.rootNode().childNodes()[0].enableAnimation()
-        bare.setBatchmode(True)  # no questions
+        bare.setBatchmode(True)  # no dialogs
         if not bare.saveAs(str(path)):
             raise DocumentError(f"Krita could not write a file for the film into {path.parent}.")
     finally:
@@ -122,10 +127,10 @@ def _enter_frames(bare: Path, filled: Path, times: Sequence[int]) -> None:
                 new.writestr(name, old.read(name))
         entries = []
         for time in times:
-            frame = f"{layer}.f{time}"
-            new.writestr(frame, EMPTY_FRAME.format(pixel_size))
-            new.writestr(frame + DEFAULT_PIXEL, bytes(pixel_size))
-            entries.append(KEYFRAME.format(frame.rpartition("/")[2], time))
+            name = f"{layer}.f{time}"
+            new.writestr(name, EMPTY_FRAME.format(pixel_size))
+            new.writestr(name + DEFAULT_PIXEL, bytes(pixel_size))
+            entries.append(KEYFRAME.format(name.rpartition("/")[2], time))
         new.writestr(keyframes, ALL_KEYFRAMES.format("".join(entries)))
 
 

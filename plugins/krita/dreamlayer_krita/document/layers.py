@@ -1,4 +1,4 @@
-"""Which layers there are, what they show, and where they lie."""
+"""The layers of a document: which can dream, their bounds and their pixels."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from dreamlink.wire.messages import Frame
 from .errors import DocumentError
 
 OWN = ("paintlayer",)  # layers with pixels of their own
-SHOWN = ("grouplayer", "vectorlayer", "clonelayer", "filelayer", "filllayer")
-MASKS = ("transparencymask", "selectionmask", "filtermask")  # those that hold a selection
+COMPOSED = ("grouplayer", "vectorlayer", "clonelayer", "filelayer", "filllayer")
+MASKS = ("transparencymask", "selectionmask", "filtermask")  # masks that hold a selection
 
 
-def layers(document: Any, masks: bool = False) -> list[tuple[Any, str]]:
-    """Layers with a picture, the uppermost first: each one's unique id and name.
+def list_layers(document: Any, masks: bool = False) -> list[tuple[Any, str]]:
+    """The unique ids and names of all layers that have a picture, from top to bottom.
 
-    The name of what is in a group, or of a mask, has the names of what it is in before it.
-    With `masks` those that hold a selection are among them.
+    The name of a mask, or of a layer in a group, begins with the names of its parents. With `masks`
+    the masks that hold a selection are listed too.
     """
-    kinds = (*OWN, *SHOWN, *MASKS) if masks else (*OWN, *SHOWN)
+    kinds = (*OWN, *COMPOSED, *MASKS) if masks else (*OWN, *COMPOSED)
     return [
         (node.uniqueId(), name)
         for node, name in _walk(document.rootNode(), "")
@@ -37,12 +37,15 @@ def _walk(parent: Any, path: str) -> Iterator[tuple[Any, str]]:
 
 
 def _children(node: Any) -> list[Any]:
-    """Its layers and masks, the lowest first; None stands for one that Krita is taking away."""
+    """The layers and masks of a node, from bottom to top.
+
+    Krita lists None for one that it is removing: those are left out.
+    """
     return [child for child in node.childNodes() if child is not None]
 
 
 def check_kind(node: Any) -> None:
-    """Raise DocumentError for what has no picture that could dream."""
+    """Raise DocumentError if a node has no picture to dream on."""
     kind = node.type() if node is not None else None
     if kind is None:
         raise DocumentError("No layer is selected: select the layer to dream on.")
@@ -50,7 +53,7 @@ def check_kind(node: Any) -> None:
         raise DocumentError(
             f"“{node.name()}” is a mask, and masks can't dream: select the layer to dream on."
         )
-    if kind not in OWN + SHOWN:
+    if kind not in OWN + COMPOSED:
         raise DocumentError(
             f"“{node.name()}” has no picture of its own: select another layer to dream on."
         )
@@ -62,12 +65,12 @@ def check_kind(node: Any) -> None:
 
 
 def passes_through(node: Any) -> bool:
-    """Whether it is a group that leaves its layers to the group around it."""
+    """Whether it is a group in pass-through mode, which has no picture of its own."""
     return bool(node.type() == "grouplayer" and node.passThroughMode())
 
 
-def box_of(node: Any, canvas: Region) -> Region:
-    """Where on the canvas the layer has pixels; raises DocumentError if nowhere."""
+def visible_box(node: Any, canvas: Region) -> Region:
+    """The part of the canvas where the layer has pixels; raises DocumentError if there is none."""
     bounds = node.bounds()
     box = Region(bounds.x(), bounds.y(), bounds.width(), bounds.height())
     if box.empty:
@@ -80,17 +83,17 @@ def box_of(node: Any, canvas: Region) -> Region:
     return box.clip(canvas)
 
 
-def look(node: Any, box: Region) -> Any:
-    """The raw pixels (a QByteArray) of a layer: as it is seen, through its masks.
+def read_pixels(node: Any, box: Region) -> Any:
+    """The raw pixels (a QByteArray) of a layer as it is seen, with its masks applied.
 
-    A paint layer without masks, and a mask, are asked for their own pixels, which are there even
-    while Krita still composes the picture.
+    Of a mask, or a paint layer without masks, the node's own pixels are read: they are up to date
+    even while Krita is still composing the picture.
     """
-    veiled = any(child.visible() for child in _children(node))
-    own = node.type() in MASKS or (node.type() in OWN and not veiled)
+    masked = any(child.visible() for child in _children(node))
+    own = node.type() in MASKS or (node.type() in OWN and not masked)
     return (node.pixelData if own else node.projectionPixelData)(*box)
 
 
-def write(layer: Any, pixels: Frame, box: Region) -> None:
-    """Put raw pixels into a layer; Krita takes no views."""
+def write_pixels(layer: Any, pixels: Frame, box: Region) -> None:
+    """Write raw pixels into a layer; Krita accepts no memoryview."""
     layer.setPixelData(bytes(pixels) if isinstance(pixels, memoryview) else pixels, *box)

@@ -1,4 +1,4 @@
-"""A source made smaller, for a quick look. Qt and Krita reduce; nothing is computed here."""
+"""Reduces a source for a quick look. Qt and Krita do the resampling."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from krita import Krita, Selection
 
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.recipe import Recipe
-from dreamlink.wire.messages import QUICK_MAX, Frame
+from dreamlink.session.inputs import Pixels
+from dreamlink.session.look_size import longest_side, reduction_to_fit
+from dreamlink.wire.messages import Frame
 
 from ..qt.qt import QtCore, QtGui
-from . import document, scratch
+from . import layer_io, scratch
 from .color_space import LINEAR, LINEAR_GRAY, SRGB, ColorSpace
-from .source import Pixels, Source
+from .source import LayerSource
 
-SIDE = 384  # pixels of the region's longer side: about a second's work for a common processor
+SIDE = 384  # pixels of the region's longer side: takes about a second on a common processor
 COLOURS = ColorSpace("RGBA", "U8", SRGB)
 GRAY = "Gray-D50-elle-V2-srgbtrc.icc"
 
 
-def middle(recipe: Recipe, where: document.Where | None) -> document.Where | None:
-    """The part to look at of what would be dreamed on, or `where` if that is all of it.
+def crop_to_middle(
+    recipe: Recipe, where: layer_io.DreamTarget | None
+) -> layer_io.DreamTarget | None:
+    """The middle of what would be dreamed on, or `where` if that is small enough for a look.
 
-    A look shows what the dream will be like only as long as it is reduced by no more than the
-    dream's coarsest octave; and reading much more would take Krita a while.
+    `dreamlink.session.look_size` gives the limit. Reading much more would also take Krita longer.
     """
     shown = Krita.instance().activeDocument()
     if shown is None:
@@ -41,7 +44,7 @@ def middle(recipe: Recipe, where: document.Where | None) -> document.Where | Non
         bounds = node.bounds()
         box = Region(bounds.x(), bounds.y(), bounds.width(), bounds.height())
     box = box.clip(canvas)
-    limit = int(SIDE * recipe.octave_scale ** (recipe.octaves - 1))
+    limit = longest_side(recipe, SIDE)
     if max(box.width, box.height) <= limit:
         return where
     width, height = min(box.width, limit), min(box.height, limit)
@@ -51,24 +54,20 @@ def middle(recipe: Recipe, where: document.Where | None) -> document.Where | Non
     if selection is not None:
         part.intersect(selection)
     empty = part.width() <= 0 or part.height() <= 0
-    return where if empty else document.Where(node, part)
+    return where if empty else layer_io.DreamTarget(node, part)
 
 
-def uncut(source: Source) -> Source:
-    """The source without the selection that `middle` made where the user has none."""
+def without_selection(source: LayerSource) -> LayerSource:
+    """The source without the selection that `crop_to_middle` made where the user has none."""
     return replace(source, selection=None, edges=Edges(True, True, True, True))
 
 
-def reduced(source: Source) -> tuple[Source, float]:
-    """The source in 8 bits, small enough for a quick look, and how many times smaller it is."""
+def reduce_source(source: LayerSource) -> tuple[LayerSource, float]:
+    """The source in 8 bits, small enough for a quick look, and the factor of the reduction."""
     region, picture = source.region, source.picture
-    factor = max(
-        1.0,
-        max(region.width, region.height) / SIDE,
-        max(picture.width, picture.height) / QUICK_MAX,
-    )
-    layout = Picture(*_less((picture.width, picture.height), factor), "U8", "BGRA")
-    width, height = _less((region.width, region.height), factor)
+    factor = reduction_to_fit(region, picture.region, SIDE)
+    layout = Picture(*_reduced_size((picture.width, picture.height), factor), "U8", "BGRA")
+    width, height = _reduced_size((region.width, region.height), factor)
     place = Region(
         min(round(region.x / factor), layout.width - width),
         min(round(region.y / factor), layout.height - height),
@@ -89,23 +88,23 @@ def reduced(source: Source) -> tuple[Source, float]:
         pixels=pixels,
         selection=selection,
         strength=strength,
-        veiled=False,
+        as_mask=False,
     )
     return smaller, factor
 
 
-def _less(sides: tuple[int, int], factor: float) -> tuple[int, int]:
+def _reduced_size(sides: tuple[int, int], factor: float) -> tuple[int, int]:
     width, height = (max(1, int(side / factor)) for side in sides)
     return width, height
 
 
 def _colours(pixels: Pixels, width: int, height: int) -> bytes:
-    """Pixels in sRGB, blue first, as large as is said."""
+    """Pixels in sRGB, BGRA, resampled to `width` × `height`."""
     layout = pixels.layout
     if layout.order == "G":
         image = _gray_image(pixels.frame, layout.region)
     else:
-        frame = scratch.converted(pixels.frame, layout.region, _space(layout), COLOURS)
+        frame = scratch.convert_pixels(pixels.frame, layout.region, _space(layout), COLOURS)
         line = 4 * layout.width
         kind = QtGui.QImage.Format.Format_ARGB32
         image = QtGui.QImage(bytes(frame), layout.width, layout.height, line, kind)
@@ -128,18 +127,18 @@ def _scaled(image: Any, width: int, height: int, kind: Any) -> Any:
 
 
 def _rows(image: Any, samples: int) -> bytes:
-    """An image's bytes without the padding that Qt puts behind each row."""
+    """An image's bytes without the padding that Qt adds to each row."""
     bits = image.constBits()
     bits.setsize(image.sizeInBytes())
-    every, line = image.bytesPerLine(), image.width() * samples
+    stride, line = image.bytesPerLine(), image.width() * samples
     content = bytes(bits)
-    if every == line:
+    if stride == line:
         return content
-    return b"".join(content[at : at + line] for at in range(0, len(content), every))
+    return b"".join(content[start : start + line] for start in range(0, len(content), stride))
 
 
 def _space(layout: Picture) -> ColorSpace:
-    """Krita's name of a layout's colour space."""
+    """Krita's colour space for a layout."""
     linear = layout.curve == "linear"
     if layout.order == "GA":
         return ColorSpace("GRAYA", layout.depth, LINEAR_GRAY.profile if linear else GRAY)

@@ -1,7 +1,7 @@
-"""A document that nobody sees, in which Krita converts colours and puts layers together.
+"""A hidden document in which Krita converts colours and assembles layers.
 
-Whatever Krita does to a layer that a document has made goes into that document's history, even
-while the layer is not in it: in the user's, there would be steps to undo that show nothing.
+Whatever is done to a layer goes into the history of the document that created it, even before the
+layer is added: in the user's document those would be undo steps without a visible effect.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from dreamlink.wire.messages import Frame
 
 from .color_space import SRGB, ColorSpace, space_of
 from .errors import DocumentError
-from .layers import write
+from .layers import write_pixels
 
 
 @contextmanager
-def scratch() -> Iterator[Any]:
-    """A document for a moment; a layer made in it may be added to another document."""
+def open_scratch() -> Iterator[Any]:
+    """A temporary hidden document; a layer created in it may be added to another document."""
     document = Krita.instance().createDocument(1, 1, "", "RGBA", "U8", SRGB, 72.0)
     try:
         yield document
@@ -31,31 +31,31 @@ def scratch() -> Iterator[Any]:
         document.close()
 
 
-def painted(
+def paint_layer(
     document: Any, name: str, pixels: Frame, box: Region, space: ColorSpace, goal: ColorSpace
 ) -> Any:
-    """A layer made by a scratch document: `pixels` in `space`, converted to `goal`.
+    """A layer created in a scratch document: `pixels` in `space`, converted to `goal`.
 
     Raises:
-        DocumentError: Krita does not know how.
+        DocumentError: Krita can't convert between them.
     """
     layer = document.createNode(name, "paintlayer")
     _convert(layer, space)
-    write(layer, pixels, box)
+    write_pixels(layer, pixels, box)
     _convert(layer, goal)
     return layer
 
 
-def converted(pixels: Frame, box: Region, space: ColorSpace, goal: ColorSpace) -> Frame:
-    """The pixels of `box` in another colour space; raises DocumentError."""
+def convert_pixels(pixels: Frame, box: Region, space: ColorSpace, goal: ColorSpace) -> Frame:
+    """The pixels of `box`, converted from `space` to `goal`; raises DocumentError."""
     if space == goal:
         return pixels
-    with scratch() as document:
-        return memoryview(painted(document, "", pixels, box, space, goal).pixelData(*box))
+    with open_scratch() as document:
+        return memoryview(paint_layer(document, "", pixels, box, space, goal).pixelData(*box))
 
 
 def _convert(layer: Any, goal: ColorSpace) -> None:
-    """In one step: Krita cuts colours off that lie outside when it changes only the depth."""
+    """Convert in one step: Krita clips out-of-range colours when it changes only the depth."""
     space = space_of(layer)
     if space != goal and not layer.setColorSpace(*goal):
         raise DocumentError(

@@ -1,46 +1,39 @@
-"""What a dream is made of: the pixels that were read from a document, and what is asked of them."""
+"""The pixels of a layer to dream on, and the request made from them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.inputs import DreamInputs, Pixels
 from dreamlink.wire.messages import DreamRequest, Frame
 
 from .color_space import ColorSpace
 
-WHOLE = bytes([0]) + bytes([255]) * 255  # what is selected at all is selected fully
-
-
-class Pixels(NamedTuple):
-    """Pixels and how they are laid out."""
-
-    layout: Picture
-    frame: Frame
+WHOLE = bytes([0]) + bytes([255]) * 255  # every selected pixel counts as fully selected
 
 
 @dataclass(frozen=True)
-class Source:
-    """A layer's pixels, and what is needed to put the dream above it later.
+class LayerSource:
+    """A layer's pixels, and what is needed to add the dream above it later.
 
     Attributes:
         node_id: the layer's unique id; it survives undo and redo.
         space: the layer's colour space.
         picture: layout of `pixels`.
-        region: where to dream, in the picture's coordinates.
+        region: the rectangle to dream in, in the coordinates of `pixels`.
         place: the same rectangle on the canvas.
         canvas: the whole canvas.
-        edges: which of its sides are those of the layer on the canvas.
-        pixels: the region and its surroundings.
-        selection: what is selected in the region, one byte a pixel, or None for all.
-        veiled: whether the dream is to show through a transparency mask, the selection; otherwise
-            the selection goes into its alpha.
-        strength: a map of the region, how strongly each pixel dreams.
-        guide: a picture to dream of.
-        guide_id, strength_id: what these two were made of, as they were given to `document.read`.
-        above: the layer that the dream is to lie above, if it is not the source itself.
+        edges: which sides of the region are edges of the layer on the canvas.
+        pixels: the region and its context.
+        selection: the selection in the region, one byte a pixel; None: all is selected.
+        as_mask: whether the selection becomes a transparency mask; otherwise the dream's alpha.
+        strength: the strength map of the region.
+        guide: the guide picture.
+        guide_id, strength_id: the arguments of `layer_io.read` that these two were read from.
+        above: the unique id of the layer to add the dream above; None: the source itself.
     """
 
     document: Any
@@ -54,7 +47,7 @@ class Source:
     edges: Edges
     pixels: Frame
     selection: Frame | None = None
-    veiled: bool = False
+    as_mask: bool = False
     strength: Pixels | None = None
     guide: Pixels | None = None
     guide_id: Any = None
@@ -63,31 +56,22 @@ class Source:
 
     @property
     def mask(self) -> Frame | None:
-        """What is sent of the selection; behind a transparency mask all that it shows dreams."""
-        if self.selection is None or not self.veiled:
+        """The selection as it is sent: for a transparency mask every part counts as full."""
+        if self.selection is None or not self.as_mask:
             return self.selection
         return bytes(self.selection).translate(WHOLE)
 
     def request(self, recipe: Recipe, **options: Any) -> DreamRequest:
-        """What to ask of the daemon; `options` are further fields of the request."""
+        """The request for the daemon; `options` are further fields of it."""
         selected = self.selection is not None
-        return DreamRequest(
-            recipe,
-            self.picture,
-            self.region,
-            mask=selected,
-            clip=selected and not self.veiled,
-            edges=self.edges,
-            strength=self.strength.layout if self.strength else None,
-            guide=self.guide.layout if self.guide else None,
-            **options,
+        clip = selected and not self.as_mask
+        return self._inputs(self.selection).request(
+            recipe, self.region, clip=clip, edges=self.edges, **options
         )
 
     def frames(self) -> list[Frame]:
-        """The pixels that follow the request."""
-        mask = self.mask
-        return [
-            self.pixels,
-            *([] if mask is None else [mask]),
-            *(given.frame for given in (self.strength, self.guide) if given),
-        ]
+        """The frames that follow the request."""
+        return self._inputs(self.mask).frames()
+
+    def _inputs(self, mask: Frame | None) -> DreamInputs:
+        return DreamInputs(Pixels(self.picture, self.pixels), mask, self.strength, self.guide)

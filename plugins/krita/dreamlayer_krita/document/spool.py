@@ -1,6 +1,6 @@
-"""Where a film's frames wait until all are dreamed: a file that is gone when the film is.
+"""Stores a film's frames in a temporary file until all are dreamed.
 
-A hundred frames of a large picture are more than a computer's memory holds.
+A hundred frames of a large picture do not fit into memory.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dreamlink.wire.messages import Frame
 from .errors import DocumentError
 
 
-class Spool:
-    """Frames of the same size, one behind the other."""
+class FrameSpool:
+    """Frames of `nbytes` bytes each, one after another; the file is deleted when closed."""
 
     def __init__(self, nbytes: int) -> None:
         self._nbytes = nbytes
@@ -24,15 +24,15 @@ class Spool:
         return self._count
 
     def append(self, pixels: Frame) -> None:
-        """Put a frame behind the last one; raises DocumentError where there is no room."""
+        """Append a frame; raises DocumentError if the disk is full."""
         try:
             self._file.seek(self._count * self._nbytes)
             self._file.write(pixels)
             self._file.flush()
         except OSError as error:
             raise DocumentError(
-                f"There is no room for the film's next frame in {tempfile.gettempdir()}"
-                f" ({error.strerror}): make room there and dream again."
+                f"The film's next frame could not be written into {tempfile.gettempdir()}"
+                f" ({error.strerror}): free some space there and dream again."
             ) from error
         self._count += 1
 

@@ -1,1 +1,1 @@
-"""What the docker shows and does, without Qt: jobs, live layers, films, dreams edited again."""
+"""The docker's state and actions, without Qt: the session, jobs, live layers, films, editing."""

@@ -1,9 +1,9 @@
-"""A film: many dreams, one after the other, and the animated layer that they become. No Qt here.
+"""A film: many dreams, one after the other, which become an animated layer. No Qt here.
 
-Either each frame of an animated layer dreams, or a dive goes into one picture: each frame is the
-one before, enlarged about its middle, and dreams on. All frames have the same seed. A layer's frame
-starts from a part of what the frame before dreamed, so that the dream stays where it is while the
-picture moves under it; a dive's frame has all of it in its picture anyway.
+Either every frame of an animated layer is dreamed on, or the film is a dive into one picture: each
+frame is the previous one, enlarged about its centre and dreamed on again. All frames have the same
+seed. A frame of an animated layer starts from part of the previous frame's dream, so that the dream
+stays in place while the picture moves; a dive's frame contains that dream anyway.
 """
 
 from __future__ import annotations
@@ -11,25 +11,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State, duration, layer_name
+from dreamlink.session.film_options import frame_fields
 from dreamlink.wire.messages import Frame
 
-from ..document import document, keyframes
-from ..document.source import Source
-from ..document.spool import Spool
-from .jobs import Dreamed, Job, NewLayer
-
-if TYPE_CHECKING:
-    from ..qt.connection import Link
+from ..document import keyframes, layer_io
+from ..document.source import LayerSource
+from ..document.spool import FrameSpool
+from .daemon_link import DaemonLink
+from .jobs import DreamJob, FinishedDream, NewLayer
 
 
 class Shot(NamedTuple):
-    """One frame to dream: the time at which it begins, and where its picture comes from.
+    """One frame to dream.
 
-    `picture` is None for the frame before, dreamed.
+    Attributes:
+        time: the time at which it begins, in frames.
+        picture: reads the pixels to dream on; None: they are the previous frame's dream.
     """
 
     time: int
@@ -37,14 +38,14 @@ class Shot(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a film is made of.
+class FilmPlan:
+    """The frames of a film and how they depend on each other.
 
     Attributes:
-        shots: its frames in their order, at least one.
-        end: the time of an empty frame behind the last one, if that is not to stand for ever.
-        carry: how much of what the frame before dreamed each frame starts from, 0 to 1.
-        zoom: how many times the picture is enlarged from frame to frame.
+        shots: the frames in order, at least one.
+        end: the time of an empty frame after the last one; None: the last one stays visible.
+        carry: the fraction of the previous frame's dream that each frame starts from, 0 to 1.
+        zoom: the factor by which the picture is enlarged from frame to frame.
     """
 
     shots: Sequence[Shot]
@@ -54,53 +55,53 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Filmed:
-    """A film that is in the document: `node_id` is its layer's."""
+class FinishedFilm:
+    """A film that is in the document; `node_id` is the unique id of its layer."""
 
     document: Any
     node_id: Any
-    source: Source
+    source: LayerSource
     recipe: Recipe
 
 
 class Film:
-    """A film under way; to its owner it has the face of a `Job`.
+    """A film being dreamed, with the interface of a `DreamJob`.
 
-    What is done when it ends early, for whatever reason, becomes a shorter film.
+    If it ends early, for any reason, the finished frames become a shorter film.
 
     Attributes:
-        state, fraction, text: how it stands, as of a `Job`, over all frames.
-        source, recipe: what was asked for; the recipe has a seed.
-        result: what came of it, or None.
+        state, fraction, text: as of a `DreamJob`, over all frames.
+        source, recipe: what was requested; the recipe has a seed.
+        result: the finished film, or None.
     """
 
     def __init__(
         self,
-        link: Link,
-        source: Source,
+        link: DaemonLink,
+        source: LayerSource,
         recipe: Recipe,
-        plan: Plan,
+        plan: FilmPlan,
         changed: Callable[[Film], None],
-        finished: Callable[[Filmed], None],
+        finished: Callable[[FinishedFilm], None],
         soon: Callable[[Callable[[], None]], None],
     ) -> None:
-        """`soon` calls what it is given when the host has had time to breathe."""
+        """`soon` calls a function once the host has processed its events."""
         self.state = State.WAITING
         self.fraction: float | None = None
         self.text = "Looking for the daemon…"
-        self.source = replace(source, pixels=b"", veiled=False)
+        self.source = replace(source, pixels=b"", as_mask=False)
         self.recipe = recipe.with_seed()
-        self.result: Filmed | None = None
+        self.result: FinishedFilm | None = None
         self._link = link
         self._plan = plan
         self._changed = changed
         self._finished = finished
         self._soon = soon
-        self._spool = Spool(source.request(recipe).result.nbytes)
-        self._job: Job | None = None
+        self._spool = FrameSpool(source.request(recipe).result.nbytes)
+        self._job: DreamJob | None = None
         self._after = ""  # the id of the last frame's dream
         self._notes: list[str] = []
-        self._began = 0.0  # when the first frame was asked for
+        self._began = 0.0  # when the first frame was requested
         self._writing: Generator[Any, None, None] | None = None
         self._end_state, self._end_text = State.DONE, ""
 
@@ -114,47 +115,43 @@ class Film:
         self._dream_next()
 
     def cancel(self) -> None:
-        """Stop dreaming; the frames that are done are kept."""
+        """Stop dreaming; the finished frames are kept."""
         if self._job is not None and not self.over:
             self._job.cancel()
 
     def fail(self, reason: str) -> None:
-        """End the film with a sentence for the user, and keep what is done."""
+        """End the film with a sentence for the user, and keep the finished frames."""
         if self._job is not None and not self.over:
             self._job.fail(reason)
 
     def tell_daemon_to_stop(self) -> None:
-        """The host ends: nothing can be kept."""
+        """Krita is quitting: nothing can be kept."""
         if self._job is not None:
             self._job.tell_daemon_to_stop()
         self._stop_writing()
         self._spool.close()
 
     def _dream_next(self) -> None:
-        """Ask for the next frame."""
+        """Request the next frame's dream."""
         count = len(self._spool)
         shot = self._plan.shots[count]
         try:
             pixels = shot.picture() if shot.picture else self._spool.read(count - 1)
-        except document.DocumentError as error:
+        except layer_io.DocumentError as error:
             self._stop(State.FAILED, str(error))
             return
         source = replace(self.source, pixels=pixels)
-        options: dict[str, Any] = {}
-        if count and self._plan.carry:
-            options = {"after": self._after, "carry": self._plan.carry}
-        if count and self._plan.zoom > 1.0:
-            options["zoom"] = self._plan.zoom
-        goal = _Frame(source, self._spool)
-        self._job = Job(
-            self._link, source, self.recipe, self._moved, self._frame_done, goal, **options
+        options = frame_fields(self._after, self._plan.carry, self._plan.zoom)
+        goal = _SpooledFrame(source, self._spool)
+        self._job = DreamJob(
+            self._link, source, self.recipe, self._frame_changed, self._frame_done, goal, **options
         )
         self._job.start()
 
-    def _moved(self, job: Job) -> None:
-        """The frame in work has moved on."""
+    def _frame_changed(self, job: DreamJob) -> None:
+        """The current frame's job has made progress or is over."""
         if job.state is State.DONE:
-            return  # `_frame_done` hears of it
+            return  # `_frame_done` is called too
         if job.over:
             self._stop(job.state, job.text)
             return
@@ -162,16 +159,16 @@ class Film:
         self.state = State.RUNNING if done else job.state
         if done or job.fraction is not None:
             self.fraction = (done + (job.fraction or 0.0)) / total
-        self.text = f"Frame {done + 1} of {total}{self._left() if done else f': {job.text}'}"
+        self.text = f"Frame {done + 1} of {total}{self._time_left() if done else f': {job.text}'}"
         self._changed(self)
 
-    def _left(self) -> str:
-        """How long the film still takes, as long as its frames took until now."""
+    def _time_left(self) -> str:
+        """The remaining time, from the mean time of the frames so far."""
         done, total = len(self._spool), len(self._plan.shots)
         spent = (time.monotonic() - self._began) / done
         return f", about {duration(spent * (total - done))} left"
 
-    def _frame_done(self, dreamed: Dreamed) -> None:
+    def _frame_done(self, dreamed: FinishedDream) -> None:
         self._after = dreamed.dream.request.id
         self._notes += [note for note in dreamed.dream.notes if note not in self._notes]
         if len(self._spool) < len(self._plan.shots):
@@ -180,10 +177,10 @@ class Film:
             self._stop(State.DONE, "")
 
     def _stop(self, state: State, text: str) -> None:
-        """No more frames: write those that are done."""
+        """Dream no more frames, and write the finished ones."""
         self._job = None
         self._end_state, self._end_text = state, text
-        if len(self._spool) == 0 or document.gone(self.source):
+        if len(self._spool) == 0 or layer_io.explain_loss(self.source):
             self._end(None)
             return
         name = layer_name(self.source.name, self.recipe)
@@ -192,17 +189,19 @@ class Film:
         self._changed(self)
         self._soon(self._write)
 
-    def _pictures(self) -> list[keyframes.Picture]:
+    def _pictures(self) -> list[keyframes.FilmFrame]:
         shots, done = self._plan.shots, len(self._spool)
         pictures = [
-            keyframes.Picture(shots[i].time, lambda i=i: self._spool.read(i))  # type: ignore[misc]
+            keyframes.FilmFrame(shots[i].time, lambda i=i: self._spool.read(i))  # type: ignore[misc]
             for i in range(done)
         ]
         end = shots[done].time if done < len(shots) else self._plan.end
         if end is not None:
-            pictures.append(keyframes.Picture(end, None))
+            pictures.append(keyframes.FilmFrame(end, None))
         if shots[0].time > 0:
-            pictures.insert(0, keyframes.Picture(0, None))  # or the first would stand there too
+            pictures.insert(
+                0, keyframes.FilmFrame(0, None)
+            )  # or Krita would show the first frame there too
         return pictures
 
     def _write(self) -> None:
@@ -211,7 +210,7 @@ class Film:
             return
         try:
             node_id = next(self._writing)
-        except document.DocumentError as error:
+        except layer_io.DocumentError as error:
             self._end_state, self._end_text = State.FAILED, str(error)
             self._end(None)
             return
@@ -235,36 +234,36 @@ class Film:
         self._spool.close()
         self.state = self._end_state
         self.fraction = 1.0
-        self.text = self._said(done, node_id is not None)
+        self.text = self._summary(done, node_id is not None)
         self._changed(self)
         if node_id is not None:
             source = replace(self.source, guide=None, strength=None)
-            self.result = Filmed(source.document, node_id, source, self.recipe)
+            self.result = FinishedFilm(source.document, node_id, source, self.recipe)
             self._finished(self.result)
 
-    def _said(self, done: int, kept: bool) -> str:
+    def _summary(self, done: int, kept: bool) -> str:
         if self._end_state is State.DONE:
             took = duration(time.monotonic() - self._began)
-            said = f"Dreamed {_frames(done)} in {took} with seed {self.recipe.seed}."
+            text = f"Dreamed {_frames(done)} in {took} with seed {self.recipe.seed}."
         elif not kept:
             return self._end_text
         elif self._end_state is State.CANCELLED:
-            said = "Cancelled."
+            text = "Cancelled."
         else:
-            said = self._end_text
+            text = self._end_text
         if done < len(self._plan.shots):
-            said += f" What was done is kept: {_frames(done)} of {len(self._plan.shots)}."
-        return " ".join([said, *self._notes])
+            text += f" The finished frames are kept: {done} of {_frames(len(self._plan.shots))}."
+        return " ".join([text, *self._notes])
 
 
-class _Frame(NewLayer):
-    """Where a frame's pixels go: into the spool, until all are there."""
+class _SpooledFrame(NewLayer):
+    """Puts a frame's pixels into the spool, where they wait for the others."""
 
-    def __init__(self, source: Source, spool: Spool) -> None:
+    def __init__(self, source: LayerSource, spool: FrameSpool) -> None:
         super().__init__(source)
         self._spool = spool
 
-    def done(self, dream: Dream, recipe: Recipe) -> Any:
+    def finish(self, dream: Dream, recipe: Recipe) -> Any:
         self._spool.append(dream.pixels or bytearray())
 
 

@@ -1,4 +1,4 @@
-"""The frames of an animated layer: when they begin, what they show, and which of them dream."""
+"""The frames of an animated layer: their times and pixels, and the plan of a film of them."""
 
 from __future__ import annotations
 
@@ -8,44 +8,52 @@ from typing import Any
 from dreamlink.picture import Region
 from dreamlink.wire.messages import Frame
 
-from ..document import document, scratch
+from ..document import layer_io, scratch
 from ..document.errors import DocumentError
-from ..document.source import Source
-from .film import Plan, Shot
+from ..document.source import LayerSource
+from .film import FilmPlan, Shot
 
 
-def starts(picture: Any, node: Any) -> list[int]:
-    """The times at which a layer's frames begin; none if it is not an animated paint layer."""
+def frame_times(picture: Any, node: Any) -> list[int]:
+    """The times at which a layer's frames begin; [] if it is not an animated paint layer."""
     if node is None or node.type() != "paintlayer" or not node.animated():
         return []
     return [time for time in range(_length(picture)) if node.hasKeyframeAtTime(time)]
 
 
-def plan(source: Source, begins: list[int], first: int, last: int, carry: float) -> Plan:
-    """A film of the frames that are seen from `first` to `last`, of those that begin at `begins`.
+def plan_frames(
+    source: LayerSource, times: list[int], first: int, last: int, carry: float
+) -> FilmPlan:
+    """A film of the frames that are visible from `first` to `last`.
 
-    A frame that stands longer dreams once and stands as long.
+    A frame that is visible for longer is dreamed once and stays visible as long.
+
+    Args:
+        source: the layer.
+        times: the times at which its frames begin.
+        first, last: times, in frames, both included.
+        carry: see `FilmPlan`.
 
     Raises:
-        DocumentError: there are none.
+        DocumentError: no frame is visible there.
     """
-    shots = [Shot(time, partial(_picture, source, time)) for time in begins if first < time <= last]
-    before = [time for time in begins if time <= first]
+    shots = [Shot(time, partial(_picture, source, time)) for time in times if first < time <= last]
+    before = [time for time in times if time <= first]
     if before:
         shots.insert(0, Shot(first, partial(_picture, source, before[-1])))
     if not shots:
         raise DocumentError(
             f"The layer “{source.name}” shows nothing from frame {first} to {last}: choose others."
         )
-    end = next((time for time in begins if time > last), None)
-    return Plan(shots, end=end, carry=carry)
+    end = next((time for time in times if time > last), None)
+    return FilmPlan(shots, end=end, carry=carry)
 
 
-def dive(source: Source, first: int, count: int, zoom: float) -> Plan:
-    """A film of `count` frames, each of them the one before, enlarged and dreamed on."""
+def plan_dive(source: LayerSource, first: int, count: int, zoom: float) -> FilmPlan:
+    """A film of `count` frames, each of them the previous one, enlarged and dreamed on."""
     shots = [Shot(first + i, None) for i in range(count)]
     shots[0] = Shot(first, lambda: source.pixels)
-    return Plan(shots, zoom=zoom)
+    return FilmPlan(shots, zoom=zoom)
 
 
 def _length(picture: Any) -> int:
@@ -53,9 +61,9 @@ def _length(picture: Any) -> int:
     return int(max(ends)) + 1
 
 
-def _picture(source: Source, time: int) -> Frame:
-    """The layer's own pixels in the frame that begins at `time`, as the daemon gets them."""
-    if reason := document.gone(source):
+def _picture(source: LayerSource, time: int) -> Frame:
+    """The layer's own pixels in the frame that begins at `time`, as they are sent."""
+    if reason := layer_io.explain_loss(source):
         raise DocumentError(reason)
     node = source.document.nodeByUniqueID(source.node_id)
     place, region = source.place, source.region
@@ -65,4 +73,4 @@ def _picture(source: Source, time: int) -> Frame:
     if not node.hasKeyframeAtTime(time):
         raise DocumentError(f"The frame {time} of the layer “{source.name}” is gone.")
     pixels = memoryview(node.pixelDataAtTime(*seen, time))
-    return scratch.converted(pixels, seen, source.space, source.space.wire)
+    return scratch.convert_pixels(pixels, seen, source.space, source.space.wire)

@@ -1,115 +1,86 @@
-"""What the user can choose of a film, and its start."""
+"""The settings of a film, and starting one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from krita import Krita
 
 from dreamlink.recipe.recipe import Recipe
-from dreamlink.wire.messages import ZOOM_MAX
+from dreamlink.session.film_options import DIVE, FRAMES, FilmError, FilmOptions
 
 from ..document import dream_store
-from ..document.document import Where
 from ..document.errors import DocumentError
-from ..document.source import Source
+from ..document.layer_io import DreamTarget
+from ..document.source import LayerSource
 from ..qt.guard import guarded
-from ..qt.qt import QtCore
 from . import film_frames
-from .film import Film, Filmed, Plan
-from .reread import layer_of, read_again
-
-if TYPE_CHECKING:
-    from ..ui.panel import Panel
-
-TIME_MAX = 1_000_000  # frames
-COUNT_MAX = 10_000
-FRAMES, DIVE = "frames", "dive"
+from .editing import RepeatedFilm
+from .film import Film, FilmPlan, FinishedFilm
+from .reread import find_source, read_again
+from .session import Session
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What the window's fields say; `first` is the film's first frame."""
-
-    kind: str = FRAMES
-    first: int = 0
-    last: int = 0
-    carry: float = 0.8
-    count: int = 24
-    zoom: float = 1.05
+class FilmChoice(FilmOptions):
+    """The film window's fields; invalid values raise DocumentError."""
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Choice:
-        """What was kept with a film; raises DocumentError for what can't be."""
-        kinds = {"kind": str, "carry": float, "zoom": float}
-        for name, default in asdict(cls()).items():
-            if type(values.get(name, default)) is not kinds.get(name, int):
-                raise DocumentError(f"This film's settings can't be used: {name}.")
-        choice = cls(**{name: values[name] for name in asdict(cls()) if name in values})
-        choice.check()
-        return choice
+    def of(cls, values: Mapping[str, Any]) -> FilmChoice:
+        """The settings stored with a film; raises DocumentError if they are invalid."""
+        try:
+            return super().of(values)
+        except FilmError as error:
+            raise DocumentError(str(error)) from error
 
     def check(self) -> None:
-        """Raise DocumentError for a film that can't be."""
-        if self.kind == FRAMES and self.last < self.first:
-            raise DocumentError("The last frame is before the first one: exchange them.")
-        if not (
-            self.kind in (FRAMES, DIVE)
-            and 0 <= self.first <= TIME_MAX
-            and self.last <= TIME_MAX
-            and 0.0 <= self.carry <= 1.0
-            and 1 <= self.count <= COUNT_MAX
-            and 1.0 <= self.zoom <= ZOOM_MAX
-        ):
-            raise DocumentError("This film's settings can't be used: they are out of range.")
+        """Raise DocumentError if there can be no such film."""
+        try:
+            super().check()
+        except FilmError as error:
+            raise DocumentError(str(error)) from error
 
 
-class Redone(NamedTuple):
-    """A film that is dreamed again: its layer's unique id, and what is known of it."""
-
-    node_id: Any
-    kept: dream_store.Kept
-
-
-def begin(panel: Panel, recipe: Recipe, choice: Choice, redone: Redone | None = None) -> Film:
-    """Start a film of the active layer, or of what a film was made of; raises DocumentError."""
+def start_film(
+    session: Session, recipe: Recipe, choice: FilmChoice, repeated: RepeatedFilm | None = None
+) -> Film:
+    """Start a film of the active layer, or dream a film again; raises DocumentError."""
     choice.check()
     active = Krita.instance().activeDocument()
     if active is None:
         raise DocumentError("No picture is open: open one and select a layer, then dream.")
-    node = layer_of(active, redone.kept) if redone else active.activeNode()
-    begins = film_frames.starts(active, node) if choice.kind == FRAMES else []
-    if choice.kind == FRAMES and not begins:
+    node = find_source(active, repeated.stored) if repeated else active.activeNode()
+    times = film_frames.frame_times(active, node) if choice.kind == FRAMES else []
+    if choice.kind == FRAMES and not times:
         raise DocumentError(
-            "The layer is not an animated paint layer: select one, or dream a dive."
+            "The layer is not an animated paint layer: select one, or choose a dive."
         )
     selection = active.selection()
-    if choice.kind == DIVE and selection is not None and redone is None:
-        raise DocumentError("A dive goes into the whole layer: deselect, then dream.")
+    if choice.kind == DIVE and selection is not None and repeated is None:
+        raise DocumentError("A dive uses the whole layer: deselect, then dream.")
     whole = choice.kind == FRAMES
-    if redone is not None:
-        source = read_again(redone.kept, recipe, redone.node_id, whole=whole)
+    if repeated is not None:
+        source = read_again(repeated.stored, recipe, repeated.node_id, whole=whole)
     else:
-        source = panel.read(recipe, Where(node, selection, whole))
+        source = session.read(recipe, DreamTarget(node, selection, whole))
     if choice.kind == FRAMES:
-        plan = film_frames.plan(source, begins, choice.first, choice.last, choice.carry)
+        plan = film_frames.plan_frames(source, times, choice.first, choice.last, choice.carry)
     else:
-        plan = film_frames.dive(source, choice.first, choice.count, choice.zoom)
-    return _start(panel, source, recipe, plan, choice)
+        plan = film_frames.plan_dive(source, choice.first, choice.count, choice.zoom)
+    return _start(session, source, recipe, plan, choice)
 
 
-def _start(panel: Panel, source: Source, recipe: Recipe, plan: Plan, choice: Choice) -> Film:
-    def finished(filmed: Filmed) -> None:
-        dream_store.keep(
+def _start(
+    session: Session, source: LayerSource, recipe: Recipe, plan: FilmPlan, choice: FilmChoice
+) -> Film:
+    def finished(filmed: FinishedFilm) -> None:
+        dream_store.store(
             filmed.document, filmed.node_id, filmed.recipe, filmed.source, film=asdict(choice)
         )
 
-    def soon(call: Any) -> None:
-        QtCore.QTimer.singleShot(0, guarded(call, panel.say))
-
-    hear = guarded(finished, panel.say)
-    film = Film(panel.link, source, recipe, plan, panel.moved, hear, soon)
-    panel.enqueue(film)
+    on_finished = guarded(finished, session.say)
+    film = Film(session.link, source, recipe, plan, session.job_changed, on_finished, session.soon)
+    session.enqueue(film)
     return film

@@ -1,95 +1,93 @@
 """One dream of one layer, from its pixels to the new layer above. No Qt here.
 
-A job moves on when the link calls it. It tells its owner of every change, and adds the layer as
-its very last act: whatever goes wrong before leaves the document as it was. Several jobs may be
-under way; they wait for each other in the daemon.
+A job advances when the link calls it, and calls its owner after every change. It adds the layer as
+its last step, so a failure before that leaves the document unchanged. There may be several jobs;
+the daemon runs them one after another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dreamlink.client.client import LinkError
-from dreamlink.client.reconnecting import RETURNS_MAX
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State, layer_name, lost
+from dreamlink.session.reconnection import ReconnectPolicy
 from dreamlink.wire.messages import Header
 
-from ..document import document
-
-if TYPE_CHECKING:
-    from ..qt.connection import Link
+from ..document import layer_io
+from .daemon_link import DaemonLink
 
 
 @dataclass(frozen=True)
-class Dreamed:
-    """A dream that is finished and in the document.
+class FinishedDream:
+    """A dream that has become a layer of the document.
 
     Attributes:
         node_id: the new layer's unique id.
-        source: what was dreamed on, but for its pixels: they are as large as the layer.
-        recipe: with the seed that was drawn.
-        dream: to `blend` it anew, over the link that it came by.
+        source: what was dreamed on, without its pixels, which take as much memory as the layer.
+        recipe: the recipe, with the seed that was drawn.
+        dream: blends again with other live parameters, over the same link.
     """
 
     document: Any
     node_id: Any
-    source: document.Source
+    source: layer_io.LayerSource
     recipe: Recipe
     dream: Dream
 
 
 class NewLayer:
-    """Where a dream's pixels go: into a new layer above the source. One for each job.
+    """Puts a dream's pixels into a new layer above the source. One for each job.
 
     Attributes:
-        grown: the unique id of a layer that is in the document before the dream is done.
+        grown_id: the unique id of the layer if it is added before the dream is done, else None.
     """
 
-    def __init__(self, source: document.Source) -> None:
+    def __init__(self, source: layer_io.LayerSource) -> None:
         self.source = source
-        self.grown: Any = None
+        self.grown_id: Any = None
 
-    def gone(self) -> str | None:
-        """Why there is no place for the dream any more, or None if there is one."""
-        return document.gone(self.source)
+    def explain_loss(self) -> str | None:
+        """Why the layer can't be added any more, or None if it can."""
+        return layer_io.explain_loss(self.source)
 
-    def so_far(self, dream: Dream) -> None:
-        """The dream tells how far it is, perhaps with pixels (`live`)."""
+    def show_progress(self, dream: Dream) -> None:
+        """The dream has made progress, perhaps with pixels (`live` or `preview`)."""
 
-    def done(self, dream: Dream, recipe: Recipe) -> Any:
-        """The pixels are there: put them into the document and return the layer's unique id.
+    def finish(self, dream: Dream, recipe: Recipe) -> Any:
+        """Add the finished pixels to the document and return the layer's unique id.
 
         Raises:
             DocumentError: the picture was closed or the layer is gone.
         """
         name = layer_name(self.source.name, recipe)
-        return document.add_layer(self.source, name, dream.pixels or bytearray())
+        return layer_io.add_layer(self.source, name, dream.pixels or bytearray())
 
-    def dropped(self) -> None:
-        """The dream was cancelled, or has failed."""
+    def discard(self) -> None:
+        """The dream was cancelled or has failed."""
 
 
-class Job:
-    """A dream under way.
+class DreamJob:
+    """A dream that is waiting, being dreamed, or over.
 
     Attributes:
-        state: where it stands; it is WAITING until the daemon is reached and has begun.
-        fraction: how much of the work is done, 0 to 1; None while nobody knows.
+        state: WAITING until the daemon is connected and has begun.
+        fraction: how much of the work is done, 0 to 1; None while unknown.
         text: one line for the user.
-        source, recipe: what was asked for.
-        result: when done, what came of it.
+        source, recipe: what was requested.
+        result: the finished dream, or None.
     """
 
     def __init__(
         self,
-        link: Link,
-        source: document.Source,
+        link: DaemonLink,
+        source: layer_io.LayerSource,
         recipe: Recipe,
-        changed: Callable[[Job], None],
-        finished: Callable[[Dreamed], None] | None = None,
+        changed: Callable[[DreamJob], None],
+        finished: Callable[[FinishedDream], None] | None = None,
         goal: NewLayer | None = None,
         **options: Any,
     ) -> None:
@@ -99,32 +97,31 @@ class Job:
         self.text = "Looking for the daemon…"
         self.source = source
         self.recipe = recipe
-        self.result: Dreamed | None = None
+        self.result: FinishedDream | None = None
         self._link = link
         self._changed = changed
         self._finished = finished
         self._goal = goal or NewLayer(source)
         self._options = options
         self._dream: Dream | None = None
-        self._away = False  # whether the connection was lost and is looked for
-        self._returns = 0
-        self._finishing = False  # Krita lets events happen while a layer is added
+        self._reconnect = ReconnectPolicy()
+        self._finishing = False  # Krita processes events while a layer is added
 
     @property
     def over(self) -> bool:
         return self.state in (State.DONE, State.CANCELLED, State.FAILED)
 
     @property
-    def grown(self) -> Any:
-        """The unique id of the layer that has this dream's pixels so far, or None."""
-        return self._goal.grown
+    def grown_id(self) -> Any:
+        """The unique id of the layer that shows this dream so far, or None."""
+        return self._goal.grown_id
 
     def start(self) -> None:
         self._changed(self)
         self._link.open(self)
 
     def cancel(self) -> None:
-        """Stop at once; the daemon is told, its answer is not waited for."""
+        """Stop at once; the daemon's answer is not awaited."""
         if self.over or self._finishing:
             return
         self.tell_daemon_to_stop()
@@ -141,16 +138,16 @@ class Job:
         self._changed(self)
 
     def connected(self) -> None:
-        self._away = False
+        self._reconnect.connected()
         try:
             if self._dream is None:
-                self._dream = self._ask()
+                self._dream = self._send_request()
             else:
                 self._dream.resume()
         except LinkError as error:
             self._end(State.FAILED, lost(str(error)))
 
-    def _ask(self) -> Dream:
+    def _send_request(self) -> Dream:
         request = self.source.request(self.recipe, **self._options)
         return Dream(self._link, request, *self.source.frames())
 
@@ -162,11 +159,11 @@ class Job:
             self._finish(dream)
         elif dream.over:
             self._end(dream.state, dream.text)
-        elif reason := self._goal.gone():
+        elif reason := self._goal.explain_loss():
             self.fail(reason)
         else:
-            self._goal.so_far(dream)
-            if self.over:  # Krita lets events happen while a layer is added: it was cancelled
+            self._goal.show_progress(dream)
+            if self.over:  # cancelled while Krita added a layer
                 return
             self.state, self.text = dream.state, dream.text
             self.fraction = dream.fraction if dream.state is State.RUNNING else None
@@ -175,28 +172,26 @@ class Job:
     def lost(self, reason: str) -> None:
         if self._dream is None:
             self._end(State.FAILED, reason)
-        elif self._away or self._returns == RETURNS_MAX:
-            self._end(State.FAILED, lost(reason))
-        else:  # the daemon dreams on for a while
-            self._away = True
-            self._returns += 1
+        elif self._reconnect.try_again():  # the daemon continues the dream for a while
             self._link.reopen(self, reason)
+        else:
+            self._end(State.FAILED, lost(reason))
 
     def _finish(self, dream: Dream) -> None:
         report = dream.report
         recipe = Recipe.of(report["recipe"])
         self._finishing = True
         try:
-            node_id = self._goal.done(dream, recipe)
-        except document.DocumentError as error:
+            node_id = self._goal.finish(dream, recipe)
+        except layer_io.DocumentError as error:
             self._end(State.FAILED, str(error))
             return
-        dream.pixels = dream.live = None  # they are in the document now
+        dream.pixels = dream.live = None  # the document has them now
         source = replace(self.source, pixels=b"", guide=None, strength=None)
-        self.result = Dreamed(source.document, node_id, source, recipe, dream)
+        self.result = FinishedDream(source.document, node_id, source, recipe, dream)
         self.fraction = 1.0
-        said = f"Dreamed in {report['seconds']:.1f} s with seed {recipe.seed}."
-        self._end(State.DONE, " ".join([said, *dream.notes]))
+        text = f"Dreamed in {report['seconds']:.1f} s with seed {recipe.seed}."
+        self._end(State.DONE, " ".join([text, *dream.notes]))
         if self._finished is not None:
             self._finished(self.result)
 
@@ -205,7 +200,7 @@ class Job:
             if self._dream is not None:
                 self._dream.cancel()
         except LinkError:
-            pass  # then there is nobody who still dreams it
+            pass  # then no daemon dreams it any more
 
     def _end(self, state: State, text: str) -> None:
         self.state, self.text = state, text
@@ -213,6 +208,6 @@ class Job:
         self._link.leave(self)
         try:
             if state is not State.DONE:
-                self._goal.dropped()
-        finally:  # whatever goes wrong with its layer, the job is over
+                self._goal.discard()
+        finally:  # even if its layer fails, the job is over
             self._changed(self)

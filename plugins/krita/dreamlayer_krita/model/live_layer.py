@@ -1,10 +1,11 @@
-"""A dream that is seen while it is dreamed: on the canvas, or in the docker. No Qt here.
+"""Shows a dream while it is dreamed: on the canvas, or in the docker. No Qt here.
 
-On the canvas the new layer itself grows: it is added with the first octave's pixels, which is the
-one undo step, and the rest is written into it. A cancelled or failed dream takes its layer away
-again, as nobody wants the half of a dream: the picture is as it was, and the history has two more
-steps, "Add Layer" and "Remove Layer". (Undoing for the user would be worse: they may have painted
-since.) Each write makes Krita compose the whole picture, so a large one's grows in the docker.
+On the canvas the new layer grows: it is added with the first octave's pixels, which is the only
+undo step, and later pixels are written into it. If the dream is cancelled or fails, the layer is
+removed, since an unfinished dream is of no use: the picture is as it was, and the history has two
+more steps, "Add Layer" and "Remove Layer". (Undoing for the user would be worse: they may have
+painted since.) Each write makes Krita compose the whole picture, so for a large picture the docker
+shows the dream instead.
 """
 
 from __future__ import annotations
@@ -20,117 +21,122 @@ from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, layer_name
 from dreamlink.wire.messages import Frame
 
-from ..document import document
-from .jobs import Job, NewLayer
+from ..document import layer_io
+from .jobs import DreamJob, NewLayer
 
-CANVAS_MAX = 4 << 20  # pixels of a picture that Krita composes without a stutter
-REST = 4  # times as long as a write took, Krita is left alone after it
-PREVIEW = 384  # pixels; the longer side of what is shown in the docker
-REMOVED = "The layer was removed while it was dreamed, so its dream was stopped."
+CANVAS_MAX = 4 << 20  # pixels; Krita composes a picture of this size without a noticeable pause
+REST = 4  # pause after a write, as a multiple of the time that it took
+PREVIEW = 384  # pixels; the longer side of the preview in the docker
+REMOVED = "The layer was removed during its dream, so the dream was stopped."
 Show = Callable[[Picture, Frame], None]
 
 
-def watched(source: document.Source, show: Show, hide: Callable[[], None]) -> dict[str, Any]:
-    """The options of a `Job` that lets its dream be seen; `show` and `hide` are the docker's."""
+def preview_options(
+    source: layer_io.LayerSource, show: Show, hide: Callable[[], None]
+) -> dict[str, Any]:
+    """The options of a `DreamJob` that shows its dream.
+
+    `show` and `hide` are for the preview in the docker.
+    """
     if source.canvas.width * source.canvas.height <= CANVAS_MAX:
         return {"goal": GrowingLayer(source), "live": True}
-    return {"goal": ShownInDocker(source, show, hide), "preview": PREVIEW}
+    return {"goal": PreviewedLayer(source, show, hide), "preview": PREVIEW}
 
 
-def beneath(jobs: Iterable[Any]) -> document.Where | None:
-    """What to dream on while a layer that still grows is the active one: what it is dreamed from.
+def target_below_growing(jobs: Iterable[Any]) -> layer_io.DreamTarget | None:
+    """The source of the active layer if that layer is still growing; else None.
 
-    None: what is active, as ever. Krita makes each new layer the active one.
+    Krita makes each new layer the active one, but an unfinished dream is not to be dreamed on.
     """
     active = Krita.instance().activeDocument()
     node = active.activeNode() if active is not None else None
     for job in jobs:
-        grown = job.grown if isinstance(job, Job) else None
+        grown = job.grown_id if isinstance(job, DreamJob) else None
         if node is not None and grown is not None and grown == node.uniqueId():
             below = active.nodeByUniqueID(job.source.node_id)
-            return document.Where(below, active.selection()) if below is not None else None
+            return layer_io.DreamTarget(below, active.selection()) if below is not None else None
     return None
 
 
 class GrowingLayer(NewLayer):
-    """A new layer that has pixels before the dream is done.
+    """A new layer that is added before the dream is done.
 
-    Meanwhile it is locked, as strokes on it would be lost. Krita lets events happen while it adds a
-    layer or writes to one, so afterwards it may be undone, or the dream dropped.
+    It is locked until then, since strokes on it would be lost. Krita processes events while it adds
+    a layer or writes to one, so afterwards the layer may be undone or the dream cancelled.
     """
 
-    def __init__(self, source: document.Source) -> None:
+    def __init__(self, source: layer_io.LayerSource) -> None:
         super().__init__(source)
-        self._layer: Any = None  # kept while it is undone: it may come back
+        self._layer: Any = None  # kept while it is undone: redo may restore it
         self._next = 0.0  # when it may be written to again
         self._dropped = False
 
-    def gone(self) -> str | None:
-        return super().gone() or (REMOVED if self._removed() else None)
+    def explain_loss(self) -> str | None:
+        return super().explain_loss() or (REMOVED if self._removed() else None)
 
-    def so_far(self, dream: Dream) -> None:
+    def show_progress(self, dream: Dream) -> None:
         pixels, dream.live = dream.live, None
         began = time.monotonic()
         if pixels is None or began < self._next:
             return
-        if self.grown is None:
+        if self.grown_id is None:
             self._add(pixels)
         else:
-            document.update_layer(self.grown, pixels, self.source)
+            layer_io.update_layer(self.grown_id, pixels, self.source)
         now = time.monotonic()
         self._next = now + REST * (now - began)
 
-    def done(self, dream: Dream, recipe: Recipe) -> Any:
-        if self.grown is None:
-            return super().done(dream, recipe)
-        reason = self.gone()
+    def finish(self, dream: Dream, recipe: Recipe) -> Any:
+        if self.grown_id is None:
+            return super().finish(dream, recipe)
+        reason = self.explain_loss()
         if reason:
-            raise document.DocumentError(reason)
-        layer = self.source.document.nodeByUniqueID(self.grown)
+            raise layer_io.DocumentError(reason)
+        layer = self.source.document.nodeByUniqueID(self.grown_id)
         layer.setName(layer_name(self.source.name, recipe))
         layer.setLocked(False)
-        document.update_layer(self.grown, dream.pixels or bytearray(), self.source)
-        return self.grown
+        layer_io.update_layer(self.grown_id, dream.pixels or bytearray(), self.source)
+        return self.grown_id
 
-    def dropped(self) -> None:
+    def discard(self) -> None:
         self._dropped = True
-        if self.grown is None or self.source.document not in Krita.instance().documents():
+        if self.grown_id is None or self.source.document not in Krita.instance().documents():
             return
         if self._layer is not None:
             self._layer.setLocked(False)
         if not self._removed():
-            self.source.document.nodeByUniqueID(self.grown).remove()
+            self.source.document.nodeByUniqueID(self.grown_id).remove()
 
     def _add(self, pixels: Frame) -> None:
-        self.grown = document.add_layer(self.source, f"Dream of {self.source.name}…", pixels)
-        self._layer = self.source.document.nodeByUniqueID(self.grown)
+        self.grown_id = layer_io.add_layer(self.source, f"Dream of {self.source.name}…", pixels)
+        self._layer = self.source.document.nodeByUniqueID(self.grown_id)
         if self._dropped:
-            self.dropped()
+            self.discard()
         elif self._layer is not None:
             self._layer.setLocked(True)
 
     def _removed(self) -> bool:
-        """Whether the layer was deleted, or undone; to be asked while the document is open."""
-        if self.grown is None:
+        """Whether the layer was deleted or undone. The document must be open."""
+        if self.grown_id is None:
             return False
-        return self.source.document.nodeByUniqueID(self.grown) is None
+        return self.source.document.nodeByUniqueID(self.grown_id) is None
 
 
-class ShownInDocker(NewLayer):
-    """A new layer as of any other dream; the docker shows how it grows."""
+class PreviewedLayer(NewLayer):
+    """A new layer that is added when the dream is done; until then the docker shows a preview."""
 
-    def __init__(self, source: document.Source, show: Show, hide: Callable[[], None]) -> None:
+    def __init__(self, source: layer_io.LayerSource, show: Show, hide: Callable[[], None]) -> None:
         super().__init__(source)
         self._show, self._hide = show, hide
 
-    def so_far(self, dream: Dream) -> None:
+    def show_progress(self, dream: Dream) -> None:
         seen, dream.preview = dream.preview, None
         if seen is not None:
             self._show(*seen)
 
-    def done(self, dream: Dream, recipe: Recipe) -> Any:
+    def finish(self, dream: Dream, recipe: Recipe) -> Any:
         self._hide()
-        return super().done(dream, recipe)
+        return super().finish(dream, recipe)
 
-    def dropped(self) -> None:
+    def discard(self) -> None:
         self._hide()

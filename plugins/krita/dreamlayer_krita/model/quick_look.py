@@ -1,38 +1,34 @@
-"""One quick look at a dream, from the reduced pixels to the picture of it. No Qt here."""
+"""One quick look, from the reduced pixels to the preview. No Qt here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from dreamlink.client.client import LinkError
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
-from dreamlink.session.dream import Dream, State
+from dreamlink.session.look_size import reduced_recipe
+from dreamlink.session.quick_looks import QuickLooks
 from dreamlink.wire.messages import DreamRequest, Frame, Header
 
-from ..document.source import Source
-
-if TYPE_CHECKING:
-    from ..qt.connection import Link
-
-SEED = 1  # in place of one that is drawn: then looks differ by their settings only
+from ..document.source import LayerSource
+from .daemon_link import DaemonLink
 
 
-class Glimpse:
-    """A listener of the link: shows each better picture, and says how it stands.
+class QuickLookJob:
+    """A listener of the link that shows each better preview and a status line.
 
     Args:
-        source: reduced `factor` times.
-        show: gets the pictures.
-        say: gets a line of text, empty when all is shown.
+        source: reduced by `factor`.
+        show: gets the previews.
+        say: gets the status; "" when the look is complete.
     """
 
     def __init__(
         self,
-        link: Link,
-        source: Source,
+        link: DaemonLink,
+        source: LayerSource,
         factor: float,
         recipe: Recipe,
         show: Callable[[Picture, Frame], None],
@@ -43,61 +39,51 @@ class Glimpse:
         self._frames = source.frames()
         self._show = show
         self._say = say
-        self._dream: Dream | None = None
+        self._shown: Frame | None = None  # the last picture passed to `show`
+        self._looks = QuickLooks(self._changed)
 
     def start(self) -> None:
+        self._looks.ask(self._request, self._frames)
+        self._frames = []
         self._link.open(self)
 
     def stop(self) -> None:
-        """Nobody looks any more."""
-        dream, self._dream = self._dream, None
+        """Cancel the look and stop listening."""
         self._link.leave(self)
-        try:
-            if dream is not None:
-                dream.cancel()
-        except LinkError:
-            pass  # then nobody dreams it
+        self._looks.cancel()
 
     def waiting(self, sentence: str) -> None:
         self._say(sentence)
 
     def connected(self) -> None:
-        self._say("Taking a quick look…")
         try:
-            self._dream = Dream(self._link, self._request, *self._frames)
+            self._looks.send(self._link)
         except LinkError as error:
             self.lost(str(error))
 
     def received(self, header: Header, frames: list[bytearray]) -> None:
-        dream = self._dream
-        if dream is None or not dream.receive(header, frames):
-            return
-        if dream.preview is not None:
-            self._show(*dream.preview)
-            dream.preview = None
-        if not dream.over:
-            self._say(dream.text)
-            return
-        if dream.pixels is not None:
-            self._show(self._request.result, dream.pixels)
-        self._end("" if dream.state is State.DONE else dream.text)
+        self._looks.receive(header, frames)
 
     def lost(self, reason: str) -> None:
-        self._end(reason)
+        self._looks.forget()
+        self._looks.say(reason)
 
     def fail(self, reason: str) -> None:
-        self._end(reason)
+        self.lost(reason)
 
-    def _end(self, text: str) -> None:
-        self._dream = None
-        self._frames = []
-        self._link.leave(self)
-        self._say(text)
+    def _changed(self) -> None:
+        if not self._looks.busy:
+            self._link.leave(self)
+        picture = self._looks.picture
+        if picture is not None and picture[1] is not self._shown:
+            self._shown = picture[1]
+            self._show(*picture)
+        self._say(self._looks.text)
 
 
-def _request(source: Source, factor: float, recipe: Recipe) -> DreamRequest:
-    """Lay the dream over the picture, not beside it: there is no layer below to show through."""
-    small = replace(recipe, feather=recipe.feather / factor, seed=recipe.seed or SEED)
+def _request(source: LayerSource, factor: float, recipe: Recipe) -> DreamRequest:
+    """The request; without `clip`, since a preview has no layer below that could show through."""
     side = max(source.region.width, source.region.height)
-    asked = source.request(small, quick=True, reduced=factor, preview=side)
-    return replace(asked, clip=False)
+    small = reduced_recipe(recipe, factor)
+    request = source.request(small, quick=True, reduced=factor, preview=side)
+    return replace(request, clip=False)

@@ -1,6 +1,6 @@
-"""A finished dream that is laid over its picture anew, in the layer that it was put into. No Qt.
+"""Blends a finished dream again with other live parameters, in its own layer. No Qt here.
 
-No dream is dreamed for it: the daemon keeps the last ones and blends them as a slider moves.
+Nothing is dreamed for that: the daemon keeps the last dreams and blends them as a slider moves.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from krita import Krita
 
@@ -17,68 +16,68 @@ from dreamlink.recipe.recipe import Recipe, Value
 from dreamlink.session.dream import Blend, State
 from dreamlink.wire.messages import Header
 
-from ..document import document, dream_store
-from .jobs import Dreamed
-
-if TYPE_CHECKING:
-    from ..qt.connection import Link
+from ..document import dream_store, layer_io
+from .daemon_link import DaemonLink
+from .jobs import FinishedDream
 
 CLOSED = "The picture of this dream was closed."
 GONE = "This dream's layer is gone: undo what removed it, or dream again."
-RESIZED = "The picture's size was changed, so this dream can't be changed any more: dream again."
+RESIZED = "The picture's size was changed, so this dream can no longer be changed: dream again."
 PAINTED = (
-    "This dream's layer was painted on or changed otherwise, which a change here would wipe out:"
-    " undo that, or dream again."
+    "This dream's layer was painted on or otherwise changed, and a change here would overwrite"
+    " that: undo it, or dream again."
 )
 LOST = "The daemon no longer keeps this dream, so it can't be changed: dream again."
 
 
 class Reblend:
-    """The live parameters of one dream. It listens to the link.
+    """The live parameters of one dream. It is a listener of the link.
 
     Attributes:
-        dreamed: with the recipe that its layer shows now.
-        over: why it can't be changed any more, or "".
+        dreamed: the dream, with the recipe that its layer shows now.
+        over: why it can no longer be changed, or "".
 
-    `told` is called when something was said or is over, with a sentence or "".
+    `notify` is called after each change, and with a sentence when a change was refused.
     """
 
-    def __init__(self, link: Link, dreamed: Dreamed, told: Callable[[Reblend, str], None]) -> None:
+    def __init__(
+        self, link: DaemonLink, dreamed: FinishedDream, notify: Callable[[Reblend, str], None]
+    ) -> None:
         self.dreamed = dreamed
         self.over = ""
-        self._told = told
+        self._notify = notify
         self._link = link
         self._blend: Blend | None = None
-        self._wanted: Recipe | None = None  # what is asked for when the one under way has come
-        self._mark = self._marked()  # None: it was undone just after it was written
+        self._next: Recipe | None = None  # requested when the current blend is done
+        self._checksum = self._read_checksum()  # None: undone just after it was written
         link.open(self)
 
-    def matters(self, name: str) -> bool:
-        """Whether a live parameter changes this dream at all."""
+    def affects(self, name: str) -> bool:
+        """Whether a live parameter makes a difference to this dream."""
         source = self.dreamed.source
         if name == "feather":
             return source.selection is not None or not all(source.edges)
         return name != "dither" or source.picture.depth == "U8"
 
-    def want(self, name: str, value: Value) -> None:
-        """Have a live parameter changed, now or when the change before has come."""
+    def request(self, name: str, value: Value) -> None:
+        """Change a live parameter, now or when the previous change is done."""
         if self.over:
             return
-        recipe = self._wanted or (self._blend.request.recipe if self._blend else None)
+        recipe = self._next or (self._blend.request.recipe if self._blend else None)
         values = (recipe or self.dreamed.recipe).to_dict()
-        self._wanted = Recipe.of({**values, name: value})
+        self._next = Recipe.of({**values, name: value})
         if self._blend is None:
-            self._ask()
+            self._send_next()
 
     def leave(self) -> None:
-        """Hear no more of the link."""
+        """Stop listening to the link."""
         self._link.leave(self)
 
     def waiting(self, sentence: str) -> None:
-        """The dream came over a connection that is there."""
+        """Not called: the dream came over an open connection."""
 
     def connected(self) -> None:
-        """The dream came over this connection."""
+        """Nothing to do: the dream came over this connection."""
 
     def received(self, header: Header, frames: list[bytearray]) -> None:
         blend = self._blend
@@ -86,11 +85,11 @@ class Reblend:
             return
         if blend.state is State.FAILED:
             self._end(blend.text)
-        elif blend.state is State.DONE and self._put(blend):
-            self._told(self, "")
-        self._blend = None  # only now: Krita lets events happen while a layer is written to
-        if self._wanted is not None:
-            self._ask()
+        elif blend.state is State.DONE and self._write(blend):
+            self._notify(self, "")
+        self._blend = None  # only now: Krita processes events while a layer is written to
+        if self._next is not None:
+            self._send_next()
 
     def lost(self, reason: str) -> None:
         self._end(LOST)
@@ -98,35 +97,35 @@ class Reblend:
     def fail(self, reason: str) -> None:
         self._end(reason)
 
-    def _ask(self) -> None:
-        """Ask for what is wanted, if the layer is as we left it."""
+    def _send_next(self) -> None:
+        """Request the next blend, if the layer is as it was last written."""
         reason = self._refusal()
-        recipe, self._wanted = self._wanted, None
+        recipe, self._next = self._next, None
         if reason:
-            self._told(self, reason)
+            self._notify(self, reason)
         elif recipe is not None and self._blend is None and not self.over:
             try:
                 self._blend = self.dreamed.dream.blend(recipe)
             except LinkError:
                 self._end(LOST)
 
-    def _put(self, blend: Blend) -> bool:
-        """Write the pixels into the layer; whether it was there."""
+    def _write(self, blend: Blend) -> bool:
+        """Write the pixels into the layer; False if that was refused."""
         dreamed = self.dreamed
         reason = self._refusal()
         if reason:
-            self._told(self, reason)
+            self._notify(self, reason)
             return False
-        document.update_layer(dreamed.node_id, blend.pixels or bytearray(), dreamed.source)
-        self._mark = self._marked()
+        layer_io.update_layer(dreamed.node_id, blend.pixels or bytearray(), dreamed.source)
+        self._checksum = self._read_checksum()
         self.dreamed = replace(dreamed, recipe=blend.request.recipe)
-        if self._wanted is None:
-            dream_store.keep(dreamed.document, dreamed.node_id, self.dreamed.recipe)
-        dreamed.document.setModified(True)  # Krita does not count what makes no undo step
+        if self._next is None:
+            dream_store.store(dreamed.document, dreamed.node_id, self.dreamed.recipe)
+        dreamed.document.setModified(True)  # Krita does not notice changes without an undo step
         return True
 
     def _refusal(self) -> str:
-        """Why the layer can't be written to, or "". To be asked before each touch."""
+        """Why the layer can't be written to, or "". Call it before each access to the layer."""
         dreamed = self.dreamed
         if dreamed.document not in Krita.instance().documents():
             self._end(CLOSED)
@@ -134,24 +133,24 @@ class Reblend:
         canvas = dreamed.source.canvas
         if (dreamed.document.width(), dreamed.document.height()) != canvas[2:]:
             return RESIZED
-        mark = self._marked()
-        if mark is None:
+        checksum = self._read_checksum()
+        if checksum is None:
             return GONE
-        return "" if self._mark in (None, mark) else PAINTED
+        return "" if self._checksum in (None, checksum) else PAINTED
 
-    def _marked(self) -> int | None:
-        """What tells whether the layer's pixels are still ours; None if it is gone."""
+    def _read_checksum(self) -> int | None:
+        """A checksum of the layer's pixels; None if the layer is gone."""
         dreamed = self.dreamed
         layer = dreamed.document.nodeByUniqueID(dreamed.node_id)
         if layer is None:
             return None
-        dreamed.document.waitForDone()  # the brush stroke before
+        dreamed.document.waitForDone()  # the last brush stroke
         place = dreamed.source.place.moved(layer.position().x(), layer.position().y())
         return zlib.crc32(memoryview(layer.pixelData(*place)))
 
     def _end(self, reason: str) -> None:
         if not self.over:
             self.over = reason
-            self._wanted = self._blend = None
+            self._next = self._blend = None
             self._link.leave(self)
-            self._told(self, reason)
+            self._notify(self, reason)

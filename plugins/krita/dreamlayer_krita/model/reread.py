@@ -1,4 +1,4 @@
-"""What a dreamed layer was dreamed on, read once more: the same layer, in the same place."""
+"""Reads again what a dreamed layer was dreamed on: the same layer, in the same place."""
 
 from __future__ import annotations
 
@@ -9,77 +9,79 @@ from krita import Krita, Selection
 
 from dreamlink.recipe.recipe import Recipe
 
-from ..document import document, dream_store
-from ..document.document import Where
+from ..document import dream_store, layer_io
 from ..document.errors import DocumentError
-from ..document.source import Source
+from ..document.layer_io import DreamTarget
+from ..document.source import LayerSource
 
 
 def read_again(
-    kept: dream_store.Kept,
+    stored: dream_store.StoredDream,
     recipe: Recipe,
     above: Any,
     guide: Any = None,
     strength: Any = None,
     whole: bool = False,
-) -> Source:
-    """The pixels that a layer of the active document was dreamed on, as they are now.
+) -> LayerSource:
+    """The current pixels of the layer that a layer of the active document was dreamed on.
 
     Args:
-        kept: how it was dreamed.
-        recipe: how it is to be dreamed now.
-        above: the unique id of the layer that the new dream is to lie above.
-        guide, strength: other ones than it had.
-        whole: take the whole canvas, wherever the layer has pixels now.
+        stored: the stored settings of the dreamed layer.
+        recipe: the new recipe.
+        above: the unique id of the layer above which the new one is to be added.
+        guide, strength: replace those that it had.
+        whole: read the whole canvas, wherever the layer has pixels now.
 
     Raises:
-        DocumentError: it is gone, or can't dream.
+        DocumentError: the layer is gone, or can't be dreamed on.
     """
     active = Krita.instance().activeDocument()
-    node = layer_of(active, kept)
-    if strength is None and kept.strength_id:
-        strength = _given(active, kept.strength_id, "strength map")
-    if guide is None and kept.guide_id:
-        guide = _given(active, kept.guide_id, "guide")
-    source = document.read(recipe, guide, strength, Where(node, _selected(active, kept), whole))
+    node = find_source(active, stored)
+    if strength is None and stored.strength_id:
+        strength = _stored_id(active, stored.strength_id, "strength map")
+    if guide is None and stored.guide_id:
+        guide = _stored_id(active, stored.guide_id, "guide")
+    source = layer_io.read(
+        recipe, guide, strength, DreamTarget(node, _selected(active, stored), whole)
+    )
     return replace(source, above=above)
 
 
-def layer_of(active: Any, kept: dream_store.Kept) -> Any:
+def find_source(active: Any, stored: dream_store.StoredDream) -> Any:
     """The layer that was dreamed on; raises DocumentError if it is gone."""
-    node = dream_store.node_of(active, kept.source_id)
+    node = dream_store.find_layer(active, stored.source_id)
     if node is None:
         raise DocumentError(
-            f"The layer “{kept.name}” that this was dreamed on is gone: select another layer,"
-            " then dream."
+            f"This dream's source, the layer “{stored.name}”, is gone: select another layer, then"
+            " dream."
         )
     return node
 
 
-def _given(active: Any, text: str, what: str) -> Any:
-    if text == document.SELECTION:
+def _stored_id(active: Any, text: str, what: str) -> Any:
+    if text == layer_io.SELECTION:
         return text
-    node = dream_store.node_of(active, text)
+    node = dream_store.find_layer(active, text)
     if node is None:
         raise DocumentError(
-            f"The layer that was this dream's {what} is gone: choose another one under More."
+            f"The layer used as this dream's {what} is gone: choose another one under More."
         )
     return node.uniqueId()
 
 
-def _selected(active: Any, kept: dream_store.Kept) -> Any:
-    """The selection that it was dreamed in, as Krita wants it."""
-    if kept.strength_id == document.SELECTION:
+def _selected(active: Any, stored: dream_store.StoredDream) -> Any:
+    """The selection that it was dreamed in; None: there was none."""
+    if stored.strength_id == layer_io.SELECTION:
         return active.selection()
-    if kept.too_large:
+    if stored.too_large:
         if active.selection() is None:
             raise DocumentError(
-                "The selection that this was dreamed in was too large to be kept: select it again."
+                "This dream's selection was too large to be stored: select it again."
             )
         return active.selection()
-    if kept.selected is None:
+    if stored.selected is None:
         return None
-    place, values = kept.selected
+    place, values = stored.selected
     selection = Selection()
     selection.setPixelData(values, *place)
     return selection

@@ -1,1 +1,1 @@
-"""Qt and its boundary: which Qt, guarded slots, translation, the connection's notifier."""
+"""Everything that depends on Qt's version or event loop: slots, translation, the connection."""

@@ -1,67 +1,44 @@
-"""The connection to the daemon, kept by Qt's event loop: nothing here waits.
+"""The connection to the daemon, driven by Qt's event loop. Nothing here blocks.
 
-While the daemon is found or started a timer advances `dreamlink.client.launch.connecting`; then
-two socket notifiers, one a direction, tell when there is something to read and room to write.
-Dreams, looks and blends share the one connection: each listens, and takes its own messages.
+A timer advances `dreamlink.client.launch.connecting` until the daemon is found or started. Then two
+socket notifiers, one for each direction, signal that the socket is readable or writable. Dreams,
+quick looks and blends share one connection: each is a listener and picks out its own messages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
 from dreamlink.client import launch
 from dreamlink.client.client import Client, LinkError
-from dreamlink.wire.messages import Frame, Header
+from dreamlink.wire.messages import Frame
 
 from .guard import guarded, log, unexpected
+from .listener import ConnectionState, Listener
 from .qt import QtCore
 
 
-class Connection(Enum):
-    """How the connection stands."""
-
-    CLOSED = "closed"
-    OPENING = "opening"
-    OPEN = "open"
-    FAILED = "failed"  # the daemon could not be reached or started
-
-
-class Listener(Protocol):
-    """Who waits for the connection and its messages.
-
-    After `lost` it listens no more, unless it calls `reopen` or `open` again. `fail` tells that
-    one of its own methods has raised.
-    """
-
-    def waiting(self, sentence: str) -> None: ...
-    def connected(self) -> None: ...
-    def received(self, header: Header, frames: list[bytearray]) -> None: ...
-    def lost(self, reason: str) -> None: ...
-    def fail(self, reason: str) -> None: ...
-
-
 class Link:
-    """A connection that is opened when it is needed and opened anew when it was lost.
+    """A connection that is opened when it is needed, and again after it was lost.
 
     Attributes:
-        state: how the connection stands.
-        sentence: what there is to say of it: what is waited for, or why it failed.
+        state: the connection's state.
+        sentence: what the user is told about it: what it waits for, or why it failed; or "".
 
-    `show` gets a sentence when one of our own slots fails unexpectedly; `changed` is called when
-    state or sentence have changed.
+    `show` gets a sentence if one of the link's own slots fails unexpectedly; `changed` is called
+    when state or sentence has changed.
     """
 
     def __init__(
         self, show: Callable[[str], None], changed: Callable[[], None] = lambda: None
     ) -> None:
-        self.state = Connection.CLOSED
+        self.state = ConnectionState.CLOSED
         self.sentence = ""
         self._changed = changed
         self._listeners: list[Listener] = []
-        self._returning: list[Listener] = []  # those that look for the daemon that they had
-        self._reason = ""  # why that one was lost
+        self._returning: list[Listener] = []  # those that want the daemon back that they had
+        self._reason = ""  # why its connection was lost
         self._client: Client | None = None
         self._reading = False
         self._notifiers: list[Any] = []  # to read, to write
@@ -72,7 +49,7 @@ class Link:
         self._show = show
 
     def open(self, listener: Listener) -> None:
-        """Connect if need be; `listener` hears of it, at once or later, and gets all messages."""
+        """Connect if necessary. `listener` is told at once or later, and gets all messages."""
         self._join(listener)
         if self._client is not None:
             self._tell(listener, "connected")
@@ -81,7 +58,7 @@ class Link:
             self._connect()
 
     def reopen(self, listener: Listener, reason: str) -> None:
-        """Look for the daemon whose connection was lost; `listener` hears `reason` if it died."""
+        """Look for the daemon whose connection was lost; `lost(reason)` if it has ended."""
         self._join(listener)
         if self._client is not None:
             self._tell(listener, "connected")
@@ -92,48 +69,48 @@ class Link:
             self._begin(launch.returning())
 
     def leave(self, listener: Listener) -> None:
-        """Stop listening; an open connection is kept for the next dream."""
+        """Stop listening. An open connection is kept for the next dream."""
         for group in (self._listeners, self._returning):
             if listener in group:
                 group.remove(listener)
         if self._client is None and not self._listeners:
             self._drop()
-            if self.state is Connection.OPENING:
-                self._is(Connection.CLOSED)
+            if self.state is ConnectionState.OPENING:
+                self._set_state(ConnectionState.CLOSED)
 
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
-        """Queue a message and write what the socket takes; raises LinkError if none is open."""
+        """Queue a message and write what the socket accepts; raises LinkError if none is open."""
         if self._client is None:
             raise LinkError("The connection to the Dreamlayer daemon is closed.")
         self._client.send(header, *frames)
-        self._watch()
+        self._watch_writing()
 
     def close(self) -> None:
-        """Give up the connection; the daemon then cancels what was asked over it."""
+        """Close the connection; the daemon then cancels everything requested over it."""
         self._listeners.clear()
         self._returning.clear()
-        self._changed = lambda: None  # its widgets may be gone
+        self._changed = lambda: None  # the widgets that it updates may be gone
         self._drop()
 
     def _join(self, listener: Listener) -> None:
         if listener not in self._listeners:
             self._listeners.append(listener)
 
-    def _tell(self, listener: Listener, what: str, *said: object) -> None:
-        """Call a listener's method. If that raises it is the listener's end, not the others'."""
+    def _tell(self, listener: Listener, method: str, *arguments: object) -> None:
+        """Call a listener's method. If that raises, only this listener fails."""
         if listener not in self._listeners:
-            return  # another one's doing
+            return  # another listener has just made it leave
         try:
-            getattr(listener, what)(*said)
+            getattr(listener, method)(*arguments)
         except Exception as error:
             log.exception("An error in Dreamlayer's plug-in")
             guarded(listener.fail, self._show)(unexpected(error))
 
-    def _tell_all(self, what: str, *said: object) -> None:
+    def _tell_all(self, method: str, *arguments: object) -> None:
         for listener in list(self._listeners):
-            self._tell(listener, what, *said)
+            self._tell(listener, method, *arguments)
 
-    def _is(self, state: Connection, sentence: str = "") -> None:
+    def _set_state(self, state: ConnectionState, sentence: str = "") -> None:
         if (state, sentence) != (self.state, self.sentence):
             self.state, self.sentence = state, sentence
             guarded(self._changed, self._show)()
@@ -141,7 +118,7 @@ class Link:
     def _begin(self, steps: Generator[str, None, Client | None]) -> None:
         self._steps = steps
         self._timer.start()
-        self._is(Connection.OPENING, launch.LOOKING if self._returning else "")
+        self._set_state(ConnectionState.OPENING, launch.LOOKING if self._returning else "")
 
     def _connect(self) -> None:
         if self._steps is None:
@@ -152,17 +129,17 @@ class Link:
             self._timer.stop()
             self._steps = None
             if done.value is None:
-                self._died()
+                self._give_up_returning()
             else:
                 self._attach(done.value)
         except LinkError as error:
-            self._lose(str(error), Connection.FAILED)
+            self._lose(str(error), ConnectionState.FAILED)
         else:
-            self._is(Connection.OPENING, sentence)
+            self._set_state(ConnectionState.OPENING, sentence)
             self._tell_all("waiting", sentence)
 
-    def _died(self) -> None:
-        """The daemon of those that were to return is gone; the others take a new one."""
+    def _give_up_returning(self) -> None:
+        """The lost daemon has ended: its listeners are told, the others get a new daemon."""
         returning, self._returning = self._returning, []
         for listener in returning:
             if listener in self._listeners:
@@ -172,7 +149,7 @@ class Link:
             if self._listeners:
                 self._begin(launch.connecting())
             else:
-                self._is(Connection.CLOSED)
+                self._set_state(ConnectionState.CLOSED)
 
     def _attach(self, client: Client) -> None:
         self._client = client
@@ -182,30 +159,30 @@ class Link:
             notifier = QtCore.QSocketNotifier(client.fileno(), kind)
             notifier.activated.connect(guarded(slot, self._show))
             self._notifiers.append(notifier)
-        self._watch()
-        self._is(Connection.OPEN)
+        self._watch_writing()
+        self._set_state(ConnectionState.OPEN)
         self._tell_all("connected")
 
-    def _watch(self) -> None:
-        if self._client is not None:  # a socket can be written to nearly always: look if need be
+    def _watch_writing(self) -> None:
+        if self._client is not None:  # nearly always writable: watch only while data waits
             self._notifiers[1].setEnabled(self._client.wants_to_write)
 
     def _read(self, *_: object) -> None:
-        """Read and tell, one message after the other.
+        """Read messages and pass each to all listeners.
 
-        Krita lets events happen while a layer is added, so this may be called within itself. What
-        has come by then is read a moment later: the socket stays readable.
+        Krita processes events while a layer is added, so this may be called within itself. What
+        has arrived by then is read by the next call: the socket stays readable.
         """
         if self._client is None or self._reading:
             return
         self._reading = True
         try:
             messages = self._client.read()
-            self._watch()
+            self._watch_writing()
             for header, frames in messages:
                 self._tell_all("received", header, frames)
         except LinkError as error:
-            self._lose(str(error), Connection.CLOSED)
+            self._lose(str(error), ConnectionState.CLOSED)
         finally:
             self._reading = False
 
@@ -213,14 +190,14 @@ class Link:
         if self._client is None:
             return
         self._client.flush()
-        self._watch()
+        self._watch_writing()
 
-    def _lose(self, reason: str, state: Connection) -> None:
-        """Tell everybody that there is no connection; some of them may open it anew."""
+    def _lose(self, reason: str, state: ConnectionState) -> None:
+        """Tell all listeners that the connection is lost; some of them may reopen it."""
         listeners, self._listeners = self._listeners, []
         self._returning.clear()
         self._drop()
-        self._is(state, reason)
+        self._set_state(state, reason)
         for listener in listeners:
             guarded(listener.lost, self._show)(reason)
 
@@ -231,7 +208,7 @@ class Link:
             self._steps = None
         for notifier in self._notifiers:
             notifier.setEnabled(False)
-            notifier.deleteLater()  # it may be the very one that is calling us
+            notifier.deleteLater()  # it may be the one whose slot is running
         self._notifiers.clear()
         if self._client is not None:
             self._client.close()

@@ -1,8 +1,8 @@
-"""The boundary between Qt and us: no exception passes it.
+"""Keeps exceptions out of Qt.
 
-Krita shows an exception that leaves a slot in a modal dialog, and while that is open the next
-slots run into the same trouble. So whatever Qt calls is guarded: the user gets a sentence, the
-log (Krita's error output) the traceback.
+Krita shows an exception that leaves a slot in a modal dialog, and while that dialog is open other
+slots raise the same exception. So every function that Qt calls is guarded: the user gets a
+sentence, and the traceback goes to the log (Krita's error output).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ log = logging.getLogger("dreamlayer_krita")
 
 
 def guarded(call: Callable[..., None], show: Callable[[str], None]) -> Callable[..., None]:
-    """`call` for Qt to call: what it raises is logged, and said by `show`."""
+    """A slot that calls `call`; an exception is logged and passed to `show` as a sentence."""
 
     @functools.wraps(call)
     def slot(*arguments: object) -> None:
@@ -26,14 +26,14 @@ def guarded(call: Callable[..., None], show: Callable[[str], None]) -> Callable[
             try:
                 show(unexpected(error))
             except Exception:  # e.g. the docker is gone with its window
-                log.exception("It could not be shown")
+                log.exception("The error could not be shown to the user")
 
     return slot
 
 
 def unexpected(error: Exception) -> str:
-    """What the user is told about an error that nobody foresaw."""
+    """The sentence that tells the user about an unexpected error."""
     return (
         f"Dreamlayer's plug-in has failed ({type(error).__name__}: {error})."
-        " Please report it with what Krita wrote into its log."
+        " Please report it together with Krita's log."
     )

@@ -1,7 +1,7 @@
-"""What the user reads, through Krita's own translation.
+"""Translates what the user reads, with Krita's own catalogues.
 
-Krita puts its `i18n` among Python's built-ins. It knows the words of Krita's own catalogues, so
-what Krita itself says too ("Cancel", "Strength") comes in the user's language, the rest in English.
+Krita adds its `i18n` function to Python's built-ins. Texts that Krita uses too ("Cancel",
+"Strength") appear in the user's language, all others in English.
 """
 
 from __future__ import annotations
@@ -10,6 +10,6 @@ import builtins
 
 
 def tr(text: str) -> str:
-    """The text in the user's language, or as it is where there is no translation of it."""
+    """The text in the user's language, or unchanged if there is no translation."""
     translate = getattr(builtins, "i18n", None)
     return str(translate(text)) if translate is not None and text else text

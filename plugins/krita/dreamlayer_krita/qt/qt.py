@@ -1,7 +1,7 @@
-"""The Qt that Krita itself runs on; a second one in the same process would crash it.
+"""Imports the PyQt version that Krita itself uses; another one in the same process would crash it.
 
-Enums are written with their scope (`QSocketNotifier.Type.Read`) everywhere: PyQt6 knows only
-those, and PyQt5 takes them too.
+Enum members are written with their scope (`QSocketNotifier.Type.Read`) everywhere: PyQt6 requires
+it, and PyQt5 accepts it.
 """
 
 from __future__ import annotations

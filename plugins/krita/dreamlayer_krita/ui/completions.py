@@ -1,4 +1,4 @@
-"""What can be typed into the form: the daemon's networks, and the layers of the one chosen."""
+"""Completes the names of networks and network layers in the form."""
 
 from __future__ import annotations
 
@@ -6,32 +6,37 @@ from typing import Any
 
 from dreamlink.wire.messages import Header, new_id
 
-from ..qt.connection import Connection, Link
+from ..model.session import Session
 from ..qt.guard import guarded, log
+from ..qt.listener import ConnectionState
 from ..qt.qt import QtCore, QtWidgets
 
 
-class Suggestions:
-    """Asks the daemon for names when it is there; none is started for that."""
+class Completions:
+    """Asks the daemon for the names while it is connected; no daemon is started for that."""
 
-    def __init__(self, link: Link, model: Any, layer: Any) -> None:
-        """`model` and `layer` are the fields that offer the names."""
-        self._link = link
+    def __init__(self, session: Session, model: Any, layer: Any) -> None:
+        """`model` and `layer` are the fields that get the completions."""
+        self._session = session
+        self._link = session.link
         self._model = model
         self._layer = layer
-        self._asked: dict[str, Any] = {}  # which field waits for the answer of an id
+        self._requests: dict[str, Any] = {}  # the field of each request's id
         model.editingFinished.connect(guarded(self.refresh, log.error))
+        session.connection.subscribe(guarded(lambda _: self.refresh(), session.say))
 
     def refresh(self) -> None:
-        """The connection has changed, or the network."""
-        QtCore.QTimer.singleShot(0, guarded(self._ask, log.error))  # what is sent now goes before
+        """Ask again: the connection or the network has changed."""
+        QtCore.QTimer.singleShot(
+            0, guarded(self._ask, log.error)
+        )  # after messages that are sent now
 
     def _ask(self) -> None:
-        if self._link.state is Connection.OPEN and not self._asked:
+        if self._session.connection.value.state is ConnectionState.OPEN and not self._requests:
             self._link.open(self)
 
     def waiting(self, sentence: str) -> None:
-        """It is asked only where there is a connection."""
+        """Not called: it listens only while there is a connection."""
 
     def connected(self) -> None:
         for field, header in (
@@ -39,32 +44,32 @@ class Suggestions:
             (self._layer, {"op": "layers", "model": self._model.text().strip()}),
         ):
             request = new_id()
-            self._asked[request] = field
+            self._requests[request] = field
             self._link.send({**header, "id": request})
 
     def received(self, header: Header, frames: list[bytearray]) -> None:
-        field = self._asked.pop(str(header.get("id")), None)
+        field = self._requests.pop(str(header.get("id")), None)
         if field is not None:
-            _offer(field, _names(header))
-        if not self._asked:
+            _complete(field, _names(header))
+        if not self._requests:
             self._link.leave(self)
 
     def lost(self, reason: str) -> None:
-        """The next connection is asked again."""
-        self._asked.clear()
+        """Asks again over the next connection."""
+        self._requests.clear()
 
     def fail(self, reason: str) -> None:
-        self._asked.clear()
+        self._requests.clear()
         self._link.leave(self)
 
 
 def _names(header: Header) -> list[str]:
-    """The names in an answer; an error has none, e.g. of a network that is half typed."""
+    """The names in an answer; [] for an error, e.g. if the network's name is half typed."""
     rows = header.get(header["op"])
     return [str(row["name"]) for row in rows] if isinstance(rows, list) else []
 
 
-def _offer(field: Any, names: list[str]) -> None:
+def _complete(field: Any, names: list[str]) -> None:
     completer = QtWidgets.QCompleter(names, field)
     completer.setFilterMode(QtCore.Qt.MatchFlag.MatchContains)
     completer.setCaseSensitivity(QtCore.Qt.CaseSensitivity.CaseInsensitive)

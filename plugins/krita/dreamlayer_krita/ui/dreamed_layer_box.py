@@ -1,120 +1,112 @@
-"""What the docker says of a dreamed layer while it is the active one, and what can be done with it.
+"""Shows the seed of the active layer if it is a dream, with buttons to dream again.
 
-Krita tells nobody when another layer becomes active, so it is looked at now and then.
+Krita has no signal for a change of the active layer, so it is polled.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from krita import Krita
 
 from dreamlink.recipe.recipe import Recipe
 
-from ..document import document, dream_store
+from ..document import dream_store
 from ..document.errors import DocumentError
-from ..model import repeat as again
-from ..model.jobs import Dreamed
+from ..model import repeat
+from ..model.jobs import FinishedDream
+from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
-from .widgets.elided_label import ShortLabel
-from .widgets.fields import tip
+from .widgets.elided_label import ElidedLabel
+from .widgets.fields import tool_tip
 
-if TYPE_CHECKING:
-    from .panel import Panel
-
-LOOK = 400  # milliseconds
+POLL = 400  # milliseconds
 
 
-class StoreBox(QtWidgets.QWidget):  # type: ignore[misc]
-    """A line with the seed, and three buttons; hidden where the layer is not dreamed."""
+class DreamedLayerBox(QtWidgets.QWidget):  # type: ignore[misc]
+    """A line with the seed, and three buttons; hidden if the active layer is not a dream."""
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self._panel = panel
-        self._shown: Any = None  # the layer's id and the picture's notes, as last seen
+        self._session = session
+        self._shown: Any = None  # the layer's id and the stored dreams, as last read
         self.setObjectName("dreamed_layer")
-        self._label = ShortLabel()
+        self._label = ElidedLabel()
         self._label.setObjectName("dreamed_as")
         self._edit = self._button(
             "edit_dream",
             "Edit",
-            "Show this layer's settings above; Dream then dreams what it was dreamed on, with"
-            " them, into a layer above this one",
+            "Show this layer's settings above. Then Dream uses them on the layer that this one was"
+            " dreamed on, and adds a new layer above this one",
         )
         self._edit.setCheckable(True)
-        self._edit.clicked.connect(guarded(self._switch_editing, panel.say))
-        repeat = self._button(
-            "dream_again", "Again", "Dream what this layer was dreamed on, with its settings"
-        )
-        repeat.clicked.connect(guarded(lambda *_: again.dream_again(panel), panel.say))
-        seed = self._button("new_seed", "New seed", "The same with another seed: another dream")
-        seed.clicked.connect(guarded(lambda *_: again.dream_with_new_seed(panel), panel.say))
+        self._edit.clicked.connect(guarded(self._switch_editing, session.say))
+        again = self._button("dream_again", "Again", "Repeat this dream with the same settings")
+        again.clicked.connect(guarded(lambda *_: repeat.dream_again(session), session.say))
+        seed = self._button("new_seed", "New seed", "Repeat this dream with another seed")
+        seed.clicked.connect(guarded(lambda *_: repeat.dream_with_new_seed(session), session.say))
         grid = QtWidgets.QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.addWidget(self._label, 0, 0, 1, 3)
-        for column, button in enumerate((repeat, seed, self._edit)):
+        for column, button in enumerate((again, seed, self._edit)):
             grid.addWidget(button, 1, column)
         self.setVisible(False)
-        panel.on_finished(self._keep)
+        session.finished.subscribe(guarded(self._store, session.say))
         self._timer = QtCore.QTimer(self)
         self._timer.timeout.connect(guarded(self.refresh, log.error))
-        self._timer.start(LOOK)
+        self._timer.start(POLL)
 
     def refresh(self) -> None:
-        """Show the active layer's dream, or nothing."""
-        if not self._panel.isVisible():
+        """Show the active layer's dream, or hide."""
+        if not self.parentWidget().isVisible():
             return
         active = Krita.instance().activeDocument()
         node = active.activeNode() if active is not None else None
-        editing = self._editing()
-        if editing is not None and not editing.goes_on:
-            self._panel.source_of = document.read
+        editing = self._session.editing.value
+        if editing is not None and not editing.is_active:
+            self._session.editing.set(None)
             editing = None
         self._edit.setChecked(editing is not None)
         if node is None:
             self._shown = None
             self.setVisible(False)
             return
-        seen = (node.uniqueId().toString(), bytes(active.annotation(dream_store.DREAMS)))
-        if seen != self._shown:
-            self._shown = seen
+        current = (node.uniqueId().toString(), bytes(active.annotation(dream_store.DREAMS)))
+        if current != self._shown:
+            self._shown = current
             self._show(active, node)
 
     def _show(self, active: Any, node: Any) -> None:
         try:
-            kept = dream_store.kept(active, node.uniqueId())
+            stored = dream_store.read_stored(active, node.uniqueId())
         except DocumentError as error:
             log.warning("%s", error)
-            kept = None
-        self.setVisible(kept is not None)
-        if kept is not None:
-            self._label.show_text(_told(kept.name, kept.recipe))
+            stored = None
+        self.setVisible(stored is not None)
+        if stored is not None:
+            self._label.show_text(_title(stored.name, stored.recipe))
 
-    def _keep(self, dreamed: Dreamed) -> None:
+    def _store(self, dreamed: FinishedDream) -> None:
         try:
-            dream_store.keep(dreamed.document, dreamed.node_id, dreamed.recipe, dreamed.source)
+            dream_store.store(dreamed.document, dreamed.node_id, dreamed.recipe, dreamed.source)
         except DocumentError as error:
-            self._panel.say(str(error))
-
-    def _editing(self) -> again.Editing | None:
-        owner = getattr(self._panel.source_of, "__self__", None)
-        return owner if isinstance(owner, again.Editing) else None
+            self._session.say(str(error))
 
     def _switch_editing(self, on: bool) -> None:
         if on:
-            again.edit(self._panel)
+            repeat.edit_dream(self._session)
         else:
-            self._panel.source_of = document.read
-        self._edit.setChecked(self._editing() is not None)
+            self._session.editing.set(None)
+        self._edit.setChecked(self._session.editing.value is not None)
 
-    def _button(self, name: str, text: str, about: str) -> Any:
+    def _button(self, name: str, text: str, help_text: str) -> Any:
         button = QtWidgets.QPushButton(tr(text))
         button.setObjectName(name)
-        button.setToolTip(tip(about))
+        button.setToolTip(tool_tip(help_text))
         return button
 
 
-def _told(name: str, recipe: Recipe) -> str:
+def _title(name: str, recipe: Recipe) -> str:
     return f"Dream of {name}, seed {recipe.seed}"

@@ -1,40 +1,38 @@
-"""The finished layer's sliders: what they change is seen at once, and nothing is dreamed anew."""
+"""Sliders that change a finished dream's layer at once, without a new dream."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from krita import Krita
 
 from dreamlink.recipe.recipe import PARAMETERS, Parameter
 
-from ..model.jobs import Dreamed
+from ..model.jobs import FinishedDream
 from ..model.reblend import Reblend
+from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
-from .widgets.fields import Field, still, tip
+from .widgets.fields import ParameterField, ignore_wheel, tool_tip
 
-if TYPE_CHECKING:
-    from .panel import Panel
-
-KEPT_MAX = 8  # finished dreams that can be changed; the daemon keeps some too
-LOOK = 400  # milliseconds between two looks at which layer is active: Krita does not tell
+REBLENDS_MAX = 8  # finished dreams that can be changed; the daemon keeps only some
+POLL = 400  # milliseconds; Krita has no signal for a change of the active layer
 
 
-class Sliders(QtWidgets.QWidget):  # type: ignore[misc]
-    """One field for each live parameter, for the last dream or the active one; else hidden."""
+class LiveParametersBox(QtWidgets.QWidget):  # type: ignore[misc]
+    """One field for each live parameter, of the last dream or the active one; hidden if none."""
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self._panel = panel
-        self._kept: list[Reblend] = []  # the last finished one last
+        self._session = session
+        self._reblends: list[Reblend] = []  # the latest one last
         self._shown: Reblend | None = None
         self._filling = False
         self.setObjectName("live")
-        self._fields = {p.name: Live(p, self._touched) for p in PARAMETERS.values() if p.live}
+        self._fields = {p.name: LiveField(p, self._touched) for p in PARAMETERS.values() if p.live}
         title = QtWidgets.QLabel(tr("Finished dream"))
-        title.setToolTip(tip("Changes the layer at once, without a new dream or an undo step"))
+        title.setToolTip(tool_tip("Changes the layer at once, without a new dream or an undo step"))
         self._line = QtWidgets.QLabel()
         self._line.setObjectName("live_line")
         self._line.setWordWrap(True)
@@ -55,26 +53,26 @@ class Sliders(QtWidgets.QWidget):  # type: ignore[misc]
         for widget in (title, self._rows, self._line):
             column.addWidget(widget)
         self._timer = QtCore.QTimer(self)
-        self._timer.setInterval(LOOK)
-        self._timer.timeout.connect(guarded(self._follow, panel.say))
+        self._timer.setInterval(POLL)
+        self._timer.timeout.connect(guarded(self._follow, session.say))
         self.setVisible(False)
-        panel.on_finished(self._take)
+        session.finished.subscribe(guarded(self._take, session.say))
 
-    def _take(self, dreamed: Dreamed) -> None:
-        """A dream has come into its document."""
-        self._kept.append(Reblend(self._panel.link, dreamed, self._told))
-        for oldest in self._kept[:-KEPT_MAX]:
+    def _take(self, dreamed: FinishedDream) -> None:
+        """A dream has become a layer."""
+        self._reblends.append(Reblend(self._session.link, dreamed, self._notified))
+        for oldest in self._reblends[:-REBLENDS_MAX]:
             self._forget(oldest)
-        self._show(self._kept[-1])
+        self._show(self._reblends[-1])
         self._timer.start()
 
     def _touched(self, name: str) -> None:
         if self._shown is not None and not self._filling:
             self._say("")
-            self._shown.want(name, self._fields[name].value)
+            self._shown.request(name, self._fields[name].value)
 
-    def _told(self, reblend: Reblend, sentence: str) -> None:
-        """A change has come, or can't."""
+    def _notified(self, reblend: Reblend, sentence: str) -> None:
+        """A change was made, or refused."""
         if reblend.over:
             self._forget(reblend)
         if reblend is self._shown and sentence:
@@ -83,14 +81,14 @@ class Sliders(QtWidgets.QWidget):  # type: ignore[misc]
             self._rows.setEnabled(not reblend.over)
 
     def _follow(self) -> None:
-        """Show the active layer's dream, if it is one of these; none to a picture without any."""
-        if not self._kept and self.isHidden():
+        """Show the active layer's dream; hide if the active picture has none of these dreams."""
+        if not self._reblends and self.isHidden():
             self._timer.stop()
-        document = Krita.instance().activeDocument() if self._panel.isVisible() else None
+        document = Krita.instance().activeDocument() if self.parentWidget().isVisible() else None
         node = document.activeNode() if document is not None else None
         if node is None:
             return
-        here = [reblend for reblend in self._kept if reblend.dreamed.document == document]
+        here = [reblend for reblend in self._reblends if reblend.dreamed.document == document]
         for reblend in here:
             if reblend.dreamed.node_id == node.uniqueId():
                 if reblend is not self._shown or self.isHidden():
@@ -113,32 +111,33 @@ class Sliders(QtWidgets.QWidget):  # type: ignore[misc]
         values = self._shown.dreamed.recipe.to_dict()
         for name, field in self._fields.items():
             field.put(values[name])
-            field.show_if(self._shown.matters(name))
+            field.show_if(self._shown.affects(name))
         self._filling = False
 
     def _forget(self, reblend: Reblend) -> None:
         reblend.leave()
-        if reblend in self._kept:
-            self._kept.remove(reblend)
+        if reblend in self._reblends:
+            self._reblends.remove(reblend)
 
     def _say(self, sentence: str) -> None:
         self._line.setText(sentence)
         self._line.setVisible(bool(sentence))
 
 
-class Live(QtWidgets.QWidget):  # type: ignore[misc]
+class LiveField(QtWidgets.QWidget):  # type: ignore[misc]
     """A parameter's field, with a slider if it is a number.
 
-    `touched` is called with the parameter's name.
+    `touched` is called with the parameter's name when the user changes it.
 
     Attributes:
-        label: stands before it, unless it is a `switch`, which says itself what it is.
+        label: stands before it, unless it is a `switch`.
+        switch: whether it is a check box, which has its own text.
     """
 
     def __init__(self, parameter: Parameter, touched: Any) -> None:
         super().__init__()
         self._parameter = parameter
-        self._field = Field(parameter)
+        self._field = ParameterField(parameter)
         self._field.widget.setObjectName(f"live_{parameter.name}")
         self._slider: Any = None
         self.label = self._field.label
@@ -149,7 +148,7 @@ class Live(QtWidgets.QWidget):  # type: ignore[misc]
         row.setContentsMargins(0, 0, 0, 0)
         if parameter.kind in (int, float):
             self._slider = _slider(parameter)
-            self._slider.valueChanged.connect(guarded(self._slid, log.error))
+            self._slider.valueChanged.connect(guarded(self._slider_moved, log.error))
             row.addWidget(self._slider, 1)
         row.addWidget(self._field.widget, 0 if self._slider else 1)
 
@@ -168,17 +167,17 @@ class Live(QtWidgets.QWidget):  # type: ignore[misc]
         self._field.put(value)
         self._follow()
 
-    def show_if(self, matters: bool) -> None:
-        """Of what changes nothing there is no field."""
-        self.setVisible(matters)
-        self.label.setVisible(matters and not self.switch)
+    def show_if(self, useful: bool) -> None:
+        """Hide a field that would change nothing."""
+        self.setVisible(useful)
+        self.label.setVisible(useful and not self.switch)
 
-    def _slid(self, position: int) -> None:
+    def _slider_moved(self, position: int) -> None:
         step = self._parameter.step or 1
         self._field.put(self._parameter.check((self._parameter.minimum or 0) + position * step))
 
     def _follow(self) -> None:
-        """The slider shows what the field says, as nearly as its steps allow."""
+        """Move the slider to the field's value, as nearly as its steps allow."""
         if self._slider is not None:
             step = self._parameter.step or 1
             position = round((float(self._field.value) - (self._parameter.minimum or 0)) / step)
@@ -193,5 +192,5 @@ def _slider(parameter: Parameter) -> Any:
     slider.setRange(0, round((high - low) / (parameter.step or 1)))
     slider.setObjectName(f"slide_{parameter.name}")
     slider.setAccessibleName(tr(parameter.label))
-    slider.setToolTip(tip(parameter.help))
-    return still(slider)
+    slider.setToolTip(tool_tip(parameter.help))
+    return ignore_wheel(slider)

@@ -1,4 +1,4 @@
-"""What the daemon has written down, in a window of its own."""
+"""The daemon's log, in a window of its own."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import Any
 
 from dreamlink.client import discovery
 
-from ..qt.connection import Connection, Link
+from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
+from ..qt.listener import ConnectionState
 from ..qt.qt import QtGui, QtWidgets
 
-SHOWN_MAX = 1 << 16  # bytes of each file's end
-LETTERS, LINES = 90, 24  # the window's size
+SHOWN_MAX = 1 << 16  # bytes at the end of each file
+LETTERS, LINES = 90, 24  # the window's size in characters
 
 
 class LogWindow(QtWidgets.QDialog):  # type: ignore[misc]
-    """The ends of the daemon's files; it does not stand in the way of painting."""
+    """The ends of the daemon's log files. Not modal."""
 
-    def __init__(self, parent: Any, link: Link, start: Callable[[], None]) -> None:
+    def __init__(self, parent: Any, session: Session, start: Callable[[], None]) -> None:
         super().__init__(parent)
-        self._link = link
+        self._session = session
         self.setObjectName("log_window")
         self.setWindowTitle(tr("Dreamlayer's log"))
         self._reason = QtWidgets.QLabel()
@@ -37,7 +38,7 @@ class LogWindow(QtWidgets.QDialog):  # type: ignore[misc]
         row.addWidget(self._start)
         row.addStretch()
         row.addWidget(
-            self._button("Copy", "Copy it all, for a report of a problem", "log_copy", self._copy)
+            self._button("Copy", "Copy all of it, for a bug report", "log_copy", self._copy)
         )
         row.addWidget(self._button("Close", "Close this window", "log_close", self.close))
         column = QtWidgets.QVBoxLayout(self)
@@ -48,20 +49,20 @@ class LogWindow(QtWidgets.QDialog):  # type: ignore[misc]
         self.resize(LETTERS * letter.averageCharWidth(), LINES * letter.height())
 
     def open_again(self) -> None:
-        """Show what is in the files now."""
+        """Show the window with the files' current content."""
         self.show()
         self.refresh()
         self.raise_()
         self.activateWindow()
 
     def refresh(self) -> None:
-        """The connection has changed."""
-        state = self._link.state
-        self._reason.setText(self._link.sentence)
-        self._reason.setVisible(bool(self._link.sentence))
-        self._start.setEnabled(state in (Connection.CLOSED, Connection.FAILED))
+        """Show the current state of the connection and of the files."""
+        state, sentence = self._session.connection.value
+        self._reason.setText(sentence)
+        self._reason.setVisible(bool(sentence))
+        self._start.setEnabled(state in (ConnectionState.CLOSED, ConnectionState.FAILED))
         if self.isVisible():
-            self._text.setPlainText(written())
+            self._text.setPlainText(read_logs())
             self._text.moveCursor(QtGui.QTextCursor.MoveOperation.End)
 
     def _button(self, text: str, tip: str, name: str, action: Callable[[], Any]) -> Any:
@@ -76,8 +77,8 @@ class LogWindow(QtWidgets.QDialog):  # type: ignore[misc]
         QtWidgets.QApplication.clipboard().setText(self._text.toPlainText())
 
 
-def written() -> str:
-    """The ends of the daemon's log and of what it has printed."""
+def read_logs() -> str:
+    """The ends of the daemon's log and of its output, each under its file's path."""
     home = discovery.home()
     parts = [
         f"{path}\n{_end(path)}" for path in (home / discovery.SAID_FILE, home / discovery.LOG_FILE)
@@ -91,4 +92,4 @@ def _end(path: Path) -> str:
             file.seek(max(path.stat().st_size - SHOWN_MAX, 0))
             return file.read(SHOWN_MAX).decode("utf-8", "replace").strip() or tr("(empty)")
     except OSError:
-        return tr("(not there)")
+        return tr("(missing)")

@@ -1,35 +1,35 @@
-"""The list of presets on top of the form: choosing one sets the fields below it."""
+"""The list of presets above the form."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from dreamlink.recipe import presets
-from dreamlink.recipe.presets import Preset
-from dreamlink.recipe.recipe import PARAMETERS, Recipe
+from dreamlink.recipe.presets import KEPT, Preset
+from dreamlink.recipe.recipe import PARAMETERS, RecipeError
 
+from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtGui, QtWidgets
-from .widgets.fields import still, tip
+from .widgets.fields import ignore_wheel, tool_tip
 
-OWN = "Settings of your own"
+OWN = "Your own settings"
 CHOOSE = "Choose what to dream."
-LINES = 2  # of text: the side of a thumbnail in the box
-LIST_LINES = 3  # in the list that opens
-LETTERS = 10  # that the box has room for at least: a docker may be narrow
-LISTED = 12  # presets that are seen at once
+LINES = 2  # of text: the side of a thumbnail in the closed list
+LIST_LINES = 3  # in the open list
+LETTERS = 10  # the smallest width in characters: a docker may be narrow
+LISTED = 12  # presets visible at once
 
 
-class PresetBox(QtWidgets.QComboBox):  # type: ignore[misc]
-    """Says which preset a recipe is; `chosen` is called with the one that the user picks."""
+class PresetPicker(QtWidgets.QComboBox):  # type: ignore[misc]
+    """Shows which preset the recipe is, and sets the values of the one that the user picks."""
 
-    def __init__(self, chosen: Callable[[Preset], None]) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self._chosen = chosen
+        self._session = session
         self.setObjectName("preset")
-        self.setToolTip(tip(CHOOSE))
+        self.setToolTip(tool_tip(CHOOSE))
         self.setAccessibleName(tr("Preset"))
         self._thumbnails = _Thumbnails(self)
         self.setItemDelegate(self._thumbnails)
@@ -40,19 +40,24 @@ class PresetBox(QtWidgets.QComboBox):  # type: ignore[misc]
         )
         self.setMinimumContentsLength(LETTERS)
         self._fit()
-        still(self)
+        ignore_wheel(self)
         self.activated.connect(guarded(lambda *_: self._pick(), log.error))
-
-    def show_recipe(self, recipe: Recipe | None) -> None:
-        """Show which preset the recipe is, if any; None stands for one that is half typed."""
-        preset = presets.of(recipe) if recipe else None
-        self.setCurrentIndex(self.findData(preset.name) if preset else 0)
-        self.setToolTip(tip(preset.help if preset else CHOOSE))
+        session.recipe_values.subscribe(guarded(lambda _: self._follow(), log.error))
+        self._follow()
 
     def changeEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
         super().changeEvent(event)
         if event.type() == QtCore.QEvent.Type.FontChange:
             guarded(self._fit, log.error)()
+
+    def _follow(self) -> None:
+        """Show which preset the recipe is, if any."""
+        try:
+            preset = presets.of(self._session.recipe())
+        except RecipeError:  # e.g. half typed
+            preset = None
+        self.setCurrentIndex(self.findData(preset.name) if preset else 0)
+        self.setToolTip(tool_tip(preset.help if preset else CHOOSE))
 
     def _fill(self) -> None:
         self.addItem(tr(OWN))
@@ -62,7 +67,7 @@ class PresetBox(QtWidgets.QComboBox):  # type: ignore[misc]
             title = tr(preset.title)
             self.addItem(_icon(preset), title if own else f"{title} ({model})", preset.name)
             role = QtCore.Qt.ItemDataRole.ToolTipRole
-            self.setItemData(self.count() - 1, tip(preset.help), role)
+            self.setItemData(self.count() - 1, tool_tip(preset.help), role)
 
     def _fit(self) -> None:
         line = self.fontMetrics().height()
@@ -72,11 +77,14 @@ class PresetBox(QtWidgets.QComboBox):  # type: ignore[misc]
     def _pick(self) -> None:
         name = self.currentData()
         if name:
-            self._chosen(presets.find(name))
+            values = presets.find(name).recipe().to_dict()
+            self._session.show_recipe(
+                {name: value for name, value in values.items() if name not in KEPT}
+            )
 
 
 class _Thumbnails(QtWidgets.QStyledItemDelegate):  # type: ignore[misc]
-    """Draws the list with larger thumbnails than the box has; rows without one leave it free."""
+    """Draws the open list with larger thumbnails; a row without one leaves the space empty."""
 
     side = 0
 

@@ -1,39 +1,40 @@
-"""The dreams under way, one below the other: the first is in work, the others wait."""
+"""The dreams that are not over: the first one is being dreamed, the others wait."""
 
 from __future__ import annotations
 
 from dreamlink.session.dream import State
 
-from ..model.jobs import Job
+from ..model.session import RunningJob, Session
 from ..qt.i18n import tr
 from ..qt.qt import QtWidgets
-from .widgets.elided_label import ShortLabel
-from .widgets.fields import tip
+from .widgets.elided_label import ElidedLabel
+from .widgets.fields import tool_tip
 from .widgets.icon_button import IconButton
-from .widgets.scroll_column import ShortArea
+from .widgets.scroll_column import LimitedScrollColumn
 
-LINES_MIN, LINES_MAX = 2, 6  # of text; more dreams than fit are scrolled through
+LINES_MIN, LINES_MAX = 2, 6  # of text; with more dreams it scrolls
 
 
-class QueueBox(ShortArea):
+class QueueBox(LimitedScrollColumn):
     """A row for each job that is not over."""
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
         inside = QtWidgets.QWidget()
         self._column = QtWidgets.QVBoxLayout(inside)
         self._column.setContentsMargins(0, 0, 0, 0)
         super().__init__(inside, LINES_MIN, LINES_MAX)
-        self._rows: dict[Job, _Row] = {}
+        self._rows: dict[RunningJob, _Row] = {}
         self.setObjectName("queue")
         self.setVisible(False)
+        session.jobs.subscribe(self._show)
 
-    def show_jobs(self, jobs: list[Job]) -> None:
-        """These are under way now, in this order."""
+    def _show(self, jobs: list[RunningJob]) -> None:
+        """Show these jobs, in this order."""
         for job in [job for job in self._rows if job not in jobs]:
             row = self._rows.pop(job)
             self._column.removeWidget(row)
             row.setVisible(False)
-            row.deleteLater()  # its button may be what is calling us
+            row.deleteLater()  # its button's slot may be running
         for job in jobs:
             if job not in self._rows:
                 self._rows[job] = _Row(job)
@@ -44,19 +45,19 @@ class QueueBox(ShortArea):
 
 
 class _Row(QtWidgets.QWidget):  # type: ignore[misc]
-    """One dream: of what, how far, and a button that cancels it."""
+    """One dream: its layer's name, its progress, and a button that cancels it."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: RunningJob) -> None:
         super().__init__()
         self._job = job
         self.setObjectName("job")
-        name = ShortLabel()
+        name = ElidedLabel()
         name.show_text(job.source.name)
         self._status = QtWidgets.QLabel()
         self._status.setObjectName("status")
         self._status.setWordWrap(True)
-        self._waits = QtWidgets.QLabel(tr("waits"))
-        self._waits.setToolTip(tip("It begins when those above it are over"))
+        self._waits = QtWidgets.QLabel(tr("waiting"))
+        self._waits.setToolTip(tool_tip("It begins when the dreams above it are done"))
         self._bar = QtWidgets.QProgressBar()
         self._bar.setObjectName("progress")
         self._bar.setTextVisible(False)
@@ -74,18 +75,18 @@ class _Row(QtWidgets.QWidget):  # type: ignore[misc]
         grid.addWidget(self._bar, 2, 0, 1, 3)
 
     def refresh(self, waits: bool) -> None:
-        """Show how the job stands; of one that waits there is no more to say."""
+        """Show the job's progress; for one that waits, only that it waits."""
         job = self._job
         self._waits.setVisible(waits)
         self._status.setHidden(waits)
         self._status.setText(job.text)
         self._status.setToolTip(job.text)
-        # What once took two lines keeps them: the docker must not jump with each step.
+        # A status that once took two lines keeps that height, or the docker would jump.
         tall = self._status.heightForWidth(self._status.width())
         self._status.setMinimumHeight(max(tall, self._status.minimumHeight()))
         self._bar.setHidden(waits or job.state is not State.RUNNING)
         if job.fraction is None:
-            self._bar.setRange(0, 0)  # moves to and fro
+            self._bar.setRange(0, 0)  # no known fraction: a moving bar
         else:
             self._bar.setRange(0, 100)
             self._bar.setValue(round(100 * job.fraction))

@@ -1,93 +1,98 @@
-"""The docker's quick look: what the form's settings will make of the layer, in about a second."""
+"""The docker's quick look: a small preview of the dream, in about a second."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from krita import Krita
 
+from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe, RecipeError
+from dreamlink.wire.messages import Frame
 
-from ..document import document
-from ..document.reduce import middle, reduced, uncut
-from ..document.source import Source
-from ..model.quick_look import Glimpse
+from ..document import layer_io
+from ..document.reduce import crop_to_middle, reduce_source, without_selection
+from ..document.source import LayerSource
+from ..model.quick_look import QuickLookJob
+from ..model.session import Session
 from ..qt.guard import guarded
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
-from .widgets.fields import tip
-from .widgets.pixel_view import Screen
+from .widgets.fields import tool_tip
+from .widgets.pixel_view import PixelView
 
-if TYPE_CHECKING:
-    from .panel import Panel
-
-PAUSE = 200  # milliseconds without another change in the form before it is looked again
+PAUSE = 200  # milliseconds without a change in the form before the next look
 
 
-class Look:
-    """A button that opens a small picture, which follows the form while it is open.
+class QuickLookBox:
+    """A button that opens a small preview, which follows the form while it is open.
 
     Attributes:
-        screen: shows looks.
-        so_far: shows a dream under way that is too large to grow on the canvas.
+        button: opens and closes it.
+        widgets: what it shows, from top to bottom. They are laid out one by one, so that each can
+            shrink where there is little room.
+        look_view: shows the looks.
+        dream_view: shows the current dream of a picture that is too large to show it on the canvas.
     """
 
-    def __init__(self, panel: Panel) -> None:
-        """Its widgets go into the panel's place for it, one by one: so they can give way."""
-        self._panel = panel
-        self._glimpse: Glimpse | None = None
-        self.screen = Screen()
-        self.screen.setObjectName("look")
-        self.screen.setToolTip(tip("What the dream will look like, reduced. Click to look again"))
-        self.so_far = Screen()
-        self.so_far.setObjectName("so_far")
-        self.so_far.setToolTip(tip("The dream so far; the picture is too large to show it there"))
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._look: QuickLookJob | None = None
+        self.look_view = PixelView()
+        self.look_view.setObjectName("look")
+        self.look_view.setToolTip(tool_tip("A small preview of the dream. Click for another look"))
+        self.dream_view = PixelView()
+        self.dream_view.setObjectName("so_far")
+        self.dream_view.setToolTip(
+            tool_tip("The dream so far; the picture is too large to show it on the canvas")
+        )
         self._line = QtWidgets.QLabel()
         self._line.setObjectName("look_line")
         self._line.setWordWrap(True)
         self._line.setTextFormat(QtCore.Qt.TextFormat.PlainText)
         self._line.setVisible(False)
-        self._button = QtWidgets.QPushButton(tr("Quick look"))
-        self._button.setObjectName("quick_look")
-        self._button.setCheckable(True)
-        self._button.setToolTip(
-            tip("Show small, in about a second, what these settings dream; follows each change")
+        self.button = QtWidgets.QPushButton(tr("Quick look"))
+        self.button.setObjectName("quick_look")
+        self.button.setCheckable(True)
+        self.button.setToolTip(
+            tool_tip(
+                "Show a small preview of these settings in about a second; follows each change"
+            )
         )
-        self._button.toggled.connect(guarded(self._switch, self._say))
-        self.screen.clicked.append(guarded(self.look, self._say))
-        self._timer = QtCore.QTimer(self._button)
+        self.button.toggled.connect(guarded(self._switch, self._say))
+        self.look_view.clicked.append(guarded(self.look, self._say))
+        self._timer = QtCore.QTimer(self.button)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PAUSE)
         self._timer.timeout.connect(guarded(self.look, self._say))
-        panel.changed.append(self._follow)
-        panel.buttons.addWidget(self._button)
-        for widget in (self.screen, self._line, self.so_far):
-            panel.look_box.addWidget(widget)
+        self.widgets = [self.look_view, self._line, self.dream_view]
+        follow = guarded(lambda _: self._follow(), session.say)
+        for observable in (session.recipe_values, session.guide, session.strength_map):
+            observable.subscribe(follow)
+        session.preview.subscribe(self._show_preview)
 
     def look(self) -> None:
-        """Look at the active layer with the form's settings; a look under way is given up."""
+        """Look at the active layer with the form's settings, in place of the current look."""
         self._stop()
         try:
-            recipe = self._panel.recipe()
-            source, factor = reduced(self._read(recipe))
-        except (RecipeError, document.DocumentError) as error:
-            self.screen.clear()
+            recipe = self._session.recipe()
+            source, factor = reduce_source(self._read(recipe))
+        except (RecipeError, layer_io.DocumentError) as error:
+            self.look_view.clear()
             self._say(str(error))
             return
-        self._glimpse = Glimpse(
-            self._panel.link, source, factor, recipe, self.screen.show_pixels, self._say
+        self._look = QuickLookJob(
+            self._session.link, source, factor, recipe, self.look_view.show_pixels, self._say
         )
-        self._glimpse.start()
+        self._look.start()
 
-    def _read(self, recipe: Recipe) -> Source:
-        """What would be dreamed on, or the middle of it."""
-        if self._panel.source_of is not document.read:  # another layer's dream is edited
-            return self._panel.read(recipe)
-        whole = self._panel.where()
-        where = middle(recipe, whole)
-        source = self._panel.read(recipe, where)
+    def _read(self, recipe: Recipe) -> LayerSource:
+        """Read what would be dreamed on, or the middle of it if it is large."""
+        if self._session.editing.value is not None:  # another layer's dream is edited
+            return self._session.read(recipe)
+        whole = self._session.growing_target()
+        where = crop_to_middle(recipe, whole)
+        source = self._session.read(recipe, where)
         chosen = Krita.instance().activeDocument().selection()
-        return uncut(source) if where is not whole and chosen is None else source
+        return without_selection(source) if where is not whole and chosen is None else source
 
     def _switch(self, on: bool) -> None:
         self._timer.stop()
@@ -95,17 +100,23 @@ class Look:
             self.look()
         else:
             self._stop()
-            self.screen.clear()
+            self.look_view.clear()
             self._say("")
 
     def _follow(self) -> None:
-        if self._button.isChecked():
+        if self.button.isChecked():
             self._timer.start()
 
+    def _show_preview(self, preview: tuple[Picture, Frame] | None) -> None:
+        if preview is None:
+            self.dream_view.clear()
+        else:
+            self.dream_view.show_pixels(*preview)
+
     def _stop(self) -> None:
-        glimpse, self._glimpse = self._glimpse, None
-        if glimpse is not None:
-            glimpse.stop()
+        look, self._look = self._look, None
+        if look is not None:
+            look.stop()
 
     def _say(self, text: str) -> None:
         self._line.setText(text)

@@ -1,39 +1,41 @@
-"""The form of a recipe, made from its table: one field a parameter."""
+"""The form of a recipe, built from the parameter table: one field for each parameter."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from dreamlink.recipe.presets import KEPT, Preset
-from dreamlink.recipe.recipe import PARAMETERS, SEED_MAX, Recipe, RecipeError
+from dreamlink.recipe.recipe import PARAMETERS, SEED_MAX, Recipe, RecipeError, Value
 
+from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
-from .layer_pickers import Pickers
-from .preset_box import PresetBox
-from .widgets.fields import Field, tip
+from .layer_pickers import LayerPickers
+from .preset_box import PresetPicker
+from .widgets.fields import ParameterField, tool_tip
 from .widgets.icon_button import IconButton
 
 
-class Form(QtWidgets.QWidget):  # type: ignore[misc]
-    """A list of presets, the parameters that matter, the rest folded under "More".
+class RecipeForm(QtWidgets.QWidget):  # type: ignore[misc]
+    """A list of presets, the main parameters, and the rest folded under "More".
 
-    `changed` is called when the user has changed something, or a recipe was shown.
+    The fields show the session's recipe values, and store there what the user changes.
     """
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self._changed = changed
-        self._filling = False  # several fields are set, and told of together
-        self._presets = PresetBox(self._take)
-        self._fields = {p.name: Field(p) for p in PARAMETERS.values()}
-        self._pickers = Pickers(self._picked)
+        self._session = session
+        self._storing = False  # the fields are where the values come from
+        self._showing = False  # several fields are set, and stored together
+        self._fields = {p.name: ParameterField(p) for p in PARAMETERS.values()}
         for field in self._fields.values():
             field.touched.connect(guarded(lambda *_: self._touched(), log.error))
-        self._tell_preset()
+        session.recipe_values.subscribe(guarded(self._show, log.error))
+        self._show(session.recipe_values.value)
+        self._presets = PresetPicker(session)
+        self._pickers = LayerPickers(session, self._guide_picked)
         self._more = self._more_button()
         rest = self._rest()
         self._more.toggled.connect(rest.setVisible)
@@ -44,64 +46,49 @@ class Form(QtWidgets.QWidget):  # type: ignore[misc]
         column.addWidget(rest)
         column.addStretch()
 
-    def recipe(self) -> Recipe:
-        """What the fields say; raises RecipeError."""
-        return Recipe.of({name: field.value for name, field in self._fields.items()})
-
     def widget(self, name: str) -> Any:
         """A parameter's field."""
         return self._fields[name].widget
 
-    def choices(self) -> dict[str, Any]:
-        """What else is chosen for `document.read`: guide and strength map."""
-        return {"guide": self._pickers.guide.chosen, "strength": self._pickers.strength.chosen}
+    def _show(self, values: Mapping[str, Value]) -> None:
+        """Put values into the fields, and store them as the fields round them."""
+        if self._storing:
+            return
+        self._showing = True
+        try:
+            for name, field in self._fields.items():
+                if field.value != values[name]:
+                    field.put(values[name])
+        finally:
+            self._showing = False
+        if self._values() != values:
+            self._store()
 
-    def show_recipe(self, values: Mapping[str, object]) -> None:
-        """Put values into the fields; what the table does not know or allow is left out."""
-        self._filling = True
-        for name, value in values.items():
-            if name in PARAMETERS:
-                try:
-                    self._fields[name].put(PARAMETERS[name].check(value))
-                except RecipeError:
-                    continue  # e.g. remembered by a version with other limits
-        self._filling = False
-        self._touched()
+    def _values(self) -> dict[str, Value]:
+        return {name: field.value for name, field in self._fields.items()}
 
-    def reset(self) -> None:
-        self.show_recipe(Recipe().to_dict())
-
-    def _take(self, preset: Preset) -> None:
-        values = preset.recipe().to_dict()
-        self.show_recipe({name: value for name, value in values.items() if name not in KEPT})
+    def _store(self) -> None:
+        self._storing = True
+        try:
+            self._session.recipe_values.set(self._values())
+        finally:
+            self._storing = False
 
     def _touched(self) -> None:
-        if not self._filling:
-            self._tell_preset()
-            self._changed()
+        if not self._showing:
+            self._store()
 
-    def _tell_preset(self) -> None:
+    def _guide_picked(self) -> None:
+        """Let the network layer ask for the guide, which is of no use otherwise."""
+        if self._session.guide.value is None:
+            return
         try:
-            recipe = self.recipe()
+            expression = self._session.recipe().expression()
         except RecipeError:
-            self._presets.show_recipe(None)
-        else:
-            self._presets.show_recipe(recipe)
-
-    def _picked(self) -> None:
-        """A guide is of no use to a network layer that does not ask for one, and none to one."""
-        if self._pickers.guide.chosen is not None:
-            self._let_layer_ask_for_guide()
-        self._changed()
-
-    def _let_layer_ask_for_guide(self) -> None:
-        try:
-            expression = self.recipe().expression()
-        except RecipeError:
-            return  # it will be said when it is to be dreamed
+            return  # the user is told when it is to be dreamed
         plain = [target.kind for _, target in expression.terms] in (["squares"], ["channels"])
         if plain:
-            self.show_recipe({"layer": f"{expression.layers[0]}:guide", "channels": ""})
+            self._session.show_recipe({"layer": f"{expression.layers[0]}:guide", "channels": ""})
 
     def _main(self) -> Any:
         box, rows = _rows()
@@ -119,19 +106,21 @@ class Form(QtWidgets.QWidget):  # type: ignore[misc]
         self._pickers.add_to(rows)
         defaults = QtWidgets.QPushButton(tr("Defaults"))
         defaults.setObjectName("defaults")
-        defaults.setToolTip(tip("Set everything back to how it came"))
-        defaults.clicked.connect(guarded(lambda *_: self.reset(), log.error))
+        defaults.setToolTip(tool_tip("Reset everything to its default"))
+        defaults.clicked.connect(guarded(lambda *_: self._session.show_recipe(Recipe()), log.error))
         rows.addRow(defaults)
         return box
 
-    def _with_dice(self, field: Field) -> Any:
-        """The field's widget; beside the seed's a button that draws another one."""
+    def _with_dice(self, field: ParameterField) -> Any:
+        """The field's widget; the seed's has a button beside it that draws another one."""
         if field.parameter.name != "seed":
             return field.widget
         row = QtWidgets.QHBoxLayout()
         row.addWidget(field.widget, 1)
         row.addWidget(
-            IconButton("reroll", "view-refresh", "Draw another seed: another dream", self._reroll)
+            IconButton(
+                "reroll", "view-refresh", "Draw another seed, for another dream", self._reroll
+            )
         )
         return row
 
@@ -142,7 +131,7 @@ class Form(QtWidgets.QWidget):  # type: ignore[misc]
         more = QtWidgets.QToolButton()
         more.setObjectName("more")
         more.setText(tr("More"))
-        more.setToolTip(tip("All that can be said about a dream"))
+        more.setToolTip(tool_tip("All other settings of a dream"))
         more.setCheckable(True)
         more.setAutoRaise(True)
         more.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
@@ -150,8 +139,8 @@ class Form(QtWidgets.QWidget):  # type: ignore[misc]
         arrows = QtCore.Qt.ArrowType
         more.setArrowType(arrows.RightArrow)
 
-        def turn(open_: bool) -> None:
-            more.setArrowType(arrows.DownArrow if open_ else arrows.RightArrow)
+        def turn(is_open: bool) -> None:
+            more.setArrowType(arrows.DownArrow if is_open else arrows.RightArrow)
 
         more.toggled.connect(guarded(turn, log.error))
         return more

@@ -1,1 +1,1 @@
-"""Finding, starting and talking to the daemon."""
+"""Finding and starting the daemon, and connections to it."""

@@ -22,22 +22,22 @@ from .discovery import DaemonInfo
 
 USER = "dreamlayer"
 MESSAGE_MAX = 8 << 30  # bytes; a picture of the hosts' largest size in float
-BUDGET = 16 << 20  # bytes read or written in one go, so that a window keeps breathing
+BUDGET = 16 << 20  # bytes read or written at once, so that a window stays responsive
 GREETING_STEP = 0.05  # seconds that one step of a greeting waits; the answer takes about 0.005
 LOST = "The connection to the Dreamlayer daemon was lost."
 Message = tuple[Header, list[bytearray]]
 
 
 class LinkError(ConnectionError):
-    """The daemon can't be reached, went away or misbehaved; the text is for the user."""
+    """The daemon can't be reached, was lost or misbehaved; the text is for the user."""
 
 
 class StaleDaemon(LinkError):
-    """The discovery file speaks of a daemon that is gone: a new one has to be started."""
+    """The discovery file is of a daemon that no longer runs: a new one has to be started."""
 
 
 class WrongVersion(LinkError):
-    """The daemon speaks another protocol than this client; `older` tells whether an older one."""
+    """The daemon speaks another protocol than this client; `older`: whether an older one."""
 
     def __init__(self, text: str, older: bool) -> None:
         super().__init__(text)
@@ -48,8 +48,8 @@ class Client:
     """A connection to the daemon, greeted and checked by `connect`.
 
     Attributes:
-        closed: whether it has ended.
-        stopping: whether the daemon only finished its dreams when it was greeted.
+        closed: whether the connection has ended.
+        stopping: whether the daemon was about to stop, after its current dreams, when greeted.
     """
 
     def __init__(self, info: DaemonInfo, timeout: float = 5.0) -> None:
@@ -62,7 +62,7 @@ class Client:
         self._socket.setblocking(False)
         self._dealer = Dealer(USER, info.token, MESSAGE_MAX)
         self._inbox: deque[Message] = deque()
-        self._failure: LinkError | None = None  # raised when all that came before it is read
+        self._failure: LinkError | None = None  # raised after all earlier messages are read
         self._unwritten: OSError | None = None  # why nothing can be written any more
         self.closed = False
         self.stopping = False
@@ -72,7 +72,7 @@ class Client:
         """A greeted connection.
 
         Raises:
-            StaleDaemon: nobody is there, or it is not the daemon of `info`.
+            StaleDaemon: nothing listens there, or not the daemon of `info`.
             WrongVersion: it speaks another protocol.
             LinkError: it does not answer.
         """
@@ -86,7 +86,7 @@ class Client:
 
     @classmethod
     def greeting(cls, info: DaemonInfo, timeout: float = 5.0) -> Generator[None, None, Client]:
-        """Like `connect`, in short steps: for event loops, which go on when they like."""
+        """Like `connect`, but in short steps, for event loops."""
         client = cls(info, timeout)
         try:
             hello = yield from client._hello(info.pid, time.monotonic() + timeout)
@@ -98,12 +98,12 @@ class Client:
         return client
 
     def _hello(self, pid: int, end: float) -> Generator[None, None, Header]:
-        """Say hello and wait for the answer's header until `end`."""
+        """Send hello and wait until `end` for the header of the answer."""
         try:
             self.send({"op": "hello", "id": new_id(), "protocol": PROTOCOL, "version": VERSION})
             while (message := self.receive(GREETING_STEP)) is None and time.monotonic() < end:
                 yield
-        except LinkError as error:  # it just ended, or somebody else has its port now
+        except LinkError as error:  # it has just ended, or another program uses its port now
             if isinstance(error.__cause__, Full):
                 raise
             raise StaleDaemon(str(error)) from error
@@ -112,22 +112,22 @@ class Client:
         if not self._dealer.greeted:
             raise StaleDaemon("The daemon's port is in use by something else.")
         raise LinkError(
-            f"The Dreamlayer daemon does not answer. End the process {pid}, if that is still"
+            f"The Dreamlayer daemon does not answer. End the process {pid}, if it is still"
             " Dreamlayer, and try again."
         )
 
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
         """Queue a message and write what the socket takes at once.
 
-        That the connection is lost is told where messages are read, after the daemon's last ones:
-        there it is told once, whenever it happens.
+        A lost connection is not reported here but once, when messages are read, after the daemon's
+        last ones.
         """
         for message in chunks.messages(header, frames):
             self._dealer.send(message)
         self.flush()
 
     def flush(self) -> None:
-        """Write what the socket takes, up to the budget; a loss is told as in `send`."""
+        """Write what the socket takes, up to the budget; a loss is reported as in `send`."""
         if self._unwritten is None and not self.closed:
             try:
                 self._write()
@@ -142,14 +142,14 @@ class Client:
         return self._socket.fileno()
 
     def read(self) -> list[Message]:
-        """The messages that have come, without waiting; raises LinkError."""
+        """The messages that have arrived, without waiting; raises LinkError."""
         self._pump()
         messages = list(self._inbox)
         self._inbox.clear()
         return messages
 
     def receive(self, timeout: float) -> Message | None:
-        """Wait up to `timeout` seconds for one message, None if none came; raises LinkError."""
+        """Wait up to `timeout` seconds for a message; None if there is none. Raises LinkError."""
         end = time.monotonic() + timeout
         while not self._inbox:
             left = end - time.monotonic()
@@ -165,17 +165,18 @@ class Client:
 
     def _wait(self, timeout: float) -> None:
         if self.closed or self._failure is not None or self._unwritten is not None:
-            return  # reading says so
+            return  # the next read raises
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self.wants_to_write else 0)
         with selectors.DefaultSelector() as selector:  # select() fails above 1024 open files
             selector.register(self._socket, events)
             selector.select(timeout)
 
     def _pump(self) -> None:
-        """Read and write what goes without waiting.
+        """Read and write without waiting.
 
-        A daemon's last words come together with its end: the end is told when they are read. Until
-        then the socket stays open and readable, so that it wakes an event loop again.
+        A daemon's last messages arrive together with the end of the connection, which is reported
+        when they have been read. Until then the socket stays open and readable, so that it wakes
+        an event loop again.
         """
         if self.closed:
             raise LinkError("The connection to the Dreamlayer daemon is closed.")
@@ -197,7 +198,7 @@ class Client:
     def _fail(self, reason: str, cause: Exception) -> None:
         self._failure = LinkError(reason)
         self._failure.__cause__ = cause
-        with contextlib.suppress(OSError):  # readable at its end, though nothing more may come
+        with contextlib.suppress(OSError):  # so it is readable, even if nothing more arrives
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def _read(self) -> None:
@@ -223,7 +224,7 @@ class Client:
                     outbox[0] = outbox[0][count:]
 
     def _open(self) -> None:
-        """Unpack the messages that have come, up to one that is not ours."""
+        """Unpack the messages that have arrived, up to an unreadable one."""
         while self._dealer.messages:
             header, *frames = self._dealer.messages.popleft()
             try:
@@ -241,12 +242,14 @@ def _check_hello(header: Header) -> None:
     program = f"{VERSION} (protocol {PROTOCOL})"
     if type(theirs) is int and theirs < PROTOCOL:
         raise WrongVersion(
-            f"The Dreamlayer daemon is version {daemon}, older than this program, {program}:"
+            f"The Dreamlayer daemon has version {daemon}, which is older than this program's,"
+            f" {program}:"
             " run Dreamlayer's install.py again.",
             older=True,
         )
     raise WrongVersion(
-        f"This program has version {program} of Dreamlayer, older than its daemon, {daemon}:"
+        f"This program has version {program} of Dreamlayer, which is older than its daemon's,"
+        f" {daemon}:"
         " run Dreamlayer's install.py again and restart this program.",
         older=False,
     )

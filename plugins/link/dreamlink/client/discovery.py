@@ -1,7 +1,7 @@
-"""Where Dreamlayer keeps its own files, and the file that tells clients how to reach the daemon.
+"""Dreamlayer's own folder, and the file in it that tells clients how to reach the daemon.
 
-The folder is the same for every program of a user, sandboxed ones included. XDG variables are
-not asked: Flatpak and Snap point them at a folder of their own, where the daemon is not.
+The folder is the same for every program of a user, including sandboxed ones. XDG variables are not
+used: Flatpak and Snap set them to folders of their own, which the daemon does not use.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 
 DAEMON_FILE = "daemon.json"
 LAUNCHER_FILE = "launcher.json"
-MANIFEST_FILE = "plugins.json"  # which hosts the installer gave the plug-in
-LOG_FILE = "daemon.log"  # the daemon writes it
-SAID_FILE = "daemon.err"  # what a started daemon prints: only where it comes to no log, or crashes
+MANIFEST_FILE = "plugins.json"  # the hosts into which the plug-in was installed
+LOG_FILE = "daemon.log"  # written by the daemon
+SAID_FILE = "daemon.err"  # output of the daemon, if it can't write its log or crashes
 
 
 def home() -> Path:
-    """Dreamlayer's folder: $DREAMLAYER_HOME, or the system's usual place for a user's data."""
+    """Dreamlayer's folder: $DREAMLAYER_HOME, or the system's usual folder for a user's data."""
     chosen = os.environ.get("DREAMLAYER_HOME")
     if chosen:
         return Path(chosen)
@@ -31,13 +31,13 @@ def home() -> Path:
         return (Path(local) if local else Path.home() / "AppData" / "Local") / "Dreamlayer"
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / "Dreamlayer"
-    # A Snap's HOME is its own folder; the user's real one is told separately.
+    # In a Snap, HOME is the Snap's own folder; the user's real one is in another variable.
     real = os.environ.get("SNAP_REAL_HOME")
     return (Path(real) if real else Path.home()) / ".local" / "share" / "dreamlayer"
 
 
 def sandbox_copies() -> list[Path]:
-    """Folders in which strictly confined hosts look: a Snap sees no hidden folder of the user's."""
+    """Folders for copies of the discovery file: a Snap can't see the user's hidden folders."""
     if sys.platform != "linux" or os.environ.get("DREAMLAYER_HOME"):
         return []
     snaps = Path.home() / "snap"
@@ -48,14 +48,14 @@ def sandbox_copies() -> list[Path]:
     ]
 
 
-def _places_to_look() -> list[Path]:
+def _folders_to_search() -> list[Path]:
     common = os.environ.get("SNAP_USER_COMMON")
     return [home(), *([Path(common) / "dreamlayer"] if common else [])]
 
 
 @dataclass(frozen=True)
 class DaemonInfo:
-    """What a client needs to reach the daemon. The token is a secret of the user's."""
+    """How to reach the daemon. The token is the user's secret."""
 
     protocol: int
     version: str
@@ -65,7 +65,7 @@ class DaemonInfo:
 
 
 def publish(info: DaemonInfo) -> None:
-    """Write the discovery file (mode 0600, folder 0700), whole or not at all."""
+    """Write the discovery file atomically (mode 0600, folder 0700)."""
     text = json.dumps(asdict(info))
     for folder in [home(), *sandbox_copies()]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def publish(info: DaemonInfo) -> None:
 
 
 def withdraw(pid: int) -> None:
-    """Remove the discovery file if it is still that of process `pid`."""
+    """Remove the discovery file if it is still the one of process `pid`."""
     for folder in [home(), *sandbox_copies()]:
         info = _read(folder / DAEMON_FILE)
         if info is not None and info.pid == pid:
@@ -88,8 +88,8 @@ def withdraw(pid: int) -> None:
 
 
 def find() -> DaemonInfo | None:
-    """The daemon's discovery file, if there is one; the daemon itself may have died since."""
-    for folder in _places_to_look():
+    """The contents of the discovery file, if there is one; the daemon may have ended since."""
+    for folder in _folders_to_search():
         info = _read(folder / DAEMON_FILE)
         if info is not None:
             return info
@@ -106,7 +106,7 @@ def _read(path: Path) -> DaemonInfo | None:
 
 
 def launch_command() -> list[str] | None:
-    """How the installer said that the daemon is started, or None if it was not installed."""
+    """The command that starts the daemon, as stored by the installer; None if not installed."""
     try:
         command = _own_json(home() / LAUNCHER_FILE)["command"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -116,7 +116,7 @@ def launch_command() -> list[str] | None:
 
 
 def _own_json(path: Path) -> Any:
-    """What a file says that is the user's own; raises PermissionError if it is somebody else's."""
+    """The JSON in a file of this user; raises PermissionError if another user owns the file."""
     with path.open(encoding="utf-8") as file:
         if os.name == "posix" and os.fstat(file.fileno()).st_uid != os.geteuid():
             raise PermissionError(f"{path} belongs to another user.")

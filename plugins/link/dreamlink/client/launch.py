@@ -16,17 +16,17 @@ from ..wire.messages import PROTOCOL, new_id
 from . import discovery
 from .client import Client, LinkError, StaleDaemon, WrongVersion
 
-START_TIMEOUT = 60.0  # seconds; a cold disk and a virus scanner take their time
-PAUSE = 0.1  # seconds between two looks
-SAID_MAX = 1 << 18  # bytes of what daemons have printed; if there are more, it begins anew
+START_TIMEOUT = 60.0  # seconds; slow with a cold disk or a virus scanner
+PAUSE = 0.1  # seconds between two attempts
+SAID_MAX = 1 << 18  # bytes of the file with daemons' output; a longer one is overwritten
 STARTING = "Starting the Dreamlayer daemon…"
-STOPPING = "The Dreamlayer daemon finishes its dreams and stops; then a new one is started…"
-OLDER = "An older Dreamlayer daemon finishes its dreams; then the new one is started…"
+STOPPING = "The Dreamlayer daemon is finishing its dreams; then a new one is started…"
+OLDER = "An older Dreamlayer daemon is finishing its dreams; then the new one is started…"
 LOOKING = "The connection was lost: looking for the Dreamlayer daemon…"
 STOP_TIMEOUT = 900.0  # seconds that a daemon may take to finish its dreams
-LOOKS = 3  # for a daemon whose connection was lost
+LOOKS = 3  # attempts to find a daemon whose connection was lost
 
-# What a host sets for its own libraries would break the daemon's Python.
+# Variables that a host sets for its own libraries; they would break the daemon's Python.
 HOSTS_OWN = (
     "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONIOENCODING", "LD_LIBRARY_PATH",
     "LD_PRELOAD", "DYLD_LIBRARY_PATH", "GI_TYPELIB_PATH", "QT_PLUGIN_PATH", "QT_QPA_PLATFORM",
@@ -36,9 +36,9 @@ HOSTS_OWN = (
 def connecting(command: Sequence[str] | None = None) -> Generator[str, None, Client]:
     """Find or start the daemon, step by step: for front ends that must not block.
 
-    Yields a sentence for the user each time that the caller should wait `PAUSE` seconds and go
-    on; the generator's value is a greeted Client. `command` starts the daemon; by default it is
-    what the installer wrote down.
+    Yields a sentence for the user whenever the caller should wait `PAUSE` seconds and continue; the
+    generator's value is a greeted Client. `command` starts the daemon; the default is the command
+    that the installer stored.
 
     Raises:
         LinkError: the daemon can't be started or reached.
@@ -54,23 +54,23 @@ def connecting(command: Sequence[str] | None = None) -> Generator[str, None, Cli
         if client is not None:
             return client
         if process.poll() is not None:
-            # Perhaps another client was quicker: then its daemon holds the lock and answers soon.
+            # Another client may have been faster: then its daemon holds the lock and answers soon.
             end = min(end, time.monotonic() + (5.0 if process.returncode == 0 else 0.0))
     process.kill()
     raise LinkError(
-        f"The Dreamlayer daemon did not start. Its last words: {_last_words(before)}"
-        f" All that it said: {discovery.home() / discovery.SAID_FILE}; its log is"
+        f"The Dreamlayer daemon did not start. Its last output: {_last_line(before)}"
+        f" All of it is in {discovery.home() / discovery.SAID_FILE}; the log is"
         f" {discovery.LOG_FILE} beside it."
     )
 
 
 def returning() -> Generator[str, None, Client | None]:
-    """Find the daemon again after a connection was lost, step by step as `connecting`.
+    """Find the daemon again after a connection was lost, step by step like `connecting`.
 
-    No daemon is started: one that has died knows no dreams any more. The value is None then.
+    No daemon is started, because a new one would not know the dreams: the value is None then.
 
     Raises:
-        LinkError: there is one, but it can't be spoken to.
+        LinkError: the daemon runs, but does not accept the connection.
     """
     for _ in range(LOOKS):
         client = yield from _greeting()
@@ -81,7 +81,7 @@ def returning() -> Generator[str, None, Client | None]:
 
 
 def connect(command: Sequence[str] | None = None, show: Any = lambda sentence: None) -> Client:
-    """Like `connecting`, but waits; `show` is called with a sentence when it takes a while."""
+    """Like `connecting`, but blocks; `show` is called with each sentence."""
     steps = connecting(command)
     while True:
         try:
@@ -93,7 +93,7 @@ def connect(command: Sequence[str] | None = None, show: Any = lambda sentence: N
 
 
 def connect_to_running() -> Client | None:
-    """The daemon if it runs, else None; raises LinkError if it runs but can't be spoken to."""
+    """The daemon if it runs, else None; raises LinkError if it does not accept the connection."""
     info = discovery.find()
     if info is None:
         return None
@@ -104,7 +104,7 @@ def connect_to_running() -> Client | None:
 
 
 def _running() -> Generator[str, None, Client | None]:
-    """The daemon if it runs, is of our time and not about to stop; else None when it has gone."""
+    """The daemon if it runs, has our version and is not stopping; else None when it has ended."""
     end = time.monotonic() + STOP_TIMEOUT
     while time.monotonic() < end:
         try:
@@ -118,11 +118,11 @@ def _running() -> Generator[str, None, Client | None]:
             return client
         client.close()
         yield STOPPING
-    raise LinkError("The Dreamlayer daemon is stopping, but does not end. Try again later.")
+    raise LinkError("The Dreamlayer daemon is stopping, but has not ended. Try again later.")
 
 
 def _send_away(reason: WrongVersion) -> Generator[str, None, None]:
-    """Ask a daemon of an older protocol to stop when its dreams are done; wait until it has."""
+    """Ask a daemon of an older protocol to stop after its dreams, and wait until it has ended."""
     info = discovery.find()
     if info is None:
         return
@@ -135,7 +135,7 @@ def _send_away(reason: WrongVersion) -> Generator[str, None, None]:
                 yield OLDER
                 client.read()
     except LinkError:
-        return  # it has gone
+        return  # it has ended
     raise reason
 
 
@@ -157,7 +157,7 @@ def _greeting() -> Generator[str, None, Client | None]:
 
 
 def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int]:
-    """Start the daemon; also how long the file of what it says was before that."""
+    """Start the daemon. Returns its process, and the length of the output file before."""
     if not command:
         raise LinkError(
             "The Dreamlayer daemon is not running and not installed for this user."
@@ -165,8 +165,8 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
         )
     if _sandboxed():
         raise LinkError(
-            "The Dreamlayer daemon is not running, and this program lives in a sandbox from which"
-            " it can't be started. Run `dreamlayer serve` in a terminal, then try again."
+            "The Dreamlayer daemon is not running, and this program runs in a sandbox from which it"
+            " can't be started. Run `dreamlayer serve` in a terminal, then try again."
         )
     home = discovery.home()
     flags = 0
@@ -185,7 +185,7 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
                 stderr=said,
                 cwd=home,
                 env={k: v for k, v in os.environ.items() if k not in HOSTS_OWN},
-                start_new_session=True,  # it outlives the host, and the host's Ctrl-C
+                start_new_session=True,  # it survives the host, and the host's Ctrl-C
                 creationflags=flags,
             )
             return process, before
@@ -196,17 +196,17 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
 
 
 def _sandboxed() -> bool:
-    """Whether this process is in a Flatpak or Snap, where the daemon's files are not."""
+    """Whether this process runs in a Flatpak or Snap, which can't see the daemon's files."""
     return Path("/.flatpak-info").exists() or "SNAP_NAME" in os.environ
 
 
-def _last_words(before: int) -> str:
-    """The last line that was said after the first `before` bytes."""
+def _last_line(before: int) -> str:
+    """The last line of the daemon's output after the first `before` bytes."""
     try:
         with (discovery.home() / discovery.SAID_FILE).open("rb") as said:
             said.seek(before)
             lines = said.read(SAID_MAX).decode("utf-8", "replace").splitlines()
     except OSError:
         lines = []
-    spoken = [line.strip() for line in lines if line.strip()]
-    return spoken[-1][:300] if spoken else "(none)"
+    printed = [line.strip() for line in lines if line.strip()]
+    return printed[-1][:300] if printed else "(none)"

@@ -1,4 +1,4 @@
-"""A connection for front ends that wait, which is taken up again when it is lost in a dream."""
+"""A blocking connection that is made anew when it is lost in the middle of a dream."""
 
 from __future__ import annotations
 
@@ -7,30 +7,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..session.dream import Dream
+from ..session.reconnection import ReconnectPolicy
 from ..wire.messages import Frame
 from .client import Client, LinkError
 from .launch import PAUSE, returning
 
-RETURNS_MAX = 5  # times that one line is taken up again; a line that breaks that often stays broken
 
+class ReconnectingClient:
+    """Sends dreams and feeds them with the daemon's messages, one dream at a time.
 
-class Line:
-    """What dreams are sent over, and followed on.
-
-    A dream goes on in the daemon for a short time when its client has vanished: long enough to
-    come back over a new connection.
+    For front ends that may block: GIMP and the command line.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._returns = 0
+        self._policy = ReconnectPolicy()
 
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
-        """Queue a message and write what the socket takes at once; `attend` tells of a loss."""
+        """Queue a message and write what the socket takes at once; `feed` notices a loss."""
         self._client.send(header, *frames)
 
-    def attend(self, dream: Dream, timeout: float) -> None:
-        """Wait up to `timeout` seconds for a message, and feed the dream with it.
+    def feed(self, dream: Dream, timeout: float) -> None:
+        """Wait up to `timeout` seconds for a message, and pass it to the dream.
 
         Raises:
             LinkError: the connection is lost, and the daemon can't be found again.
@@ -38,7 +36,7 @@ class Line:
         try:
             message = self._client.receive(timeout)
         except LinkError as loss:
-            self._take_up(dream, loss)
+            self._reconnect(dream, loss)
             return
         if message is not None:
             dream.receive(*message)
@@ -46,19 +44,19 @@ class Line:
     def close(self) -> None:
         self._client.close()
 
-    def _take_up(self, dream: Dream, loss: LinkError) -> None:
-        if self._returns >= RETURNS_MAX:
+    def _reconnect(self, dream: Dream, loss: LinkError) -> None:
+        if not self._policy.try_again():
             raise loss
-        self._returns += 1
-        client = _returned()
+        client = _find_daemon_again()
         if client is None:
             raise loss
         self._client = client
+        self._policy.connected()
         dream.resume()
 
 
-def _returned() -> Client | None:
-    """`returning` for those who may wait."""
+def _find_daemon_again() -> Client | None:
+    """`returning`, but blocking."""
     steps = returning()
     while True:
         try:

@@ -1,1 +1,1 @@
-"""The table of a dream's parameters, target expressions and presets."""
+"""The table of a dream's parameters, expressions for what to amplify, and presets."""

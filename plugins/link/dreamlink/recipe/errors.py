@@ -1,4 +1,4 @@
-"""What is wrong with a recipe, and where in an expression."""
+"""Errors in a recipe, with the place in an expression."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class ExpressionError(RecipeError):
 
     @classmethod
     def at(cls, text: str, span: Span, problem: str) -> ExpressionError:
-        """The error of one place in a text, which it quotes."""
+        """The error at one place in a text; the message quotes the text."""
         return cls(f"“{mark(text, span)}” can't be understood: {problem}.")
 
 
 def mark(text: str, span: Span) -> str:
-    """A text, shortened to one line, with the place `span` (first, behind last) between » and «.
+    """A text, shortened to one line, with the place `span` (start, end) between » and «.
 
     >>> mark("features.10:30 + fetures.3", (17, 26))
     'features.10:30 + »fetures.3«'

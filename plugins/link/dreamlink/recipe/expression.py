@@ -1,16 +1,16 @@
-"""What is to be amplified, as a text that all front ends share and as a value to compute with.
+"""Expressions for what to amplify: a text that all front ends share, and values with an algebra.
 
     features.10                     the squares of all activations of a layer (also: 10)
     features.10:mean                their plain mean
     features.10:30                  a channel; several: features.10:30,115
     features.10:30@0.5,0.25         a channel in one place: halfway across, a quarter down
     features.10:direction(3 7=0.5)  a direction in the space of channels, here 3 and half of 7
-    features.10:guide               what a guide picture has (argmax-dot); or features.10:cosine
+    features.10:guide               the features of a guide (argmax-dot); or features.10:cosine
     class:castle                    a class that the network knows, by name or number
 
-They add up, weigh, and take away: `10:30 + class:"lakeside, lakeshore"*0.5 - features.3`. An
-expression says nothing about a network: whether there is such a layer, the daemon finds out.
-The idea of objectives with an algebra and a description is lucid's (optvis/objectives.py).
+Targets can be added, weighted and subtracted: `10:30 + class:"lakeside, lakeshore"*0.5 -
+features.3`. An expression does not depend on a network; the daemon checks whether the layer exists.
+Objectives with an algebra and a description are an idea of lucid (optvis/objectives.py).
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Expression:
     """A sum of weighted targets; at least one, and no weight is 0.
 
     Attributes:
-        terms: weight and target of each.
-        text: how it was written; the targets' spans point into it. `str()` gives the canonical
-            text, which `parse` reads back as the same expression.
+        terms: pairs of weight and target.
+        text: the text as written; the targets' spans refer to it. `str()` gives the canonical
+            text, which `parse` turns into the same expression.
     """
 
     terms: Terms
@@ -49,12 +49,12 @@ class Expression:
             raise ExpressionError("All weights are 0, so there is nothing to amplify.")
         if len(self.terms) > TERMS_MAX:
             raise ExpressionError(
-                f"{len(self.terms)} targets are too many to amplify at once: {TERMS_MAX} at most."
+                f"{len(self.terms)} targets are too many to amplify: use at most {TERMS_MAX}."
             )
         for weight, target in self.terms:
-            if not 0 < abs(weight) <= WEIGHT_MAX:  # not a number, too
+            if not 0 < abs(weight) <= WEIGHT_MAX:  # also for NaN
                 raise ExpressionError(
-                    f"A weight is at most {WEIGHT_MAX:g}, not {weight:g} as that of “{target}”."
+                    f"A weight can be at most {WEIGHT_MAX:g}, but “{target}” has {weight:g}."
                 )
 
     def __str__(self) -> str:
@@ -83,7 +83,7 @@ class Expression:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers as they were written, each once, in the order of the text."""
+        """The layers as written, without repetitions, in the order of the text."""
         return tuple(dict.fromkeys(target.layer for _, target in self.terms if target.layer))
 
     @property
@@ -96,19 +96,19 @@ class Expression:
 
 
 def parse(text: str) -> Expression:
-    """Read an expression.
+    """Parse an expression.
 
     Raises:
-        ExpressionError: with one sentence that quotes the text and marks the place.
+        ExpressionError: one sentence that quotes the text and marks the place.
     """
     return Expression(read(text), text)
 
 
-# The same in Python. Each raises ExpressionError for what can't be written.
+# Constructors. Each raises ExpressionError for what has no text.
 
 
 def layer(name: str) -> Expression:
-    """The squares of all activations of a layer: more of whatever it sees."""
+    """The squares of all activations of a layer: amplifies whatever it responds to."""
     return _single(Target("squares", name))
 
 
@@ -123,33 +123,33 @@ def channel(name: str, *numbers: int) -> Expression:
 
 
 def unit(name: str, number: int, x: float, y: float) -> Expression:
-    """A channel in the one cell that is at x, y (0 to 1) of the picture."""
+    """A channel in the single cell at x, y (0 to 1) of the picture."""
     return _single(Target("unit", name, (number,), place=(x, y)))
 
 
 def direction(name: str, weights: Mapping[int, float]) -> Expression:
-    """A direction in channel space: dot product with it times cosine to it."""
+    """A direction in channel space: dot product times cosine similarity."""
     values = tuple(float(weight) for weight in weights.values())
     return _single(Target("direction", name, tuple(weights), values))
 
 
 def guide(name: str) -> Expression:
-    """Each cell like the cell of the guide picture that it resembles most (argmax-dot, 2015)."""
+    """Each cell towards the most similar cell of the guide picture (argmax-dot, 2015)."""
     return _single(Target("guide", name))
 
 
 def cosine(name: str) -> Expression:
-    """The mean activations in the direction of the guide picture's."""
+    """Cosine similarity of the mean activations to the guide picture's."""
     return _single(Target("cosine", name))
 
 
 def class_(label: str | int) -> Expression:
-    """The logit of a class, by its name or number."""
+    """The logit of a class, by name or number."""
     return _single(Target("class", label=str(label)))
 
 
 def _single(target: Target) -> Expression:
-    """An expression of one target, which must be one that can be written and read back."""
+    """An expression of one target; its text must parse as that target."""
     expression = parse(str(target))
     if expression.terms != ((1.0, target),):
         raise ExpressionError(f"“{target}” is not a single target.")
@@ -157,7 +157,7 @@ def _single(target: Target) -> Expression:
 
 
 def _composed(terms: Terms) -> Expression:
-    """The terms with their canonical text, into which their spans point."""
+    """The terms with their canonical text, to which their spans refer."""
     text, placed = "", []
     for weight, target in terms:
         if text:

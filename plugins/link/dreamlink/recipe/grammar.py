@@ -1,15 +1,15 @@
-"""Reads the text of an `Expression`, by recursive descent.
+"""Parser for the text of an `Expression`, by recursive descent.
 
     expression = ["-"] product { ("+" | "-") product }
-    product    = factor { "*" factor }                one of the factors is no number
+    product    = factor { "*" factor }                one of the factors is not a number
     factor     = target | number | "(" expression ")" | "sum(" expression { "," expression } ")"
     target     = layer [ ":" what ] | "class:" name
     what       = "mean" | "guide" | "cosine" | channel { "," channel } | channel "@" x "," y
                | "direction(" channel [ "=" number ] { channel [ "=" number ] } ")"
 
-A class' name runs up to +, * or a minus with a space on both sides, or stands in double quotes (a
-quote in it is doubled). In sum(…) a comma with a space behind it, or before a layer with a colon,
-begins the next expression, and a class' name ends at a comma.
+A class name extends to +, * or a minus with a space on both sides, or is in double quotes (a quote
+in it is doubled). In sum(…) a comma followed by a space, or by a layer with a colon, begins the
+next expression, and a class name ends at a comma.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .errors import ExpressionError, Span, shortened
 from .target import Target, Terms, scaled
 
 LENGTH_MAX = 1000  # characters
-DEPTH_MAX = 20  # brackets in brackets
+DEPTH_MAX = 20  # nested brackets
 SPACE = re.compile(r"\s*")
 NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?(?![\w.])", re.ASCII | re.IGNORECASE)
 LAYER = re.compile(r"(?:[a-z_]\w*(?:\.\w+)*|\d+)(?![\w.])", re.ASCII | re.IGNORECASE)
@@ -39,10 +39,10 @@ NAME_IN_SUM = re.compile(r"(?:\([^()]*\)|(?!\s-(?:\s|$))[^+*(),])*")
 ANYTHING = re.compile(r"[\w.:]+|.?")
 
 TARGET_EXPECTED = (
-    "here stands a layer (features.10), a channel of it (features.10:30) or class:NAME"
+    "a layer (features.10), a channel of it (features.10:30) or class:NAME was expected here"
 )
 WHAT_EXPECTED = (
-    "behind a layer's colon stands a channel (30), several (30,115), one place (30@0.5,0.5), mean,"
+    "after a layer's colon, enter a channel (30), several (30,115), one place (30@0.5,0.5), mean,"
     " guide, cosine or direction(30 115=0.5)"
 )
 WORDS = ("mean", "guide", "cosine", "direction")
@@ -52,14 +52,14 @@ def read(text: str) -> Terms:
     """The weighted targets of a text; raises ExpressionError."""
     if len(text) > LENGTH_MAX or not text.isprintable():
         raise ExpressionError(
-            f"What to amplify is told in up to {LENGTH_MAX} printable characters, not"
+            f"What to amplify must be a text of up to {LENGTH_MAX} printable characters, not"
             f" {shortened(text, 60)!r}."
         )
-    return _Reader(text).everything()
+    return _Parser(text).everything()
 
 
-class _Reader:
-    """A text and how far it is read; `_brackets` tells what is open: "(" or "sum("."""
+class _Parser:
+    """A text and the position in it. `_brackets` has the open brackets: "(" or "sum("."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -70,7 +70,7 @@ class _Reader:
         terms = self._expression()
         if self._next() < len(self._text):
             raise self._unexpected(
-                "only +, -, * or the end can follow here; a channel stands behind a colon: 10:30"
+                "only +, - or * can follow here; a channel comes after a colon: 10:30"
             )
         if not terms:
             raise self._error((0, len(self._text)), "all weights are 0")
@@ -88,7 +88,7 @@ class _Reader:
                 return terms
 
     def _product(self) -> Terms:
-        """Numbers and the one thing that they weigh, in any order."""
+        """Numbers and the one factor that they weight, in any order."""
         first = self._next()
         numbers: list[re.Match[str]] = []
         things: list[Terms] = []
@@ -101,7 +101,7 @@ class _Reader:
             if not self._takes("*"):
                 break
         if len(things) > 1:
-            wrong = "only a weight can be multiplied with, e.g. features.10*0.5"
+            wrong = "a layer can only be multiplied by a number, e.g. features.10*0.5"
             raise self._error((first, self._at), wrong)
         terms = things[0] if things else self._numbered_layer(numbers, (first, self._at))
         for number in numbers:
@@ -109,7 +109,7 @@ class _Reader:
         return terms
 
     def _numbered_layer(self, numbers: list[re.Match[str]], span: Span) -> Terms:
-        """Take the layer out of a product of mere numbers: the one that is whole."""
+        """The layer of a product that has only numbers: the one whole number."""
         whole = [number for number in numbers if number[0].isdigit()]
         if not whole:
             raise self._error(span, f"there is only a weight; {TARGET_EXPECTED}")
@@ -117,8 +117,8 @@ class _Reader:
             either, other = whole[0][0], whole[1][0]
             raise self._error(
                 span,
-                f"the layer may be {either} or {other}; write the weight with a point, e.g."
-                f" {either}*{other}.0",
+                f"the layer could be {either} or {other}; write the weight with a decimal"
+                f" point, e.g. {either}*{other}.0",
             )
         numbers.remove(whole[0])
         return ((1.0, Target("squares", whole[0][0], span=whole[0].span())),)
@@ -143,7 +143,7 @@ class _Reader:
 
     def _bracketed(self, bracket: str) -> Terms:
         if len(self._brackets) == DEPTH_MAX:
-            raise self._unexpected("there are too many brackets in brackets")
+            raise self._unexpected("too many brackets are nested")
         self._brackets.append(bracket)
         terms = self._expression()
         self._brackets.pop()
@@ -167,13 +167,13 @@ class _Reader:
         label = name[1].replace('""', '"') if quoted else name[0].strip()
         if not label.strip() or (not quoted and label[0] == '"'):
             raise self._unexpected(
-                'behind class: stands a class\' name or number, e.g. castle or "tabby cat"'
+                'after class: enter the name or number of a class, e.g. castle or "tabby cat"'
             )
         self._at = name.end() if quoted else name.start() + len(name[0].rstrip())
         return label
 
     def _what(self, layer: str) -> Target:
-        """What stands behind the layer's colon."""
+        """The part after the layer's colon."""
         first = self._next()
         word = self._match(WORD)
         if word is None:
@@ -181,7 +181,7 @@ class _Reader:
             if not self._takes("@"):
                 return Target("channels", layer, channels)
             if len(channels) > 1:
-                raise self._error((first, self._at), "a place has one channel only")
+                raise self._error((first, self._at), "a place takes only one channel")
             return Target("unit", layer, channels, place=self._place())
         if word[0] == "direction":
             channels, weights = self._direction()
@@ -189,7 +189,7 @@ class _Reader:
         if word[0] in WORDS:
             return Target(word[0], layer)
         near = difflib.get_close_matches(word[0].lower(), WORDS, 1)
-        hint = f"perhaps {near[0]} was meant" if near else WHAT_EXPECTED
+        hint = f"perhaps you meant {near[0]}" if near else WHAT_EXPECTED
         raise self._error((first, self._at), hint)
 
     def _channels(self) -> tuple[int, ...]:
@@ -204,7 +204,7 @@ class _Reader:
         if digits is None:
             raise self._unexpected(WHAT_EXPECTED)
         if int(digits[0]) in others:
-            raise self._error(digits.span(), f"the channel {digits[0]} is named twice")
+            raise self._error(digits.span(), f"channel {digits[0]} appears twice")
         return int(digits[0])
 
     def _place(self) -> tuple[float, float]:
@@ -218,7 +218,7 @@ class _Reader:
         if value is None or not 0 <= value <= 1:
             self._at = first
             raise self._unexpected(
-                "behind @ stand two numbers from 0 to 1, how far across and how far down the"
+                "after @ enter two numbers from 0 to 1, the position across and down the"
                 " picture: 30@0.5,0.5"
             )
         return value
@@ -232,33 +232,35 @@ class _Reader:
             channels.append(self._channel(channels))
             weight = self._number() if self._takes("=") else 1.0
             if weight is None or not math.isfinite(weight):
-                raise self._unexpected("behind = stands a channel's weight, e.g. 30=0.5")
+                raise self._unexpected("after = enter the channel's weight, e.g. 30=0.5")
             weights.append(weight)
         if not any(weights):
-            raise self._error((first, self._at), "a direction has a channel whose weight is not 0")
+            raise self._error(
+                (first, self._at), "a direction needs a channel whose weight is not 0"
+            )
         return tuple(channels), tuple(weights)
 
-    # The letters.
+    # Characters
 
     def _number(self) -> float | None:
         number = self._match(NUMBER)
         return float(number[0]) if number else None
 
     def _next(self) -> int:
-        """Go to where the next word begins."""
+        """Skip spaces; returns the position."""
         space = SPACE.match(self._text, self._at)
         self._at = space.end() if space else self._at
         return self._at
 
     def _match(self, pattern: re.Pattern[str], skip: bool = True) -> re.Match[str] | None:
-        """Go behind what fits the pattern; `skip` leaves out spaces before it."""
+        """Match the pattern and move past it; with `skip`, spaces before it are skipped."""
         found = pattern.match(self._text, self._next() if skip else self._at)
         if found:
             self._at = found.end()
         return found
 
     def _takes(self, sign: str) -> bool:
-        """Go behind the sign if it is next; otherwise stay."""
+        """Move past the sign if it is next; otherwise stay."""
         space = SPACE.match(self._text, self._at)
         first = space.end() if space else self._at
         there = self._text.startswith(sign, first)
@@ -267,10 +269,10 @@ class _Reader:
 
     def _expect(self, sign: str) -> None:
         if not self._takes(sign):
-            raise self._unexpected(f"here a “{sign}” is missing")
+            raise self._unexpected(f"a “{sign}” is missing here")
 
     def _unexpected(self, expected: str) -> ExpressionError:
-        """What is wrong with the next word, or with the end."""
+        """The error at the next word, or at the end."""
         word = ANYTHING.match(self._text, self._next())
         return self._error(word.span() if word else (self._at, self._at), expected)
 

@@ -1,4 +1,4 @@
-"""Named recipes. To add one, add a line to a table below; what it leaves out takes its default."""
+"""Named recipes. To add one, add an entry below; parameters that it leaves out are defaults."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from pathlib import Path
 
 from .recipe import Recipe, RecipeError, Value
 
-KEPT = frozenset(
-    {"seed", "tile", "context", "feather"}
-)  # not a matter of looks: a preset leaves them alone
+KEPT = frozenset({"seed", "tile", "context", "feather"})  # a preset does not change these
 THUMBNAILS = Path(__file__).parent / "thumbnails"  # made by tests/bench/thumbnails.py
 
 
@@ -21,9 +19,9 @@ class Preset:
     """A recipe with a name.
 
     Attributes:
-        name: how it is called for.
-        title: how it is shown.
-        help: one sentence about what it looks like.
+        name: its identifier.
+        title: its name in front ends.
+        help: one sentence that describes its look.
         values: the recipe's parameters that differ from their defaults.
     """
 
@@ -37,22 +35,22 @@ class Preset:
 
     @property
     def thumbnail(self) -> Path | None:
-        """A square JPEG of what it dreams; None for a network that few have."""
+        """A square JPEG of a dream; None for networks that are not installed by default."""
         path = THUMBNAILS / f"{self.name}.jpg"
         return path if path.is_file() else None
 
 
 def find(name: str) -> Preset:
-    """The preset of a name; raises RecipeError, with near names."""
+    """The preset with this name; raises RecipeError, which suggests similar names."""
     if name not in PRESETS:
         near = difflib.get_close_matches(name, PRESETS, 3, 0.5)
-        hint = f"perhaps {' or '.join(near)}" if near else "see: dreamlayer presets"
-        raise RecipeError(f"There is no preset {name!r:.60}; {hint}.")
+        hint = f"did you mean {' or '.join(near)}?" if near else "see: dreamlayer presets."
+        raise RecipeError(f"There is no preset {name!r:.60}; {hint}")
     return PRESETS[name]
 
 
 def of(recipe: Recipe) -> Preset | None:
-    """The preset that a recipe is, whatever its seed and the like."""
+    """The preset that a recipe matches, whatever its parameters in KEPT; None without one."""
     kept = {name: getattr(recipe, name) for name in KEPT}
     for preset in PRESETS.values():
         if dataclasses.replace(preset.recipe(), **kept) == recipe:
@@ -77,10 +75,10 @@ def _vgg16(name: str, title: str, text: str, **values: Value) -> Preset:
 
 
 def _reference(name: str, title: str, text: str, layer: str, **values: Value) -> Preset:
-    """As the work that Dreamlayer started from dreams: vgg16, 40 steps in 8 octaves of ratio 1.5.
+    """The settings of the reference implementation: vgg16, 40 steps in 8 octaves of ratio 1.5.
 
-    Two of the octaves are above the picture's own size. Its rate of 0.05 counts in the network's
-    units of about 0.226 of the whole range: 2.9 levels of 255.
+    Two of the octaves are larger than the picture. Its rate of 0.05 is in the network's units of
+    about 0.226 of the value range: 2.9 levels of 255.
     """
     common: dict[str, Value] = {
         "model": "vgg16", "layer": layer, "octaves": 8, "octave_scale": 1.5, "supersample": 2,
@@ -90,13 +88,13 @@ def _reference(name: str, title: str, text: str, layer: str, **values: Value) ->
 
 
 _ALL = (
-    # The embedded network. Tuned by the gates of tests/bench/quality.py, and by eye.
+    # The embedded network. Tuned with the criteria of tests/bench/quality.py, and by eye.
     _squeezenet(
         "animals", "Animals", "Dog faces, fur and paws grow out of every shape: the classic dream.",
         layer="features.10",
     ),
     _squeezenet(
-        "eyes", "Eyes", "Everything round opens an eye.",
+        "eyes", "Eyes", "Everything round turns into an eye.",
         layer="features.9",
     ),
     _squeezenet(
@@ -104,11 +102,11 @@ _ALL = (
         layer="features.12", steps=14, smooth=1.1, colour="capped",
     ),
     _squeezenet(
-        "feathers", "Parrot feathers", "Bright plumage over all that has a texture.",
+        "feathers", "Parrot feathers", "Bright plumage on everything that has texture.",
         layer="features.10:30", octaves=5, steps=16, step_size=1.5, smooth=0.9, colour="capped",
     ),
     _squeezenet(
-        "strawberries", "Strawberries", "Whatever it was, it ripens: round and full of seeds.",
+        "strawberries", "Strawberries", "Everything ripens into round fruit full of seeds.",
         layer="features.9:10", octaves=5, steps=16, step_size=1.5, smooth=1.0, colour="capped",
     ),
     _squeezenet(
@@ -116,7 +114,7 @@ _ALL = (
         layer="features.6", octaves=3, steps=16, smooth=0.9, colour="capped",
     ),
     _squeezenet(
-        "swirls", "Swirls", "Lines curl up, and eyes look out of the whirls.",
+        "swirls", "Swirls", "Lines curl up, with eyes looking out of the swirls.",
         layer="features.7", octaves=5, steps=12, smooth=0.9, colour="capped",
     ),
     _squeezenet(
@@ -124,7 +122,7 @@ _ALL = (
         layer="features.7:20", octaves=5, steps=14, smooth=1.0, colour="capped",
     ),
     _squeezenet(
-        "engraving", "Engraving", "Carved in light and dark, in the picture's own colours.",
+        "engraving", "Engraving", "Carved light and dark, in the picture's own colours.",
         layer="features.7", octaves=2, steps=22, smooth=1.1, colour="source",
     ),
     _squeezenet(
@@ -141,25 +139,25 @@ _ALL = (
         layer="class:castle", octaves=5, steps=16, smooth=0.9, colour="capped",
     ),
     _squeezenet(
-        "bestiary", "Bestiary", "Fur, feathers and eyes together, with few drops of colour.",
+        "bestiary", "Bestiary", "Fur, feathers and eyes together, with touches of colour.",
         layer="features.10 + features.12*0.7 + features.9*0.5 - features.3*0.3", octaves=5,
         smooth=1.0,
     ),
     _squeezenet(
-        "volcano", "Volcano", "From noise, whatever was there: a mountain that breathes fire.",
+        "volcano", "Volcano", "From noise, without the picture: a mountain that breathes fire.",
         layer="class:volcano", start="noise",
     ),
-    # Other networks, which are fetched when they are asked for.
+    # Other networks, which are downloaded on request.
     _lite(
-        "woodcut", "Woodcut", "Rows of fine parallel cuts that follow every form.",
+        "woodcut", "Woodcut", "Rows of fine, parallel cuts that follow every shape.",
         layer="6", octaves=3,
     ),
     _googlenet(
-        "inception", "Inception", "The picture that made DeepDream known: dogs, birds and cars.",
+        "inception", "Inception", "The look that made DeepDream famous: dogs, birds and cars.",
         layer="inception4c", octave_scale=1.4,
     ),
     _googlenet(
-        "pagodas", "Pagodas", "Towers, wheels and creatures, stacked on each other.",
+        "pagodas", "Pagodas", "Towers, wheels and creatures, stacked on top of each other.",
         layer="inception4d", octaves=6,
     ),
     _googlenet(
@@ -179,15 +177,15 @@ _ALL = (
         layer="features.25", octaves=5, noise=0.1,
     ),
     # The reference's own pictures.
-    _reference("25", "Reference: layer 25", "Eyes and animals, as the reference has them.", "25"),
-    _reference("27", "Reference: layer 27", "Heads and figures, as the reference has them.", "27"),
-    _reference("2", "Reference: layer 2", "Fine lines, as the reference has them.", "2"),
+    _reference("25", "Reference: layer 25", "Eyes and animals, as in the reference.", "25"),
+    _reference("27", "Reference: layer 27", "Heads and figures, as in the reference.", "27"),
+    _reference("2", "Reference: layer 2", "Fine lines, as in the reference.", "2"),
     _reference("25-30", "Reference: layer 25, channel 30", "One channel of layer 25.", "25:30"),
     _reference("25-150", "Reference: layer 25, channel 150", "One channel of layer 25.", "25:150"),
     _reference("27-500", "Reference: layer 27, channel 500", "One channel of layer 27.", "27:500"),
     _reference(
-        "noise", "Reference: with noise", "Layer 27 with the noise that never ran there.", "27",
-        noise=0.1,
+        "noise", "Reference: with noise",
+        "Layer 27 with the noise that the reference defines but never applies.", "27", noise=0.1,
     ),
 )  # fmt: skip
 

@@ -1,8 +1,8 @@
-"""The one table of parameters: everything that can be said about a dream is a field of `Recipe`.
+"""The table of parameters: everything that can be chosen about a dream is a field of `Recipe`.
 
 The command line's options, Krita's widgets, GIMP's procedure arguments, the daemon's validation
 and the recipe stored with a picture are all made from `PARAMETERS`. To add a parameter, add a
-field here and obey it in the engine (or in `blend.py`); nothing else needs to know.
+field here and implement it in the engine (or in `blend.py`); nothing else has to change.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Value = int | float | bool | str
 class Parameter:
     """One row of the table.
 
-    `minimum`, `maximum` and `step` (the increment of a spin box) are None for texts and switches;
-    `main` tells whether a front end shows the parameter at once or folds it under "More". A text
-    with `choices` is one of them. `live` parameters only say how the finished dream is laid over
-    the picture: they can be changed afterwards, without dreaming again.
+    `minimum`, `maximum` and `step` (the increment of a spin box) are None for texts and switches.
+    Front ends always show `main` parameters and fold the others under "More". A text with `choices`
+    must be one of them. `live` parameters only control how the finished dream is blended with the
+    picture: they can be changed afterwards, without dreaming again.
     """
 
     name: str
@@ -53,29 +53,33 @@ class Parameter:
         if self.kind is bool:
             if isinstance(value, bool):
                 return value
-            raise RecipeError(f"{self.name} is either on or off, not {value!r}.")
+            raise RecipeError(f"{self.name} must be on or off, not {value!r}.")
         if self.choices:
             if isinstance(value, str) and value in self.choices:
                 return value
-            raise RecipeError(f"{self.name} is {_either(self.choices)}, not {value!r:.60}.")
+            raise RecipeError(f"{self.name} must be {_either(self.choices)}, not {value!r:.60}.")
         if self.kind is str:
             if isinstance(value, str) and len(value) <= 1000 and value.isprintable():
                 return value
-            raise RecipeError(f"{self.name} is a text of up to 1000 characters, not {value!r:.60}.")
+            raise RecipeError(
+                f"{self.name} must be a text of up to 1000 characters, not {value!r:.60}."
+            )
         return self._check_number(value)
 
     def _check_number(self, value: object) -> Value:
         number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
         if number is None or (self.kind is int and number % 1 != 0):  # NaN and infinity too
             noun = "a whole number" if self.kind is int else "a number"
-            raise RecipeError(f"{self.name} is {noun}, not {value!r:.60}.")
+            raise RecipeError(f"{self.name} must be {noun}, not {value!r:.60}.")
         low, high = self.minimum, self.maximum
         if low is None or high is None or not low <= number <= high:
-            raise RecipeError(f"{self.name} is between {low:g} and {high:g}, not {value!r:.60}.")
+            raise RecipeError(
+                f"{self.name} must be between {low:g} and {high:g}, not {value!r:.60}."
+            )
         return int(number) if self.kind is int else float(number)
 
     def parse(self, text: str) -> Value:
-        """The value that a person typed; raises RecipeError."""
+        """The value of a typed text; raises RecipeError."""
         if self.kind is str:
             return self.check(text)
         if self.kind is bool:
@@ -95,45 +99,45 @@ def _row(default: Value, label: str, help_text: str, **more: Any) -> Any:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to dream. Make one with `Recipe.of`, which checks everything."""
+    """What to dream. Create one with `Recipe.of`, which checks everything."""
 
     model: str = _row(
-        "squeezenet1_1", "Network", "The neural network that dreams. See: dreamlayer models."
+        "squeezenet1_1", "Network", "The neural network to dream with. See: dreamlayer models."
     )
     layer: str = _row(
         "features.10",
         "Network layer",
-        "What is amplified: a layer by name (features.10) or index (10), a channel of it (10:30), a"
-        " thing by name (class:castle); several with weights, + and -: 10:30 + 12*0.5 - 3. Early"
-        " layers draw strokes and textures, late ones animals and things. See: dreamlayer layers"
-        " MODEL.",
+        "What to amplify: a layer by name (features.10) or number (10), one of its channels"
+        " (10:30), or an object by name (class:castle). Combine several with weights, + and -:"
+        " 10:30 + 12*0.5 - 3. Early layers draw strokes and textures, late ones animals and"
+        " objects. See: dreamlayer layers MODEL.",
         main=True,
     )
     channels: str = _row(
         "",
         "Channels",
-        "Amplify only these channels of the layer, e.g. 30 or 30,115. Empty: the whole layer.",
+        "Amplify only these channels of the layer, e.g. 30 or 30,115. Leave empty for all.",
         main=True,
     )
     pooling: str = _row(
         "max",
         "Pooling",
-        "How the network passes on what it finds: max as it was trained, average for smoother,"
+        "How the network reduces its feature maps: max, as it was trained, or average for smoother,"
         " more even shapes.",
         choices=("max", "average"),
     )
     start: str = _row(
         "picture",
         "Start from",
-        "Dream into the picture, or into noise: then the whole area is filled with what the network"
-        " imagines, and what was there is covered. Works on an empty layer.",
+        "Dream on the picture, or start from noise: then the network fills the whole area with what"
+        " it imagines and covers the picture. Noise works on an empty layer too.",
         choices=("picture", "noise"),
     )
     octaves: int = _row(
         4,
         "Octaves",
-        "How many sizes of the picture are dreamed on, from coarse to fine. More octaves make"
-        " larger shapes.",
+        "How many sizes of the picture to dream on, from coarse to fine. More octaves make larger"
+        " shapes.",
         minimum=1, maximum=16, step=1, main=True,
     )  # fmt: skip
     octave_scale: float = _row(
@@ -145,8 +149,8 @@ class Recipe:
     supersample: int = _row(
         0,
         "Octaves above",
-        "How many of the octaves are larger than the picture itself. They are reduced again in the"
-        " end: finer strokes, for several times the time.",
+        "How many of the octaves are larger than the picture; the result is reduced again at the"
+        " end. Gives finer strokes, but takes several times as long.",
         minimum=0, maximum=3, step=1,
     )  # fmt: skip
     steps: int = _row(
@@ -164,26 +168,26 @@ class Recipe:
     smooth: float = _row(
         0.8,
         "Smooth",
-        "How far each step is blurred. 0 gives fine grain, 1 to 2 large soft strokes.",
+        "How much each step is blurred. 0 gives fine grain, 1 to 2 large, soft strokes.",
         minimum=0.0, maximum=8.0, step=0.1, unit="px",
     )  # fmt: skip
     conditioning: str = _row(
         "plain",
         "Conditioning",
-        "How each step weighs coarse against fine: plain as the network says, laplacian all scales"
-        " alike, spectral as in natural pictures.",
+        "How each step weights coarse and fine structure: plain as the network does, laplacian all"
+        " scales equally, spectral as in natural pictures.",
         choices=("plain", "laplacian", "spectral"),
     )
     tv: float = _row(
         0.0,
         "Calm",
-        "How strongly grain in what is dreamed is flattened (total variation).",
+        "How strongly grain in the dream is smoothed out (total variation).",
         minimum=0.0, maximum=2.0, step=0.05,
     )  # fmt: skip
     stay: float = _row(
         0.0,
         "Stay near",
-        "How strongly the dream is drawn back to the picture while it is dreamed.",
+        "How strongly the dream is pulled back towards the picture while it develops.",
         minimum=0.0, maximum=2.0, step=0.05,
     )  # fmt: skip
     roll: bool = _row(
@@ -195,60 +199,60 @@ class Recipe:
     wrap: bool = _row(
         False,
         "Seamless",
-        "Let the dream run on across the edges, left into right and top into bottom, so that a"
-        " texture stays tileable. Without a selection only.",
+        "Let the dream continue across the edges, from left to right and from top to bottom, so"
+        " that a texture stays tileable. Works only without a selection.",
     )
     noise: float = _row(
         0.0,
         "Noise",
-        "Standard deviation of the noise that the network sees on the picture (SmoothGrad), as a"
-        " part of the whole range; smaller octaves get less. 0.03 to 0.1 gives larger, cleaner"
-        " strokes.",
+        "Standard deviation of the noise that is added to the picture for the network (SmoothGrad),"
+        " as a fraction of the value range; smaller octaves get less. 0.03 to 0.1 gives larger,"
+        " cleaner strokes.",
         minimum=0.0, maximum=1.0, step=0.01,
     )  # fmt: skip
     noise_samples: int = _row(
         1,
         "Noise samples",
-        "How many noisy copies are averaged in each step. Time grows with it.",
+        "How many noisy copies are averaged in each step. The time grows in proportion.",
         minimum=1, maximum=64, step=1,
     )  # fmt: skip
     tile: int = _row(
         0,
         "Tile",
-        "Side of the pieces that the picture is computed in, in pixels; 0 chooses. Changes time"
-        " and memory, never the picture.",
+        "Side of the tiles in which the picture is computed; 0 chooses automatically. Affects time"
+        " and memory, never the result.",
         minimum=0, maximum=8192, step=64, unit="px",
     )  # fmt: skip
     context: int = _row(
         96,
         "Surroundings",
-        "How far around a selection the network sees.",
+        "How far beyond a selection the network sees.",
         minimum=0, maximum=1024, step=16, unit="px",
     )  # fmt: skip
     seed: int = _row(
         0,
         "Seed",
-        "The same seed gives the same picture again. 0 draws a new one each time.",
+        "The same seed gives the same dream again. 0 picks a new seed each time.",
         minimum=0, maximum=SEED_MAX, step=1, main=True,
     )  # fmt: skip
     strength: float = _row(
         1.0,
         "Strength",
-        "How much of the dream is added to the picture: 0 nothing, 1 all of it.",
+        "How much of the dream is added to the picture: 0 none of it, 1 all of it.",
         minimum=0.0, maximum=2.0, step=0.05, main=True, live=True,
     )  # fmt: skip
     colour: str = _row(
         "full",
         "Colours",
-        "Which colours the dream brings: full all of them, capped hardly stronger ones than the"
-        " picture has, luminance only light and dark, source light and dark in the picture's own"
-        " colours as the eye sees them (OKLab).",
+        "Which colours the dream adds: full keeps all, capped allows hardly stronger ones than the"
+        " picture has, luminance changes only lightness, source changes perceived lightness and"
+        " keeps the picture's own colours (OKLab).",
         choices=("full", "capped", "luminance", "source"), main=True, live=True,
     )  # fmt: skip
     feather: float = _row(
         0.0,
         "Feather",
-        "How far the edge of a selection is softened.",
+        "How far the edges of a selection are softened.",
         minimum=0.0, maximum=500.0, step=1.0, unit="px", live=True,
     )  # fmt: skip
     soft_clip: bool = _row(
@@ -260,19 +264,20 @@ class Recipe:
     dither: bool = _row(
         False,
         "Dither",
-        "Round to 8 bits with fine noise, so that soft gradients don't show bands.",
+        "Round to 8 bits with fine noise, so that smooth gradients show no bands.",
         live=True,
     )
     zero_mean: bool = _row(
         False,
         "Keep brightness",
-        "Keep the mean colour of the picture: the dream makes it neither lighter nor darker.",
+        "Keep the mean colour of the picture, so that the dream makes it neither lighter nor"
+        " darker.",
         live=True,
     )
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Recipe:
-        """A checked recipe from names and values; absent ones take their default.
+        """A checked recipe from names and values; missing ones get their default.
 
         Raises:
             RecipeError: unknown name, wrong type, out of range, or nothing to amplify.
@@ -281,15 +286,17 @@ class Recipe:
         for name, value in values.items():
             if name not in PARAMETERS:
                 near = difflib.get_close_matches(str(name)[:60], PARAMETERS, 1)
-                hint = f"; did you mean {near[0]}?" if near else f"; there are: {_names()}."
-                raise RecipeError(f"A recipe has no parameter {name!r:.60}{hint}")
+                hint = (
+                    f"; did you mean {near[0]}?" if near else f"; the parameters are: {_names()}."
+                )
+                raise RecipeError(f"There is no parameter {name!r:.60}{hint}")
             checked[name] = PARAMETERS[name].check(value)
         recipe = cls(**checked)
         recipe.expression()
         return recipe
 
     def expression(self) -> Expression:
-        """What is amplified: `layer`, with `channels` if that is one plain layer.
+        """What to amplify: `layer`, restricted to `channels`, which needs one plain layer.
 
         Raises RecipeError, with one sentence.
         """
@@ -298,23 +305,24 @@ class Recipe:
             return expression
         if not CHANNELS.fullmatch(self.channels):
             raise RecipeError(
-                f"channels is a list of numbers such as 30 or 30,115, not {self.channels!r:.60}."
+                "channels must be a list of numbers such as 30 or 30,115, not"
+                f" {self.channels!r:.60}."
             )
         if [(weight, target.kind) for weight, target in expression.terms] != [(1.0, "squares")]:
             raise RecipeError(
-                f"channels says {self.channels!r:.60} and “{shortened(self.layer, 60)}” says itself"
-                " what to amplify: leave channels empty."
+                f"“{shortened(self.layer, 60)}” already says what to amplify, so channels can't be"
+                f" {self.channels!r:.60}: leave channels empty."
             )
         return parse(f"{expression.layers[0]}:{self.channels.strip()}")
 
     def with_seed(self) -> Recipe:
-        """This recipe with a seed drawn if it has none, so that the dream can be repeated."""
+        """This recipe, with a random seed if it has none, so that the dream can be repeated."""
         if self.seed:
             return self
         return dataclasses.replace(self, seed=random.SystemRandom().randint(1, SEED_MAX))
 
     def to_dict(self) -> dict[str, Value]:
-        """Names and values; `Recipe.of` reads it back."""
+        """Names and values, for `Recipe.of`."""
         return dataclasses.asdict(self)
 
 

@@ -1,4 +1,4 @@
-"""One thing to amplify, and how it is written."""
+"""One target to amplify, and its text."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from .errors import Span
 
-# A class' name that needs no quotes, wherever the target is put.
+# A class name that needs no quotes in any expression.
 BARE_NAME = re.compile(r"(?![\"-])(?:\([^()]*\)|(?!\s-(?:\s|$))[^+*(),])+")
 
 
 @dataclass(frozen=True)
 class Target:
-    """One thing to amplify.
+    """One target to amplify.
 
     Attributes:
         kind: "squares", "mean", "channels", "unit", "direction", "guide", "cosine" or "class".
@@ -23,7 +23,7 @@ class Target:
         weights: one a channel, for "direction".
         place: for "unit": x and y of the picture, 0 to 1, from the top-left corner.
         label: for "class": its name or number.
-        span: where in the expression's text it stands; two targets are equal wherever they stand.
+        span: its place in the expression's text; not compared.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class Target:
         return f"{self.layer}:{self._what()}"
 
     def _what(self) -> str:
-        """What stands behind the layer's colon."""
+        """The text after the layer's colon."""
         numbers = ",".join(map(str, self.channels))
         if self.kind == "channels":
             return numbers
@@ -59,12 +59,12 @@ Terms = tuple[tuple[float, Target], ...]
 
 
 def scaled(terms: Terms, factor: float) -> Terms:
-    """The terms with their weights times `factor`; what weighs 0 then is left out."""
+    """The terms with their weights times `factor`; terms of weight 0 are dropped."""
     return tuple((weight * factor, target) for weight, target in terms if weight * factor)
 
 
 def number_text(value: float) -> str:
-    """The shortest text that is read back as exactly this number."""
+    """The shortest text that parses as exactly this number."""
     return repr(float(value)).removesuffix(".0") if math.isfinite(value) else str(value)
 
 

@@ -1,1 +1,1 @@
-"""A dream as its client follows it, from the request to the pixels."""
+"""The course of dreams and quick looks on the client's side, without sockets or hosts."""

@@ -1,7 +1,7 @@
-"""One dream as its client sees it: a state that the daemon's messages move on.
+"""One dream on the client's side: a state that the daemon's messages update.
 
-Krita feeds it from its event loop, GIMP and the command line from a waiting loop; all show the
-same words.
+Krita feeds it from its event loop, GIMP and the command line from a blocking loop; all show the
+same texts.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..recipe.recipe import Recipe
 from ..wire.answers import check
 from ..wire.messages import BlendRequest, DreamRequest, Frame, Header, MessageError
 
-TARGET_LENGTH = 40  # letters of what is amplified that a layer's name shows
-BYTES_UNCHECKED = "The daemon sent pixels that don't fit the request; nothing was changed."
+TARGET_LENGTH = 40  # characters of the expression in a layer's name
+WRONG_SIZE = "The daemon sent pixels that don't fit the request; nothing was changed."
 
 
 class State(Enum):
@@ -30,20 +30,20 @@ class State(Enum):
 
 
 class Sender(Protocol):
-    """What a dream needs of a connection: `Client`, or what a host wraps around it."""
+    """The part of a connection that a dream needs: `Client`, or a host's wrapper of it."""
 
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None: ...
 
 
-class Asked:
-    """Something asked of the daemon that ends with pixels, or without.
+class PixelRequest:
+    """A request to the daemon whose result is pixels.
 
     Attributes:
-        state: where it stands.
+        state: the request's state.
         fraction: how much of the work is done, 0 to 1.
-        text: one line for a progress bar, or the reason of a failure.
+        text: one line for a progress bar, or the reason for a failure.
         pixels: when done, the result's raw pixels in the dream's layout `request.result`.
-        report: when done, the daemon's figures: seconds, recipe, …
+        report: when done, the header of the answer: seconds, recipe, …
     """
 
     def __init__(self, request_id: str, layout: Picture) -> None:
@@ -60,7 +60,7 @@ class Asked:
         return self.state in (State.DONE, State.CANCELLED, State.FAILED)
 
     def receive(self, header: Header, frames: list[bytearray]) -> bool:
-        """Take a message of the daemon; False if it belongs to another request."""
+        """Process a message of the daemon; False if it belongs to another request."""
         if header.get("id") != self._id or self.over:
             return False
         op = header["op"]
@@ -78,26 +78,26 @@ class Asked:
         elif op == "cancelled":
             self.state, self.text = State.CANCELLED, "Cancelled."
         elif op == "error":
-            gone = header.get("lost") is True
-            self.fail(lost(header["text"]) if gone else header["text"])
+            daemon_gone = header.get("lost") is True
+            self.fail(lost(header["text"]) if daemon_gone else header["text"])
         return True
 
     @property
     def notes(self) -> list[str]:
-        """Sentences for the user: what was not as it should be, though the pixels are there."""
-        told = self.report.get("notes")
-        return [str(note) for note in told] if isinstance(told, list) else []
+        """Sentences for the user about minor problems of a request that succeeded."""
+        notes = self.report.get("notes")
+        return [str(note) for note in notes] if isinstance(notes, list) else []
 
     def fail(self, reason: str) -> None:
-        """End it with a sentence for the user, e.g. that the connection was lost."""
+        """End the request with a sentence for the user, e.g. that the connection was lost."""
         self.state, self.text = State.FAILED, reason
 
     def _progress(self, header: Header, frames: list[bytearray]) -> None:
-        """Only a dream tells of its progress."""
+        """Ignored here: only dreams have progress."""
 
     def _done(self, header: Header, frames: list[bytearray]) -> None:
         if len(frames) != 1 or len(frames[0]) != self._layout.nbytes:
-            self.fail(BYTES_UNCHECKED)
+            self.fail(WRONG_SIZE)
             return
         self.pixels = frames[0]
         self.report = header
@@ -105,12 +105,12 @@ class Asked:
         self.state, self.text = State.DONE, "Done."
 
 
-class Dream(Asked):
-    """A dream under way.
+class Dream(PixelRequest):
+    """A dream, from its request to its end.
 
     Attributes:
-        preview: layout and RGB pixels of the newest preview, if previews were asked for.
-        live: the newest pixels so far, in the layout `request.result`, if asked for.
+        preview: layout and RGB pixels of the newest preview, if previews were requested.
+        live: the newest pixels so far, in the layout `request.result`, if requested.
     """
 
     def __init__(self, client: Sender, request: DreamRequest, *frames: Frame) -> None:
@@ -125,33 +125,31 @@ class Dream(Asked):
     def cancel(self) -> None:
         """Ask the daemon to stop; the state changes when it has."""
         if not self.over:
-            self._cancelling = True  # the tile in work is still computed, and may tell of it
+            self._cancelling = True  # the current tile is still finished, and may report progress
             self.text = "Cancelling…"
             self._client.send({"op": "cancel", "id": self.request.id})
 
     def resume(self) -> None:
-        """Go on over a new connection, after the one before was lost.
+        """Continue over a new connection after the previous one was lost.
 
-        The sender that this dream was made with has that connection now. The daemon tells how the
-        dream stands, or that it is lost.
+        The sender of this dream must have the new connection by now. The daemon answers with the
+        dream's state, or that it is lost.
         """
         self._client.send({"op": "fetch", "id": self.request.id})
         if self._cancelling:
             self._client.send({"op": "cancel", "id": self.request.id})
 
     def blend(self, recipe: Recipe) -> Blend:
-        """Ask for the finished dream's pixels with other `live` parameters; nothing is dreamed.
+        """Ask for the finished dream's pixels with other `live` parameters, without a new dream.
 
-        `recipe` is the one in the report but for these. A blend that is asked for before an older
-        one of the same dream has begun takes its place: the older one is cancelled.
+        `recipe` is the one in the report except for these. If an older blend of the same dream has
+        not begun yet, this one replaces it: the older one is cancelled.
         """
         return Blend(self._client, BlendRequest(self.request.id, recipe), self.request.result)
 
     def _done(self, header: Header, frames: list[bytearray]) -> None:
         super()._done(header, frames)
-        with contextlib.suppress(
-            ConnectionError
-        ):  # the pixels are here: it does not matter any more
+        with contextlib.suppress(ConnectionError):  # the pixels have arrived: it no longer matters
             self._client.send({"op": "received", "id": self.request.id})
 
     def _progress(self, header: Header, frames: list[bytearray]) -> None:
@@ -161,15 +159,15 @@ class Dream(Asked):
             self.text = progress_text(header)
         if header.get("live") is True:
             if len(frames[0]) != self._layout.nbytes:
-                self.fail(BYTES_UNCHECKED)
+                self.fail(WRONG_SIZE)
                 return
             self.live = frames[0]
         elif frames:
             self.preview = (Picture.of(header["preview"]), frames[0])
 
 
-class Blend(Asked):
-    """A finished dream that is being laid over its picture again."""
+class Blend(PixelRequest):
+    """A finished dream that is being blended with its picture anew."""
 
     def __init__(self, client: Sender, request: BlendRequest, layout: Picture) -> None:
         super().__init__(request.id, layout)
@@ -184,21 +182,21 @@ def _waiting(ahead: object) -> str:
 
 
 def progress_text(header: Header) -> str:
-    """E.g. "Octave 2 of 4, step 3 of 10, about 12 s left"; what is unknown is left out."""
+    """E.g. "Octave 2 of 4, step 3 of 10, about 12 s left", without what is unknown."""
     if "octave" not in header:
         return str(header.get("text", "Dreaming…"))
-    words = (
+    text = (
         f"Octave {header['octave']} of {header.get('octaves', '?')},"
         f" step {header.get('step', '?')} of {header.get('steps', '?')}"
     )
     remaining = header.get("remaining")
     if isinstance(remaining, int | float):
-        words += f", about {duration(remaining)} left"
-    return words
+        text += f", about {duration(remaining)} left"
+    return text
 
 
 def duration(seconds: float) -> str:
-    """A time span as people say it: "8 s", "3 min", "2 h 5 min"."""
+    """A rounded time span: "8 s", "3 min", "2 h 5 min"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
@@ -206,11 +204,11 @@ def duration(seconds: float) -> str:
 
 
 def lost(reason: str) -> str:
-    """What to tell the user when the daemon went away in the middle of a dream."""
+    """The sentence for the user when the daemon was lost in the middle of a dream."""
     return f"{reason} Your picture is unchanged; call Deep Dream again."
 
 
 def layer_name(source: str, recipe: Recipe) -> str:
-    """What the new layer is called, e.g. "Dream of Cat (features.10:30, seed 7)"."""
+    """The name of the new layer, e.g. "Dream of Cat (features.10:30, seed 7)"."""
     target = shortened(recipe.expression().text, TARGET_LENGTH)
     return f"Dream of {source} ({target}, seed {recipe.seed})"

@@ -1,1 +1,1 @@
-"""What goes over the wire: ZMTP, messages, answers, and frames sent in chunks."""
+"""The wire protocol: ZMTP, messages, validation of answers, and frames sent in pieces."""

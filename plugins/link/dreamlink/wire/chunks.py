@@ -1,8 +1,8 @@
-"""Pixels on their way to the daemon: announced in the header, then sent piece by piece.
+"""Frames to the daemon: announced in the header, then sent in pieces.
 
-A ZeroMQ peer holds a whole message in memory before anybody looks at it, even before it knows who
-sends it. So no message to a daemon is long: the header says how many bytes follow, the daemon says
-whether it wants them, and what follows are messages of their own.
+A ZeroMQ peer buffers a whole message before the program can look at it, even before it knows the
+sender. So no message to a daemon is long: the header says how many bytes follow, the daemon can
+refuse them, and the pieces that follow are messages of their own.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 from .messages import Frame, Header, MessageError, pack
 
 PIECE = 1 << 20  # bytes of pixels in one message
-FRAMES_MAX = 8  # that one header announces
-LENGTH_MAX = 1 << 48  # bytes; no computer sends more
+FRAMES_MAX = 8  # for one header
+LENGTH_MAX = 1 << 48  # bytes of a frame
 
 
 def messages(header: Mapping[str, Any], frames: Sequence[Frame]) -> Iterator[list[Frame]]:
@@ -27,12 +27,12 @@ def messages(header: Mapping[str, Any], frames: Sequence[Frame]) -> Iterator[lis
 
 
 def is_piece(message: Sequence[Frame]) -> bool:
-    """Whether a message carries pixels: an empty frame stands where a header would."""
+    """Whether a message is a piece of a frame: its header is an empty frame."""
     return len(message) == 2 and len(message[0]) == 0
 
 
 def announced(header: Header) -> list[int]:
-    """How many bytes each frame behind a header has; raises MessageError."""
+    """The number of bytes of each frame after a header; raises MessageError."""
     lengths = header.get("frames", [])
     if (
         not isinstance(lengths, list)
@@ -40,6 +40,6 @@ def announced(header: Header) -> list[int]:
         or not all(type(n) is int and 0 <= n <= LENGTH_MAX for n in lengths)
     ):
         raise MessageError(
-            f"frames are the lengths of up to {FRAMES_MAX} frames, not {lengths!r:.60}."
+            f"frames must be the lengths of up to {FRAMES_MAX} frames, not {lengths!r:.60}."
         )
     return lengths

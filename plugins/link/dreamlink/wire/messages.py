@@ -1,7 +1,7 @@
-"""What client and daemon say to each other (`PROTOCOL.md` is the same for people).
+"""Messages between client and daemon (documented in `PROTOCOL.md`).
 
-A message is one ZeroMQ multipart message: a msgpack map, the header, and raw frames behind it.
-Every header has `op`; every answer has the `id` of its request.
+A message is one ZeroMQ multipart message: a msgpack map, the header, followed by raw frames. Every
+header has `op`; every answer has the `id` of its request.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any
 
 from ..picture import MAX_SIDE, Edges, Picture, PictureError, Region, region_of
 from ..recipe.recipe import Recipe
+from .frame_order import in_frame_order
 
-try:  # the installer puts msgpack's pure-Python files beside the plug-ins' copy of this package
+try:  # the installer adds msgpack's pure-Python files to the plug-ins' copy of this package
     from .._vendor import msgpack  # type: ignore[import-not-found,unused-ignore]
 except ImportError:
     try:
@@ -27,17 +28,17 @@ except ImportError:
 
 PROTOCOL = 1
 HEADER_MAX = 1 << 20  # bytes; the largest header is a list of layers
-GUIDE_MAX = 1024  # pixels; a guide's side
-QUICK_MAX = 768  # pixels; a side of the picture of a quick dream
+GUIDE_MAX = 1024  # pixels of a guide's side
+QUICK_MAX = 768  # pixels of a side of the picture of a quick dream
 ZOOM_MAX = 2.0  # times, from one frame of a film to the next
-KEPT_ID_MIN = 16  # letters; who knows the id of a kept dream may fetch it
+KEPT_ID_MIN = 16  # characters; whoever knows the id of a kept dream may fetch it
 Frame = bytes | bytearray | memoryview
 
 Header = dict[str, Any]
 
 
 class MessageError(ValueError):
-    """A message that is not one of ours; the text is one sentence."""
+    """An invalid message; the text is one sentence."""
 
 
 def pack(header: Mapping[str, Any]) -> bytes:
@@ -45,7 +46,7 @@ def pack(header: Mapping[str, Any]) -> bytes:
 
 
 def unpack(frame: Frame) -> Header:
-    """The header in `frame`; raises MessageError for anything but a map with a text `op`."""
+    """The header in `frame`; raises MessageError unless it is a map with a text `op`."""
     if len(frame) > HEADER_MAX:
         raise MessageError("The header is too long.")
     try:
@@ -58,43 +59,43 @@ def unpack(frame: Frame) -> Header:
 
 
 def new_id() -> str:
-    """A name for a request that no other client uses."""
+    """A random id for a request, which no other client uses."""
     return os.urandom(8).hex()
 
 
 @dataclass(frozen=True)
 class DreamRequest:
-    """Everything that op "dream" says; the pixel frames travel behind it.
+    """The fields of op "dream"; the pixels follow as frames (see `in_frame_order`).
 
     Attributes:
         recipe: what to dream.
-        picture: layout of the pixels sent: the region and the surroundings that the network sees.
+        picture: layout of the pixels: the region and the surroundings that the network sees.
         region: the part of the picture to dream in and to return, in the picture's coordinates.
-        mask: whether a second frame follows: one byte a pixel of the region, 255 = dream fully.
-        guide: layout of the guide picture, reduced to 512 pixels or so, for recipes that need one;
-            its pixels are the last frame.
-        edges: which sides of the region are the edges of the picture itself, where a selection is
-            not feathered. None: those that reach the edge of the pixels sent, which is right
-            wherever surroundings are sent.
-        clip: how the mask is applied: True multiplies the result's alpha with it (a layer that
+        mask: whether there is a mask: one byte a pixel of the region, 255 = dream fully.
+        guide: layout of the guide picture, reduced to about 512 pixels, for recipes that need one.
+        edges: which sides of the region are edges of the picture itself, where a selection is not
+            feathered. None: the sides at the edge of the pixels sent, which is correct if
+            surroundings are sent.
+        clip: how the mask is applied: True multiplies it with the result's alpha (a layer that
             shows only the selection); False blends the colours (a picture that changes only there).
-        preview: longest side of the previews that come with progress; 0 for none.
+        preview: longest side of the previews that are sent with progress; 0 for none.
         gain: whether to measure how much the layer's activity grew (takes extra time).
         device: "auto", "cpu", "cuda", "mps" or e.g. "cuda:1".
-        quick: a look ahead on a reduced picture: it goes before dreams that are not quick, its
-            previews get better until it is done, and a newer one of the same client replaces it.
-        reduced: how many times smaller the picture of a quick dream is than the one that the whole
-            dream would have: what is dreamed then is as large beside the picture's things.
-        keep: the dream survives its client, who may come back with its id and fetch it.
-        strength: layout of a map as large as the region, whose light says how strongly each pixel
-            dreams: white fully, black or transparent not at all. Its pixels follow the mask.
-        live: whether the region's pixels so far come with progress, in the layout `result`, each
-            time that an octave is done but for the last.
-        after: the id of a finished dream of the same client and size, e.g. of the frame before in
-            a film, or "": this dream starts from what was dreamed there.
-        carry: how much of that it starts from, 0 to 1.
-        zoom: how many times the picture is enlarged about its middle before it dreams; for that
-            the region is the whole picture.
+        quick: a quick look at a reduced picture: it takes precedence over dreams that are not
+            quick, its previews are refined until it is done, and a newer one of the same client
+            replaces it.
+        reduced: how many times smaller the picture of a quick dream is than that of the full
+            dream, so that dreamed shapes keep their size relative to the picture's content.
+        keep: the dream survives its client, which may reconnect and fetch it by its id.
+        strength: layout of a map as large as the region, whose lightness is each pixel's dream
+            strength: full where it is white, none where it is black or transparent.
+        live: whether the region's pixels so far are sent with progress, in the layout `result`,
+            after each octave except the last.
+        after: the id of a finished dream of the same client and size, e.g. of the previous frame
+            of a film, from which this dream starts; "" for none.
+        carry: how much of that dream it starts from, 0 to 1.
+        zoom: how many times the picture is enlarged about its centre before the dream; the region
+            must then be the whole picture.
     """
 
     recipe: Recipe
@@ -148,7 +149,7 @@ class DreamRequest:
 
     @property
     def result(self) -> Picture:
-        """Layout of the pixels that come back: the region's, otherwise as sent."""
+        """Layout of the result: as large as the region, otherwise like the picture."""
         width, height = self.region.width, self.region.height
         return Picture(width, height, self.picture.depth, self.picture.order, self.picture.curve)
 
@@ -163,7 +164,7 @@ class DreamRequest:
 
     @classmethod
     def announced(cls, header: Header, lengths: Sequence[int]) -> DreamRequest:
-        """Like `of`, before the frames themselves have come."""
+        """Like `of`, from the announced lengths, before the frames have arrived."""
         recipe = header.get("recipe")
         if not isinstance(recipe, dict):
             raise MessageError("A dream needs a recipe.")
@@ -188,74 +189,70 @@ class DreamRequest:
             zoom=_typed(header, "zoom", float, 1.0),
             id=_typed(header, "id", str, ""),
         )
-        request._check_manner()
+        request._check_options()
         request._check_lengths(lengths)
         return request
 
-    def _check_manner(self) -> None:
-        """Raise MessageError for what is asked of the queue and makes no sense."""
+    def _check_options(self) -> None:
+        """Raise MessageError for options that are out of range or contradict each other."""
         if self.quick and self.keep:
-            raise MessageError("A quick dream is not kept: it would be outdated. Say one of both.")
+            raise MessageError("A quick dream can't be kept: ask for quick or keep, not both.")
         if self.quick and max(self.picture.width, self.picture.height) > QUICK_MAX:
             raise MessageError(
-                f"A quick dream has a picture of at most {QUICK_MAX} pixels on each side, not"
+                f"The picture of a quick dream has at most {QUICK_MAX} pixels on each side, not"
                 f" {self.picture.width} × {self.picture.height}: reduce it."
             )
         if not 1.0 <= self.reduced <= MAX_SIDE or (self.reduced > 1.0 and not self.quick):
             raise MessageError(
-                f"Only a quick dream's picture is reduced, 1 to {MAX_SIDE} times, not"
+                f"Only the picture of a quick dream can be reduced, 1 to {MAX_SIDE} times, not"
                 f" {self.reduced!r:.40}."
             )
         if not 0.0 <= self.carry <= 1.0 or (self.carry > 0.0 and not self.after):
             raise MessageError(
-                f"A dream is carried on by 0 to 1, from the one that it comes after, not by"
+                "carry must be between 0 and 1, and needs the id of a dream in after, not"
                 f" {self.carry!r:.40}."
             )
         if not 1.0 <= self.zoom <= ZOOM_MAX:
-            raise MessageError(
-                f"A picture is enlarged 1 to {ZOOM_MAX:g} times before it dreams, not"
-                f" {self.zoom!r:.40}."
-            )
+            raise MessageError(f"zoom must be between 1 and {ZOOM_MAX:g}, not {self.zoom!r:.40}.")
         if self.zoom > 1.0 and self.region != self.picture.region:
-            raise MessageError("Only a whole picture can be enlarged before it dreams.")
+            raise MessageError("zoom works only if the region is the whole picture.")
         if self.keep and len(self.id) < KEPT_ID_MIN:
             raise MessageError(
-                f"The id of a dream to keep has at least {KEPT_ID_MIN} letters, drawn at random."
+                f"The id of a dream to keep must have at least {KEPT_ID_MIN} random characters."
             )
 
     def _check_lengths(self, lengths: Sequence[int]) -> None:
         if self.region.empty or self.region.clip(self.picture.region) != self.region:
             raise PictureError("The region to dream in lies outside the picture that was sent.")
         if not 0 <= self.preview <= 4096:
-            raise MessageError(f"A preview is 0 to 4096 pixels long, not {self.preview}.")
+            raise MessageError(f"preview must be between 0 and 4096 pixels, not {self.preview}.")
         if self.clip and self.picture.order not in ("RGBA", "BGRA", "GA"):
-            raise MessageError("The mask can be put into the alpha only of a picture with alpha.")
-        expected = [self.picture.nbytes]
-        if self.mask:
-            expected.append(self.region.width * self.region.height)
-        if self.strength:
-            if self.strength.region.moved(*self.region[:2]) != self.region:
-                raise PictureError(
-                    f"A strength map is as large as the region, {self.region.width} ×"
-                    f" {self.region.height}, not {self.strength.width} × {self.strength.height}."
-                )
-            expected.append(self.strength.nbytes)
-        if self.guide:
-            expected.append(self.guide.nbytes)
+            raise MessageError("The mask can only be applied to a picture that has alpha.")
+        if self.strength and self.strength.region[2:] != self.region[2:]:
+            raise PictureError(
+                f"A strength map must be as large as the region, {self.region.width} ×"
+                f" {self.region.height}, not {self.strength.width} × {self.strength.height}."
+            )
+        expected = in_frame_order(
+            self.picture.nbytes,
+            self.region.width * self.region.height if self.mask else None,
+            self.strength.nbytes if self.strength else None,
+            self.guide.nbytes if self.guide else None,
+        )
         if list(lengths) != expected:
             raise MessageError(
-                f"The pixels don't fit their description, which makes {expected} bytes, not"
+                f"The pixels don't fit their layout: {expected} bytes were expected, not"
                 f" {list(lengths)}."
             )
 
 
 @dataclass(frozen=True)
 class BlendRequest:
-    """Everything that op "blend" says.
+    """The fields of op "blend".
 
     Attributes:
-        of: the id of the finished dream that is to be laid over its picture again.
-        recipe: that dream's, but for the parameters that are `live`.
+        of: the id of the finished dream to blend with its picture anew.
+        recipe: that dream's, except for the `live` parameters.
     """
 
     of: str
@@ -270,7 +267,7 @@ class BlendRequest:
         """Check a request against the recipe table; raises RecipeError, MessageError."""
         recipe = header.get("recipe")
         if not isinstance(recipe, dict) or "of" not in header:
-            raise MessageError("A blend needs a recipe, and the id of the dream that it is of.")
+            raise MessageError("A blend needs a recipe and, in of, the id of a dream.")
         of, request_id = _typed(header, "of", str, ""), _typed(header, "id", str, "")
         return cls(of, Recipe.of(recipe), request_id)
 
@@ -281,7 +278,7 @@ def _guide_of(values: object) -> Picture | None:
     guide = Picture.of(values)
     if max(guide.width, guide.height) > GUIDE_MAX:
         raise PictureError(
-            f"A guide picture is sent reduced to at most {GUIDE_MAX} pixels wide and high, not"
+            f"A guide picture can be at most {GUIDE_MAX} pixels wide and high, not"
             f" {guide.width} × {guide.height}."
         )
     return guide
@@ -295,12 +292,12 @@ def _edges_of(values: object) -> Edges | None:
     if values is None:
         return None
     if not isinstance(values, list | tuple) or [type(v) for v in values] != [bool] * 4:
-        raise PictureError("Edges are four times true or false: left, top, right, bottom.")
+        raise PictureError("edges must be four booleans: left, top, right, bottom.")
     return Edges(*values)
 
 
 def _typed(header: Header, name: str, kind: type, default: Any) -> Any:
     value = header.get(name, default)
     if type(value) is not kind or (kind is str and len(str(value)) > 100):
-        raise MessageError(f"{name} is not as it should be: {value!r:.60}.")
+        raise MessageError(f"{name} has an invalid value: {value!r:.60}.")
     return value

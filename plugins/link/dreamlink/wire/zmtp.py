@@ -1,8 +1,8 @@
-"""ZeroMQ's wire protocol without the sockets: a DEALER with PLAIN authentication.
+"""ZeroMQ's wire protocol without I/O: a DEALER with PLAIN authentication.
 
-Source: ZMTP 3.1 (ZeroMQ RFC 37) and PLAIN (RFC 24). The class turns bytes into messages and
-messages into bytes; whoever holds the socket fills `wanted()` and empties `outbox`. It talks to
-a libzmq ROUTER; tests run it against the real one.
+Source: ZMTP 3.1 (ZeroMQ RFC 37) and PLAIN (RFC 24). The class converts between bytes and messages;
+the owner of the socket fills `wanted()` and empties `outbox`. Its peer is a libzmq ROUTER; the
+tests run it against a real one.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Generator, Sequence
 MORE, LONG, COMMAND = 1, 2, 4  # the flags of a frame
 COMMAND_MAX = 1 << 16  # bytes; handshake commands are short
 FRAMES_MAX = 64  # frames of one message
-SMALL = 1 << 12  # bytes; frames that are copied rather than written by themselves
-ROOM = 1 << 24  # bytes for which room is made at once
+SMALL = 1 << 12  # bytes; frames up to this size are copied and written together
+ROOM = 1 << 24  # bytes by which a frame's buffer grows at first
 NOTHING = memoryview(b"")
 LIBZMQ_ERROR = b"^RROR"  # its C source says "\x5ERROR", where \x5E is one character
 FULL_CODE = b"500"  # ZAP's, in an ERROR command; 400 for a wrong token
@@ -24,7 +24,7 @@ Frame = bytes | bytearray | memoryview
 
 
 class ZmtpError(ConnectionError):
-    """The peer broke the protocol or refused us; the text says how."""
+    """The peer violated the protocol or refused the connection; the text says how."""
 
 
 class Refused(ZmtpError):
@@ -32,7 +32,7 @@ class Refused(ZmtpError):
 
 
 class Full(ZmtpError):
-    """The peer accepts them, but has too many connections."""
+    """The peer accepted the credentials, but has too many connections."""
 
 
 class Dealer:
@@ -40,9 +40,9 @@ class Dealer:
 
     Attributes:
         outbox: pieces to be written to the socket, in order.
-        messages: whole messages that came, each a list of frames.
-        greeted: whether the peer has shown itself to be a ZeroMQ server with PLAIN.
-        ready: whether the handshake is over. What is sent before waits behind it.
+        messages: complete received messages, each a list of frames.
+        greeted: whether the peer has proved to be a ZeroMQ server with PLAIN.
+        ready: whether the handshake is over. Messages sent before are held until then.
     """
 
     def __init__(self, user: str, password: str, message_max: int) -> None:
@@ -62,9 +62,9 @@ class Dealer:
         )
 
     def send(self, frames: Sequence[Frame]) -> None:
-        """Queue one message; large frames are not copied, so leave them alone until written."""
+        """Queue one message. Large frames are not copied: don't change them until written."""
         pieces = self._held if not self.ready else self.outbox
-        small = bytearray()  # what is written together
+        small = bytearray()  # small frames, written together
         for index, frame in enumerate(frames):
             view = memoryview(frame).cast("B")
             small += _head(len(view), MORE if index + 1 < len(frames) else 0)
@@ -77,14 +77,14 @@ class Dealer:
             pieces.append(memoryview(small))
 
     def wanted(self) -> memoryview:
-        """The buffer to read into next, at least one byte long; to be let go before `received`."""
+        """The buffer to read into, at least one byte long; release it before calling `received`."""
         return self._want
 
     def received(self, count: int) -> None:
-        """Tell that `count` bytes were read into `wanted()`; raises ZmtpError."""
+        """Process `count` bytes that were read into `wanted()`; raises ZmtpError."""
         self._want = self._want[count:]
         while not len(self._want):
-            self._want = NOTHING  # a frame that somebody looks at can't grow
+            self._want = NOTHING  # a bytearray with exported views can't grow
             self._want = self._reader.send(None)
 
     def _put(self, data: bytes) -> None:
@@ -95,7 +95,7 @@ class Dealer:
         self.outbox.append(_head(len(body), COMMAND))
         self._put(body)
 
-    # The reader: each yield hands out a buffer and goes on when it is full.
+    # The reader: each yield passes a buffer to fill, and continues when it is full.
 
     def _read(self) -> Generator[memoryview, None, None]:
         greeting = bytearray(64)
@@ -106,7 +106,7 @@ class Dealer:
         if greeting[10] < 3 or bytes(greeting[12:32]).rstrip(b"\0") != b"PLAIN":
             raise ZmtpError("The daemon's port is in use by another ZeroMQ program.")
         self.greeted = True
-        # libzmq stalls when more is pipelined behind our greeting before it has sent its own.
+        # libzmq stalls if data is pipelined after our greeting before it has sent its own.
         self._command(b"HELLO", self._credentials)
         yield from self._expect(b"WELCOME")
         self._command(b"INITIATE", _property(b"Socket-Type", b"DEALER"))
@@ -127,7 +127,7 @@ class Dealer:
                     " its setting connections_max (see: dreamlayer settings)."
                 )
             raise Refused(
-                "The Dreamlayer daemon does not know this program's token: it was started anew"
+                "The Dreamlayer daemon does not accept this program's token: it has been restarted"
                 " since. Try again; if that does not help, restart this program."
             )
         if body[: 1 + len(name)] != bytes([len(name)]) + name:
@@ -159,11 +159,11 @@ class Dealer:
         yield memoryview(size)
         length = int.from_bytes(size, "big")
         if length > (COMMAND_MAX if flags[0] & COMMAND else limit):
-            raise ZmtpError(f"The daemon sent a frame of {length} bytes: more than is allowed.")
+            raise ZmtpError(f"The daemon sent a frame of {length} bytes, more than is allowed.")
         body = bytearray()
         while (filled := len(body)) < length:
-            # Room is made as the bytes come: for all of a large picture at once it takes a host's
-            # window half a second, and the peer may only have said that it sends so much.
+            # The buffer grows as bytes arrive: allocating a large picture at once would block a
+            # host's window for half a second, and the peer may announce more than it sends.
             body += bytes(min(length - filled, max(ROOM, filled // 4)))
             yield memoryview(body)[filled:]
         return flags[0], body

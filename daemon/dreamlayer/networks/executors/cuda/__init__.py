@@ -1,1 +1,1 @@
-"""The executor for graphics cards."""
+"""The executor for GPUs."""

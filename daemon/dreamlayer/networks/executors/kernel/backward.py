@@ -1,6 +1,6 @@
-"""The operations that bring the slopes of a network's maps back to its picture.
+"""The backward operations of a network: from the gradients of its maps to that of its picture.
 
-The slopes at a root behind ReLUs are gated by whatever writes them: nobody sees them otherwise.
+The gradient of a ReLU is part of the operation that writes the gradient at the ReLU's output.
 """
 
 from __future__ import annotations
@@ -13,46 +13,52 @@ from dreamlayer.networks.executors.kernel import library as kernel
 from dreamlayer.networks.executors.kernel.operations import (
     COLOURS,
     GROUP,
-    Operation,
-    Place,
-    Uncovered,
+    ChannelSlice,
+    KernelOperation,
+    UnsupportedStep,
 )
 
 
 def backward(
-    forward: Sequence[Operation],
-    outputs: Sequence[Place],
+    forward: Sequence[KernelOperation],
+    outputs: Sequence[ChannelSlice],
     depths: Sequence[int],
     gated: Collection[int],
-) -> list[Operation]:
-    """Return them in the order in which the slopes become complete.
+) -> list[KernelOperation]:
+    """Return the backward operations, in the order in which gradients become complete.
 
     Args:
-        forward: the operations of the way there.
-        outputs: the places of the maps.
-        depths: of each root.
-        gated: the roots that ReLUs have marked.
+        forward: the forward operations.
+        outputs: the slices of the maps.
+        depths: channels of each root.
+        gated: the roots with ReLU marks.
+
+    Raises:
+        UnsupportedStep: the kernel cannot compute a gradient of the program.
     """
     written = [
-        Operation(kernel.COPY, None, place, seed=number) for number, place in enumerate(outputs)
+        KernelOperation(kernel.COPY, None, place, seed=number)
+        for number, place in enumerate(outputs)
     ]
-    scale = next(one.scale for one in forward if one.kind == kernel.PICTURE)
-    for one in reversed(forward):
-        if one.source is not None:
-            written.append(_back(one, scale))
-    # All that is added to a root's slopes, one after the other, before anything reads them.
-    last = {one.target.root: number for number, one in enumerate(written)}
-    written.sort(key=lambda one: last[one.target.root])
-    found: list[Operation] = []
-    for root, group in groupby(written, key=lambda one: one.target.root):
-        whole = Place(root, 0, depths[root], depths[root])
-        found += _added(whole, list(group), kernel.GATE if root in gated else 0)
-    check_order(found)
-    return found
+    scale = next(operation.scale for operation in forward if operation.kind == kernel.PICTURE)
+    for operation in reversed(forward):
+        if operation.source is not None:
+            written.append(_transposed(operation, scale))
+    # All contributions to the gradient of a root are added up before any operation reads it.
+    last = {operation.target.root: number for number, operation in enumerate(written)}
+    written.sort(key=lambda operation: last[operation.target.root])
+    operations: list[KernelOperation] = []
+    for root, group in groupby(written, key=lambda operation: operation.target.root):
+        whole = ChannelSlice(root, 0, depths[root], depths[root])
+        operations += _added(whole, list(group), kernel.GATE if root in gated else 0)
+    check_order(operations)
+    return operations
 
 
-def _added(whole: Place, parts: list[Operation], gate: int) -> Iterable[Operation]:
-    """What is written into a root's slopes: the first all over, the others added to it."""
+def _added(
+    whole: ChannelSlice, parts: list[KernelOperation], gate: int
+) -> Iterable[KernelOperation]:
+    """The operations that write the gradient of a root: the first overwrites it, the others add."""
     if parts[0].kind == kernel.GRADIENT:
         yield parts[0]
         return
@@ -60,55 +66,66 @@ def _added(whole: Place, parts: list[Operation], gate: int) -> Iterable[Operatio
         yield replace(parts[0], finish=gate)
         parts = parts[1:]
     else:
-        yield Operation(kernel.CLEAR, None, whole)
+        yield KernelOperation(kernel.CLEAR, None, whole)
     for part in parts:
         yield replace(part, finish=gate | kernel.ADD)
 
 
-def check_order(operations: Sequence[Operation]) -> None:
-    """Uncovered if anything reads some channels of a root before all of them are there."""
+def check_order(operations: Sequence[KernelOperation]) -> None:
+    """Raise UnsupportedStep if an operation reads a root that a later one still writes to."""
     read: set[int] = set()
-    for one in operations:
-        if one.target.root in read:
-            raise Uncovered("A concatenation of which a part is made from another.")
-        if one.source is not None:
-            read.add(one.source.root)
+    for operation in operations:
+        if operation.target.root in read:
+            raise UnsupportedStep(
+                "A concatenation with an input that is computed from another of its inputs."
+            )
+        if operation.source is not None:
+            read.add(operation.source.root)
 
 
-def _back(one: Operation, scale: tuple[float, ...]) -> Operation:
-    """The operation from the slopes at a forward operation's target to those at its source."""
-    if one.source is None:
-        raise ValueError("The picture's planes have no slope of their own.")
-    turned = replace(one, source=one.target, target=one.source, bias=None, finish=0)
-    if one.kind == kernel.MAX_POOL:
-        return replace(turned, kind=kernel.MAX_BACK)
-    if one.kind == kernel.MEAN_POOL:
-        return replace(turned, kind=kernel.MEAN_BACK)
-    if one.weight is None:
-        return turned
-    if one.source.depth == COLOURS:
-        return _gradient(one, scale)
-    rows, columns = (side - 1 - p for side, p in zip(one.kernel, one.padding, strict=True))
-    weight = one.weight.transpose(0, 1).flip(2, 3)
-    return replace(turned, padding=(rows, columns), weight=weight)
+def _transposed(operation: KernelOperation, scale: tuple[float, ...]) -> KernelOperation:
+    """The operation that computes the gradient at a forward operation's source."""
+    if operation.source is None:
+        raise ValueError("The picture's planes have no gradient at this point.")
+    transposed = replace(
+        operation, source=operation.target, target=operation.source, bias=None, finish=0
+    )
+    if operation.kind == kernel.MAX_POOL:
+        return replace(transposed, kind=kernel.MAX_BACK)
+    if operation.kind == kernel.MEAN_POOL:
+        return replace(transposed, kind=kernel.MEAN_BACK)
+    if operation.weight is None:
+        return transposed
+    if operation.source.depth == COLOURS:
+        return _gradient(operation, scale)
+    rows, columns = (
+        side - 1 - p for side, p in zip(operation.kernel, operation.padding, strict=True)
+    )
+    weight = operation.weight.transpose(0, 1).flip(2, 3)
+    return replace(transposed, padding=(rows, columns), weight=weight)
 
 
-def _gradient(one: Operation, scale: tuple[float, ...]) -> Operation:
-    """The slope of the picture from that of the first convolution.
+def _gradient(operation: KernelOperation, scale: tuple[float, ...]) -> KernelOperation:
+    """The operation from the gradient of the first convolution to that of the picture.
 
-    With stride s, pixel y gets from cell o what the kernel's row y + padding − s·o gives. A block
-    of f·f pixels, f a multiple of s, is one cell of a convolution with pace f/s over the slopes:
-    its channels are the block's pixels' colours.
+    With stride s, row y of the picture gets from row o of the gradient the product with the
+    kernel's row y + padding − s·o. A block of f·f pixels, f a multiple of s, is thus one cell of a
+    convolution with stride f/s over the gradient; its channels are the colours of all pixels of
+    the block.
     """
-    if one.weight is None or one.pace[0] != one.pace[1] or one.source is None:
-        raise Uncovered("A first convolution with two strides.")
-    stride, (rows, columns) = one.pace[0], one.kernel
+    if (
+        operation.weight is None
+        or operation.stride[0] != operation.stride[1]
+        or operation.source is None
+    ):
+        raise UnsupportedStep("A first convolution with different strides for rows and columns.")
+    stride, (rows, columns) = operation.stride[0], operation.kernel
     block = max(2, stride) // stride * stride
-    pace = block // stride
+    cells = block // stride
     before = ((rows - 1) // stride, (columns - 1) // stride)
-    sides = (pace + before[0], pace + before[1])
-    outs = one.weight.shape[0]
-    weight = one.weight.new_zeros(block, block, COLOURS, outs, *sides)
+    sides = (cells + before[0], cells + before[1])
+    outs = operation.weight.shape[0]
+    weight = operation.weight.new_zeros(block, block, COLOURS, outs, *sides)
     for down in range(block):
         for y in range(sides[0]):
             row = down - stride * (y - before[0])
@@ -116,11 +133,11 @@ def _gradient(one: Operation, scale: tuple[float, ...]) -> Operation:
                 for x in range(sides[1]):
                     column = across - stride * (x - before[1])
                     if 0 <= row < rows and 0 <= column < columns:
-                        weight[down, across, :, :, y, x] = one.weight[:, :, row, column].T
+                        weight[down, across, :, :, y, x] = operation.weight[:, :, row, column].T
     channels = block * block * COLOURS
     depth = -(-channels // GROUP) * GROUP
-    return Operation(
-        kernel.GRADIENT, one.target, Place(one.source.root, 0, depth, channels), 0,
-        sides, (pace, pace), before, weight=weight.flatten(0, 2), block=block,
-        offset=one.padding, scale=scale,
+    target = ChannelSlice(operation.source.root, 0, depth, channels)
+    return KernelOperation(
+        kernel.GRADIENT, operation.target, target, 0, sides, (cells, cells), before,
+        weight=weight.flatten(0, 2), block=block, offset=operation.padding, scale=scale,
     )  # fmt: skip

@@ -1,130 +1,132 @@
 """Networks run by the compiled kernel instead of torch: on the CPU, in single precision.
 
-Strips of rows go through all layers at once, so that memory is a few rows of each map; of the way
-there only bits are kept: which cells ReLU let pass, which one a maximum came from. A call takes as
-many threads as torch would in its place, and lets other Python threads go on.
+Strips of rows go through all layers, so that only a few rows of each map are in memory. For the
+gradient only bits are kept: which cells a ReLU passed, and which one a max pool chose. A call uses
+as many threads as torch would, and releases Python's lock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
 
-from dreamlayer.networks.executors.base import cut_out
-from dreamlayer.networks.executors.kernel import library
-from dreamlayer.networks.executors.kernel import regions as cones
-from dreamlayer.networks.executors.kernel.library import Unusable
+from dreamlayer.networks.executors.base import Executor, cut_out
+from dreamlayer.networks.executors.kernel import library, regions
 from dreamlayer.networks.executors.kernel.lowering import graph_of
-from dreamlayer.networks.executors.kernel.memory_pool import Pool
-from dreamlayer.networks.executors.kernel.operations import Graph, Uncovered
-from dreamlayer.networks.executors.kernel.plan import Direction, Packed, Plan, plan
-from dreamlayer.networks.executors.kernel.threads import together
+from dreamlayer.networks.executors.kernel.memory_pool import MemoryPool
+from dreamlayer.networks.executors.kernel.operations import KernelGraph
+from dreamlayer.networks.executors.kernel.plan import DirectionPlan, KernelPlan, PackedWeights, plan
+from dreamlayer.networks.executors.kernel.threads import run_together
 from dreamlayer.networks.executors.kernel.weights import packed, padded_bias
 from dreamlayer.networks.program.convolution import Box, Pair
 from dreamlayer.networks.program.lowering import Program
+from dreamlayer.networks.program.memory_estimate import bytes_per_pixel
 
-__all__ = ["KernelPass", "Runner", "Uncovered", "Unusable", "runner"]
+PLANS = 32  # sizes of crops whose plans are cached
+SHARE_OF_TAPE = 0.15  # of a tape's memory: the kernel holds a few rows of each map only
+SPANS = 1024  # of pixels or cells whose dependencies are cached
 
-PLANS = 32  # sizes of crops for which plans are kept
-SPANS = 1024  # of pixels, for which it is remembered what they need
 
+def kernel_executor(program: Program) -> KernelExecutor:
+    """Return the executor that runs a program with the kernel.
 
-def runner(program: Program) -> Runner:
-    """Return what runs a program with the kernel.
-
-    Unusable if there is no kernel, Uncovered if it has no operation for a step of the program.
+    KernelUnavailable if there is no kernel, UnsupportedStep if it has no operation for a step.
     """
-    return Runner(library.library(), cones.with_good_origins(graph_of(program)))
+    kernel = library.library()
+    return KernelExecutor(kernel, regions.with_good_origins(graph_of(program)), program)
 
 
-class Runner:
+class KernelExecutor(Executor):
     """A network that the kernel can run.
 
     Attributes:
-        variant: of the kernel, by its name.
-        marks: memory for what passes keep for the way back.
-        grain: crops begin on multiples of it, in pixels, for every cell to be computed alike.
+        variant: name of the kernel's variant.
+        kept_memory: the pool of buffers that passes keep for their gradient.
     """
 
-    def __init__(self, kernel: library.Library, graph: Graph) -> None:
-        self._kernel, self._graph = kernel, graph
+    name = "kernel"
+
+    def __init__(self, kernel: library.Library, graph: KernelGraph, program: Program) -> None:
+        self._kernel, self._graph, self._program = kernel, graph, program
         self._weights = tuple(
-            [Packed(packed(one, kernel.panel), padded_bias(one)) for one in operations]
+            [
+                PackedWeights(packed(operation, kernel.panel), padded_bias(operation))
+                for operation in operations
+            ]
             for operations in (graph.forward, graph.backward)
         )
         self.variant = kernel.variant
-        self.grain = cones.grain(graph)
+        self.grain = regions.grain(graph)
         self._plan = lru_cache(PLANS)(self._planned)
-        self._needs = lru_cache(SPANS)(self._found)
-        self._rooms, self.marks = Pool(), Pool()
+        self._dependencies = lru_cache(SPANS)(self._dependencies_of)
+        self._scratch, self.kept_memory = MemoryPool(), MemoryPool()
 
-    def needs(self, axis: int, length: int, pixels: Pair) -> tuple[Pair, tuple[Pair, ...]]:
-        """Return what the gradient at some pixels depends on, to the last bit.
+    def gradient_dependencies(
+        self, axis: int, length: int, pixels: Pair
+    ) -> tuple[Pair, tuple[Pair, ...]]:
+        """See Executor.gradient_dependencies; never None."""
+        return self._dependencies(axis, length, None, pixels)
 
-        Args:
-            axis: 0 for rows, 1 for columns.
-            length: the picture's.
-            pixels: from the first to the second − 1.
+    def pixel_dependencies(self, axis: int, length: int, cells: Sequence[Pair]) -> Pair:
+        """See Executor.pixel_dependencies; never None."""
+        return self._dependencies(axis, length, tuple(cells), None)[0]
 
-        Returns:
-            the pixels of the picture, and the cells of each map.
-        """
-        return self._needs(axis, length, None, pixels)
-
-    def sees(self, axis: int, length: int, cells: Sequence[Pair]) -> Pair:
-        """Return the pixels on which some cells of each map depend, to the last bit."""
-        return self._needs(axis, length, tuple(cells), None)[0]
-
-    def _found(
+    def _dependencies_of(
         self, axis: int, length: int, cells: tuple[Pair, ...] | None, pixels: Pair | None
     ) -> tuple[Pair, tuple[Pair, ...]]:
         graph = self._graph
-        needed = cones.cone(graph, axis, graph.sizes(length, axis), cells, pixels)
+        needed = regions.kernel_region(graph, axis, graph.sizes(length, axis), cells, pixels)
         seen = needed.values[graph.forward[0].target.root]
-        return seen, tuple(needed.slopes[place.root] for place in graph.outputs)
+        return seen, tuple(needed.grads[place.root] for place in graph.outputs)
 
-    def look(self, x: Tensor, wanted: Sequence[Box]) -> tuple[Tensor, ...]:
-        """Return the wanted cells of each map of a picture; the numbers are run's."""
-        return KernelPass(self, x, wanted, None, gradient=False).maps
+    def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]:
+        """See Executor.infer."""
+        return KernelPass(self, x, outputs, None, gradient=False).maps
 
     def run(
-        self, x: Tensor, wanted: Sequence[Box] | None = None, keep: Box | None = None
+        self, x: Tensor, outputs: Sequence[Box] | None = None, inputs_kept: Box | None = None
     ) -> KernelPass:
-        """Return a pass over a picture (1, 3, H, W), R, G, B in 0..1.
+        """See Executor.run."""
+        return KernelPass(self, x, outputs, inputs_kept, gradient=True)
 
-        Args:
-            x: the picture, or a crop of it that begins on a multiple of the grain.
-            wanted: the cells of each map that matter; all if not given.
-            keep: the pixels whose gradient matters; all if not given.
-        """
-        return KernelPass(self, x, wanted, keep, gradient=True)
+    @cached_property
+    def bytes_per_pixel(self) -> float:
+        """See Executor.bytes_per_pixel."""
+        return bytes_per_pixel(self._program) * SHARE_OF_TAPE
+
+    def release(self) -> None:
+        """See Executor.release."""
+        self._scratch.empty()
+        self.kept_memory.empty()
 
     def plan(
-        self, size: Pair, wanted: Sequence[Box] | None, keep: Box | None, gradient: bool
-    ) -> Plan:
-        """Return the plan for crops of a size (height, width); see kernel_plan."""
-        if wanted is None:
+        self, size: Pair, outputs: Sequence[Box] | None, inputs_kept: Box | None, gradient: bool
+    ) -> KernelPlan:
+        """Return the plan for crops of a size (height, width); see plan.py."""
+        if outputs is None:
             both = [self._graph.sizes(length, axis) for axis, length in enumerate(size)]
-            wanted = [
+            outputs = [
                 ((0, both[0][place.root]), (0, both[1][place.root]))
                 for place in self._graph.outputs
             ]
-        keep = keep or ((0, size[0]), (0, size[1]))
-        if not all(0 <= a < b <= length for (a, b), length in zip(keep, size, strict=True)):
+        inputs_kept = inputs_kept or ((0, size[0]), (0, size[1]))
+        if not all(0 <= a < b <= length for (a, b), length in zip(inputs_kept, size, strict=True)):
             raise ValueError("The pixels to keep do not lie in the crop.")
-        return self._plan(size, _plain(wanted), _plain([keep])[0], gradient)
+        return self._plan(size, _as_key(outputs), _as_key([inputs_kept])[0], gradient)
 
-    def _planned(self, size: Pair, wanted: tuple[Box, ...], keep: Box, gradient: bool) -> Plan:
+    def _planned(
+        self, size: Pair, outputs: tuple[Box, ...], inputs_kept: Box, gradient: bool
+    ) -> KernelPlan:
         weights = (self._weights[0], self._weights[1])
-        return plan(self._graph, self._kernel, weights, size, wanted, keep, gradient)
+        return plan(self._graph, self._kernel, weights, size, outputs, inputs_kept, gradient)
 
     def work(
         self,
-        direction: Direction,
-        plan: Plan,
+        direction: DirectionPlan,
+        plan: KernelPlan,
         kept: Tensor,
         elsewhere: dict[int, Tensor],
         planes: Tensor,
@@ -133,120 +135,119 @@ class Runner:
         """Run one direction of a pass.
 
         Args:
-            direction: of `plan`, whose memory is taken here and given back.
-            plan: the pass's.
-            kept: bytes of the marks.
-            elsewhere: the roots that lie in tensors of their own.
+            direction: of `plan`; its scratch memory is taken and given back here.
+            plan: of the pass.
+            kept: bytes of marks and choices.
+            elsewhere: {root: tensor} of the roots that have tensors of their own.
             planes: (1, 3, H, W), the picture that is read or the gradient that is written.
-            seeds: the maps' slopes, cells of whole groups of channels.
+            seeds: the gradient of each map, see `seeds`.
         """
         threads = torch.get_num_threads()
-        room = self._rooms.take(plan.room(threads))
+        scratch = self._scratch.take(plan.scratch_size(threads))
         bases = [
-            elsewhere[root].data_ptr() if root in elsewhere else room.data_ptr() + (place or 0)
-            for root, place in enumerate(direction.room.places)
+            elsewhere[root].data_ptr() if root in elsewhere else scratch.data_ptr() + (offset or 0)
+            for root, offset in enumerate(direction.scratch.offsets)
         ]
         operations = self._graph.forward if direction is plan.forward else self._graph.backward
         steps = type(direction.steps).from_buffer_copy(direction.steps)
-        for step, one in zip(steps, operations, strict=True):
-            if one.kind != library.GRADIENT:
-                step.out.data = bases[one.target.root]
-            if one.seed is not None:
-                step.in_.data = seeds[one.seed].data_ptr()
-            elif one.source is not None:
-                step.in_.data = bases[one.source.root]
-            if one.target.root in plan.marks and one.kind != library.GRADIENT:
-                step.marks.data = kept.data_ptr() + plan.marks[one.target.root]
-            if one.chosen in plan.choices:
-                step.choices.data = kept.data_ptr() + plan.choices[one.chosen]
-            if one.kind in {library.PICTURE, library.GRADIENT}:
+        for step, operation in zip(steps, operations, strict=True):
+            if operation.kind != library.GRADIENT:
+                step.out.data = bases[operation.target.root]
+            if operation.seed is not None:
+                step.in_.data = seeds[operation.seed].data_ptr()
+            elif operation.source is not None:
+                step.in_.data = bases[operation.source.root]
+            if operation.target.root in plan.marks and operation.kind != library.GRADIENT:
+                step.marks.data = kept.data_ptr() + plan.marks[operation.target.root]
+            if operation.chosen in plan.choices:
+                step.choices.data = kept.data_ptr() + plan.choices[operation.chosen]
+            if operation.kind in {library.PICTURE, library.GRADIENT}:
                 step.planes = planes.data_ptr()
                 _, step.plane, step.line, step.column = planes.stride()
         shared = torch.zeros(len(direction.pieces) * library.PROGRESS, dtype=torch.uint8)
 
-        def share(number: int) -> None:
-            own = room.data_ptr() + direction.room.size + number * direction.room.workspace
+        def work_on_share(number: int) -> None:
+            own = scratch.data_ptr() + direction.scratch.size + number * direction.scratch.workspace
             self._kernel.run(steps, direction.pieces, own, number, shared.data_ptr())
 
-        together(share, threads)
-        self._rooms.give(room)
+        run_together(work_on_share, threads)
+        self._scratch.give(scratch)
 
-    def prepared(self, plan: Plan) -> tuple[Tensor, dict[int, Tensor]]:
-        """Return memory for the marks of a pass, and for its maps (h, w, channels)."""
-        kept = self.marks.take(plan.kept)
+    def prepared(self, plan: KernelPlan) -> tuple[Tensor, dict[int, Tensor]]:
+        """Return the kept memory of a pass, and tensors (h, w, channels) for its maps' roots."""
+        kept = self.kept_memory.take(plan.kept)
         for root, complete in self._graph.marked.items():
             if not complete and root in plan.marks:
-                kept[plan.marks[root] :] = 255  # what no ReLU gates passes; the rest is overwritten
+                # Set all bits: channels without ReLU pass, the others are overwritten.
+                kept[plan.marks[root] :] = 255
         roots = {place.root for place in self._graph.outputs}
         return kept, {
             root: torch.empty(*plan.sizes[root], self._graph.depths[root]) for root in roots
         }
 
-    def maps(self, plan: Plan, found: dict[int, Tensor]) -> tuple[Tensor, ...]:
-        """Return the wanted cells (1, C, h, w) of the maps, out of their roots (h, w, channels)."""
+    def maps(self, plan: KernelPlan, roots: dict[int, Tensor]) -> tuple[Tensor, ...]:
+        """Return the requested cells (1, C, h, w) of the maps, from their roots (h, w, C)."""
         return tuple(
             cells[..., place.first : place.first + place.channels].permute(2, 0, 1)[None]
-            for place, box in zip(self._graph.outputs, plan.wanted, strict=True)
-            for cells in [cut_out(found[place.root].permute(2, 0, 1), box).permute(1, 2, 0)]
+            for place, box in zip(self._graph.outputs, plan.outputs, strict=True)
+            for cells in [cut_out(roots[place.root].permute(2, 0, 1), box).permute(1, 2, 0)]
         )
 
-    def seeds(self, plan: Plan, slopes: Sequence[Tensor]) -> list[Tensor]:
-        """Return the slopes of whole maps, 0 beyond the wanted cells, channels in whole groups."""
-        found = []
-        for slope, place, box in zip(slopes, self._graph.outputs, plan.wanted, strict=True):
+    def seeds(self, plan: KernelPlan, grads: Sequence[Tensor]) -> list[Tensor]:
+        """Return the gradient of whole maps, 0 outside `plan.outputs`, in whole channel groups."""
+        seeds = []
+        for grad, place, box in zip(grads, self._graph.outputs, plan.outputs, strict=True):
             (top, bottom), (left, right) = box
             cells = torch.zeros(*plan.sizes[place.root], place.depth)
-            cells[top:bottom, left:right, : place.channels] = slope[0].permute(1, 2, 0)
-            found.append(cells)
-        return found
+            cells[top:bottom, left:right, : place.channels] = grad[0].permute(1, 2, 0)
+            seeds.append(cells)
+        return seeds
 
 
-def _plain(boxes: Sequence[Box]) -> tuple[Box, ...]:
-    """Boxes as keys of a cache."""
+def _as_key(boxes: Sequence[Box]) -> tuple[Box, ...]:
+    """Boxes as plain tuples, the keys of a cache."""
     return tuple(((top, bottom), (left, right)) for (top, bottom), (left, right) in boxes)
 
 
 class KernelPass:
-    """One run of a network over one crop; see models.passes."""
+    """One pass of a network over one crop; see Pass."""
 
     def __init__(
         self,
-        runner: Runner,
+        executor: KernelExecutor,
         x: Tensor,
-        wanted: Sequence[Box] | None,
-        keep: Box | None,
+        outputs: Sequence[Box] | None,
+        inputs_kept: Box | None,
         gradient: bool,
     ) -> None:
-        """Run a network over a picture (1, 3, H, W); ValueError if it is none, or too small."""
+        """Run a network over a picture (1, 3, H, W); ValueError for other tensors and tiny ones."""
         if x.dim() != 4 or x.shape[:2] != (1, 3) or x.dtype != torch.float32 or x.is_cuda:
             raise ValueError("The kernel takes one picture (1, 3, H, W) of 32-bit floats.")
         size = (x.shape[2], x.shape[3])
-        self._runner, self._plan = runner, runner.plan(size, wanted, keep, gradient)
-        self._marks: Tensor | None
-        self._marks, found = runner.prepared(self._plan)
-        runner.work(self._plan.forward, self._plan, self._marks, found, x.detach())
-        self.maps = runner.maps(self._plan, found)
+        self._executor, self._plan = executor, executor.plan(size, outputs, inputs_kept, gradient)
+        self._kept: Tensor | None
+        self._kept, roots = executor.prepared(self._plan)
+        executor.work(self._plan.forward, self._plan, self._kept, roots, x.detach())
+        self.maps = executor.maps(self._plan, roots)
         if not gradient:
-            runner.marks.give(self._marks)
-            self._marks = None
+            executor.kept_memory.give(self._kept)
+            self._kept = None
 
-    def pull_back(self, slopes: Sequence[Tensor]) -> Tensor:
-        """Return the gradient (1, 3, h, w) at the pixels to keep, given that at each wanted cell.
+    def backward(self, grads: Sequence[Tensor]) -> Tensor:
+        """Return the gradient (1, 3, h, w) at the kept pixels, given that of each map.
 
-        May be called once: what was kept for it is then let go, and the maps too. ValueError the
-        second time, and for slopes of other shapes than the maps'.
+        May be called once: it frees the kept memory, and the maps. ValueError the second time, and
+        for gradients of other shapes than the maps'.
         """
-        marks, self._marks = self._marks, None
-        if marks is None or self._plan.backward is None:
-            raise ValueError(
-                "Nothing was kept of this pass from which slopes could be pulled back."
-            )
-        if [slope.shape for slope in slopes] != [cells.shape for cells in self.maps]:
-            raise ValueError("There has to be one slope a map, of its shape.")
+        kept, self._kept = self._kept, None
+        if kept is None or self._plan.backward is None:
+            raise ValueError("Nothing was kept of this pass to compute a gradient from.")
+        if [grad.shape for grad in grads] != [cells.shape for cells in self.maps]:
+            raise ValueError("There has to be one gradient a map, of its shape.")
         self.maps = ()
-        seeds = self._runner.seeds(self._plan, [slope.detach() for slope in slopes])
-        del slopes  # the seeds are as large
-        gradient = torch.empty(1, 3, *(last - first for first, last in self._plan.keep))
-        self._runner.work(self._plan.backward, self._plan, marks, {}, gradient, seeds)
-        self._runner.marks.give(marks)
+        seeds = self._executor.seeds(self._plan, [grad.detach() for grad in grads])
+        del grads  # free them: the seeds are as large
+        gradient = torch.empty(1, 3, *(last - first for first, last in self._plan.inputs_kept))
+        self._executor.work(self._plan.backward, self._plan, kept, {}, gradient, seeds)
+        self._executor.kept_memory.give(kept)
         return gradient

@@ -1,7 +1,8 @@
-"""The compiled kernel: found, loaded, and called through its plain C interface.
+"""Loads the compiled kernel and calls it through its plain C interface.
 
-The sources lie under daemon/kernels; building Dreamlayer puts the library beside this file where
-there is a compiler. Without it everything works the same, slower.
+The sources are in daemon/kernels; building Dreamlayer puts the library beside this file if there is
+a compiler. Without the library everything works the same, but slower. Structures and their fields
+have the names of steps.h, where they are described.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ from functools import cache
 from pathlib import Path
 
 LIBRARY = Path(__file__).with_name("dreamkernel.dll" if os.name == "nt" else "dreamkernel.so")
-VARIANT = "DREAMLAYER_KERNEL_VARIANT"  # environment: avx512, avx2 or portable instead of the best
+VARIANT = "DREAMLAYER_KERNEL_VARIANT"  # environment: avx512, avx2 or portable; default: the fastest
 
 PICTURE, CONVOLVE, WINOGRAD, MAX_POOL, MAX_BACK, MEAN_POOL, MEAN_BACK, COPY, CLEAR, GRADIENT = (
     range(10)
 )
 ADD, RELU, MARK, GATE, CHOOSE = (1 << bit for bit in range(5))
 
-ANOTHER = "The kernel is of another version: install Dreamlayer again."
-PROGRESS = 16  # bytes that threads need to share a piece
+WRONG_VERSION = "The kernel is of another version: install Dreamlayer again."
+PROGRESS = 16  # bytes of shared state for each piece that threads work on together
 
 Pair = c_int64 * 2
 
 
-class Map(ctypes.Structure):
-    """Some channels of a window of a feature map; see steps.h."""
+class MapSlice(ctypes.Structure):
+    """Some channels of a window of a feature map; Map in steps.h."""
 
     _fields_ = (
         ("data", c_void_p),
@@ -39,7 +40,7 @@ class Map(ctypes.Structure):
 
 
 class Marks(ctypes.Structure):
-    """What ReLU let pass, or which cells were chosen; see steps.h."""
+    """Which cells were positive (ReLU) or were chosen (max pool); see steps.h."""
 
     _fields_ = (
         ("data", c_void_p),
@@ -47,12 +48,12 @@ class Marks(ctypes.Structure):
     )
 
 
-class Step(ctypes.Structure):
-    """One computation; see steps.h."""
+class KernelStep(ctypes.Structure):
+    """One operation with its addresses; Step in steps.h."""
 
     _fields_ = (
         ("kind", c_int64), ("finish", c_int64),
-        ("in_", Map), ("out", Map), ("marks", Marks), ("choices", Marks),
+        ("in_", MapSlice), ("out", MapSlice), ("marks", Marks), ("choices", Marks),
         ("weights", c_void_p), ("bias", c_void_p),
         ("kernel", Pair), ("pace", Pair), ("padding", Pair), ("origin", Pair),
         ("block", c_int64), ("count_padding", c_int64),
@@ -63,18 +64,18 @@ class Step(ctypes.Structure):
 
 
 class Piece(ctypes.Structure):
-    """Some rows of what a step gives."""
+    """Some rows of a step's output."""
 
     _fields_ = (("step", c_int64), ("first", c_int64), ("last", c_int64))
 
 
 @dataclass(frozen=True)
 class Library:
-    """The loaded kernel, in the variant that this processor runs best.
+    """The loaded kernel in one of its variants, by default the fastest on this processor.
 
     Attributes:
-        variant: its name.
-        panel: output channels whose weights lie together.
+        number, variant: the variant's number and name.
+        panel: output channels whose weights are stored together.
     """
 
     functions: ctypes.CDLL
@@ -82,82 +83,92 @@ class Library:
     variant: str
     panel: int
 
-    def workspace(self, steps: Iterable[Step]) -> int:
-        """Return how many numbers of workspace the steps need (one after the other)."""
+    def workspace(self, steps: Iterable[KernelStep]) -> int:
+        """Return the floats of workspace that the steps need, run one after the other."""
         sizes = [self.functions.dreamlayer_workspace(self.number, step) for step in steps]
         return max(sizes, default=0)
 
     def run(
         self,
-        steps: ctypes.Array[Step],
+        steps: ctypes.Array[KernelStep],
         pieces: ctypes.Array[Piece],
         workspace: int,
         thread: int = 0,
         shared: int | None = None,
     ) -> None:
-        """Run pieces of steps in order, with a workspace at an address.
+        """Run pieces of steps in order.
 
-        Other Python threads go on meanwhile, and may run others, or share this work: each as
-        another `thread` (0, 1 …), with the same `shared`, the address of PROGRESS bytes for each
-        piece, zeros at first. ValueError for a step that makes no sense.
+        Python's lock is released meanwhile. Several threads may share the work: each calls this
+        with another `thread`, a `workspace` of its own and the same `shared`.
+
+        Args:
+            steps, pieces: the work.
+            workspace: address of the workspace.
+            thread: 0, 1 …
+            shared: address of PROGRESS bytes for each piece, zeros at first; None for one thread.
+
+        Raises:
+            ValueError: a step is invalid.
         """
         failed = self.functions.dreamlayer_run(
             self.number, steps, len(steps), pieces, len(pieces), workspace, thread, shared
         )
         if failed != -1:
-            raise ValueError(f"Piece {failed} of what the kernel was given to do makes no sense.")
+            raise ValueError(f"Piece {failed} of the kernel's work makes no sense.")
 
 
-class Unusable(RuntimeError):
-    """There is no kernel here, or not the variant asked for; the message says why."""
+class KernelUnavailable(RuntimeError):
+    """There is no kernel, or not the requested variant; the message is a sentence that says why."""
 
 
 def library() -> Library:
-    """Return the kernel; Unusable where there is none.
+    """Return the kernel; raises KernelUnavailable.
 
-    The environment's DREAMLAYER_KERNEL_VARIANT chooses among those that the processor can run.
+    The environment variable DREAMLAYER_KERNEL_VARIANT chooses among those the processor can run.
     """
     return _loaded(os.environ.get(VARIANT, ""))
 
 
 def description() -> str:
-    """Return in a sentence whether networks are run by the kernel on the CPU."""
+    """Return a sentence for the user: whether the kernel runs networks on the CPU."""
     try:
         return f"The CPU kernel is there ({library().variant})."
-    except Unusable as reason:
+    except KernelUnavailable as reason:
         return f"The CPU is slower than it could be: {reason}"
 
 
 @cache
-def _loaded(wanted: str) -> Library:
+def _loaded(requested: str) -> Library:
     if not LIBRARY.is_file():
-        raise Unusable(
+        raise KernelUnavailable(
             "The kernel was not compiled: no C++ compiler was found at the installation."
         )
     try:
         functions = ctypes.CDLL(str(LIBRARY))
     except OSError as error:
-        raise Unusable(f"The kernel cannot be loaded: {error}.") from error
+        raise KernelUnavailable(f"The kernel cannot be loaded: {error}.") from error
     _declare(functions)
-    if functions.dreamlayer_sizes() != ctypes.sizeof(Step) * 256 + PROGRESS:
-        raise Unusable(ANOTHER)
+    if functions.dreamlayer_sizes() != ctypes.sizeof(KernelStep) * 256 + PROGRESS:
+        raise KernelUnavailable(WRONG_VERSION)
     names = _variants(functions)
-    if wanted and wanted not in names:
-        raise Unusable(f"{VARIANT} is {wanted!r}; this processor can run {', '.join(names)}.")
-    variant = wanted or next(iter(names))
+    if requested and requested not in names:
+        raise KernelUnavailable(
+            f"{VARIANT} is {requested!r}; this processor can run {', '.join(names)}."
+        )
+    variant = requested or next(iter(names))
     number = names[variant]
     return Library(functions, number, variant, functions.dreamlayer_panel(number))
 
 
 def _variants(functions: ctypes.CDLL) -> dict[str, int]:
-    """The numbers of the variants that this processor can run, the fastest first."""
-    found: dict[str, int] = {}
+    """Return {name: number} of the variants this processor can run, the fastest first."""
+    variants: dict[str, int] = {}
     number = 0
     while (name := functions.dreamlayer_variant(number)) is not None:
         if name:
-            found[name.decode()] = number
+            variants[name.decode()] = number
         number += 1
-    return found
+    return variants
 
 
 def _declare(functions: ctypes.CDLL) -> None:
@@ -165,14 +176,23 @@ def _declare(functions: ctypes.CDLL) -> None:
         "variant": (ctypes.c_char_p, (c_int64,)),
         "panel": (c_int64, (c_int64,)),
         "sizes": (c_int64, ()),
-        "workspace": (c_int64, (c_int64, POINTER(Step))),
+        "workspace": (c_int64, (c_int64, POINTER(KernelStep))),
         "run": (
             c_int64,
-            (c_int64, POINTER(Step), c_int64, POINTER(Piece), c_int64, c_void_p, c_int64, c_void_p),
+            (
+                c_int64,
+                POINTER(KernelStep),
+                c_int64,
+                POINTER(Piece),
+                c_int64,
+                c_void_p,
+                c_int64,
+                c_void_p,
+            ),
         ),
     }
     for name, (result, arguments) in declare.items():
         function = getattr(functions, f"dreamlayer_{name}", None)
         if function is None:
-            raise Unusable(ANOTHER)
+            raise KernelUnavailable(WRONG_VERSION)
         function.restype, function.argtypes = result, arguments

@@ -1,7 +1,7 @@
-"""A network's program as the kernel computes it: which operations, forth and back, on which maps.
+"""From a network's program to the kernel's operations, forward and backward.
 
-Values that are concatenated lie side by side in one map, the root, from the start, so that
-concatenation costs nothing. ReLU belongs to what is in front of it, or to the maximum behind it.
+Concatenated values are written side by side into one map, the root, so that concatenation costs
+nothing. A ReLU becomes part of the operation in front of it, or of the max pool behind it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dreamlayer.networks.executors.kernel.backward import backward, check_order
 from dreamlayer.networks.executors.kernel.operations import (
     COLOURS,
     GROUP,
-    Graph,
-    Operation,
-    Place,
-    Uncovered,
+    ChannelSlice,
+    KernelGraph,
+    KernelOperation,
+    UnsupportedStep,
 )
 from dreamlayer.networks.program import steps
 from dreamlayer.networks.program.convolution import Pair
@@ -26,13 +26,13 @@ _RELU = kernel.RELU | kernel.MARK
 _CHOOSE_POSITIVE = kernel.CHOOSE | kernel.RELU
 
 
-def graph_of(program: Program) -> Graph:
-    """Return the operations of a program; Uncovered if the kernel cannot run one of its steps."""
-    return _Builder(program).graph()
+def graph_of(program: Program) -> KernelGraph:
+    """Return the operations of a program; UnsupportedStep for a step the kernel cannot run."""
+    return _GraphBuilder(program).graph()
 
 
-class _Builder:
-    """Takes a program step by step."""
+class _GraphBuilder:
+    """Builds the graph of one program, step by step."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -40,13 +40,13 @@ class _Builder:
         for step in program.steps:
             for value in step.inputs:
                 self.readers.setdefault(value, []).append(step)
-        self.places: dict[int, Place] = {}  # of the values
+        self.places: dict[int, ChannelSlice] = {}  # of the values
         self.depths: list[int] = []
-        self.paces: list[Pair] = []
-        self.forward: list[Operation] = []
-        self.marked: dict[int, list[Place]] = {}
+        self.strides: list[Pair] = []
+        self.forward: list[KernelOperation] = []
+        self.marked: dict[int, list[ChannelSlice]] = {}
 
-    def graph(self) -> Graph:
+    def graph(self) -> KernelGraph:
         channels = self._channels()
         self._lay_out(channels)
         done: set[int] = set()
@@ -60,26 +60,26 @@ class _Builder:
         }
         check_order(self.forward)
         back = backward(self.forward, outputs, self.depths, marked)
-        return Graph(
+        return KernelGraph(
             tuple(self.forward), tuple(back), outputs,
-            tuple(self.depths), tuple(self.paces), marked,
+            tuple(self.depths), tuple(self.strides), marked,
         )  # fmt: skip
 
     def _channels(self) -> dict[int, int]:
-        """The channels of each value."""
-        found = {0: COLOURS}
+        """The number of channels of each value."""
+        channels = {0: COLOURS}
         for step in self.program.steps:
-            counts = [found[value] for value in step.inputs]
+            counts = [channels[value] for value in step.inputs]
             if isinstance(step, steps.Conv):
-                found[step.output] = step.weight.shape[0]
+                channels[step.output] = step.weight.shape[0]
             elif isinstance(step, steps.Concat):
-                found[step.output] = sum(counts)
+                channels[step.output] = sum(counts)
             else:
-                found[step.output] = counts[0]
-        return found
+                channels[step.output] = counts[0]
+        return channels
 
     def _lay_out(self, channels: dict[int, int]) -> None:
-        """Give each value its place: a concatenation first, then what it is made of, in it."""
+        """Give each value its slice: concatenations first, then their inputs within them."""
         for step in reversed(self.program.steps):
             place = self.places.get(step.output) or self._root(step.output, channels[step.output])
             if not isinstance(step, steps.Concat):
@@ -88,35 +88,37 @@ class _Builder:
             for value in step.inputs:
                 count = channels[value]
                 if value in self.places or value == 0 or first % GROUP:
-                    raise Uncovered("A value that is concatenated twice, or not in whole groups.")
+                    raise UnsupportedStep(
+                        "A value that is concatenated twice, or not in whole groups of channels."
+                    )
                 depth = -(-count // GROUP) * GROUP
-                self.places[value] = Place(place.root, place.first + first, depth, count)
+                self.places[value] = ChannelSlice(place.root, place.first + first, depth, count)
                 first += count
 
-    def _root(self, value: int, channels: int) -> Place:
+    def _root(self, value: int, channels: int) -> ChannelSlice:
         depth = -(-channels // GROUP) * GROUP
         self.depths.append(depth)
-        self.paces.append((1, 1))
-        place = Place(len(self.depths) - 1, 0, depth, channels)
+        self.strides.append((1, 1))
+        place = ChannelSlice(len(self.depths) - 1, 0, depth, channels)
         self.places[value] = place
         return place
 
-    def _alone(self, value: int) -> steps.Step | None:
-        """The one step that reads a value which is no map; None if there are others, or none."""
+    def _only_reader(self, value: int) -> steps.Step | None:
+        """The only reader of a value; None if it has several or none, or is an output."""
         readers = self.readers.get(value, [])
         return readers[0] if len(readers) == 1 and value not in self.program.outputs else None
 
     def _write(self, step: steps.Step) -> set[int]:
-        """Write down a step, and what becomes part of it; returns the values that are done."""
+        """Add the operations of a step and of those fused with it; returns the values covered."""
         value, done = step.output, {step.output}
-        follower = self._alone(value)
+        follower = self._only_reader(value)
         if isinstance(step, steps.Relu):
             if step.most is not None:
-                raise Uncovered("ReLU6.")
+                raise UnsupportedStep("ReLU6.")
             if isinstance(follower, steps.MaxPool):
                 self._put(replace(self._pool(follower, step.inputs[0]), finish=_CHOOSE_POSITIVE))
                 return done | {follower.output}
-            copy = Operation(kernel.COPY, self.places[step.inputs[0]], self.places[value])
+            copy = KernelOperation(kernel.COPY, self.places[step.inputs[0]], self.places[value])
             self._put(replace(copy, finish=_RELU))
         elif isinstance(step, steps.Normalise):
             self._picture(step)
@@ -125,71 +127,77 @@ class _Builder:
         elif isinstance(step, steps.AvgPool):
             self._put(self._mean(step))
         elif isinstance(step, steps.Conv | steps.Add):
-            joined = isinstance(follower, steps.Relu) and follower.most is None
-            behind = self._alone(follower.output) if joined and follower else None
-            if follower is not None and joined and not isinstance(behind, steps.MaxPool):
+            fusible = isinstance(follower, steps.Relu) and follower.most is None
+            behind = self._only_reader(follower.output) if fusible and follower else None
+            if follower is not None and fusible and not isinstance(behind, steps.MaxPool):
                 done.add(follower.output)
                 self._sum(step, follower.output, _RELU)
             else:
                 self._sum(step, value, 0)
         elif not isinstance(step, steps.Concat):
-            raise Uncovered(f"{type(step).__name__}.")
+            raise UnsupportedStep(f"{type(step).__name__}.")
         return done
 
     def _sum(self, step: steps.Step, value: int, finish: int) -> None:
-        """A step that adds up, with what is done to the sum, which is then `value`."""
+        """Add a convolution or an addition, followed by `finish`, that writes `value`."""
         if isinstance(step, steps.Conv):
             self._put(replace(self._convolution(step), target=self.places[value], finish=finish))
             return
-        one, other = (self.places[read] for read in step.inputs)
-        self._put(Operation(kernel.COPY, one, self.places[value]))
-        self._put(Operation(kernel.COPY, other, self.places[value], finish=kernel.ADD | finish))
+        first, second = (self.places[read] for read in step.inputs)
+        self._put(KernelOperation(kernel.COPY, first, self.places[value]))
+        self._put(
+            KernelOperation(kernel.COPY, second, self.places[value], finish=kernel.ADD | finish)
+        )
 
-    def _put(self, one: Operation) -> None:
-        root = one.target.root
-        if one.finish & kernel.MARK:
-            self.marked.setdefault(root, []).append(one.target)
-        if one.source is not None:
-            rows, columns = self.paces[one.source.root]
-            self.paces[root] = (rows * one.pace[0], columns * one.pace[1])
-        self.forward.append(one)
+    def _put(self, operation: KernelOperation) -> None:
+        root = operation.target.root
+        if operation.finish & kernel.MARK:
+            self.marked.setdefault(root, []).append(operation.target)
+        if operation.source is not None:
+            rows, columns = self.strides[operation.source.root]
+            self.strides[root] = (rows * operation.stride[0], columns * operation.stride[1])
+        self.forward.append(operation)
 
     def _picture(self, step: steps.Normalise) -> None:
-        follower = self._alone(step.output)
+        follower = self._only_reader(step.output)
         if step.inputs != (0,) or len(self.readers[0]) > 1 or not isinstance(follower, steps.Conv):
-            raise Uncovered("A picture that something else than one convolution reads.")
+            raise UnsupportedStep("A picture that is read by something else than one convolution.")
         root = self.places[step.output].root
         self.depths[root] = COLOURS
-        place = self.places[step.output] = Place(root, 0, COLOURS, COLOURS)
+        place = self.places[step.output] = ChannelSlice(root, 0, COLOURS, COLOURS)
         scale = tuple((1 / step.std.double()).flatten().tolist())
         shift = tuple(step.mean.flatten().tolist())
-        self._put(Operation(kernel.PICTURE, None, place, scale=scale, shift=shift))
+        self._put(KernelOperation(kernel.PICTURE, None, place, scale=scale, shift=shift))
 
-    def _convolution(self, step: steps.Conv) -> Operation:
+    def _convolution(self, step: steps.Conv) -> KernelOperation:
         source = self.places.get(step.inputs[0])
         if source is None or step.groups != 1:
-            raise Uncovered("A convolution in groups, or of the picture as it is.")
+            raise UnsupportedStep(
+                "A convolution in groups, or of the picture before its normalisation."
+            )
         if step.stride != (1, 1) and source.depth != COLOURS:
-            raise Uncovered("A convolution with a stride that is not the first.")
+            raise UnsupportedStep("A convolution with a stride behind the first convolution.")
         sides = (step.weight.shape[2], step.weight.shape[3])
         tiled = sides == (3, 3) and source.depth != COLOURS
-        return Operation(
+        return KernelOperation(
             kernel.WINOGRAD if tiled else kernel.CONVOLVE,
             source, self.places[step.output], 0, sides, step.stride, step.padding,
             weight=step.weight, bias=step.bias,
         )  # fmt: skip
 
-    def _pool(self, step: steps.MaxPool, value: int) -> Operation:
+    def _pool(self, step: steps.MaxPool, value: int) -> KernelOperation:
         if step.kernel[0] * step.kernel[1] >= 255 or value not in self.places:
-            raise Uncovered("A pool with larger windows than a byte can number.")
+            raise UnsupportedStep(
+                "A pool with windows of 255 cells or more, whose choices do not fit into a byte."
+            )
         place = self.places[step.output]
-        return Operation(
+        return KernelOperation(
             kernel.MAX_POOL, self.places[value], place, kernel.CHOOSE,
             step.kernel, step.stride, step.padding, step.ceil, chosen=place.root,
         )  # fmt: skip
 
-    def _mean(self, step: steps.AvgPool) -> Operation:
-        return Operation(
+    def _mean(self, step: steps.AvgPool) -> KernelOperation:
+        return KernelOperation(
             kernel.MEAN_POOL, self.places[step.inputs[0]], self.places[step.output], 0,
             step.kernel, step.stride, step.padding, step.ceil, step.count_padding,
         )  # fmt: skip

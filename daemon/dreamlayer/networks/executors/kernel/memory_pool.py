@@ -1,60 +1,49 @@
-"""Memory of the kernel's passes, held on to from one to the next.
+"""Memory of the kernel's passes, reused from one pass to the next.
 
-It lies apart from what torch takes and frees, between whose pieces it would leave holes.
+It is mapped outside torch's heap, which it would fragment.
 """
 
 from __future__ import annotations
 
 import mmap
 from threading import Lock
-from weakref import WeakSet
 
 import torch
 from torch import Tensor
 
 from dreamlayer.runtime.allocator import mapped
 
-LARGE_PAGE = 2 << 20  # bytes; where the system has such pages, memory is found sooner
+LARGE_PAGE = 2 << 20  # bytes; on systems with such pages, address look-ups are faster
 
 
-class Pool:
-    """Gives memory to passes, one piece to each. Any thread may ask."""
+class MemoryPool:
+    """Lends memory to passes, one buffer to each. Any thread may call any method."""
 
     def __init__(self) -> None:
         self._free: list[Tensor] = []
         self._lock = Lock()
-        _pools.add(self)
 
     def take(self, size: int) -> Tensor:
-        """Return at least so many bytes; what lies in them is anything."""
+        """Return an uninitialised buffer of at least `size` bytes."""
         with self._lock:
-            found = self._free.pop() if self._free else None
-        if found is None or len(found) < size:
-            del found  # before there is another one
-            found = _fetched(size)
-        return found
+            buffer = self._free.pop() if self._free else None
+        if buffer is None or len(buffer) < size:
+            del buffer  # free the smaller one first
+            buffer = _new_buffer(size)
+        return buffer
 
     def give(self, memory: Tensor) -> None:
-        """Take memory back, for passes to come."""
+        """Take a buffer back, for later passes."""
         with self._lock:
             self._free.append(memory)
 
     def empty(self) -> None:
-        """Let go what no pass uses."""
+        """Free all buffers that no pass is using."""
         with self._lock:
             self._free.clear()
 
 
-_pools: WeakSet[Pool] = WeakSet()
-
-
-def give_back() -> None:
-    """Give all that no pass uses back to the system."""
-    for pool in list(_pools):
-        pool.empty()
-
-
-def _fetched(size: int) -> Tensor:
+def _new_buffer(size: int) -> Tensor:
     area = mapped(max(1, -(-size // LARGE_PAGE)) * LARGE_PAGE)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         area.madvise(mmap.MADV_HUGEPAGE)

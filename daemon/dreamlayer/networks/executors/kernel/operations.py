@@ -1,4 +1,7 @@
-"""What a network is for the kernel: operations, forth and back, on maps that have their places."""
+"""A network as the kernel runs it: operations, forward and backward, on slices of maps.
+
+A root is a feature map with memory of its own. Concatenated values are slices of one root.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,17 @@ from torch import Tensor
 
 from dreamlayer.networks.program.convolution import Pair
 
-GROUP = 16  # channels are held in groups of so many; steps.h
+GROUP = 16  # channels are stored in groups of this size; see steps.h
 COLOURS = 3
 
 
-class Uncovered(Exception):
+class UnsupportedStep(Exception):
     """The kernel has no operation for a step of the program."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Some channels of a root: `depth` in whole groups, of which `channels` mean anything."""
+class ChannelSlice:
+    """Some channels of a root: `depth` in whole groups, the first `channels` of which are used."""
 
     root: int
     first: int
@@ -27,30 +30,33 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Operation:
-    """What gives the values, or the slopes, at `target`.
+class KernelOperation:
+    """The computation of the values, or of the gradients, at `target`.
 
     Attributes:
-        kind: of kernel_library's.
+        kind: one of the kinds in library.py, from PICTURE to GRADIENT.
         source: what it reads; None: the picture's planes, or (CLEAR) nothing.
-        target: what it gives; for GRADIENT, cells that hold `block` × `block` pixels.
-        finish: of kernel_library's.
-        kernel, pace, padding: of the windows that it slides over what it reads; of those of the
-            pool itself, for MAX_BACK and MEAN_BACK.
+        target: what it writes; for GRADIENT, cells of `block` × `block` pixels.
+        finish: flags of library.py, from ADD to CHOOSE.
+        kernel, stride, padding: of the windows over the source; for MAX_BACK and MEAN_BACK those of
+            the forward pool.
         ceil: for a pool, whether windows that only begin inside count.
+        count_padding: for a mean pool, whether the zeros beyond the edges count.
         origin: where the tiles of WINOGRAD begin.
-        weight: (out, in, rows, columns), for a window of the source; None where there are none.
+        weight: (out, in, rows, columns), for a window of the source; None where there is none.
         bias: (out).
-        chosen: MAX_POOL and MAX_BACK: the root at whose cells it was written what was chosen.
-        seed: the number of the map whose slopes it brings in.
+        chosen: MAX_POOL and MAX_BACK: the root whose cells hold the recorded choices.
+        block, offset: for GRADIENT, px of a block's side, and the padding in front of the picture.
+        scale, shift: of each colour, for PICTURE; GRADIENT has the scale only.
+        seed: the number of the map whose gradient it reads.
     """
 
     kind: int
-    source: Place | None
-    target: Place
+    source: ChannelSlice | None
+    target: ChannelSlice
     finish: int = 0
     kernel: Pair = (1, 1)
-    pace: Pair = (1, 1)
+    stride: Pair = (1, 1)
     padding: Pair = (0, 0)
     ceil: bool = False
     count_padding: bool = False
@@ -66,41 +72,42 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Graph:
-    """The operations of a network, in order.
+class KernelGraph:
+    """The operations of a network, in the order of execution.
 
     Attributes:
-        forward, backward: the operations; in `backward`, places are of the slopes.
-        outputs: the places of the maps.
-        depths: of each root.
-        paces: pixels from one cell of each root to the next.
-        marked: the roots whose marks ReLU writes; True where it does for all its channels.
+        forward, backward: the operations; in `backward`, slices are of gradients.
+        outputs: the slices of the maps.
+        depths: channels of each root, in whole groups.
+        strides: px from one cell of each root to the next, along both axes.
+        marked: the roots with ReLU marks (which cells were positive); True where all channels have
+            them.
     """
 
-    forward: tuple[Operation, ...]
-    backward: tuple[Operation, ...]
-    outputs: tuple[Place, ...]
+    forward: tuple[KernelOperation, ...]
+    backward: tuple[KernelOperation, ...]
+    outputs: tuple[ChannelSlice, ...]
     depths: tuple[int, ...]
-    paces: tuple[Pair, ...]
+    strides: tuple[Pair, ...]
     marked: dict[int, bool]
 
     def sizes(self, length: int, axis: int) -> tuple[int, ...]:
         """Return the cells of each root along an axis of `length` pixels; ValueError if none."""
-        found = [0] * len(self.depths)
-        for one in self.forward:
-            if one.source is None:
-                found[one.target.root] = length
+        lengths = [0] * len(self.depths)
+        for operation in self.forward:
+            if operation.source is None:
+                lengths[operation.target.root] = length
                 continue
-            found[one.target.root] = _size(one, found[one.source.root], axis)
-            if found[one.target.root] < 1:
+            lengths[operation.target.root] = _size(operation, lengths[operation.source.root], axis)
+            if lengths[operation.target.root] < 1:
                 raise ValueError("The picture is too small for the network.")
-        return tuple(found)
+        return tuple(lengths)
 
 
-def _size(one: Operation, length: int, axis: int) -> int:
-    kernel_, pace, padding = one.kernel[axis], one.pace[axis], one.padding[axis]
-    reach = length + 2 * padding - kernel_
-    count = reach // pace + 1 if reach >= 0 else 0
-    if one.ceil and reach % pace and count * pace < length + padding:
+def _size(operation: KernelOperation, length: int, axis: int) -> int:
+    stride, padding = operation.stride[axis], operation.padding[axis]
+    reach = length + 2 * padding - operation.kernel[axis]
+    count = reach // stride + 1 if reach >= 0 else 0
+    if operation.ceil and reach % stride and count * stride < length + padding:
         count += 1
     return count

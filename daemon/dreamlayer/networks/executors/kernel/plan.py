@@ -1,4 +1,4 @@
-"""What the kernel is told for crops of one size: steps, pieces of work, and where memory lies."""
+"""The plan for crops of one size: the kernel's steps, pieces of work, and memory layout."""
 
 from __future__ import annotations
 
@@ -12,144 +12,146 @@ from dreamlayer.networks.executors.kernel import library as kernel
 from dreamlayer.networks.executors.kernel.operations import (
     COLOURS,
     GROUP,
-    Graph,
-    Operation,
-    Place,
+    ChannelSlice,
+    KernelGraph,
+    KernelOperation,
 )
-from dreamlayer.networks.executors.kernel.regions import Cone, cone
-from dreamlayer.networks.executors.kernel.strips import Strips, strips
+from dreamlayer.networks.executors.kernel.regions import KernelRegion, kernel_region
+from dreamlayer.networks.executors.kernel.strips import StripSchedule, schedule
 from dreamlayer.networks.program.convolution import Box
 
-FLOAT, WORD, LINE = 4, 2, 64  # bytes: of a number, of a group's marks, of a line of the cache
+FLOAT, WORD, LINE = 4, 2, 64  # bytes: of a number, of a group's marks, of a cache line
 
 
 @dataclass(frozen=True)
-class Packed:
-    """An operation's weights and bias."""
+class PackedWeights:
+    """An operation's weights and bias in the kernel's layout."""
 
     weight: Tensor | None
     bias: Tensor | None
 
 
 @dataclass(frozen=True)
-class Room:
-    """Where the maps of a pass lie in one piece of memory.
+class Scratch:
+    """The layout of one scratch buffer with the maps of a pass.
 
     Attributes:
-        places: the byte at which each root begins, None for those that lie elsewhere.
-        size: bytes of all that lie here.
-        workspace: bytes that each thread needs besides.
+        offsets: the byte at which each root begins; None for roots stored elsewhere.
+        size: bytes of all roots.
+        workspace: bytes that each thread needs in addition.
     """
 
-    places: tuple[int | None, ...]
+    offsets: tuple[int | None, ...]
     size: int
     workspace: int
 
 
 @dataclass(frozen=True)
-class Direction:
-    """One direction of a pass: steps without addresses, and the work in order."""
+class DirectionPlan:
+    """One direction of a pass: steps without addresses, and pieces of work in order."""
 
-    steps: ctypes.Array[kernel.Step]
+    steps: ctypes.Array[kernel.KernelStep]
     pieces: ctypes.Array[kernel.Piece]
-    room: Room
+    scratch: Scratch
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All that is known about passes over crops of one size before there is a crop.
+class KernelPlan:
+    """The plan for passes over crops of one size.
 
     Attributes:
-        sizes: (rows, columns) of each root as a whole.
-        wanted, keep: the cells of each map, the pixels whose gradient is wanted.
-        marks, choices: the byte at which those of each root begin in the memory that a pass keeps.
-        kept: bytes of that.
-        forward, backward: the two directions; None for a pass from which nothing is pulled back.
+        sizes: (rows, columns) of each whole root.
+        outputs, inputs_kept: the cells of each map, the pixels whose gradient is needed.
+        marks, choices: {root: byte at which its marks or choices begin in the kept memory}.
+        kept: bytes that a pass keeps for its gradient.
+        forward, backward: the two directions; backward is None for a pass without gradient.
     """
 
     sizes: tuple[tuple[int, int], ...]
-    wanted: tuple[Box, ...]
-    keep: Box
+    outputs: tuple[Box, ...]
+    inputs_kept: Box
     marks: dict[int, int]
     choices: dict[int, int]
     kept: int
-    forward: Direction
-    backward: Direction | None
+    forward: DirectionPlan
+    backward: DirectionPlan | None
 
-    def room(self, threads: int) -> int:
-        """Return the bytes that either direction needs when so many threads share it."""
-        both = [one.room for one in (self.forward, self.backward) if one is not None]
-        return max(room.size + threads * room.workspace for room in both)
+    def scratch_size(self, threads: int) -> int:
+        """Return the bytes of scratch memory that each direction needs at most."""
+        directions = [self.forward, *([self.backward] if self.backward else [])]
+        layouts = [direction.scratch for direction in directions]
+        return max(layout.size + threads * layout.workspace for layout in layouts)
 
 
 def plan(
-    graph: Graph,
+    graph: KernelGraph,
     library: kernel.Library,
-    weights: tuple[Sequence[Packed], Sequence[Packed]],
+    weights: tuple[Sequence[PackedWeights], Sequence[PackedWeights]],
     size: tuple[int, int],
-    wanted: tuple[Box, ...],
-    keep: Box,
+    outputs: tuple[Box, ...],
+    inputs_kept: Box,
     gradient: bool,
-) -> Plan:
+) -> KernelPlan:
     """Plan passes over crops of a size (height, width) in pixels.
 
     Args:
         graph: the network.
         library: the kernel.
-        weights: of its operations, forward and backward.
-        size: the crop's.
-        wanted: the cells of each map.
-        keep: the pixels whose gradient is.
-        gradient: whether one is.
+        weights: of the forward and the backward operations.
+        size: of the crop.
+        outputs: the cells of each map to compute.
+        inputs_kept: the pixels whose gradient is computed.
+        gradient: whether there will be a backward pass.
     """
     both = [graph.sizes(length, axis) for axis, length in enumerate(size)]
-    cones = [
-        cone(graph, axis, both[axis], [box[axis] for box in wanted], keep[axis]) for axis in (0, 1)
+    regions = [
+        kernel_region(graph, axis, both[axis], [box[axis] for box in outputs], inputs_kept[axis])
+        for axis in (0, 1)
     ]
     sizes = tuple(zip(*both, strict=True))
-    return _Planner(graph, library, sizes, cones, wanted, keep, gradient).plan(weights)
+    return _Planner(graph, library, sizes, regions, outputs, inputs_kept, gradient).plan(weights)
 
 
 class _Planner:
     def __init__(
         self,
-        graph: Graph,
+        graph: KernelGraph,
         library: kernel.Library,
         sizes: tuple[tuple[int, int], ...],
-        cones: Sequence[Cone],
-        wanted: tuple[Box, ...],
-        keep: Box,
+        regions: Sequence[KernelRegion],
+        outputs: tuple[Box, ...],
+        inputs_kept: Box,
         gradient: bool,
     ) -> None:
         self.graph, self.library, self.sizes = graph, library, sizes
-        self.wanted, self.keep = wanted, keep
-        self.rows, self.columns = cones
+        self.outputs, self.inputs_kept = outputs, inputs_kept
+        self.rows, self.columns = regions
         self.gradient = gradient
-        self.outputs = {place.root for place in graph.outputs}
+        self.output_roots = {place.root for place in graph.outputs}
         self.marks: dict[int, int] = {}
         self.choices: dict[int, int] = {}
 
-    def plan(self, weights: tuple[Sequence[Packed], Sequence[Packed]]) -> Plan:
-        kept = self._keep() if self.gradient else 0
+    def plan(self, weights: tuple[Sequence[PackedWeights], Sequence[PackedWeights]]) -> KernelPlan:
+        kept = self._lay_out_kept() if self.gradient else 0
         forward = self._direction(self.graph.forward, weights[0], values=True)
         backward = None
         if self.gradient:
             backward = self._direction(self.graph.backward, weights[1], values=False)
-        return Plan(
-            self.sizes, self.wanted, self.keep,
+        return KernelPlan(
+            self.sizes, self.outputs, self.inputs_kept,
             self.marks, self.choices, kept, forward, backward,
         )  # fmt: skip
 
-    def _keep(self) -> int:
-        """Lay out what a pass keeps for the way back; returns its size in bytes."""
+    def _lay_out_kept(self) -> int:
+        """Lay out the memory kept for the backward pass; returns its size in bytes."""
         size = 0
         for root in self.graph.marked:
             self.marks[root] = size
             size += _lines(self._cells(root) * self.graph.depths[root] // GROUP * WORD)
-        for one in self.graph.forward:
-            if one.chosen is not None:
-                self.choices[one.chosen] = size
-                size += _lines(self._cells(one.chosen) * self.graph.depths[one.chosen])
+        for operation in self.graph.forward:
+            if operation.chosen is not None:
+                self.choices[operation.chosen] = size
+                size += _lines(self._cells(operation.chosen) * self.graph.depths[operation.chosen])
         return size
 
     def _cells(self, root: int) -> int:
@@ -157,103 +159,120 @@ class _Planner:
         return (bottom - top) * (right - left)
 
     def _direction(
-        self, operations: Sequence[Operation], weights: Sequence[Packed], values: bool
-    ) -> Direction:
-        rows = self.rows.values if values else self.rows.slopes
-        columns = self.columns.values if values else self.columns.slopes
-        paces = [rows for rows, _ in self.graph.paces]
-        work = strips(operations, paces, rows, columns, self.rows.blocks)
-        whole = self.outputs if values else set()
-        steps = (kernel.Step * len(operations))()
-        for step, one, own in zip(steps, operations, weights, strict=True):
-            self._describe(step, one, own, work, values)
+        self, operations: Sequence[KernelOperation], weights: Sequence[PackedWeights], values: bool
+    ) -> DirectionPlan:
+        rows = self.rows.values if values else self.rows.grads
+        columns = self.columns.values if values else self.columns.grads
+        strides = [rows for rows, _ in self.graph.strides]
+        work = schedule(operations, strides, rows, columns, self.rows.blocks)
+        whole = self.output_roots if values else set()
+        steps = (kernel.KernelStep * len(operations))()
+        for step, operation, own in zip(steps, operations, weights, strict=True):
+            self._describe(step, operation, own, work, values)
         for root in whole:
-            for step, one in zip(steps, operations, strict=True):
-                for place, found in ((one.target, step.out), (one.source, step.in_)):
+            for step, operation in zip(steps, operations, strict=True):
+                for place, described in (
+                    (operation.target, step.out),
+                    (operation.source, step.in_),
+                ):
                     if place is not None and place.root == root:
-                        self._make_whole(found, root)
-        pieces = (kernel.Piece * len(work.pieces))(*(kernel.Piece(*one) for one in work.pieces))
-        return Direction(steps, pieces, self._room(work, columns, whole, steps))
+                        self._make_whole(described, root)
+        pieces = (kernel.Piece * len(work.pieces))(*(kernel.Piece(*piece) for piece in work.pieces))
+        return DirectionPlan(steps, pieces, self._scratch(work, columns, whole, steps))
 
-    def _room(
+    def _scratch(
         self,
-        work: Strips,
+        work: StripSchedule,
         columns: Sequence[tuple[int, int]],
         whole: set[int],
-        steps: ctypes.Array[kernel.Step],
-    ) -> Room:
+        steps: ctypes.Array[kernel.KernelStep],
+    ) -> Scratch:
         size = 0
-        places: list[int | None] = []
+        offsets: list[int | None] = []
         for root, held in enumerate(work.held):
             if root in whole or not held:
-                places.append(None)
+                offsets.append(None)
                 continue
-            places.append(size)
+            offsets.append(size)
             left, right = columns[root]
             size += _lines(held * (right - left) * self.graph.depths[root] * FLOAT)
-        return Room(tuple(places), size, _lines(self.library.workspace(steps) * FLOAT))
+        return Scratch(tuple(offsets), size, _lines(self.library.workspace(steps) * FLOAT))
 
     def _describe(
-        self, step: kernel.Step, one: Operation, weights: Packed, work: Strips, values: bool
+        self,
+        step: kernel.KernelStep,
+        operation: KernelOperation,
+        weights: PackedWeights,
+        work: StripSchedule,
+        values: bool,
     ) -> None:
-        step.kind, step.finish = one.kind, one.finish if self.gradient else one.finish & _ALONE
-        step.kernel[:], step.pace[:], step.padding[:] = one.kernel, one.pace, one.padding
-        step.origin[:] = one.origin
-        step.block, step.count_padding = one.block, one.count_padding
+        step.kind, step.finish = (
+            operation.kind,
+            operation.finish if self.gradient else operation.finish & _ALONE,
+        )
+        step.kernel[:], step.pace[:], step.padding[:] = (
+            operation.kernel,
+            operation.stride,
+            operation.padding,
+        )
+        step.origin[:] = operation.origin
+        step.block, step.count_padding = operation.block, operation.count_padding
         if weights.weight is not None:
             step.weights = weights.weight.data_ptr()
         if weights.bias is not None:
             step.bias = weights.bias.data_ptr()
-        if one.scale:
-            step.scale[:] = one.scale
-            step.shift[:] = one.shift or (0.0,) * COLOURS
-        if one.source is not None:
-            self._map(step.in_, one.source, work, values)
-        elif one.seed is not None:
-            self._map(step.in_, one.target, work, values)
-            self._make_whole(step.in_, one.target.root)
-            step.in_.stride, step.in_.first = one.target.depth, 0
-        if one.kind == kernel.GRADIENT:
-            self._blocks(step, one)
+        if operation.scale:
+            step.scale[:] = operation.scale
+            step.shift[:] = operation.shift or (0.0,) * COLOURS
+        if operation.source is not None:
+            self._map(step.in_, operation.source, work, values)
+        elif operation.seed is not None:
+            self._map(step.in_, operation.target, work, values)
+            self._make_whole(step.in_, operation.target.root)
+            step.in_.stride, step.in_.first = operation.target.depth, 0
+        if operation.kind == kernel.GRADIENT:
+            self._blocks(step, operation)
             return
-        self._map(step.out, one.target, work, values)
-        root = one.target.root
+        self._map(step.out, operation.target, work, values)
+        root = operation.target.root
         if root in self.marks:
-            self._marks(step.marks, root, one.target.first // GROUP, GROUP)
-        if one.chosen in self.choices:
-            self._marks(step.choices, one.chosen, 0, 1)
+            self._marks(step.marks, root, operation.target.first // GROUP, GROUP)
+        if operation.chosen in self.choices:
+            self._marks(step.choices, operation.chosen, 0, 1)
 
-    def _map(self, found: kernel.Map, place: Place, work: Strips, values: bool) -> None:
-        cones = self.rows, self.columns
-        rows, columns = (one.values if values else one.slopes for one in cones)
-        found.height, found.width = self.sizes[place.root]
-        found.row0, found.rows = rows[place.root][0], work.held[place.root]
-        found.begin = found.col0 = columns[place.root][0]
-        found.pitch = found.cols = columns[place.root][1] - found.col0
-        found.stride, found.first = self.graph.depths[place.root], place.first
-        found.depth = place.depth
+    def _map(
+        self, described: kernel.MapSlice, place: ChannelSlice, work: StripSchedule, values: bool
+    ) -> None:
+        regions = self.rows, self.columns
+        rows, columns = (region.values if values else region.grads for region in regions)
+        described.height, described.width = self.sizes[place.root]
+        described.row0, described.rows = rows[place.root][0], work.held[place.root]
+        described.begin = described.col0 = columns[place.root][0]
+        described.pitch = described.cols = columns[place.root][1] - described.col0
+        described.stride, described.first = self.graph.depths[place.root], place.first
+        described.depth = place.depth
 
-    def _make_whole(self, found: kernel.Map, root: int) -> None:
-        """Let a map lie in memory with all its cells, whatever part of them is wanted."""
-        found.rows, found.pitch = self.sizes[root]
-        found.row0 = found.begin = 0
+    def _make_whole(self, described: kernel.MapSlice, root: int) -> None:
+        """Describe a map that has memory for all its cells, not only for the region."""
+        described.rows, described.pitch = self.sizes[root]
+        described.row0 = described.begin = 0
 
-    def _marks(self, found: kernel.Marks, root: int, first: int, each: int) -> None:
-        found.row0, found.col0 = self.rows.values[root][0], self.columns.values[root][0]
-        found.cols = self.columns.values[root][1] - found.col0
-        found.stride, found.first = self.graph.depths[root] // each, first
+    def _marks(self, described: kernel.Marks, root: int, first: int, each: int) -> None:
+        described.row0, described.col0 = self.rows.values[root][0], self.columns.values[root][0]
+        described.cols = self.columns.values[root][1] - described.col0
+        described.stride, described.first = self.graph.depths[root] // each, first
 
-    def _blocks(self, step: kernel.Step, one: Operation) -> None:
-        """The blocks of pixels that GRADIENT gives, which lie in no root; it puts down some."""
-        rows, columns = self.keep
-        step.above, step.left = one.offset[0] + rows[0], one.offset[1] + columns[0]
+    def _blocks(self, step: kernel.KernelStep, operation: KernelOperation) -> None:
+        """Describe the output of GRADIENT: blocks of pixels, written to the planes directly."""
+        rows, columns = self.inputs_kept
+        step.above, step.left = operation.offset[0] + rows[0], operation.offset[1] + columns[0]
         step.height, step.width = rows[1] - rows[0], columns[1] - columns[0]
-        step.out.depth = one.target.depth
+        step.out.depth = operation.target.depth
         step.out.col0 = self.columns.blocks[0]
         step.out.cols = self.columns.blocks[1] - self.columns.blocks[0]
 
 
-_ALONE = ~(kernel.MARK | kernel.CHOOSE)  # what is put down where nothing is pulled back
+_ALONE = ~(kernel.MARK | kernel.CHOOSE)  # a pass without gradient records nothing
 
 
 def _lines(size: int) -> int:

@@ -1,8 +1,8 @@
-"""In which order strips of rows pass through a network, and how few rows must be held at a time.
+"""The order in which strips of rows pass through a network, and the rows each map must hold.
 
-No map is computed as a whole: some rows of the picture go through all operations, then the next.
-A map's rows are let go as soon as nothing needs them any more. What this takes is found by doing
-it, with row numbers instead of rows.
+No map is computed as a whole: a strip of the picture goes through all operations, then the next
+strip. Rows of a map are freed as soon as no operation needs them. The order and the memory are
+found by simulating the pass with row numbers.
 """
 
 from __future__ import annotations
@@ -10,22 +10,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dreamlayer.geometry import Span
 from dreamlayer.networks.executors.kernel import library as kernel
-from dreamlayer.networks.executors.kernel.operations import Operation
-from dreamlayer.networks.executors.kernel.regions import FIELD, TILE, Span, reads
+from dreamlayer.networks.executors.kernel.operations import KernelOperation
+from dreamlayer.networks.executors.kernel.regions import FIELD, TILE, reads
 
-LEAST_ROWS = 8  # shared out among threads
-LEAST_TILES = 192  # weights are read once for as many, by each of two threads for half of them
-STRIP = 16  # px
+LEAST_ROWS = 8  # of a piece, so that all threads have work
+LEAST_TILES = 192  # of a piece: weights are read once for all (two threads: once for each half)
+STRIP = 16  # px of the picture
 
 
 @dataclass(frozen=True)
-class Strips:
+class StripSchedule:
     """The work of a pass.
 
     Attributes:
         pieces: (operation, first row, last row + 1), in order.
-        held: rows of each root that must be held at a time; 0 for those that nothing is written to.
+        held: rows of each root that must be in memory at a time; 0 for roots that are not written.
     """
 
     pieces: tuple[tuple[int, int, int], ...]
@@ -33,135 +34,135 @@ class Strips:
 
 
 @dataclass
-class _Worker:
-    """An operation, and the first row that it has not given yet."""
+class _OperationProgress:
+    """An operation and its first row that is not computed yet."""
 
-    one: Operation
+    operation: KernelOperation
     rows: Span
     columns: Span
-    pace: int
+    stride: int
     next: int
 
     @property
     def finished(self) -> bool:
-        return self.next >= self.rows[1]
+        return self.next >= self.rows.stop
 
     @property
     def lowest(self) -> int:
-        """The first row that it will still read."""
-        return reads(self.one, 0, (self.next, self.next + 1))[0]
+        """The first row of its source that it still has to read."""
+        return reads(self.operation, 0, Span(self.next, self.next + 1)).start
 
     def possible(self, available: int) -> int:
-        """How far it gets with the rows of its source before `available`."""
-        one = self.one
-        kernel_, pace, padding = one.kernel[0], one.pace[0], one.padding[0]
-        if one.kind == kernel.WINOGRAD:
+        """The end of the rows it can compute from the source's rows before `available`."""
+        operation = self.operation
+        stride, padding = operation.stride[0], operation.padding[0]
+        if operation.kind == kernel.WINOGRAD:
             return self._tiles_end(available + padding - (FIELD - TILE))
-        if one.kind in {kernel.MAX_BACK, kernel.MEAN_BACK}:
-            return available * pace - padding
-        return (available + padding - kernel_) // pace + 1
+        if operation.kind in {kernel.MAX_BACK, kernel.MEAN_BACK}:
+            return available * stride - padding
+        return (available + padding - operation.kernel[0]) // stride + 1
 
     def aligned(self, row: int) -> int:
-        """Where the last whole tile before a row ends; the window's last tile need not be whole."""
-        return row if row >= self.rows[1] else self._tiles_end(row)
+        """The end of the last whole tile before a row; the last tile of all need not be whole."""
+        return row if row >= self.rows.stop else self._tiles_end(row)
 
     def _tiles_end(self, row: int) -> int:
-        if self.one.kind != kernel.WINOGRAD:
+        if self.operation.kind != kernel.WINOGRAD:
             return row
-        origin = self.one.origin[0]
+        origin = self.operation.origin[0]
         return (row - origin) // TILE * TILE + origin
 
     @property
     def least(self) -> int:
-        """The rows that are worth a start: enough for all threads, and tiles enough."""
-        if self.one.kind != kernel.WINOGRAD:
+        """The fewest rows of a piece: enough rows for all threads, and enough tiles."""
+        if self.operation.kind != kernel.WINOGRAD:
             return LEAST_ROWS
-        width = -(-(self.columns[1] - self.columns[0]) // TILE)
+        width = -(-self.columns.length // TILE)
         return -(-LEAST_TILES // width) * TILE
 
     def bounded(self, row: int) -> int:
-        """How far it goes at a time, where it can go on to a row."""
-        if row < self.rows[1] and row - self.next < self.least:
+        """The end of the next piece, if rows before `row` can be computed; `next` if too few."""
+        if row < self.rows.stop and row - self.next < self.least:
             return self.next
-        most = self.next + max(STRIP // self.pace, self.least)
+        most = self.next + max(STRIP // self.stride, self.least)
         return row if row <= most else self.aligned(most)
 
 
-def strips(
-    operations: Sequence[Operation],
-    paces: Sequence[int],
+def schedule(
+    operations: Sequence[KernelOperation],
+    strides: Sequence[int],
     rows: Sequence[Span],
     columns: Sequence[Span],
     blocks: Span,
-) -> Strips:
-    """Return the order of the work.
+) -> StripSchedule:
+    """Return the order of the work of a pass.
 
     Args:
-        operations: in the order of the data.
-        paces: pixels from one row of each root to the next.
-        rows, columns: what is wanted of each root.
-        blocks: the rows wanted of GRADIENT.
+        operations: in the order of the data flow.
+        strides: px from one row of each root to the next.
+        rows, columns: the region of each root.
+        blocks: the rows of blocks that GRADIENT computes.
     """
-    workers = []
-    for one in operations:
-        root = one.target.root
-        span = blocks if one.kind == kernel.GRADIENT else rows[root]
-        workers.append(_Worker(one, span, columns[root], paces[root], span[0]))
-    return _Simulation(workers, rows).run()
+    queue = []
+    for operation in operations:
+        root = operation.target.root
+        span = blocks if operation.kind == kernel.GRADIENT else rows[root]
+        queue.append(_OperationProgress(operation, span, columns[root], strides[root], span.start))
+    return _Simulation(queue, rows).run()
 
 
 class _Simulation:
-    def __init__(self, workers: list[_Worker], rows: Sequence[Span]) -> None:
-        self.workers = workers
+    def __init__(self, queue: list[_OperationProgress], rows: Sequence[Span]) -> None:
+        self.queue = queue
         self.rows = rows
-        self.writers: dict[int, list[_Worker]] = {}
-        self.readers: dict[int, list[_Worker]] = {}
-        for worker in workers:
-            if worker.one.kind != kernel.GRADIENT:
-                self.writers.setdefault(worker.one.target.root, []).append(worker)
-            if worker.one.source is not None:
-                self.readers.setdefault(worker.one.source.root, []).append(worker)
+        self.writers: dict[int, list[_OperationProgress]] = {}
+        self.readers: dict[int, list[_OperationProgress]] = {}
+        for item in queue:
+            if item.operation.kind != kernel.GRADIENT:
+                self.writers.setdefault(item.operation.target.root, []).append(item)
+            if item.operation.source is not None:
+                self.readers.setdefault(item.operation.source.root, []).append(item)
         self.held = [0] * len(rows)
 
-    def run(self) -> Strips:
+    def run(self) -> StripSchedule:
         pieces = []
         progress = min(
-            worker.rows[0] * worker.pace for worker in self.workers if worker.one.source is None
+            item.rows.start * item.stride for item in self.queue if item.operation.source is None
         )
-        while not all(worker.finished for worker in self.workers):
+        while not all(item.finished for item in self.queue):
             progress += STRIP
-            for number, worker in enumerate(self.workers):
-                row = self._reach(worker, progress)
-                if row > worker.next:
-                    pieces.append((number, worker.next, row))
-                    self._advance(worker, row)
-        return Strips(tuple(pieces), tuple(self.held))
+            for number, item in enumerate(self.queue):
+                row = self._reach(item, progress)
+                if row > item.next:
+                    pieces.append((number, item.next, row))
+                    self._advance(item, row)
+        return StripSchedule(tuple(pieces), tuple(self.held))
 
-    def _reach(self, worker: _Worker, progress: int) -> int:
-        """The row up to which a worker can go now."""
-        end = worker.rows[1]
-        source = worker.one.source
+    def _reach(self, item: _OperationProgress, progress: int) -> int:
+        """The row up to which an operation can be computed now."""
+        end = item.rows.stop
+        source = item.operation.source
         if source is None:
-            row = min(end, -(-progress // worker.pace))
+            row = min(end, -(-progress // item.stride))
         else:
             front = min(writer.next for writer in self.writers[source.root])
-            row = end if front >= self.rows[source.root][1] else min(end, worker.possible(front))
-        if worker.one.kind != kernel.GRADIENT:
-            row = min(row, self._before(worker))
-        return worker.bounded(worker.aligned(row))
+            row = end if front >= self.rows[source.root].stop else min(end, item.possible(front))
+        if item.operation.kind != kernel.GRADIENT:
+            row = min(row, self._before(item))
+        return item.bounded(item.aligned(row))
 
-    def _before(self, worker: _Worker) -> int:
-        """How far the one is that writes to the same root in front of this."""
-        writers = self.writers[worker.one.target.root]
-        # By identity: two workers may be equal.
-        place = next(i for i, writer in enumerate(writers) if writer is worker)
-        return writers[place - 1].next if place else worker.rows[1]
+    def _before(self, item: _OperationProgress) -> int:
+        """The end of the rows written by the previous writer of the same root."""
+        writers = self.writers[item.operation.target.root]
+        # By identity: two of them may be equal.
+        position = next(i for i, writer in enumerate(writers) if writer is item)
+        return writers[position - 1].next if position else item.rows.stop
 
-    def _advance(self, worker: _Worker, row: int) -> None:
-        if worker.one.kind != kernel.GRADIENT:
-            root = worker.one.target.root
-            others = [w.next for w in self.writers[root] if w is not worker]
-            lowest = [r.lowest for r in self.readers.get(root, []) if not r.finished]
-            keep = max(self.rows[root][0], min([worker.next, *others, *lowest]))
-            self.held[root] = max(self.held[root], row - keep)
-        worker.next = row
+    def _advance(self, item: _OperationProgress, row: int) -> None:
+        if item.operation.kind != kernel.GRADIENT:
+            root = item.operation.target.root
+            others = [writer.next for writer in self.writers[root] if writer is not item]
+            lowest = [reader.lowest for reader in self.readers.get(root, []) if not reader.finished]
+            first_kept = max(self.rows[root].start, min([item.next, *others, *lowest]))
+            self.held[root] = max(self.held[root], row - first_kept)
+        item.next = row

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 
-def together(work: Callable[[int], None], count: int) -> None:
-    """Call work(0) … work(count − 1), each in a thread of its own, the first in this one.
+def run_together(work: Callable[[int], None], count: int) -> None:
+    """Call work(0) … work(count − 1), each in its own thread, work(0) in the calling one.
 
-    The others are a help: those that have not begun when the first is done never will. Returns when
-    all have ended; raises what one of them raised.
+    The other threads only help: calls that have not begun when work(0) returns are cancelled.
+    Returns when all have ended; raises the exception of any of them.
     """
     others = [_helpers().submit(work, number) for number in range(1, count)]
     try:

@@ -1,7 +1,7 @@
-"""What a tape does for each kind of step: forward, and back from the slope of its output.
+"""The forward and backward computation of each kind of step.
 
-Every value is a tensor of just the cells that `Run.forward` names, every slope of those that
-`Run.backward` names. A slope belongs to the step that it is given to, which may change it.
+A value is a tensor of the cells `TapeRun.forward_region` only, a gradient of the cells
+`TapeRun.backward_region`. A step owns the gradient that it is given, and may change it in place.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
+from dreamlayer.geometry import Span
 from dreamlayer.networks.executors.base import cut_out
 from dreamlayer.networks.program import convolution
 from dreamlayer.networks.program.convolution import Box
@@ -30,191 +31,198 @@ from dreamlayer.networks.program.steps import (
     Step,
 )
 
-MANY = 1.5  # times as many choices of a max pool as are needed: not worth to be kept
-LARGE = 5 * 2**24  # bytes; larger results of a ReLU are kept as masks: a quarter, but it takes time
+MANY = 1.5  # a max pool with this many times more choices than the gradient needs drops them
+LARGE = 5 * 2**24  # bytes; larger results of a ReLU are kept as masks: a quarter, but slower
 
 Edges = tuple[int, int, int, int]  # cells beyond a map: left, right, above, below
 
 
-class Run(Protocol):
-    """A tape's run over a crop."""
+class TapeRun(Protocol):
+    """The pass that a step belongs to."""
 
-    backwards: bool  # whether there will be a way back
+    backwards: bool  # whether there will be a backward pass
 
-    def forward(self, value: int) -> Box: ...
+    def forward_region(self, value: int) -> Box: ...
 
-    def backward(self, value: int) -> Box: ...
+    def backward_region(self, value: int) -> Box: ...
 
     def shape(self, value: int) -> tuple[int, int]:
-        """The rows and columns of a value, were it computed from the whole crop."""
+        """The rows and columns of a value computed from the whole crop."""
 
-    def alone(self, value: int) -> bool:
-        """Whether a value may be written over: nothing else reads it."""
+    def has_one_reader(self, value: int) -> bool:
+        """Whether a value has one reader only, which may overwrite it."""
 
-    def turned(self, step: Conv) -> Tensor: ...
+    def backward_weight(self, step: Conv) -> Tensor: ...
 
 
-class Operation(Protocol):
-    """`kept` is what `forward` gives `back`."""
+class TapeOperation(Protocol):
+    """A kind of step; `kept` is what `forward` hands to `backward`."""
 
-    def forward(self, run: Run, step: Any, inputs: list[Tensor]) -> tuple[Tensor, Any]: ...
+    def forward(self, run: TapeRun, step: Any, inputs: list[Tensor]) -> tuple[Tensor, Any]: ...
 
-    def back(self, run: Run, step: Any, slope: Tensor, kept: Any) -> list[Tensor]: ...
+    def backward(self, run: TapeRun, step: Any, grad: Tensor, kept: Any) -> list[Tensor]: ...
 
 
 class _Normalise:
-    def forward(self, run: Run, step: Normalise, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: Normalise, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         planes = (inputs[0] - step.mean).div_(step.std)
-        found = torch.empty_like(planes, memory_format=torch.channels_last)
+        result = torch.empty_like(planes, memory_format=torch.channels_last)
         for channel in range(planes.shape[1]):  # several times as fast as all at once
-            found[:, channel] = planes[:, channel]
-        return found, None
+            result[:, channel] = planes[:, channel]
+        return result, None
 
-    def back(self, run: Run, step: Normalise, slope: Tensor, kept: Any) -> list[Tensor]:
-        return [_fitted(run, step, 0, slope.div_(step.std))]
+    def backward(self, run: TapeRun, step: Normalise, grad: Tensor, kept: Any) -> list[Tensor]:
+        return [_fitted(run, step, 0, grad.div_(step.std))]
 
 
 class _Cast:
-    def forward(self, run: Run, step: Cast, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: Cast, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         return inputs[0].to(step.behind), None
 
-    def back(self, run: Run, step: Cast, slope: Tensor, kept: Any) -> list[Tensor]:
-        return [_fitted(run, step, 0, slope.to(step.before))]
+    def backward(self, run: TapeRun, step: Cast, grad: Tensor, kept: Any) -> list[Tensor]:
+        return [_fitted(run, step, 0, grad.to(step.before))]
 
 
 class _Affine:
-    def forward(self, run: Run, step: Affine, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: Affine, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         x = _part(run, step, 0, inputs[0])
         return torch.addcmul(step.shift[:, None, None], x, step.scale[:, None, None]), None
 
-    def back(self, run: Run, step: Affine, slope: Tensor, kept: Any) -> list[Tensor]:
-        return [_fitted(run, step, 0, slope.mul_(step.scale[:, None, None]))]
+    def backward(self, run: TapeRun, step: Affine, grad: Tensor, kept: Any) -> list[Tensor]:
+        return [_fitted(run, step, 0, grad.mul_(step.scale[:, None, None]))]
 
 
 class _Conv:
-    def forward(self, run: Run, step: Conv, inputs: list[Tensor]) -> tuple[Tensor, Any]:
-        x, edges = _seen(run, step, run.forward(step.output), inputs[0])
+    def forward(self, run: TapeRun, step: Conv, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+        x, edges = _seen(run, step, run.forward_region(step.output), inputs[0])
         left, right, above, below = edges
         if (left, above) != (right, below):
             x, left, above = F.pad(x, edges), 0, 0
         how = (step.stride, (above, left), step.groups)
         return convolution.forward(x, step.weight, step.bias, *how), None
 
-    def back(self, run: Run, step: Conv, slope: Tensor, kept: Any) -> list[Tensor]:
-        given, wanted = run.backward(step.output), run.backward(step.inputs[0])
+    def backward(self, run: TapeRun, step: Conv, grad: Tensor, kept: Any) -> list[Tensor]:
+        output_box, input_box = (
+            run.backward_region(step.output),
+            run.backward_region(step.inputs[0]),
+        )
         how = (step.stride, step.padding, step.groups)
-        return [convolution.convolve_back(slope, run.turned(step), *how, given, wanted)]
+        return [
+            convolution.convolve_backward(
+                grad, run.backward_weight(step), *how, output_box, input_box
+            )
+        ]
 
 
 class _Relu:
-    def forward(self, run: Run, step: Relu, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: Relu, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         x = _part(run, step, 0, inputs[0])
-        found = x if run.alone(step.inputs[0]) else torch.empty_like(x)
-        torch.clamp(x, 0, step.most, out=found)
-        return found, _open(run, step, found, step.most)
+        result = x if run.has_one_reader(step.inputs[0]) else torch.empty_like(x)
+        torch.clamp(x, 0, step.most, out=result)
+        return result, _gate(run, step, result, step.most)
 
-    def back(self, run: Run, step: Relu, slope: Tensor, kept: Any) -> list[Tensor]:
-        return [_fitted(run, step, 0, _let_through(slope, kept))]
+    def backward(self, run: TapeRun, step: Relu, grad: Tensor, kept: Any) -> list[Tensor]:
+        return [_fitted(run, step, 0, _through_gate(grad, kept))]
 
 
 class _Join:
-    def forward(self, run: Run, step: Join, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: Join, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         parts = [_part(run, step, k, x) for k, x in enumerate(inputs)]
         first, channels = parts[0], sum(part.shape[1] for part in parts)
-        found = torch.empty(
+        result = torch.empty(
             (1, channels, *first.shape[2:]),
             dtype=first.dtype,
             device=first.device,
             memory_format=torch.channels_last,
         )
         sizes = [part.shape[1] for part in parts]
-        for relu, part, place in zip(step.relus, parts, torch.split(found, sizes, 1), strict=True):
+        for relu, part, place in zip(step.relus, parts, torch.split(result, sizes, 1), strict=True):
             if relu:
                 torch.clamp(part, 0, step.most, out=place)
             else:
                 place.copy_(part)
-        return found, (sizes, _open(run, step, found, step.most) if any(step.relus) else None)
+        return result, (sizes, _gate(run, step, result, step.most) if any(step.relus) else None)
 
-    def back(self, run: Run, step: Join, slope: Tensor, kept: Any) -> list[Tensor]:
+    def backward(self, run: TapeRun, step: Join, grad: Tensor, kept: Any) -> list[Tensor]:
         sizes, gate = kept
-        found = []
-        shares = zip(torch.split(slope, sizes, 1), step.relus, strict=True)
-        gates = torch.split(slope if gate is None else gate, sizes, 1)  # of no ReLU, none is read
-        for number, ((share, relu), opened) in enumerate(zip(shares, gates, strict=True)):
-            through = _let_through(share, opened) if relu else share
-            found.append(_fitted(run, step, number, through))
-        return found
+        input_grads = []
+        shares = zip(torch.split(grad, sizes, 1), step.relus, strict=True)
+        gates = torch.split(grad if gate is None else gate, sizes, 1)  # none is read without ReLUs
+        for number, ((share, relu), own_gate) in enumerate(zip(shares, gates, strict=True)):
+            passed = _through_gate(share, own_gate) if relu else share
+            input_grads.append(_fitted(run, step, number, passed))
+        return input_grads
 
 
 class _MaxPool:
-    def forward(self, run: Run, step: MaxPool, inputs: list[Tensor]) -> tuple[Tensor, Any]:
-        wanted, needed = run.forward(step.output), run.backward(step.output)
-        found, chosen = self._pool(run, step, wanted, inputs[0])
-        if run.backwards and 0 < MANY * _area(needed) < _area(wanted):
-            # The choices take twice the room of the maxima: few of them are looked up once more.
+    def forward(self, run: TapeRun, step: MaxPool, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+        cells, needed = run.forward_region(step.output), run.backward_region(step.output)
+        result, chosen = self._pool(run, step, cells, inputs[0])
+        if run.backwards and 0 < MANY * _area(needed) < _area(cells):
+            # Choices take twice the memory of the maxima: find the few that are needed once more.
             del chosen
-            chosen, wanted = self._pool(run, step, needed, inputs[0])[1], needed
-        return found, (chosen, wanted)
+            chosen, cells = self._pool(run, step, needed, inputs[0])[1], needed
+        return result, (chosen, cells)
 
-    def back(self, run: Run, step: MaxPool, slope: Tensor, kept: Any) -> list[Tensor]:
+    def backward(self, run: TapeRun, step: MaxPool, grad: Tensor, kept: Any) -> list[Tensor]:
         (indices, how, frame), cells = kept
-        slope = fit(slope, run.backward(step.output), cells)
+        grad = fit(grad, run.backward_region(step.output), cells)
         (top, bottom), (left, right) = frame
         strips = len(indices)
-        size = (strips, slope.shape[1], (bottom - top) // strips, right - left)
+        size = (strips, grad.shape[1], (bottom - top) // strips, right - left)
         whole = torch.empty(  # only its shape and layout matter: its memory is never touched
-            size, dtype=slope.dtype, device=slope.device, memory_format=torch.channels_last
+            size, dtype=grad.dtype, device=grad.device, memory_format=torch.channels_last
         )
-        dense = _in_strips(slope, strips)
+        dense = _in_strips(grad, strips)
         back = torch.ops.aten.max_pool2d_with_indices_backward(dense, whole, *how, indices)
-        return [fit(_in_strips(back, 1), frame, run.backward(step.inputs[0]))]
+        return [fit(_in_strips(back, 1), frame, run.backward_region(step.inputs[0]))]
 
     @staticmethod
-    def _pool(run: Run, step: MaxPool, wanted: Box, x: Tensor) -> tuple[Tensor, Any]:
-        """The maxima of some cells, and what tells where they were."""
-        seen, edges = _seen(run, step, wanted, x)
+    def _pool(run: TapeRun, step: MaxPool, cells: Box, x: Tensor) -> tuple[Tensor, Any]:
+        """The maxima of some cells, and the state that tells where they were."""
+        seen, edges = _seen(run, step, cells, x)
         left, right, above, below = edges
         padding, ceil = (above, left), False
-        frame = _frame(run, step, wanted, inside=True)
+        frame = _frame(run, step, cells, inside=True)
         if (left, above) != (right, below):
-            # A window that hangs over at the end alone is what torch calls ceil_mode.
+            # Windows that extend over the end only are what torch calls ceil_mode.
             ceil = (left, above) == (0, 0) and right < step.stride[1] and below < step.stride[0]
             padding = (0, 0)
             if not ceil:
                 seen = F.pad(seen, edges, value=float("-inf"))
-                frame = _frame(run, step, wanted, inside=False)
+                frame = _frame(run, step, cells, inside=False)
         how = (list(step.kernel), list(step.stride), list(padding), [1, 1], ceil)
         apart = step.kernel == step.stride and padding == (0, 0) and not ceil
-        # Torch's way back is one thread's for each map: of windows that share no cell, each row is
-        # a map of its own.
+        # Torch computes the gradient of each map with one thread. Where windows share no cell, each
+        # row of windows is passed as a map of its own.
         strips = seen.shape[2] // step.kernel[0] if apart and seen.device.type == "cpu" else 1
         dense = _in_strips(seen, strips)
-        found, indices = torch.ops.aten.max_pool2d_with_indices(dense, *how)
-        return _in_strips(found, 1), (indices, how, frame)
+        result, indices = torch.ops.aten.max_pool2d_with_indices(dense, *how)
+        return _in_strips(result, 1), (indices, how, frame)
 
 
 class _AvgPool:
-    def forward(self, run: Run, step: AvgPool, inputs: list[Tensor]) -> tuple[Tensor, Any]:
-        wanted = run.forward(step.output)
-        x, edges = _seen(run, step, wanted, inputs[0])
+    def forward(self, run: TapeRun, step: AvgPool, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+        cells = run.forward_region(step.output)
+        x, edges = _seen(run, step, cells, inputs[0])
         sums = F.avg_pool2d(F.pad(x, edges), step.kernel, step.stride, divisor_override=1)
-        return sums.div_(self._counts(run, step, wanted, x)), None
+        return sums.div_(self._counts(run, step, cells, x)), None
 
-    def back(self, run: Run, step: AvgPool, slope: Tensor, kept: Any) -> list[Tensor]:
-        given = run.backward(step.output)
-        slope = slope.div_(self._counts(run, step, given, slope))
-        frame = _frame(run, step, given, inside=False)
+    def backward(self, run: TapeRun, step: AvgPool, grad: Tensor, kept: Any) -> list[Tensor]:
+        cells = run.backward_region(step.output)
+        grad = grad.div_(self._counts(run, step, cells, grad))
+        frame = _frame(run, step, cells, inside=False)
         (top, bottom), (left, right) = frame
-        whole = slope.new_empty(1, slope.shape[1], bottom - top, right - left)
+        whole = grad.new_empty(1, grad.shape[1], bottom - top, right - left)
         how = (list(step.kernel), list(step.stride), [0, 0], False, True, 1)
-        dense = slope.contiguous(memory_format=torch.channels_last)
+        dense = grad.contiguous(memory_format=torch.channels_last)
         whole = whole.contiguous(memory_format=torch.channels_last)
         back = torch.ops.aten.avg_pool2d_backward(dense, whole, *how)
-        return [fit(back, frame, run.backward(step.inputs[0]))]
+        return [fit(back, frame, run.backward_region(step.inputs[0]))]
 
     @staticmethod
-    def _counts(run: Run, step: AvgPool, cells: Box, like: Tensor) -> Tensor:
-        """How many cells count in each window, (rows, columns)."""
+    def _counts(run: TapeRun, step: AvgPool, cells: Box, like: Tensor) -> Tensor:
+        """The number of cells that count in each window, (rows, columns)."""
         counts = []
         for axis, (start, stop) in enumerate(cells):
             length, reached = run.shape(step.inputs[0])[axis], reach(step, axis)
@@ -227,25 +235,25 @@ class _AvgPool:
 
 
 class _Pad:
-    def forward(self, run: Run, step: Pad, inputs: list[Tensor]) -> tuple[Tensor, Any]:
-        x, edges = _seen(run, step, run.forward(step.output), inputs[0])
+    def forward(self, run: TapeRun, step: Pad, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+        x, edges = _seen(run, step, run.forward_region(step.output), inputs[0])
         return F.pad(x, edges), None
 
-    def back(self, run: Run, step: Pad, slope: Tensor, kept: Any) -> list[Tensor]:
-        given = _frame(run, step, run.backward(step.output), inside=False)
-        return [fit(slope, given, run.backward(step.inputs[0]))]
+    def backward(self, run: TapeRun, step: Pad, grad: Tensor, kept: Any) -> list[Tensor]:
+        cells = _frame(run, step, run.backward_region(step.output), inside=False)
+        return [fit(grad, cells, run.backward_region(step.inputs[0]))]
 
 
 class _Add:
-    def forward(self, run: Run, step: Add, inputs: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, run: TapeRun, step: Add, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         one, other = (_part(run, step, k, x) for k, x in enumerate(inputs))
         return one + other, None
 
-    def back(self, run: Run, step: Add, slope: Tensor, kept: Any) -> list[Tensor]:
-        return [_fitted(run, step, 0, slope), _fitted(run, step, 1, slope.clone())]
+    def backward(self, run: TapeRun, step: Add, grad: Tensor, kept: Any) -> list[Tensor]:
+        return [_fitted(run, step, 0, grad), _fitted(run, step, 1, grad.clone())]
 
 
-OPERATIONS: dict[type[Step], Operation] = {
+OPERATIONS: dict[type[Step], TapeOperation] = {
     Normalise: _Normalise(),
     Cast: _Cast(),
     Affine: _Affine(),
@@ -260,7 +268,7 @@ OPERATIONS: dict[type[Step], Operation] = {
 
 
 def _in_strips(x: Tensor, count: int) -> Tensor:
-    """The rows of maps (n, C, h, w) as those of `count` maps, channels last; copied if need be."""
+    """Maps (n, C, h, w) as `count` maps with the same rows, channels last; copied if necessary."""
     dense = x.contiguous(memory_format=torch.channels_last)
     rows, (_, channels, _, width) = x.shape[0] * x.shape[2], x.shape
     cells = dense.permute(0, 2, 3, 1).reshape(count, rows // count, width, channels)
@@ -278,65 +286,67 @@ def _within(box: Box, frame: Box) -> Box:
     return (top - frame[0][0], bottom - frame[0][0]), (left - frame[1][0], right - frame[1][0])
 
 
-def _part(run: Run, step: Step, number: int, x: Tensor) -> Tensor:
-    """The cells of an input that a step works on one by one."""
-    frame, wanted = run.forward(step.inputs[number]), run.forward(step.output)
-    return x if frame == wanted else cut_out(x, _within(wanted, frame))
+def _part(run: TapeRun, step: Step, number: int, x: Tensor) -> Tensor:
+    """The cells of an input of a step that works cell by cell."""
+    frame, cells = run.forward_region(step.inputs[number]), run.forward_region(step.output)
+    return x if frame == cells else cut_out(x, _within(cells, frame))
 
 
-def _frame(run: Run, step: Step, cells: Box, inside: bool) -> Box:
-    """The cells of the input that cells of the output see; all, or those `inside` the map."""
+def _frame(run: TapeRun, step: Step, cells: Box, inside: bool) -> Box:
+    """The cells of the input that cells of the output see; only those `inside` the map, or all."""
     spans = []
     for axis in (0, 1):
-        start, stop = reach(step, axis).seen(cells[axis])
+        start, stop = reach(step, axis).seen(Span(*cells[axis]))
         if inside:
             start, stop = max(0, start), min(run.shape(step.inputs[0])[axis], stop)
         spans.append((start, stop))
     return spans[0], spans[1]
 
 
-def _seen(run: Run, step: Step, cells: Box, x: Tensor) -> tuple[Tensor, Edges]:
-    """What cells of the output see of the input, and how far beyond its edges they see."""
+def _seen(run: TapeRun, step: Step, cells: Box, x: Tensor) -> tuple[Tensor, Edges]:
+    """The input cells that output cells see, and how many cells beyond each edge they see."""
     (top, bottom), (left, right) = _frame(run, step, cells, inside=True)
     (high, low), (near, far) = _frame(run, step, cells, inside=False)
-    frame = run.forward(step.inputs[0])
+    frame = run.forward_region(step.inputs[0])
     box = ((top, bottom), (left, right))
     seen = x if box == frame else cut_out(x, _within(box, frame))
     return seen, (left - near, far - right, top - high, low - bottom)
 
 
-def _fitted(run: Run, step: Step, number: int, slope: Tensor) -> Tensor:
-    """The slope of an output as that of an input, cell for cell."""
-    return fit(slope, run.backward(step.output), run.backward(step.inputs[number]))
+def _fitted(run: TapeRun, step: Step, number: int, grad: Tensor) -> Tensor:
+    """The gradient of a step's output as that of an input, for a step that works cell by cell."""
+    return fit(grad, run.backward_region(step.output), run.backward_region(step.inputs[number]))
 
 
-def fit(slope: Tensor, given: Box, wanted: Box) -> Tensor:
-    """A slope at the cells wanted, of one given at others: at the rest it is zero."""
-    if given == wanted:
-        return slope
-    (top, bottom), (left, right) = _within(wanted, given)
-    rows, columns = slope.shape[-2:]
+def fit(grad: Tensor, box: Box, target: Box) -> Tensor:
+    """Return a gradient known at the cells `box` for the cells `target`; zero outside `box`."""
+    if box == target:
+        return grad
+    (top, bottom), (left, right) = _within(target, box)
+    rows, columns = grad.shape[-2:]
     if min(top, left) < 0 or bottom > rows or right > columns:
-        return F.pad(slope, (-left, right - columns, -top, bottom - rows))
-    return cut_out(slope, ((top, bottom), (left, right)))
+        return F.pad(grad, (-left, right - columns, -top, bottom - rows))
+    return cut_out(grad, ((top, bottom), (left, right)))
 
 
-def _open(run: Run, step: Step, found: Tensor, most: float | None) -> Tensor | None:
-    """What tells where a ReLU, bounded by `most` if that is given, lets a slope through."""
+def _gate(run: TapeRun, step: Step, result: Tensor, most: float | None) -> Tensor | None:
+    """The mask of the cells where a ReLU passes the gradient, or its result instead."""
     if not run.backwards:
         return None
-    mine = cut_out(found, _within(run.backward(step.output), run.forward(step.output)))
+    needed = cut_out(
+        result, _within(run.backward_region(step.output), run.forward_region(step.output))
+    )
     if most is not None:
-        return (mine > 0) & (mine < most)
-    return mine > 0 if mine.nbytes > LARGE else mine
+        return (needed > 0) & (needed < most)
+    return needed > 0 if needed.nbytes > LARGE else needed
 
 
-def _let_through(slope: Tensor, opened: Tensor) -> Tensor:
-    if opened.dtype == torch.bool:
-        return slope.mul_(opened)
-    if slope.is_contiguous(memory_format=torch.channels_last):
-        through: Tensor = torch.ops.aten.threshold_backward.grad_input(
-            slope, opened, 0, grad_input=slope
+def _through_gate(grad: Tensor, gate: Tensor) -> Tensor:
+    if gate.dtype == torch.bool:
+        return grad.mul_(gate)
+    if grad.is_contiguous(memory_format=torch.channels_last):
+        passed: Tensor = torch.ops.aten.threshold_backward.grad_input(
+            grad, gate, 0, grad_input=grad
         )
-        return through
-    return torch.ops.aten.threshold_backward(slope, opened, 0)  # type: ignore[no-any-return]
+        return passed
+    return torch.ops.aten.threshold_backward(grad, gate, 0)  # type: ignore[no-any-return]

@@ -1,1 +1,1 @@
-"""How the procedure is called: arguments, options, errors and the guard against exceptions."""
+"""A call of the procedures: arguments, options, errors, and a guard for GTK callbacks."""

@@ -1,9 +1,9 @@
-"""What ends a call early."""
+"""Exceptions that end a call early."""
 
 
 class Cancelled(Exception):
     """The user pressed Cancel; nothing was changed."""
 
 
-class Refused(Exception):
-    """The call can't be served; the text is one sentence or two for the user."""
+class CallRefused(Exception):
+    """The call can't be done; the text is one or two sentences for the user."""

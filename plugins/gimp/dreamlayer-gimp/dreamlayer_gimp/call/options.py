@@ -1,4 +1,4 @@
-"""What a call says besides the recipe: which layers help, and how the dream comes back."""
+"""Options of a call besides the recipe: guide and strength map, and how the result is delivered."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ MASK, ALPHA = "mask", "alpha"
 
 
 @dataclass(frozen=True)
-class Options:
-    """One call's options.
+class CallOptions:
+    """The options of one call.
 
     Attributes:
-        guide: the layer whose looks the dream takes on; None without one.
-        strength: the layer whose light says how strongly each pixel dreams; None without one.
+        guide: the layer whose features the dream takes on; None without one.
+        strength: the layer whose lightness is each pixel's dream strength; None without one.
         selection_as: what the selection becomes on the new layer, MASK or ALPHA.
-        canvas_preview: whether the unfinished dream is shown on the canvas.
-        frames: whether all layers of the image dream, as the frames of an animation.
-        carry: how much of the frame before's dream each frame starts from, 0 to 1.
+        canvas_preview: whether to show the unfinished dream on the canvas.
+        frames: whether to dream on all layers of the image, as the frames of an animation.
+        carry: how much of the previous frame's dream each frame starts from, 0 to 1.
     """
 
     guide: Any = None
@@ -34,12 +34,12 @@ class Option:
     """One row of the table of options.
 
     Attributes:
-        name: how `Options` calls it.
-        argument: how the procedure calls it.
-        label: the control's name.
-        help: one sentence or two about it.
-        default: None for a layer; a number's limits are 0 and 1.
-        choices: the words that are allowed, and how each is shown.
+        name: its attribute in `CallOptions`.
+        argument: its argument in GIMP's procedure.
+        label: the label of its control.
+        help: one or two sentences about it, for the user.
+        default: None for a layer; a number is between 0 and 1.
+        choices: the allowed values of a text, and their labels.
     """
 
     name: str
@@ -55,22 +55,22 @@ OPTIONS = (
         "guide",
         "guide",
         "Guide",
-        "The dream takes on what this layer shows, where Network layer says so: 10:guide dreams of"
-        " what it has, 10:cosine of how it looks.",
+        "A layer whose features the dream takes on. Network layer must ask for it: 10:guide matches"
+        " the guide place by place, 10:cosine its overall look.",
     ),
     Option(
         "strength",
         "strength-map",
         "Strength map",
-        "The light of this layer says how strongly each pixel dreams: white fully, black or"
-        " transparent not at all.",
+        "The lightness of this layer controls how strongly each pixel dreams: fully where it is"
+        " white, not at all where it is black or transparent.",
     ),
     Option(
         "selection_as",
         "selection-as",
         "Selection becomes",
-        "What the selection becomes on the new layer: mask a layer mask that can be painted on"
-        " later, alpha the layer's own transparency.",
+        "What the selection becomes on the new layer: mask makes a layer mask, which you can paint"
+        " on later; alpha makes the rest of the layer transparent.",
         MASK,
         ((MASK, "Layer mask"), (ALPHA, "Transparency")),
     ),
@@ -78,25 +78,25 @@ OPTIONS = (
         "canvas_preview",
         "canvas-preview",
         "Show on the canvas",
-        "Show the dream on the canvas while it grows, if it is of one layer and of up to 4"
-        " megapixels. A dream that is then cancelled leaves two"
-        " steps in the undo history: its layer came and went.",
+        "Show the dream on the canvas while it develops. Works for one layer and up to 4"
+        " megapixels. Cancelling such a dream leaves two steps in the undo history: its layer was"
+        " added and removed.",
         False,
     ),
     Option(
         "frames",
         "frames",
         "All layers as frames",
-        "Let all layers of the image dream with the same seed, as the frames of an animation. The"
-        " dreamed animation becomes an image of its own.",
+        "Dream on all layers of the image with the same seed, as the frames of an animation. The"
+        " result is a new image.",
         False,
     ),
     Option(
         "carry",
         "carry",
         "Frame to frame",
-        "How much of the dream of the frame before each frame starts from: 0 nothing, so that the"
-        " dream flickers, 1 all of it, so that it grows from frame to frame.",
+        "How much of the previous frame's dream each frame starts from: with 0 the dream flickers,"
+        " with 1 it grows from frame to frame.",
         0.5,
     ),
 )

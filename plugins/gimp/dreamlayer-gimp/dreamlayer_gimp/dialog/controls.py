@@ -9,16 +9,16 @@ from gi.repository import Gimp, GimpUi, GObject, Gtk
 
 from dreamlink.recipe.recipe import PARAMETERS, Parameter
 
-from ..call.arguments import argument
+from ..call.arguments import argument_name
 from ..call.options import OPTIONS, Option
 
-Choices = Sequence[tuple[str, str]]  # the word that the argument takes, and how it is shown
-NOTHING = -1  # the entry for no layer, among GIMP's numbers of layers
-SCROLLED = 160  # pixels of the list of rarer controls that are seen at least
+Choices = Sequence[tuple[str, str]]  # values of the argument, and their labels
+NO_LAYER = -1  # the entry "None" in a list of layers, whose other values are GIMP's item ids
+MORE_HEIGHT = 160  # pixels: the least height of the list below "More"
 
 
 class Controls:
-    """Makes the dialog's widgets; each follows the config, and the config follows it."""
+    """Makes the dialog's widgets; each is bound to a property of the config, both ways."""
 
     def __init__(self, dialog: Any, config: Any) -> None:
         self._dialog = dialog
@@ -26,16 +26,16 @@ class Controls:
         self._labels = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
 
     def main(self) -> Any:
-        """The few that matter most."""
+        """The controls of the main parameters."""
         return self._column("main", [row for row in PARAMETERS.values() if row.main], ())
 
     def more(self) -> Any:
-        """All others, folded away."""
-        there = [option for option in OPTIONS if self._config.find_property(option.argument)]
+        """All other controls, in a folded list."""
+        present = [option for option in OPTIONS if self._config.find_property(option.argument)]
         rows = [row for row in PARAMETERS.values() if not row.main]
-        column = self._column("more", rows, there)
+        column = self._column("more", rows, present)
         scrolled = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER, vexpand=True)
-        scrolled.set_min_content_height(SCROLLED)
+        scrolled.set_min_content_height(MORE_HEIGHT)
         column.set_margin_end(12)  # room for the scroll bar
         scrolled.add(column)
         expander = Gtk.Expander.new_with_mnemonic("_More")
@@ -44,14 +44,14 @@ class Controls:
         return expander
 
     def _column(self, kind: str, rows: Sequence[Parameter], options: Sequence[Option]) -> Any:
-        """A box of GIMP's own controls, and of ours where GIMP has none that would do."""
+        """A box with GIMP's standard controls, and our own where GIMP has no suitable one."""
         for row in rows:
             if row.kind in (int, float):
                 self._limit_parameter(row)
-        names = [argument(row.name) for row in rows] + [option.argument for option in options]
+        names = [argument_name(row.name) for row in rows] + [option.argument for option in options]
         own = {
-            argument(row.name): self._choice(
-                argument(row.name), [(word, word.capitalize()) for word in row.choices]
+            argument_name(row.name): self._choice(
+                argument_name(row.name), [(word, word.capitalize()) for word in row.choices]
             )
             for row in rows
             if row.choices
@@ -74,7 +74,7 @@ class Controls:
         return column
 
     def _choice(self, name: str, choices: Choices) -> Any:
-        """A choice is a word to GIMP's procedure."""
+        """A list of the values of a text argument."""
         store = Gtk.ListStore(str, str)
         for choice in choices:
             store.append(choice)
@@ -82,27 +82,29 @@ class Controls:
         return self._row(name, GimpUi.LabelStringWidget, combo)
 
     def _layer(self, name: str) -> Any:
-        """A list of layers; with GIMP's own chooser none could not be chosen again."""
+        """A list of layers with an entry "None", which GIMP's own chooser does not have."""
         combo = GimpUi.DrawableComboBox.new(None)
         columns = GimpUi.IntStoreColumns
         model = combo.get_model()
-        model.set(model.prepend(), [columns.VALUE, columns.LABEL], [NOTHING, "None"])
+        model.set(model.prepend(), [columns.VALUE, columns.LABEL], [NO_LAYER, "None"])
         chosen = self._config.get_property(name)
-        combo.set_active(chosen.get_id() if chosen is not None else NOTHING)
-        GObject.Object.connect(combo, "changed", self._on_layer, name)  # it has its own connect
-        self._config.connect(f"notify::{name}", self._on_layer_set, combo)
+        combo.set_active(chosen.get_id() if chosen is not None else NO_LAYER)
+        GObject.Object.connect(
+            combo, "changed", self._on_layer_chosen, name
+        )  # the combo box has a connect() of its own
+        self._config.connect(f"notify::{name}", self._on_layer_property, combo)
         return self._row(name, GimpUi.LabelIntWidget, combo)
 
-    def _on_layer(self, combo: Any, name: str) -> None:
+    def _on_layer_chosen(self, combo: Any, name: str) -> None:
         _, number = combo.get_active()
         old = self._config.get_property(name)
-        if number != (old.get_id() if old is not None else NOTHING):
-            layer = Gimp.Item.get_by_id(number) if number != NOTHING else None
+        if number != (old.get_id() if old is not None else NO_LAYER):
+            layer = Gimp.Item.get_by_id(number) if number != NO_LAYER else None
             self._config.set_property(name, layer)
 
-    def _on_layer_set(self, config: Any, what: Any, combo: Any) -> None:
+    def _on_layer_property(self, config: Any, what: Any, combo: Any) -> None:
         chosen = config.get_property(what.name)
-        combo.set_active(chosen.get_id() if chosen is not None else NOTHING)
+        combo.set_active(chosen.get_id() if chosen is not None else NO_LAYER)
 
     def _row(self, name: str, kind: Any, combo: Any) -> Any:
         spec = self._config.find_property(name)
@@ -113,11 +115,11 @@ class Controls:
         return row
 
     def _limit_parameter(self, row: Parameter) -> None:
-        """Give a number's control its real limits; what has few values gets a slider."""
+        """Give a number's control its real limits; main parameters but the seed get a slider."""
         kind = GimpUi.ScaleEntry if row.main and row.name != "seed" else GimpUi.LabelSpin
         limits = row.minimum or 0, row.maximum or 0
         digits = 0 if row.kind is int else 2
-        self._limit(argument(row.name), kind, limits, row.step or 1, digits)
+        self._limit(argument_name(row.name), kind, limits, row.step or 1, digits)
 
     def _limit(
         self, name: str, kind: Any, limits: tuple[float, float], step: float, digits: int

@@ -1,6 +1,6 @@
 """The dialog of the filters: presets, controls, and a preview that follows them.
 
-Imported for interactive calls only, as Gtk ends a process that has no display.
+Imported for interactive calls only, because Gtk ends a process that has no display.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ from gi.repository import GimpUi, Gtk
 from dreamlink.picture import Region
 
 from ..call import arguments
-from ..call.errors import Refused
+from ..call.errors import CallRefused
 from .controls import Controls
-from .preset_box import PresetBox
-from .preview import Preview
+from .preset_chooser import PresetChooser
+from .preview import DialogPreview
 
 GAP = 12  # pixels
 
 
-def ask(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | None = None) -> bool:
-    """Show the dialog with the last values; False if the user does not want to dream.
+def show(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | None = None) -> bool:
+    """Show the dialog with the last values; False if the user cancels.
 
-    Its preview is of `drawable`, of the part in `box` or else of what is selected. Raises Refused
-    where there is no display.
+    Its preview shows the part of `drawable` in `box`, or else its selected part. Raises
+    CallRefused if there is no display.
     """
     if not Gtk.init_check(None)[0]:  # GimpUi would end the process
-        raise Refused(
-            "There is no display to show a dialog on: call Deep Dream with the run mode"
+        raise CallRefused(
+            "There is no display to show the dialog: call Deep Dream with the run mode"
             " NONINTERACTIVE."
         )
     GimpUi.init("dreamlayer-gimp")
-    arguments.leave_to_controls(config)
+    arguments.clear_script_arguments(config)
     dialog = GimpUi.ProcedureDialog.new(procedure, config, _title(procedure))
     controls = Controls(dialog, config)
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=GAP)
-    for widget in (PresetBox(config).row, controls.main()):
+    for widget in (PresetChooser(config).row, controls.main()):
         column.pack_start(widget, False, False, 0)
     column.pack_start(controls.more(), True, True, 0)
-    with contextlib.closing(Preview(config, image, drawable, box)) as preview:
+    with contextlib.closing(DialogPreview(config, image, drawable, box)) as preview:
         columns = Gtk.Box(spacing=GAP, border_width=GAP)
         columns.pack_start(preview.box, False, False, 0)
         columns.pack_start(column, True, True, 0)
@@ -53,6 +53,6 @@ def ask(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | No
 
 
 def _title(procedure: Any) -> str:
-    """The filter's name as the menu has it."""
+    """The filter's name as in the menu."""
     label: str = procedure.get_menu_label()
     return label.replace("_", "").rstrip("…")

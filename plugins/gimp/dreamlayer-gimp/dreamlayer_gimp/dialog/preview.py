@@ -1,4 +1,4 @@
-"""The dialog's preview: a part of the layer, dreamed on as the controls say."""
+"""The dialog's preview: a dream on a part of the layer, with the settings of the controls."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ from gi.repository import GdkPixbuf, Gegl, GLib, Gtk, Pango
 
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe, RecipeError
+from dreamlink.session.look_size import LOOK_SEED
+from dreamlink.session.quick_looks import live_parameters
 from dreamlink.wire.messages import Frame
 
 from ..call import arguments
 from ..call.arguments import SHOW_PREVIEW
-from ..call.errors import Refused
+from ..call.errors import CallRefused
 from ..call.guard import guarded
-from ..call.options import Options
-from .preview_area import MIDDLE, SIDE, View
-from .quick_looks import Looks, live
+from ..call.options import CallOptions
+from .look_connection import LookConnection
+from .preview_area import CENTRE, SIDE, PreviewArea
 
-PATIENCE = 250  # milliseconds without a change before a new look is dreamed
-CHECK, DARK, LIGHT = 8, 0x666666, 0x999999  # what is seen through transparent pixels
-WORDS = 3  # lines of text below the picture
-HINT = "Press to see the layer as it is."
-DRAG = " Drag to look at another part."
+SETTLE_TIME = 250  # milliseconds without a change before a new look is asked for
+CHECK, DARK, LIGHT = 8, 0x666666, 0x999999  # the chequerboard behind transparent pixels
+CAPTION_LINES = 3  # below the picture
+HINT = "Press to see the layer without the dream."
+DRAG = " Drag to see another part."
 
 
-class Preview:
-    """Follows the settings: dreams when they rest, and at once blends what needs no dream.
+class DialogPreview:
+    """Follows the settings: blends at once if possible, else dreams when they stop changing.
 
     Attributes:
         box: the widget.
@@ -35,61 +37,61 @@ class Preview:
 
     def __init__(self, config: Any, image: Any, drawable: Any, box: Region | None) -> None:
         self._config = config
-        self._of = image, drawable, box
-        self._at = MIDDLE
-        self._view: View | None = None
-        self._dreamed: tuple[Recipe, Options] | None = None  # what the newest look is of
+        self._target = image, drawable, box
+        self._position = CENTRE
+        self._area: PreviewArea | None = None
+        self._dreamed: tuple[Recipe, CallOptions] | None = None  # what the newest look shows
         self._timer = 0
-        self._grip: tuple[float, float] | None = None  # where the mouse was pressed
-        self._looks = Looks(self._show)
+        self._drag_position: tuple[float, float] | None = None  # the pointer's last position
+        self._looks = LookConnection(self._show)
         self._picture = Gtk.Image()
-        self._words = Gtk.Label(wrap=True, max_width_chars=1, xalign=0.0, yalign=0.0)
+        self._caption = Gtk.Label(wrap=True, max_width_chars=1, xalign=0.0, yalign=0.0)
         self.box = self._arrange()
-        self._handler = config.connect("notify", self._on_set)
+        self._handler = config.connect("notify", self._on_config_changed)
         self._start()
 
     def close(self) -> None:
         """Stop following and dreaming."""
         self._config.disconnect(self._handler)
-        self._forget_timer()
+        self._stop_timer()
         self._looks.close()
 
     def fail(self, text: str) -> None:
-        """Say what is wrong instead of dreaming."""
+        """Show what is wrong instead of a dream."""
         self._looks.cancel()
         self._dreamed = None
-        self._say(text)
+        self._set_caption(text)
 
     def _arrange(self) -> Any:
-        touched = Gtk.EventBox(width_request=SIDE, height_request=SIDE)
-        touched.add(self._picture)
-        touched.connect("button-press-event", self._on_press)
-        touched.connect("motion-notify-event", self._on_move)
-        touched.connect("button-release-event", self._on_release)
-        self._touched = touched
+        event_box = Gtk.EventBox(width_request=SIDE, height_request=SIDE)
+        event_box.add(self._picture)
+        event_box.connect("button-press-event", self._on_press)
+        event_box.connect("motion-notify-event", self._on_move)
+        event_box.connect("button-release-event", self._on_release)
+        self._event_box = event_box
         toggle = Gtk.CheckButton.new_with_mnemonic("Pre_view")
         toggle.set_active(self._config.get_property(SHOW_PREVIEW))
         toggle.connect("toggled", self._on_toggled)
-        lines = self._words.create_pango_layout("\n" * (WORDS - 1))
-        self._words.set_size_request(-1, lines.get_pixel_size().height)
-        self._words.set_ellipsize(Pango.EllipsizeMode.END)
-        self._words.set_lines(WORDS)
+        lines = self._caption.create_pango_layout("\n" * (CAPTION_LINES - 1))
+        self._caption.set_size_request(-1, lines.get_pixel_size().height)
+        self._caption.set_ellipsize(Pango.EllipsizeMode.END)
+        self._caption.set_lines(CAPTION_LINES)
         box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         frame = Gtk.Frame(shadow_type=Gtk.ShadowType.IN)
-        frame.add(touched)
-        for widget in (frame, toggle, self._words):
+        frame.add(event_box)
+        for widget in (frame, toggle, self._caption):
             box.pack_start(widget, False, False, 0)
         return box
 
-    # What the user does
+    # Input
 
     @guarded
-    def _on_set(self, _config: object, what: Any) -> None:
+    def _on_config_changed(self, _config: object, what: Any) -> None:
         if what.name == SHOW_PREVIEW or not self._config.get_property(SHOW_PREVIEW):
             return
-        if not self._blended():
+        if not self._blend_if_possible():
             self._looks.cancel()
-            self._soon()
+            self._schedule()
 
     def _on_toggled(self, toggle: Any) -> None:
         self._config.set_property(SHOW_PREVIEW, toggle.get_active())
@@ -99,112 +101,116 @@ class Preview:
 
     @guarded
     def _on_press(self, _widget: object, event: Any) -> None:
-        if self._view is not None:
-            self._grip = event.x, event.y
-            self._draw(*self._view.source())
+        if self._area is not None:
+            self._drag_position = event.x, event.y
+            self._draw(*self._area.source())
 
     @guarded
     def _on_move(self, _widget: object, event: Any) -> None:
-        if self._grip is None or self._view is None:
+        if self._drag_position is None or self._area is None:
             return
-        moved = event.x - self._grip[0], event.y - self._grip[1]
-        self._grip = event.x, event.y
+        moved = event.x - self._drag_position[0], event.y - self._drag_position[1]
+        self._drag_position = event.x, event.y
         at = [
             min(1.0, max(0.0, place - step / room)) if room else place
-            for place, step, room in zip(self._at, moved, self._view.movable, strict=True)
+            for place, step, room in zip(self._position, moved, self._area.movable, strict=True)
         ]
-        if (at[0], at[1]) != self._at:
-            self._at = at[0], at[1]
-            self._view = self._look_at(self._settings()[0])
+        if (at[0], at[1]) != self._position:
+            self._position = at[0], at[1]
+            self._area = self._make_area(self._settings()[0])
             self._dreamed = None
-            self._draw(*self._view.source())
+            self._draw(*self._area.source())
 
     @guarded
     def _on_release(self, _widget: object, _event: object) -> None:
-        self._grip = None
+        self._drag_position = None
         if self._dreamed is None:
             self._start()
         else:
             self._show()
 
-    # What is dreamed
+    # Dreaming
 
-    def _settings(self) -> tuple[Recipe, Options]:
-        """What decides about the look. Raises RecipeError, Refused."""
-        options = arguments.options(self._config)
-        helpers = Options(guide=options.guide, strength=options.strength)
-        recipe = arguments.recipe(self._config)
-        return replace(recipe, seed=recipe.seed or 1), helpers
+    def _settings(self) -> tuple[Recipe, CallOptions]:
+        """The settings that determine the look. Raises RecipeError, CallRefused."""
+        options = arguments.read_options(self._config)
+        helpers = CallOptions(guide=options.guide, strength=options.strength)
+        recipe = arguments.read_recipe(self._config)
+        return replace(recipe, seed=recipe.seed or LOOK_SEED), helpers
 
-    def _blended(self) -> bool:
-        """Whether the newest look needs no new dream, or is already being blended anew."""
+    def _blend_if_possible(self) -> bool:
+        """Blend the newest look anew if that is enough; False if it takes a new dream."""
         try:
             recipe, options = self._settings()
-        except (RecipeError, Refused):  # half typed, perhaps
+        except (RecipeError, CallRefused):  # half typed, perhaps
             return False
-        if self._view is None or self._dreamed is None or self._dreamed[1] != options:
+        if self._area is None or self._dreamed is None or self._dreamed[1] != options:
             return False
         before = self._dreamed[0]
         if before == recipe:
             return True
-        if replace(before, **live(recipe)) != recipe:
+        if replace(before, **live_parameters(recipe)) != recipe:
             return False
         self._dreamed = recipe, options
-        return self._looks.blend(self._view.recipe(recipe))
+        return self._looks.blend(self._area.recipe(recipe))
 
-    def _soon(self) -> None:
-        self._forget_timer()
-        self._timer = GLib.timeout_add(PATIENCE, self._on_rest)
+    def _schedule(self) -> None:
+        self._stop_timer()
+        self._timer = GLib.timeout_add(SETTLE_TIME, self._on_timeout)
 
-    def _forget_timer(self) -> None:
+    def _stop_timer(self) -> None:
         if self._timer:
             GLib.source_remove(self._timer)
         self._timer = 0
 
-    def _on_rest(self) -> bool:
+    def _on_timeout(self) -> bool:
         self._timer = 0
         self._start()
         return False
 
     @guarded
     def _start(self) -> None:
-        """Show the part of the layer, and let it dream if that is wanted."""
+        """Show the part of the layer, and dream on it if the preview is on."""
         recipe, options = self._settings()
-        self._view = self._look_at(recipe)
-        self._touched.set_tooltip_text(HINT + (DRAG if any(self._view.movable) else ""))
+        self._area = self._make_area(recipe)
+        self._event_box.set_tooltip_text(HINT + (DRAG if any(self._area.movable) else ""))
         if not self._config.get_property(SHOW_PREVIEW):
-            self._draw(*self._view.source())
-            self._say(self._manner())
+            self._draw(*self._area.source())
+            self._set_caption(self._difference_text())
             return
         if self._looks.picture is None:
-            self._draw(*self._view.source())
+            self._draw(*self._area.source())
         self._dreamed = recipe, options
-        self._looks.dream(*self._view.request(recipe, options))
+        self._looks.dream(*self._area.request(recipe, options))
 
-    def _look_at(self, recipe: Recipe) -> View:
-        return View.of(*self._of, recipe, self._at)
+    def _make_area(self, recipe: Recipe) -> PreviewArea:
+        return PreviewArea.of(*self._target, recipe, self._position)
 
-    # What is shown
+    # Display
 
     def _show(self) -> None:
-        """The newest look, or what there is to say."""
-        if self._grip is None and self._looks.picture is not None and self._dreamed is not None:
+        """Show the newest look and the caption."""
+        if (
+            self._drag_position is None
+            and self._looks.picture is not None
+            and self._dreamed is not None
+        ):
             self._draw(*self._looks.picture)
-        self._say(self._looks.text or self._manner())
+        self._set_caption(self._looks.text or self._difference_text())
 
-    def _say(self, text: str) -> None:
-        self._words.set_text(text)
-        self._words.set_tooltip_text(text)  # it may be longer than its place
+    def _set_caption(self, text: str) -> None:
+        self._caption.set_text(text)
+        self._caption.set_tooltip_text(text)  # all of it, if it is cut off
 
-    def _manner(self) -> str:
-        """How what is seen differs from what the layer will be."""
-        if self._view is None:
+    def _difference_text(self) -> str:
+        """How the preview differs from the dream that the layer will get."""
+        if self._area is None:
             return ""
         words = []
-        if any(self._view.movable):
-            words.append("A part of it: drag to see others.")
-        if self._view.reduced > 1.05:
-            words.append(f"{self._view.reduced:.1f} times smaller than the dream.")
+        if any(self._area.movable):
+            words.append("This is a part: drag to see others.")
+        if self._area.reduced > 1.05:
+            words.append(f"Reduced {self._area.reduced:.1f} times.")
         return " ".join(words)
 
     def _draw(self, layout: Picture, pixels: Frame) -> None:
@@ -212,7 +218,7 @@ class Preview:
 
 
 def pixbuf(layout: Picture, pixels: bytes) -> Any:
-    """A picture for the screen, on a chequered ground; U8 in any of the link's orders."""
+    """A picture for the screen, on a chequerboard. The pixels are U8: GA, RGBA or RGB."""
     width, height, order = layout.width, layout.height, layout.order
     if order == "GA":
         buffer = Gegl.Buffer.new("Y'A u8", 0, 0, width, height)

@@ -1,4 +1,4 @@
-"""The part of a layer that the dialog's preview dreams on, reduced."""
+"""The part of a layer that the dialog's preview shows, reduced."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from gi.repository import Gimp
 
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.inputs import DreamInputs, Pixels
+from dreamlink.session.look_size import reduced_recipe, reduction
 from dreamlink.wire.messages import QUICK_MAX, DreamRequest, Frame
 
-from ..call.errors import Refused
-from ..call.options import Options
+from ..call.errors import CallRefused
+from ..call.options import CallOptions
 from ..layers import buffers
-from ..layers.guide import Guide
+from ..layers.guide import GuideDrawable
 from ..layers.strength_map import StrengthMap
 
-SIDE = 360  # pixels of the preview; a dream of that many takes about a second
-REDUCED_MAX = 8.0  # times: what a preview of one part reads of the layer stays below 10 megapixels
-MIDDLE = (0.5, 0.5)
+SIDE = 360  # pixels of the preview; a dream of that size takes about a second
+REDUCTION_MAX = 8.0  # times: so a preview reads less than 10 megapixels of the layer
+CENTRE = (0.5, 0.5)
 
 
 @dataclass(frozen=True)
-class View:
-    """A part of where the dream will be, in pixels of the layer reduced `reduced` times.
+class PreviewArea:
+    """A part of the area to dream in, in pixels of the layer reduced `reduced` times.
 
     Attributes:
-        region: what is dreamed on and shown.
-        seen: the region and its surroundings, which the network sees too.
-        box: all of where the dream will be.
-        whole: the layer.
-        offsets: the layer's place in the image, not reduced.
+        region: the part to dream on and show.
+        seen: the region and the surroundings that the network sees.
+        box: the whole area to dream in.
+        whole: the whole layer.
+        offsets: the layer's offsets in the image, not reduced.
     """
 
     image: Any
@@ -45,24 +47,26 @@ class View:
 
     @classmethod
     def of(
-        cls, image: Any, drawable: Any, box: Region | None, recipe: Recipe, at: tuple[float, float]
-    ) -> View:
-        """The part at a place of a box on the layer, 0 to 1 across and down.
+        cls,
+        image: Any,
+        drawable: Any,
+        box: Region | None,
+        recipe: Recipe,
+        position: tuple[float, float],
+    ) -> PreviewArea:
+        """The part at a position in `box`, 0 to 1 across and down.
 
-        Without a box it is the selection's, or the whole layer.
+        `box` is a part of the layer; None for the selection's, or the whole layer.
 
-        GIMP does not tell plug-ins which part of an image its window shows. The layer is reduced
-        no further than the recipe's coarsest octave: what is dreamed on larger octaves could not
-        be seen in a smaller picture. Raises Refused.
+        GIMP does not tell plug-ins which part of an image its window shows. Raises CallRefused.
         """
         full = box or _selected(image, drawable)
-        coarsest = recipe.octave_scale ** (recipe.octaves - 1)
-        reduced = max(1.0, min(max(full.width, full.height) / SIDE, coarsest, REDUCED_MAX))
+        reduced = reduction(full, recipe, SIDE, REDUCTION_MAX)
         whole = _reduce(Region(0, 0, drawable.get_width(), drawable.get_height()), reduced)
         box = _reduce(full, reduced).clip(whole)
         width, height = min(box.width, SIDE), min(box.height, SIDE)
-        left = box.x + round((box.width - width) * at[0])
-        top = box.y + round((box.height - height) * at[1])
+        left = box.x + round((box.width - width) * position[0])
+        top = box.y + round((box.height - height) * position[1])
         region = Region(left, top, width, height)
         around = min(round(recipe.context / reduced), (QUICK_MAX - SIDE) // 2)
         _, *offsets = drawable.get_offsets()
@@ -71,40 +75,35 @@ class View:
 
     @property
     def movable(self) -> tuple[int, int]:
-        """How far the part can be moved, across and down."""
+        """How many pixels the part can be moved, across and down."""
         return self.box.width - self.region.width, self.box.height - self.region.height
 
     def recipe(self, recipe: Recipe) -> Recipe:
         """The recipe for the reduced picture."""
-        wrap = recipe.wrap and not any(self.movable)  # a part has no edges that meet
-        return replace(recipe, feather=recipe.feather / self.reduced, wrap=wrap)
+        wrap = recipe.wrap and not any(self.movable)  # the edges of a part don't meet
+        return replace(reduced_recipe(recipe, self.reduced), wrap=wrap)
 
-    def request(self, recipe: Recipe, options: Options) -> tuple[DreamRequest, list[Frame]]:
-        """A quick dream on this part, with its pixels. Raises Refused."""
-        frames: list[Frame] = [self._read(self.seen)]
-        masked = not Gimp.Selection.is_empty(self.image)
-        if masked:
-            frames.append(self._read_of_image(self.image.get_selection(), self.region, "Y u8"))
-        strength = self._strength(options, frames)
-        guide = Guide.of(options.guide, recipe)
-        if guide is not None:
-            frames.append(guide.read())
-        request = DreamRequest(
+    def request(self, recipe: Recipe, options: CallOptions) -> tuple[DreamRequest, list[Frame]]:
+        """The request for a quick look at this part, with its frames. Raises CallRefused."""
+        guide = GuideDrawable.of(options.guide, recipe)
+        inputs = DreamInputs(
+            Pixels(self._layout(self.seen), self._read(self.seen)),
+            self._selection(),
+            self._strength(options),
+            Pixels(guide.layout, guide.read()) if guide else None,
+        )
+        request = inputs.request(
             self.recipe(recipe),
-            self._layout(self.seen),
             self.region.moved(-self.seen.x, -self.seen.y),
-            mask=masked,
-            guide=guide.layout if guide else None,
             edges=self.region.edges(self.whole),
             preview=SIDE,
             quick=True,
             reduced=self.reduced,
-            strength=strength,
         )
-        return request, frames
+        return request, inputs.frames()
 
     def source(self) -> tuple[Picture, Frame]:
-        """What is there now, undreamed."""
+        """Layout and pixels of the part without a dream."""
         return self._layout(self.region), self._read(self.region)
 
     def _layout(self, area: Region) -> Picture:
@@ -119,31 +118,37 @@ class View:
         return buffers.read_scaled(self.drawable.get_buffer(), area, form, 1 / self.reduced)
 
     def _read_of_image(self, drawable: Any, area: Region, form: str) -> Frame:
-        """What of another drawable of the image lies on an area of the layer."""
+        """The part of another drawable of the image that lies on an area of the layer."""
         _, left, top = drawable.get_offsets()
         dx, dy = self.offsets[0] - left, self.offsets[1] - top
         moved = area.moved(round(dx / self.reduced), round(dy / self.reduced))
         return buffers.read_scaled(drawable.get_buffer(), moved, form, 1 / self.reduced)
 
-    def _strength(self, options: Options, frames: list[Frame]) -> Picture | None:
-        """The strength map's layout; its pixels join the frames."""
+    def _selection(self) -> Frame | None:
+        """What is selected in the region; None where nothing is selected."""
+        if Gimp.Selection.is_empty(self.image):
+            return None
+        return self._read_of_image(self.image.get_selection(), self.region, "Y u8")
+
+    def _strength(self, options: CallOptions) -> Pixels | None:
+        """The strength map's part in the region, reduced; None without one."""
         if options.strength is None:
             return None
         x, y, width, height = (round(value * self.reduced) for value in self.box)
         strength = StrengthMap.of(
             options.strength, Region(x, y, width, height).moved(*self.offsets)
         )
-        frames.append(self._read_of_image(options.strength, self.region, strength.form))
-        return replace(strength.layout, width=self.region.width, height=self.region.height)
+        layout = replace(strength.layout, width=self.region.width, height=self.region.height)
+        return Pixels(layout, self._read_of_image(options.strength, self.region, strength.form))
 
 
 def _selected(image: Any, drawable: Any) -> Region:
-    """Where the selection lies on the layer. Raises Refused."""
+    """The selection's box on the layer. Raises CallRefused."""
     if not (image.is_valid() and drawable.is_valid()):
-        raise Refused("The layer was removed.")
+        raise CallRefused("The layer was removed.")
     touched, *box = drawable.mask_intersect()
     if not touched:
-        raise Refused(f"The selection does not touch the layer “{drawable.get_name()}”.")
+        raise CallRefused(f"The selection does not touch the layer “{drawable.get_name()}”.")
     return Region(*box)
 
 

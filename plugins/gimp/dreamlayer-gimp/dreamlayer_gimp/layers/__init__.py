@@ -1,1 +1,1 @@
-"""GIMP's layers: pixels in, result layers out, and what is stored with them."""
+"""GIMP's layers: reading pixels, making result layers, and the data stored with them."""

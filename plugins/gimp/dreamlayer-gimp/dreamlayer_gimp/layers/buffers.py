@@ -1,4 +1,4 @@
-"""Raw pixels out of GEGL's buffers and into them."""
+"""Reading and writing raw pixels of GEGL's buffers."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from gi.repository import Babl, Gegl
 from dreamlink.picture import Region
 from dreamlink.wire.messages import Frame
 
-STRIP = 1 << 26  # bytes read or written at once; GEGL crashes beyond 4 GiB
-CACHE = 1 << 27  # bytes of the image that are kept in this process as well
+STRIP_BYTES = 1 << 26  # read or written at once; GEGL crashes beyond 4 GiB
+CACHE_BYTES = 1 << 27  # of the image's tiles in this process
 
 
 def prepare() -> None:
-    """Start GEGL, before anything is read or written."""
+    """Initialise GEGL; needed before anything is read or written."""
     Gegl.init(None)
-    # GIMP hands on its own limit, half of the computer's memory; no pixel is read twice here.
-    Gegl.config().set_property("tile-cache-size", CACHE)
+    # GIMP passes on its own limit, half of the computer's memory, but no pixel is read twice here.
+    Gegl.config().set_property("tile-cache-size", CACHE_BYTES)
 
 
 def read(buffer: Any, area: Region, form: str) -> bytes | bytearray:
     """The pixels of `area`, rows from the top, in babl's format `form`."""
-    runs = strips(area, form)
-    if len(runs) == 1:
+    parts = strips(area, form)
+    if len(parts) == 1:
         return _read_strip(buffer, area, form)
     pixels = bytearray()
-    for run in runs:
-        pixels += _read_strip(buffer, run, form)
+    for strip in parts:
+        pixels += _read_strip(buffer, strip, form)
     return pixels
 
 
 def read_scaled(buffer: Any, area: Region, form: str, scale: float) -> bytes:
-    """The pixels of `area` of a picture that is `scale` times as large as the buffer (≤ 1).
+    """The pixels of `area` of the buffer's picture scaled by `scale` (≤ 1).
 
-    GEGL makes it, if it was initialized: else it gives black. Beside the buffer it is empty.
+    GEGL scales it; without `prepare` it would return black. Outside the buffer pixels are empty.
     """
     rectangle = Gegl.Rectangle.new(*area)
     pixels: bytes = buffer.get(rectangle, scale, form, Gegl.AbyssPolicy.NONE)
@@ -42,28 +42,28 @@ def read_scaled(buffer: Any, area: Region, form: str, scale: float) -> bytes:
 
 
 def write(buffer: Any, area: Region, form: str, pixels: Frame) -> None:
-    """Put the pixels of `area` into the buffer; their number has to be right."""
+    """Write the pixels of `area`; raises ValueError if their number is wrong."""
     expected = size(area, form)
-    if len(pixels) != expected:  # GEGL would write nothing and say nothing
+    if len(pixels) != expected:  # GEGL would silently write nothing
         raise ValueError(f"{len(pixels)} bytes of pixels instead of {expected}")
     view, start = memoryview(pixels), 0
     for strip in strips(area, form):
         end = start + size(strip, form)
-        # PyGObject takes bytes at once, other kinds of buffers byte by byte.
+        # PyGObject copies bytes at once, other kinds of buffers byte by byte.
         buffer.set(Gegl.Rectangle.new(*strip), form, bytes(view[start:end]))
         start = end
     buffer.flush()
 
 
 def size(area: Region, form: str) -> int:
-    """How many bytes the pixels of `area` take."""
+    """The number of bytes of the pixels of `area`."""
     pixel: int = Babl.format_get_bytes_per_pixel(Babl.format(form))
     return area.width * area.height * pixel
 
 
 def strips(area: Region, form: str) -> list[Region]:
-    """The area in runs of rows that GEGL can take at once."""
-    rows = max(1, STRIP // size(Region(0, 0, area.width, 1), form))
+    """The area in strips of rows that GEGL can read or write at once."""
+    rows = max(1, STRIP_BYTES // size(Region(0, 0, area.width, 1), form))
     return [
         Region(area.x, area.y + top, area.width, min(rows, area.height - top))
         for top in range(0, area.height, rows)

@@ -1,4 +1,4 @@
-"""What a dream's layer remembers, saved with it: its recipe, and the layers that it came from."""
+"""The record of a dream, stored with its layer: its recipe, and the layers it was made from."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Any
 from gi.repository import Gimp
 
 from dreamlink.recipe.recipe import Recipe, RecipeError
+from dreamlink.session.dream_record import DreamRecord, origin
 
-from ..call.options import Options
+from ..call.options import CallOptions
 
 RECIPE = "dreamlayer-recipe"  # the recipe as JSON
-ORIGIN = "dreamlayer-origin"  # tattoos, as JSON: numbers that an image's layers keep in its file
+ORIGIN = "dreamlayer-origin"  # tattoos as JSON: numbers of layers that are saved with the image
 NO_TATTOO = 0
 
 
 @dataclass(frozen=True)
-class Memory:
-    """What was read back from a layer; layers that are gone meanwhile are None."""
+class StoredDream:
+    """A record that was read back from a layer; layers that no longer exist are None."""
 
     recipe: Recipe
     source: Any
@@ -27,31 +28,28 @@ class Memory:
     strength: Any
 
 
-def keep(layer: Any, recipe: Recipe, drawable: Any, options: Options) -> None:
-    """Attach to a dream's layer what `recall` reads."""
+def store(layer: Any, recipe: Recipe, drawable: Any, options: CallOptions) -> None:
+    """Attach the record to a dream's layer."""
     image = drawable.get_image()
-    origin = {
-        "source": _tattoo(image, drawable),
-        "guide": _tattoo(image, options.guide),
-        "strength": _tattoo(image, options.strength),
-    }
-    for name, value in ((RECIPE, recipe.to_dict()), (ORIGIN, origin)):
+    tattoos = (_tattoo(image, item) for item in (drawable, options.guide, options.strength))
+    for name, value in ((RECIPE, recipe.to_dict()), (ORIGIN, origin(*tattoos))):
         data = json.dumps(value).encode()
         layer.attach_parasite(Gimp.Parasite.new(name, Gimp.PARASITE_PERSISTENT, data))
 
 
-def recall(image: Any, layer: Any) -> Memory | None:
-    """What a layer remembers; None if it is no dream's, or of a version that we can't read."""
+def load(image: Any, layer: Any) -> StoredDream | None:
+    """The record of a layer; None if it is not a dream, or of a version that we can't read."""
     values = _read(layer, RECIPE)
     if not values:
         return None
     try:
-        recipe = Recipe.of(values)
+        record = DreamRecord.of(values, _read(layer, ORIGIN))
     except RecipeError:
         return None
-    origin = _read(layer, ORIGIN)
-    found = {name: _find(image, origin.get(name)) for name in ("source", "guide", "strength")}
-    return Memory(recipe, **found)
+    if record.unknown:
+        return None
+    items = (_item(image, tattoo) for tattoo in (record.source, record.guide, record.strength))
+    return StoredDream(record.recipe, *items)
 
 
 def _read(layer: Any, name: str) -> dict[str, Any]:
@@ -70,7 +68,7 @@ def _tattoo(image: Any, drawable: Any) -> int:
     return number
 
 
-def _find(image: Any, tattoo: object) -> Any:
+def _item(image: Any, tattoo: object) -> Any:
     if not isinstance(tattoo, int) or tattoo == NO_TATTOO:
         return None
     return image.get_layer_by_tattoo(tattoo) or image.get_channel_by_tattoo(tattoo)

@@ -1,4 +1,4 @@
-"""The guide: another layer's picture, whose looks the dream takes on."""
+"""The guide: another layer, whose features the dream takes on."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import Frame
 
-from ..call.errors import Refused
+from ..call.errors import CallRefused
 from . import buffers
 
-SIDE = 512  # pixels; the daemon sees no more of a guide
-# As the network knows colours, and black where there is nothing: what colour a transparent pixel
-# has is of no meaning.
+SIDE = 512  # pixels of the longer side; larger guides are reduced
+# sRGB as the network expects, premultiplied: transparent parts are black, whatever their colour.
 FORM = "R'aG'aB'aA u8"
 
 
 @dataclass(frozen=True)
-class Guide:
-    """A drawable of any image, of any kind, and how its picture travels: reduced."""
+class GuideDrawable:
+    """A drawable of any image, of any kind, and the layout of its reduced picture."""
 
     drawable: Any
     layout: Picture
 
     @classmethod
-    def of(cls, drawable: Any, recipe: Recipe) -> Guide | None:
-        """Raises Refused where the recipe and what was chosen as the guide contradict."""
+    def of(cls, drawable: Any, recipe: Recipe) -> GuideDrawable | None:
+        """None without a guide. Raises CallRefused if the recipe and the chosen guide disagree."""
         needed = recipe.expression().needs_guide
         if drawable is None and needed:
-            raise Refused(
+            raise CallRefused(
                 f"“{recipe.layer}” needs a guide: choose a layer as the guide, then call Deep Dream"
                 " again."
             )
@@ -38,8 +37,8 @@ class Guide:
             return None
         if not needed:
             name = recipe.expression().layers[0]
-            raise Refused(
-                "A guide was chosen, but the network layer does not say what for: write e.g."
+            raise CallRefused(
+                "A guide was chosen, but Network layer does not use it: enter e.g."
                 f" “{name}:guide” there, or choose no guide."
             )
         width, height = drawable.get_width(), drawable.get_height()
@@ -49,8 +48,10 @@ class Guide:
         return cls(drawable, Picture(width, height, "U8", "RGBA"))
 
     def read(self) -> Frame:
-        """The guide's pixels now. Raises Refused if it was removed."""
+        """The guide's current pixels. Raises CallRefused if it was removed."""
         if not self.drawable.is_valid():
-            raise Refused("The guide was removed, so nothing was dreamed. Call Deep Dream again.")
+            raise CallRefused(
+                "The guide was removed, so nothing was dreamed. Call Deep Dream again."
+            )
         scale = min(1.0, SIDE / max(self.drawable.get_width(), self.drawable.get_height()))
         return buffers.read_scaled(self.drawable.get_buffer(), self.layout.region, FORM, scale)

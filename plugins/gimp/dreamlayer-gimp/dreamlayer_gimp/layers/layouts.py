@@ -1,4 +1,4 @@
-"""How a drawable's pixels travel: in its own colour space and on its own curve, without loss."""
+"""The layout in which a drawable's pixels are sent: lossless, in its own colour space and curve."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from gi.repository import Babl
 
 from dreamlink.picture import Picture, Region
 
-KINDS = {"u8": "U8", "u16": "U16", "float": "F32"}  # babl's name of a sample, the link's
+KINDS = {"u8": "U8", "u16": "U16", "float": "F32"}  # babl's name of a sample → the link's
 
 
 def layout(image: Any, drawable: Any, area: Region) -> tuple[Picture, str]:
-    """The layout of an area's pixels, with alpha, and babl's name of it.
+    """The layout of an area's pixels, with alpha, and the name of babl's format for it.
 
-    No curve or primaries are converted on the way out and back, so wide gamuts, values beyond 0
-    and 1 and the last bit come through. 8 and 16 bits travel as they are, all else as floats.
+    Neither curve nor primaries are converted on the way out and back, so wide gamuts, values
+    outside 0 to 1 and the last bit survive. 8 and 16 bits are sent as they are, others as floats.
     """
     own = drawable.get_format()
     model, kind = Babl.get_name(own).split(" ", 1)  # e.g. "R~G~B~A", "u16-space-…"

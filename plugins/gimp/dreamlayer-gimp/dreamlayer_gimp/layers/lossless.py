@@ -1,8 +1,8 @@
-"""A layer's pixels in another depth, with alpha or without, and otherwise the same to the bit.
+"""Exact conversion of a layer's pixels to another depth, with alpha or without.
 
-Neither colour space nor curve matter for that, but babl takes ways by other curves, not the same
-in each process: last bits are lost, and colours out of the gamut. So the pixels leave their buffer
-in the format in which they are kept, and the rest is done as if they were linear sRGB.
+Such a conversion needs no change of colour space or curve, but babl converts by way of other
+curves, and differently in each process: the last bits and out-of-gamut colours are lost. So pixels
+are read in the format in which they are stored, and then converted as if they were linear sRGB.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from dreamlink.wire.messages import Frame
 
 from . import buffers
 
-MARKS = str.maketrans("", "", "'~")  # of curves, in babl's names of formats
+CURVE_MARKS = str.maketrans("", "", "'~")  # in babl's names of formats
 
 
 def read(drawable: Any, area: Region, form: str) -> Frame:
     """The pixels of `area`, rows from the top, in babl's format `form`.
 
-    It is the drawable's own but for alpha and the kind of its numbers.
+    `form` differs from the drawable's own format only in alpha and depth.
     """
     buffer, own = drawable.get_buffer(), _own(drawable)
     if own == form:
@@ -34,7 +34,7 @@ def read(drawable: Any, area: Region, form: str) -> Frame:
 
 
 def write(drawable: Any, area: Region, form: str, pixels: Frame) -> None:
-    """Put the pixels of `area` into the drawable; `form` differs from its own in depth alone."""
+    """Write the pixels of `area`; `form` differs from the drawable's own format only in depth."""
     buffer, own = drawable.get_buffer(), _own(drawable)
     if own == form:
         buffers.write(buffer, area, form, pixels)
@@ -47,7 +47,7 @@ def write(drawable: Any, area: Region, form: str, pixels: Frame) -> None:
 
 
 def make_opaque(drawable: Any, area: Region) -> None:
-    """Leave the colours of a drawable that has alpha, and no transparency."""
+    """Make a drawable that has alpha fully opaque and keep its colours."""
     buffer, own = drawable.get_buffer(), _own(drawable)
     bare = own.replace("A ", " ", 1)
     for strip in buffers.strips(area, own):
@@ -61,7 +61,7 @@ def _own(drawable: Any) -> str:
 
 
 def _converted(pixels: Frame, strip: Region, one: str, other: str) -> Frame:
-    """Pixels in the format `one` as those in the `other`."""
+    """Pixels in the format `one`, converted to the format `other`."""
     box = Region(0, 0, strip.width, strip.height)
     scratch = Gegl.Buffer.new(_linear(one), *box)
     buffers.write(scratch, box, _linear(one), pixels)
@@ -69,5 +69,5 @@ def _converted(pixels: Frame, strip: Region, one: str, other: str) -> Frame:
 
 
 def _linear(form: str) -> str:
-    """The same kind of numbers in linear sRGB, e.g. "R'G'B'A u8-space-…" → "RGBA u8"."""
-    return form.split("-", maxsplit=1)[0].translate(MARKS)
+    """The format of the same depth in linear sRGB, e.g. "R'G'B'A u8-space-…" → "RGBA u8"."""
+    return form.split("-", maxsplit=1)[0].translate(CURVE_MARKS)

@@ -1,4 +1,4 @@
-"""The layer that shows a dream."""
+"""Making the layer that shows a dream, and inserting it into the image."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import layer_name
 from dreamlink.wire.messages import Frame
 
-from ..call.options import MASK, Options
+from ..call.options import MASK, CallOptions
 from . import buffers, dream_store, lossless
-from .source import Source
+from .source import DrawableSource
 
 
-def make(source: Source, recipe: Recipe, pixels: Frame, options: Options) -> Any:
-    """A finished layer that is not in the image yet, so nothing of this is an undo step."""
+def make(source: DrawableSource, recipe: Recipe, pixels: Frame, options: CallOptions) -> Any:
+    """A finished layer that is not in the image yet, so making it adds no undo step."""
     width, height = source.region.width, source.region.height
     box = Region(0, 0, width, height)
     layer = Gimp.Layer.new(
@@ -31,18 +31,18 @@ def make(source: Source, recipe: Recipe, pixels: Frame, options: Options) -> Any
     )
     layer.set_offsets(*source.corner)
     lossless.write(layer, box, source.form, pixels)
-    if source.place is not None and source.place.region is not None:
-        source.place.dress(layer)
-    elif (veil := _mask_of(source.drawable)) is not None:
-        _copy_mask(veil, source.region, layer)
+    if source.placement is not None and source.placement.region is not None:
+        source.placement.apply_shape(layer)
+    elif (mask := _active_mask(source.drawable)) is not None:
+        _copy_mask(mask, source.region, layer)
     elif source.mask is not None and options.selection_as == MASK:
         _move_alpha_into_mask(layer, box)
-    dream_store.keep(layer, recipe, source.drawable, options)
+    dream_store.store(layer, recipe, source.drawable, options)
     return layer
 
 
 def _move_alpha_into_mask(layer: Any, box: Region) -> None:
-    """What is selected came back as alpha; as a mask it can still be painted on.
+    """The daemon returned the selection as alpha; as a mask it can still be painted on.
 
     GIMP's own ALPHA_TRANSFER complains about layers that are in no image yet.
     """
@@ -50,13 +50,13 @@ def _move_alpha_into_mask(layer: Any, box: Region) -> None:
     lossless.make_opaque(layer, box)
 
 
-def _mask_of(drawable: Any) -> Any:
+def _active_mask(drawable: Any) -> Any:
     """The mask that hides a part of the layer; None without one."""
     return drawable.get_mask() if drawable.get_apply_mask() else None
 
 
 def _copy_mask(mask: Any, area: Region, layer: Any) -> None:
-    """Hide of the dream what is hidden of its source; a selection stays the dream's alpha."""
+    """Copy the source's mask to the dream; a selection stays in the dream's alpha."""
     layer.add_mask(layer.create_mask(Gimp.AddMaskType.WHITE))
     form = Babl.get_name(mask.get_format())
     pixels = buffers.read(mask.get_buffer(), area, form)
@@ -65,10 +65,10 @@ def _copy_mask(mask: Any, area: Region, layer: Any) -> None:
     )
 
 
-def insert(image: Any, made: list[tuple[Source, Any]]) -> None:
-    """Put each layer right above its source, or the dream before, and select them.
+def insert(image: Any, made: list[tuple[DrawableSource, Any]]) -> None:
+    """Insert each layer right above its source or the earlier dream, and select the layers.
 
-    That is one undo step. Layers that are in the image already stay where they are.
+    This is one undo step. Layers that are in the image already stay where they are.
     """
     layers = [layer for _, layer in made]
     made = [(source, layer) for source, layer in made if not _is_in(image, layer)]
@@ -78,8 +78,8 @@ def insert(image: Any, made: list[tuple[Source, Any]]) -> None:
     try:
         for source, layer in made:
             below = source.drawable
-            if source.place is not None and source.place.layer.is_valid():
-                below = source.place.layer
+            if source.placement is not None and source.placement.layer.is_valid():
+                below = source.placement.layer
             position = image.get_item_position(below)
             if not image.insert_layer(layer, below.get_parent(), position):
                 raise RuntimeError(Gimp.get_pdb().get_last_error())
@@ -90,5 +90,5 @@ def insert(image: Any, made: list[tuple[Source, Any]]) -> None:
 
 
 def _is_in(image: Any, layer: Any) -> bool:
-    """Whether a layer was inserted already; only then its number leads to it."""
+    """Whether a layer was inserted already: only then can its tattoo be looked up."""
     return bool(image.get_layer_by_tattoo(layer.get_tattoo()) == layer)

@@ -1,4 +1,4 @@
-"""The layer that is dreamed on: which part of it, and its pixels as they travel."""
+"""The layer that is dreamed on: the part of it to dream in, and the request with its pixels."""
 
 from __future__ import annotations
 
@@ -9,36 +9,35 @@ from gi.repository import Gimp
 
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.inputs import DreamInputs, Pixels
 from dreamlink.wire.messages import DreamRequest, Frame
 
-from ..call.errors import Refused
-from ..call.options import Options
+from ..call.errors import CallRefused
+from ..call.options import CallOptions
 from . import buffers, layouts, lossless
-from .checks import check, refuse_empty
-from .guide import Guide
-from .place import Place
+from .checks import check, refuse_transparent
+from .guide import GuideDrawable
+from .placement import DreamPlacement
 from .strength_map import StrengthMap
 
-__all__ = ["Source", "check"]
-
-UNSOFTENED = Edges(True, True, True, True)  # the old dream's mask has its feather already
+NO_FEATHER = Edges(True, True, True, True)  # the earlier dream's shape has its feather already
 
 
 @dataclass(frozen=True)
-class Source:
-    """A layer as it is when the dream begins. All rectangles are in the layer's coordinates.
+class DrawableSource:
+    """A layer when the dream begins. All rectangles are in the layer's coordinates.
 
     Attributes:
         region: where to dream: the layer, or the box of the selection on it.
-        seen: the region and what of the layer surrounds it: what the network sees.
-        layout: how the seen pixels travel.
-        form: babl's name of that layout; the result is written with the same.
+        seen: the region and the surroundings in the layer that the network sees.
+        layout: the layout in which the seen pixels are sent.
+        form: babl's name of that layout; the result is written with it too.
         corner: the region's top-left corner in the image's coordinates.
-        mask: the selection in the region, one byte a pixel; None where nothing is selected.
-        strength: how strongly each pixel dreams; None for all alike.
-        guide: what the dream takes on; None for nothing.
-        place: where an older dream lies that this one goes above; None without one.
-        window: the display that the call came from; None where there are no windows.
+        mask: the selection in the region, one byte a pixel; None if nothing is selected.
+        strength: how strongly each pixel dreams; None for full strength everywhere.
+        guide: the guide; None without one.
+        placement: of the earlier dream that is dreamed again; None without one.
+        window: the display that the call came from; None if there are no windows.
     """
 
     image: Any
@@ -50,8 +49,8 @@ class Source:
     corner: tuple[int, int]
     mask: Frame | None
     strength: StrengthMap | None
-    guide: Guide | None
-    place: Place | None
+    guide: GuideDrawable | None
+    placement: DreamPlacement | None
     window: Any
 
     @classmethod
@@ -60,26 +59,26 @@ class Source:
         image: Any,
         drawable: Any,
         recipe: Recipe,
-        options: Options,
-        place: Place | None = None,
-    ) -> Source:
-        """Look at a layer, and at the recipe's context around a selection. Raises Refused."""
+        options: CallOptions,
+        placement: DreamPlacement | None = None,
+    ) -> DrawableSource:
+        """What is to be dreamed on a layer. Raises CallRefused."""
         check(image, drawable)
         name = drawable.get_name()
         touched, *box = drawable.mask_intersect()
         if not touched:
-            raise Refused(
+            raise CallRefused(
                 f"The selection does not touch the layer “{name}”: move it there or choose"
                 " Select > None, then call Deep Dream again."
             )
-        region = place.region if place and place.region else Region(*box)
-        if recipe.start != "noise":  # which fills also what is empty
-            refuse_empty(drawable, region)
+        region = placement.region if placement and placement.region else Region(*box)
+        if recipe.start != "noise":  # noise fills transparent parts too
+            refuse_transparent(drawable, region)
         whole = Region(0, 0, drawable.get_width(), drawable.get_height())
         seen = region.grow(recipe.context).clip(whole)
         layout, form = layouts.layout(image, drawable, seen)
         _, left, top = drawable.get_offsets()
-        selection = place.mask if place else None
+        selection = placement.mask if placement else None
         if not Gimp.Selection.is_empty(image):
             buffer = image.get_selection().get_buffer()
             selection = buffers.read(buffer, region.moved(left, top), "Y u8")
@@ -87,50 +86,42 @@ class Source:
         strength: StrengthMap | None = None
         if options.strength is not None:
             strength = StrengthMap.of(options.strength, region.moved(left, top))
-        guide = Guide.of(options.guide, recipe)
+        guide = GuideDrawable.of(options.guide, recipe)
         window = Gimp.default_display()
         return cls(
-            image, drawable, region, seen, layout, form, corner, selection, strength, guide, place,
-            window,
+            image, drawable, region, seen, layout, form, corner, selection, strength, guide,
+            placement, window,
         )  # fmt: skip
 
-    def request(self, recipe: Recipe, **more: Any) -> DreamRequest:
-        """What to ask the daemon; `more` are other fields of the request."""
-        whole = Region(0, 0, self.drawable.get_width(), self.drawable.get_height())
-        return DreamRequest(
-            recipe,
-            self.layout,
-            self.region.moved(-self.seen.x, -self.seen.y),
-            mask=self.mask is not None,
-            clip=self.mask is not None,
-            edges=UNSOFTENED if self.place and self.place.region else self.region.edges(whole),
-            strength=self.strength.layout if self.strength else None,
-            guide=self.guide.layout if self.guide else None,
-            **more,
-        )
+    def request(self, recipe: Recipe, **fields: Any) -> tuple[DreamRequest, list[Frame]]:
+        """What to ask the daemon, with the frames that follow it.
 
-    def frames(self) -> list[Frame]:
-        """What belongs to the request: the pixels that the network sees, and what helps them."""
-        frames: list[Frame] = [lossless.read(self.drawable, self.seen, self.form)]
-        if self.mask is not None:
-            frames.append(self.mask)
-        if self.strength is not None:
-            frames.append(self.strength.read())
-        if self.guide is not None:
-            frames.append(self.guide.read())
-        return frames
+        `fields` are further fields of the request. Raises CallRefused if guide or
+        strength map were removed.
+        """
+        inputs = DreamInputs(
+            Pixels(self.layout, lossless.read(self.drawable, self.seen, self.form)),
+            self.mask,
+            Pixels(self.strength.layout, self.strength.read()) if self.strength else None,
+            Pixels(self.guide.layout, self.guide.read()) if self.guide else None,
+        )
+        whole = Region(0, 0, self.drawable.get_width(), self.drawable.get_height())
+        edges = NO_FEATHER if self.placement and self.placement.region else self.region.edges(whole)
+        fields = {"clip": self.mask is not None, "edges": edges, **fields}
+        region = self.region.moved(-self.seen.x, -self.seen.y)
+        return inputs.request(recipe, region, **fields), inputs.frames()
 
     def check_still_there(self) -> None:
-        """Raise Refused if the dream has no place any more."""
-        # GIMP keeps an image that is closed while a call works on it until the call is over.
+        """Raise CallRefused if the dream can no longer be added to the image."""
+        # GIMP keeps a closed image valid until the call that works on it has ended.
         closed = self.window is not None and not self.window.is_valid()
         if closed or not self.image.is_valid():
-            raise Refused("The image was closed while its layer dreamed, so the dream was stopped.")
+            raise CallRefused("The image was closed during the dream, so the dream was stopped.")
         if not self.drawable.is_valid():
-            raise Refused("The layer was removed while it dreamed, so the dream was stopped.")
+            raise CallRefused("The layer was removed during the dream, so the dream was stopped.")
         gray = self.image.get_base_type() == Gimp.ImageBaseType.GRAY
         if gray != (self.layout.order == "GA"):
-            raise Refused(
-                "The image's colour mode was changed while its layer dreamed, so the dream was"
-                " stopped. Call Deep Dream again."
+            raise CallRefused(
+                "The image's colour mode was changed during the dream, so the dream was stopped."
+                " Call Deep Dream again."
             )

@@ -8,7 +8,7 @@ from typing import Any
 from dreamlink.picture import Picture, Region
 from dreamlink.wire.messages import Frame
 
-from ..call.errors import Refused
+from ..call.errors import CallRefused
 from . import buffers, layouts
 
 
@@ -17,9 +17,9 @@ class StrengthMap:
     """The part of a drawable that lies where the dream will be.
 
     Attributes:
-        area: this part, in the drawable's coordinates. What of it lies beside the drawable is
-            empty: nothing is dreamed there.
-        layout: how it travels.
+        area: this part, in the drawable's coordinates; outside the drawable it is empty, and
+            nothing is dreamed there.
+        layout: the layout in which it is sent.
         form: babl's name of that layout.
     """
 
@@ -30,24 +30,27 @@ class StrengthMap:
 
     @classmethod
     def of(cls, drawable: Any, box: Region) -> StrengthMap:
-        """Look at the part in `box`, in the image's coordinates. Raises Refused."""
+        """The part in `box`, in the image's coordinates. Raises CallRefused if it is empty."""
         _, left, top = drawable.get_offsets()
         area = box.moved(-left, -top)
         if area.clip(Region(0, 0, drawable.get_width(), drawable.get_height())).empty:
-            raise Refused(
-                f"The strength map “{drawable.get_name()}” does not reach to where you want to"
-                " dream: move it there or choose another one, then call Deep Dream again."
+            raise CallRefused(
+                f"The strength map “{drawable.get_name()}” does not overlap the area to dream in:"
+                " move it there or choose another one, then call Deep Dream again."
             )
         if drawable.is_layer():
-            order, form = "GA", "Y'A u8"  # as light as it looks
+            order, form = "GA", "Y'A u8"  # perceived lightness
         else:
-            order, form = "G", f"Y{layouts.curve(drawable)} u8"  # an amount, as it stands
+            order, form = (
+                "G",
+                f"Y{layouts.curve(drawable)} u8",
+            )  # a channel or mask: its values, unconverted
         return cls(drawable, area, Picture(area.width, area.height, "U8", order), form)
 
     def read(self) -> Frame:
-        """The map's pixels now. Raises Refused if it was removed."""
+        """The map's current pixels. Raises CallRefused if it was removed."""
         if not self.drawable.is_valid():
-            raise Refused(
+            raise CallRefused(
                 "The strength map was removed, so nothing was dreamed. Call Deep Dream again."
             )
         return buffers.read(self.drawable.get_buffer(), self.area, self.form)

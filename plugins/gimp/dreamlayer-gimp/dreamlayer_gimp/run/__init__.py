@@ -1,1 +1,1 @@
-"""One run of the filter: dream, progress, the live layer, the result, frames of an animation."""
+"""One run of the filter: the dream, its progress and preview on the canvas, animations."""

@@ -1,4 +1,4 @@
-"""Where a dream's progress is shown: a window of our own, GIMP's status bar, or nowhere."""
+"""Displays of a dream's progress: a window of our own, GIMP's status bar, or none."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import Any
 from gi.repository import Gimp
 
 TITLE = "Dreaming"
-WIDTH = 420  # pixels: the longest line of progress fits in
-TURN = 0.05  # seconds between two looks at the window's events
+WIDTH = 420  # pixels: enough for the longest line of text
+POLL_INTERVAL = 0.05  # seconds between handling the window's events
 
 
-class Progress:
+class ProgressDisplay:
     """Shows nothing: for scripts.
 
     Attributes:
-        cancelled: whether the user wants to stop; stays False where nobody can say so.
+        cancelled: whether the user has cancelled; always False without a Cancel button.
     """
 
     cancelled = False
 
     def show(self, fraction: float, text: str) -> None:
-        """Show that `fraction` (0 to 1) of the work is done, with one line of text."""
+        """Show the fraction of the work that is done, 0 to 1, and one line of text."""
 
     def wait(self, seconds: float) -> None:
-        """Wait while the window, if there is one, stays alive."""
+        """Wait, and keep the window responsive if there is one."""
         time.sleep(seconds)
 
     def close(self) -> None:
-        """Show nothing any more."""
+        """Remove the display."""
 
 
-class StatusBar(Progress):
-    """GIMP's own bar. Its Cancel kills this process; the daemon notices and stops too."""
+class StatusBarProgress(ProgressDisplay):
+    """GIMP's status bar. Its Cancel kills this process; the daemon notices and stops the dream."""
 
     def __init__(self) -> None:
         Gimp.progress_init("Deep Dream")
@@ -46,8 +46,8 @@ class StatusBar(Progress):
         Gimp.progress_end()
 
 
-class Window(Progress):
-    """A dialog of our own, because only this lets Cancel end the dream cleanly."""
+class ProgressWindow(ProgressDisplay):
+    """A window of our own, because only its Cancel can end the dream cleanly."""
 
     def __init__(self) -> None:
         from gi.repository import GimpUi, Gtk, Pango
@@ -58,32 +58,32 @@ class Window(Progress):
         self._dialog.add_button("_Cancel", Gtk.ResponseType.CANCEL)
         self._dialog.connect("response", self._on_response)
         end = Pango.EllipsizeMode.END
-        self._words = Gtk.Label(xalign=0.0, ellipsize=end)
+        self._label = Gtk.Label(xalign=0.0, ellipsize=end)
         self._bar = Gtk.ProgressBar(show_text=True, width_request=WIDTH)
         box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, margin=12)
-        for widget in (self._words, self._bar):
+        for widget in (self._label, self._bar):
             box.pack_start(widget, False, False, 0)
         self._dialog.get_content_area().add(box)
         GimpUi.window_set_transient(self._dialog)
         self._dialog.show_all()
-        self._breathe()
+        self._process_events()
 
     def show(self, fraction: float, text: str) -> None:
         self._bar.set_fraction(min(1.0, max(0.0, fraction)))
-        self._words.set_text(text)
-        self._breathe()
+        self._label.set_text(text)
+        self._process_events()
 
     def wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self._breathe()
-            time.sleep(TURN)
+            self._process_events()
+            time.sleep(POLL_INTERVAL)
 
     def close(self) -> None:
         self._dialog.destroy()
-        self._breathe()
+        self._process_events()
 
-    def _breathe(self) -> None:
+    def _process_events(self) -> None:
         while self._gtk.events_pending():
             self._gtk.main_iteration_do(False)
 
@@ -92,11 +92,13 @@ class Window(Progress):
         dialog.set_response_sensitive(self._gtk.ResponseType.CANCEL, False)
 
 
-class Part(Progress):
-    """The share of one of several dreams in the progress of the call."""
+class PartialProgress(ProgressDisplay):
+    """The progress of one of several dreams, as a part of the call's progress."""
 
-    def __init__(self, whole: Progress, index: int, count: int, noun: str = "Layer") -> None:
-        self._whole = whole
+    def __init__(
+        self, parent: ProgressDisplay, index: int, count: int, noun: str = "Layer"
+    ) -> None:
+        self._parent = parent
         self._index = index
         self._count = count
         self._noun = noun
@@ -104,17 +106,17 @@ class Part(Progress):
     def show(self, fraction: float, text: str) -> None:
         if self._count > 1:
             text = f"{self._noun} {self._index + 1} of {self._count}: {text}"
-        self._whole.show((self._index + fraction) / self._count, text)
-        self.cancelled = self._whole.cancelled
+        self._parent.show((self._index + fraction) / self._count, text)
+        self.cancelled = self._parent.cancelled
 
 
-def progress_for(run_mode: Any, clean: bool = False) -> Progress:
-    """Where the progress of a call is shown; `clean` if Cancel must never kill this process."""
+def progress_display(run_mode: Any, clean: bool = False) -> ProgressDisplay:
+    """The display for a call; with `clean`, its Cancel never kills this process."""
     if run_mode == Gimp.RunMode.INTERACTIVE:
-        return Window()
+        return ProgressWindow()
     if run_mode == Gimp.RunMode.WITH_LAST_VALS:
-        return Window() if clean and _has_display() else StatusBar()
-    return Progress()
+        return ProgressWindow() if clean and _has_display() else StatusBarProgress()
+    return ProgressDisplay()
 
 
 def _has_display() -> bool:

@@ -1,4 +1,4 @@
-"""“Dream Again…”: the recipe comes from a dream's layer, and so does what it is a dream of."""
+"""“Dream Again…”: recipe and source are taken from the record that is stored with a dream."""
 
 from __future__ import annotations
 
@@ -7,65 +7,65 @@ from typing import Any
 
 from dreamlink.recipe.recipe import Recipe
 
-from ..call.errors import Refused
-from ..call.options import OPTIONS, Options
+from ..call.errors import CallRefused
+from ..call.options import OPTIONS, CallOptions
 from ..layers import dream_store
 from ..layers.checks import check
-from ..layers.place import Place
+from ..layers.placement import DreamPlacement
 
 PROCEDURE = "plug-in-dreamlayer-again"
-# A film's frames have no layers below them to dream on again.
+# Not for the frames of an animation: there are no source layers below them.
 ROWS = tuple(option for option in OPTIONS if option.name not in ("frames", "carry"))
 
 
 @dataclass(frozen=True)
-class Remembered:
-    """What is dreamed again.
+class RepeatedDream:
+    """A dream to repeat.
 
     Attributes:
         drawable: the layer to dream on.
-        place: where the old dream lies; None if its source is gone, and it dreams itself.
-        recipe: the old dream's.
-        guide: the layer that the old dream took on; None without one.
+        placement: of the earlier dream; None if its source is gone and it is itself dreamed on.
+        recipe: the earlier dream's.
+        guide: its guide; None without one.
         strength: its strength map; None without one.
     """
 
     drawable: Any
-    place: Place | None
+    placement: DreamPlacement | None
     recipe: Recipe
     guide: Any
     strength: Any
 
     @classmethod
-    def of(cls, image: Any, drawable: Any) -> Remembered:
-        """Read back what a dream's layer remembers, or the dream above a layer. Raises Refused."""
+    def of(cls, image: Any, drawable: Any) -> RepeatedDream:
+        """The dream in a layer, or else the nearest dream above the layer. Raises CallRefused."""
         check(image, drawable)
         dream = drawable
-        told = dream_store.recall(image, dream)
-        if told is None:
-            dream, told = _dream_above(image, drawable)
-        own = told.source is None or told.source == dream
-        place = None if own else Place.of(image, told.source, dream)
-        target = dream if own else told.source
-        return cls(target, place, told.recipe, told.guide, told.strength)
+        stored = dream_store.load(image, dream)
+        if stored is None:
+            dream, stored = _nearest_dream_above(image, drawable)
+        own = stored.source is None or stored.source == dream
+        placement = None if own else DreamPlacement.of(image, stored.source, dream)
+        target = dream if own else stored.source
+        return cls(target, placement, stored.recipe, stored.guide, stored.strength)
 
-    def helped(self, options: Options, recipe: Recipe) -> Options:
-        """The options, with the old dream's guide and strength map where they name none."""
+    def with_stored_layers(self, options: CallOptions, recipe: Recipe) -> CallOptions:
+        """The options, with the stored guide and strength map where the options have none."""
         guide = self.guide if recipe.expression().needs_guide else None
         return replace(
             options, guide=options.guide or guide, strength=options.strength or self.strength
         )
 
 
-def _dream_above(image: Any, drawable: Any) -> tuple[Any, dream_store.Memory]:
-    """The nearest dream of a layer that is none itself."""
+def _nearest_dream_above(image: Any, drawable: Any) -> tuple[Any, dream_store.StoredDream]:
+    """The nearest dream above a layer that was made from that layer."""
     parent = drawable.get_parent()
     siblings = parent.get_children() if parent else image.get_layers()
     for layer in reversed(siblings[: image.get_item_position(drawable)]):
-        told = dream_store.recall(image, layer)
-        if told is not None and told.source == drawable:
-            return layer, told
-    raise Refused(
-        f"The layer “{drawable.get_name()}” is no dream, and there is none of it above: select a"
+        stored = dream_store.load(image, layer)
+        if stored is not None and stored.source == drawable:
+            return layer, stored
+    raise CallRefused(
+        f"The layer “{drawable.get_name()}” is not a dream, and has no dream above it: select a"
         " dream's layer, or choose Deep Dream."
     )

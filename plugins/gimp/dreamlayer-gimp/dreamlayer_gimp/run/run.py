@@ -1,4 +1,4 @@
-"""One call of "Deep Dream…" or "Dream again…": what is asked, dreamed, inserted and answered."""
+"""One call of "Deep Dream…" or "Dream Again…": from the arguments or dialog to the new layers."""
 
 from __future__ import annotations
 
@@ -16,42 +16,46 @@ from dreamlink.picture import Region
 from dreamlink.recipe.recipe import Recipe, RecipeError
 
 from ..call import arguments
-from ..call.errors import Cancelled, Refused
-from ..call.options import Options
-from ..layers import buffers, result_layer, source
-from ..layers.place import Place
+from ..call.errors import CallRefused, Cancelled
+from ..call.options import CallOptions
+from ..layers import buffers, result_layer
+from ..layers.checks import check
+from ..layers.placement import DreamPlacement
+from ..layers.source import DrawableSource
 from . import animation, repeat
+from .canvas_preview import CanvasPreview, canvas_preview_for
 from .dream import connect, dream
-from .live_layer import Canvas, canvas_for
-from .progress import Part, Progress, progress_for
-from .repeat import Remembered
+from .progress import PartialProgress, ProgressDisplay, progress_display
+from .repeat import RepeatedDream
 
 STATUS = Gimp.PDBStatusType
 
 
 @dataclass(frozen=True)
-class Task:
-    """One dream of a call. place: that of the dream before, if there was one."""
+class DreamTask:
+    """One dream of a call. placement: of the earlier dream that it repeats, if any."""
 
     drawable: Any
     recipe: Recipe
-    options: Options
-    place: Place | None = None
+    options: CallOptions
+    placement: DreamPlacement | None = None
 
 
 def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> Any:
-    """Serve one call; whatever goes wrong becomes a sentence, and the image stays as it was."""
+    """Do one call. Errors become a sentence for the user, and leave the image unchanged."""
     buffers.prepare()
     try:
         layer = _serve(procedure, run_mode, image, drawables, config)
     except Cancelled:
         return procedure.new_return_values(STATUS.CANCEL, None)
-    except (Refused, RecipeError, LinkError) as error:
+    except (CallRefused, RecipeError, LinkError) as error:
         return _failure(procedure, str(error))
-    except Exception as error:  # the boundary: GIMP could only say "should not happen"
+    except Exception as error:  # GIMP itself would only say "should not happen"
         traceback.print_exc(file=sys.stderr)
         kind = type(error).__name__
-        return _failure(procedure, f"Deep Dream failed by a mistake of its own ({kind}: {error}).")
+        return _failure(
+            procedure, f"Deep Dream failed because of a bug in Dreamlayer ({kind}: {error})."
+        )
     values = procedure.new_return_values(STATUS.SUCCESS, None)
     values.remove(1)
     values.insert(1, GObject.Value(Gimp.Layer.__gtype__, layer))
@@ -59,19 +63,19 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
 
 
 def _serve(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> Any:
-    """Dream on all drawables; the new layer, or the topmost of several."""
+    """Dream on all drawables; returns the new layer, the topmost of several."""
     if not drawables:
-        raise Refused("No layer is selected: select the one to dream on in the Layers dialog.")
-    ask = _ask_again if procedure.get_name() == repeat.PROCEDURE else _ask
-    tasks = ask(procedure, run_mode, image, drawables, config)
+        raise CallRefused("No layer is selected: select the one to dream on in the Layers dialog.")
+    make_tasks = _repeat_tasks if procedure.get_name() == repeat.PROCEDURE else _new_tasks
+    tasks = make_tasks(procedure, run_mode, image, drawables, config)
     film, made = None, []
-    clean = tasks[0].options.canvas_preview  # a killed call would leave it on the canvas
-    with contextlib.closing(progress_for(run_mode, clean)) as progress:
+    clean = tasks[0].options.canvas_preview  # a killed call would leave the preview on the canvas
+    with contextlib.closing(progress_display(run_mode, clean)) as progress:
         if tasks[0].options.frames:
             film = _dream_frames(image, tasks[0], progress)
         else:
             made = _dream_all(image, tasks, progress)
-    # From here on nobody can press Cancel any more, which would break into the undo step.
+    # The progress display is gone: Cancel can't interrupt the undo step from here on.
     if film is None:
         result_layer.insert(image, made)
     elif run_mode != Gimp.RunMode.NONINTERACTIVE:
@@ -80,78 +84,79 @@ def _serve(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], conf
     return (film or image).get_selected_layers()[0]
 
 
-def _ask(
+def _new_tasks(
     procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any
-) -> list[Task]:
-    """What is to be dreamed on these layers, as the arguments or the dialog say."""
+) -> list[DreamTask]:
+    """The dreams of "Deep Dream…", with the settings of the arguments or the dialog."""
     interactive = run_mode == Gimp.RunMode.INTERACTIVE
-    if interactive or not arguments.options(config).frames:  # those can be of any kind
+    if interactive or not arguments.read_options(config).frames:  # frames can be layers of any kind
         for drawable in drawables:
-            source.check(image, drawable)
-    if interactive and not _show(procedure, config, image, drawables[0]):
+            check(image, drawable)
+    if interactive and not _show_dialog(procedure, config, image, drawables[0]):
         raise Cancelled
-    recipe, options = arguments.recipe(config), arguments.options(config)
-    return [Task(drawable, recipe, options) for drawable in drawables]
+    recipe, options = arguments.read_recipe(config), arguments.read_options(config)
+    return [DreamTask(drawable, recipe, options) for drawable in drawables]
 
 
-def _ask_again(
+def _repeat_tasks(
     procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any
-) -> list[Task]:
-    """What is to be dreamed again: the dialog shows what the first layer remembers."""
-    told = [Remembered.of(image, drawable) for drawable in drawables]
+) -> list[DreamTask]:
+    """The dreams of "Dream Again…"; the dialog shows the stored recipe of the first layer."""
+    repeats = [RepeatedDream.of(image, drawable) for drawable in drawables]
     if run_mode == Gimp.RunMode.INTERACTIVE:
-        arguments.fill(config, told[0].recipe)
-        config.set_property("guide", told[0].guide)
-        config.set_property("strength-map", told[0].strength)
-        box = told[0].place.region if told[0].place else None
-        if not _show(procedure, config, image, told[0].drawable, box):
+        arguments.write_recipe(config, repeats[0].recipe)
+        config.set_property("guide", repeats[0].guide)
+        config.set_property("strength-map", repeats[0].strength)
+        box = repeats[0].placement.region if repeats[0].placement else None
+        if not _show_dialog(procedure, config, image, repeats[0].drawable, box):
             raise Cancelled
-    asked, options = arguments.recipe(config), arguments.options(config)
-    repeated = run_mode == Gimp.RunMode.WITH_LAST_VALS and asked != Recipe()
+    entered, options = arguments.read_recipe(config), arguments.read_options(config)
+    interactive = run_mode == Gimp.RunMode.INTERACTIVE
+    same_as_last = run_mode == Gimp.RunMode.WITH_LAST_VALS and entered != Recipe()
+    if interactive or same_as_last:
+        return [DreamTask(each.drawable, entered, options, each.placement) for each in repeats]
     tasks = []
-    for each in told:
-        if run_mode != Gimp.RunMode.INTERACTIVE and not repeated:
-            recipe = arguments.recipe(config, each.recipe)
-            tasks.append(Task(each.drawable, recipe, each.helped(options, recipe), each.place))
-        else:
-            tasks.append(Task(each.drawable, asked, options, each.place))
+    for each in repeats:
+        recipe = arguments.read_recipe(config, each.recipe)
+        completed = each.with_stored_layers(options, recipe)
+        tasks.append(DreamTask(each.drawable, recipe, completed, each.placement))
     return tasks
 
 
-def _show(
+def _show_dialog(
     procedure: Any, config: Any, image: Any, drawable: Any, box: Region | None = None
 ) -> bool:
-    """Show the dialog; False if the user does not want to dream."""
-    from ..dialog import dialog  # not imported for scripts, which may have no display
+    """Show the dialog; False if the user cancels."""
+    from ..dialog import dialog  # not for scripts, which may have no display
 
-    return dialog.ask(procedure, config, image, drawable, box)
-
-
-Made = list[tuple[source.Source, Any]]
+    return dialog.show(procedure, config, image, drawable, box)
 
 
-def _dream_all(image: Any, tasks: list[Task], progress: Progress) -> Made:
-    """The dreams as layers outside the image: a call that fails or is cancelled adds none."""
-    made: Made = []
-    notes: dict[str, None] = {}  # each once
-    canvas: Canvas | None = None
+MadeLayers = list[tuple[DrawableSource, Any]]
+
+
+def _dream_all(image: Any, tasks: list[DreamTask], progress: ProgressDisplay) -> MadeLayers:
+    """The dreams as layers outside the image: so a failed or cancelled call adds none."""
+    made: MadeLayers = []
+    notes: dict[str, None] = {}  # each only once
+    canvas: CanvasPreview | None = None
     try:
-        with contextlib.closing(connect(progress)) as line:
+        with contextlib.closing(connect(progress)) as client:
             for index, task in enumerate(tasks):
-                looked = source.Source.of(
-                    image, task.drawable, task.recipe, task.options, task.place
+                source = DrawableSource.of(
+                    image, task.drawable, task.recipe, task.options, task.placement
                 )
                 recipe = task.recipe.with_seed()
-                canvas = canvas_for(looked, recipe, task.options, len(tasks) == 1)
-                part = Part(progress, index, len(tasks))
-                dreamed = dream(line, looked, recipe, part, canvas.watch, **canvas.fields)
+                canvas = canvas_preview_for(source, recipe, task.options, len(tasks) == 1)
+                part = PartialProgress(progress, index, len(tasks))
+                dreamed = dream(client, source, recipe, part, canvas.watch, **canvas.fields)
                 assert dreamed.pixels is not None
                 notes.update(dict.fromkeys(dreamed.notes))
                 used = Recipe.of(dreamed.report.get("recipe", {}))
-                layer = result_layer.make(looked, used, dreamed.pixels, task.options)
-                made.append((looked, canvas.finish(layer)))
-        for looked, _ in made:
-            looked.check_still_there()
+                layer = result_layer.make(source, used, dreamed.pixels, task.options)
+                made.append((source, canvas.finish(layer)))
+        for source, _ in made:
+            source.check_still_there()
     except BaseException:
         if canvas is not None:
             canvas.remove()
@@ -159,21 +164,21 @@ def _dream_all(image: Any, tasks: list[Task], progress: Progress) -> Made:
             if layer.is_valid():
                 layer.delete()
         raise
-    _tell(notes)
+    _show_notes(notes)
     return made
 
 
-def _dream_frames(image: Any, task: Task, progress: Progress) -> Any:
-    """The dreams on all layers of an animation, as an image of their own."""
-    with contextlib.closing(connect(progress)) as line:
-        film, notes = animation.dream_all(line, image, task.recipe, task.options, progress)
+def _dream_frames(image: Any, task: DreamTask, progress: ProgressDisplay) -> Any:
+    """The dreams on all layers of an animation, as a new image."""
+    with contextlib.closing(connect(progress)) as client:
+        film, notes = animation.dream_all(client, image, task.recipe, task.options, progress)
     film.set_selected_layers(film.get_layers()[:1])
-    _tell(notes)
+    _show_notes(notes)
     return film
 
 
-def _tell(notes: Iterable[str]) -> None:
-    """Show what was not as it should be, though the dreams are there."""
+def _show_notes(notes: Iterable[str]) -> None:
+    """Show notes on dreams that succeeded."""
     text = "\n".join(notes)
     if text:
         Gimp.message(text)

@@ -1,1 +1,1 @@
-"""Small widgets that know nothing of dreams."""
+"""General-purpose widgets that do not depend on the session."""

@@ -1,4 +1,4 @@
-"""A line of text that gives way: where there is no room for all of it, it ends with …"""
+"""A line of text that is shortened with … where it does not fit."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 from ...qt.qt import QtCore, QtWidgets
 
 
-class ShortLabel(QtWidgets.QLabel):  # type: ignore[misc]
-    """Never wider than its place; `whole` is what it says in full."""
+class ElidedLabel(QtWidgets.QLabel):  # type: ignore[misc]
+    """Never wider than its place; `whole` is the complete text."""
 
     def __init__(self) -> None:
         super().__init__()
         self.whole = ""
-        self.setTextFormat(QtCore.Qt.TextFormat.PlainText)  # layers are named by users
+        self.setTextFormat(QtCore.Qt.TextFormat.PlainText)  # it may contain a layer's name
         policies = QtWidgets.QSizePolicy.Policy
         self.setSizePolicy(policies.Ignored, policies.Fixed)
 
     def show_text(self, text: str) -> None:
-        """Say this, and all of it in the tool tip if that is needed."""
+        """Set the text; the tool tip shows all of it."""
         self.whole = text
         self._fit()
 

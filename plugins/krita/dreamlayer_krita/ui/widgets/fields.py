@@ -1,4 +1,4 @@
-"""One widget for each parameter of a recipe."""
+"""Input widgets for the parameters of a recipe."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from ...qt.i18n import tr
 from ...qt.qt import QtCore, QtWidgets
 
 
-class Field:
+class ParameterField:
     """A parameter, the widget that shows it, and its label.
 
-    `touched` is a Qt signal that tells of another value.
+    `touched` is the Qt signal of a changed value.
     """
 
     def __init__(self, parameter: Parameter) -> None:
         self.parameter = parameter
         self.widget = _widget(parameter)
         self.widget.setObjectName(parameter.name)
-        self.widget.setToolTip(tip(parameter.help))
+        self.widget.setToolTip(tool_tip(parameter.help))
         self.widget.setAccessibleName(tr(parameter.label))
         self.label = QtWidgets.QLabel(tr(parameter.label))
-        self.label.setToolTip(tip(parameter.help))
+        self.label.setToolTip(tool_tip(parameter.help))
         self.label.setBuddy(self.widget)
         self.put(parameter.default)
 
@@ -61,8 +61,8 @@ class Field:
         return widget.textChanged if parameter.kind is str else widget.valueChanged
 
 
-def tip(text: str) -> str:
-    """A tool tip; as rich text Qt breaks its lines."""
+def tool_tip(text: str) -> str:
+    """A tool tip as rich text, so that Qt wraps its lines."""
     return f"<p>{tr(text)}</p>"
 
 
@@ -74,18 +74,18 @@ def _widget(parameter: Parameter) -> Any:
         widget = QtWidgets.QComboBox()
         for choice in parameter.choices:
             widget.addItem(tr(choice), choice)
-        return still(widget)
+        return ignore_wheel(widget)
     if parameter.kind is str:
         return QtWidgets.QLineEdit()
     widget = QtWidgets.QSpinBox() if parameter.kind is int else QtWidgets.QDoubleSpinBox()
     widget.setRange(parameter.minimum, parameter.maximum)
     widget.setSingleStep(parameter.step)
     widget.setSuffix(f" {parameter.unit}" if parameter.unit else "")
-    return still(widget)
+    return ignore_wheel(widget)
 
 
-def still(widget: Any) -> Any:
-    """The widget, which now lets the mouse's wheel scroll the form unless it is worked on."""
+def ignore_wheel(widget: Any) -> Any:
+    """Make the mouse wheel scroll the form instead of changing a widget without focus."""
     widget.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
     widget.installEventFilter(_WheelPasses(widget))
     return widget

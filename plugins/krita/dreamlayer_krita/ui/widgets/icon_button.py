@@ -1,4 +1,4 @@
-"""A small button with one of Krita's icons, which Krita changes with its theme."""
+"""A small button with one of Krita's icons, which follow Krita's theme."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...qt.qt import QtCore, QtWidgets
 
 
 class IconButton(QtWidgets.QToolButton):  # type: ignore[misc]
-    """It is found by the Tab key, and as large as a line of text."""
+    """The Tab key reaches it; it is as high as a line of text."""
 
     def __init__(self, name: str, icon: str, tip: str, action: Callable[[], None]) -> None:
         super().__init__()

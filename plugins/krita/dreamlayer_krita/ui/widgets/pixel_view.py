@@ -1,4 +1,4 @@
-"""A small picture in the docker, made of raw pixels."""
+"""Shows raw pixels as a small picture in the docker."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ...qt.qt import QtCore, QtGui, QtWidgets
 LINES_MIN = 6  # of text
 
 
-class Screen(QtWidgets.QWidget):  # type: ignore[misc]
+class PixelView(QtWidgets.QWidget):  # type: ignore[misc]
     """As wide as the docker, and no higher than wide; hidden while it has no picture.
 
-    Where there is little room it gives way, down to some lines' height.
+    Where there is little room it shrinks, down to the height of a few lines.
 
     Attributes:
-        clicked: called when the mouse is pressed on it.
+        clicked: functions that are called when the mouse is pressed on it.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Screen(QtWidgets.QWidget):  # type: ignore[misc]
         self.setVisible(False)
 
     def show_pixels(self, layout: Picture, frame: Frame) -> None:
-        """Show 8-bit pixels, RGB or BGRA."""
+        """Show 8-bit pixels in the order RGB or BGRA."""
         formats = QtGui.QImage.Format
         kind = formats.Format_RGB888 if layout.order == "RGB" else formats.Format_ARGB32
         line = layout.nbytes // layout.height
@@ -43,18 +43,18 @@ class Screen(QtWidgets.QWidget):  # type: ignore[misc]
         self.update()
 
     def clear(self) -> None:
-        """Show nothing, and take no room."""
+        """Show nothing, and hide."""
         self._pixmap = None
         self.setVisible(False)
 
     @property
     def image(self) -> Any:
-        """What is shown, a QImage; None for nothing."""
+        """The picture that is shown, a QImage; or None."""
         return None if self._pixmap is None else self._pixmap.toImage()
 
     def mousePressEvent(self, _event: Any) -> None:  # noqa: N802 (Qt's name)
-        for hear in self.clicked:
-            hear()
+        for call in self.clicked:
+            call()
 
     def sizeHint(self) -> Any:  # noqa: N802 (Qt's name)
         return QtCore.QSize(1, self._size(self.width()).height())
@@ -72,7 +72,7 @@ class Screen(QtWidgets.QWidget):  # type: ignore[misc]
         guarded(self._paint, log.error)()
 
     def _size(self, height: int) -> Any:
-        """How large the picture is as wide as there is room, and no higher than that."""
+        """The picture's size at the full width, but at most `height` high."""
         if self._pixmap is None:
             return QtCore.QSize(0, 0)
         room = QtCore.QSize(self.width(), height)

@@ -1,7 +1,7 @@
-"""Columns that are scrolled through from top to bottom, never from side to side.
+"""Columns that scroll vertically, never horizontally.
 
-A docker must fit into a small screen whatever is in it: Krita's window would become higher than
-the screen otherwise.
+A docker must fit on a small screen whatever it contains, or Krita's window would become higher than
+the screen.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from ...qt.guard import guarded, log
 from ...qt.qt import QtCore, QtWidgets
 
 
-class ColumnArea(QtWidgets.QScrollArea):  # type: ignore[misc]
-    """As wide as what is in it needs to be, and at least `lines` of text high."""
+class ScrollColumn(QtWidgets.QScrollArea):  # type: ignore[misc]
+    """As wide as its content, and at least `lines` lines of text high."""
 
     def __init__(self, inside: Any, lines: int) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class ColumnArea(QtWidgets.QScrollArea):  # type: ignore[misc]
         self.setWidgetResizable(True)
         self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFocusPolicy(QtCore.Qt.FocusPolicy.NoFocus)  # what is in it has it
+        self.setFocusPolicy(QtCore.Qt.FocusPolicy.NoFocus)  # its content has it
         self.setWidget(inside)
         inside.installEventFilter(self._watch)
 
@@ -34,12 +34,12 @@ class ColumnArea(QtWidgets.QScrollArea):  # type: ignore[misc]
         return QtCore.QSize(inside.width() + bar.width(), height)
 
     def follow(self, widgets: Iterable[Any]) -> None:
-        """Scroll to one of these parts when it comes to be shown."""
+        """Scroll to one of these widgets whenever it is shown."""
         for widget in widgets:
             widget.installEventFilter(self._watch)
 
     def reveal_soon(self, widget: Any) -> None:
-        """Scroll to a part when it has its place."""
+        """Scroll to a widget once it has been laid out."""
         self._shown = widget
         QtCore.QTimer.singleShot(0, self._reveal)
 
@@ -48,8 +48,8 @@ class ColumnArea(QtWidgets.QScrollArea):  # type: ignore[misc]
         self.horizontalScrollBar().setValue(0)
 
 
-class ShortArea(ColumnArea):
-    """As high as what is in it, up to `most` lines; where there is little room, `lines`."""
+class LimitedScrollColumn(ScrollColumn):
+    """As high as its content, up to `most` lines; `lines` where there is little room."""
 
     def __init__(self, inside: Any, lines: int, most: int) -> None:
         super().__init__(inside, lines)
@@ -66,7 +66,7 @@ class ShortArea(ColumnArea):
     def resizeEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
         super().resizeEvent(event)
         if event.size().width() != event.oldSize().width():
-            self.updateGeometry()  # its lines break elsewhere
+            self.updateGeometry()  # its lines wrap differently
 
     def _limited(self, lines: int) -> Any:
         inside = self.widget()
@@ -78,9 +78,9 @@ class ShortArea(ColumnArea):
 
 
 class _Watch(QtCore.QObject):  # type: ignore[misc]
-    """Tells an area when one of its parts is shown, and when they need other room."""
+    """Tells a column when one of its widgets is shown or needs another size."""
 
-    def __init__(self, area: ColumnArea) -> None:
+    def __init__(self, area: ScrollColumn) -> None:
         super().__init__(area)
         self._area = area
 

@@ -1,4 +1,4 @@
-"""The Tab key goes through a column of boxes from top to bottom, whoever put them there."""
+"""Sets the Tab order of nested layouts from top to bottom."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...qt.qt import QtCore, QtWidgets
 
 
 def set_tab_order(top: Any) -> None:
-    """Let the Tab key follow the layouts of `top`, first to last."""
+    """Let the Tab key follow the order of the layouts in `top`."""
     for before, after in pairwise(_fields(top)):
         QtWidgets.QWidget.setTabOrder(before, after)
 

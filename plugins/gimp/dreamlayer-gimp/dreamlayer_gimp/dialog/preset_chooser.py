@@ -9,16 +9,16 @@ from gi.repository import GdkPixbuf, GLib, Gtk
 from dreamlink.recipe import presets
 from dreamlink.recipe.recipe import PARAMETERS, Recipe, RecipeError
 
-OWN = ""  # the entry for settings that are no preset's
+CUSTOM = ""  # the entry for settings that match no preset
 COLUMNS = 3  # of the list when it is open
-THUMBNAIL = 48  # pixels
+THUMBNAIL_SIDE = 48  # pixels
 
 
-class PresetBox:
-    """Says which preset the settings are, and makes them another one's.
+class PresetChooser:
+    """Shows which preset the settings match, and sets them to another preset.
 
     Attributes:
-        row: the widget, with its label.
+        row: the widget with its label.
     """
 
     def __init__(self, config: Any) -> None:
@@ -37,7 +37,7 @@ class PresetBox:
         self.row.pack_start(self._box, True, True, 0)
         self._show()
         self._box.connect("changed", self._on_chosen)
-        config.connect("notify", self._on_set)
+        config.connect("notify", self._on_config_changed)
 
     def _on_chosen(self, _box: object) -> None:
         name = self._box.get_active_id()
@@ -51,48 +51,50 @@ class PresetBox:
         self._changing = False
         self._show()
 
-    def _on_set(self, _config: object, _what: object) -> None:
+    def _on_config_changed(self, _config: object, _property: object) -> None:
         if not self._changing:
             self._show()
 
     def _show(self) -> None:
-        """Show which preset the settings are."""
+        """Show which preset the settings match."""
         values = {
             name: self._config.get_property(name.replace("_", "-")) or row.kind()
             for name, row in PARAMETERS.items()
         }
         try:
             preset = presets.of(Recipe.of(values))
-        except RecipeError:  # half typed
+        except RecipeError:  # an entry is half typed
             preset = None
         self._changing = True
-        self._box.set_active_id(preset.name if preset else OWN)
+        self._box.set_active_id(preset.name if preset else CUSTOM)
         self._box.set_tooltip_text(preset.help if preset else "Choose what to dream.")
         self._changing = False
 
 
 def _entries() -> Any:
-    """Name, title and thumbnail of each preset, if its network's looks are known."""
+    """Name, title and thumbnail of each preset, after the entry for custom settings."""
     store = Gtk.ListStore(str, str, GdkPixbuf.Pixbuf)
-    store.append((OWN, "Settings of your own", _blank()))
+    store.append((CUSTOM, "Custom settings", _blank()))
     for preset in presets.PRESETS.values():
         model = preset.recipe().model
-        own = model == PARAMETERS["model"].default
-        title = preset.title if own else f"{preset.title} ({model})"
+        embedded = model == PARAMETERS["model"].default
+        title = preset.title if embedded else f"{preset.title} ({model})"
         store.append((preset.name, title, _thumbnail(preset)))
     return store
 
 
 def _thumbnail(preset: presets.Preset) -> Any:
     try:
-        return GdkPixbuf.Pixbuf.new_from_file_at_size(str(preset.thumbnail), THUMBNAIL, THUMBNAIL)
-    except GLib.Error:  # there is none
+        return GdkPixbuf.Pixbuf.new_from_file_at_size(
+            str(preset.thumbnail), THUMBNAIL_SIDE, THUMBNAIL_SIDE
+        )
+    except GLib.Error:  # the file is missing
         return _blank()
 
 
 def _blank() -> Any:
-    """An empty picture, so that all titles begin at the same place."""
+    """A transparent picture, so that all titles are aligned."""
     rgb = GdkPixbuf.Colorspace.RGB
-    blank = GdkPixbuf.Pixbuf.new(rgb, True, 8, THUMBNAIL, THUMBNAIL)
+    blank = GdkPixbuf.Pixbuf.new(rgb, True, 8, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
     blank.fill(0)
     return blank

@@ -1,4 +1,4 @@
-"""NaN and infinity in a picture (HDR layers have them): they stay, all else dreams."""
+"""NaN and infinity in a picture (HDR layers have them): they stay, all other pixels dream."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from dreamlink.wire.messages import DreamRequest
 
 RECIPE = Recipe.of({"octaves": 2, "steps": 2, "seed": 4, "layer": "features.3"})
 DTYPES = {"F16": "f2", "F32": "f4"}
-WRONG = {  # (row, column): samples R, G, B and what the network sees of them
+WRONG = {  # (row, column): samples R, G, B and what the network sees instead
     (3, 4): ((np.nan, np.nan, np.nan), (0, 0, 0)),
     (20, 30): ((np.inf, 0.5, 0.5), (1, 0.5, 0.5)),
     (20, 31): ((0.25, -np.inf, 0.5), (0.25, 0, 0.5)),
@@ -27,7 +27,7 @@ def studio():
 
 
 def picture(depth, curve="srgb"):
-    """A picture with wrong pixels, the same as the network sees it, and where they are."""
+    """A picture with non-finite pixels, the same as the network sees it, and their positions."""
     layout = Picture(48, 40, depth, "RGBA", curve)
     right = np.random.default_rng(3).random((40, 48, 4)).astype(DTYPES[depth])
     wrong, where = right.copy(), np.zeros((40, 48), bool)
@@ -49,13 +49,15 @@ def dreamt(studio, layout, raw, **changes):
 @pytest.mark.parametrize("depth", ["F16", "F32"])
 @pytest.mark.parametrize("curve", ["srgb", "linear"])
 @pytest.mark.parametrize("colour", ["full", "capped", "luminance", "source"])
-def test_wrong_pixels_stay_to_the_bit_and_the_others_dream_as_ever(studio, depth, curve, colour):
+def test_non_finite_pixels_stay_to_the_bit_and_the_others_dream_as_usual(
+    studio, depth, curve, colour
+):
     layout, wrong, right, where = picture(depth, curve)
     found, finished = dreamt(studio, layout, wrong, colour=colour, soft_clip=True)
     assert found[where].tobytes() == wrong[where].tobytes()
     assert np.isfinite(found[~where]).all()
     expected, _ = dreamt(studio, layout, right, colour=colour, soft_clip=True)
-    rounding = 1e-4 if curve == "linear" else 0  # of the curve at 1, and what follows from it
+    rounding = 1e-4 if curve == "linear" else 0  # of the curve at 1, and its consequences
     assert np.abs(found[~where] - expected[~where]).mean() <= rounding
     assert (found[~where] != wrong[~where]).mean() > 0.5
     (note,) = finished.notes
@@ -63,7 +65,7 @@ def test_wrong_pixels_stay_to_the_bit_and_the_others_dream_as_ever(studio, depth
 
 
 @pytest.mark.parametrize("changes", [{"zero_mean": True}, {"start": "noise"}, {"feather": 5.0}])
-def test_a_wrong_opacity_stays_where_it_is_too(studio, changes):
+def test_a_non_finite_opacity_stays_too(studio, changes):
     layout, _, right, _ = picture("F32")
     right[5, 6, 3], right[7, 8, 3] = np.nan, np.inf
     found, _ = dreamt(studio, layout, right, **changes)
@@ -74,15 +76,15 @@ def test_a_wrong_opacity_stays_where_it_is_too(studio, changes):
     assert (found[..., :3] != right[..., :3]).mean() > 0.5
 
 
-def test_whole_numbers_are_always_numbers_and_nothing_is_said(studio):
+def test_integer_pictures_have_no_note_about_non_finite_pixels(studio):
     layout = Picture(48, 40, "U16")
     raw = np.full((40, 48, 4), 65535, "u2")
     _, finished = dreamt(studio, layout, raw)
     assert finished.notes == ()
-    assert pixels.not_numbers(raw, layout) == 0
+    assert pixels.count_non_finite(raw, layout) == 0
 
 
-def test_a_wrong_pixel_in_the_guide_is_survived(studio):
+def test_non_finite_pixels_in_the_guide_are_tolerated(studio):
     layout, _, right, _ = picture("F32")
     guide = Picture(64, 64, "F32", "RGB")
     pattern = np.random.default_rng(5).random((64, 64, 3)).astype("f4")
