@@ -176,7 +176,7 @@ def test_a_mask_is_asked_for_when_a_dream_is_dreamed_again(photo: Path, tmp_path
     first, again, mask = (tmp_path / name for name in ("first.png", "again.png", "mask.png"))
     Image.linear_gradient("L").resize((200, 160)).save(mask)
     good("dream", photo, "-o", first, "--mask", mask, *QUICK)
-    assert "through a mask" in dreamlayer("dream", photo, "-o", again, "--recipe", first).stderr
+    assert "with a mask" in dreamlayer("dream", photo, "-o", again, "--recipe", first).stderr
     good("dream", photo, "-o", again, "--recipe", first, "--mask", mask)
     assert again.read_bytes() == first.read_bytes()
 

@@ -164,7 +164,7 @@ def test_only_the_first_of_several_pictures_is_used_with_a_note(tmp_path: Path) 
     path = tmp_path / "in.tif"
     frames[0].save(path, save_all=True, append_images=frames[1:])
     source = image_files.read(path)
-    assert "first of 2" in source.notes[0]
+    assert "first of the 2" in source.notes[0]
     assert source.image.tobytes() == frames[0].tobytes()
 
 

@@ -234,7 +234,7 @@ def test_a_dream_must_change_colours_keep_alpha_and_raise_the_gain():
     assert "only 0%" in judge(bytes(range(4)) * 100).text
     for gain in (1.0, None, float("nan"), -3.0):
         assert judge(gain=gain).level == "wrong"
-        assert "no more than before" in judge(gain=gain).text
+        assert "no more active than before" in judge(gain=gain).text
 
 
 # The log.
