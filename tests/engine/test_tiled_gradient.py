@@ -266,9 +266,9 @@ def test_a_map_gradient_computed_by_rows_is_the_same(layer, monkeypatch):
     canvas, picture = PictureCanvas(*size, 16, (5, 9)), torch.rand(1, 3, *size)
     at_once, _ = tiled_gradient(network, objective, canvas, picture, Window.whole(*size), HUGE)
     pieces = []
-    part = Objective.slope
+    part = Objective.grad
     monkeypatch.setattr(gradient, "VALUES_AT_ONCE", 20_000)
-    monkeypatch.setattr(Objective, "slope", lambda *all_: pieces.append(1) or part(*all_))
+    monkeypatch.setattr(Objective, "grad", lambda *all_: pieces.append(1) or part(*all_))
     found, _ = tiled_gradient(network, objective, canvas, picture, Window.whole(*size), HUGE)
     assert torch.equal(found, at_once)
     assert len(pieces) > 4
