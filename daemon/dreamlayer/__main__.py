@@ -6,7 +6,7 @@ from dreamlayer.runtime import allocator
 
 
 def main() -> int:
-    """Run the command line; a daemon's process is first begun anew, while nothing is imported."""
+    """Run the command line; a daemon's process is restarted first, before anything is imported."""
     if sys.argv[1:2] == ["serve"]:
         allocator.restart_once()
     from dreamlayer.cli.main import main as run

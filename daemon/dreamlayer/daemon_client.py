@@ -1,4 +1,4 @@
-"""The daemon as the command line talks to it. The link is imported only when it is talked to."""
+"""The command line's connection to the daemon. The link is imported only when it is used."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ if TYPE_CHECKING:
     from dreamlink.client.client import Client
     from dreamlink.wire.messages import Header
 
-ANSWER_WITHIN = 120.0  # seconds; the first answer about layers waits until torch is loaded
+ANSWER_WITHIN = 120.0  # seconds; the first list of layers has to wait until torch is loaded
 NOT_RUNNING = "The Dreamlayer daemon is not running."
-SPEAK_AFTER = 1.0  # seconds of waiting for the daemon that need no word
+QUIET = 1.0  # seconds of waiting for the daemon without a message
 
 
 class CommandError(Exception):
-    """Something that ends the command; the text is one sentence for the user."""
+    """An error that ends the command; the text is one sentence for the user."""
 
 
 def daemon() -> Client:
-    """The daemon, started if it does not run."""
+    """A connection to the daemon, which is started if it is not running."""
     from dreamlink.client.launch import STARTING, connect
 
-    said: set[str] = set()
+    shown: set[str] = set()
     began = time.monotonic()
 
     def show(sentence: str) -> None:
-        worth_it = sentence == STARTING or time.monotonic() > began + SPEAK_AFTER
-        if worth_it and sentence not in said:
-            said.add(sentence)
+        important = sentence == STARTING or time.monotonic() > began + QUIET
+        if important and sentence not in shown:
+            shown.add(sentence)
             print(f"dreamlayer: {sentence}", file=sys.stderr)
 
     return connect([sys.executable, "-m", "dreamlayer", "serve"], show)
 
 
 def ask(client: Client, request: Header) -> Header:
-    """The daemon's answer to a request that has exactly one; raises CommandError."""
+    """The daemon's answer to a request that gets exactly one; raises CommandError."""
     from dreamlink.wire.messages import new_id
 
     request_id = new_id()

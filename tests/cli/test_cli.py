@@ -1,4 +1,4 @@
-"""The command line as a person uses it: through a daemon of its own, with the real network."""
+"""The command line as a user runs it: with a daemon of its own and the real network."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def array(path: Path) -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="module", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder of Dreamlayer's own; the first command starts the daemon in it, this stops it."""
+    """A new Dreamlayer folder; the first command starts a daemon in it, this fixture stops it."""
     folder = tmp_path_factory.mktemp("cli") / "home"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DREAMLAYER_HOME", str(folder))
@@ -77,7 +77,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-# Done when.
+# Acceptance.
 
 
 def test_the_same_seed_gives_the_same_bytes_and_tiles_do_not_matter(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_the_same_seed_gives_the_same_bytes_and_tiles_do_not_matter(tmp_path: Pa
     whole = array(tmp_path / "one.png").astype(np.float64)
     error = np.mean((tiles - whole) ** 2)
     assert error == 0 or 10 * np.log10(255**2 / error) > 60
-    assert np.abs(whole - array(CHELSEA)).mean() > 1.0  # it has dreamed
+    assert np.abs(whole - array(CHELSEA)).mean() > 1.0  # it did dream
     assert Recipe.of(report["recipe"]).tile == 128
     assert report["seed"] == 7
     assert report["gain"] > 1.0
@@ -176,7 +176,7 @@ def test_a_mask_is_asked_for_when_a_dream_is_dreamed_again(photo: Path, tmp_path
     first, again, mask = (tmp_path / name for name in ("first.png", "again.png", "mask.png"))
     Image.linear_gradient("L").resize((200, 160)).save(mask)
     good("dream", photo, "-o", first, "--mask", mask, *QUICK)
-    assert "through a mask" in dreamlayer("dream", photo, "-o", again, "--recipe", first).stderr
+    assert "with a mask" in dreamlayer("dream", photo, "-o", again, "--recipe", first).stderr
     good("dream", photo, "-o", again, "--recipe", first, "--mask", mask)
     assert again.read_bytes() == first.read_bytes()
 
@@ -211,7 +211,7 @@ def test_an_output_may_replace_a_file_even_the_input(photo: Path, tmp_path: Path
     assert not np.array_equal(array(own), array(photo))
 
 
-def test_what_a_jpeg_cannot_hold_is_said(tmp_path: Path) -> None:
+def test_what_a_jpeg_cannot_store_is_noted(tmp_path: Path) -> None:
     Image.new("RGBA", (96, 96), (200, 100, 50, 128)).save(tmp_path / "in.png")
     done = dreamlayer("dream", tmp_path / "in.png", "-o", tmp_path / "out.jpg", *QUICK)
     assert done.returncode == 0
@@ -230,7 +230,7 @@ def test_a_progress_bar_is_shown_on_a_terminal_only(photo: Path, tmp_path: Path)
         try:
             while piece := os.read(terminal, 1000):
                 seen += piece
-        except OSError:  # Linux's way to say that the other end is closed
+        except OSError:  # on Linux this means that the other end is closed
             pass
     os.close(terminal)
     assert shown.returncode == 0
@@ -240,7 +240,7 @@ def test_a_progress_bar_is_shown_on_a_terminal_only(photo: Path, tmp_path: Path)
 
 @pytest.fixture
 def listening_to_ctrl_c() -> Iterator[None]:
-    """A shell lets what it runs in the background ignore Ctrl-C: these tests and their children."""
+    """Restores Ctrl-C, which processes that a shell runs in the background ignore."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -262,7 +262,7 @@ def test_ctrl_c_cancels_the_dream(photo: Path, tmp_path: Path) -> None:
     assert time.monotonic() - began < SOON
 
 
-def test_status_models_and_layers_are_told() -> None:
+def test_status_models_and_layers_are_printed() -> None:
     assert "is running (process" in good("status")
     assert "squeezenet1_1" in good("models")
     layers = good("layers", "squeezenet1_1").splitlines()
@@ -297,7 +297,7 @@ def test_status_models_and_layers_are_told() -> None:
         (("photo.png", "--pooling", "soft"), "max or average"),
         (("photo.png", "--channels", "a"), "channels"),
         (("photo.png", "--model", "squeezenet9"), "squeezenet9"),
-        (("photo.png", "--model", "googlenet"), "models get googlenet"),  # its layer is a good one
+        (("photo.png", "--model", "googlenet"), "models get googlenet"),  # its own layer
         (("photo.png", "--device", "abacus"), "abacus"),
         (("photo.png", "--octaves", "99"), "octaves"),
         (("photo.png", "--steps", "ten"), "steps"),
@@ -305,7 +305,7 @@ def test_status_models_and_layers_are_told() -> None:
         (("photo.png", "--select", "1,2,0,5"), "at least one pixel"),
         (("photo.png", "--select", "900,900,10,10"), "outside the picture"),
         (("photo.png", "--mask", "missing.png"), "no file"),
-        (("photo.png", "--mask", "tiny.png"), "the same"),
+        (("photo.png", "--mask", "tiny.png"), "the same size"),
         (("photo.png", "--mask", "black.png"), "selects nothing"),
     ],
 )  # fmt: skip
@@ -313,7 +313,7 @@ def test_bad_input_gives_one_sentence_and_no_file(
     photo: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     (tmp_path / "photo.png").write_bytes(photo.read_bytes())
-    (tmp_path / "text.png").write_text("no picture at all")
+    (tmp_path / "text.png").write_text("not a picture")
     (tmp_path / "empty.png").touch()
     (tmp_path / "cut.png").write_bytes(photo.read_bytes()[:9000])
     Image.new("RGB", (4, 4)).save(tmp_path / "tiny.png")
@@ -339,7 +339,7 @@ def test_an_impossible_output_is_refused_before_dreaming(
 ) -> None:
     (tmp_path / "folder.png").mkdir()
     began = time.monotonic()
-    # Were it dreamed first, this would take hours.
+    # Dreaming first would take hours.
     done = dreamlayer("dream", photo, "-o", tmp_path / output, "--steps", "500", "--octaves", "16")
     refused(done, "can't be written")
     assert time.monotonic() - began < SOON
@@ -352,7 +352,7 @@ def test_an_unknown_model_has_no_layers() -> None:
 @pytest.mark.parametrize(
     "arguments", [(), ("sleep",), ("dream",), ("dream", "x.png"), ("dream", "x.png", "--oops")]
 )
-def test_wrong_usage_is_told_as_usage(arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_prints_the_usage(arguments: tuple[str, ...]) -> None:
     done = dreamlayer(*arguments)
     assert done.returncode == 2
     assert "usage: dreamlayer" in done.stderr

@@ -1,4 +1,4 @@
-"""Picture files: what is read, what is said to be lost, what is written."""
+"""Picture files: reading, notes about what is lost, writing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 
 from dreamlayer.cli import image_files
 from dreamlayer.cli.image_files import FileError, ImageFile
-from dreamlayer.cli.png_recipe import Stored
+from dreamlayer.cli.png_recipe import StoredRecipe
 from dreamlink.picture import Picture, Region
 
 RECIPE = {"layer": "features.10", "seed": 7}
@@ -61,7 +61,7 @@ def png16(folder: Path, colour_type: int, channels: int) -> Path:
     [("RGB", ("RGB", "U8")), ("RGBA", ("RGBA", "U8")), ("L", ("G", "U8")), ("LA", ("GA", "U8")),
      ("I;16", ("G", "U16"))],
 )  # fmt: skip
-def test_what_the_daemon_takes_is_read_and_written_untouched(
+def test_layouts_that_the_daemon_takes_are_read_and_written_unchanged(
     tmp_path: Path, mode: str, layout: tuple[str, str]
 ) -> None:
     image = gradient(mode)
@@ -92,14 +92,16 @@ def test_a_big_endian_tiff_keeps_its_16_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("colour_type", "channels"), [(2, 3), (6, 4), (4, 2)])
-def test_16_bit_colour_is_said_to_be_cut(tmp_path: Path, colour_type: int, channels: int) -> None:
+def test_16_bit_colour_is_reduced_with_a_note(
+    tmp_path: Path, colour_type: int, channels: int
+) -> None:
     source = image_files.read(png16(tmp_path, colour_type, channels))
     assert len(source.notes) == 1
-    assert "16 bits a colour" in source.notes[0]
+    assert "16 bits per colour" in source.notes[0]
     assert source.image.mode in image_files.LAYOUTS
 
 
-def test_16_bit_grey_is_not_cut(tmp_path: Path) -> None:
+def test_16_bit_grey_keeps_its_depth(tmp_path: Path) -> None:
     source = image_files.read(png16(tmp_path, 0, 1))
     assert source.notes == []
     assert source.image.getpixel((0, 0)) == 1000
@@ -128,18 +130,18 @@ def test_black_and_white_becomes_grey(tmp_path: Path) -> None:
     assert source.image.getextrema() == (255, 255)
 
 
-def test_cmyk_becomes_rgb_and_that_is_said(tmp_path: Path) -> None:
+def test_cmyk_becomes_rgb_with_a_note(tmp_path: Path) -> None:
     source = image_files.read(saved(tmp_path, Image.new("CMYK", (9, 9), (255, 0, 0, 0)), "in.tif"))
     assert source.image.mode == "RGB"
     assert source.image.getpixel((0, 0)) == (0, 255, 255)
     assert "CMYK" in source.notes[0]
 
 
-def test_a_broken_cmyk_profile_does_not_hinder(tmp_path: Path) -> None:
+def test_a_broken_cmyk_profile_is_ignored(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.new("CMYK", (9, 9)), "in.tif", icc_profile=b"broken" * 30)
     source = image_files.read(path)
     assert source.image.getpixel((0, 0)) == (255, 255, 255)
-    assert source.profile is None  # it would not fit what is saved
+    assert source.profile is None  # it would not fit the result
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
@@ -157,17 +159,17 @@ def test_a_turned_photo_is_dreamed_upright(tmp_path: Path) -> None:
     assert source.image.tobytes() == image.transpose(Image.Transpose.ROTATE_270).tobytes()
 
 
-def test_only_the_first_of_several_pictures_is_used_and_that_is_said(tmp_path: Path) -> None:
+def test_only_the_first_of_several_pictures_is_used_with_a_note(tmp_path: Path) -> None:
     frames = [gradient("RGB"), Image.new("RGB", (40, 30), "red")]
     path = tmp_path / "in.tif"
     frames[0].save(path, save_all=True, append_images=frames[1:])
     source = image_files.read(path)
-    assert "first of 2" in source.notes[0]
+    assert "first of the 2" in source.notes[0]
     assert source.image.tobytes() == frames[0].tobytes()
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.jpg", "out.tif", "out.webp"])
-def test_profile_and_resolution_are_carried_over(tmp_path: Path, name: str) -> None:
+def test_profile_and_resolution_are_kept(tmp_path: Path, name: str) -> None:
     path = saved(tmp_path, gradient("RGB"), icc_profile=PROFILE, dpi=(240, 240))
     source = image_files.read(path)
     image_files.write(tmp_path / name, source.image, source, RECIPE)
@@ -177,7 +179,7 @@ def test_profile_and_resolution_are_carried_over(tmp_path: Path, name: str) -> N
             assert written.info["dpi"] == pytest.approx((240, 240), abs=0.1)
 
 
-def test_a_png_carries_the_recipe(tmp_path: Path) -> None:
+def test_a_png_contains_the_recipe(tmp_path: Path) -> None:
     image_files.write(tmp_path / "out.png", gradient("RGB"), ImageFile(gradient("RGB")), RECIPE)
     with Image.open(tmp_path / "out.png") as written:
         assert json.loads(written.info["dreamlayer"]) == RECIPE
@@ -196,7 +198,7 @@ def test_a_png_carries_the_recipe(tmp_path: Path) -> None:
         ("L", "out.bmp", "L", ""),
     ],
 )
-def test_what_a_format_cannot_hold_is_converted_and_said(
+def test_what_a_format_cannot_store_is_converted_with_a_note(
     tmp_path: Path, mode: str, name: str, kept: str, word: str
 ) -> None:
     source = ImageFile(gradient(mode))
@@ -208,7 +210,7 @@ def test_what_a_format_cannot_hold_is_converted_and_said(
         assert written.mode == kept
 
 
-def test_what_was_transparent_becomes_white_in_a_jpeg(tmp_path: Path) -> None:
+def test_transparent_parts_become_white_in_a_jpeg(tmp_path: Path) -> None:
     image = Image.new("RGBA", (8, 8), (10, 20, 30, 0))
     image_files.write(tmp_path / "out.jpg", image, ImageFile(image), RECIPE)
     with Image.open(tmp_path / "out.jpg") as written:
@@ -238,7 +240,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     assert list(tmp_path.iterdir()) == [output]
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_writing_to_a_link_keeps_the_link(tmp_path: Path) -> None:
     (tmp_path / "real.png").touch()
     (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
     image_files.write(tmp_path / "link.png", gradient("RGB"), ImageFile(gradient("RGB")), RECIPE)
@@ -262,7 +264,7 @@ def test_a_picture_that_claims_to_be_gigantic_is_refused(tmp_path: Path) -> None
         image_files.read(path)
 
 
-def test_damaged_files_are_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_damaged_files_are_refused_with_one_sentence(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.effect_noise((64, 64), 50))
     whole = path.read_bytes()
     refused = 0
@@ -299,39 +301,39 @@ def test_a_guide_is_reduced_to_what_the_network_needs(tmp_path: Path, mode: str)
     assert small.size == (40, 30)
 
 
-def test_what_was_dreamed_is_read_back(tmp_path: Path) -> None:
-    story = Stored(RECIPE, Region(1, 2, 3, 4), mask=True, guide=True)
+def test_a_stored_recipe_is_read_back(tmp_path: Path) -> None:
+    stored = StoredRecipe(RECIPE, Region(1, 2, 3, 4), mask=True, guide=True)
     image_files.write(
-        tmp_path / "out.png", gradient("RGB"), ImageFile(gradient("RGB")), story.to_dict()
+        tmp_path / "out.png", gradient("RGB"), ImageFile(gradient("RGB")), stored.to_dict()
     )
-    assert Stored.read(tmp_path / "out.png") == story
-    (tmp_path / "story.json").write_text(json.dumps(story.to_dict()))
-    assert Stored.read(tmp_path / "story.json") == story
+    assert StoredRecipe.read(tmp_path / "out.png") == stored
+    (tmp_path / "stored.json").write_text(json.dumps(stored.to_dict()))
+    assert StoredRecipe.read(tmp_path / "stored.json") == stored
     (tmp_path / "recipe.json").write_text(json.dumps(RECIPE))  # as GIMP keeps it with a layer
-    assert Stored.read(tmp_path / "recipe.json") == Stored(RECIPE)
+    assert StoredRecipe.read(tmp_path / "recipe.json") == StoredRecipe(RECIPE)
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "not JSON"), ("[" * 100_000, "not JSON"), ("7", "no recipe"),
+        ("{", "not valid JSON"), ("[" * 100_000, "not valid JSON"), ("7", "no recipe"),
         ("\udcff", "can't be read"),
         ('{"recipe": 7}', "damaged"), ('{"recipe": {}, "select": [1, 2, 3]}', "damaged"),
         ('{"recipe": {}, "select": [1, 2, 0, 4]}', "damaged"),
     ],
 )  # fmt: skip
-def test_what_is_no_recipe_is_refused(tmp_path: Path, text: str, words: str) -> None:
+def test_an_invalid_recipe_is_refused(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "recipe.json"
     path.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(FileError, match=words) as raised:
-        Stored.read(path)
+        StoredRecipe.read(path)
     assert str(raised.value).endswith(".")
     assert str(path) in str(raised.value)
 
 
-def test_only_pictures_that_were_dreamed_carry_a_recipe(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="carries no recipe"):
-        Stored.read(saved(tmp_path, gradient("RGB")))
+def test_a_picture_without_a_recipe_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="contains no recipe"):
+        StoredRecipe.read(saved(tmp_path, gradient("RGB")))
     for name in ("missing.png", "missing.json"):
         with pytest.raises(FileError, match="no file"):
-            Stored.read(tmp_path / name)
+            StoredRecipe.read(tmp_path / name)

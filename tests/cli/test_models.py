@@ -14,7 +14,7 @@ ARCH = "squeezenet1_1"
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(user_store, "_current", user_store.current())  # put back in the end
+    monkeypatch.setattr(user_store, "_current", user_store.current())  # restored at the end
     monkeypatch.setenv("DREAMLAYER_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
 
@@ -25,7 +25,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "mine.pth"
 
 
-def test_the_list_tells_what_is_ready_and_how_to_get_the_rest(
+def test_the_list_says_what_is_ready_and_how_to_get_the_rest(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main.main(["models"]) == 0
@@ -40,8 +40,8 @@ def test_adding_and_removing(
 ) -> None:
     names = tmp_path / "names.txt"
     names.write_text("cat\ndog\nbird\n")
-    told = ["--classes", str(names), "--mean", "0,0,0", "--std", "1,1,1"]
-    assert main.main(["models", "add", "mine", "--arch", ARCH, str(file), *told]) == 0
+    options = ["--classes", str(names), "--mean", "0,0,0", "--std", "1,1,1"]
+    assert main.main(["models", "add", "mine", "--arch", ARCH, str(file), *options]) == 0
     assert "mine is ready: mine is a squeezenet1_1 with 3 classes." in capsys.readouterr().out
     assert (home / "models" / "mine.safetensors").is_file()
     main.main(["models"])
@@ -56,14 +56,14 @@ def test_adding_and_removing(
         (["add", "../x", "--arch", ARCH, "FILE"], "letters, digits, - and _"),
         (["add", "x", "--arch", "vgg16", "FILE"], "does not fit vgg16"),
         (["add", "x", "--arch", ARCH, "nix.pth"], "is not there"),
-        (["add", "x", "--arch", ARCH, "FILE", "--std", "0,1,1"], "--std is three numbers"),
-        (["add", "x", "--arch", ARCH, "FILE", "--mean", "0.5"], "--mean is three numbers"),
+        (["add", "x", "--arch", ARCH, "FILE", "--std", "0,1,1"], "--std takes three numbers"),
+        (["add", "x", "--arch", ARCH, "FILE", "--mean", "0.5"], "--mean takes three numbers"),
         (["get", "vgg17"], "Did you mean vgg"),
         (["get", "vgg16", "--file", "FILE"], "is not torchvision's file"),
         (["remove", "nix"], "There is no network 'nix'"),
     ],
 )
-def test_what_goes_wrong_is_one_sentence(
+def test_an_error_is_one_sentence(
     arguments: list[str], sentence: str, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main.main(["models", *(str(file) if a == "FILE" else a for a in arguments)]) == 1

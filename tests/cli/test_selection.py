@@ -1,4 +1,4 @@
-"""Rectangles and masks: what is sent, and what comes back into the picture."""
+"""Rectangles and masks: what is sent, and how the result is pasted."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def mask_of(region: Region, level: int = 255) -> Image.Image:
 def test_without_a_selection_the_whole_picture_is_dreamed() -> None:
     chosen = selection.select(SIZE, None, None)
     assert (chosen.region, chosen.mask) == (PICTURE, None)
-    assert chosen.seen(PICTURE, 96) == PICTURE
+    assert chosen.with_context(PICTURE, 96) == PICTURE
 
 
-def test_a_rectangle_is_clipped_and_seen_with_its_surroundings() -> None:
+def test_a_rectangle_is_clipped_and_sent_with_its_surroundings() -> None:
     chosen = selection.select(SIZE, Region(50, 30, 100, 100), None)
     assert chosen.region == Region(50, 30, 10, 10)
-    assert chosen.seen(PICTURE, 5) == Region(45, 25, 15, 15)
-    assert chosen.seen(PICTURE, 0) == chosen.region
+    assert chosen.with_context(PICTURE, 5) == Region(45, 25, 15, 15)
+    assert chosen.with_context(PICTURE, 0) == chosen.region
 
 
-def test_a_mask_selects_the_box_of_what_is_not_black() -> None:
+def test_a_mask_selects_the_bounding_box_of_its_non_black_pixels() -> None:
     chosen = selection.select(SIZE, None, mask_of(Region(7, 9, 20, 10), 1))
     assert chosen.region == Region(7, 9, 20, 10)
     assert chosen.mask is not None
@@ -46,7 +46,7 @@ def test_a_mask_selects_the_box_of_what_is_not_black() -> None:
 
 
 @given(rectangles, rectangles)
-def test_a_mask_and_a_rectangle_select_what_both_have(one: Region, other: Region) -> None:
+def test_a_mask_and_a_rectangle_select_their_intersection(one: Region, other: Region) -> None:
     masked = one.clip(PICTURE)
     mask = mask_of(masked) if not masked.empty else Image.new("L", SIZE)
     common = masked.clip(other) if not masked.empty else masked
@@ -72,9 +72,9 @@ def test_only_the_region_changes_when_pixels_are_pasted(rectangle: Region, mode:
         source = ImageFile(Image.new(mode, SIZE))
     sent = selection.pixels(source, region)
     assert len(sent) == source.layout(region.width, region.height).nbytes
-    assert selection.pasted(source, region, sent).tobytes() == source.image.tobytes()
+    assert selection.paste(source, region, sent).tobytes() == source.image.tobytes()
     changed = bytes(255 - b for b in sent)
-    result = np.asarray(selection.pasted(source, region, changed))
+    result = np.asarray(selection.paste(source, region, changed))
     before = np.asarray(source.image)
     inside = np.zeros(result.shape[:2], bool)
     inside[region.y : region.y + region.height, region.x : region.x + region.width] = True
@@ -82,7 +82,7 @@ def test_only_the_region_changes_when_pixels_are_pasted(rectangle: Region, mode:
     assert (result[~inside] == before[~inside]).all()
 
 
-def test_a_rectangle_is_read_as_people_write_it() -> None:
+def test_a_rectangle_is_parsed() -> None:
     assert selection.rectangle_of("1,2,30,40") == Region(1, 2, 30, 40)
     assert selection.rectangle_of("-1, 2, 30, 40") == Region(-1, 2, 30, 40)
 
@@ -90,7 +90,7 @@ def test_a_rectangle_is_read_as_people_write_it() -> None:
 @pytest.mark.parametrize(
     "text", ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "1.5,2,3,4", "1,2,0,4", "1,2,3,-4", "9" * 5000]
 )
-def test_a_rectangle_that_makes_no_sense_is_refused(text: str) -> None:
+def test_an_invalid_rectangle_is_refused(text: str) -> None:
     with pytest.raises(PictureError, match=r"\.$") as refusal:
         selection.rectangle_of(text)
     assert len(str(refusal.value)) < 200

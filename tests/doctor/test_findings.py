@@ -1,4 +1,4 @@
-"""What `dreamlayer doctor` finds in each room, and that a report tells nobody who wrote it."""
+"""The findings of each of the doctor's checks, and that a report is anonymous."""
 
 import getpass
 import hashlib
@@ -24,12 +24,12 @@ from dreamlink.client import discovery
 from dreamlink.client.discovery import DaemonInfo
 
 TOKEN = "todays-token"
-FORMER = "k5Xv0cJZb1R9m3Q7tYw2n4L6p8s0A-B_cDeFgHiJkLm"  # of a daemon before
+OLD_TOKEN = "k5Xv0cJZb1R9m3Q7tYw2n4L6p8s0A-B_cDeFgHiJkLm"  # of an earlier daemon
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Dreamlayer's folder, private as it should be."""
+    """Dreamlayer's folder, with correct permissions."""
     path = tmp_path / "home"
     path.mkdir(mode=0o700)
     monkeypatch.setenv("DREAMLAYER_HOME", str(path))
@@ -48,8 +48,8 @@ def fine(findings):
 # The machine.
 
 
-def test_this_machine_is_as_it_should_be():
-    found = list(machine.look())
+def test_this_machine_is_fine():
+    found = list(machine.check())
     assert not only(found, "wrong")
     assert any(text.startswith("Network: squeezenet1_1 features.10") for text in only(found, "ok"))
 
@@ -59,25 +59,25 @@ def test_a_library_of_another_version_is_named_with_what_to_do(monkeypatch):
     monkeypatch.setattr(
         importlib.metadata, "version", lambda name: "1.0" if name == "torch" else version(name)
     )
-    (said,) = only(machine.look(), "wrong")
-    assert f"torch 1.0 (made for {torch.__version__.partition('+')[0]})" in said
+    (said,) = only(machine.check(), "wrong")
+    assert f"torch 1.0 ({torch.__version__.partition('+')[0]} is required)" in said
     assert "install.py again" in said
 
 
-def test_a_device_that_computes_nothing_is_wrong(monkeypatch):
+def test_a_device_that_does_not_respond_is_wrong(monkeypatch):
     monkeypatch.setattr(devices, "answers", lambda device: False)
-    (said,) = only(machine.look(), "wrong")
-    assert "computes nothing" in said
+    (said,) = only(machine.check(), "wrong")
+    assert "does not respond" in said
     assert "--device cpu" in said
 
 
 def test_a_card_that_pytorch_does_not_use_is_a_warning(monkeypatch):
     monkeypatch.setattr(machine, "_has_nvidia_card", lambda: True)
     monkeypatch.setattr(devices, "find", lambda name: torch.device("cpu"))
-    assert any("can't use it" in said for said in only(machine.look(), "warning"))
+    assert any("can't use it" in said for said in only(machine.check(), "warning"))
 
 
-def test_what_cant_be_looked_at_is_a_finding_too():
+def test_a_failing_check_is_a_finding():
     def broken():
         yield Finding("ok", "so far")
         raise OSError("no such place")
@@ -90,19 +90,19 @@ def test_what_cant_be_looked_at_is_a_finding_too():
 # Dreamlayer's folder.
 
 
-def test_a_folder_as_it_should_be(folder):
-    assert fine(home.look())
+def test_a_private_writable_folder_is_fine(folder):
+    assert fine(home.check())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions as Unix has them")
-def test_a_folder_that_others_can_open_is_wrong_and_says_how_to_close_it(folder):
+def test_a_folder_that_others_can_read_is_wrong_with_the_command_to_close_it(folder):
     folder.chmod(0o755)
-    (said,) = only(home.look(), "wrong")
+    (said,) = only(home.check(), "wrong")
     assert f"chmod 700 '{folder}'" in said
     folder.chmod(0o700)
     (folder / "daemon.json").write_text("{}")
     (folder / "daemon.json").chmod(0o644)
-    (said,) = only(home.look(), "wrong")
+    (said,) = only(home.check(), "wrong")
     assert f"chmod 600 '{folder / 'daemon.json'}'" in said
 
 
@@ -111,28 +111,28 @@ def test_a_folder_that_cant_be_written_is_wrong(folder, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refused)
-    (said,) = only(home.look(), "wrong")
-    assert "can't be written (Permission denied)" in said
+    (said,) = only(home.check(), "wrong")
+    assert "is not writable (Permission denied)" in said
 
 
 @pytest.mark.parametrize(("free", "level"), [(0.01e9, "wrong"), (0.5e9, "warning"), (9e9, "ok")])
-def test_a_full_disk_is_said(folder, monkeypatch, free, level):
+def test_a_full_disk_is_reported(folder, monkeypatch, free, level):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage(1e10, 0, free))
-    assert any(text.startswith("Disk: ") for text in only(home.look(), level))
+    assert any(text.startswith("Disk: ") for text in only(home.check(), level))
 
 
-def test_a_setting_that_is_left_out_is_a_warning_and_the_others_are_told(folder):
+def test_an_ignored_setting_is_a_warning_and_changed_ones_are_listed(folder):
     (folder / "settings.json").write_text('{"threads": "lots", "duty": 50}')
-    found = list(home.look())
+    found = list(home.check())
     assert any("threads" in said for said in only(found, "warning"))
     (folder / "settings.json").write_text('{"duty": 50}')
-    assert "Settings: duty = 50 % " in only(home.look(), "ok")
+    assert "Settings: duty = 50 % " in only(home.check(), "ok")
 
 
-def test_a_folder_that_is_not_there_yet_is_no_fault(folder):
+def test_a_missing_folder_is_not_wrong(folder):
     folder.rmdir()
-    assert not only(home.look(), "wrong")
+    assert not only(home.check(), "wrong")
     assert not folder.exists()
 
 
@@ -140,7 +140,7 @@ def test_a_folder_that_is_not_there_yet_is_no_fault(folder):
 
 
 def installed(folder, host, files, **more):
-    """A plug-in as install.py leaves and describes it."""
+    """Write a plug-in and its manifest as install.py does."""
     place = folder.parent / host
     for name, text in files.items():
         path = place / name
@@ -154,13 +154,13 @@ def installed(folder, host, files, **more):
     return place
 
 
-def test_a_plugin_as_it_was_installed(folder):
+def test_an_unchanged_plugin_is_fine(folder):
     installed(folder, "GIMP 3.0", {"dreamlayer-gimp/dreamlayer-gimp.py": "code"})
-    assert fine(plugins.look())
+    assert fine(plugins.check())
 
 
 @pytest.mark.parametrize("how", ["changed", "missing", "not executable"])
-def test_a_plugin_that_is_not_as_it_was_is_wrong(folder, how):
+def test_a_changed_plugin_is_wrong(folder, how):
     script = installed(folder, "GIMP 3.0", {"dreamlayer-gimp/dreamlayer-gimp.py": "code"})
     script = script / "dreamlayer-gimp" / "dreamlayer-gimp.py"
     if how == "changed":
@@ -169,7 +169,7 @@ def test_a_plugin_that_is_not_as_it_was_is_wrong(folder, how):
         script.unlink()
     else:
         script.chmod(0o644)
-    (said,) = only(plugins.look(), "wrong")
+    (said,) = only(plugins.check(), "wrong")
     assert said.startswith("GIMP 3.0: ")
     assert "dreamlayer-gimp.py" in said
     assert "install.py again" in said
@@ -177,7 +177,7 @@ def test_a_plugin_that_is_not_as_it_was_is_wrong(folder, how):
 
 def test_a_plugin_of_another_version_is_wrong(folder):
     installed(folder, "Krita", {"dreamlink/client/client.py": "code"}, version="0.0.1")
-    (said,) = only(plugins.look(), "wrong")
+    (said,) = only(plugins.check(), "wrong")
     assert f"the plug-in is version 0.0.1, Dreamlayer is {VERSION}" in said
 
 
@@ -190,27 +190,27 @@ def test_a_plugin_that_krita_does_not_load_is_wrong(folder, settings, good):
     if settings is not None:
         rc.write_text(settings)
     installed(folder, "Krita", {"dreamlink/client/client.py": "code"}, settings=str(rc))
-    found = list(plugins.look())
+    found = list(plugins.check())
     assert fine(found) == good
     assert good or "Python Plugin Manager" in only(found, "wrong")[0]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"plugins": [{}]}', '{"plugins": 3}'])
-def test_a_damaged_list_of_plugins_is_said(folder, text):
+def test_a_damaged_manifest_is_wrong(folder, text):
     (folder / "plugins.json").write_text(text)
-    assert any("plugins.json can't be read" in said for said in only(plugins.look(), "wrong"))
+    assert any("plugins.json can't be read" in said for said in only(plugins.check(), "wrong"))
     assert plugins.folders() == {}
 
 
-def test_a_python_that_is_gone_from_the_launcher_is_wrong(folder):
+def test_a_launcher_whose_python_is_gone_is_wrong(folder):
     installed(folder, "Krita", {"dreamlink/client/client.py": "code"})
     (folder / "launcher.json").write_text('{"command": ["/nowhere/python", "-m", "dreamlayer"]}')
-    (said,) = only(plugins.look(), "wrong")
+    (said,) = only(plugins.check(), "wrong")
     assert "/nowhere/python" in said
 
 
 def test_nothing_installed_is_a_warning_with_what_to_do(folder):
-    found = list(plugins.look())
+    found = list(plugins.check())
     assert not only(found, "wrong")
     assert len(only(found, "warning")) == 2
 
@@ -218,42 +218,42 @@ def test_nothing_installed_is_a_warning_with_what_to_do(folder):
 # The test dream.
 
 
-def judged(pixels=None, **report):
+def judge(pixels=None, **report):
     source = bytes(range(4)) * 100
     dream = SimpleNamespace(
         pixels=bytes([9, 9, 9, 3]) * 100 if pixels is None else pixels,
         report={"seconds": 1.0, "device": "cpu", "gain": 2.0, **report},
     )
-    return service.judged(source, dream)
+    return service.judge(source, dream)
 
 
-def test_a_dream_is_known_by_what_it_changes_and_what_it_leaves():
-    assert judged().level == "ok"
-    assert "gain 2.0" in judged().text
-    assert "alpha" in judged(bytes([9, 9, 9, 9]) * 100).text
-    assert "only 0%" in judged(bytes(range(4)) * 100).text
+def test_a_dream_must_change_colours_keep_alpha_and_raise_the_gain():
+    assert judge().level == "ok"
+    assert "gain 2.0" in judge().text
+    assert "alpha" in judge(bytes([9, 9, 9, 9]) * 100).text
+    assert "only 0%" in judge(bytes(range(4)) * 100).text
     for gain in (1.0, None, float("nan"), -3.0):
-        assert judged(gain=gain).level == "wrong"
-        assert "no more than before" in judged(gain=gain).text
+        assert judge(gain=gain).level == "wrong"
+        assert "no more active than before" in judge(gain=gain).text
 
 
 # The log.
 
 
-def test_errors_in_the_log_and_last_words_are_told(folder):
-    assert fine(service.logged())
+def test_errors_in_the_log_and_crash_output_are_reported(folder):
+    assert fine(service.check_logs())
     lines = [{"level": "info", "event": "start"}, {"level": "error", "error": "Tr…\nKeyError: 'w'"}]
     (folder / "daemon.log").write_text("\n".join(map(json.dumps, lines)) + "\nnot JSON\n")
-    (said,) = only(service.logged(), "warning")
+    (said,) = only(service.check_logs(), "warning")
     assert "KeyError: 'w'" in said
     (folder / "daemon.err").write_text("Fatal Python error: Segmentation fault\n\n")
-    assert "Segmentation fault" in only(service.logged(), "warning")[1]
+    assert "Segmentation fault" in only(service.check_logs(), "warning")[1]
 
 
 # A report.
 
 
-def test_a_report_tells_nobody_who_wrote_it(folder, monkeypatch, tmp_path):
+def test_a_report_is_anonymous(folder, monkeypatch, tmp_path):
     person = tmp_path / "Zoë Müller"
     person.mkdir()
     monkeypatch.setenv("HOME", str(person))
@@ -272,7 +272,7 @@ def test_a_report_tells_nobody_who_wrote_it(folder, monkeypatch, tmp_path):
             f"Log: {folder / 'daemon.log'}",
             f'File "{package}/studio.py", line 3',
             f'File "{sys.prefix}/lib/torch/nn.py", line 3',
-            f"token={TOKEN} before={FORMER} id=0123456789abcdef",
+            f"token={TOKEN} before={OLD_TOKEN} id=0123456789abcdef",
             "ZOEMUELLER on zoes-laptop.example.org and zoes-laptop: Zoë Müller",
             f"plug-in in {pictures}/pykrita",
         ]
@@ -280,7 +280,8 @@ def test_a_report_tells_nobody_who_wrote_it(folder, monkeypatch, tmp_path):
     said = anonymous.anonymous(text, {str(pictures): "(Krita's folder)"})
     for secret in (
         "Zoë", "Müller", "M\\u00fcller", "zoemueller", "ZOEMUELLER", "laptop", "example.org", TOKEN,
-        FORMER, "0123456789abcdef", str(folder), str(tmp_path), package, sys.prefix, "media", "Art",
+        OLD_TOKEN, "0123456789abcdef", str(folder), str(tmp_path), package, sys.prefix, "media",
+        "Art",
     ):  # fmt: skip
         assert secret not in said, secret
     assert "(home)/Bilder/Katze.png" in said
@@ -289,7 +290,7 @@ def test_a_report_tells_nobody_who_wrote_it(folder, monkeypatch, tmp_path):
     assert "(user) on (computer) and (computer)" in said
 
 
-def test_parts_of_words_stay_as_they_are(monkeypatch):
+def test_short_names_inside_words_are_kept(monkeypatch):
     monkeypatch.setenv("USER", "art")
     monkeypatch.setattr(getpass, "getuser", lambda: "art")
     monkeypatch.setattr(socket, "gethostname", lambda: "box")

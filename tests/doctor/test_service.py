@@ -1,4 +1,4 @@
-"""`dreamlayer doctor` as a person runs it."""
+"""`dreamlayer doctor` as a user runs it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dreamlink.client.launch import connect_to_running
 from tests.server.daemons import Daemon, ask, start_dream, wait_until
 
 
-def test_all_is_looked_at_dreamed_and_written_down_and_nothing_is_left_behind(
+def test_all_checks_run_the_report_is_written_and_the_daemon_stopped(
     home: Path, tmp_path: Path
 ) -> None:
     report = tmp_path / "report.txt"
@@ -30,9 +30,9 @@ def test_all_is_looked_at_dreamed_and_written_down_and_nothing_is_left_behind(
     lines = done.stdout.splitlines()
     assert all(re.match(r"(ok|warning|wrong) |     →  |        \S|The report|Dreamlayer", line)
                for line in lines), done.stdout  # fmt: skip
-    for room in ("Python", "Libraries", "Memory", "Device", "Network", "Folder", "Plug-ins"):
-        assert re.search(rf"^(ok|warning) +{room}", done.stdout, re.MULTILINE), room
-    assert re.search(r"^ok +Daemon: it starts when it is wanted", done.stdout, re.MULTILINE)
+    for check in ("Python", "Libraries", "Memory", "Device", "Network", "Folder", "Plug-ins"):
+        assert re.search(rf"^(ok|warning) +{check}", done.stdout, re.MULTILINE), check
+    assert re.search(r"^ok +Daemon: it starts on demand", done.stdout, re.MULTILINE)
     assert re.search(r"^ok +Link: .* within [\d.]+ ms$", done.stdout, re.MULTILINE)
     assert re.search(r"^ok +Test dream: .*gain [2-9]", done.stdout, re.MULTILINE)
     assert "run install.py" in done.stdout.lower()  # nothing is installed here
@@ -47,35 +47,35 @@ def test_all_is_looked_at_dreamed_and_written_down_and_nothing_is_left_behind(
         assert not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)
 
 
-def test_a_dream_that_is_none_is_found_out(
+def test_a_result_that_is_no_dream_is_wrong(
     own_daemon: Daemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The fake daemon gives back something else, with another alpha."""
+    """The fake daemon returns other pixels, with another alpha."""
     assert main(["doctor"]) == 1
     said = capsys.readouterr()
     assert "wrong   Test dream: the alpha has changed (on cpu)." in said.out
     assert "     →  Dream on the CPU" in said.out
     assert re.search(r"[1-9] of \d+ things (is|are) wrong", said.err)
-    assert own_daemon.published  # it was there before
+    assert own_daemon.published  # it was running before
 
 
-def test_the_daemon_that_was_started_for_it_ends_and_one_that_ran_goes_on(
+def test_a_daemon_that_was_running_before_is_not_stopped(
     own_daemon: Daemon,
 ) -> None:
     with contextlib.closing(own_daemon.connect()) as client:
         dream = start_dream(client, 20)
-        found = [finding.text for finding in service.look()]
-        assert any(text.startswith("Daemon: it runs and answers") for text in found)
+        found = [finding.text for finding in service.check()]
+        assert any(text.startswith("Daemon: it is running and answers") for text in found)
         dream.cancel()
         assert ask(client, "status")["op"] == "status"
 
 
-def test_a_daemon_that_cant_start_is_told_with_its_last_words(
+def test_a_daemon_that_cannot_start_is_reported_with_its_output(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = [sys.executable, "-c", "import sys; sys.exit('no torch today')"]
     monkeypatch.setattr(service, "_command", lambda: command)
-    (finding,) = list(service.look())
+    (finding,) = list(service.check())
     assert finding.level == "wrong"
     assert "no torch today" in finding.text
     assert discovery.find() is None

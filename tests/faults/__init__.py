@@ -1,1 +1,1 @@
-"""What goes wrong around a dream, on purpose; `python -m tests.faults` prints the list."""
+"""Fault injection; `python -m tests.faults` prints the list of faults."""

@@ -1,4 +1,4 @@
-"""A client that kills itself at a stage of its life: `vanishing_client.py STAGE ID`."""
+"""A client that kills itself at a given stage: `vanishing_client.py STAGE ID`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Malformed input, by the million, for both sides of the link. `python -m tests.fuzz --help`."""
+"""Fuzzing of both sides of the link with malformed input. `python -m tests.fuzz --help`."""

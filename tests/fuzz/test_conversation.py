@@ -1,4 +1,4 @@
-"""Conversations of which any part is wrong, in any order; beside them a client who is served."""
+"""Conversations with errors in any part, in any order, while another client is served."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
     daemon.kill()
 
 
-def test_whatever_is_said_in_whatever_order_others_are_served(served: Daemon) -> None:
+def test_any_messages_in_any_order_leave_others_served(served: Daemon) -> None:
     pid = served.process.pid
     before = Holdings.of(pid)
     run_state_machine_as_test(

@@ -1,4 +1,4 @@
-"""The fuzzers themselves: their short form, the kept corpus, and that they see what is wrong."""
+"""The fuzzers themselves: a short run, the kept corpus, and that they detect errors."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_seed_makes_the_same_cases_again() -> None:
     assert requests.header(Run(1, 1.0, 5).next()) != requests.header(Run(1, 1.0, 6).next())
 
 
-def test_a_daemon_that_takes_what_is_wrong_is_caught(
+def test_a_daemon_that_accepts_invalid_input_is_detected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DREAMLAYER_HOME", str(tmp_path / "home"))
@@ -78,7 +78,7 @@ def test_a_daemon_that_takes_what_is_wrong_is_caught(
         daemon.kill()
 
 
-def test_a_client_that_takes_what_is_wrong_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_accepts_invalid_input_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     def lenient(header: Header, frames: list[Frame]) -> None:
         """Checks nothing."""
 
@@ -87,7 +87,7 @@ def test_a_client_that_takes_what_is_wrong_is_caught(monkeypatch: pytest.MonkeyP
         client_side.attack(Run(2000, 60.0, seed=1))
 
 
-def test_growth_is_named() -> None:
+def test_growth_is_reported() -> None:
     before = Holdings(memory=100_000, files=10, threads=4)
     assert leak(before, Holdings(105_000, 10, 4)) == ""
     assert leak(before, Holdings(90_000, 9, 3)) == ""

@@ -1,4 +1,4 @@
-"""Daemons of the tests' own, and connections to them."""
+"""Fixtures: daemons for the tests, and connections to them."""
 
 from __future__ import annotations
 

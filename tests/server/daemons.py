@@ -1,4 +1,4 @@
-"""A real daemon process with a fake studio, and talking to it."""
+"""Helpers: a real daemon process with a fake studio, and requests to it."""
 
 from __future__ import annotations
 
@@ -87,6 +87,6 @@ def start_dream(client: Sender, trouble: int, *, side: int = 8, **more: Any) -> 
 
 
 def finish(client: Client, dream: Dream, until: Callable[[Dream], bool] = lambda d: d.over) -> None:
-    """Feed a dream with what comes until it is over, or as far as wanted."""
+    """Pass received messages to a dream until it is over, or until the condition holds."""
     while not until(dream):
         dream.receive(*receive(client))

@@ -32,7 +32,7 @@ TROUBLE = {
 
 
 class FakeOverlay:
-    """Gives pixels that tell the strength; the feather says how many 1/100 s it takes."""
+    """Returns pixels that encode the strength; the feather is the time it takes in 1/100 s."""
 
     def __init__(self, request: DreamRequest) -> None:
         self.nbytes = self._size = request.result.nbytes
@@ -46,7 +46,7 @@ class FakeOverlay:
 
 
 class FakeStudio:
-    """Gives back as many of the bytes that it got as the region has, each turned by one."""
+    """Returns as many of the received bytes as the region has, each incremented by one."""
 
     device = "cpu"
     networks = ("fake",)
@@ -91,7 +91,7 @@ class FakeStudio:
 def _notes(
     request: DreamRequest, frames: Sequence[Frame], before: FakeOverlay | None
 ) -> Iterator[str]:
-    """What of the request has reached the studio."""
+    """Notes about the parts of the request that reached the studio."""
     if request.gain:
         yield "It was measured."
     if request.strength:
@@ -103,7 +103,7 @@ def _notes(
 
 
 def _live(request: DreamRequest, tile: int) -> Callable[[], bytes] | None:
-    """Pixels so far that tell how many tiles are done."""
+    """Live pixels that encode how many tiles are done."""
     if not request.live:
         return None
     return lambda: bytes([tile + 1]) * request.result.nbytes

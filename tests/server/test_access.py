@@ -1,4 +1,4 @@
-"""Who tries what, and what they get: the table in daemon/README.md, a test each."""
+"""Security: one test for each attack in the table in docs/design/security.md."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_another_user_can_read_neither_the_token_nor_keys_nor_results(open_home:
 
 
 @ROOT_ONLY
-def test_another_user_who_finds_the_port_is_refused_and_counted(own_daemon: Daemon) -> None:
+def test_another_user_on_the_port_is_refused_and_counted(own_daemon: Daemon) -> None:
     info = replace(own_daemon.info, token="guessed")
 
     def connect() -> str:
@@ -180,7 +180,7 @@ def test_a_wrong_token_is_refused_before_anything_is_read(daemon: Daemon, token:
         assert refused(client)["wrong token"] == before + 1
 
 
-def test_an_old_token_is_refused_with_what_to_do(home: Path) -> None:
+def test_an_old_token_is_refused_with_a_remedy(home: Path) -> None:
     first = Daemon(home)
     old = first.info
     first.kill()
@@ -195,7 +195,7 @@ def test_an_old_token_is_refused_with_what_to_do(home: Path) -> None:
         second.kill()
 
 
-def test_the_token_of_a_connection_that_is_open_need_not_be_shown_again(daemon: Daemon) -> None:
+def test_an_open_connection_need_not_present_the_token_again(daemon: Daemon) -> None:
     with contextlib.closing(daemon.connect()) as client:
         with pytest.raises(LinkError):
             Client.connect(replace(daemon.info, token="x"), SOON)
@@ -217,7 +217,7 @@ def test_a_web_page_gets_no_answer_and_is_counted(daemon: Daemon, client: Client
     assert ask(client, "status")["op"] == "status"
 
 
-def test_garbage_is_hung_up_on_and_counted(daemon: Daemon, client: Client) -> None:
+def test_garbage_is_disconnected_and_counted(daemon: Daemon, client: Client) -> None:
     noise = random.Random(7)
     before = sum(refused(client).values())
     for length in (12, 64, 1000, 100_000):
@@ -228,7 +228,7 @@ def test_garbage_is_hung_up_on_and_counted(daemon: Daemon, client: Client) -> No
 
 
 @pytest.mark.parametrize("mechanism", [b"NULL", b"CURVE", b"GSSAPI", b"", b"plain"])
-def test_another_mechanism_than_the_token_is_refused(
+def test_mechanisms_other_than_plain_are_refused(
     daemon: Daemon, client: Client, mechanism: bytes
 ) -> None:
     before = refused(client).get("without token or key", 0)
@@ -238,7 +238,7 @@ def test_another_mechanism_than_the_token_is_refused(
     await_refusal(client, "without token or key", before)
 
 
-def test_zeromq_without_a_token_gets_nothing_in(daemon: Daemon, client: Client) -> None:
+def test_zeromq_messages_without_a_token_are_not_read(daemon: Daemon, client: Client) -> None:
     before = sum(refused(client).values())
     stranger = zmq.Context.instance().socket(zmq.DEALER)
     with contextlib.closing(stranger):
@@ -258,7 +258,7 @@ def test_a_message_before_the_token_is_refused(daemon: Daemon, client: Client) -
     await_refusal(client, "broken handshake", before)
 
 
-def test_nobody_makes_the_daemon_hold_what_they_send_before_the_token(own_daemon: Daemon) -> None:
+def test_data_sent_before_the_token_is_not_buffered(own_daemon: Daemon) -> None:
     process = psutil.Process(own_daemon.process.pid)
     piece = bytes(1 << 20)
     with contextlib.closing(own_daemon.connect()) as client:
@@ -273,7 +273,7 @@ def test_nobody_makes_the_daemon_hold_what_they_send_before_the_token(own_daemon
         wait_until(lambda: sum(refused(client).values()) == 4)
 
 
-def test_half_open_connections_are_closed_and_hold_up_nobody(own_daemon: Daemon) -> None:
+def test_half_open_connections_are_closed_and_block_nobody(own_daemon: Daemon) -> None:
     process = psutil.Process(own_daemon.process.pid)
     with contextlib.ExitStack() as stack:
         client = stack.enter_context(contextlib.closing(own_daemon.connect()))
@@ -291,7 +291,7 @@ def test_half_open_connections_are_closed_and_hold_up_nobody(own_daemon: Daemon)
         wait_until(lambda: process.num_fds() <= before + 2)
 
 
-def test_more_connections_than_are_allowed_are_refused_by_name(
+def test_connections_beyond_the_limit_are_refused_naming_the_setting(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DREAMLAYER_CONNECTIONS_MAX", "3")
@@ -344,7 +344,7 @@ NO_NUMBERS = (float("nan"), float("inf"), -0.5, True, "8", None, [8], {"a": 1}, 
 
 @pytest.mark.parametrize("side", ["width", "height"])
 @pytest.mark.parametrize("value", [*HUGE, *NO_NUMBERS], ids=lambda v: f"{v!r:.20}")
-def test_a_size_that_can_not_be_is_refused_before_the_pixels(
+def test_an_impossible_size_is_refused_before_the_pixels(
     client: Client, side: str, value: Any
 ) -> None:
     picture = {**Picture(8, 8, "U8", "RGB").to_dict(), side: value}
@@ -369,7 +369,7 @@ def test_a_size_that_can_not_be_is_refused_before_the_pixels(
     ],
     ids=lambda changes: f"{changes!r:.50}",
 )  # fmt: skip
-def test_what_makes_no_sense_is_refused_before_the_pixels(
+def test_an_invalid_request_is_refused_before_the_pixels(
     client: Client, changes: dict[str, Any]
 ) -> None:
     answer = answer_to(client, dream_header(**changes))
@@ -394,7 +394,7 @@ def test_what_makes_no_sense_is_refused_before_the_pixels(
         pytest.param(b"\x81\xa2op\xa4\xff\xfe\xff\xff", id="no text"),
     ],
 )
-def test_a_header_that_is_made_to_hurt_does_not(client: Client, packed: bytes) -> None:
+def test_a_malicious_header_does_no_harm(client: Client, packed: bytes) -> None:
     client._dealer.send([packed])
     client.flush()
     answer, _ = receive(client)
@@ -424,9 +424,7 @@ def test_a_model_name_never_becomes_a_path(tmp_path: Path, name: str) -> None:
     assert len(str(failure.value)) < 3000
 
 
-def test_a_path_for_a_model_is_answered_with_the_networks_there_are(
-    home: Path, tmp_path: Path
-) -> None:
+def test_a_path_as_model_name_is_refused_listing_the_networks(home: Path, tmp_path: Path) -> None:
     daemon = Daemon(home, "serve", program=[sys.executable, "-m", "dreamlayer"])
     try:
         with contextlib.closing(daemon.connect()) as client:
@@ -442,7 +440,7 @@ def test_a_path_for_a_model_is_answered_with_the_networks_there_are(
         daemon.kill()
 
 
-def test_no_daemon_is_believed_that_is_not_on_this_computer(home: Path) -> None:
+def test_a_daemon_on_another_computer_is_not_trusted(home: Path) -> None:
     from dreamlink.client import discovery
 
     for endpoint in ("tcp://192.0.2.1:5", "tcp://127.0.0.1.example.org:5", "ipc:///x", "x"):
@@ -451,7 +449,7 @@ def test_no_daemon_is_believed_that_is_not_on_this_computer(home: Path) -> None:
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-def test_the_counts_are_right_whoever_comes(own_daemon: Daemon, at_once: bool) -> None:
+def test_connection_counts_are_right_in_any_order(own_daemon: Daemon, at_once: bool) -> None:
     noise = random.Random(3)
     kinds = {
         "not ZeroMQ": b"GET / HTTP/1.1\r\n\r\n",
@@ -483,7 +481,7 @@ def test_the_counts_are_right_whoever_comes(own_daemon: Daemon, at_once: bool) -
 
 
 @ROOT_ONLY
-def test_files_that_another_user_has_planted_are_not_believed(home: Path) -> None:
+def test_files_planted_by_another_user_are_not_trusted(home: Path) -> None:
     from dreamlink.client import discovery
 
     discovery.publish(DaemonInfo(1, "0", "tcp://127.0.0.1:5", "t", 1))

@@ -1,4 +1,4 @@
-"""Finished dreams are laid over their pictures again, at once, as long as they are kept."""
+"""Finished dreams are blended again at once, as long as they are kept."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def await_blend(client: Client, *blends: Blend) -> None:
             blend.receive(*message)
 
 
-def test_a_finished_dream_is_blended_as_often_as_one_likes(client: Client) -> None:
+def test_a_finished_dream_can_be_blended_repeatedly(client: Client) -> None:
     dream = dreamed(client)
     recipe = Recipe.of(dream.report["recipe"])
     for strength in (0.5, 1.5, 0.5):
@@ -64,7 +64,7 @@ def test_blends_and_status_do_not_wait_for_the_dream_that_computes(client: Clien
     finish(client, running)
 
 
-def test_the_newest_blend_takes_the_place_of_those_that_have_not_begun(client: Client) -> None:
+def test_the_newest_blend_replaces_those_that_have_not_begun(client: Client) -> None:
     dream = dreamed(client)
     slow = replace(dream.request.recipe, feather=40.0)
     blends = [dream.blend(replace(slow, strength=number / 10)) for number in range(5)]
@@ -81,9 +81,7 @@ def test_the_newest_blend_takes_the_place_of_those_that_have_not_begun(client: C
     assert blends[-1].pixels[0] == 40
 
 
-def test_a_dream_of_somebody_else_or_of_nobody_is_not_blended(
-    client: Client, daemon: Daemon
-) -> None:
+def test_another_clients_or_an_unknown_dream_is_not_blended(client: Client, daemon: Daemon) -> None:
     dream = dreamed(client)
     with contextlib.closing(daemon.connect()) as other:
         recipe = dream.request.recipe.to_dict()
@@ -91,7 +89,7 @@ def test_a_dream_of_somebody_else_or_of_nobody_is_not_blended(
         assert ask(other, "blend", of=new_id(), recipe=recipe)["text"] == FORGOTTEN
 
 
-def test_what_needs_a_new_dream_is_refused_and_the_dream_stays(client: Client) -> None:
+def test_a_change_that_needs_a_new_dream_is_refused_and_the_dream_is_kept(client: Client) -> None:
     dream = dreamed(client)
     refused = dream.blend(replace(dream.request.recipe, steps=11))
     await_blend(client, refused)
@@ -113,15 +111,13 @@ def test_what_needs_a_new_dream_is_refused_and_the_dream_stays(client: Client) -
         ({"recipe": "bold", "of": "x"}, "recipe"),
     ],
 )
-def test_a_blend_that_makes_no_sense_is_refused(
-    client: Client, fields: dict[str, Any], words: str
-) -> None:
+def test_an_invalid_blend_is_refused(client: Client, fields: dict[str, Any], words: str) -> None:
     answer = ask(client, "blend", **fields)
     assert answer["op"] == "error"
     assert words in answer["text"]
 
 
-def test_the_dreams_that_were_used_longest_ago_are_forgotten(
+def test_the_least_recently_used_dreams_are_dropped(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DREAMLAYER_KEEP_MEMORY", "4")
@@ -150,7 +146,7 @@ def test_the_dreams_that_were_used_longest_ago_are_forgotten(
 # Going on from a kept dream.
 
 
-def test_a_film_goes_on_from_the_frame_before(client: Client) -> None:
+def test_a_frame_starts_from_the_one_before(client: Client) -> None:
     first = dreamed(client)
     assert first.notes == []
     second = dreamed(client, after=first.request.id, carry=0.5)
@@ -165,7 +161,9 @@ def test_a_film_goes_on_from_the_frame_before(client: Client) -> None:
     assert following.notes == ["It went on from another."]
 
 
-def test_without_the_dream_before_it_goes_on_and_says_so(client: Client, daemon: Daemon) -> None:
+def test_a_frame_without_the_one_before_is_dreamed_with_a_note(
+    client: Client, daemon: Daemon
+) -> None:
     with contextlib.closing(daemon.connect()) as other:
         theirs = dreamed(other)
         for after in (theirs.request.id, new_id()):
@@ -175,7 +173,7 @@ def test_without_the_dream_before_it_goes_on_and_says_so(client: Client, daemon:
     assert dreamed(client, after=new_id(), carry=0.0).notes == []
 
 
-def test_a_dream_that_another_one_goes_on_from_is_used(
+def test_starting_from_a_dream_counts_as_using_it(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DREAMLAYER_KEEP_MEMORY", "4")
@@ -191,7 +189,7 @@ def test_a_dream_that_another_one_goes_on_from_is_used(
         daemon.kill()
 
 
-def test_however_small_dreams_are_only_so_many_are_kept() -> None:
+def test_the_number_of_kept_dreams_is_limited() -> None:
     blender = Blender(lambda message: None, "the log", 1 << 30)
     for number in range(KEPT_MAX + 44):
         blender.keep(b"peer", str(number), SimpleNamespace(nbytes=12))  # type: ignore[arg-type]
@@ -200,7 +198,7 @@ def test_however_small_dreams_are_only_so_many_are_kept() -> None:
     assert blender.join(SOON)
 
 
-def test_the_dreams_of_a_client_that_went_away_are_forgotten(own_daemon: Daemon) -> None:
+def test_the_dreams_of_a_disconnected_client_are_dropped(own_daemon: Daemon) -> None:
     with contextlib.closing(own_daemon.connect()) as client:
         dream = dreamed(client)
         with contextlib.closing(own_daemon.connect()) as other:
@@ -216,7 +214,7 @@ def test_the_dreams_of_a_client_that_went_away_are_forgotten(own_daemon: Daemon)
             assert ask(client, "status")["kept"] == 2
 
 
-def test_a_real_dream_is_blended_to_the_same_bytes_also_while_another_one_is_dreamed(
+def test_a_real_dream_is_blended_to_the_same_bytes_even_during_another_dream(
     home: Path,
 ) -> None:
     daemon = Daemon(home, program=[sys.executable, "-m", "dreamlayer", "serve"])

@@ -1,4 +1,4 @@
-"""Several clients at once: short dreams are not stuck behind long ones, nobody is forgotten."""
+"""Several clients at once: short dreams do not wait for long ones, and none starves."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def end(client: Client, dream: Dream) -> None:
     assert dream.state is State.CANCELLED
 
 
-def test_a_quick_dream_overtakes_a_long_one_which_goes_on(client: Client, other: Client) -> None:
+def test_a_quick_dream_overtakes_a_long_one_which_then_continues(
+    client: Client, other: Client
+) -> None:
     long = running(client, 60)
     assert ask(other, "status")["jobs"][0]["fraction"] < 1
     quick = start_dream(other, 5, quick=True)
@@ -57,7 +59,9 @@ def test_a_quick_dream_of_the_same_client_overtakes_too(client: Client) -> None:
     end(client, long)
 
 
-def test_a_long_dream_gets_on_though_quick_ones_never_end(client: Client, other: Client) -> None:
+def test_a_long_dream_progresses_although_quick_ones_never_end(
+    client: Client, other: Client
+) -> None:
     long = running(client, 12)
     quick = start_dream(other, 2, quick=True)
     while not long.over:
@@ -93,7 +97,7 @@ def test_two_clients_quick_dreams_leave_each_other_alone(client: Client, other: 
     assert (first.state, second.state) == (State.DONE, State.DONE)
 
 
-def test_nobody_waits_behind_anothers_pile(client: Client, other: Client) -> None:
+def test_no_client_waits_for_all_dreams_of_another(client: Client, other: Client) -> None:
     pile = [start_dream(client, 10) for _ in range(8)]
     finish(client, pile[0], lambda d: d.state is State.RUNNING)
     single = start_dream(other, 1)

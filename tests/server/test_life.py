@@ -1,4 +1,4 @@
-"""The daemon's life: one per user, found by its file, gone when asked to."""
+"""The daemon's life cycle: one per user, found by its discovery file, stopped on request."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def launched(home: Path) -> Iterator[list[Client]]:
                 client.receive(SOON)
 
 
-def test_only_the_user_can_read_where_the_daemon_is(own_daemon: Daemon) -> None:
+def test_only_the_user_can_read_the_discovery_file(own_daemon: Daemon) -> None:
     path = own_daemon.home / "daemon.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     info = own_daemon.info
@@ -56,7 +56,7 @@ def test_only_the_user_can_read_where_the_daemon_is(own_daemon: Daemon) -> None:
     assert len(info.token) >= 32
 
 
-def test_the_folder_is_made_for_the_user_alone(home: Path) -> None:
+def test_the_folder_is_created_private(home: Path) -> None:
     discovery.publish(DaemonInfo(1, "0", "tcp://127.0.0.1:1", "t", 1))
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
 
@@ -106,7 +106,7 @@ def test_it_stops_in_bounded_time_while_the_studio_is_being_loaded(home: Path) -
     assert time.monotonic() - began < 2.5
 
 
-def test_a_daemon_that_takes_its_time_to_stop_is_not_found_any_more(own_daemon: Daemon) -> None:
+def test_a_daemon_that_is_slow_to_stop_is_no_longer_discoverable(own_daemon: Daemon) -> None:
     with contextlib.closing(own_daemon.connect()) as client:
         dream = start_dream(client, SLOW)
         finish(client, dream, lambda d: d.state is State.RUNNING)
@@ -139,7 +139,7 @@ def test_hello_and_status_are_answered_while_the_studio_is_being_loaded(home: Pa
         daemon.kill()
 
 
-def test_a_second_daemon_says_that_one_runs(own_daemon: Daemon) -> None:
+def test_a_second_daemon_says_that_one_is_running(own_daemon: Daemon) -> None:
     second = subprocess.run(FAKE, capture_output=True, text=True, timeout=SOON, check=False)
     assert second.returncode == 0
     assert str(own_daemon.process.pid) in second.stdout
@@ -169,7 +169,7 @@ def test_a_client_starts_a_daemon_and_says_so(launched: list[Client]) -> None:
     running.close()
 
 
-def test_an_unexpected_failure_is_told_with_the_place_of_the_log(launched: list[Client]) -> None:
+def test_an_unexpected_error_is_reported_with_the_path_of_the_log(launched: list[Client]) -> None:
     with contextlib.closing(launch.connect(FAKE)) as client:
         dream = start_dream(client, 903)
         finish(client, dream)
@@ -216,9 +216,7 @@ def test_after_a_crash_the_next_call_starts_a_new_daemon(launched: list[Client])
 
 
 @pytest.mark.parametrize("manner", ["nobody", "hangs up", "web server"])
-def test_a_stale_discovery_file_does_not_hinder(
-    home: Path, launched: list[Client], manner: str
-) -> None:
+def test_a_stale_discovery_file_is_ignored(home: Path, launched: list[Client], manner: str) -> None:
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
         discovery.publish(DaemonInfo(1, "0.1.0", f"tcp://127.0.0.1:{port}", "old", 1))
@@ -247,7 +245,7 @@ def test_a_damaged_discovery_file_counts_as_none(home: Path, text: str) -> None:
     assert discovery.find() is None
 
 
-def test_a_daemon_that_cannot_start_is_reported_with_its_last_words(home: Path) -> None:
+def test_a_daemon_that_cannot_start_is_reported_with_its_output(home: Path) -> None:
     command = [sys.executable, "-c", "import sys; sys.exit('no room left in here')"]
     with pytest.raises(LinkError, match="no room left in here"):
         launch.connect(command)
@@ -258,7 +256,7 @@ def test_the_io_side_does_not_load_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_lock_file_that_nobody_holds_does_not_hinder(home: Path) -> None:
+def test_an_unlocked_lock_file_is_no_obstacle(home: Path) -> None:
     home.mkdir()
     (home / "daemon.lock").write_text("4711")
     daemon = Daemon(home)
@@ -267,7 +265,7 @@ def test_a_lock_file_that_nobody_holds_does_not_hinder(home: Path) -> None:
     daemon.kill()
 
 
-def test_a_withdrawal_leaves_another_daemons_file_alone(home: Path) -> None:
+def test_another_daemons_discovery_file_is_not_removed(home: Path) -> None:
     discovery.publish(DaemonInfo(1, "0", "tcp://127.0.0.1:1", "t", 7))
     discovery.withdraw(8)
     assert discovery.find() is not None
@@ -275,7 +273,7 @@ def test_a_withdrawal_leaves_another_daemons_file_alone(home: Path) -> None:
     assert discovery.find() is None
 
 
-def test_it_answers_the_last_messages_before_it_goes(own_daemon: Daemon) -> None:
+def test_the_last_messages_are_answered_before_the_daemon_ends(own_daemon: Daemon) -> None:
     with contextlib.closing(own_daemon.connect()) as client:
         dreams = [start_dream(client, 5) for _ in range(3)]
         client.send({"op": "stop", "id": "s"})

@@ -1,4 +1,4 @@
-"""Limits: what is too much is refused by the header, and the refusal names the setting."""
+"""Limits: excessive requests are refused by their header, and the refusal names the setting."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ class Job:
 # One by one.
 
 
-def test_a_picture_may_have_so_many_pixels_and_no_more() -> None:
+def test_the_pixels_of_a_picture_are_limited() -> None:
     limits = Limits(Settings(pixels_max=1))
     limits.check_size(request(1000), [3_000_000])
     with pytest.raises(LimitError, match=r"1001 × 1001.*1 megapixels.*setting pixels_max"):
         limits.check_size(request(1001), [3_006_003])
 
 
-def test_a_request_may_have_so_many_bytes_and_no_more() -> None:
+def test_the_bytes_of_a_request_are_limited() -> None:
     limits = Limits(Settings(message_max=1))
     limits.check_size(request(), [MIB // 2, MIB // 2])
     with pytest.raises(LimitError, match="setting message_max"):
         limits.check_size(request(), [MIB, 1])
 
 
-def test_so_many_dreams_may_wait_in_all_and_of_one_program() -> None:
+def test_waiting_dreams_are_limited_in_total_and_per_program() -> None:
     limits = Limits(Settings(waiting_max=4, waiting_max_client=2))
     waiting = [Job(b"a"), Job(b"a"), Job(b"b")]
     limits.check_capacity(b"b", request(), 1, waiting)
@@ -73,7 +73,7 @@ def test_so_many_dreams_may_wait_in_all_and_of_one_program() -> None:
         limits.check_capacity(b"c", request(), 1, [*waiting, Job(b"d")])
 
 
-def test_a_quick_dream_takes_the_place_of_its_programs_other_quick_one() -> None:
+def test_a_quick_dream_replaces_its_programs_other_quick_one() -> None:
     limits = Limits(Settings(waiting_max=1, waiting_max_client=1, waiting_memory=0))
     limits.check_capacity(b"a", request(quick=True), 1, [Job(b"a", quick=True)])
     for waiting in (Job(b"a"), Job(b"b", quick=True)):
@@ -81,7 +81,7 @@ def test_a_quick_dream_takes_the_place_of_its_programs_other_quick_one() -> None
             limits.check_capacity(b"a", request(quick=True), 1, [waiting])
 
 
-def test_waiting_pictures_may_take_so_much_memory_but_one_always_may() -> None:
+def test_memory_of_waiting_pictures_is_limited_but_one_is_always_allowed() -> None:
     limits = Limits(Settings(waiting_memory=1))
     limits.check_capacity(b"a", request(), 100 * MIB, [])
     limits.check_capacity(b"a", request(), MIB // 2, [Job(b"b", MIB // 2)])
@@ -107,7 +107,7 @@ def limited(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Daemo
         daemon.kill()
 
 
-def test_what_is_too_large_is_refused_before_its_pixels_are_sent(
+def test_a_too_large_request_is_refused_before_its_pixels_are_sent(
     limited: tuple[Daemon, Client],
 ) -> None:
     _daemon, client = limited
@@ -127,7 +127,7 @@ def test_what_is_too_large_is_refused_before_its_pixels_are_sent(
     assert dream.state is State.DONE
 
 
-def test_what_waits_in_too_great_number_is_refused_and_the_rest_goes_on(
+def test_dreams_beyond_the_limit_are_refused_and_the_others_continue(
     limited: tuple[Daemon, Client],
 ) -> None:
     daemon, client = limited
@@ -166,7 +166,7 @@ def test_waiting_pictures_that_take_too_much_memory_are_refused(
     assert waiting.state is State.DONE
 
 
-def test_a_strength_map_counts_as_its_picture_does(limited: tuple[Daemon, Client]) -> None:
+def test_a_strength_map_counts_like_a_picture(limited: tuple[Daemon, Client]) -> None:
     _daemon, client = limited
     picture, strength = Picture(500, 500, "U8", "RGB"), Picture(500, 500, "F32", "RGBA")
     asked = DreamRequest(Recipe.of({"channels": "1"}), picture, picture.region, strength=strength)
@@ -184,7 +184,7 @@ def test_a_strength_map_counts_as_its_picture_does(limited: tuple[Daemon, Client
     assert waiting.state is State.DONE
 
 
-def test_pixels_on_their_way_count_and_are_forgotten_with_their_client(
+def test_incoming_pixels_count_until_their_client_disconnects(
     limited: tuple[Daemon, Client],
 ) -> None:
     daemon, client = limited
@@ -205,7 +205,7 @@ def test_pixels_on_their_way_count_and_are_forgotten_with_their_client(
 
 
 @pytest.mark.skipif(not hasattr(psutil, "RLIMIT_NOFILE"), reason="Linux tells it")
-def test_strangers_can_not_take_all_descriptors_with_few_connections(
+def test_unauthenticated_connections_cannot_exhaust_descriptors(
     limited: tuple[Daemon, Client],
 ) -> None:
     daemon, _client = limited
@@ -219,7 +219,7 @@ def test_strangers_can_not_take_all_descriptors_with_few_connections(
 @given(
     lengths=st.lists(st.sampled_from([0, 1, 5, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE]), max_size=4)
 )
-def test_pieces_are_put_together_as_they_were(lengths: list[int]) -> None:
+def test_pieces_are_reassembled(lengths: list[int]) -> None:
     frames = [os.urandom(1) * length for length in lengths]
     sent = list(chunks.messages({"op": "dream", "id": "1"}, frames))
     header = unpack(sent[0][0])
@@ -241,7 +241,7 @@ def test_pieces_are_put_together_as_they_were(lengths: list[int]) -> None:
 
 
 @pytest.mark.parametrize("sizes", [[11], [4, 7], [4, 6, 3], [10, 2, 1]])
-def test_pieces_that_do_not_fit_are_refused_once(sizes: Sequence[int]) -> None:
+def test_excess_pieces_are_refused_once(sizes: Sequence[int]) -> None:
     uploads = Uploads()
     uploads.expect(b"peer", {"id": "7"}, [10, 2])
     with pytest.raises(UnexpectedPixels) as failure:
@@ -252,7 +252,7 @@ def test_pieces_that_do_not_fit_are_refused_once(sizes: Sequence[int]) -> None:
     assert uploads.nbytes == 0
 
 
-def test_pieces_that_nobody_announced_are_refused_once() -> None:
+def test_unannounced_pieces_are_refused_once() -> None:
     uploads = Uploads()
     with pytest.raises(UnexpectedPixels):
         uploads.add(b"peer", b"x")
@@ -274,7 +274,7 @@ def test_uploads_of_several_connections_do_not_mix() -> None:
     assert uploads.nbytes == 0
 
 
-def test_an_upload_that_stops_coming_is_noticed() -> None:
+def test_a_stalled_upload_is_detected() -> None:
     now = [0.0]
     uploads = Uploads(lambda: now[0])
     uploads.expect(b"peer", {"id": "7"}, [2])
@@ -289,7 +289,7 @@ def test_an_upload_that_stops_coming_is_noticed() -> None:
     assert not uploads.stalled()
 
 
-def test_memory_that_is_not_there_is_an_error_of_one_request(client: Client) -> None:
+def test_too_little_memory_fails_one_request_only(client: Client) -> None:
     with pytest.raises(MemoryError):
         Uploads().expect(b"peer", {"id": "7"}, [1 << 47])
     with pytest.raises(MessageError):
@@ -297,7 +297,7 @@ def test_memory_that_is_not_there_is_an_error_of_one_request(client: Client) -> 
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2])
-def test_a_header_in_the_midst_of_pixels_ends_what_came_before(client: Client, cut: int) -> None:
+def test_a_header_amid_pixels_ends_the_previous_request(client: Client, cut: int) -> None:
     picture = Picture(700, 700, "U8", "RGB")
     asked = DreamRequest(Recipe.of({"channels": "1"}), picture, picture.region)
     sent = list(chunks.messages(asked.header(), [bytes(picture.nbytes)]))
@@ -324,9 +324,7 @@ def test_pixels_without_a_header_are_answered_once(client: Client) -> None:
     assert ask(client, "status")["op"] == "status"  # nothing between
 
 
-def test_a_message_that_is_too_long_ends_its_connection_only(
-    daemon: Daemon, client: Client
-) -> None:
+def test_a_too_long_message_ends_only_its_connection(daemon: Daemon, client: Client) -> None:
     with contextlib.closing(daemon.connect()) as other:
         other._dealer.send([b"", bytes(3 * PIECE)])
         with pytest.raises(LinkError):

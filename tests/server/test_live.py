@@ -1,4 +1,4 @@
-"""Pixels so far on their way: in the layout of the result, and never piling up."""
+"""Live pixels: in the layout of the result, and dropped rather than queued."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def shown(client: Client, dream: Dream) -> list[bytes]:
     return seen
 
 
-def test_the_pixels_so_far_come_as_large_as_the_result(client: Client) -> None:
+def test_live_pixels_have_the_size_of_the_result(client: Client) -> None:
     dream = start_dream(client, 4, live=True)
     seen = shown(client, dream)
     assert 1 <= len(seen) <= 3
@@ -36,13 +36,13 @@ def test_the_pixels_so_far_come_as_large_as_the_result(client: Client) -> None:
     assert seen == [bytes([tiles]) * dream.request.result.nbytes for tiles in done]
 
 
-def test_nobody_gets_them_unasked(client: Client) -> None:
+def test_live_pixels_are_sent_on_request_only(client: Client) -> None:
     dream = start_dream(client, 4)
     assert shown(client, dream) == []
     assert dream.live is None
 
 
-def test_for_a_client_that_does_not_read_they_are_dropped(
+def test_live_pixels_are_dropped_for_a_client_that_does_not_read(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DREAMLAYER_PREVIEW_SHARE", "100")

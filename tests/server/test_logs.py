@@ -1,4 +1,4 @@
-"""The log: what stands in it, what never does, and that it stays short."""
+"""The log: its contents, what it must not contain, and its size."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_an_event_is_one_line_that_programs_can_read(started: Path) -> None:
+def test_an_event_is_one_line_of_json(started: Path) -> None:
     logs.event(log, "dream", outcome="done", seconds=1.5, id="a\nb")
     log.warning("it is %s", "late")
     event, message = lines(started)
@@ -87,9 +87,7 @@ def test_a_thread_that_dies_is_logged(started: Path) -> None:
     assert "ZeroDivisionError" in line["error"]
 
 
-def test_a_secret_is_blotted_out_wherever_it_would_stand(
-    started: Path, terminal: io.StringIO
-) -> None:
+def test_secrets_are_replaced_everywhere(started: Path, terminal: io.StringIO) -> None:
     logs.hide("s3cret")
     logs.event(log, "hello", token="s3cret")
     try:
@@ -101,12 +99,12 @@ def test_a_secret_is_blotted_out_wherever_it_would_stand(
     assert "s3cret" not in terminal.getvalue()
 
 
-def test_people_at_a_terminal_read_it_too(started: Path, terminal: io.StringIO) -> None:
+def test_the_log_is_also_written_to_a_terminal(started: Path, terminal: io.StringIO) -> None:
     logs.event(log, "dream", outcome="done")
     assert "INFO dream outcome=done" in terminal.getvalue()
 
 
-def test_a_long_log_is_begun_anew_and_so_many_are_kept(started: Path) -> None:
+def test_a_long_log_is_rotated_and_old_ones_are_limited(started: Path) -> None:
     for number in range(200):
         logs.event(log, "dream", number=number)
     files = sorted(started.parent.glob("daemon.log*"))
@@ -117,7 +115,7 @@ def test_a_long_log_is_begun_anew_and_so_many_are_kept(started: Path) -> None:
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
 
 
-def test_with_no_older_logs_it_still_stays_short(started: Path) -> None:
+def test_without_old_logs_the_log_still_stays_short(started: Path) -> None:
     logs.start(2000, 0)
     for number in range(200):
         logs.event(log, "dream", number=number)
@@ -126,7 +124,7 @@ def test_with_no_older_logs_it_still_stays_short(started: Path) -> None:
     assert not list(started.parent.glob("daemon.log.*"))
 
 
-def test_a_log_that_somebody_reads_on_windows_grows_until_it_can_be_renamed(
+def test_a_log_that_is_open_on_windows_grows_until_it_can_be_renamed(
     started: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: Any) -> None:
@@ -141,7 +139,7 @@ def test_a_log_that_somebody_reads_on_windows_grows_until_it_can_be_renamed(
     assert [line["number"] for line in lines(started)] == [100]
 
 
-def test_a_full_disk_costs_log_lines_only(started: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_loses_log_lines_only(started: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     handler = logging.getLogger().handlers[0]
     assert isinstance(handler, logging.FileHandler)
     with monkeypatch.context() as patch:
@@ -151,7 +149,7 @@ def test_a_full_disk_costs_log_lines_only(started: Path, monkeypatch: pytest.Mon
     assert lines(started)[-1]["event"] == "found"
 
 
-def test_a_folder_that_cant_be_written_leaves_the_terminal(
+def test_without_a_writable_folder_the_terminal_is_used(
     started: Path, terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DREAMLAYER_HOME", str(started / "no folder"))
@@ -182,7 +180,7 @@ def test_the_daemon_logs_what_it_does_without_pixels_or_token(own_daemon: Daemon
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_what_a_started_daemon_prints_is_kept_beside_the_log_but_not_the_log_itself(
+def test_output_of_a_launched_daemon_is_kept_without_the_log(
     home: Path,
 ) -> None:
     client = launch.connect(FAKE)
@@ -198,7 +196,7 @@ def test_what_a_started_daemon_prints_is_kept_beside_the_log_but_not_the_log_its
     assert (home / "daemon.err").read_text() == ""
 
 
-def test_last_words_are_those_of_this_daemon_not_of_an_earlier_one(home: Path) -> None:
+def test_reported_output_is_of_this_daemon_not_of_an_earlier_one(home: Path) -> None:
     command = [sys.executable, "-c", "import sys; sys.exit('no room left in here')"]
     with pytest.raises(LinkError, match="no room left in here"):
         launch.connect(command)
@@ -206,7 +204,7 @@ def test_last_words_are_those_of_this_daemon_not_of_an_earlier_one(home: Path) -
         launch.connect([sys.executable, "-c", "import sys; sys.exit(3)"])
 
 
-def test_what_daemons_print_does_not_pile_up(home: Path) -> None:
+def test_kept_output_of_daemons_is_limited(home: Path) -> None:
     home.mkdir()
     (home / discovery.SAID_FILE).write_bytes(b"x" * (launch.SAID_MAX + 1))
     with pytest.raises(LinkError, match="once more"):

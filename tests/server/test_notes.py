@@ -1,4 +1,4 @@
-"""What was not as it should be, though the dream is there: told to the client, and shown."""
+"""Notes about problems of a finished dream reach the client and are shown."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dreamlink.client.client import Client
 from tests.server.daemons import Daemon, finish, start_dream
 
 
-def test_notes_travel_with_the_dream(client: Client) -> None:
+def test_notes_are_sent_with_the_dream(client: Client) -> None:
     for gain, notes in ((False, []), (True, ["It was measured."])):
         dream = start_dream(client, 1, gain=gain)
         finish(client, dream)
         assert dream.notes == notes
 
 
-def test_the_command_line_shows_them(
+def test_the_command_line_shows_notes(
     daemon: Daemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     picture, result = tmp_path / "a.png", tmp_path / "b.png"

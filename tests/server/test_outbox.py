@@ -1,4 +1,4 @@
-"""Messages to clients that have no room for them now and then."""
+"""Messages to clients whose queues are full at times."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_client_that_does_not_read_delays_no_other() -> None:
     assert line.arrived == [(b"b", 2)]
 
 
-def test_progress_is_left_out_for_a_client_that_does_not_read() -> None:
+def test_progress_is_dropped_for_a_client_that_does_not_read() -> None:
     line = Line([True])
     for number, op in enumerate(("queued", "progress", "done")):
         line.outbox.send(message(b"a", number, op))
@@ -65,7 +65,7 @@ def test_progress_is_left_out_for_a_client_that_does_not_read() -> None:
     assert not line.outbox.waiting
 
 
-def test_what_waits_for_a_client_that_has_gone_is_dropped_and_it_is_told_once() -> None:
+def test_messages_for_a_lost_client_are_dropped_and_the_loss_reported_once() -> None:
     line = Line([True])
     line.outbox.send(message(b"a", 1))
     line.outbox.send(message(b"a", 2))
@@ -74,7 +74,7 @@ def test_what_waits_for_a_client_that_has_gone_is_dropped_and_it_is_told_once() 
     assert (line.arrived, line.outbox.waiting, line.lost) == ([], False, {b"a": 1})
 
 
-def test_what_a_client_has_not_read_is_counted() -> None:
+def test_unread_messages_are_counted() -> None:
     line = Line([True] * 3)
     for number in range(3):
         line.outbox.send(message(b"a", number))

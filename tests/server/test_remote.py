@@ -99,7 +99,7 @@ def connected(computers: Computers) -> Iterator[tuple[Computers, Client]]:
         yield computers, client
 
 
-def test_a_dream_is_dreamed_there_and_a_plug_in_need_not_know(
+def test_a_dream_is_computed_remotely_without_the_plug_in_knowing(
     connected: tuple[Computers, Client],
 ) -> None:
     computers, client = connected
@@ -116,7 +116,7 @@ def test_a_dream_is_dreamed_there_and_a_plug_in_need_not_know(
     assert computers.address in ask(client, "status")["device"]
 
 
-def test_a_finished_dream_is_blended_there(connected: tuple[Computers, Client]) -> None:
+def test_a_finished_dream_is_blended_remotely(connected: tuple[Computers, Client]) -> None:
     _computers, client = connected
     dream = start_dream(client, 1)
     finish(client, dream)
@@ -133,7 +133,7 @@ def test_a_finished_dream_is_blended_there(connected: tuple[Computers, Client]) 
     assert last.pixels == bytes([50]) * dream.request.result.nbytes
 
 
-def test_a_quick_look_goes_there_before_a_long_dream(connected: tuple[Computers, Client]) -> None:
+def test_a_quick_look_overtakes_a_long_dream_remotely(connected: tuple[Computers, Client]) -> None:
     _computers, client = connected
     long = start_dream(client, 800)
     finish(client, long, lambda d: "Octave" in d.text)
@@ -145,7 +145,7 @@ def test_a_quick_look_goes_there_before_a_long_dream(connected: tuple[Computers,
     assert not long.over
 
 
-def test_pixels_so_far_come_from_there(connected: tuple[Computers, Client]) -> None:
+def test_live_pixels_come_from_the_other_computer(connected: tuple[Computers, Client]) -> None:
     _computers, client = connected
     dream = start_dream(client, 4, live=True)
     finish(client, dream)
@@ -154,7 +154,7 @@ def test_pixels_so_far_come_from_there(connected: tuple[Computers, Client]) -> N
     assert len(set(bytes(dream.live))) == 1
 
 
-def test_a_film_goes_on_from_its_frames_there(connected: tuple[Computers, Client]) -> None:
+def test_frames_start_from_the_ones_before_remotely(connected: tuple[Computers, Client]) -> None:
     _computers, client = connected
     first = start_dream(client, 1)
     finish(client, first)
@@ -193,7 +193,9 @@ def test_cancel_reaches_the_other_computer(connected: tuple[Computers, Client]) 
         assert not ask(theirs, "status")["jobs"]
 
 
-def test_a_client_that_goes_away_cancels_there(connected: tuple[Computers, Client]) -> None:
+def test_a_disconnecting_client_cancels_its_dream_remotely(
+    connected: tuple[Computers, Client],
+) -> None:
     computers, client = connected
     dream = start_dream(client, 800)
     finish(client, dream, lambda d: "Octave" in d.text)
@@ -202,7 +204,7 @@ def test_a_client_that_goes_away_cancels_there(connected: tuple[Computers, Clien
         wait_until(lambda: ask(theirs, "status")["cancelled"] == 1)
 
 
-def test_what_the_other_computer_refuses_is_told(connected: tuple[Computers, Client]) -> None:
+def test_a_refusal_of_the_other_computer_is_reported(connected: tuple[Computers, Client]) -> None:
     _computers, client = connected
     dream = start_dream(client, 901)
     finish(client, dream)
@@ -219,7 +221,7 @@ def test_layers_and_models_are_those_of_the_other_computer(
     assert "squeezenet1_1" in [model["name"] for model in ask(client, "models")["models"]]
 
 
-def test_a_computer_that_is_gone_is_said_and_it_comes_back_by_itself(
+def test_a_lost_computer_is_reported_and_reconnected_automatically(
     connected: tuple[Computers, Client],
 ) -> None:
     computers, client = connected
@@ -241,7 +243,7 @@ def test_a_computer_that_is_gone_is_said_and_it_comes_back_by_itself(
     assert following.state is State.DONE, following.text
 
 
-def test_a_daemon_that_stops_there_is_said_and_asked_again(
+def test_a_stopping_remote_daemon_is_reported_and_asked_again(
     connected: tuple[Computers, Client],
 ) -> None:
     computers, client = connected
@@ -262,7 +264,7 @@ def test_a_daemon_that_stops_there_is_said_and_asked_again(
     assert "dream again" in blend.text
 
 
-def test_the_daemon_here_stops_at_once_while_it_is_dreamed_there(
+def test_the_local_daemon_stops_at_once_during_a_remote_dream(
     connected: tuple[Computers, Client],
 ) -> None:
     computers, client = connected
@@ -274,7 +276,7 @@ def test_the_daemon_here_stops_at_once_while_it_is_dreamed_there(
     assert computers.daemons[1].wait() == 0
 
 
-def test_a_computer_that_was_not_allowed_is_refused_counted_and_told_what_to_do(
+def test_a_computer_that_is_not_allowed_is_refused_with_a_remedy(
     computers: Computers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     computers.start(computers.there)
@@ -292,7 +294,7 @@ def test_a_computer_that_was_not_allowed_is_refused_counted_and_told_what_to_do(
         assert following.state is State.DONE, following.text
 
 
-def test_who_was_removed_is_let_in_no_more(computers: Computers) -> None:
+def test_a_removed_computer_is_refused(computers: Computers) -> None:
     computers.allow()
     computers.start(computers.there)
     computers.at(computers.there)
@@ -304,7 +306,7 @@ def test_who_was_removed_is_let_in_no_more(computers: Computers) -> None:
         assert "does not accept this computer's key" in dream.text
 
 
-def test_a_stranger_at_the_address_is_not_believed(computers: Computers) -> None:
+def test_another_server_at_the_address_is_not_trusted(computers: Computers) -> None:
     computers.allow()
     computers.at(computers.there)
     keys.make()  # another key than the setting remote says
@@ -332,7 +334,9 @@ def knock(address: str, **options: object) -> zmq.Socket[bytes]:
     return socket
 
 
-def test_neither_null_nor_the_token_open_it(connected: tuple[Computers, Client]) -> None:
+def test_neither_null_nor_the_token_authenticates_a_remote_client(
+    connected: tuple[Computers, Client],
+) -> None:
     computers, _client = connected
     computers.at(computers.there)
     token = computers.daemons[0].info.token
@@ -369,7 +373,7 @@ def test_another_computer_may_not_stop_the_daemon(connected: tuple[Computers, Cl
     assert computers.daemons[0].process.poll() is None
 
 
-def test_an_address_that_is_not_ours_is_said(home: Path) -> None:
+def test_an_address_of_another_computer_is_refused(home: Path) -> None:
     for address in ("192.0.2.1:1", "127.0.0.1:99999", "example.org", "nonsense:x"):
         ended = subprocess.run(
             [sys.executable, "-m", "dreamlayer", "serve", "--listen", address],
@@ -385,7 +389,7 @@ def test_an_address_that_is_not_ours_is_said(home: Path) -> None:
 # Keys and addresses.
 
 
-def test_keys_are_the_users_alone(home: Path) -> None:
+def test_key_files_are_private(home: Path) -> None:
     keys.make()
     keys.allow("friend", "ab" * 32)
     folder = home / "keys"
@@ -433,7 +437,7 @@ def test_the_commands_for_keys(home: Path, capsys: pytest.CaptureFixture[str]) -
         (["remove", "nobody"], "Allowed computers: first"),
     ],
 )
-def test_what_is_no_key_is_refused_in_one_sentence(
+def test_an_invalid_key_is_refused_in_one_sentence(
     home: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
 ) -> None:
     keys.allow("first", "cd" * 32)
@@ -445,7 +449,7 @@ def test_what_is_no_key_is_refused_in_one_sentence(
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", '{"public": 5}', '{"public": "ab", "secret": "cd"}']
 )
-def test_a_damaged_key_is_said(home: Path, text: str) -> None:
+def test_a_damaged_key_is_reported(home: Path, text: str) -> None:
     keys.make()
     (home / "keys" / "key.json").write_text(text)
     with pytest.raises(keys.KeysError):
@@ -456,7 +460,7 @@ def test_a_damaged_key_is_said(home: Path, text: str) -> None:
         keys.allow("b", "ab" * 32)  # and nothing is written over
 
 
-def test_a_secret_key_of_another_public_one_is_damaged(home: Path) -> None:
+def test_a_secret_key_that_does_not_match_the_public_one_is_damaged(home: Path) -> None:
     first, second = keys.make(), keys.make()
     text = f'{{"public": "{first.public.hex()}", "secret": "{second.secret.hex()}"}}'
     (home / "keys" / "key.json").write_text(text)
@@ -470,7 +474,7 @@ def test_a_secret_key_of_another_public_one_is_damaged(home: Path) -> None:
      f"a b:5/{'ab' * 32}", f"/{'ab' * 32}", f"1.2.3.4:5/{'ab' * 31}", f"tcp://*:5/{'ab' * 32}",
      f"1.2.3.4:5;ipc:///x/{'ab' * 32}"],
 )  # fmt: skip
-def test_a_remote_that_is_none_is_refused_when_it_is_set(
+def test_an_invalid_remote_is_refused_when_it_is_set(
     home: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     assert main(["settings", "remote", text]) == 1
@@ -487,7 +491,7 @@ def test_a_remote_that_is_none_is_refused_when_it_is_set(
         ("tcp://gpu:1", "tcp://gpu:1"),
     ],
 )
-def test_addresses_that_people_type(text: str, endpoint: str) -> None:
+def test_addresses_that_users_type(text: str, endpoint: str) -> None:
     from dreamlayer.server.config.address import remote_address
 
     address, key = remote_address(f"{text}/{'ab' * 32}")

@@ -1,4 +1,4 @@
-"""The link to another computer's daemon, alone: whoever asks is always told, and once."""
+"""The link to another computer's daemon alone: each request gets exactly one outcome."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def ask(op: str) -> Header:
     return {"op": op, "id": new_id()}
 
 
-def test_answers_find_who_asked(other: Other) -> None:
+def test_answers_go_to_the_conversation_that_asked(other: Other) -> None:
     link = other.link()
     first, second = link.ask(ask("models")), link.ask(ask("layers"))
     peer = other.greet()
@@ -91,7 +91,7 @@ def test_a_large_picture_goes_out_while_answers_come_in(other: Other) -> None:
     assert came == picture
 
 
-def test_a_cancelled_upload_is_not_sent_on(other: Other) -> None:
+def test_a_cancelled_upload_is_not_continued(other: Other) -> None:
     link = other.link()
     conversation = link.ask(ask("dream"), [bytes(64 << 20)])
     other.greet()
@@ -107,14 +107,14 @@ def test_a_cancelled_upload_is_not_sent_on(other: Other) -> None:
     assert pieces < 64
 
 
-def test_another_protocol_is_said(other: Other) -> None:
+def test_another_protocol_is_reported(other: Other) -> None:
     conversation = other.link().ask(ask("models"))
     other.greet(protocol=PROTOCOL + 1)
     with pytest.raises(RemoteUnreachable, match=r"version 9\.9.*install the same"):
         answer(conversation, SOON)
 
 
-def test_something_unreadable_ends_the_connection_and_the_next_one_works(other: Other) -> None:
+def test_an_unreadable_message_ends_the_connection_and_the_next_works(other: Other) -> None:
     link = other.link()
     lost = link.ask(ask("models"))
     peer = other.greet()

@@ -1,4 +1,4 @@
-"""What the daemon answers, to good requests and to bad ones; it survives them all."""
+"""The daemon's answers to valid and invalid requests, all of which it survives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: one table, a file, a command, the environment; a slip of the pen stops nothing."""
+"""Settings: the table, the file, the command and the environment; invalid values are ignored."""
 
 from __future__ import annotations
 

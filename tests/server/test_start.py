@@ -1,4 +1,4 @@
-"""What is not loaded before it is needed: help at once, and hello long before torch."""
+"""Modules that must be loaded late: help loads little, and hello is answered before torch."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_help_loads_nothing_that_only_work_needs(arguments: tuple[str, ...]) -> 
 
 
 def test_hello_is_answered_before_torch_is_loaded(home: Path, tmp_path: Path) -> None:
-    """And nothing else that is slow to load: the client waits for it."""
+    """And before anything else that is slow to load, as the client waits for it."""
     told = tmp_path / "modules.txt"
     daemon = Daemon(home, str(told), program=[sys.executable, "-c", SERVE])
     try:
@@ -79,7 +79,7 @@ def test_hello_is_answered_before_torch_is_loaded(home: Path, tmp_path: Path) ->
 def test_the_daemon_begins_anew_without_the_allocators_cache(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the same process, and whatever the user has told glibc is still said."""
+    """In the same process, and the user's own glibc tunables are kept."""
     monkeypatch.setenv(allocator.TUNABLES, "glibc.malloc.perturb=0")
     monkeypatch.delenv(allocator.RESTARTED, raising=False)
     daemon = Daemon(home, program=[sys.executable, "-m", "dreamlayer", "serve"])

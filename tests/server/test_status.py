@@ -1,4 +1,4 @@
-"""What the daemon tells of itself: what it does, what it holds, how fast it is, whom it refused."""
+"""The status request: dreams, memory, speed and refused connections."""
 
 from __future__ import annotations
 

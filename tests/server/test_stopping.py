@@ -1,4 +1,4 @@
-"""A daemon that stops: at once or when its dreams are done, for an update, for a newer client."""
+"""Stopping: at once, when its dreams are done, for an upgrade, or for a newer client."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def test_an_idle_daemon_makes_way_for_another_version(
     assert discovery.find() is None
 
 
-def test_a_result_that_nobody_has_fetched_is_not_given_up_for_an_update(
+def test_an_unfetched_result_postpones_the_upgrade(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "site"
@@ -251,7 +251,7 @@ def test_a_result_that_nobody_has_fetched_is_not_given_up_for_an_update(
     assert daemon.wait() == 0
 
 
-def test_the_same_version_is_no_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_version_is_no_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     installed(tmp_path, "1.0")
     watch = UpgradeWatch(0.0)

@@ -1,4 +1,4 @@
-"""The soak's short form."""
+"""A short soak."""
 
 from __future__ import annotations
 

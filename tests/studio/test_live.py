@@ -1,4 +1,4 @@
-"""The pixels so far: as the dream would be if it ended there, only when asked for."""
+"""Live pixels: the dream as if it ended there, only on request."""
 
 from dataclasses import replace
 
@@ -62,7 +62,7 @@ def test_showing_pixels_does_not_change_the_dream(studio):
 
 
 @pytest.mark.parametrize("clip", [False, True])
-def test_the_mask_holds_for_what_is_shown(studio, clip):
+def test_the_mask_applies_to_live_pixels(studio, clip):
     request = DreamRequest(RECIPE, LAYOUT, REGION, mask=True, clip=clip, live=True)
     mask = np.zeros((60, 70), np.uint8)
     mask[10:40, 20:50] = 255
@@ -86,7 +86,7 @@ def test_octaves_above_the_picture_and_seamless_ones_are_shown(studio, change):
     assert all(len(data) == LAYOUT.nbytes for _, data in seen)
 
 
-def test_from_noise_what_is_shown_covers(studio):
+def test_live_pixels_of_a_dream_from_noise_are_opaque(studio):
     layout = Picture(640, 16)  # larger than what is imagined, so that an octave follows
     recipe = replace(RECIPE, start="noise", octaves=2, octave_scale=1.1, steps=1, supersample=1)
     request = DreamRequest(recipe, layout, layout.region, live=True)
@@ -96,14 +96,14 @@ def test_from_noise_what_is_shown_covers(studio):
         assert (data.reshape(16, 640, 4)[..., 3] == 255).all()
 
 
-def test_the_looks_of_a_quick_dream_come_in_full_too(studio):
+def test_looks_of_a_quick_dream_are_live_at_full_size(studio):
     request = DreamRequest(replace(RECIPE, steps=12), LAYOUT, REGION, live=True, quick=True)
     result, seen = live(studio, request, pixels_of(LAYOUT))
     assert seen
     assert all(len(data) == len(result) for _, data in seen)
 
 
-def test_of_a_large_region_none_are_offered(studio, monkeypatch):
+def test_a_large_region_has_no_live_pixels(studio, monkeypatch):
     monkeypatch.setattr(inputs, "LIVE_MAX", REGION.width * REGION.height - 1)
     _, seen = live(studio, DreamRequest(RECIPE, LAYOUT, REGION, live=True), pixels_of(LAYOUT))
     assert seen == []

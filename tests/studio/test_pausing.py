@@ -1,4 +1,4 @@
-"""A dream that is paused for a quick one is the same to the last bit."""
+"""A dream that is paused for a quick one gives the same bytes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def drain(steps: Any, studio: LocalStudio | None = None, quick: Any = None) -> t
 
 
 @pytest.mark.parametrize("layer", ["features.3", "class:castle"])
-def test_a_dream_goes_on_as_if_nothing_had_been(layer: str) -> None:
+def test_a_paused_dream_gives_the_same_bytes(layer: str) -> None:
     studio = LocalStudio()
     noise = np.random.default_rng(7)
     long, small = Picture(90, 70, "U8", "RGB"), Picture(40, 40, "U8", "RGB")

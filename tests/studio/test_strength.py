@@ -46,7 +46,7 @@ def source(raw):
 
 @pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("start", ["picture", "noise"])
-def test_where_the_map_is_black_nothing_changes_to_the_bit(studio, quick, start):
+def test_where_the_map_is_black_no_bit_changes(studio, quick, start):
     raw = random_pixels(LAYOUT)
     request = asked(quick=quick)
     request = replace(request, recipe=replace(RECIPE, start=start))
@@ -59,7 +59,7 @@ def test_where_the_map_is_black_nothing_changes_to_the_bit(studio, quick, start)
     assert bytes(finished.overlay.blend(finished.recipe)) == bytes(finished.pixels)
 
 
-def test_grey_weighs_the_detail(studio):
+def test_grey_scales_the_detail(studio):
     raw = np.full((100, 120, 4), 128, np.uint8)
     raw[..., :3] = np.random.default_rng(3).integers(100, 150, (100, 120, 3))
     full = np.full((80, 96), 255, np.uint8)
@@ -74,7 +74,7 @@ def test_grey_weighs_the_detail(studio):
     assert np.abs(changes[1] - changes[0] / 2).max() <= 1
 
 
-def test_a_white_map_is_none(studio):
+def test_a_white_map_equals_no_map(studio):
     raw, white = random_pixels(LAYOUT), np.full((80, 96), 255, np.uint8)
     with_map, _ = result(studio, asked(), raw.tobytes(), white.tobytes())
     without, _ = result(studio, replace(asked(), strength=None), raw.tobytes())
@@ -95,7 +95,7 @@ def test_nothing_is_computed_where_it_is_black(studio, monkeypatch):
 
 
 @pytest.mark.parametrize("clip", [False, True])
-def test_it_goes_with_a_mask_and_its_feather(studio, clip):
+def test_it_combines_with_a_feathered_mask(studio, clip):
     raw = random_pixels(LAYOUT)
     raw[..., 3] = 255
     mask = np.zeros((80, 96), np.uint8)
@@ -111,7 +111,7 @@ def test_it_goes_with_a_mask_and_its_feather(studio, clip):
         assert after[:20].tobytes() == source(raw)[:20].tobytes()
 
 
-def test_it_stands_before_the_guide(studio):
+def test_its_frame_precedes_the_guide(studio):
     guide = Picture(40, 30, "U8", "RGB")
     request = replace(asked(), recipe=replace(RECIPE, layer="features.3:guide"), guide=guide)
     raw = random_pixels(LAYOUT)

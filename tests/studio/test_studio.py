@@ -1,4 +1,4 @@
-"""The studio: what comes back for what was asked, with the real network on small pictures."""
+"""The local studio's results, with the real network on small pictures."""
 
 from dataclasses import replace
 
@@ -81,7 +81,7 @@ def test_only_the_region_comes_back_and_the_mask_is_kept(studio):
     assert np.array_equal(result[mask > 0][:, 3], source[mask > 0][:, 3])
 
 
-def test_the_surroundings_are_seen(studio):
+def test_the_surroundings_affect_the_dream(studio):
     """What lies around the region changes the dream in it."""
     layout, region = Picture(120, 120), Region(40, 40, 40, 40)
     raw = random_pixels(layout)
@@ -95,7 +95,7 @@ def test_the_surroundings_are_seen(studio):
 
 
 class Counted:
-    """The pixels that the network was given."""
+    """Counts the pixels that the network processes."""
 
     def __init__(self, monkeypatch):
         self.pixels = 0
@@ -114,7 +114,7 @@ class Counted:
 
 
 def test_a_selection_costs_what_it_and_its_halo_take(studio, monkeypatch):
-    """Not what lies around it: in a picture of four times the area it is the same work."""
+    """Not its surroundings: in a picture of four times the area the work is the same."""
     counted = Counted(monkeypatch)
     recipe = replace(QUICK, steps=2, roll=False, layer="features.3")
     places = {
@@ -136,7 +136,7 @@ def test_a_selection_costs_what_it_and_its_halo_take(studio, monkeypatch):
 
 
 def test_nothing_is_dreamed_where_the_mask_is_black(studio):
-    """And the step is measured where it is not: what lies beside the mask does not weaken it."""
+    """And the step is measured inside the mask only: pixels outside do not weaken it."""
     layout = Picture(96, 96)
     raw = random_pixels(layout)
     mask = np.zeros((96, 96), np.uint8)
@@ -151,7 +151,7 @@ def test_nothing_is_dreamed_where_the_mask_is_black(studio):
     )
 
 
-def test_a_mask_that_selects_nothing_is_said_in_a_sentence(studio):
+def test_a_mask_that_selects_nothing_is_refused(studio):
     layout = Picture(64, 64)
     request = DreamRequest(QUICK, layout, layout.region, mask=True)
     with pytest.raises(ValueError, match="Nothing is selected"):
@@ -210,7 +210,7 @@ def test_a_seamless_dream_of_a_selection_is_refused(studio, edges):
         finish(studio, request, random_pixels(layout).tobytes())
 
 
-def test_the_guide_travels_behind_the_mask_and_leads_the_dream(studio):
+def test_the_guide_follows_the_mask_and_affects_the_dream(studio):
     layout, guide = Picture(64, 64), Picture(70, 50, "U8", "RGB")
     recipe = replace(QUICK, layer="features.3:guide")
     request = DreamRequest(recipe, layout, layout.region, mask=True, guide=guide)
@@ -254,14 +254,14 @@ def test_the_report_says_what_was_done(studio):
         ({"channels": "9999"}, "no channel 9999"),
     ],
 )
-def test_unknown_names_are_said_in_a_sentence(studio, change, words):
+def test_unknown_names_are_refused_in_a_sentence(studio, change, words):
     layout = Picture(64, 64)
     request = DreamRequest(replace(QUICK, **change), layout, layout.region)
     with pytest.raises(ValueError, match=words):
         finish(studio, request, random_pixels(layout).tobytes())
 
 
-def test_an_unknown_device_is_said_in_a_sentence(studio):
+def test_an_unknown_device_is_refused_in_a_sentence(studio):
     layout = Picture(64, 64)
     request = DreamRequest(QUICK, layout, layout.region, device="abacus")
     with pytest.raises(ValueError, match="no device 'abacus'"):
@@ -287,7 +287,7 @@ def test_a_quick_dream_shows_whole_looks_and_ends_as_the_dream(studio):
     assert 1 < np.abs(blended.astype(int) - source).mean() < 20  # laid over the picture
 
 
-def test_memory_is_given_back_behind_a_dream_and_when_its_result_is_sent(studio, monkeypatch):
+def test_memory_is_released_after_a_dream_and_after_its_result_is_sent(studio, monkeypatch):
     given_back, kernels = [], []
     monkeypatch.setattr(studio._memory, "trim", lambda: given_back.append(1))
     monkeypatch.setattr("dreamlayer.studio.local.release_memory", lambda: kernels.append(1))

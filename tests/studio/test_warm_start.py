@@ -1,4 +1,4 @@
-"""The dream that another one goes on from: kept, of the same size, and not from noise."""
+"""A warm start needs a kept dream of the same size that is not from noise."""
 
 from dataclasses import replace
 
@@ -58,7 +58,7 @@ def test_it_starts_from_what_was_dreamed(studio, first):
     assert going_on.recipe == other
 
 
-def test_without_one_or_with_nothing_carried_it_is_as_ever(studio, first):
+def test_without_a_dream_before_or_carry_nothing_changes(studio, first):
     plain = DreamRequest(RECIPE, LAYOUT, REGION)
     for before, carry in ((None, 0.5), (first.overlay, 0.0)):
         finished = dreamed(studio, asked(carry=carry), before)
@@ -66,7 +66,7 @@ def test_without_one_or_with_nothing_carried_it_is_as_ever(studio, first):
         assert finished.notes == ()
 
 
-def test_another_size_begins_anew_and_says_so(studio, first):
+def test_another_size_starts_from_scratch_with_a_note(studio, first):
     region = Region(8, 4, 70, 61)
     finished = dreamed(studio, asked(region=region), first.overlay)
     assert finished.notes == (OTHER_SIZE,)
@@ -74,14 +74,14 @@ def test_another_size_begins_anew_and_says_so(studio, first):
     assert bytes(finished.pixels) == bytes(alone.pixels)
 
 
-def test_from_noise_nothing_goes_on(studio, first):
+def test_dreams_from_noise_start_from_scratch(studio, first):
     noise = replace(RECIPE, start="noise", octaves=1, steps=1)
     covering = dreamed(studio, asked(noise), first.overlay)
     assert covering.notes == (FROM_NOISE,)
     assert dreamed(studio, asked(), covering.overlay).notes == (FROM_NOISE,)
 
 
-def test_what_is_carried_is_enlarged_with_the_picture(studio):
+def test_the_carried_detail_is_enlarged_with_the_picture(studio):
     recipe = replace(RECIPE, octaves=1)
     whole = asked(recipe, region=LAYOUT.region)
     before = dreamed(studio, whole).overlay
@@ -92,7 +92,7 @@ def test_what_is_carried_is_enlarged_with_the_picture(studio):
     assert alike > 0.9  # but for what goes beyond black and white
 
 
-def test_a_quick_dream_goes_on_too(studio, first):
+def test_a_quick_dream_has_a_warm_start_too(studio, first):
     other = replace(RECIPE, seed=99)
     alone = dreamed(studio, asked(other, carry=0.8, quick=True))
     going_on = dreamed(studio, asked(other, carry=0.8, quick=True), first.overlay)

@@ -1,1 +1,1 @@
-"""The command line: `main` parses, one module a command; each is imported when it is called."""
+"""The command line: `main` parses the arguments; each command has a module."""

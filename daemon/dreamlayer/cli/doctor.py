@@ -1,4 +1,4 @@
-"""`dreamlayer doctor`: whether all of Dreamlayer works here, and what to do if not."""
+"""`dreamlayer doctor`: check whether Dreamlayer works here, and say what to do if not."""
 
 from __future__ import annotations
 
@@ -13,52 +13,54 @@ from dreamlayer.daemon_client import CommandError
 if TYPE_CHECKING:
     from dreamlayer.doctor.findings import Finding
 
-WIDTH = 88  # letters
+WIDTH = 88  # characters
 MARKS = {"ok": "ok     ", "warning": "warning", "wrong": "wrong  "}
 LOG_LINES = 60  # in a report
 DESCRIPTION = (
-    "Look at everything that Dreamlayer needs, dream a small test dream, and say what to do."
-    " The exit status is 0 unless something is wrong."
+    "Check everything that Dreamlayer needs, dream a small test dream, and say what to do about"
+    " problems. The exit status is 0 unless something is wrong."
 )
 
 
 def add(commands: Any) -> None:
     """Add the command to argparse's subparsers."""
     doctor = commands.add_parser(
-        "doctor", help="whether everything works here, and what to do", description=DESCRIPTION
+        "doctor",
+        help="check whether everything works, and say what to do if not",
+        description=DESCRIPTION,
     )
     doctor.set_defaults(run=_run)
     doctor.add_argument(
         "--report", metavar="FILE", type=Path,
-        help="also write all of it, without names, folders or pictures of yours, into a text file"
-        " for a bug report",
+        help="also write everything into a text file for a bug report, without your names, folders"
+        " or pictures",
     )  # fmt: skip
 
 
 def _run(arguments: argparse.Namespace) -> None:
     findings = []
-    for finding in _looks():
+    for finding in _checks():
         findings.append(finding)
         print(_line(finding), flush=True)
     wrong = sum(finding.level == "wrong" for finding in findings)
     warned = sum(finding.level == "warning" for finding in findings)
     if arguments.report is not None:
         arguments.report.write_text(_report(findings), encoding="utf-8")
-        print(f"The report is in {arguments.report}: read it before you send it.")
+        print(f"The report is in {arguments.report}. Please read it before you send it.")
     if wrong:
         verb = "is" if wrong == 1 else "are"
         raise CommandError(f"{wrong} of {len(findings)} things {verb} wrong: see above.")
     print("All is well." if not warned else "Dreamlayer works, but see the warnings above.")
 
 
-def _looks() -> Iterator[Finding]:
+def _checks() -> Iterator[Finding]:
     from dreamlayer.doctor import home, machine, plugins, service
     from dreamlayer.doctor.findings import safely
 
-    yield from safely("Machine", machine.look)
-    yield from safely("Folder", home.look)
-    yield from safely("Plug-ins", plugins.look)
-    yield from safely("Daemon", service.look)
+    yield from safely("Machine", machine.check)
+    yield from safely("Folder", home.check)
+    yield from safely("Plug-ins", plugins.check)
+    yield from safely("Daemon", service.check)
 
 
 def _line(finding: Finding) -> str:
@@ -73,7 +75,7 @@ def _line(finding: Finding) -> str:
 
 
 def _report(findings: list[Finding]) -> str:
-    """What to attach to a bug report: findings, state, and the last lines of the logs."""
+    """The report for a bug report: findings, and the last lines of the logs."""
     from dreamlayer.doctor import plugins, service
     from dreamlayer.doctor.anonymous import anonymous
     from dreamlink import VERSION

@@ -1,4 +1,4 @@
-"""`dreamlayer dream`: its options, made from the recipe table, and what it does."""
+"""`dreamlayer dream`: dream on a picture file; its options come from the recipe table."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from dreamlink.wire.messages import Header
 
 LAYERS = """\
-what --layer can say:
+values of --layer:
   features.10                     a whole layer, by name or by number: 10
-  10:mean                         the same, strong places no more than weak ones
-  10:30   10:30,115               a channel of it, or several
+  10:mean                         the same, but weak places count as much as strong ones
+  10:30   10:30,115               one channel of it, or several
   10:30@0.5,0.25                  a channel in one place: half way across, a quarter down
   "10:direction(3 7=0.5 9=-1)"    a mixture of channels
-  10:guide   10:cosine            what the picture of --guide has, place by place or as a whole
-  class:castle   class:483        a thing that the network knows, by name or number
-  "10:30 + 12*0.5 - 3"            several, with weights; what is taken away is dreamed away
+  10:guide   10:cosine            what the --guide picture shows, place by place or as a whole
+  class:castle   class:483        a class that the network knows, by name or number
+  "10:30 + 12*0.5 - 3"            several, with weights; subtracted ones are dreamed away
 """
-CANCEL_WITHIN = 5.0  # seconds that Ctrl-C waits for the daemon's word
+CANCEL_WITHIN = 5.0  # seconds that Ctrl-C waits for the daemon's answer
 
 
 # Options.
@@ -51,20 +51,24 @@ def add(commands: Any) -> None:
     dream.add_argument("input", metavar="INPUT", type=Path, help="the picture")
     dream.add_argument(
         "-o", "--output", metavar="OUTPUT", type=Path, required=True,
-        help="where to save the result: .png, .tif, .jpg, .webp or .bmp",
+        help="the file for the result: .png, .tif, .jpg, .webp or .bmp",
     )  # fmt: skip
     where = dream.add_argument_group("where to dream")
-    where.add_argument("--select", metavar="X,Y,W,H", help="only in this rectangle, in pixels")
+    where.add_argument(
+        "--select", metavar="X,Y,W,H", help="dream only in this rectangle, in pixels"
+    )
     where.add_argument(
         "--mask", metavar="FILE", type=Path,
-        help="only where this grey picture of the same size is not black; white is fully",
+        help="dream only where this grey picture of the same size is not black; white means fully",
     )  # fmt: skip
     _add_recipe(dream.add_argument_group("what to dream"))
     dream.add_argument(
         "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps … (default auto)"
     )
     dream.add_argument(
-        "--json", action="store_true", help="print one JSON object about the dream, and its gain"
+        "--json",
+        action="store_true",
+        help="print one JSON object about the dream, including its gain",
     )
 
 
@@ -72,23 +76,23 @@ def _add_recipe(group: Any) -> None:
     base = group.add_mutually_exclusive_group()
     base.add_argument(
         "--preset", metavar="NAME",
-        help="a named recipe, which the other options change (see: dreamlayer presets)",
+        help="a named recipe, which other options modify (see: dreamlayer presets)",
     )  # fmt: skip
     base.add_argument(
         "--recipe", metavar="FILE", type=Path,
-        help="the recipe, and the --select, of a .png that this command wrote or of a .json file;"
-        " the other options change it",
+        help="take the recipe, and --select, from a .png that this command wrote or a .json file;"
+        " other options modify it",
     )  # fmt: skip
     group.add_argument(
         "--guide", metavar="PICTURE", type=Path,
-        help="what to dream of, with --layer LAYER:guide or LAYER:cosine",
+        help="a picture of what to dream, for --layer LAYER:guide or LAYER:cosine",
     )  # fmt: skip
     for parameter in PARAMETERS.values():
         _add_parameter(group, parameter)
 
 
 def _add_parameter(group: Any, parameter: Parameter) -> None:
-    """An option for one row of the recipe table; absent from the arguments if not given."""
+    """Add an option for a row of the recipe table; it is absent from the arguments if not used."""
     notes = []
     if parameter.choices:
         notes.append(" or ".join(parameter.choices))
@@ -104,7 +108,7 @@ def _add_parameter(group: Any, parameter: Parameter) -> None:
     if parameter.kind is bool:
         options["action"] = argparse.BooleanOptionalAction
     else:
-        # Parsed later: a value out of range is told in the table's sentence, not argparse's.
+        # Parsed later, so that the recipe table's own sentence reports an invalid value.
         options["metavar"] = {int: "N", float: "X", str: "NAME"}[parameter.kind]
     group.add_argument(f"--{parameter.name.replace('_', '-')}", **options)
 
@@ -113,7 +117,7 @@ def _add_parameter(group: Any, parameter: Parameter) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Dream on a picture file into another, as the options say."""
+    """Dream on a picture file as the options say, and write the result."""
     from dreamlayer.cli import image_files, selection
     from dreamlayer.cli.png_recipe import StoredRecipe
     from dreamlink.recipe import presets
@@ -134,10 +138,10 @@ def run(arguments: argparse.Namespace) -> None:
     for note in [*source.notes, *_notes(arguments, base)]:
         print(f"dreamlayer: {note}", file=sys.stderr)
 
-    dream = _dreamt(recipe, source, selected, guide, arguments)
+    dream = _run_dream(recipe, source, selected, guide, arguments)
     if dream.pixels is None:
         raise CommandError(dream.text)
-    result = selection.pasted(source, selected.region, dream.pixels)
+    result = selection.paste(source, selected.region, dream.pixels)
     stored = StoredRecipe(dream.report["recipe"], rectangle, mask is not None, guide is not None)
     image_files.write(arguments.output, result, source, stored.to_dict())
     for note in dream.notes:
@@ -146,15 +150,17 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _recipe(arguments: argparse.Namespace, base: Mapping[str, object]) -> Recipe:
-    """The recipe of the options, which replace what `base` says."""
+    """The recipe `base` with the values of the options."""
     values: dict[str, object] = {}
     for name, parameter in PARAMETERS.items():
         if hasattr(arguments, name):
             value = getattr(arguments, name)
             values[name] = value if parameter.kind is bool else parameter.parse(value)
     if "layer" in values:
-        values.setdefault("channels", "")  # those of the base belong to its layer
-    elif "model" in values and "layer" not in base:  # the table's default is another network's
+        values.setdefault("channels", "")  # the base's channels belong to its layer
+    elif (
+        "model" in values and "layer" not in base
+    ):  # the default layer is one of the default network
         from dreamlayer.networks.registry import registry
 
         values["layer"] = registry.find(str(values["model"])).default_layer
@@ -166,40 +172,40 @@ def _check_guide(recipe: Recipe, guide: Path | None) -> None:
         return
     if guide is None:
         raise CommandError(
-            f"“{recipe.layer}” needs a guide picture: say which with --guide PICTURE."
+            f"“{recipe.layer}” needs a guide picture: name one with --guide PICTURE."
         )
     layer = next(iter(recipe.expression().layers), Recipe().layer)
     raise CommandError(
-        f"A guide is looked at only if the layer says so: add e.g. --layer {layer}:guide, or"
-        " leave --guide out."
+        f"A guide is only used by layers with :guide or :cosine: add e.g. --layer {layer}:guide, or"
+        " omit --guide."
     )
 
 
 def _notes(arguments: argparse.Namespace, base: StoredRecipe) -> list[str]:
-    """What the base asks for, or would need, that the command line does not say."""
+    """Notes about options that come from the stored recipe, or that it would need."""
     notes = []
     if base.select is not None and arguments.select is None:
         x, y, width, height = base.select
         notes.append(
-            f"As in {arguments.recipe} only {x},{y},{width},{height} is dreamed in; --select"
-            " changes that."
+            f"As in {arguments.recipe}, only {x},{y},{width},{height} is dreamed in; use --select"
+            " to change that."
         )
     if base.mask and arguments.mask is None:
         notes.append(
-            f"{arguments.recipe} was dreamed through a mask, which it does not carry: for the same"
-            " picture give it again with --mask."
+            f"{arguments.recipe} was dreamed with a mask, which is not stored in it: for the same"
+            " result, pass the mask again with --mask."
         )
     return notes
 
 
-def _dreamt(
+def _run_dream(
     recipe: Recipe,
     source: ImageFile,
     selected: Selection,
     guide: Image.Image | None,
     arguments: argparse.Namespace,
 ) -> Dream:
-    """The dream, when it is over."""
+    """Dream, and return the dream when it is over."""
     from dreamlayer.cli import selection
     from dreamlink.client.client import LinkError
     from dreamlink.client.reconnecting import ReconnectingClient
@@ -208,15 +214,15 @@ def _dreamt(
     from dreamlink.session.inputs import Pixels, RequestInputs
 
     whole = Region(0, 0, *source.image.size)
-    seen = selected.seen(whole, recipe.context)
+    sent = selected.with_context(whole, recipe.context)
     inputs = RequestInputs(
-        Pixels(source.layout(seen.width, seen.height), selection.pixels(source, seen)),
+        Pixels(source.layout(sent.width, sent.height), selection.pixels(source, sent)),
         mask=selected.mask.tobytes() if selected.mask else None,
         guide=Pixels(Picture(*guide.size, "U8", "RGB"), guide.tobytes()) if guide else None,
     )
     request = inputs.request(
         recipe,
-        selected.region.moved(-seen.x, -seen.y),
+        selected.region.moved(-sent.x, -sent.y),
         edges=selected.region.edges(whole),
         gain=arguments.json,
         device=arguments.device,
@@ -254,7 +260,7 @@ def _watch(dream: Dream, line: ReconnectingClient) -> None:
 def _report(report: Header, stored: StoredRecipe, output: Path, as_json: bool) -> None:
     if as_json:
         names = ("seconds", "device", "seed", "gain", "megapixel_steps", "notes")
-        told = {name: report[name] for name in names}
-        print(json.dumps({**told, **stored.to_dict(), "output": str(output)}))
+        values = {name: report[name] for name in names}
+        print(json.dumps({**values, **stored.to_dict(), "output": str(output)}))
     else:
         print(f"{output}: {report['seconds']:.1f} s on {report['device']}, seed {report['seed']}")

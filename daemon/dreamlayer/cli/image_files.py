@@ -1,4 +1,4 @@
-"""Picture files in and out: what Pillow reads, as pixels that the daemon takes, and back."""
+"""Reads picture files with Pillow, as pixels that the daemon takes, and writes results."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from dreamlink.picture import Picture
 
-MAX_PIXELS = 1 << 30  # a picture that claims more is broken, or meant to fill the memory
+MAX_PIXELS = 1 << 30  # a picture that claims more is damaged, or made to fill the memory
 TEXT = "dreamlayer"  # the name of a PNG's text chunk
-GUIDE_SIDE = 512  # pixels of a guide's longer side; its features are compared, not its details
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is below large photographs
+GUIDE_SIDE = 512  # pixels of a guide's longer side; its features matter, not its details
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is too low for large photographs
 
 LAYOUTS = {"RGB": ("RGB", "U8"), "RGBA": ("RGBA", "U8"), "L": ("G", "U8"), "LA": ("GA", "U8"),
            "I;16": ("G", "U16")}  # fmt: skip
@@ -28,7 +28,7 @@ LAYOUTS = {"RGB": ("RGB", "U8"), "RGBA": ("RGBA", "U8"), "L": ("G", "U8"), "LA":
 
 @dataclass(frozen=True)
 class FileFormat:
-    """What a file format can hold, and how it is written."""
+    """What a file format can store, and Pillow's options for writing it."""
 
     name: str
     side: int  # longest side, in pixels
@@ -51,13 +51,13 @@ class FileError(ValueError):
 
 @dataclass
 class ImageFile:
-    """A picture as it is dreamed on.
+    """A picture read from a file.
 
     Attributes:
         image: upright, in one of the modes of `LAYOUTS`.
-        profile: its colour profile (ICC), if it has one.
-        dpi: its resolution, if it has one.
-        notes: sentences about what of the file is lost.
+        profile: its colour profile (ICC), or None.
+        dpi: its resolution, or None.
+        notes: sentences about what is lost of the file.
     """
 
     image: Image.Image
@@ -66,7 +66,7 @@ class ImageFile:
     notes: list[str] = field(default_factory=list)
 
     def layout(self, width: int, height: int) -> Picture:
-        """How the pixels of a part of this picture are laid out."""
+        """The layout of the pixels of a part of this picture."""
         order, depth = LAYOUTS[self.image.mode]
         return Picture(width, height, depth, order)
 
@@ -74,19 +74,19 @@ class ImageFile:
 def read(path: Path) -> ImageFile:
     """The picture in a file.
 
-    Colours that the daemon does not take are converted: palettes and CMYK to RGB, 16-bit colour
-    to 8 bits; `notes` say so. 16-bit grey stays.
+    Colours that the daemon does not take are converted, with a note: palettes and CMYK to RGB,
+    16-bit colour to 8 bits. 16-bit grey is kept.
 
     Raises:
-        FileError: there is none, or it can't be read.
+        FileError: there is no such file, or it can't be read.
     """
     image = _open(path)
     source = ImageFile(image, image.info.get("icc_profile"), _dpi(image))
     count = getattr(image, "n_frames", 1)
     if count > 1:
-        source.notes.append(f"Only the first of {count} pictures in {path} is used.")
-    if _colour_is_cut(image):
-        source.notes.append(f"{path} has 16 bits a colour, of which 8 are kept.")
+        source.notes.append(f"Only the first of the {count} pictures in {path} is used.")
+    if _loses_depth(image):
+        source.notes.append(f"{path} has 16 bits per colour, of which 8 are kept.")
     try:
         image.load()
         image = ImageOps.exif_transpose(image)
@@ -101,21 +101,21 @@ def read_mask(path: Path, size: tuple[int, int]) -> Image.Image:
     source = read(path)
     if source.image.size != size:
         raise FileError(
-            f"The mask {path} is {source.image.width} × {source.image.height} pixels,"
-            f" the picture {size[0]} × {size[1]}: they must be the same."
+            f"The mask {path} has {source.image.width} × {source.image.height} pixels, but the"
+            f" picture has {size[0]} × {size[1]}: they must have the same size."
         )
     return _eight_bits(source.image).convert("L")
 
 
 def read_guide(path: Path) -> Image.Image:
-    """A guide picture (mode RGB), no larger than the network needs it; raises FileError."""
+    """A guide picture (mode RGB), reduced to `GUIDE_SIDE`; raises FileError."""
     image = _fitting(read(path).image, _JPEG).convert("RGB")
     image.thumbnail((GUIDE_SIDE, GUIDE_SIDE), Image.Resampling.LANCZOS)
     return image
 
 
 def read_recipe(path: Path) -> object:
-    """The JSON that a PNG carries as its text "dreamlayer", or that a .json file is.
+    """The JSON in a PNG's text chunk "dreamlayer", or in a .json file.
 
     Raises FileError.
     """
@@ -130,22 +130,24 @@ def read_recipe(path: Path) -> object:
         text = _open(path).info.get(TEXT, "")
         if not text:
             raise FileError(
-                f"{path} carries no recipe: only a .png that dreamlayer dream wrote does."
+                f"{path} contains no recipe; only a .png written by dreamlayer dream does."
             )
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise FileError(f"The recipe in {path} is not JSON: {_reason(error)}.") from error
+        raise FileError(f"The recipe in {path} is not valid JSON: {_reason(error)}.") from error
 
 
 def check_output(path: Path, source: ImageFile) -> None:
-    """Find out before dreaming whether the result can be saved; raises FileError.
+    """Check before dreaming that the result can be saved; raises FileError.
 
-    What the format can't keep is added to the source's notes.
+    Adds to the source's notes what the format can't store.
     """
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
-        raise FileError(f"{path} can't be written: the name must end in {', '.join(FORMATS)}.")
+        raise FileError(
+            f"{path} can't be written: its name must end in one of {', '.join(FORMATS)}."
+        )
     if path.is_dir():
         raise FileError(f"{path} can't be written: it is a folder.")
     if not path.parent.is_dir():
@@ -153,18 +155,20 @@ def check_output(path: Path, source: ImageFile) -> None:
     if not os.access(path.parent, os.W_OK):
         raise FileError(f"{path} can't be written: the folder {path.parent} is write-protected.")
     if max(source.image.size) > kind.side:
-        raise FileError(f"{path} can't be written: {kind.name} ends at {kind.side} pixels a side.")
+        raise FileError(
+            f"{path} can't be written: {kind.name} allows at most {kind.side} pixels per side."
+        )
     mode = source.image.mode
     if mode == "I;16" and mode not in kind.modes:
-        source.notes.append(f"{kind.name} has 8 bits a colour: the other 8 are lost.")
+        source.notes.append(f"{kind.name} has 8 bits per colour: the other 8 are lost.")
     if mode in ("RGBA", "LA") and "RGBA" not in kind.modes:
-        source.notes.append(f"{kind.name} has no transparency: it becomes white.")
+        source.notes.append(f"{kind.name} has no transparency: transparent parts become white.")
 
 
-def write(path: Path, image: Image.Image, source: ImageFile, story: Mapping[str, Any]) -> None:
-    """Save `image` with the profile and resolution of `source`, whole or not at all.
+def write(path: Path, image: Image.Image, source: ImageFile, recipe: Mapping[str, Any]) -> None:
+    """Save `image` with the profile and resolution of `source`, completely or not at all.
 
-    A PNG carries the story of its dream (JSON) as its text "dreamlayer". Raises FileError.
+    In a PNG, `recipe` is stored as JSON in the text chunk "dreamlayer". Raises FileError.
     """
     kind = FORMATS[path.suffix.lower()]
     options = dict(kind.options)
@@ -174,9 +178,9 @@ def write(path: Path, image: Image.Image, source: ImageFile, story: Mapping[str,
         options["dpi"] = source.dpi
     if kind is _PNG:
         text = PngInfo()
-        text.add_text(TEXT, json.dumps(story))
+        text.add_text(TEXT, json.dumps(recipe))
         options["pnginfo"] = text
-    target = Path(os.path.realpath(path))  # a link stays a link
+    target = Path(os.path.realpath(path))  # write to a link's target, so that the link remains
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with fresh.open("xb") as file:
@@ -203,26 +207,26 @@ def _open(path: Path) -> Image.Image:
 
 
 def _convert(image: Image.Image, source: ImageFile, path: Path) -> None:
-    """Bring `image` into one of the modes of `LAYOUTS` and into `source`."""
+    """Convert `image` to one of the modes of `LAYOUTS` and put it into `source`."""
     mode = image.mode
     if mode in ("I", "F"):
-        raise FileError(f"{path} has 32 bits a colour: save it with 8 or 16 bits first.")
+        raise FileError(f"{path} has 32 bits per colour: save it with 8 or 16 bits first.")
     if mode.startswith("I;16"):
         source.image = Image.fromarray(np.asarray(image).astype("<u2"))
     elif mode in ("CMYK", "LAB", "YCbCr", "HSV"):
         source.image, source.profile = _to_srgb(image, source.profile)
-        source.notes.append(f"{path} is {mode}: it is dreamed on, and saved, as RGB.")
+        source.notes.append(f"{path} is {mode}: it is dreamed on and saved as RGB.")
     elif image.has_transparency_data:
         grey = mode in ("1", "L", "La", "LA")
         source.image = image.convert("RGBA").convert("LA") if grey else image.convert("RGBA")
     else:
         source.image = image.convert("L" if mode in ("1", "L") else "RGB")
     if mode in ("P", "PA"):
-        source.notes.append(f"{path} has a palette: it is dreamed on, and saved, as RGB.")
+        source.notes.append(f"{path} has a palette: it is dreamed on and saved as RGB.")
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, bytes | None]:
-    """The picture in sRGB, by its profile if that is usable, and its new profile."""
+    """The picture in sRGB, converted by its profile if that is usable, and its new profile."""
     if profile and image.mode in ("CMYK", "LAB"):
         srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
         try:
@@ -237,7 +241,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, by
 
 
 def _fitting(image: Image.Image, kind: FileFormat) -> Image.Image:
-    """`image` in a mode that the format can hold."""
+    """`image` in a mode that the format can store."""
     if image.mode in kind.modes:
         return image
     if image.mode == "I;16":
@@ -252,15 +256,15 @@ def _fitting(image: Image.Image, kind: FileFormat) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit grey; Pillow's own conversion would cut it off at 255."""
+    """16-bit grey as 8-bit grey; Pillow's own conversion would clip it at 255."""
     if image.mode != "I;16":
         return image
     return Image.fromarray(((np.asarray(image, np.uint32) + 128) // 257).astype(np.uint8))
 
 
-def _colour_is_cut(image: Image.Image) -> bool:
+def _loses_depth(image: Image.Image) -> bool:
     """Whether Pillow reads this file's 16-bit colours with 8 bits."""
-    tiles = getattr(image, "tile", [])  # how the decoder is to unpack the samples
+    tiles = getattr(image, "tile", [])  # tells how the decoder unpacks the samples
     return not image.mode.startswith("I") and any(";16" in str(tile[3]) for tile in tiles)
 
 

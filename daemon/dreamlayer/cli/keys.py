@@ -1,4 +1,4 @@
-"""`dreamlayer keys`: which other computers may dream here, and this one's own key."""
+"""`dreamlayer keys`: this computer's key, and the computers that may dream here."""
 
 from __future__ import annotations
 
@@ -6,40 +6,47 @@ import argparse
 from typing import Any
 
 NONE_MADE = "This computer has no key yet. Make one with: dreamlayer keys make"
-IN_FORCE = "Who is connected stays so until the daemon ends: dreamlayer stop"
+STAYS = "If it is connected now, it stays so until the daemon stops: dreamlayer stop"
 
 
 def add(commands: Any) -> None:
     """Add the commands to argparse's subparsers."""
-    text = "keys, to dream on another computer"
+    text = "manage keys for dreaming on another computer"
     keys = commands.add_parser(
         "keys", help=text,
-        description="Keys, to dream on another computer. There: dreamlayer serve --listen ADDRESS",
+        description="Manage keys for dreaming on another computer, which must run: dreamlayer serve"
+        " --listen ADDRESS",
     )  # fmt: skip
     actions = keys.add_subparsers(title="commands", required=True, metavar="COMMAND")
     make = actions.add_parser("make", help="make this computer's key")
     make.set_defaults(run=_make)
     make.add_argument(
-        "--again", action="store_true", help="in place of the one it has: others must be told"
+        "--again",
+        action="store_true",
+        help="replace an existing key; other computers then need the new one",
     )
     actions.add_parser("show", help="show this computer's key").set_defaults(run=_show)
-    allow = actions.add_parser("allow", help="let another computer dream here")
+    allow = actions.add_parser("allow", help="allow another computer to dream here")
     allow.set_defaults(run=_allow)
-    allow.add_argument("name", metavar="NAME", help="how you call it")
-    allow.add_argument("key", metavar="KEY", help="what `dreamlayer keys show` says there")
-    actions.add_parser("list", help="which computers may dream here").set_defaults(run=_list)
-    remove = actions.add_parser("remove", help="let a computer dream here no more")
+    allow.add_argument("name", metavar="NAME", help="a name of your choice for it")
+    allow.add_argument(
+        "key", metavar="KEY", help="the key that `dreamlayer keys show` prints there"
+    )
+    actions.add_parser("list", help="list the computers that may dream here").set_defaults(
+        run=_list
+    )
+    remove = actions.add_parser("remove", help="no longer allow a computer to dream here")
     remove.set_defaults(run=_remove)
-    remove.add_argument("name", metavar="NAME", help="its name, see: dreamlayer keys list")
+    remove.add_argument("name", metavar="NAME", help="its name (see: dreamlayer keys list)")
 
 
-def told(key: str, where: str = "ADDRESS:PORT") -> str:
-    """What to type where, with this computer's public key."""
+def key_instructions(key: str, address: str = "ADDRESS:PORT") -> str:
+    """The commands to type on other computers, with this computer's public key."""
     return (
-        "For this computer to dream on another one, there:\n"
+        "To let this computer dream on another one, run there:\n"
         f"    dreamlayer keys allow NAME {key}\n"
-        "For another computer to dream on this one, there:\n"
-        f"    dreamlayer settings remote {where}/{key}"
+        "To let another computer dream on this one, run there:\n"
+        f"    dreamlayer settings remote {address}/{key}"
     )
 
 
@@ -47,7 +54,7 @@ def _make(arguments: argparse.Namespace) -> None:
     from dreamlayer.server.transport import keys
 
     if keys.own() is not None and not arguments.again:
-        print("This computer has a key already.")
+        print("This computer already has a key.")
     else:
         keys.make()
     _show(arguments)
@@ -57,14 +64,14 @@ def _show(_arguments: argparse.Namespace) -> None:
     from dreamlayer.server.transport import keys
 
     pair = keys.own()
-    print(NONE_MADE if pair is None else told(pair.public.hex()))
+    print(NONE_MADE if pair is None else key_instructions(pair.public.hex()))
 
 
 def _allow(arguments: argparse.Namespace) -> None:
     from dreamlayer.server.transport import keys
 
     keys.allow(arguments.name, arguments.key)
-    print(f"{arguments.name} may dream here, whenever `dreamlayer serve --listen` runs.")
+    print(f"{arguments.name} may dream here while `dreamlayer serve --listen` is running.")
 
 
 def _list(_arguments: argparse.Namespace) -> None:
@@ -78,4 +85,4 @@ def _remove(arguments: argparse.Namespace) -> None:
     from dreamlayer.server.transport import keys
 
     keys.remove(arguments.name)
-    print(f"{arguments.name} is let in no more. {IN_FORCE}")
+    print(f"{arguments.name} may no longer dream here. {STAYS}")

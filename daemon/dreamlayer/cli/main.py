@@ -1,4 +1,4 @@
-"""The command line. What it says on errors is one sentence; --help loads nothing heavy."""
+"""The command line. Errors are reported as one sentence; --help imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dreamlayer.cli import doctor, dream, keys, models, serve, settings, status,
 from dreamlayer.daemon_client import CommandError
 from dreamlink import VERSION
 
-INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
-HELP_WIDTH = 88  # letters
+INTERRUPTED = 130  # exit status after Ctrl-C, as in shells
+HELP_WIDTH = 88  # characters
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks × or … shows a ?
+        sys.stdout.reconfigure(errors="replace")  # a terminal without × or … shows ?
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # `dreamlayer layers … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (CommandError, ValueError, OSError) as error:  # ours, each with its sentence
+    except (CommandError, ValueError, OSError) as error:  # ours, with a sentence for the user
         return _fail(str(error))
     except Exception as error:
         return _fail(f"Something unexpected went wrong ({type(error).__name__}: {error}).")
@@ -45,13 +45,14 @@ def _fail(sentence: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="dreamlayer", description="DeepDream for pictures, in Krita, in GIMP and here."
+        prog="dreamlayer",
+        description="DeepDream for pictures, in Krita, in GIMP and on the command line.",
     )
     parser.add_argument("--version", action="version", version=f"dreamlayer {VERSION}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     dream.add(commands)
     serve.add(commands)
-    text = "which named recipes there are"
+    text = "list the named recipes"
     commands.add_parser("presets", help=text, description=text).set_defaults(run=_presets)
     status.add(commands)
     models.add(commands)

@@ -1,4 +1,4 @@
-"""`dreamlayer models` and `dreamlayer layers`: which networks there are, and what is in them."""
+"""`dreamlayer models` and `dreamlayer layers`: list, get, add and remove networks; list layers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 from dreamlayer.daemon_client import CommandError, ask, daemon
 
-WIDTH = 88  # letters
+WIDTH = 88  # characters
 COLUMNS = ("name", "index", "kind", "channels", "stride", "receptive field", "halo", "tiles")
-NETWORK = "a network's name, see: dreamlayer models"
+NETWORK = "the network's name (see: dreamlayer models)"
 
 
 def add(commands: Any) -> None:
     """Add the commands to argparse's subparsers."""
     models = commands.add_parser(
-        "models", help="which networks there are; get, add and remove them",
-        description="Without a further word: list the networks.",
+        "models", help="list, get, add and remove networks",
+        description="List the networks, or get, add or remove one.",
     )  # fmt: skip
     models.set_defaults(run=_list)
     actions = models.add_subparsers(title="commands", metavar="COMMAND")
@@ -29,30 +29,30 @@ def add(commands: Any) -> None:
     remove.set_defaults(run=_remove)
     remove.add_argument("name", metavar="NAME", help=NETWORK)
 
-    layers = commands.add_parser("layers", help="which layers a network has")
+    layers = commands.add_parser("layers", help="list the layers of a network")
     layers.set_defaults(run=_layers)
     layers.add_argument("model", metavar="MODEL", help=NETWORK)
 
 
 def _add_get(actions: Any) -> None:
-    get = actions.add_parser("get", help="fetch a network's weights, once")
+    get = actions.add_parser("get", help="download a network's weights")
     get.set_defaults(run=_get)
     get.add_argument("name", metavar="NAME", help=NETWORK)
     get.add_argument(
         "--file", metavar="FILE", type=Path,
-        help="take them from here: torchvision's own file, fetched on another computer",
+        help="use this file, torchvision's own, downloaded on another computer",
     )  # fmt: skip
 
 
 def _add_add(actions: Any) -> None:
     add_action = actions.add_parser(
-        "add", help="make a network of weights of your own",
-        description="Make a network of weights of your own, trained for a known architecture.",
+        "add", help="add a network with weights of your own",
+        description="Add a network with weights of your own, trained for a known architecture.",
     )  # fmt: skip
     add_action.set_defaults(run=_add)
-    add_action.add_argument("name", metavar="NAME", help="how it shall be called here")
+    add_action.add_argument("name", metavar="NAME", help="the name that it gets here")
     add_action.add_argument(
-        "--arch", required=True, help="the architecture, as torchvision calls it: googlenet …"
+        "--arch", required=True, help="the architecture, by its torchvision name, e.g. googlenet"
     )
     add_action.add_argument(
         "file", metavar="FILE", type=Path,
@@ -60,12 +60,12 @@ def _add_add(actions: Any) -> None:
     )  # fmt: skip
     add_action.add_argument(
         "--classes", metavar="FILE", type=Path,
-        help="a text file with the names of the classes, one a line, in the outputs' order",
+        help="a text file with the names of the classes, one per line, in the order of the outputs",
     )  # fmt: skip
     for name in ("mean", "std"):
         add_action.add_argument(
             f"--{name}", metavar="R,G,B",
-            help=f"the {name} of the colours (0 to 1) in training (default: as the architecture's)",
+            help=f"the {name} of the colours (0 to 1) in training (default: the architecture's)",
         )  # fmt: skip
 
 
@@ -123,8 +123,9 @@ def _layers(arguments: argparse.Namespace) -> None:
 
 
 def _row(layer: dict[str, Any]) -> list[str]:
-    told = [layer[name.replace(" ", "_")] for name in COLUMNS[:-1]]
-    return [*("" if t is None else str(t) for t in told), "exact" if layer["exact"] else "one only"]
+    values = [layer[name.replace(" ", "_")] for name in COLUMNS[:-1]]
+    cells = ["" if value is None else str(value) for value in values]
+    return [*cells, "exact" if layer["exact"] else "one only"]
 
 
 def _triple(text: str | None, name: str) -> list[float] | None:
@@ -135,7 +136,9 @@ def _triple(text: str | None, name: str) -> list[float] | None:
         low = 0.0 if name == "mean" else 1e-3
         if len(values) == 3 and all(low <= value <= 1 for value in values):
             return values
-    raise CommandError(f"--{name} is three numbers up to 1, e.g. 0.485,0.456,0.406, not '{text}'.")
+    raise CommandError(
+        f"--{name} takes three numbers up to 1, e.g. 0.485,0.456,0.406, not '{text}'."
+    )
 
 
 def _use_folder() -> None:

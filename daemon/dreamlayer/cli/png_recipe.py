@@ -1,4 +1,4 @@
-"""What a picture tells of its dream, so that it can be dreamed again."""
+"""The recipe stored in a picture, with which it can be dreamed again."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class StoredRecipe:
 
     Attributes:
         recipe: names and values of the recipe's parameters, with the seed that was drawn.
-        select: the rectangle that was asked for, in the picture's coordinates.
-        mask, guide: whether there was a mask and a guide picture. They are not stored themselves.
+        select: the selected rectangle, in the picture's coordinates, or None.
+        mask, guide: whether there was a mask or a guide picture, which are not stored.
     """
 
     recipe: Mapping[str, object] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class StoredRecipe:
     guide: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is written, in JSON's values."""
+        """The values to store as JSON."""
         return {
             "recipe": dict(self.recipe),
             "select": None if self.select is None else list(self.select),
@@ -37,13 +37,13 @@ class StoredRecipe:
 
     @classmethod
     def read(cls, path: Path) -> StoredRecipe:
-        """What a PNG of the command line tells, or a JSON file: the same, or a mere recipe.
+        """Read it from a PNG that the command line wrote, or from a JSON file.
 
-        The recipe itself is not checked here. Raises FileError.
+        A JSON file may also hold the recipe alone, which is not checked here. Raises FileError.
         """
         values = image_files.read_recipe(path)
         if not isinstance(values, dict):
-            raise image_files.FileError(f"{path} has no recipe: that is names with their values.")
+            raise image_files.FileError(f"{path} has no recipe, which would be names with values.")
         recipe = values.get("recipe", values)
         if recipe is values:
             return cls(recipe)

@@ -1,4 +1,4 @@
-"""Which part of a picture is dreamed in, what the daemon gets to see of it, and pasting it back."""
+"""The part of a picture to dream in, what is sent of its surroundings, and pasting the result."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ class Selection:
     region: Region
     mask: Image.Image | None = None
 
-    def seen(self, picture: Region, context: int) -> Region:
-        """What is sent: the region and up to `context` pixels of its surroundings."""
+    def with_context(self, picture: Region, context: int) -> Region:
+        """The rectangle to send: the region and up to `context` pixels around it."""
         return self.region.grow(context).clip(picture)
 
 
 def select(size: tuple[int, int], rectangle: Region | None, mask: Image.Image | None) -> Selection:
-    """What a rectangle and a mask (mode L, of the picture's size) have in common.
+    """The intersection of a rectangle and a mask (mode L, of the picture's size).
 
     Raises:
-        PictureError: nothing; the text says so.
+        PictureError: it is empty; the text says why.
     """
     picture = Region(0, 0, *size)
     region = picture if rectangle is None else rectangle.clip(picture)
     if region.empty:
         raise PictureError(
-            f"The selection lies outside the picture, which is {size[0]} × {size[1]} pixels."
+            f"The selection lies outside the picture, which has {size[0]} × {size[1]} pixels."
         )
     if mask is None:
         return Selection(region)
     box = mask.crop(_box(region)).getbbox()
     if box is None:
-        raise PictureError("The mask selects nothing: make white what is to be dreamed in.")
+        raise PictureError("The mask selects nothing: paint the parts to dream in white.")
     left, top, right, bottom = box
     region = Region(region.x + left, region.y + top, right - left, bottom - top)
     return Selection(region, mask.crop(_box(region)))
@@ -58,7 +58,7 @@ def rectangle_of(text: str) -> Region:
             f"A selection is X,Y,W,H in whole pixels, e.g. 100,50,200,150, not {text!r:.60}."
         ) from error
     if region.empty:
-        raise PictureError("A selection is at least one pixel wide and high.")
+        raise PictureError("A selection must be at least one pixel wide and high.")
     return region
 
 
@@ -67,7 +67,7 @@ def pixels(source: ImageFile, region: Region) -> bytes:
     return source.image.crop(_box(region)).tobytes()
 
 
-def pasted(source: ImageFile, region: Region, pixels: bytes | bytearray) -> Image.Image:
+def paste(source: ImageFile, region: Region, pixels: bytes | bytearray) -> Image.Image:
     """A copy of the picture with these raw pixels in `region`."""
     copy = source.image.copy()
     part = Image.frombytes(copy.mode, (region.width, region.height), bytes(pixels))

@@ -1,4 +1,4 @@
-"""`dreamlayer status`: what the daemon is doing."""
+"""`dreamlayer status`: show what the daemon is doing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from dreamlayer.daemon_client import NOT_RUNNING, ask
 
 MB = 1e6
-HELP = "what the daemon is doing"
+HELP = "show what the daemon is doing"
 
 
 def add(commands: Any) -> None:
     """Add the command to argparse's subparsers."""
-    status = commands.add_parser("status", help=HELP, description=HELP)
-    status.set_defaults(run=_run)
-    status.add_argument("--json", action="store_true", help="print one JSON object")
+    command = commands.add_parser("status", help=HELP, description=HELP)
+    command.set_defaults(run=_run)
+    command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -29,46 +29,47 @@ def _run(arguments: argparse.Namespace) -> None:
         print(json.dumps({"running": False}) if arguments.json else NOT_RUNNING)
         return
     with contextlib.closing(client):
-        told = ask(client, {"op": "status"})
+        status = ask(client, {"op": "status"})
     if arguments.json:
-        told = {name: value for name, value in told.items() if name not in ("op", "id")}
-        print(json.dumps({"running": True, **told}))
+        fields = {name: value for name, value in status.items() if name not in ("op", "id")}
+        print(json.dumps({"running": True, **fields}))
     else:
-        print("\n".join(_lines(told)))
+        print("\n".join(_lines(status)))
 
 
-def _lines(told: dict[str, Any]) -> Iterator[str]:
+def _lines(status: dict[str, Any]) -> Iterator[str]:
     from dreamlink.session.dream import duration
 
-    yield f"The Dreamlayer daemon {told['version']} is running (process {told['pid']})."
-    yield f"up:        {duration(told['uptime'])}"
-    yield f"device:    {told['device'] or 'not known yet: PyTorch is being loaded'}"
-    yield f"networks:  {', '.join(told['networks']) or 'none loaded'}"
+    yield f"The Dreamlayer daemon {status['version']} is running (process {status['pid']})."
+    yield f"up:        {duration(status['uptime'])}"
+    yield f"device:    {status['device'] or 'not known yet, PyTorch is being loaded'}"
+    yield f"networks:  {', '.join(status['networks']) or 'none loaded'}"
     parts = (
-        (told["kept_memory"] + told["results_memory"], "finished dreams"),
-        (told["waiting_memory"], "pictures of dreams under way"),
+        (status["kept_memory"] + status["results_memory"], "finished dreams"),
+        (status["waiting_memory"], "pictures of dreams in progress"),
     )
     held = ", ".join(f"{size / MB:.0f} MB {name}" for size, name in parts)
-    yield f"memory:    {told['memory'] / MB:.0f} MB; of it {held}"
-    if told["results_disk"]:
-        yield f"disk:      {told['results_disk'] / MB:.0f} MB finished dreams"
-    names = {client: f"client {number}" for number, client in enumerate(_clients(told), start=1)}
-    for label, job in zip(_labels("dreams:"), told["jobs"], strict=False):
+    yield f"memory:    {status['memory'] / MB:.0f} MB, of which {held}"
+    if status["results_disk"]:
+        yield f"disk:      {status['results_disk'] / MB:.0f} MB finished dreams"
+    names = {client: f"client {number}" for number, client in enumerate(_clients(status), start=1)}
+    for label, job in zip(_labels("dreams:"), status["jobs"], strict=False):
         kind = ", quick" if job["quick"] else ", kept for its client" if job["keep"] else ""
         since = f"{names[job['client']]}, since {duration(job['age'])}{kind}"
         yield f"{label}{job['state']} {job['fraction']:.0%} ({since})"
-    if not told["jobs"]:
+    if not status["jobs"]:
         yield "dreams:    none"
-    done, speed = told["dreams_per_hour"], told["megapixel_steps_per_second"]
+    done, speed = status["dreams_per_hour"], status["megapixel_steps_per_second"]
     yield f"lately:    {done} done in the last hour, {speed:.2g} megapixel-steps/s"
-    yield f"until now: {told['done']} done, {told['failed']} failed, {told['cancelled']} cancelled"
-    refused = ", ".join(f"{count} {kind}" for kind, count in told["refused"].items())
-    yield f"clients:   {told['connections']} connected; refused: {refused or 'none'}"
+    ended = ", ".join(f"{status[outcome]} {outcome}" for outcome in ("done", "failed", "cancelled"))
+    yield f"until now: {ended}"
+    refused = ", ".join(f"{count} {kind}" for kind, count in status["refused"].items())
+    yield f"clients:   {status['connections']} connected; refused: {refused or 'none'}"
 
 
-def _clients(told: dict[str, Any]) -> list[str]:
-    """Who asked for the dreams under way, each once."""
-    return list(dict.fromkeys(job["client"] for job in told["jobs"]))
+def _clients(status: dict[str, Any]) -> list[str]:
+    """The clients of the dreams in progress, each once."""
+    return list(dict.fromkeys(job["client"] for job in status["jobs"]))
 
 
 def _labels(first: str) -> Iterator[str]:

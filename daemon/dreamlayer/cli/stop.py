@@ -1,4 +1,4 @@
-"""`dreamlayer stop`: end the daemon, at once or when its dreams are done."""
+"""`dreamlayer stop`: stop the daemon, at once or when its dreams are done."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 def add(commands: Any) -> None:
     """Add the command to argparse's subparsers."""
-    text = "end the daemon"
+    text = "stop the daemon"
     stop = commands.add_parser("stop", help=text, description=text)
     stop.add_argument(
         "--finish", action="store_true",
-        help="let it finish its dreams before, as long as the setting finish_within allows;"
-        " otherwise they are cancelled",
+        help="let it finish its dreams first, within the time set by finish_within; without this"
+        " option they are cancelled",
     )  # fmt: skip
     stop.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Ask the daemon to stop, whatever its version, and wait until it has."""
+    """Ask the daemon to stop, whatever its version, and wait until it has stopped."""
     from dreamlink import VERSION
     from dreamlink.client.client import LinkError
     from dreamlink.wire.messages import PROTOCOL
@@ -34,15 +34,15 @@ def run(arguments: argparse.Namespace) -> None:
     if client is None:
         print(NOT_RUNNING)
         return
-    with contextlib.closing(client):  # not greeted by connect(): any version can be stopped
+    with contextlib.closing(client):  # not by connect(), which refuses other versions
         ask(client, {"op": "hello", "protocol": PROTOCOL, "version": VERSION})
-        told = ask(client, {"op": "stop", "finish": arguments.finish})
+        answer = ask(client, {"op": "stop", "finish": arguments.finish})
         with contextlib.suppress(LinkError):
-            while True:  # until it has gone
+            while True:  # until the connection ends
                 client.receive(1.0)
     print("The Dreamlayer daemon has stopped.")
-    if told.get("unfetched"):
-        print(f"Finished dreams that were kept and not fetched are lost: {told['unfetched']}.")
+    if answer.get("unfetched"):
+        print(f"Finished dreams that were not fetched are lost: {answer['unfetched']}.")
 
 
 def _client() -> Client | None:

@@ -1,1 +1,1 @@
-"""What `dreamlayer doctor` looks at, a file for each room; nothing is changed by looking."""
+"""The checks of `dreamlayer doctor`, one module for each area; they change nothing."""

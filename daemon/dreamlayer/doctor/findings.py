@@ -1,4 +1,4 @@
-"""What was found: whether it is as it should be, and what to do if not."""
+"""The result of a check: whether all is well, and what to do if not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Level = Literal["ok", "warning", "wrong"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was found, and what to do about it, as sentences."""
+    """One line of the doctor: the result of a check and what to do about it, as sentences."""
 
     level: Level
     text: str
@@ -23,7 +23,7 @@ def ok(text: str) -> Finding:
 
 
 def warning(text: str, remedy: str) -> Finding:
-    """What Dreamlayer works in spite of."""
+    """A problem despite which Dreamlayer works."""
     return Finding("warning", text, remedy)
 
 
@@ -31,12 +31,12 @@ def wrong(text: str, remedy: str) -> Finding:
     return Finding("wrong", text, remedy)
 
 
-def safely(title: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """What `look` finds; that it can't look is a finding, too."""
+def safely(title: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """The findings of `check`; if it raises an error, that is a finding, too."""
     try:
-        yield from look()
-    except Exception as error:  # whatever is broken on this computer, the rest is looked at
+        yield from check()
+    except Exception as error:  # so that the other checks run, whatever is broken here
         yield wrong(
-            f"{title}: can't be looked at ({type(error).__name__}: {error!s:.300}).",
-            "Send the report of `dreamlayer doctor --report FILE` with a bug report.",
+            f"{title}: the check failed ({type(error).__name__}: {error!s:.300}).",
+            "Attach the file that `dreamlayer doctor --report FILE` writes to a bug report.",
         )

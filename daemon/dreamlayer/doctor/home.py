@@ -1,4 +1,4 @@
-"""Dreamlayer's own folder: whose it is, what can be read and written there, and the settings."""
+"""Checks Dreamlayer's folder: owner, permissions, disk space, and the settings in it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from dreamlayer.server.config import settings
 from dreamlink.client import discovery
 
 GB = 1e9
-ROOM_WANTED = 1.0 * GB  # results wait there until they are fetched
-ROOM_NEEDED = 0.05 * GB
-OTHER_PLACE = "Make room, or name another folder in the environment variable DREAMLAYER_HOME."
+SPACE_WANTED = 1.0 * GB  # results are stored there until they are fetched
+SPACE_NEEDED = 0.05 * GB
+FREE_SPACE = (
+    "Free some disk space, or set the environment variable DREAMLAYER_HOME to another folder."
+)
 
 
-def look() -> Iterator[Finding]:
+def check() -> Iterator[Finding]:
     home = discovery.home()
     if not home.is_dir():
         yield warning(
-            f"Folder: {home} is not there yet.", "Run install.py, or dream: it is made then."
+            f"Folder: {home} does not exist yet.", "Run install.py, or dream: both create it."
         )
         return
     yield _writable(home)
     yield _private(home)
-    yield _room(home)
+    yield _disk_space(home)
     yield from _settings()
 
 
@@ -38,50 +40,50 @@ def _writable(home: Path) -> Finding:
             trial.write(b"dream")
     except OSError as error:
         return wrong(
-            f"Folder: {home} can't be written ({error.strerror or error}).",
-            "Make it yours and writable, or name another one in DREAMLAYER_HOME.",
+            f"Folder: {home} is not writable ({error.strerror or error}).",
+            "Make it yours and writable, or set DREAMLAYER_HOME to another folder.",
         )
-    return ok(f"Folder: {home} can be written")
+    return ok(f"Folder: {home} is writable")
 
 
 def _private(home: Path) -> Finding:
-    """Who reads the token can dream here, and see what is dreamed."""
+    """Whether other users can read the token, with which they could dream and see dreams."""
     if os.name != "posix":
-        return ok("Permissions: as Windows keeps a user's folders")
+        return ok("Permissions: those of a Windows user's folder")
     for path, allowed in ((home, 0o700), (home / discovery.DAEMON_FILE, 0o600)):
         if not path.exists():
             continue
-        found = path.stat()
-        mode = stat.S_IMODE(found.st_mode)
-        if found.st_uid != os.getuid():
+        status = path.stat()
+        mode = stat.S_IMODE(status.st_mode)
+        if status.st_uid != os.getuid():
             return wrong(
                 f"Permissions: {path} belongs to another user.",
-                "Dream as that user, or name a folder of your own in DREAMLAYER_HOME.",
+                "Dream as that user, or set DREAMLAYER_HOME to a folder of your own.",
             )
         if mode & ~allowed:
             return wrong(
                 f"Permissions: other users can open {path} (mode {mode:o}).",
                 f"Run: chmod {allowed:o} '{path}'",
             )
-    return ok("Permissions: nobody else can look into it")
+    return ok("Permissions: no other user can read it")
 
 
-def _room(home: Path) -> Finding:
+def _disk_space(home: Path) -> Finding:
     free = shutil.disk_usage(home).free
     text = f"Disk: {free / GB:.1f} GB free there"
-    if free < ROOM_NEEDED:
-        return wrong(text, OTHER_PLACE)
-    return warning(text, OTHER_PLACE) if free < ROOM_WANTED else ok(text)
+    if free < SPACE_NEEDED:
+        return wrong(text, FREE_SPACE)
+    return warning(text, FREE_SPACE) if free < SPACE_WANTED else ok(text)
 
 
 def _settings() -> Iterator[Finding]:
     loaded = settings.load()
     for problem in loaded.problems:
-        yield warning(f"Settings: left out: {problem}", "Correct it: dreamlayer settings")
+        yield warning(f"Settings: ignored: {problem}", "Correct it with: dreamlayer settings")
     if not loaded.problems:
         changed = [
             f"{name} = {settings.format_value(name, getattr(loaded.settings, name))}"
             for name in loaded.origins
             if name != "remote"
         ]
-        yield ok(f"Settings: {', '.join(changed) or 'all as they were made'}")
+        yield ok(f"Settings: {', '.join(changed) or 'all have their defaults'}")

@@ -1,4 +1,4 @@
-"""Python, the libraries, memory, the device and how the network is computed on it."""
+"""Checks Python, the libraries, memory, the device and how it computes the network."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import psutil
 from dreamlayer.doctor.findings import Finding, ok, warning, wrong
 
 AGAIN = "Run install.py again."
-PINNED = re.compile(r"([\w.-]+)==([\w.]+)$")  # a requirement that holds for every Python
+PINNED = re.compile(r"([\w.-]+)==([\w.]+)$")  # a requirement without a marker
 GB = 1e9
-MEMORY_WANTED = 1.0 * GB  # free; a dream takes some 300 MB beside its picture
+MEMORY_WANTED = 1.0 * GB  # free; a dream takes about 300 MB in addition to its picture
 CARD_MEMORY_WANTED = 1.0 * GB
 
 
-def look() -> Iterator[Finding]:
+def check() -> Iterator[Finding]:
     yield _python()
     yield _libraries()
     yield _memory()
@@ -40,23 +40,23 @@ def _python() -> Finding:
 
 
 def _libraries() -> Finding:
-    """Whether what is installed is what the project asks for."""
+    """Whether the installed versions are the required ones."""
     try:
         required = importlib.metadata.requires("dreamlayer") or []
     except importlib.metadata.PackageNotFoundError:
         return wrong("Dreamlayer's package is not installed in this Python.", AGAIN)
-    found, differing = [], []
+    installed, differing = [], []
     for name, wanted in (match.groups() for match in map(PINNED.match, required) if match):
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             version = "missing"
-        found.append(f"{name} {version}")
+        installed.append(f"{name} {version}")
         if version.partition("+")[0] != wanted:
-            differing.append(f"{name} {version} (made for {wanted})")
+            differing.append(f"{name} {version} ({wanted} is required)")
     if differing:
-        return wrong(f"Libraries: {', '.join(differing)}", f"{AGAIN} It fetches the right ones.")
-    return ok(f"Libraries: {', '.join(found)}")
+        return wrong(f"Libraries: {', '.join(differing)}", f"{AGAIN} It installs the right ones.")
+    return ok(f"Libraries: {', '.join(installed)}")
 
 
 def _memory() -> Finding:
@@ -75,8 +75,8 @@ def _device() -> Iterator[Finding]:
     device = devices.find("auto")
     if not devices.answers(device):
         yield wrong(
-            f"Device: {device} is there, but computes nothing.",
-            "Restart the computer or renew the graphics driver; until then dream on the CPU"
+            f"Device: {device} exists, but does not respond.",
+            "Restart the computer or update the graphics driver; until then, dream on the CPU"
             " (--device cpu).",
         )
         return
@@ -84,7 +84,7 @@ def _device() -> Iterator[Finding]:
     if device.type == "cpu" and _has_nvidia_card():
         yield warning(
             f"{text}; there is an NVIDIA card, but PyTorch {torch.__version__} can't use it.",
-            f"Renew its driver, restart the computer, then: {AGAIN}",
+            f"Update its driver and restart the computer. {AGAIN}",
         )
     elif device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
@@ -102,7 +102,7 @@ def _has_nvidia_card() -> bool:
 
 
 def _kernel() -> Finding:
-    """Whether there is compiled code for the networks."""
+    """Whether the compiled kernel can be used."""
     from dreamlayer.networks.executors.kernel import library
 
     try:
@@ -110,12 +110,13 @@ def _kernel() -> Finding:
     except library.KernelUnavailable as error:
         return warning(
             f"Kernel: {error}",
-            "Dreams work without, but slower. Install a C++ compiler, then run install.py again.",
+            "Dreams work without it, but slower. To get it, install a C++ compiler, then run"
+            " install.py again.",
         )
 
 
 def _network() -> Finding:
-    """How the default network is computed."""
+    """What computes the default network."""
     import torch
 
     from dreamlayer.studio.network_cache import NetworkCache

@@ -1,4 +1,4 @@
-"""The hosts' plug-ins, as the installer wrote down that it put them there."""
+"""Checks the hosts' plug-ins against the installer's manifest."""
 
 from __future__ import annotations
 
@@ -14,32 +14,34 @@ from dreamlink import VERSION
 from dreamlink.client import discovery
 
 AGAIN = "Run install.py again, then restart the host."
-ENABLED = b"enable_dreamlayer_krita=true"  # a line of Krita's settings
+ENABLED = b"enable_dreamlayer_krita=true"  # a line in Krita's settings
 
 
-def look() -> Iterator[Finding]:
+def check() -> Iterator[Finding]:
     yield _launcher()
     path = discovery.home() / discovery.MANIFEST_FILE
     try:
-        found = [_plugin(plugin) for plugin in _installed(path)]
+        findings = [_plugin(plugin) for plugin in _installed(path)]
     except FileNotFoundError:
-        yield warning("Plug-ins: none was installed by install.py.", "Run install.py to get them.")
+        yield warning(
+            "Plug-ins: install.py has not installed any.", "Run install.py to install them."
+        )
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
         yield wrong(f"Plug-ins: {path} can't be read ({error!s:.100}).", AGAIN)
         return
-    if not found:
-        yield warning("Plug-ins: no Krita and no GIMP 3 was found.", "Install one, and run"
-                      " install.py again.")  # fmt: skip
-    yield from found
+    if not findings:
+        yield warning("Plug-ins: neither Krita nor GIMP 3 was found.", "Install one of them, then"
+                      " run install.py again.")  # fmt: skip
+    yield from findings
 
 
 def folders() -> dict[str, str]:
-    """Where the plug-ins are, by path, with a name for each: for reports that name no folders."""
+    """The plug-ins' folders with a replacement for each, for anonymous reports."""
     try:
         plugins = _installed(discovery.home() / discovery.MANIFEST_FILE)
         return {plugin["folder"]: f"({plugin['host']}'s folder)" for plugin in plugins}
-    except (OSError, ValueError, KeyError, TypeError):  # `look` says so
+    except (OSError, ValueError, KeyError, TypeError):  # reported by `check`
         return {}
 
 
@@ -52,14 +54,14 @@ def _launcher() -> Finding:
     command = discovery.launch_command()
     if command is None:
         return warning(
-            "Start: the hosts don't know how the daemon is started.",
-            "Run install.py, or `dreamlayer serve` in a terminal whenever you want to dream.",
+            "Start: the hosts don't know how to start the daemon.",
+            "Run install.py, or run `dreamlayer serve` in a terminal before you dream.",
         )
     if not Path(command[0]).is_file():
         return wrong(
-            f"Start: {command[0]}, with which hosts start the daemon, is gone.", "Run install.py."
+            f"Start: {command[0]}, which hosts run to start the daemon, is gone.", "Run install.py."
         )
-    return ok("Start: the hosts know how the daemon is started")
+    return ok("Start: the hosts know how to start the daemon")
 
 
 def _plugin(plugin: dict[str, Any]) -> Finding:
@@ -68,7 +70,7 @@ def _plugin(plugin: dict[str, Any]) -> Finding:
     if differing:
         more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
         return wrong(
-            f"{host}: the plug-in in {folder} is not as it was installed ({differing[0]}{more}).",
+            f"{host}: the plug-in in {folder} has been changed or damaged ({differing[0]}{more}).",
             AGAIN,
         )
     if plugin["version"] != VERSION:
@@ -77,12 +79,12 @@ def _plugin(plugin: dict[str, Any]) -> Finding:
         )
     for name in plugin["files"]:
         if name.endswith("dreamlayer-gimp.py") and not os.access(folder / name, os.X_OK):
-            return wrong(f"{host}: GIMP passes over {name}: it can't be executed.", AGAIN)
+            return wrong(f"{host}: GIMP ignores {name} because it is not executable.", AGAIN)
     if "settings" in plugin and not _enabled(Path(plugin["settings"])):
         return wrong(
-            f"{host}: the plug-in is there, but switched off.",
-            "In Krita: Settings ▸ Configure Krita ▸ Python Plugin Manager: tick Dreamlayer,"
-            " then restart it.",
+            f"{host}: the plug-in is installed, but disabled.",
+            "In Krita, tick Dreamlayer in Settings ▸ Configure Krita ▸ Python Plugin Manager,"
+            " then restart Krita.",
         )
     return ok(f"{host}: the plug-in {plugin['version']} is in {folder}")
 

@@ -1,4 +1,4 @@
-"""The daemon: whether it answers, how fast, what it logged, and whether it really dreams."""
+"""Checks the daemon: that it answers, how fast, what it logged, and that it dreams."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from dreamlink.session.dream import Dream, State
 from dreamlink.wire.messages import DreamRequest
 
 ROUND_TRIPS = 9
-SLOW = 0.1  # seconds for a question and its answer
-DREAM_WITHIN = 300.0  # seconds; a slow computer that loads PyTorch from a cold disk
+SLOW = 0.1  # seconds for a request and its answer
+DREAM_WITHIN = 300.0  # seconds; enough for a slow computer that loads PyTorch from a cold disk
 TAIL = 200  # lines of the log
-SIDE, MARGIN = 128, 16  # px of the test picture, and of what is not to change around
+SIDE, MARGIN = 128, 16  # px: the side of the test picture, and the border that must not change
 RECIPE = {"octaves": 2, "steps": 10, "seed": 7}
-GAIN = 1.2  # times as active must the network be; it is 2.8 on the CPU
+GAIN_MIN = 1.2  # how much more active the layer must become; on the CPU it is 2.8 times
 STOP = "Run `dreamlayer stop`, then try again."
 
 
-def look() -> Iterator[Finding]:
-    """Start the daemon if need be; one that was started here is stopped again."""
-    yield from logged()
+def check() -> Iterator[Finding]:
+    """Check the daemon, which is started, and stopped again, if it is not running."""
+    yield from check_logs()
     try:
         running = connect_to_running()
         client = running or connect(_command())
@@ -45,14 +45,14 @@ def look() -> Iterator[Finding]:
         yield wrong(f"Daemon: {error}", STOP)
         return
     with contextlib.closing(client):
-        told = ask(client, {"op": "status"})
-        state = "it runs and answers" if running else "it starts when it is wanted, and answers"
-        if told["version"] == VERSION:
+        status = ask(client, {"op": "status"})
+        state = "it is running and answers" if running else "it starts on demand and answers"
+        if status["version"] == VERSION:
             yield ok(f"Daemon: {state}, version {VERSION}")
         else:
             yield wrong(
-                f"Daemon: version {told['version']} is running, {VERSION} is installed.",
-                "Run `dreamlayer stop`: the next dream starts the new one.",
+                f"Daemon: version {status['version']} is running, but {VERSION} is installed.",
+                "Run `dreamlayer stop`: the next dream starts the installed version.",
             )
         yield _link(client)
         yield from _dream(client)
@@ -78,9 +78,11 @@ def _link(client: Client) -> Finding:
         ask(client, {"op": "status"})
         times.append(time.perf_counter() - began)
     median = statistics.median(times)
-    text = f"Link: a question is answered within {median * 1000:.1f} ms"
+    text = f"Link: requests are answered within {median * 1000:.1f} ms"
     if median > SLOW:
-        return warning(text, "The computer is very busy, or a virus scanner looks into the link.")
+        return warning(
+            text, "The computer is very busy, or a virus scanner inspects the connection."
+        )
     return ok(text)
 
 
@@ -88,10 +90,10 @@ def _link(client: Client) -> Finding:
 
 
 def _dream(client: Client) -> Iterator[Finding]:
-    """Dream on a drawn picture with the embedded network and see that it is a dream."""
+    """Dream on a generated picture with the embedded network and judge the result."""
     picture = Picture(SIDE, SIDE)
     inner = SIDE - 2 * MARGIN
-    source = _drawn(picture)
+    source = _test_picture(picture)
     request = DreamRequest(
         Recipe.of(RECIPE), picture, Region(MARGIN, MARGIN, inner, inner), gain=True
     )
@@ -102,16 +104,16 @@ def _dream(client: Client) -> Iterator[Finding]:
         if message is not None:
             dream.receive(*message)
     if dream.state is not State.DONE:
-        text = dream.text if dream.over else f"it was not done within {DREAM_WITHIN:.0f} s"
-        yield wrong(f"Test dream: {text}", f"{STOP} If it fails again, look into the log.")
+        text = dream.text if dream.over else f"it did not finish within {DREAM_WITHIN:.0f} s"
+        yield wrong(f"Test dream: {text}", f"{STOP} If it fails again, see the log.")
         return
-    yield judged(_region(source, picture, request.region), dream)
+    yield judge(_region(source, picture, request.region), dream)
     for note in dream.report.get("notes", []):
-        yield warning(f"Test dream: {note}", "Renew the graphics driver, or restart the computer.")
+        yield warning(f"Test dream: {note}", "Update the graphics driver, or restart the computer.")
 
 
-def judged(source: bytes, dream: Dream) -> Finding:
-    """Whether what came back for the region's pixels `source` is a dream."""
+def judge(source: bytes, dream: Dream) -> Finding:
+    """Whether a result is a dream on the region's pixels `source` (RGBA)."""
     pixels, gain = bytes(dream.pixels or b""), dream.report.get("gain")
     seconds, device = dream.report["seconds"], dream.report["device"]
     colours = [index for index in range(len(source)) if index % 4 != 3]
@@ -121,17 +123,17 @@ def judged(source: bytes, dream: Dream) -> Finding:
         problem = "the alpha has changed"
     elif changed < 0.5:
         problem = f"only {changed:.0%} of the picture has changed"
-    elif not isinstance(gain, float) or not math.isfinite(gain) or gain < GAIN:
-        problem = f"the network sees no more than before (gain {gain})"
+    elif not isinstance(gain, float) or not math.isfinite(gain) or gain < GAIN_MIN:
+        problem = f"the network is no more active than before (gain {gain})"
     if problem:
         return wrong(
             f"Test dream: {problem} (on {device}).",
-            "Dream on the CPU (--device cpu). If that is a dream, renew the graphics driver.",
+            "Dream on the CPU (--device cpu). If that works, update the graphics driver.",
         )
     return ok(f"Test dream: {seconds:.1f} s on {device}, gain {gain:.1f}")
 
 
-def _drawn(picture: Picture) -> bytes:
+def _test_picture(picture: Picture) -> bytes:
     """Waves in three colours, opaque."""
     pixels = bytearray()
     for y in range(picture.height):
@@ -150,28 +152,28 @@ def _region(pixels: bytes, picture: Picture, region: Region) -> bytes:
 # The log.
 
 
-def logged() -> Iterator[Finding]:
-    """What went wrong lately, by the daemon's own word."""
+def check_logs() -> Iterator[Finding]:
+    """Recent errors in the daemon's log, and its output if it crashed."""
     lines = tail(discovery.LOG_FILE)
     errors = [line for line in map(_read, lines) if line.get("level") in ("error", "critical")]
     if errors:
         last = str(errors[-1].get("error") or errors[-1].get("event")).strip().splitlines()[-1]
         yield warning(
-            f"Log: {len(errors)} errors of late; the last, {errors[-1].get('time')}: {last:.200}",
-            f"All of it: {discovery.home() / discovery.LOG_FILE}",
+            f"Log: {len(errors)} recent errors; the last, {errors[-1].get('time')}: {last:.200}",
+            f"The whole log: {discovery.home() / discovery.LOG_FILE}",
         )
     elif lines:
-        yield ok("Log: no errors of late")
-    said = [line for line in tail(discovery.SAID_FILE) if line.strip()]
-    if said:
+        yield ok("Log: no recent errors")
+    output = [line for line in tail(discovery.SAID_FILE) if line.strip()]
+    if output:
         yield warning(
-            f"Log: a daemon crashed, or could not start; its last words: {said[-1]:.200}",
-            f"All of it: {discovery.home() / discovery.SAID_FILE}",
+            f"Log: a daemon crashed or could not start; its last message: {output[-1]:.200}",
+            f"All of its output: {discovery.home() / discovery.SAID_FILE}",
         )
 
 
 def tail(name: str, count: int = TAIL) -> list[str]:
-    """The last lines of one of the files in Dreamlayer's folder; none if it is not there."""
+    """The last lines of a file in Dreamlayer's folder; none if there is no such file."""
     try:
         text = (discovery.home() / name).read_text("utf-8", "replace")
     except OSError:

@@ -235,7 +235,7 @@ def check_only_image_closed_while_it_dreams():
 
 if Gimp.MINOR_VERSION < 2:
     # GIMP 3.0 crashes now and then when a layer is added to an image whose window, its last one,
-    # was emptied. No plug-in can see that it was (plugins/gimp/README.md, "Traps").
+    # was emptied. No plug-in can see that it was (docs/design/gimp.md, "Traps").
     del check_only_image_closed_while_it_dreams
 
 
