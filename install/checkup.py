@@ -1,4 +1,4 @@
-"""What is installed and whether it works; nothing is changed."""
+"""`install.py --check`: reports what is installed and whether it works, without changes."""
 
 from __future__ import annotations
 
@@ -15,75 +15,81 @@ from install.own import Own, greet_daemon, running_daemon
 from install.places import Machine
 
 AGAIN = "run install.py again."
-Finding = tuple[bool, str]  # whether it is as it should be, and a sentence
+CheckResult = tuple[bool, str]  # whether the part is in order, and a sentence about it
 
 
 def check(checkout: Path, own: Own, machine: Machine) -> int:
-    """Print a line about each part; returns 1 if one is not as it should be, else 0."""
-    good = True
-    for fine, sentence in _findings(checkout, own, machine):
-        print(f"{'ok ' if fine else '!! '} {sentence}", flush=True)
-        good = good and fine
+    """Print a line about each part; returns 1 if a part is not in order, else 0."""
+    all_good = True
+    for good, sentence in _results(checkout, own, machine):
+        print(f"{'ok ' if good else '!! '} {sentence}", flush=True)
+        all_good = all_good and good
     if own.environment.script.exists():
-        print(f"    More, and a report for a bug's: {own.environment.script} doctor")
-    return 0 if good else 1
+        print(f"    For details, and for bug reports: {own.environment.script} doctor")
+    return 0 if all_good else 1
 
 
-def _findings(checkout: Path, own: Own, machine: Machine) -> Iterator[Finding]:
+def _results(checkout: Path, own: Own, machine: Machine) -> Iterator[CheckResult]:
     environment = own.environment
     if not environment.folder.exists():
         yield False, "Dreamlayer is not installed for this user: run install.py."
         return
     if not environment.works():
-        yield False, f"The Python in {environment.folder} does not start any more: {AGAIN}"
+        yield False, f"The Python in {environment.folder} no longer works: {AGAIN}"
         return
     if environment.is_current(checkout):
-        yield True, f"Environment: {environment.folder}, of this source tree"
+        yield True, f"Environment: {environment.folder}, built from this source tree"
     else:
-        yield False, f"What is in {environment.folder} is not of this source tree: {AGAIN}"
+        yield False, f"Environment: {environment.folder} was built from other sources: {AGAIN}"
     yield _libraries(own)
     yield _launcher(own)
     yield _daemon(own)
     yield from _plugins(checkout, own, machine)
 
 
-def _libraries(own: Own) -> Finding:
-    """Ask pip whether every library is there in the version that the project pins."""
+def _libraries(own: Own) -> CheckResult:
+    """Ask pip whether all libraries are installed in the versions that the project pins."""
     command = [*pip_command(own.environment), "--disable-pip-version-check", "check"]
     done = subprocess.run(command, capture_output=True, env=clean_environ(), check=False)
     if done.returncode == 0:
-        return True, "Libraries: all there, in the versions that the project names"
+        return True, "Libraries: all installed, in the required versions"
     words = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
     reason = words[0].rstrip(".") if words else "pip does not work"
     return False, f"Libraries: {reason}: delete {own.environment.folder} and {AGAIN}"
 
 
-def _launcher(own: Own) -> Finding:
+def _launcher(own: Own) -> CheckResult:
     if discovery.launch_command() == own.start_command:
-        return True, "Plug-ins know how to start the daemon"
-    return False, f"{own.launcher} does not say how to start the daemon: {AGAIN}"
+        return True, "Launcher: the plug-ins can start the daemon"
+    return (
+        False,
+        f"Launcher: {own.launcher} does not have the command that starts the daemon: {AGAIN}",
+    )
 
 
-def _daemon(own: Own) -> Finding:
-    """Greet the daemon that runs, or one that is started for that in a folder of its own."""
+def _daemon(own: Own) -> CheckResult:
+    """Connect to the running daemon, or to one that is started for this in a temporary folder."""
     environment = own.environment
     if running_daemon() is not None:
-        trouble = greet_daemon(environment)
-        state = "it runs and answers"
+        problem = greet_daemon(environment)
+        state = "running, and answers"
     else:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as trial:
-            trouble = greet_daemon(environment, DREAMLAYER_HOME=trial)
+            problem = greet_daemon(environment, DREAMLAYER_HOME=trial)
             environment.run("-m", "dreamlayer", "stop", DREAMLAYER_HOME=trial)
-        state = "it is not running, but starts when it is wanted, and answers"
-    if trouble is None:
+        state = "not running, but starts when needed, and answers"
+    if problem is None:
         return True, f"Daemon: {state}"
-    return False, f"Daemon: {trouble} Perhaps {AGAIN}"
+    return False, f"Daemon: {problem} Perhaps {AGAIN}"
 
 
-def _plugins(checkout: Path, own: Own, machine: Machine) -> Iterator[Finding]:
+def _plugins(checkout: Path, own: Own, machine: Machine) -> Iterator[CheckResult]:
     msgpack = own.environment.package("msgpack")
     if msgpack is None:
-        yield False, f"msgpack is missing from {own.environment.folder}: delete that and {AGAIN}"
+        yield (
+            False,
+            f"msgpack is missing from {own.environment.folder}: delete that folder, then {AGAIN}",
+        )
         return
     kritas, gimps = places.kritas(machine), places.gimps(machine)
     for krita in kritas:
@@ -92,7 +98,7 @@ def _plugins(checkout: Path, own: Own, machine: Machine) -> Iterator[Finding]:
             if kritarc.enabled(krita.settings):
                 yield True, f"{krita.name}: the plug-in is enabled in {krita.settings}"
             else:
-                yield False, f"{krita.name}: the plug-in is not enabled: close Krita and {AGAIN}"
+                yield False, f"{krita.name}: the plug-in is not enabled: close Krita, then {AGAIN}"
         except InstallError as error:
             yield False, f"{krita.name}: {error}"
     for gimp in gimps:
@@ -101,18 +107,21 @@ def _plugins(checkout: Path, own: Own, machine: Machine) -> Iterator[Finding]:
         except InstallError as error:
             yield False, f"{gimp.name}: {error}"
     for new in places.new_gimps(machine):
-        yield False, f"{new.name}: never started, so the plug-in is not in it: {AGAIN}"
+        yield (
+            False,
+            f"{new.name}: has never been started, so it does not have the plug-in yet: {AGAIN}",
+        )
     for hint in places.hints(machine):
         yield True, hint
     if not kritas and not gimps:
-        yield True, "No Krita and no GIMP 3 found: only the command line is there"
+        yield True, "Neither Krita nor GIMP 3 was found: only the command line is available"
 
 
-def _compared(name: str, differences: list[str]) -> Finding:
+def _compared(name: str, differences: list[str]) -> CheckResult:
     if not differences:
-        return True, f"{name}: the plug-in is there, as in this source tree"
+        return True, f"{name}: the plug-in is installed and up to date"
     more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
     return (
         False,
-        f"{name}: the plug-in is not as in this source tree ({differences[0]}{more}): {AGAIN}",
+        f"{name}: the plug-in differs from this source tree ({differences[0]}{more}): {AGAIN}",
     )

@@ -1,4 +1,4 @@
-"""The command `dreamlayer` in the user's own folder of programs, where there is one on PATH."""
+"""A link to the command `dreamlayer` in ~/.local/bin, if that folder is on PATH."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from install.places import Machine
 
 
 def link_command(environment: Environment, machine: Machine) -> Path | None:
-    """Link ~/.local/bin/dreamlayer to the command; None where that folder is not in use.
+    """Link ~/.local/bin/dreamlayer to the command; None if that folder is not used.
 
-    A program of that name that is not our link is left alone.
+    Another program of that name is left alone.
     """
     link = _place(machine)
     on_path = machine.environ.get("PATH", "").split(os.pathsep)
@@ -25,7 +25,7 @@ def link_command(environment: Environment, machine: Machine) -> Path | None:
             link.unlink()
         link.symlink_to(environment.script)
     except OSError:
-        return None  # a convenience only: the command has its full path all the same
+        return None  # only a convenience: the command also works by its full path
     return link
 
 

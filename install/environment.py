@@ -1,4 +1,4 @@
-"""The environment of Dreamlayer's own: a folder with its Python packages, apart from all others."""
+"""Dreamlayer's own virtual environment, separate from all other Python packages."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from pathlib import Path
 
 from install.errors import InstallError
 
-STAMP = "dreamlayer.stamp"  # in the environment: of what sources it was made
+STAMP = "dreamlayer.stamp"  # a file in the environment with the fingerprint of its sources
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "daemon/dreamlayer", "plugins/link/dreamlink")
-ROOM_NEEDED = 2.5e9  # bytes; with the graphics card's libraries it is three times as much
+SPACE_NEEDED = 2.5e9  # bytes; three times as much with libraries for graphics cards
 PIP_WITH_PYTHON_OPTION = (22, 3)
-CLUES = (  # what pip's log holds, and what that means to the user
-    ("No space left on device", "The disk is full: make room (some 3 GB)"),
-    ("There is not enough space on the disk", "The disk is full: make room (some 3 GB)"),
-    ("CERTIFICATE_VERIFY_FAILED", "The package index could not be trusted: mend its certificate"),
-    ("407 Proxy Authentication", "The proxy wants a password: tell it to pip (HTTPS_PROXY)"),
-    ("NewConnectionError", "There is no way to the package index: go online"),
-    ("NameResolutionError", "There is no way to the package index: go online"),
+CLUES = (  # texts in pip's log, and what they mean for the user
+    ("No space left on device", "The disk is full: free some space (about 3 GB)"),
+    ("There is not enough space on the disk", "The disk is full: free some space (about 3 GB)"),
+    ("CERTIFICATE_VERIFY_FAILED", "The package index is not trusted: fix its certificate"),
+    ("407 Proxy Authentication", "The proxy needs a password: set HTTPS_PROXY for pip"),
+    ("NewConnectionError", "The package index can't be reached: go online"),
+    ("NameResolutionError", "The package index can't be reached: go online"),
     ("ConnectTimeoutError", "The package index does not answer: check the network"),
     ("ReadTimeoutError", "The package index does not answer: check the network"),
-    ("THESE PACKAGES DO NOT MATCH THE HASHES", "A download was damaged: clear pip's cache"),
-    ("No matching distribution found", "Some library has no package for this Python and system:"
+    ("THESE PACKAGES DO NOT MATCH THE HASHES", "A download was corrupted: clear pip's cache"),
+    ("No matching distribution found", "A library has no package for this Python and system:"
      " use a 64-bit Python 3.10 to 3.14"),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment, perhaps not made yet."""
+    """A virtual environment, which need not exist yet."""
 
     folder: Path
 
@@ -47,7 +47,7 @@ class Environment:
 
     @property
     def script(self) -> Path:
-        """The command that people type."""
+        """The command `dreamlayer`."""
         return self._programs / ("dreamlayer.exe" if os.name == "nt" else "dreamlayer")
 
     @property
@@ -55,13 +55,13 @@ class Environment:
         return self.folder / ("Scripts" if os.name == "nt" else "bin")
 
     def package(self, name: str) -> Path | None:
-        """The folder of an installed package."""
+        """The folder of an installed package; None if it is not installed."""
         libraries = ("lib/python3*/site-packages", "Lib/site-packages")
-        found = [path for library in libraries for path in self.folder.glob(f"{library}/{name}")]
-        return found[0] if found else None
+        paths = [path for library in libraries for path in self.folder.glob(f"{library}/{name}")]
+        return paths[0] if paths else None
 
     def works(self) -> bool:
-        """Whether its Python starts and is still the version that the packages are for."""
+        """Whether its Python starts and still has the version that the packages are for."""
         if not self.python.exists():
             return False
         done = self.run(
@@ -71,7 +71,7 @@ class Environment:
         return done.returncode == 0 and (os.name == "nt" or (self.folder / "lib" / name).is_dir())
 
     def is_current(self, checkout: Path) -> bool:
-        """Whether it was completely made of these very sources."""
+        """Whether it was built completely, from exactly these sources."""
         try:
             stamp = (self.folder / STAMP).read_text(encoding="utf-8")
         except OSError:
@@ -79,7 +79,7 @@ class Environment:
         return stamp == fingerprint(checkout) and self.works()
 
     def run(self, *arguments: str | Path, **changes: str) -> subprocess.CompletedProcess[bytes]:
-        """Run its Python and take what it says; `changes` go into the process's environment."""
+        """Run its Python and capture the output; `changes` are additional environment variables."""
         return subprocess.run(
             [self.python, *arguments],
             stdin=subprocess.DEVNULL,
@@ -90,18 +90,18 @@ class Environment:
         )
 
     def show(self, *arguments: str | Path) -> int:
-        """Run its Python with this terminal; returns the exit code."""
+        """Run its Python in this terminal; returns the exit code."""
         return subprocess.call([self.python, *arguments], env=clean_environ())
 
 
 def clean_environ() -> dict[str, str]:
-    """The environment variables without those that would lead another Python astray."""
+    """The environment variables without those that would affect another Python."""
     unwanted = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__")
     return {key: value for key, value in os.environ.items() if key not in unwanted}
 
 
 def fingerprint(checkout: Path) -> str:
-    """One word for the sources that get installed: it changes when any of them does."""
+    """A hash of the sources to install."""
     digest = hashlib.sha256()
     for source in SOURCES:
         top = checkout / source
@@ -114,22 +114,22 @@ def fingerprint(checkout: Path) -> str:
 
 
 def build(environment: Environment, checkout: Path, log: Path) -> None:
-    """Make or renew the environment with the project and its pinned libraries in it.
+    """Create or update the environment with the project and its pinned libraries.
 
     Raises:
         InstallError: with what to do.
     """
     make(environment)
     folder = environment.folder
-    print("Fetching the libraries; PyTorch is large, this can take minutes", flush=True)
-    stamp = fingerprint(checkout)  # before, lest a change meanwhile go unnoticed
+    print("Downloading the libraries. PyTorch is large: this can take minutes", flush=True)
+    stamp = fingerprint(checkout)  # first, so that a change meanwhile is noticed
     (folder / STAMP).unlink(missing_ok=True)
     _install(environment, checkout, log)
     (folder / STAMP).write_text(stamp, encoding="utf-8")
 
 
 def make(environment: Environment) -> None:
-    """Make the environment, with nothing in it yet, unless it is there and works.
+    """Create the environment without packages, unless it exists and works.
 
     Raises:
         InstallError: with what to do.
@@ -138,16 +138,16 @@ def make(environment: Environment) -> None:
     folder = environment.folder
     if environment.works():
         return
-    _check_room(folder.parent)
-    can_have_pip = _prepare_venv()
+    _check_space(folder.parent)
+    has_pip = _prepare_venv()
     _clear(folder)
-    print(f"Making an environment of Dreamlayer's own in {folder}", flush=True)
-    options = [] if can_have_pip else ["--without-pip"]
+    print(f"Creating Dreamlayer's own environment in {folder}", flush=True)
+    options = [] if has_pip else ["--without-pip"]
     _run([sys.executable, "-m", "venv", *options, str(folder)], folder)
 
 
 def pip_command(environment: Environment) -> list[str]:
-    """How pip is called for the environment: its own pip, or that of the Python running this."""
+    """The command of pip for the environment: its own pip, or that of this Python."""
     if environment.package("pip"):
         return [str(environment.python), "-m", "pip"]
     return [sys.executable, "-m", "pip", "--python", str(environment.python)]
@@ -156,29 +156,29 @@ def pip_command(environment: Environment) -> list[str]:
 def _check_python() -> None:
     if "WindowsApps" in Path(sys.base_prefix).parts:
         raise InstallError(
-            "This is the Microsoft Store's Python, which hides what it writes from Krita and GIMP:"
+            "This is the Microsoft Store's Python, whose files Krita and GIMP can't see:"
             " install Python from python.org and run install.py with that."
         )
     if sys.maxsize < 2**32:
         raise InstallError(
-            "PyTorch needs a 64-bit Python and this is a 32-bit one:"
+            "PyTorch needs a 64-bit Python, but this one is 32-bit:"
             " install a 64-bit Python and run install.py with that."
         )
 
 
-def _check_room(home: Path) -> None:
+def _check_space(home: Path) -> None:
     free = shutil.disk_usage(home).free
-    if free < ROOM_NEEDED:
+    if free < SPACE_NEEDED:
         raise InstallError(
-            f"There are only {free / 1e9:.1f} GB free in {home} and Dreamlayer needs"
-            f" {ROOM_NEEDED / 1e9:.1f}: make room, or name another folder in DREAMLAYER_HOME."
+            f"There are only {free / 1e9:.1f} GB free in {home}, but Dreamlayer needs"
+            f" {SPACE_NEEDED / 1e9:.1f}: free some space, or set DREAMLAYER_HOME to another folder."
         )
 
 
 def _prepare_venv() -> bool:
-    """Make sure that environments can be made; returns whether they bring a pip of their own.
+    """Make sure that environments can be created; returns whether they will have their own pip.
 
-    Debian's Python comes without the parts that make environments.
+    Debian's Python comes without the modules for that.
     """
     if _has_venv():
         return True
@@ -187,15 +187,15 @@ def _prepare_venv() -> bool:
     package = f"python3.{sys.version_info.minor}-venv"
     if not shutil.which("apt-get"):
         raise InstallError(
-            "This Python can't make environments (it has no venv with ensurepip):"
+            "This Python can't create environments (it has no venv with ensurepip):"
             " install that package of your system, then run install.py again."
         )
     if os.geteuid() != 0:
         raise InstallError(
-            "Python can't make environments here:"
+            "This Python can't create environments:"
             f" run `sudo apt install {package}`, then run install.py again as yourself."
         )
-    print(f"Installing {package} with apt-get: Debian's Python can't do without it", flush=True)
+    print(f"Installing {package} with apt-get, which Debian's Python needs", flush=True)
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     fetch = ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]
     for argv in (fetch, ["apt-get", "update", "-q"], fetch):
@@ -206,7 +206,7 @@ def _prepare_venv() -> bool:
     words = done.stderr.decode(errors="replace").strip().splitlines()
     raise InstallError(
         f"apt-get could not install {package} ({words[-1] if words else 'no reason given'}):"
-        " mend that, then run install.py again."
+        " fix that, then run install.py again."
     )
 
 
@@ -222,12 +222,12 @@ def _pip_version() -> tuple[int, ...]:
 
 
 def _clear(folder: Path) -> None:
-    """Remove a broken environment, but never a folder that is something else."""
+    """Remove a broken environment, but no folder of anything else."""
     if not folder.exists():
         return
     if not (folder / "pyvenv.cfg").exists() and any(folder.iterdir()):
         raise InstallError(
-            f"{folder} is in the way and is no Python environment:"
+            f"{folder} exists, but is not a Python environment:"
             " move it elsewhere, then run install.py again."
         )
     shutil.rmtree(folder)
@@ -238,8 +238,8 @@ def _run(argv: Sequence[str], folder: Path) -> None:
     if done.returncode != 0:
         words = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
         raise InstallError(
-            f"Python could not make an environment in {folder}"
-            f" ({words[-1] if words else 'it gave no reason'}): mend that, then run this again."
+            f"Python could not create an environment in {folder}"
+            f" ({words[-1] if words else 'no reason given'}): fix that, then run install.py again."
         )
 
 
@@ -249,9 +249,9 @@ def _install(environment: Environment, checkout: Path, log: Path) -> None:
     command = [*pip_command(environment), "--log", str(log), "install", *options, str(checkout)]
     if subprocess.call(command, env=clean_environ()) == 0:
         return
-    said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    meant = [meaning for clue, meaning in CLUES if clue in said]
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    reasons = [meaning for clue, meaning in CLUES if clue in text]
     raise InstallError(
-        f"{meant[0] if meant else 'pip failed: the reason is above'},"
-        f" then run install.py again; it goes on where it stopped. (pip's log: {log})"
+        f"{reasons[0] if reasons else 'pip failed: the reason is above. Fix it'},"
+        f" then run install.py again; it continues where it stopped. (pip's log: {log})"
     )

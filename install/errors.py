@@ -1,7 +1,7 @@
-"""What goes wrong while installing."""
+"""The error of the installer."""
 
 from __future__ import annotations
 
 
 class InstallError(Exception):
-    """A step can't be done; the text is one sentence that says what is wrong and what to do."""
+    """A step failed; the text is one sentence that says why and what to do."""

@@ -1,7 +1,7 @@
-"""The plug-ins in a host's folder: putting them there, comparing them, removing them.
+"""Installing, comparing and removing the plug-ins in a host's folder.
 
-What a host gets is put together in a folder beside its place and then moved there as a whole, so
-that neither an older copy's files nor half a copy are ever seen. `places.py` finds the folders.
+A plug-in is assembled in a temporary folder beside its destination and then moved as a whole, so
+that a host never sees a partial copy or files of an older one. `places.py` finds the folders.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WORK_PREFIX = ".dreamlayer-"
 
 
 def install_krita(checkout: Path, data: Path, msgpack: Path) -> Path:
-    """Put the Krita plug-in into Krita's data folder; returns the folder that it is in.
+    """Install the Krita plug-in into Krita's data folder; returns the folder of the plug-in.
 
     Args:
         checkout: Dreamlayer's source tree.
@@ -36,45 +36,45 @@ def install_krita(checkout: Path, data: Path, msgpack: Path) -> Path:
 
 
 def install_gimp(checkout: Path, profile: Path, msgpack: Path) -> Path:
-    """Put the GIMP plug-in into a GIMP profile, e.g. ~/.config/GIMP/3.0; otherwise alike."""
+    """Install the GIMP plug-in into a profile, e.g. ~/.config/GIMP/3.0; like `install_krita`."""
     return _place(lambda stage: _stage_gimp(checkout, msgpack, stage), profile / "plug-ins")
 
 
 def krita_differences(checkout: Path, data: Path, msgpack: Path) -> list[str]:
-    """Files of the Krita plug-in that are missing, surplus or not those of the checkout."""
+    """Files of the Krita plug-in that are missing, surplus or different from the checkout's."""
     return _differences(lambda stage: _stage_krita(checkout, msgpack, stage), data / "pykrita")
 
 
 def gimp_differences(checkout: Path, profile: Path, msgpack: Path) -> list[str]:
-    """Files of the GIMP plug-in that are missing, surplus or not those of the checkout."""
+    """Files of the GIMP plug-in that are missing, surplus or different from the checkout's."""
     return _differences(lambda stage: _stage_gimp(checkout, msgpack, stage), profile / "plug-ins")
 
 
 def remove_krita(data: Path) -> bool:
-    """Remove what `install_krita` put there; returns whether there was anything."""
+    """Remove what `install_krita` installed; returns whether there was anything."""
     return _remove(data / "pykrita", KRITA_PARTS)
 
 
 def remove_gimp(profile: Path) -> bool:
-    """Remove what `install_gimp` put there; returns whether there was anything."""
+    """Remove what `install_gimp` installed; returns whether there was anything."""
     return _remove(profile / "plug-ins", GIMP_PARTS)
 
 
 def contents(top: Path, root: Path | None = None) -> dict[str, bytes]:
-    """What is in the files in a folder (or one file), by their paths below `root`."""
+    """The contents of the files in a folder (or of one file), by their paths below `root`."""
     files = [top] if top.is_file() else list(_source_files(top))
     return {path.relative_to(root or top).as_posix(): path.read_bytes() for path in files}
 
 
 def vendor_dreamlink(checkout: Path, msgpack: Path, target: Path) -> None:
-    """Make the folder `target` a dreamlink package that brings its own pure-Python msgpack."""
+    """Make the folder `target` a dreamlink package with its own copy of pure-Python msgpack."""
     _copy_tree(checkout / "plugins" / "link" / "dreamlink", target)
     _copy_file(checkout / "LICENSE", target / "LICENSE")
     vendor = target / "_vendor"
     for name in MSGPACK_FILES:
         _copy_file(msgpack / name, vendor / "msgpack" / name)
     _copy_file(_msgpack_licence(msgpack), vendor / "msgpack" / "COPYING")
-    (vendor / "__init__.py").write_text('"""Libraries that come along."""\n', encoding="utf-8")
+    (vendor / "__init__.py").write_text('"""Bundled libraries."""\n', encoding="utf-8")
 
 
 def _stage_krita(checkout: Path, msgpack: Path, stage: Path) -> None:
@@ -88,13 +88,13 @@ def _stage_gimp(checkout: Path, msgpack: Path, stage: Path) -> None:
     plugin = stage / "dreamlayer-gimp"
     _copy_tree(checkout / "plugins" / "gimp" / "dreamlayer-gimp", plugin)
     vendor_dreamlink(checkout, msgpack, plugin / "dreamlink")
-    (plugin / GIMP_SCRIPT).chmod(0o755)  # GIMP passes over scripts that can't be executed
+    (plugin / GIMP_SCRIPT).chmod(0o755)  # GIMP ignores scripts that are not executable
 
 
 def _place(stage_into: Callable[[Path], None], folder: Path) -> Path:
-    with _readably(folder):
+    with _errors_as_sentences(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob(f"{WORK_PREFIX}*"):  # of a run that was killed
+        for leftover in folder.glob(f"{WORK_PREFIX}*"):  # of an interrupted run
             shutil.rmtree(leftover, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=WORK_PREFIX, dir=folder) as work:
             fresh, old = Path(work, "new"), Path(work, "old")
@@ -123,13 +123,13 @@ def _differences(stage_into: Callable[[Path], None], folder: Path) -> list[str]:
         stage_into(Path(work))
         wanted = contents(Path(work))
         parts = [folder / part.name for part in Path(work).iterdir()]
-        with _readably(folder):
-            found = {
+        with _errors_as_sentences(folder):
+            installed = {
                 path: content
                 for part in parts
                 for path, content in contents(part, part.parent).items()
             }
-    differing = {path for path in wanted | found if wanted.get(path) != found.get(path)}
+    differing = {path for path in wanted | installed if wanted.get(path) != installed.get(path)}
     script = folder / "dreamlayer-gimp" / GIMP_SCRIPT
     if script.is_file() and not script.stat().st_mode & 0o100:
         differing.add(f"dreamlayer-gimp/{GIMP_SCRIPT}")
@@ -137,17 +137,17 @@ def _differences(stage_into: Callable[[Path], None], folder: Path) -> list[str]:
 
 
 def _remove(folder: Path, parts: tuple[str, ...]) -> bool:
-    with _readably(folder):
-        there = [folder / part for part in parts if _present(folder / part)]
-        for path in there:
+    with _errors_as_sentences(folder):
+        present = [folder / part for part in parts if _present(folder / part)]
+        for path in present:
             if path.is_symlink() or path.is_file():
                 path.unlink()
             else:
                 shutil.rmtree(path)
-        for emptied in (folder, folder.parent) if there else ():
+        for emptied in (folder, folder.parent) if present else ():
             if not any(emptied.iterdir()):
-                emptied.rmdir()  # it was made for us
-    return bool(there)
+                emptied.rmdir()  # it was created for the plug-in
+    return bool(present)
 
 
 def _present(path: Path) -> bool:
@@ -155,7 +155,7 @@ def _present(path: Path) -> bool:
 
 
 def _source_files(folder: Path) -> Iterator[Path]:
-    """The files of a source tree, without what Python compiled there."""
+    """The files of a source tree, without Python's bytecode."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.relative_to(folder).parts:
             yield path
@@ -169,7 +169,7 @@ def _copy_tree(source: Path, target: Path) -> None:
 
 
 def _copy_file(source: Path, target: Path) -> None:
-    """Copy the bytes alone: a read-only or foreign-owned source must not make such a copy."""
+    """Copy only the contents, so that mode and owner of the source don't matter."""
     if not source.is_file():
         raise InstallError(_incomplete(source))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -180,15 +180,15 @@ def _msgpack_licence(msgpack: Path) -> Path:
     for info in sorted(msgpack.parent.glob("msgpack-*.dist-info")):
         for path in sorted(info.rglob("COPYING")):
             return path
-    return msgpack / "COPYING"  # as in msgpack's own source tree; missing is said by the copier
+    return msgpack / "COPYING"  # as in msgpack's source tree; `_copy_file` reports a missing file
 
 
 def _incomplete(path: Path) -> str:
-    return f"A file to install is missing: {path}. Fetch Dreamlayer anew and run install.py again."
+    return f"A file to install is missing: {path}. Download Dreamlayer again, then run install.py."
 
 
 @contextmanager
-def _readably(folder: Path) -> Iterator[None]:
+def _errors_as_sentences(folder: Path) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
@@ -199,5 +199,5 @@ def _readably(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise InstallError(
             f"{error.filename or folder} can't be changed ({error.strerror or error})."
-            " Make room or give yourself the right to write there, and run install.py again."
+            " Free some space or get permission to write there, then run install.py again."
         ) from error

@@ -1,18 +1,18 @@
-"""Install Dreamlayer for this user, and dream a first picture.
+"""Install Dreamlayer for this user, and dream on a first picture.
 
-    python3 install/install.py                   install, or bring up to date; dream the sample
-    python3 install/install.py --dream PICTURE   install if need be, then dream that picture
-    python3 install/install.py --check           say what is installed and whether it works
-    python3 install/install.py --uninstall       remove all that was installed
+    python3 install/install.py                   install or update; dream on the sample picture
+    python3 install/install.py --dream PICTURE   install if necessary, then dream on PICTURE
+    python3 install/install.py --check           report what is installed and whether it works
+    python3 install/install.py --uninstall       remove everything that was installed
 
-It needs Python 3.10 or newer and nothing else; this file can be read by much older Pythons.
+It needs only Python 3.10 or newer; much older Pythons can parse this file, to say so.
 """
 
 import sys
 
-if sys.version_info < (3, 10):  # noqa: UP036 (this very check is what old Pythons get to see)
+if sys.version_info < (3, 10):  # noqa: UP036 (the check is for old Pythons)
     sys.exit(
-        "Dreamlayer needs Python 3.10 or newer and this is Python %d.%d:"  # noqa: UP031
+        "Dreamlayer needs Python 3.10 or newer, but this is Python %d.%d:"  # noqa: UP031
         " install a newer one and run it with that, e.g. python3.12 install/install.py"
         % sys.version_info[:2]
     )
@@ -22,7 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent
 
-# The package `install` and dreamlink come from this source tree, and leave nothing in it.
+# The packages `install` and dreamlink are imported from this source tree; leave no bytecode in it.
 sys.dont_write_bytecode = True
 sys.path = [str(CHECKOUT), str(CHECKOUT / "plugins" / "link")] + [
     entry for entry in sys.path if Path(entry).resolve() != HERE

@@ -1,4 +1,4 @@
-"""The installation from end to end, told to a person at a terminal."""
+"""The installation, with messages for a person at a terminal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main(checkout: Path, arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # consoles of other encodings show a "?" for "…"
+            stream.reconfigure(errors="replace")  # consoles that lack a character show "?"
     options = _options(arguments)
     own, machine = Own.of_this_user(), Machine()
     try:
@@ -43,7 +43,7 @@ def main(checkout: Path, arguments: Sequence[str] | None = None) -> int:
     except InstallError as error:
         print(f"\n{error}", file=sys.stderr)
     except KeyboardInterrupt:
-        print("\nStopped. Run install.py again to go on.", file=sys.stderr)
+        print("\nInterrupted. Run install.py again to continue.", file=sys.stderr)
         return 130
     except OSError as error:
         print(f"\n{_sentence(error)}", file=sys.stderr)
@@ -53,26 +53,28 @@ def main(checkout: Path, arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="install.py",
-        description="Install Dreamlayer for this user, or bring it up to date, and dream a sample.",
+        description="Install or update Dreamlayer for this user, and dream on a sample picture.",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
-        "--dream", metavar="PICTURE", type=Path, help="install if need be, then dream PICTURE"
+        "--dream", metavar="PICTURE", type=Path, help="install if necessary, then dream on PICTURE"
     )
     which.add_argument(
-        "--check", action="store_true", help="say what is installed and whether it works"
+        "--check", action="store_true", help="report what is installed and whether it works"
     )
     which.add_argument(
-        "--uninstall", action="store_true", help="remove all that was installed, nothing else"
+        "--uninstall",
+        action="store_true",
+        help="remove everything that was installed, and nothing else",
     )
     return parser.parse_args(arguments)
 
 
 def _install(checkout: Path, own: Own, machine: Machine, picture: Path | None) -> int:
     if picture is not None and not picture.is_file():
-        raise InstallError(f"There is no picture {picture}: give the path of one after --dream.")
+        raise InstallError(f"There is no picture {picture}: give its path after --dream.")
     if os.environ.get("SUDO_USER", "root") != "root":
-        print("Installing for root; without sudo it would be for you, which is what you may want.")
+        print("Installing for root. To install for yourself, run it without sudo.")
     own.make()
     current = own.environment.is_current(checkout)
     if current:
@@ -81,7 +83,7 @@ def _install(checkout: Path, own: Own, machine: Machine, picture: Path | None) -
         stop_daemon(own.environment)
         build(own.environment, checkout, own.pip_log)
     own.write_launcher()
-    kritas, gimps, problems = _put_plugins(checkout, own, machine)
+    kritas, gimps, problems = _install_plugins(checkout, own, machine)
     write_manifest(own, kritas, gimps)
     link = link_command(own.environment, machine)
     if current and picture is None and own.sample.is_file():
@@ -89,16 +91,16 @@ def _install(checkout: Path, own: Own, machine: Machine, picture: Path | None) -
         result = own.sample
     else:
         result = _dream(checkout, own, picture)
-    _tell(own, result, kritas, gimps, link, machine)
+    _print_summary(own, result, kritas, gimps, link, machine)
     for problem in problems:
         print(f"\n{problem}", file=sys.stderr)
     return 1 if problems else 0
 
 
-def _put_plugins(
+def _install_plugins(
     checkout: Path, own: Own, machine: Machine
 ) -> tuple[list[KritaPlace], list[GimpPlace], list[str]]:
-    """Put the plug-ins into every host; returns those that have it, and what went wrong."""
+    """Install the plug-in into every host; returns the hosts that have it, and problems."""
     msgpack = own.environment.package("msgpack")
     if msgpack is None:
         raise InstallError(
@@ -111,7 +113,7 @@ def _put_plugins(
         _make_profile(new)
     for krita in places.kritas(machine):
         try:
-            _put_into_krita(checkout, krita, msgpack, machine)
+            _install_into_krita(checkout, krita, msgpack, machine)
             kritas.append(krita)
         except InstallError as error:
             problems.append(f"{krita.name}: {error}")
@@ -126,24 +128,24 @@ def _put_plugins(
     return kritas, gimps, problems
 
 
-def _put_into_krita(checkout: Path, krita: KritaPlace, msgpack: Path, machine: Machine) -> None:
+def _install_into_krita(checkout: Path, krita: KritaPlace, msgpack: Path, machine: Machine) -> None:
     if hosts.krita_differences(checkout, krita.data, msgpack):
         hosts.install_krita(checkout, krita.data, msgpack)
     print(f"{krita.name}: the plug-in is in {krita.data / 'pykrita'}", flush=True)
     if kritarc.enable(krita.settings) and places.is_running("krita", machine):
         print(
-            "  Krita is running and may write its settings over this: if Deep Dream… is missing"
-            " after its next start, close it and run install.py again."
+            "  Krita is running and may overwrite this setting: if Deep Dream… is missing after"
+            " its next start, close Krita and run install.py again."
         )
 
 
 def _make_profile(new: NewGimp) -> None:
-    """Let a GIMP that was never started make its profile.
+    """Start a GIMP that has never been started, so that it creates its profile.
 
-    It takes the user's settings over from an older GIMP then, which it would not do if it found
-    the folder made already. So the folder is only made by us if there are no such settings.
+    It then imports the user's settings from an older GIMP, which it would not do if the folder
+    existed already. So the folder is created here only if there are no such settings.
     """
-    print(f"Starting {new.name} for a moment, so that it makes its profile", flush=True)
+    print(f"Starting {new.name} briefly, so that it creates its profile", flush=True)
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
             [new.program, "--no-interface", "--no-data", "--no-fonts", "--quit"],
@@ -157,21 +159,21 @@ def _make_profile(new: NewGimp) -> None:
         return
     older = new.profile.parent.is_dir() and any(new.profile.parent.iterdir())
     if older:
-        print(f"  It did not: start {new.name} once yourself, then run install.py again.")
+        print(f"  That failed: start {new.name} once yourself, then run install.py again.")
     else:
         new.profile.mkdir(parents=True)
 
 
 def _start(own: Own) -> None:
-    trouble = greet_daemon(own.environment)
-    if trouble is not None:
-        raise InstallError(trouble)
-    print("The daemon runs and answers", flush=True)
+    problem = greet_daemon(own.environment)
+    if problem is not None:
+        raise InstallError(problem)
+    print("The daemon is running and answers", flush=True)
 
 
 def _dream(checkout: Path, own: Own, picture: Path | None) -> Path:
-    """Dream through the command that people use; the daemon is started by it."""
-    print(f"Dreaming {picture or 'the sample picture'}", flush=True)
+    """Dream with the command line, which starts the daemon; returns the result's path."""
+    print(f"Dreaming on {picture or 'the sample picture'}", flush=True)
     source = picture or checkout / SAMPLE
     result = _free_name(picture) if picture else own.sample
     seed = [] if picture else ["--seed", SAMPLE_SEED]
@@ -179,7 +181,7 @@ def _dream(checkout: Path, own: Own, picture: Path | None) -> Path:
         raise InstallError(
             "Dreamlayer is installed, but this dream failed for the reason above."
             f" The daemon's log is {own.home / 'daemon.log'};"
-            f" {_typed(own.environment.script)} doctor tells more."
+            f" for details run {_quoted(own.environment.script)} doctor."
         )
     return result.absolute()
 
@@ -190,7 +192,7 @@ def _free_name(picture: Path) -> Path:
     return next(Path(name) for name in names if not Path(name).exists())
 
 
-def _tell(
+def _print_summary(
     own: Own,
     result: Path,
     kritas: Sequence[KritaPlace],
@@ -198,7 +200,7 @@ def _tell(
     link: Path | None,
     machine: Machine,
 ) -> None:
-    print(f"\nDreamlayer is installed, and here is its dream:\n  {result}\n\nHow to go on:")
+    print(f"\nDreamlayer is installed. Its first dream:\n  {result}\n\nNext steps:")
     if kritas:
         print(
             "  Krita         Restart it and open a picture: Filter ▸ Deep Dream…"
@@ -207,24 +209,24 @@ def _tell(
         )
     if gimps:
         print("  GIMP          Restart it and open a picture: Filters ▸ Artistic ▸ Deep Dream…")
-    print(f"  Command line  {_typed(link or own.environment.script)} dream PICTURE -o DREAM.png")
-    print("  Later         install.py again brings all up to date; --check, --uninstall;")
-    print("                if something is amiss: dreamlayer doctor")
+    print(f"  Command line  {_quoted(link or own.environment.script)} dream PICTURE -o DREAM.png")
+    print("  Later         Run install.py again to update; see also --check and --uninstall.")
+    print("                If something does not work: dreamlayer doctor")
     if not kritas and not gimps:
-        print("\nNo Krita and no GIMP 3 was found: install one of them, then run this again.")
+        print("\nNeither Krita nor GIMP 3 was found: install one, then run install.py again.")
     for hint in places.hints(machine):
         print(f"\n{hint}")
 
 
-def _typed(program: Path) -> str:
-    """A program's path as one types it."""
+def _quoted(program: Path) -> str:
+    """A program's path, quoted for the shell."""
     return f'"{program}"' if os.name == "nt" else shlex.quote(str(program))
 
 
 def _sentence(error: OSError) -> str:
     where = f" ({error.filename})" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk is full{where}: make room, then run install.py again."
+        return f"The disk is full{where}: free some space, then run install.py again."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"A file can't be written{where}: make it writable, then run install.py again."
-    return f"{error.strerror or error}{where}: mend that, then run install.py again."
+    return f"{error.strerror or error}{where}: fix that, then run install.py again."

@@ -1,6 +1,6 @@
-"""Enabling the plug-in in Krita's settings file, without disturbing anything else in it.
+"""Enabling the plug-in in Krita's settings file.
 
-The file is edited line by line as bytes: whatever it holds besides our line stays as it is.
+The file is edited line by line as bytes, so that everything else in it stays unchanged.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def enable(settings: Path) -> bool:
 
 
 def disable(settings: Path) -> bool:
-    """Take our line out of the settings; returns whether it was there."""
+    """Remove our line from the settings; returns whether there was one."""
     old = _read(settings)
     new = without_plugin(old)
     if new != old:
@@ -61,7 +61,7 @@ def with_plugin(content: bytes) -> bytes:
 
 
 def without_plugin(content: bytes) -> bytes:
-    """The settings without our line, and without the section's header if nothing else is in it."""
+    """The settings without our line, and without the section's header if that leaves it empty."""
     lines = content.splitlines(keepends=True)
     for i in reversed([i for i in _python_lines(lines) if _key(lines[i]) == KEY]):
         del lines[i]
@@ -75,7 +75,7 @@ def without_plugin(content: bytes) -> bytes:
 
 
 def _python_lines(lines: list[bytes]) -> list[int]:
-    """The numbers of the lines that belong to the section [python]."""
+    """The indices of the lines in the section [python]."""
     inside, numbers = False, []
     for i, line in enumerate(lines):
         if line.lstrip().startswith(b"["):
@@ -103,7 +103,7 @@ def _read(settings: Path) -> bytes:
 
 
 def _write(settings: Path, content: bytes) -> None:
-    """Write the file whole or not at all; a link stays a link, and the mode stays as it was."""
+    """Write the file atomically; a link stays a link, and the mode is kept."""
     target = settings.resolve()
     fresh = target.with_name(f".{target.name}.dreamlayer")
     try:

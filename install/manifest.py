@@ -1,7 +1,7 @@
-"""What was put where: a file in Dreamlayer's folder, which `dreamlayer doctor` reads.
+"""The record of installed plug-ins: a file in Dreamlayer's folder that `dreamlayer doctor` reads.
 
-Of each host its name, the folder that the plug-in is in, the plug-in's version, the SHA-256 of each
-of its files, and for Krita the settings file that says whether it is enabled.
+For each host: its name, the folder of the plug-in, the plug-in's version, the SHA-256 of each of
+its files, and for Krita the settings file in which it is enabled.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from install.places import GimpPlace, KritaPlace
 
 
 def write_manifest(own: Own, kritas: Sequence[KritaPlace], gimps: Sequence[GimpPlace]) -> None:
-    """Write down which hosts have the plug-in, and each of its files' SHA-256."""
+    """Write the record of the hosts that have the plug-in."""
     plugins = [
         _plugin(krita.name, krita.data / "pykrita", KRITA_PARTS) | {"settings": str(krita.settings)}
         for krita in kritas

@@ -1,4 +1,4 @@
-"""Dreamlayer's own folder: what the installer keeps in it, and the daemon that lives there."""
+"""Dreamlayer's own folder: the installer's files in it, and the daemon that uses it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from install.environment import Environment
 from install.errors import InstallError
 
 LOCK_FILE = "daemon.lock"
-STOP_TIMEOUT = 15.0  # seconds for the daemon to end what it is doing
+STOP_TIMEOUT = 15.0  # seconds for the daemon to finish
 
 GREET = """
 import sys
@@ -30,7 +30,7 @@ except LinkError as error:
 
 @dataclass(frozen=True)
 class Own:
-    """The folder and what is where in it."""
+    """Dreamlayer's folder and the paths in it."""
 
     home: Path
 
@@ -48,7 +48,7 @@ class Own:
 
     @property
     def manifest(self) -> Path:
-        """Which hosts have the plug-in, see manifest.py."""
+        """The record of installed plug-ins, see manifest.py."""
         return self.home / discovery.MANIFEST_FILE
 
     @property
@@ -62,7 +62,7 @@ class Own:
 
     @property
     def files(self) -> list[Path]:
-        """All files that Dreamlayer keeps here besides the environment."""
+        """All of Dreamlayer's files here except the environment."""
         names = (discovery.DAEMON_FILE, LOCK_FILE, discovery.LOG_FILE, discovery.SAID_FILE)
         older = self.home.glob(f"{discovery.LOG_FILE}.*")
         own = [self.launcher, self.manifest, self.pip_log, self.sample]
@@ -70,11 +70,11 @@ class Own:
 
     @property
     def start_command(self) -> list[str]:
-        """How a client starts the daemon."""
+        """The command with which a client starts the daemon."""
         return [str(self.environment.python), "-m", "dreamlayer", "serve"]
 
     def make(self) -> None:
-        """Make the folder, for this user's eyes only; raises InstallError."""
+        """Create the folder, readable by this user only; raises InstallError."""
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             trial = self.home / f".trial-{os.getpid()}"
@@ -83,18 +83,18 @@ class Own:
         except OSError as error:
             raise InstallError(
                 f"The folder {self.home} can't be written ({error.strerror or error}):"
-                " make it writable, or name another one in the variable DREAMLAYER_HOME."
+                " make it writable, or set the variable DREAMLAYER_HOME to another one."
             ) from error
 
     def write_launcher(self) -> None:
-        """Tell the clients how the daemon is started."""
+        """Store the command that starts the daemon, for the clients."""
         fresh = self.launcher.with_suffix(".new")
         fresh.write_text(json.dumps({"command": self.start_command}), encoding="utf-8")
         fresh.replace(self.launcher)
 
 
 def running_daemon() -> discovery.DaemonInfo | None:
-    """This user's daemon if its port answers."""
+    """This user's daemon if it accepts connections."""
     info = discovery.find()
     if info is None:
         return None
@@ -107,24 +107,25 @@ def running_daemon() -> discovery.DaemonInfo | None:
 
 
 def greet_daemon(environment: Environment, **changes: str) -> str | None:
-    """Start the daemon if need be and exchange a greeting; None, or a sentence on what failed.
+    """Start the daemon if necessary and connect to it; returns None, or a sentence on a failure.
 
-    `changes` are environment variables for it.
+    `changes` are additional environment variables for it.
     """
     done = environment.run("-X", "utf8", "-c", GREET, **changes)
-    said = done.stdout.decode(errors="replace").strip().splitlines()
+    lines = done.stdout.decode(errors="replace").strip().splitlines()
     if done.returncode == 0:
         return None
-    return said[-1] if said else "The daemon does not start."
+    return lines[-1] if lines else "The daemon does not start."
 
 
 def stop_daemon(environment: Environment) -> bool:
-    """End the daemon if there is one; returns whether there was one.
+    """Stop the daemon if it runs; returns whether it did.
 
-    It is asked first. One that does not listen, being of another version or hung, is made to end.
+    It is asked to stop first. One that does not react, e.g. because it hangs or is of another
+    version, is terminated.
 
     Raises:
-        InstallError: it goes on all the same.
+        InstallError: it still runs.
     """
     info = running_daemon()
     if info is None:
@@ -132,18 +133,18 @@ def stop_daemon(environment: Environment) -> bool:
     print("Stopping the daemon", flush=True)
     if environment.works():
         environment.run("-m", "dreamlayer", "stop")
-    if _gone(STOP_TIMEOUT if environment.works() else 0.0):
+    if _has_ended(STOP_TIMEOUT if environment.works() else 0.0):
         return True
     try:
         os.kill(info.pid, signal.SIGTERM)
     except (OSError, OverflowError) as error:
-        raise _goes_on(info) from error
-    if not _gone(STOP_TIMEOUT):
-        raise _goes_on(info)
+        raise _still_runs(info) from error
+    if not _has_ended(STOP_TIMEOUT):
+        raise _still_runs(info)
     return True
 
 
-def _gone(patience: float) -> bool:
+def _has_ended(patience: float) -> bool:
     end = time.monotonic() + patience
     while running_daemon() is not None:
         if time.monotonic() > end:
@@ -152,7 +153,7 @@ def _gone(patience: float) -> bool:
     return True
 
 
-def _goes_on(info: discovery.DaemonInfo) -> InstallError:
+def _still_runs(info: discovery.DaemonInfo) -> InstallError:
     return InstallError(
         f"The running Dreamlayer daemon does not stop: end the process {info.pid},"
         " then run install.py again."

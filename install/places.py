@@ -1,4 +1,4 @@
-"""Where this user's Kritas and GIMPs keep their plug-ins, on every system and in every packaging.
+"""The folders of this user's Krita and GIMP installations, on every system and in every packaging.
 
 A host is found if its program is installed or its folder exists. Nothing is changed here.
 """
@@ -22,27 +22,27 @@ GIMP_PROGRAMS = (
 )  # fmt: skip
 GIMP_PROFILE = re.compile(r"3\.\d+")
 VERSION = re.compile(r"version (\d+)\.(\d+)")
-ASK_TIMEOUT = 30.0  # seconds for a program to tell its version
+ASK_TIMEOUT = 30.0  # seconds for a program to print its version
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The system that is looked at; by default this one."""
+    """The computer to search; by default this one."""
 
     platform: str = sys.platform
     home: Path = field(default_factory=Path.home)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    top: Path = Path("/")  # where the system's own folders begin
+    top: Path = Path("/")  # the root of the system's folders
 
     def folder(self, variable: str, *usual: str) -> Path:
-        """The folder that an environment variable names, else the usual one below home."""
+        """The folder in an environment variable, else the usual one below home."""
         named = self.environ.get(variable)
         return Path(named) if named and Path(named).is_absolute() else self.home.joinpath(*usual)
 
     def program(self, name: str) -> Path | None:
-        """A program on PATH; those of Snaps don't count, they live in folders of their own."""
-        found = shutil.which(name, path=self.environ.get("PATH", os.defpath))
-        return Path(found) if found and "snap" not in Path(found).parts else None
+        """A program on PATH, except those of Snaps, which have folders of their own."""
+        path = shutil.which(name, path=self.environ.get("PATH", os.defpath))
+        return Path(path) if path and "snap" not in Path(path).parts else None
 
     def has_flatpak(self, name: str) -> bool:
         users = self.folder("XDG_DATA_HOME", ".local", "share") / "flatpak"
@@ -52,7 +52,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class KritaPlace:
-    """One Krita: its data folder, and its settings file, which says what plug-ins are enabled."""
+    """One Krita: its data folder, and its settings file, in which plug-ins are enabled."""
 
     name: str
     data: Path
@@ -69,7 +69,7 @@ class GimpPlace:
 
 @dataclass(frozen=True)
 class NewGimp:
-    """An installed GIMP that this user has not started yet: its profile does not exist."""
+    """An installed GIMP that this user has never started: it has no profile yet."""
 
     name: str
     program: Path
@@ -77,7 +77,7 @@ class NewGimp:
 
 
 def kritas(machine: Machine) -> list[KritaPlace]:
-    """Every Krita of this user."""
+    """All of this user's Kritas."""
     found = {
         "win32": _kritas_of_windows,
         "darwin": _kritas_of_macos,
@@ -128,20 +128,20 @@ def gimps(machine: Machine) -> list[GimpPlace]:
 
 
 def _gimp_roots(machine: Machine) -> Iterator[tuple[str, Path]]:
-    """The folders that hold the profiles, the one of an ordinary installation first."""
+    """The folders that contain profiles, that of an ordinary installation first."""
     if machine.platform == "win32":
         yield "", machine.folder("APPDATA", "AppData", "Roaming") / "GIMP"
     elif machine.platform == "darwin":
         yield "", machine.home / "Library" / "Application Support" / "GIMP"
     else:
-        # Flatpak's GIMP uses the first of these if it exists, and otherwise its own.
+        # Flatpak's GIMP uses the first of these if it exists, otherwise its own.
         yield "", machine.folder("XDG_CONFIG_HOME", ".config") / "GIMP"
         yield " (Flatpak)", machine.home / ".var" / "app" / GIMP_FLATPAK / "config" / "GIMP"
         yield " (Snap)", machine.home / "snap" / "gimp" / "current" / ".config" / "GIMP"
 
 
 def new_gimps(machine: Machine) -> list[NewGimp]:
-    """Every installed GIMP 3 that has no profile yet."""
+    """All installed GIMPs from version 3 that have no profile yet."""
     root = next(path for _, path in _gimp_roots(machine))
     found: dict[Path, NewGimp] = {}
     for program in _gimp_programs(machine):
@@ -154,22 +154,26 @@ def new_gimps(machine: Machine) -> list[NewGimp]:
 
 
 def hints(machine: Machine) -> list[str]:
-    """What hosts there are that can't get the plug-in yet, and what to do, a sentence each."""
-    said = []
+    """Sentences about hosts that can't get the plug-in yet, with what to do."""
+    sentences = []
     for host in ("Krita", "GIMP"):
         name = host.lower()
-        snapped = (machine.top / "snap" / name).is_dir()
-        if snapped and not (machine.home / "snap" / name / "current").is_dir():
-            said.append(
-                f"{host} is a Snap that was never started: start it once, then run this again."
+        is_snap = (machine.top / "snap" / name).is_dir()
+        if is_snap and not (machine.home / "snap" / name / "current").is_dir():
+            sentences.append(
+                f"{host} is a Snap that has never been started: start it once, then run"
+                " install.py again."
             )
-    boxed = [place for place in gimps(machine) if "Snap" not in place.name]
-    if machine.has_flatpak(GIMP_FLATPAK) and not boxed:
-        said.append("GIMP is a Flatpak that was never started: start it once, then run this again.")
+    found = [place for place in gimps(machine) if "Snap" not in place.name]
+    if machine.has_flatpak(GIMP_FLATPAK) and not found:
+        sentences.append(
+            "GIMP is a Flatpak that has never been started: start it once, then run install.py"
+            " again."
+        )
     versions = {_version(program) for program in _gimp_programs(machine)} - {None}
     if versions and all(version and version[0] < 3 for version in versions):
-        said.append("GIMP here is older than 3.0 and can't run the plug-in: install GIMP 3.")
-    return said
+        sentences.append("This GIMP is older than 3.0 and can't run the plug-in: install GIMP 3.")
+    return sentences
 
 
 def _gimp_programs(machine: Machine) -> list[Path]:
@@ -194,7 +198,7 @@ def _program_files(machine: Machine, pattern: str) -> Iterator[Path]:
 
 @functools.cache
 def _version(program: Path) -> tuple[int, int] | None:
-    """What `program --version` says, None if it says nothing of the kind."""
+    """The version in the output of `program --version`; None if there is none."""
     try:
         said = subprocess.run(
             [program, "--version"],
@@ -210,7 +214,7 @@ def _version(program: Path) -> tuple[int, int] | None:
 
 
 def is_running(program: str, machine: Machine) -> bool:
-    """Whether a process of this user's has this name; False where that can't be seen."""
+    """Whether this user runs a process of this name; False if that can't be determined."""
     if machine.platform == "win32":
         argv = ["tasklist", "/NH", "/FI", f"IMAGENAME eq {program}.exe"]
     else:

@@ -1,4 +1,4 @@
-"""Removing all that was installed, and nothing else."""
+"""`install.py --uninstall`: removes everything that was installed, and nothing else."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def uninstall(own: Own, machine: Machine) -> None:
     removed = stop_daemon(environment)
     for krita in places.kritas(machine):
         if hosts.remove_krita(krita.data) | kritarc.disable(krita.settings):
-            print(f"{krita.name}: the plug-in is removed from {krita.data}")
+            print(f"{krita.name}: removed the plug-in from {krita.data}")
             removed = True
     for gimp in places.gimps(machine):
         if hosts.remove_gimp(gimp.profile):
-            print(f"{gimp.name}: the plug-in is removed from {gimp.profile}")
+            print(f"{gimp.name}: removed the plug-in from {gimp.profile}")
             removed = True
     removed |= unlink_command(environment, machine)
     if any((environment.folder / name).is_file() for name in (STAMP, "pyvenv.cfg")):
@@ -39,12 +39,12 @@ def uninstall(own: Own, machine: Machine) -> None:
     removed |= _remove_files(own)
     print("Dreamlayer is uninstalled." if removed else "Dreamlayer was not installed.")
     if own.home.is_dir():
-        print(f"Other files are in its folder and stay there: {own.home}")
+        print(f"Its folder has other files and was kept: {own.home}")
 
 
 def _remove_files(own: Own) -> bool:
-    there = [path for path in own.files if path.is_file()]
-    for path in there:
+    present = [path for path in own.files if path.is_file()]
+    for path in present:
         path.unlink()
     for copy in discovery.sandbox_copies():
         with contextlib.suppress(OSError):
@@ -52,4 +52,4 @@ def _remove_files(own: Own) -> bool:
             copy.rmdir()
     with contextlib.suppress(OSError):
         own.home.rmdir()  # only if it is empty
-    return bool(there)
+    return bool(present)

@@ -1,13 +1,13 @@
-"""Debian roots with both hosts in them, and the way in.
+"""Debian root folders with both hosts installed, and commands to enter them.
 
-A root is a folder that holds a whole small Debian: Krita, GIMP and what a test of their windows
-needs. The plug-ins are tested there in the real hosts, whatever the machine itself has installed.
+A root is a folder with a complete small Debian: Krita, GIMP and what tests of their windows need.
+There the plug-ins are tested in the real hosts, independently of what the machine has installed.
 
     python3 install/roots.py trixie            make the root (about two minutes, 1.4 GB) or find it
     python3 install/roots.py trixie krita …    run a command in it
 
-`ensure` makes a root once and keeps it; `command` gives the argument vector that enters one. Both
-need root's rights on a Debian machine: `why_not` says in a sentence what is missing.
+`ensure` makes a root once and keeps it; `command` returns the argument vector that enters one. Both
+need root permissions on a Debian machine: `why_not` returns a sentence about what is missing.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ PACKAGES = (
     "fonts-dejavu-core",
     "adwaita-icon-theme",
 )
-# No recommended packages and no documents: a third of the size. Nor do half a dozen fsyncs a file
-# help a folder that counts only once it is complete. forky's lists may be older than they allow.
+# No recommended packages and no documents: a third of the size. No fsyncs: a folder is used only
+# once it is complete. forky's package lists may be older than their stated validity.
 APT_OPTIONS = (
     'APT::Install-Recommends "false"',
     'Acquire::Languages "none"',
@@ -63,11 +63,11 @@ DPKG_OPTIONS = (
 KEYRINGS = ("debian-archive-keyring.gpg", "debian-archive-keyring.pgp")
 SPACE_NEEDED = 4e9  # bytes: the root and, while it is made, the packages it comes from
 
-OUTSIDE = "/outer"  # where a root shows the machine's own files
+OUTSIDE = "/outer"  # the machine's own files, seen inside a root
 
-# Runs as process 1 of its own process and mount namespaces, so all it mounts and all that it starts
-# is gone when it ends, however it ends. Arguments: the root, then pairs of "ro"/"rw" and a path,
-# then "--" and the command. It stays to collect the processes that lose their parents.
+# Runs as process 1 of its own process and mount namespaces, so all its mounts and processes are
+# gone when it ends, however it ends. Arguments: the root, then pairs of "ro"/"rw" and a path, then
+# "--" and the command. It keeps running to reap orphaned processes.
 ENTER = """
 root=$1; shift
 mount --bind "$root" "$root"
@@ -97,13 +97,13 @@ class RootError(RuntimeError):
 
 
 def cache() -> Path:
-    """The folder where tests keep what is slow to make; `DREAMLAYER_CACHE` names another one."""
+    """The folder where tests cache what is slow to make; `DREAMLAYER_CACHE` overrides it."""
     named = os.environ.get("DREAMLAYER_CACHE")
     return Path(named) if named else Path.home() / ".cache" / "dreamlayer-tests"
 
 
 def why_not() -> str | None:
-    """A sentence that says why this machine can't have Debian roots, or None where it can."""
+    """A sentence that says why this machine can't have Debian roots; None if it can."""
     if not sys.platform.startswith("linux") or not shutil.which("apt-get"):
         return "Debian roots need a Debian machine: there is no apt-get here."
     if os.geteuid() != 0:
@@ -125,7 +125,7 @@ def ensure(suite: str, log: Log = print) -> Path:
     """The finished root of a suite ("trixie" or "forky"), made on the first call.
 
     The folder's name carries a hash of the recipe, so a changed recipe makes a new root. Two runs
-    that want the same root at once wait for each other. Raises RootError where it can't be made.
+    that need the same root at once wait for each other. Raises RootError if it can't be made.
     """
     if suite not in SUITES:
         raise RootError(f"There is no root for {suite!r}: choose one of {', '.join(SUITES)}.")
@@ -149,10 +149,10 @@ def command(
     """The argument vector that runs `argv` in a root and leaves nothing behind.
 
     binds: paths of this machine to show at the same path inside, each with "ro" or "rw"; a path
-    below another one comes after it. env: the whole environment but PATH. All other files are the
-    root's own, read-only, but /tmp, /run and /dev/shm, which are empty at the start. The machine's
-    own files are at /outer: `chroot /outer …` inside runs a program of the machine. The exit status
-    is the command's (128 + n for signal n).
+    must come after its parents. env: the whole environment except PATH. All other files are the
+    root's own, read-only, except /tmp, /run and /dev/shm, which are empty at the start. The
+    machine's own files are at /outer: `chroot /outer …` inside runs a program of the machine. The
+    exit status is the command's (128 + n for signal n).
     """
     namespaces = ["--mount", "--propagation", "private", "--pid", "--ipc", "--kill-child"]
     shown = [word for path, mode in (binds or {}).items() for word in (mode, str(path))]
@@ -169,7 +169,7 @@ def join(
     cwd: Path | str = "/",
     outside: bool = False,
 ) -> list[str]:
-    """The argument vector that runs `argv` beside a `command` which is still running.
+    """The argument vector that runs `argv` in the namespaces of a running `command`.
 
     holder: the process id of that command's `unshare`. With `outside` the program and its files are
     the machine's own, but its processes still count as the holder's and end with it.
@@ -192,7 +192,7 @@ def _with_environment(
 
 @contextmanager
 def locked(path: Path, log: Log) -> Iterator[None]:
-    """Hold a lock file that other runs respect; the system frees it if this process dies."""
+    """Hold a lock file; the system releases it if this process dies."""
     if fcntl is None:
         yield
         return
@@ -212,20 +212,20 @@ def _recipe_hash() -> str:
 
 
 def _make(suite: str, root: Path, log: Log) -> None:
-    """Make a root in a folder of another name and rename it, so half a root is never used."""
+    """Make a root in a folder of another name and rename it, so a partial root is never used."""
     unfinished = root.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     if shutil.disk_usage(root.parent).free < SPACE_NEEDED:
         raise RootError(
             f"A Debian root needs {SPACE_NEEDED / 1e9:.0f} GB of free space below {root.parent}: "
-            "make room there, or name another folder in DREAMLAYER_CACHE."
+            "free some space, or set DREAMLAYER_CACHE to another folder."
         )
     start = time.monotonic()
     log(f"Making a Debian {suite} with Krita and GIMP in it (one to four minutes) …")
     if not shutil.which("mmdebstrap"):
         _apt("update", log)
         _apt("install --yes --no-install-recommends mmdebstrap", log)
-    # In namespaces of its own, so an interrupted build leaves neither mounts nor processes.
+    # In its own namespaces, so an interrupted build leaves neither mounts nor processes.
     private = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
     _run([*private, *_mmdebstrap(suite, unfinished, log)], root.with_suffix(".log"))
     (unfinished / OUTSIDE.strip("/")).mkdir()
@@ -252,18 +252,18 @@ def _mmdebstrap(suite: str, folder: Path, log: Log) -> list[str]:
 def _archive(log: Log) -> str:
     """The address of the Debian archive that this machine's own apt uses.
 
-    apt itself is asked, so it does not matter in which of its files and formats it is written.
+    apt itself is asked, so the files and formats of its configuration don't matter.
     """
-    found = _debian_archives()
-    if not found:  # apt knows what an archive is only after it has fetched its lists
+    archives = _debian_archives()
+    if not archives:  # apt knows an archive's origin only after it has fetched its lists
         _apt("update", log)
-        found = _debian_archives()
-    if not found:
+        archives = _debian_archives()
+    if not archives:
         raise RootError(
             "This machine's apt knows no Debian archive to make the roots from: "
             "add Debian's main archive to /etc/apt/sources.list.d and try again."
         )
-    return found[0]
+    return archives[0]
 
 
 def _debian_archives() -> list[str]:
@@ -288,7 +288,7 @@ def _signed_by() -> str:
         path = Path("/usr/share/keyrings") / name
         if path.exists():
             return f"[signed-by={path}] "
-    return ""  # apt then asks the keys that it trusts in general
+    return ""  # apt then uses the keys that it trusts in general
 
 
 def _apt(action: str, log: Log) -> None:
@@ -307,8 +307,8 @@ def _run(argv: list[str], log_file: Path) -> None:
     if done.returncode != 0:
         said = log_file.read_text(encoding="utf-8", errors="replace").splitlines()
         raise RootError(
-            f"{shlex.join(argv[:2])} … failed with status {done.returncode}; all it said is in "
-            f"{log_file}, and at the end:\n" + "\n".join(said[-15:])
+            f"{shlex.join(argv[:2])} … failed with status {done.returncode}; its output is in "
+            f"{log_file}, and ends with:\n" + "\n".join(said[-15:])
         )
 
 

@@ -1,14 +1,14 @@
-"""Set up what the tests need, real hosts included, and run them.
+"""Set up what the tests need, including real hosts, and run them.
 
     python3 install/test.py                     everything
     python3 install/test.py --quick             no hosts, no daemons: under three minutes
     python3 install/test.py tests/engine -x     the named tests, with pytest's options
 
-It makes an environment of its own with the pinned packages and, on Debian as root, Debian roots
-with Krita and GIMP. It runs the linters, the type checker and the import contracts, and then
-pytest. All of it is kept in a cache folder (~/.cache/dreamlayer-tests, or the one named in
+It makes its own environment with the pinned packages and, on Debian as root, Debian roots with
+Krita and GIMP. It runs the linters, the type checker and the import contracts, and then pytest.
+Environment and roots are kept in a cache folder (~/.cache/dreamlayer-tests, or the one in
 DREAMLAYER_CACHE), so that a second run begins at once. With CI=true a host test that can't run is a
-failure; elsewhere it is skipped and says why.
+failure; otherwise it is skipped and says why.
 """
 
 import os
@@ -39,7 +39,7 @@ CHECKS = (
     ("mypy", *TYPED),
     ("lint-imports",),
 )
-QUICK = (  # what starts neither a host nor, for more than a moment, a daemon
+QUICK = (  # folders whose tests start neither a host nor, for more than a moment, a daemon
     "compositing", "engine", "house", "krita", "link", "networks", "runtime", "studio",
 )  # fmt: skip
 started = time.monotonic()
@@ -75,9 +75,9 @@ def main(options: list[str]) -> int:
 
 
 def run_in_hosts(place: environment.Environment) -> list[str]:
-    """Run the tests of the hosts, one pytest a Debian suite, side by side: hosts mostly wait.
+    """Run the tests of the hosts, one pytest for each Debian suite, in parallel: hosts mostly wait.
 
-    What the first says is shown at once, what the others say when the first has ended.
+    The output of the first is shown at once, that of the others when the first has ended.
 
     Returns:
         the commands that failed.
@@ -99,7 +99,7 @@ def run_in_hosts(place: environment.Environment) -> list[str]:
 
 
 def make_roots() -> None:
-    """Make the hosts' roots beforehand; what fails here is told by the tests that need a root."""
+    """Make the hosts' roots beforehand; tests that need a root report failures."""
     reason = roots.why_not()
     if reason:
         say(reason)
@@ -112,7 +112,7 @@ def make_roots() -> None:
 
 
 def make_environment(place: environment.Environment) -> None:
-    """The project itself is installed as it lies here, so that the tests test this checkout.
+    """Install the project in editable mode, so that the tests test this checkout.
 
     Raises:
         InstallError: with what to do.
@@ -125,7 +125,7 @@ def make_environment(place: environment.Environment) -> None:
         options = ["--quiet", "--disable-pip-version-check", "--editable", project]
         command = [*environment.pip_command(place), "install", *options]
         if subprocess.call(command, env=environment.clean_environ()):
-            raise InstallError("pip failed: the reason is above. Mend that, then run this again.")
+            raise InstallError("pip failed: the reason is above. Fix that, then run this again.")
 
 
 def run(place: environment.Environment, program: str, *arguments: str) -> int:

@@ -36,10 +36,10 @@ def sheet(rows: list[list[torch.Tensor]]) -> Image.Image:
 
 
 def main() -> None:
-    given = sys.argv[1:]
-    path = Path(given[0] if given else "classes.png")
-    side, seeds = (int(n) for n in (given[1:3] + ["256", "3"][len(given[1:3]) :]))
-    names = given[3:] or list(CLASSES)
+    arguments = sys.argv[1:]
+    path = Path(arguments[0] if arguments else "classes.png")
+    side, seeds = (int(n) for n in (arguments[1:3] + ["256", "3"][len(arguments[1:3]) :]))
+    names = arguments[3:] or list(CLASSES)
     network = extract(MODEL, ["class"])
     passed, rows = 0, []
     print("| class |" + "".join(f" seed {seed + 1} |" for seed in range(seeds)) + " seconds |")
@@ -50,9 +50,9 @@ def main() -> None:
         began = time.perf_counter()
         row = [imagined(recipe, (side, side), seed + 1, network) for seed in range(seeds)]
         seconds = (time.perf_counter() - began) / seeds
-        found = [probabilities(picture, network)[:, number] for picture in row]
-        passed += sum(float(p.mean()) >= GATE for p in found)
-        cells = "".join(f" {p.mean():.3f} ({p.min():.3f}) |" for p in found)
+        chances = [probabilities(picture, network)[:, number] for picture in row]
+        passed += sum(float(p.mean()) >= GATE for p in chances)
+        cells = "".join(f" {p.mean():.3f} ({p.min():.3f}) |" for p in chances)
         print(f"| {name} |{cells} {seconds:.1f} |", flush=True)
         rows.append(row)
     print(f"\n{passed} of {len(names) * seeds} have {GATE} or more; {side} px, {MODEL}.")

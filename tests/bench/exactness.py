@@ -1,4 +1,4 @@
-"""How near the kernel, the portable path and double precision are to each other.
+"""How close the kernel, the portable path and double precision are to each other.
 
 python -m tests.bench.exactness [--side PX]
 
@@ -23,7 +23,7 @@ from tests.engine.looks import photo
 
 RECIPE = Recipe(seed=7)
 TARGET = steps.Target("default", RECIPE.model, RECIPE.layer)
-NUDGE = 1e-7  # half of what a 32-bit number near 1 can tell
+NUDGE = 1e-7  # half of the resolution of a 32-bit number near 1
 
 
 def decibels(one: Tensor, other: Tensor) -> float:
@@ -33,7 +33,7 @@ def decibels(one: Tensor, other: Tensor) -> float:
 
 
 def gradient(network: Network, x: Tensor) -> Tensor:
-    """Of half of the mean square of the layer's cells."""
+    """The gradient of half of the mean square of the layer's cells."""
     found = network.run(x.to(network.dtype))
     return found.backward([cells.clone() for cells in found.maps]).double()
 

@@ -1,11 +1,11 @@
-"""How much a dreamed film flickers, with frames that go on from the one before and without.
+"""How much a dreamed film flickers, with and without carrying detail from frame to frame.
 
 python -m tests.bench.flicker [FRAMES]
 
 The film is a photo that moves by whole pixels, under new noise in each frame as a camera has it.
 Flicker is the mean difference of neighbouring frames where they show the same, in levels of 255;
-the film itself has some, by its noise. Beside it the mean of what was dreamed: a film must not
-become stronger or weaker because its frames go on from each other.
+the film itself has some, by its noise. The second figure is the mean of the detail: carrying
+must make a film neither stronger nor weaker.
 """
 
 from __future__ import annotations

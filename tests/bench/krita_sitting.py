@@ -2,8 +2,8 @@
 
 In a real Krita with the real daemon a photo is opened, selected in, looked at, dreamed on, changed
 by a slider, undone, redone, saved, opened again and edited, by mouse and keyboard as a painter
-would. Each step is asserted (inside/krita_sitting.py) and becomes a small picture for the plug-in's
-README.
+would. Each step is asserted (inside/krita_sitting.py) and becomes a small picture for
+docs/design/krita.md.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.hosts.session import CHECKOUT, SCREENSHOTS, VERSIONS, HostSession
 
 SCRIPT = Path(__file__).parent / "inside/krita_sitting.py"
 PHOTO = CHECKOUT / "tests/pictures/chelsea.png"
-FOLDER = CHECKOUT / "plugins/krita/sitting"
+FOLDER = CHECKOUT / "docs/pictures/sitting"
 SCREEN = "960x760x24"  # small, so that what is in the pictures is legible
 WIDTH = 600  # px
 QUALITY = 72  # of JPEG
@@ -41,7 +41,7 @@ def main() -> None:
     root = roots.ensure(arguments.suite)
     with SmallScreen(arguments.suite, root, warm.ensure(arguments.suite, root)) as session:
         session.install_plugins()
-        told = session.run_krita(
+        facts = session.run_krita(
             SCRIPT,
             timeout=300,
             folder=str(session.folder),
@@ -50,7 +50,7 @@ def main() -> None:
         ).facts()
     shutil.rmtree(arguments.to, ignore_errors=True)
     arguments.to.mkdir(parents=True)
-    for step in told["steps"]:
+    for step in facts["steps"]:
         _keep(SCREENSHOTS / f"{arguments.suite}-krita-sitting-{step}.png", arguments.to / step)
 
 

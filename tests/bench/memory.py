@@ -4,7 +4,7 @@ python -m tests.bench.memory [--sizes MP …] [--selection] [--map-above MIB] [-
                              [--steps N] [--tile PX] [--json FILE]
 
 Each dream runs in a daemon of its own, which has loaded its network before: two octaves of one step
-of the default layer. What it takes is looked at every few milliseconds (Linux only). "beyond" is
+of the default layer. Its memory is read every few milliseconds (Linux only). "beyond" is
 the peak over what the daemon had before the dream and its pictures:
 
 - while it dreams: the input, and 4 bytes a sample for the dream (detail and gradient, 16 bits each,
@@ -56,13 +56,13 @@ Row = dict[str, Any]
 def held(process: int | str = "self") -> dict[str, float]:
     """What a process holds, in MB: memory of its own, and pages of files (mapped planes too).
 
-    Anonymous memory that could be shared counts as its own: it lies nowhere else.
+    Shareable anonymous memory counts as its own: no other process holds it.
     """
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    told = dict(line.split(":", 1) for line in lines)
+    fields = dict(line.split(":", 1) for line in lines)
     kinds = {"anonymous": ("RssAnon", "RssShmem"), "files": ("RssFile",)}
     return {
-        kind: sum(int(told[name].split()[0]) * 1024 / MB for name in names)
+        kind: sum(int(fields[name].split()[0]) * 1024 / MB for name in names)
         for kind, names in kinds.items()
     }
 
@@ -74,7 +74,7 @@ def spent(process: int) -> float:
 
 
 class Watch:
-    """The most that a process holds at once while it is watched."""
+    """The peak of a process's memory while it is watched."""
 
     def __init__(self, process: int | str = "self") -> None:
         self._process = process
@@ -102,16 +102,16 @@ class Watch:
 
 
 def photo(megapixels: float) -> np.ndarray:
-    """A photo, laid side by side as often as it takes: (height, width, 4), 8 bits."""
+    """A photo, repeated until the picture is full: (height, width, 4), 8 bits."""
     side = round(math.sqrt(megapixels * 1e6))
     with Image.open(PHOTO) as image:
         tile = np.asarray(image.convert("RGBA"))
-    found = np.empty((side, side, 4), np.uint8)
+    pixels = np.empty((side, side, 4), np.uint8)
     for top in range(0, side, tile.shape[0]):
         for left in range(0, side, tile.shape[1]):
-            part = found[top : top + tile.shape[0], left : left + tile.shape[1]]
+            part = pixels[top : top + tile.shape[0], left : left + tile.shape[1]]
             part[...] = tile[: part.shape[0], : part.shape[1]]
-    return found
+    return pixels
 
 
 @contextlib.contextmanager
@@ -226,15 +226,15 @@ def main() -> None:
     options = _options()
     recipe = Recipe(octaves=options.octaves, steps=options.steps, tile=options.tile, seed=7)
     os.environ["DREAMLAYER_MAP_ABOVE"] = str(options.map_above)
-    found: dict[str, list[Row]] = {}
+    figures: dict[str, list[Row]] = {}
     if options.sizes:
-        found["dreams"] = [dream(size, recipe) for size in options.sizes]
-        print(table(found["dreams"], DREAMS))
+        figures["dreams"] = [dream(size, recipe) for size in options.sizes]
+        print(table(figures["dreams"], DREAMS))
     if options.selection:
-        found["selections"] = [select(size, recipe) for size in LAYERS]
-        print(table(found["selections"], SELECTIONS))
+        figures["selections"] = [select(size, recipe) for size in LAYERS]
+        print(table(figures["selections"], SELECTIONS))
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1))
+        options.json.write_text(json.dumps(figures, indent=1))
 
 
 def _options() -> argparse.Namespace:

@@ -4,10 +4,10 @@ python -m tests.bench.quality [--preset NAME …] [--photo FILE …] [--size PX]
                               [--sheet FILE] [--json FILE]
 
 Every preset is dreamed on every photo. The first table has its figures; behind each, in brackets,
-that of the plain loop (tests/engine/plain.py) with the same network, objective, octaves and steps,
-and in bold what misses its gate. The second has each preset's worst photo, and the mean of its
-edges. tests/engine/gates.py
-says what is measured. The exit status tells whether every gate holds.
+that of the plain loop (tests/engine/plain.py) with the same network, objective, octaves and steps.
+A figure that misses its gate is in bold. The second table has each preset's worst photo, and the
+mean of its edges. tests/engine/gates.py defines what is measured. The exit status is 0 if every
+gate holds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SEED = 7
 
 
 class Row(NamedTuple):
-    """What was found of a preset on a photo."""
+    """The figures of a preset on a photo."""
 
     preset: str
     photo: str
@@ -134,11 +134,11 @@ def _options() -> argparse.Namespace:
 
 
 def _presets(options: argparse.Namespace) -> list[str]:
-    def wanted(name: str) -> bool:
+    def chosen(name: str) -> bool:
         spec = registry.find(recipe_of(name).model)
         return registry.ready(spec) and (options.all or spec.weights == registry.EMBEDDED)
 
-    return options.preset or [name for name in PRESETS if wanted(name)]
+    return options.preset or [name for name in PRESETS if chosen(name)]
 
 
 def main() -> None:
@@ -161,8 +161,8 @@ def main() -> None:
     if options.sheet:
         sheet.save(options.sheet)
     if options.json:
-        found = [row._asdict() | {"misses": row.misses()} for row in rows]
-        options.json.write_text(json.dumps({"torch": torch.__version__, "rows": found}, indent=1))
+        records = [row._asdict() | {"misses": row.misses()} for row in rows]
+        options.json.write_text(json.dumps({"torch": torch.__version__, "rows": records}, indent=1))
     sys.exit(1 if "**" in table else 0)
 
 

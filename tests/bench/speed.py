@@ -3,7 +3,8 @@
 python -m tests.bench.speed [--quick] [--json FILE] [--plots FOLDER] [--only PART,PART …]
                             [--target NAME]
 
-One run measures everything, interleaved, and prints medians as the tables of daemon/README.md.
+One run measures everything, interleaved, and prints medians as tables;
+`python -m tests.bench.record speed …` writes them into docs/measurements/speed.md.
 About 17 minutes on two idle cores, --quick about 6. The first run makes environments for the peers
 (pip) in --work. Parts: steps, peers, scaling, start, link, looks, memory, gpu.
 """
@@ -32,7 +33,7 @@ PLOTS = Path(__file__).parent / "speeds" / "plots.py"
 
 @dataclass
 class Plan:
-    """How much is measured: megapixels and how often."""
+    """How much is measured: sizes in megapixels, and how often each."""
 
     sizes: dict[float, int]
     large: tuple[str, ...]  # the targets that are measured at the largest size
@@ -51,16 +52,16 @@ QUICK = Plan({0.25: 2, 1.0: 1}, (), 1, 0.25, 3, [4.0, 16.0], [1.0, 16.0])
 
 @dataclass
 class Bench:
-    """One run; `found` is what the JSON form holds."""
+    """One run; the JSON file holds its `figures`."""
 
     plan: Plan
     work: Path
     targets: tuple[steps.Target, ...]
-    found: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
 
     @property
     def weights(self) -> Path:
-        """Where the networks' weights lie."""
+        """The folder of the networks' weights."""
         return self.work / "weights"
 
     def steps(self) -> None:
@@ -74,41 +75,41 @@ class Bench:
                     if size < largest or not self.plan.large or target.title in self.plan.large:
                         rows += steps.compare(these, size, times)
                         say(f"{target.title} at {size:g} MP")
-        self.found["rates"] = {n: sorted(r[n] for r in rates)[len(rates) // 2] for n in rates[0]}
-        self.found["steps"] = [_against_floor(row, self.found["rates"]) for row in rows]
-        self.found["missing_paths"] = sorted(missing)
+        self.figures["rates"] = {n: sorted(r[n] for r in rates)[len(rates) // 2] for n in rates[0]}
+        self.figures["steps"] = [_against_floor(row, self.figures["rates"]) for row in rows]
+        self.figures["missing_paths"] = sorted(missing)
 
     def peers(self) -> None:
         rows, missing = peers.compare(self.work, machine.cores(), self.plan.peers)
-        self.found["peers"], self.found["missing_peers"] = rows, missing
+        self.figures["peers"], self.figures["missing_peers"] = rows, missing
 
     def scaling(self) -> None:
         targets = [steps.VGG, steps.TARGETS[2]]
-        self.found["scaling"] = [
+        self.figures["scaling"] = [
             row
             for target in targets
             for row in steps.scaling(target, self.weights, self.plan.scaling, machine.cores(), 1)
         ]
 
     def start(self) -> None:
-        self.found["start"] = service.start(self.plan.times)
+        self.figures["start"] = service.start(self.plan.times)
 
     def link(self) -> None:
-        self.found["link"] = service.link(self.plan.link, self.plan.times)
-        self.found["default_dream"] = {"megapixels": 4.0, "seconds": service.default_dream(4.0)}
+        self.figures["link"] = service.link(self.plan.link, self.plan.times)
+        self.figures["default_dream"] = {"megapixels": 4.0, "seconds": service.default_dream(4.0)}
 
     def looks(self) -> None:
-        self.found["looks"] = service.dreams(self.plan.times, self.plan.layers)
+        self.figures["looks"] = service.dreams(self.plan.times, self.plan.layers)
 
     def memory(self) -> None:
         file = self.work / "memory.json"
         sizes = ["--sizes", *(f"{size:g}" for size in self.plan.layers)]
         command = [*MEMORY, *sizes, "--json", str(file)]
         subprocess.run(command, stdout=subprocess.DEVNULL, timeout=PATIENCE, check=True)
-        self.found["memory"] = json.loads(file.read_text(encoding="utf-8"))["dreams"]
+        self.figures["memory"] = json.loads(file.read_text(encoding="utf-8"))["dreams"]
 
     def gpu(self) -> None:
-        self.found["gpu"] = gpu.measure(list(self.plan.sizes))
+        self.figures["gpu"] = gpu.measure(list(self.plan.sizes))
 
 
 PARTS: dict[str, Callable[[Bench], None]] = {
@@ -123,7 +124,7 @@ def _rates() -> dict[str, float]:
 
 
 def _against_floor(row: dict[str, Any], rates: dict[str, float]) -> dict[str, Any]:
-    """A row with how near it is to the floor: all multiplications at one core's best rate.
+    """A row with its ratio to the floor: all multiplications at one core's best rate.
 
     Winograd's algorithm needs fewer of them, so it can be above 1.
     """
@@ -131,14 +132,14 @@ def _against_floor(row: dict[str, Any], rates: dict[str, float]) -> dict[str, An
 
 
 def say(text: str) -> None:
-    """To the person who waits; the tables alone go to the standard output."""
+    """Report progress on the standard error; the standard output has the tables only."""
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 def measure(bench: Bench, parts: list[str]) -> None:
-    """Measure each part; one that fails is said so, and the others go on."""
-    bench.found["machine"] = machine.describe()
-    bench.found["failed"] = {}
+    """Measure each part; if one fails, note the reason and go on."""
+    bench.figures["machine"] = machine.describe()
+    bench.figures["failed"] = {}
     for name in parts:
         say(name)
         began = time.perf_counter()
@@ -146,15 +147,15 @@ def measure(bench: Bench, parts: list[str]) -> None:
             PARTS[name](bench)
         except Exception as error:
             traceback.print_exc()
-            bench.found["failed"][name] = f"{type(error).__name__}: {error}"
-        bench.found.setdefault("took", {})[name] = time.perf_counter() - began
+            bench.figures["failed"][name] = f"{type(error).__name__}: {error}"
+        bench.figures.setdefault("took", {})[name] = time.perf_counter() - began
 
 
-def plot(found: Path, folder: Path, work: Path) -> None:
+def plot(figures: Path, folder: Path, work: Path) -> None:
     """Draw the figures of a JSON file as PNGs, in an environment that has matplotlib."""
     program = environments.python_with(work, "plots", ["matplotlib==3.10.0"])
     folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run([str(program), str(PLOTS), str(found), str(folder)], check=True)
+    subprocess.run([str(program), str(PLOTS), str(figures), str(folder)], check=True)
 
 
 def main() -> None:
@@ -177,14 +178,14 @@ def main() -> None:
     steps.make_weights(bench.weights)
     began = time.perf_counter()
     measure(bench, parts)
-    bench.found["seconds"] = time.perf_counter() - began
-    text = json.dumps(bench.found, indent=1)
+    bench.figures["seconds"] = time.perf_counter() - began
+    text = json.dumps(bench.figures, indent=1)
     if str(options.json) == "-":
         print(text)
         return
     kept = options.json or options.work / "speed.json"
     kept.write_text(text + "\n", encoding="utf-8")
-    print(tables.markdown(bench.found))
+    print(tables.markdown(bench.figures))
     if options.plots:
         try:
             plot(kept, options.plots, options.work)

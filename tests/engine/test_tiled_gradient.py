@@ -1,4 +1,4 @@
-"""The tiled gradient equals the untiled one: exactly on the CPU, to rounding elsewhere."""
+"""The tiled gradient equals the untiled one (docs/design/exact-tiling.md)."""
 
 from dataclasses import replace
 

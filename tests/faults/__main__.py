@@ -1,11 +1,14 @@
-"""The list of faults, as it stands in daemon/README.md: `python -m tests.faults`."""
+"""Write the list of faults into docs/faults.md: `python -m tests.faults`."""
 
 from __future__ import annotations
 
 import importlib
 from pathlib import Path
 
+from tests import marked
 from tests.faults import catalogue
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
 
 
 def load() -> None:
@@ -16,4 +19,5 @@ def load() -> None:
 
 if __name__ == "__main__":
     load()
-    print(catalogue.table())
+    marked.write(DOCUMENT, "faults", catalogue.table())
+    print(f"{len(catalogue.FAULTS)} faults are listed in {DOCUMENT}.")

@@ -1,4 +1,4 @@
-"""The list of faults: each is a test, which says here what it injects and what comes of it."""
+"""The list of faults: each test states what it injects and what the outcome is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Fault:
     test: str
 
     def row(self) -> str:
-        """Its line of the table in daemon/README.md."""
+        """The fault as a row of the table in docs/faults.md."""
         return f"| {self.name} | {self.injected} | {self.outcome} | `{self.test}` |"
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from dreamlink.client import launch
 from dreamlink.client.client import LinkError
-from dreamlink.client.reconnecting import Line
+from dreamlink.client.reconnecting import ReconnectingClient
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State, lost
@@ -35,12 +35,12 @@ class Painter:
         self.before = bytes(self.document)
         self.layers: list[bytes] = []
         self.command = command
-        self.line: Line | None = None
+        self.line: ReconnectingClient | None = None
 
-    def connect(self) -> Line:
+    def connect(self) -> ReconnectingClient:
         """A new connection, to a daemon that is started if need be."""
         self.leave()
-        self.line = Line(launch.connect(self.command))
+        self.line = ReconnectingClient(launch.connect(self.command))
         return self.line
 
     def leave(self) -> None:

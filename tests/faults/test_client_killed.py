@@ -46,7 +46,7 @@ def vanish(painter: Painter, stage: str) -> str:
 @fault(
     "client killed when connected",
     "SIGKILL before its greeting",
-    "connection let go; others served",
+    "connection closed; others served",
 )
 def test_killed_when_connected(painter: Painter) -> None:
     vanish(painter, "connected")
@@ -55,30 +55,30 @@ def test_killed_when_connected(painter: Painter) -> None:
 @fault(
     "client killed in its greeting",
     "SIGKILL after 40 of 64 bytes",
-    "connection let go; others served",
+    "connection closed; others served",
 )
 def test_killed_in_the_greeting(painter: Painter) -> None:
     vanish(painter, "greeting")
 
 
 @fault(
-    "client killed in the handshake", "SIGKILL after the token", "connection let go; others served"
+    "client killed in the handshake", "SIGKILL after the token", "connection closed; others served"
 )
 def test_killed_in_the_handshake(painter: Painter) -> None:
     vanish(painter, "hello")
 
 
-@fault("client killed when introduced", "SIGKILL after hello", "connection let go; others served")
+@fault("client killed after hello", "SIGKILL after its hello", "connection closed; others served")
 def test_killed_when_introduced(painter: Painter) -> None:
     vanish(painter, "introduced")
 
 
-@fault("client killed before its pixels", "SIGKILL after the header", "room let go; others served")
+@fault("client killed before its pixels", "SIGKILL after the header", "memory freed; others served")
 def test_killed_before_its_pixels(painter: Painter) -> None:
     vanish(painter, "announced")
 
 
-@fault("client killed in its pixels", "SIGKILL half way through them", "room let go; others served")
+@fault("client killed in its pixels", "SIGKILL halfway through them", "memory freed; others served")
 def test_killed_half_way_through_its_pixels(painter: Painter) -> None:
     vanish(painter, "half")
 
@@ -112,8 +112,8 @@ def test_killed_in_a_blend(painter: Painter) -> None:
 
 
 @fault(
-    "client killed that said keep",
-    "SIGKILL in a dream to keep",
+    "client killed with a dream to keep",
+    "SIGKILL while the dream is computed",
     "the result waits and is fetched by its id",
 )
 def test_what_is_kept_waits_for_another_client(painter: Painter) -> None:

@@ -28,7 +28,7 @@ def dying(home: Path, stage: str) -> Painter:
 @fault(
     "daemon killed before it listens",
     "SIGKILL after it took the lock",
-    "told; next call starts another",
+    "reported; next call starts another",
 )
 def test_killed_when_it_has_the_lock(home: Path) -> None:
     painter = dying(home, "claimed")
@@ -36,9 +36,9 @@ def test_killed_when_it_has_the_lock(home: Path) -> None:
 
 
 @fault(
-    "daemon killed before it is known",
+    "daemon killed before it is discoverable",
     "SIGKILL before daemon.json is written",
-    "told; next call starts another",
+    "reported; next call starts another",
 )
 def test_killed_before_it_publishes(home: Path) -> None:
     painter = dying(home, "starting")
@@ -48,7 +48,7 @@ def test_killed_before_it_publishes(home: Path) -> None:
 @fault(
     "daemon killed while it loads",
     "SIGKILL when PyTorch is loaded",
-    "told; next call starts another",
+    "reported; next call starts another",
 )
 def test_killed_while_loading(home: Path) -> None:
     painter = dying(home, "loading")
@@ -56,9 +56,9 @@ def test_killed_while_loading(home: Path) -> None:
 
 
 @fault(
-    "daemon killed with pixels on their way",
+    "daemon killed during an upload",
     "SIGKILL at the first piece",
-    "told; next call starts another",
+    "reported; next call starts another",
 )
 def test_killed_while_receiving_pixels(home: Path) -> None:
     painter = dying(home, "receiving")
@@ -66,7 +66,9 @@ def test_killed_while_receiving_pixels(home: Path) -> None:
 
 
 @fault(
-    "daemon killed when a dream is queued", "SIGKILL in the queue", "told; next call starts another"
+    "daemon killed when a dream is queued",
+    "SIGKILL in the queue",
+    "reported; next call starts another",
 )
 def test_killed_when_queued(home: Path) -> None:
     painter = dying(home, "queued")
@@ -76,7 +78,7 @@ def test_killed_when_queued(home: Path) -> None:
 @fault(
     "daemon killed at the first tile",
     "SIGKILL when a dream begins",
-    "told; next call starts another",
+    "reported; next call starts another",
 )
 def test_killed_at_the_first_tile(home: Path) -> None:
     painter = dying(home, "first tile")
@@ -84,7 +86,9 @@ def test_killed_at_the_first_tile(home: Path) -> None:
 
 
 @fault(
-    "daemon killed in a dream", "SIGKILL after three of ten tiles", "told; next call starts another"
+    "daemon killed in a dream",
+    "SIGKILL after three of ten tiles",
+    "reported; next call starts another",
 )
 def test_killed_midway(home: Path) -> None:
     painter = dying(home, "midway")
@@ -94,7 +98,7 @@ def test_killed_midway(home: Path) -> None:
 @fault(
     "daemon killed with the result ready",
     "SIGKILL before it is sent",
-    "told; next call starts another",
+    "reported; next call starts another",
 )
 def test_killed_with_the_result(home: Path) -> None:
     painter = dying(home, "result")
@@ -104,7 +108,7 @@ def test_killed_with_the_result(home: Path) -> None:
 @fault(
     "daemon killed while it sends the result",
     "SIGKILL in 48 MB of pixels",
-    "whole or told; next call works",
+    "complete or reported; next call works",
 )
 def test_killed_while_sending(home: Path) -> None:
     painter = dying(home, "sending")
@@ -119,7 +123,7 @@ def test_killed_while_sending(home: Path) -> None:
 
 @fault(
     "daemon killed in a blend",
-    "SIGKILL when a finished dream is laid over anew",
+    "SIGKILL when a finished dream is blended again",
     "the dream stays; next call works",
 )
 def test_killed_while_blending(home: Path) -> None:
@@ -137,7 +141,7 @@ def test_killed_while_blending(home: Path) -> None:
 
 @fault(
     "daemon killed while it stops",
-    "SIGKILL on the way out",
+    "SIGKILL while it shuts down",
     "its file is stale; next call starts another",
 )
 def test_killed_while_stopping(home: Path) -> None:
@@ -168,7 +172,7 @@ def test_killed_while_idle(painter: Painter) -> None:
 @fault(
     "daemon killed again and again",
     "SIGKILL in three dreams, one after the other",
-    "each is told; the fourth call works",
+    "each is reported; the fourth call works",
 )
 def test_killed_three_times(painter: Painter) -> None:
     for _ in range(3):

@@ -35,7 +35,9 @@ def running(painter: Painter) -> DaemonInfo:
     return info
 
 
-@fault("stale discovery file", "it names a port where nobody listens", "next call starts a daemon")
+@fault(
+    "stale discovery file", "it names a port where no program listens", "next call starts a daemon"
+)
 def test_a_stale_discovery_file(painter: Painter) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -60,8 +62,8 @@ def test_the_port_of_another_program(painter: Painter) -> None:
 
 @fault(
     "another computer in daemon.json",
-    "an endpoint that is not this computer's",
-    "not spoken to; next call starts a daemon",
+    "an endpoint on another computer",
+    "not contacted; next call starts a daemon",
 )
 def test_an_endpoint_elsewhere(painter: Painter, home: Path) -> None:
     discovery.publish(DaemonInfo(PROTOCOL, "0", "tcp://192.0.2.1:4711", "token", 1))
@@ -82,7 +84,9 @@ def test_an_old_token(painter: Painter) -> None:
 
 
 @fault(
-    "damaged discovery file", "daemon.json empty, cut, of another kind", "next call starts a daemon"
+    "damaged discovery file",
+    "daemon.json empty, truncated, of another type",
+    "next call starts a daemon",
 )
 def test_a_damaged_discovery_file(painter: Painter, home: Path) -> None:
     home.mkdir(parents=True)
@@ -94,8 +98,8 @@ def test_a_damaged_discovery_file(painter: Painter, home: Path) -> None:
 
 @fault(
     "damaged settings",
-    "settings.json empty, cut, of another kind",
-    "defaults, and a line in the log",
+    "settings.json empty, truncated, of another type",
+    "defaults apply, and a line in the log",
 )
 def test_damaged_settings(painter: Painter, home: Path) -> None:
     home.mkdir(parents=True)
@@ -113,8 +117,8 @@ def test_damaged_settings(painter: Painter, home: Path) -> None:
 
 @fault(
     "damaged launcher",
-    "launcher.json empty, cut, of another kind",
-    "told to run install.py; works when it is whole",
+    "launcher.json empty, truncated, of another type",
+    "the user is told to run install.py; works when it is repaired",
 )
 def test_a_damaged_launcher(painter: Painter, home: Path) -> None:
     home.mkdir(parents=True)
@@ -131,7 +135,7 @@ def test_a_damaged_launcher(painter: Painter, home: Path) -> None:
 @fault(
     "home removed",
     "the folder is deleted under a running daemon",
-    "its dream is done; it is found again, or makes way for another",
+    "its dream is done; it is discoverable again, or makes way for another",
 )
 def test_the_home_is_removed(painter: Painter, home: Path) -> None:
     info = running(painter)
@@ -148,7 +152,7 @@ def test_the_home_is_removed(painter: Painter, home: Path) -> None:
 @fault(
     "discovery file removed",
     "daemon.json is deleted, or overwritten with noise, under a running daemon",
-    "written again; the daemon is found",
+    "written again; clients find the daemon",
 )
 def test_the_discovery_file_is_removed(painter: Painter, home: Path) -> None:
     info = running(painter)
@@ -161,8 +165,8 @@ def test_the_discovery_file_is_removed(painter: Painter, home: Path) -> None:
 
 @fault(
     "discovery file replaced",
-    "another daemon wrote daemon.json and has this one's place",
-    "the one that is not found finishes its dream and ends",
+    "another daemon wrote daemon.json and took this one's place",
+    "the replaced daemon finishes its dream and ends",
 )
 def test_a_daemon_that_nobody_finds_ends(painter: Painter) -> None:
     info = running(painter)
@@ -176,8 +180,8 @@ def test_a_daemon_that_nobody_finds_ends(painter: Painter) -> None:
 
 @fault(
     "home is a file",
-    "something else lies where the folder should be",
-    "told; works when it is moved",
+    "a file lies where the folder should be",
+    "reported; works when the file is moved",
 )
 def test_the_home_is_a_file(painter: Painter, home: Path) -> None:
     home.write_text("not a folder")
@@ -189,7 +193,7 @@ def test_the_home_is_a_file(painter: Painter, home: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a folder that root can't write either")
-@fault("read-only home", "a folder that nobody may write", "told, with the folder's name")
+@fault("read-only home", "a folder without write permission", "reported, with the folder's name")
 def test_a_read_only_home(painter: Painter, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DREAMLAYER_HOME", "/proc/dreamlayer")
     dream = painter.dream()
@@ -213,7 +217,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="limits another proce
 @linux
 @fault(
     "full disk in a dream",
-    "not a byte more of the log can be written",
+    "no further byte of the log can be written",
     "the dream is done; next call works",
 )
 def test_a_full_disk_in_a_dream(painter: Painter) -> None:
@@ -225,7 +229,7 @@ def test_a_full_disk_in_a_dream(painter: Painter) -> None:
 @linux
 @fault(
     "full disk with a result to keep",
-    "its client is gone and it can't be written",
+    "its client has gone and the result can't be written",
     "it waits in memory and is fetched",
 )
 def test_a_full_disk_for_a_result_to_keep(painter: Painter) -> None:
@@ -242,7 +246,9 @@ def test_a_full_disk_for_a_result_to_keep(painter: Painter) -> None:
 
 @linux
 @fault(
-    "full disk at the start", "the daemon can't write daemon.json", "told; works when there is room"
+    "full disk at the start",
+    "the daemon can't write daemon.json",
+    "reported; works when there is room",
 )
 def test_a_full_disk_at_the_start(painter: Painter, home: Path) -> None:
     code = (

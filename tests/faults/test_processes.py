@@ -50,7 +50,7 @@ def asleep(pid: int) -> Iterator[None]:
 @fault(
     "daemon stopped in a dream",
     "SIGSTOP for half a second, SIGCONT",
-    "the dream goes on and is done",
+    "the dream continues and is done",
 )
 def test_the_daemon_sleeps_in_a_dream(painter: Painter, info: DaemonInfo) -> None:
     dream = painter.begin(6)
@@ -63,8 +63,8 @@ def test_the_daemon_sleeps_in_a_dream(painter: Painter, info: DaemonInfo) -> Non
 
 @fault(
     "daemon that does not answer",
-    "SIGSTOP when a client comes",
-    "told; works when it goes on",
+    "SIGSTOP when a client connects",
+    "reported; works when the daemon continues",
 )
 def test_a_daemon_that_hangs(painter: Painter, info: DaemonInfo) -> None:
     with asleep(info.pid), pytest.raises(LinkError, match=r"\.$"):
@@ -87,7 +87,7 @@ def test_a_client_sleeps_in_its_dream(painter: Painter, info: DaemonInfo) -> Non
 @fault(
     "crowd of connections",
     f"{CROWD} at once",
-    "beyond the limit refused; those within, and the next, served",
+    "those beyond the limit refused; those within, and the next, served",
 )
 def test_a_crowd_of_connections(painter: Painter, info: DaemonInfo) -> None:
     dream = painter.begin(5)
@@ -103,8 +103,8 @@ def test_a_crowd_of_connections(painter: Painter, info: DaemonInfo) -> None:
 
 @fault(
     "crowd of clients",
-    "100 greeted at once, where 64 may be",
-    "the rest are told; all that are in are served",
+    "100 at once, where 64 are allowed",
+    "the rest get a sentence; all that are connected are served",
 )
 def test_a_crowd_of_clients(painter: Painter, info: DaemonInfo) -> None:
     def come(_number: int) -> Client | str:
@@ -169,8 +169,8 @@ def test_two_daemons_at_once(painter: Painter, home: Path) -> None:
 
 @fault(
     "daemon out of handles",
-    "no more open files allowed, ten clients come",
-    "those that are in go on; works when there are some",
+    "no more open files allowed, ten clients connect",
+    "connected clients continue; works when handles are free",
 )
 def test_out_of_file_descriptors(painter: Painter, info: DaemonInfo) -> None:
     import resource
@@ -194,7 +194,7 @@ def test_out_of_file_descriptors(painter: Painter, info: DaemonInfo) -> None:
 @fault(
     "client out of handles",
     "no more open files allowed to the host",
-    "told; works when there are some",
+    "reported; works when handles are free",
 )
 def test_a_client_out_of_file_descriptors(painter: Painter, info: DaemonInfo) -> None:
     import resource
@@ -212,7 +212,7 @@ def test_a_client_out_of_file_descriptors(painter: Painter, info: DaemonInfo) ->
 @fault(
     "two hosts in one document's dream",
     "the same dream id from two clients",
-    "both are answered, neither gets the other's pixels",
+    "both are answered, and neither gets the other's pixels",
 )
 def test_the_same_id_from_two_clients(painter: Painter, info: DaemonInfo) -> None:
     other = Painter()
@@ -230,7 +230,7 @@ def test_the_same_id_from_two_clients(painter: Painter, info: DaemonInfo) -> Non
 @fault(
     "launcher that never listens",
     "the daemon's command starts another program",
-    "told with its last words",
+    "reported with the program's last output",
 )
 def test_a_launcher_that_starts_something_else(painter: Painter) -> None:
     painter.command = [sys.executable, "-c", "raise SystemExit('I am a teapot')"]

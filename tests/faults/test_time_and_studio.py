@@ -48,7 +48,7 @@ def test_files_from_the_future(painter: Painter, home: Path) -> None:
 @fault(
     "network that fails",
     "an unexpected error in a tile",
-    "told, with where the details are; daemon lives",
+    "reported, with where the details are; daemon survives",
 )
 def test_the_studio_raises(home: Path) -> None:
     painter = failing(home, "raise")
@@ -56,14 +56,20 @@ def test_the_studio_raises(home: Path) -> None:
 
 
 @fault(
-    "compute thread that ends", "SystemExit in a tile, as a library may raise", "told; daemon lives"
+    "compute thread that ends",
+    "SystemExit in a tile, as a library may raise",
+    "reported; daemon survives",
 )
 def test_the_studio_raises_system_exit(home: Path) -> None:
     painter = failing(home, "exit")
     told(painter, painter.dream(3), "unexpectedly")
 
 
-@fault("out of memory in a dream", "MemoryError in a tile", "told what to do; daemon lives")
+@fault(
+    "out of memory in a dream",
+    "MemoryError in a tile",
+    "the user is told what to do; daemon survives",
+)
 def test_out_of_memory_in_a_dream(home: Path) -> None:
     painter = failing(home, "memory")
     told(painter, painter.dream(3), "memory", "smaller selection")
@@ -72,7 +78,7 @@ def test_out_of_memory_in_a_dream(home: Path) -> None:
 @fault(
     "out of memory in the libraries",
     "torch's own error in every tile",
-    "told what to do; daemon lives",
+    "the user is told what to do; daemon survives",
 )
 def test_out_of_memory_in_torch(painter: Painter) -> None:
     told(painter, painter.dream(902), "memory", "smaller selection")
@@ -81,7 +87,7 @@ def test_out_of_memory_in_torch(painter: Painter) -> None:
 @fault(
     "PyTorch that can't be loaded",
     "a library is missing at the start",
-    "tried again with the dream",
+    "loading is tried again with the dream",
 )
 def test_a_studio_that_cannot_be_loaded(home: Path) -> None:
     painter = failing(home, "no studio")
@@ -90,8 +96,8 @@ def test_a_studio_that_cannot_be_loaded(home: Path) -> None:
 
 @fault(
     "daemon slow to start",
-    "two seconds until PyTorch is there",
-    "the client waits and is told; the dream is done",
+    "PyTorch takes two seconds to load",
+    "the client waits and says so; the dream is done",
 )
 def test_a_slow_start(home: Path) -> None:
     painter = failing(home, "slow start")
@@ -99,7 +105,9 @@ def test_a_slow_start(home: Path) -> None:
 
 
 @fault(
-    "recipe that the network can't obey", "a channel that it does not have", "told; daemon lives"
+    "recipe that the network can't follow",
+    "a channel that the network does not have",
+    "reported; daemon survives",
 )
 def test_a_recipe_that_the_network_refuses(painter: Painter) -> None:
     told(painter, painter.dream(901), "512 channels")
@@ -121,7 +129,7 @@ def small(**values: object) -> Recipe:
 @fault(
     "broken pixels and weights",
     "NaN and infinity in the picture; a weights file of noise",
-    "the first dreamed, the second told; daemon lives",
+    "the first dreamed on, the second reported; daemon survives",
 )
 def test_broken_pixels_and_weights(home: Path) -> None:
     painter = Painter(REAL)

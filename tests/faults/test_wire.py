@@ -82,7 +82,7 @@ def served(painter: Painter) -> None:
     dreamed(painter, painter.dream())
 
 
-@fault("frame cut off", "the connection ends within a frame", "connection let go; others served")
+@fault("frame cut off", "the connection ends within a frame", "connection closed; others served")
 def test_a_frame_cut_off(painter: Painter, raw: Raw) -> None:
     whole = wire.message(announced(painter)[1])
     raw.socket.sendall(whole[: len(whole) // 2])
@@ -92,8 +92,8 @@ def test_a_frame_cut_off(painter: Painter, raw: Raw) -> None:
 
 @fault(
     "message cut off",
-    "the second frame of a message never comes",
-    "connection let go; others served",
+    "the second frame of a message never arrives",
+    "connection closed; others served",
 )
 def test_a_message_cut_off(painter: Painter, raw: Raw) -> None:
     raw.send(announced(painter)[1])
@@ -104,7 +104,7 @@ def test_a_message_cut_off(painter: Painter, raw: Raw) -> None:
 
 @fault(
     "pieces before their header",
-    "pixels that nothing announced",
+    "pixels that no header announced",
     "refused with an error; connection goes on",
 )
 def test_pieces_before_their_header(painter: Painter, raw: Raw) -> None:
@@ -137,7 +137,7 @@ def test_headers_and_pieces_out_of_order(painter: Painter, raw: Raw) -> None:
 
 @fault(
     "too many pixels",
-    "a piece more than was announced",
+    "one piece more than announced",
     "refused with an error; connection goes on",
 )
 def test_a_piece_too_many(painter: Painter, raw: Raw) -> None:
@@ -161,7 +161,7 @@ def test_a_half_open_socket(painter: Painter, raw: Raw) -> None:
     served(painter)
 
 
-@fault("silent connections", "twenty that never say a word", "others served")
+@fault("silent connections", "twenty that never send anything", "others served")
 def test_connections_that_say_nothing(painter: Painter, raw: Raw) -> None:
     address = raw.socket.getpeername()
     with contextlib.ExitStack() as stack:
@@ -190,7 +190,7 @@ def test_an_upload_that_never_ends(painter: Painter, raw: Raw) -> None:
 
 @fault(
     "slow writer",
-    "a request that comes byte by byte",
+    "a request that arrives byte by byte",
     "done when it is whole; others served meanwhile",
 )
 def test_a_slow_writer(painter: Painter, raw: Raw) -> None:
@@ -207,7 +207,7 @@ def test_a_slow_writer(painter: Painter, raw: Raw) -> None:
 @fault(
     "slow reader",
     "a client that leaves 27 MB and its progress unread",
-    "others served meanwhile; it has all when it reads",
+    "others served meanwhile; it gets everything when it reads",
 )
 def test_a_slow_reader(painter: Painter) -> None:
     slow = Painter()
@@ -231,8 +231,8 @@ def test_a_slow_reader(painter: Painter) -> None:
 
 @fault(
     "connection cut in a dream",
-    "the client's connection ends, its program goes on",
-    "taken up again; the dream is done",
+    "the client's connection ends, its program continues",
+    "reconnected; the dream is done",
 )
 def test_a_connection_cut_in_a_dream(painter: Painter) -> None:
     dream = painter.begin(10)
@@ -245,7 +245,11 @@ def test_a_connection_cut_in_a_dream(painter: Painter) -> None:
     dreamed(painter, dream)
 
 
-@fault("answer cut off", "the daemon's end closes within its answer", "told; next call works")
+@fault(
+    "answer cut off",
+    "the daemon closes the connection within its answer",
+    "reported; next call works",
+)
 def test_an_answer_cut_off(painter: Painter, home: object) -> None:
     done = wire.frame(bytes(100))[:50]
     with server(wire.greeting(server=True) + wire.command(b"WELCOME") + done) as port:

@@ -49,7 +49,7 @@ def checks(script: str) -> list[str]:
 
 
 class Runs:
-    """What each script told of this GIMP; a script runs when it is first asked for.
+    """The verdicts of the scripts in this GIMP; a script runs when its verdict is first needed.
 
     A crash shows in the checks that are missing.
     """
@@ -72,7 +72,7 @@ class Runs:
 
     @contextlib.contextmanager
     def _prepared(self, script: str) -> Iterator[None]:
-        """With the daemon that a script needs."""
+        """Provide the daemon state that a script needs."""
         if script == "windows.py":
             self._stop()  # the first dialog is to start one
         if script != "fifty.py":
@@ -140,8 +140,8 @@ def test_gimp_says_nothing_of_an_inconsistent_undo(runs: Runs) -> None:
 
 
 def examples() -> list[tuple[str, str, str]]:
-    """The README's examples: the name of a file, what is in it, and the command that runs it."""
-    text = (CHECKOUT / "plugins" / "gimp" / "README.md").read_text(encoding="utf-8")
+    """The document's examples: the name of a file, its content, and the command that runs it."""
+    text = (CHECKOUT / "docs" / "gimp-scripts.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```(python|scheme|sh)\n(.*?)```", text, re.DOTALL)
     scripts = [content for language, content in blocks if language != "sh"]
     commands = [content for language, content in blocks if language == "sh"]
@@ -151,7 +151,7 @@ def examples() -> list[tuple[str, str, str]]:
 
 @pytest.fixture(scope="module")
 def made(host: HostSession) -> Path:
-    """A folder with a photo, an animation, and what the README's examples made of them."""
+    """A folder with a photo, an animation, and what the documented examples made of them."""
     folder = host.folder / "examples"
     folder.mkdir()
     photo = Image.open(PHOTO).convert("RGB").crop((100, 40, 300, 190))
@@ -165,7 +165,7 @@ def made(host: HostSession) -> Path:
     return folder
 
 
-def test_examples_are_those_of_the_readme() -> None:
+def test_examples_are_those_of_the_document() -> None:
     assert [name for name, _, _ in examples()] == ["dream.py", "dream.scm", "film.py"]
 
 

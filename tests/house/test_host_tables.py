@@ -1,4 +1,4 @@
-"""The hosts' READMEs say which check proves what: those names are there, and none is missing."""
+"""The tables of the hosts' documents name existing checks and leave none out."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def functions(script: Path, prefix: str) -> set[str]:
     return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
 
 
-def scripts(host: str) -> dict[str, set[str]]:
+def checks_by_script(host: str) -> dict[str, set[str]]:
     """The names of each script's checks, without `check_`."""
-    found = {path.name: functions(path, "check_") for path in (HOSTS / host).glob("*.py")}
-    return {name: checks for name, checks in found.items() if checks}
+    checks = {path.name: functions(path, "check_") for path in (HOSTS / host).glob("*.py")}
+    return {script: names for script, names in checks.items() if names}
 
 
-def told(host: str) -> dict[str, set[str]]:
-    """What the table of a host's README names, by script."""
-    text = (ROOT / "plugins" / host / "README.md").read_text(encoding="utf-8")
+def named_by_script(host: str) -> dict[str, set[str]]:
+    """The checks named by the table of a host's document, by script."""
+    text = (ROOT / "docs" / "design" / f"{host}.md").read_text(encoding="utf-8")
     section = text.split("## What is verified")[1].split("\n## ")[0]
     table = [line.split("|")[2] for line in section.splitlines() if line.startswith("|")]
     named: dict[str, set[str]] = {}
@@ -38,8 +38,8 @@ def told(host: str) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("host", ["krita", "gimp"])
 def test_every_check_has_its_place_in_the_table(host: str) -> None:
-    named = told(host)
-    for script, checks in scripts(host).items():
+    named = named_by_script(host)
+    for script, checks in checks_by_script(host).items():
         if named[script] != {"all"}:
             assert named[script] - {"all"} <= checks, script
         if "all" not in named[script]:
@@ -47,6 +47,6 @@ def test_every_check_has_its_place_in_the_table(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["krita", "gimp"])
-def test_tests_that_the_table_names_are_there(host: str) -> None:
-    named = {name for name in told(host)[f"test_{host}.py"] if name.startswith("test_")}
+def test_tests_named_in_the_table_exist(host: str) -> None:
+    named = {name for name in named_by_script(host)[f"test_{host}.py"] if name.startswith("test_")}
     assert named <= {f"test_{name}" for name in functions(HOSTS / f"test_{host}.py", "test_")}

@@ -105,15 +105,15 @@ def test_a_folder_that_is_no_environment_is_not_overwritten(home: Path):
     theirs = home / "env" / "precious.txt"
     theirs.parent.mkdir(parents=True)
     theirs.write_text("theirs")
-    with pytest.raises(InstallError, match="no Python environment"):
+    with pytest.raises(InstallError, match="not a Python environment"):
         environment.build(Environment(home / "env"), CHECKOUT, home / "log")
     assert theirs.read_text() == "theirs"
 
 
 def test_a_full_disk_is_noticed_before_the_download(home: Path, monkeypatch: pytest.MonkeyPatch):
     home.mkdir()
-    monkeypatch.setattr(environment, "ROOM_NEEDED", 1e18)
-    with pytest.raises(InstallError, match=r"GB free .* make room"):
+    monkeypatch.setattr(environment, "SPACE_NEEDED", 1e18)
+    with pytest.raises(InstallError, match=r"GB free .* free some space"):
         environment.build(Environment(home / "env"), CHECKOUT, home / "log")
 
 

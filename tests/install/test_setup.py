@@ -173,7 +173,7 @@ def test_an_old_python_gets_a_sentence_it_can_parse():
     old = f"import sys; sys.version_info = (3, 9, 2); exec(open({str(script)!r}).read())"
     done = subprocess.run([sys.executable, "-c", old], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("Dreamlayer needs Python 3.10 or newer and this is Python 3.9:")
+    assert done.stderr.startswith("Dreamlayer needs Python 3.10 or newer, but this is Python 3.9:")
     assert done.stderr.count("\n") == 1
 
 

@@ -274,7 +274,7 @@ DONE = {"op": "done", "seconds": 1.0, "recipe": {}}
         ({"op": "queued", "ahead": -1}, [], "ahead"),
         ({"op": "progress"}, [], "fraction"),
         ({"op": "progress", "fraction": float("nan")}, [], "fraction"),
-        ({"op": "progress", "fraction": 1.01}, [], "more than all"),
+        ({"op": "progress", "fraction": 1.01}, [], "above 1"),
         ({**PROGRESS, "text": 7}, [], "text"),
         ({**PROGRESS, "octave": 1, "octaves": 2, "step": 0, "steps": 3}, [], "step"),
         ({**PROGRESS, "remaining": float("inf")}, [], "remaining"),

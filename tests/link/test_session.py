@@ -14,7 +14,7 @@ from dreamlink.recipe.recipe import Recipe, RecipeError
 from dreamlink.session import dream_record, look_size
 from dreamlink.session.dream_record import DreamRecord, RecordError
 from dreamlink.session.film_options import DIVE, FilmError, FilmOptions, frame_fields
-from dreamlink.session.inputs import DreamInputs, Pixels
+from dreamlink.session.inputs import Pixels, RequestInputs
 from dreamlink.session.quick_looks import LOOKING, QuickLooks
 from dreamlink.session.reconnection import RECONNECTIONS_MAX, ReconnectPolicy
 from dreamlink.wire.frame_order import in_frame_order
@@ -26,8 +26,8 @@ REGION = Region(0, 0, 3, 2)
 # Inputs
 
 
-def inputs(**fields: Any) -> DreamInputs:
-    return DreamInputs(Pixels(Picture(3, 2), bytes(24)), **fields)
+def inputs(**fields: Any) -> RequestInputs:
+    return RequestInputs(Pixels(Picture(3, 2), bytes(24)), **fields)
 
 
 def test_frame_order_is_picture_mask_strength_guide() -> None:

@@ -57,10 +57,10 @@ from dreamlayer.runtime import allocator
 allocator.keep_freed()
 import psutil, torch
 from pathlib import Path
-from dreamlayer.runtime.plane_storage import Room
+from dreamlayer.runtime.plane_storage import PlaneStorage
 held = lambda: psutil.Process().memory_info().rss
 before = held()
-plane = Room(Path(sys.argv[1]))((1, 3, 2000, 2500), torch.int16, torch.device("cpu"))
+plane = PlaneStorage(Path(sys.argv[1]))((1, 3, 2000, 2500), torch.int16, torch.device("cpu"))
 plane.fill_(7)
 full = held()
 del plane

@@ -1,4 +1,4 @@
-"""Security: one test for each attack in the table in daemon/README.md."""
+"""Security: one test for each attack in the table in docs/design/security.md."""
 
 from __future__ import annotations
 

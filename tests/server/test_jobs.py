@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamlayer.server.config.settings import Settings
-from dreamlayer.server.jobs.queue import DreamJob, JobQueue, QuickShare
+from dreamlayer.server.jobs.queue import JobQueue, QueuedDream, QuickShare
 from dreamlayer.server.jobs.results import ResultStore
 from dreamlayer.server.jobs.scheduler import Question, Scheduler
 from dreamlayer.server.lifecycle.awake_clock import STEP, AwakeClock
@@ -25,11 +25,11 @@ from dreamlink.wire.messages import DreamRequest, MessageError
 PICTURE = Picture(4, 4, "U8", "RGB")
 
 
-def job(peer: str, name: str = "", **more: Any) -> DreamJob:
+def job(peer: str, name: str = "", **more: Any) -> QueuedDream:
     if name:
         more["id"] = name
     request = DreamRequest(Recipe(), PICTURE, PICTURE.region, **more)
-    return DreamJob(peer.encode(), request, [bytes(PICTURE.nbytes)])
+    return QueuedDream(peer.encode(), request, [bytes(PICTURE.nbytes)])
 
 
 class Fixture:
@@ -45,12 +45,12 @@ class Fixture:
     def answers(self) -> list[tuple[str, str, str]]:
         return [(m.peer.decode(), m.header["op"], m.header["id"]) for m in self.posted]
 
-    def take(self) -> DreamJob:
+    def take(self) -> QueuedDream:
         taken = self.scheduler.take(0.0)
         assert taken is not None
         return taken
 
-    def compute(self) -> DreamJob:
+    def compute(self) -> QueuedDream:
         taken = self.take()
         self.scheduler.finish(taken, "done", {"op": "done"}, b"pixels")
         return taken

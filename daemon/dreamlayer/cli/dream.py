@@ -211,11 +211,11 @@ def _run_dream(
     from dreamlink.client.reconnecting import ReconnectingClient
     from dreamlink.picture import Picture, Region
     from dreamlink.session.dream import Dream
-    from dreamlink.session.inputs import DreamInputs, Pixels
+    from dreamlink.session.inputs import Pixels, RequestInputs
 
     whole = Region(0, 0, *source.image.size)
     sent = selected.with_context(whole, recipe.context)
-    inputs = DreamInputs(
+    inputs = RequestInputs(
         Pixels(source.layout(sent.width, sent.height), selection.pixels(source, sent)),
         mask=selected.mask.tobytes() if selected.mask else None,
         guide=Pixels(Picture(*guide.size, "U8", "RGB"), guide.tobytes()) if guide else None,

@@ -134,9 +134,9 @@ def slides(document, layer, dreamed):
     handle = slider.value() / slider.maximum()
     yield from drag(slider, (0.02 + 0.96 * handle, 0.5), (0.27, 0.5))
     yield from desk.until(lambda: pixels(layer) != dreamed, "the layer changes", PATIENCE)
-    wanted = desk.part(QDoubleSpinBox, "live_strength").value()
-    assert 0.3 < wanted < 0.7, wanted
-    yield from desk.until(lambda: kept(document, layer).strength == wanted, "is kept", PATIENCE)
+    strength = desk.part(QDoubleSpinBox, "live_strength").value()
+    assert 0.3 < strength < 0.7, strength
+    yield from desk.until(lambda: kept(document, layer).strength == strength, "is kept", PATIENCE)
     assert pixels(layer)[3::4] == dreamed[3::4], "other pixels than those that were dreamed"
     assert desk.history() == history, "an undo step more"
     yield from seen("strength")
@@ -356,8 +356,8 @@ def enter_file(path):
 
 def canvas():
     window = app.activeWindow().qwindow()
-    found = window.findChildren(QWidget)
-    return next(each for each in found if each.metaObject().className() in CANVASES)
+    children = window.findChildren(QWidget)
+    return next(each for each in children if each.metaObject().className() in CANVASES)
 
 
 def on_canvas(document, area, place):

@@ -1,4 +1,4 @@
-"""Environments of the bench's own: what they hold never meets what Dreamlayer runs with.
+"""Separate environments for the bench, so that its packages never mix with Dreamlayer's.
 
 They share torch, torchvision and what comes with them with the environment that the bench runs in,
 so that all are measured on the same torch and nothing large is fetched.

@@ -49,12 +49,12 @@ def product_rate(threads: int = 1, device: str = "cpu", half: bool = False) -> f
 
 
 def _seconds(work: Callable[[], object], device: str, threads: int) -> list[float]:
-    """Of one run each, in rows of runs that are long enough for the clock.
+    """Seconds of one run, measured over several series of runs, each long enough for the clock.
 
-    One thread's are the processor's seconds: other programs don't count.
+    For one thread these are the processor's seconds: other programs don't count.
     """
     clock = time.process_time if device == "cpu" and threads == 1 else time.perf_counter
-    found = []
+    seconds = []
     for _ in range(TIMES):
         count, began = 0, clock()
         while clock() - began < LEAST or count < 3:
@@ -62,8 +62,8 @@ def _seconds(work: Callable[[], object], device: str, threads: int) -> list[floa
             count += 1
             if device == "cuda":
                 torch.cuda.synchronize()
-        found.append((clock() - began) / count)
-    return found
+        seconds.append((clock() - began) / count)
+    return seconds
 
 
 def _processor() -> str:

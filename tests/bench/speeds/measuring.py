@@ -1,4 +1,4 @@
-"""What a piece of work takes. Imports no torch: whoever measures settles first how it works."""
+"""The cost of a piece of work. Imports no torch: the caller first chooses torch's settings."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ STATM = Path("/proc/self/statm")
 
 @dataclass(frozen=True)
 class Spent:
-    """What a piece of work took: seconds, seconds of the processor, extra memory at its peak."""
+    """The cost of a piece of work: seconds, seconds of the processor, extra memory at its peak."""
 
     wall: float
     cores: float
-    memory: float | None  # MB; None where it is not told
+    memory: float | None  # MB; None where it is unknown
 
 
 def measured(work: Callable[[], object], fresh: bool = True) -> Spent:
-    """Do some work and say what it took.
+    """Do some work and return its cost.
 
-    `fresh`: with no memory left from what was done before; only then it tells how much it takes.
+    `fresh`: with no memory left from earlier work; only then the memory is measured.
     """
     if fresh:
         give_back_memory()
@@ -39,13 +39,13 @@ def measured(work: Callable[[], object], fresh: bool = True) -> Spent:
 
 
 def give_back_memory() -> None:
-    """Return freed memory to the system, so that what is taken anew is seen."""
+    """Return freed memory to the system, so that newly taken memory is visible."""
     if platform.system() == "Linux":
         ctypes.CDLL(None).malloc_trim(0)
 
 
 class _PeakMemory:
-    """Looks at this process' resident memory again and again, in a thread."""
+    """Polls this process's resident memory, in a thread."""
 
     extra: float | None = None
 

@@ -45,20 +45,20 @@ def compare(folder: Path, cores: int, times: int) -> tuple[list[dict[str, Any]],
     """Rows for ours, the plain loop and the peers, interleaved; and why a peer is missing."""
     source = steps.picture(SIDE**2 / 1e6, 1.0)
     programs, missing = _prepared(folder, source)
-    found: dict[str, list[dict[str, Any]]] = {}
+    rows: dict[str, list[dict[str, Any]]] = {}
     with steps.runners(steps.VGG, folder / "weights") as these:
         for _ in range(times):
             for name, runner in these.of.items():
                 spent = runner.dream(recipe().to_dict(), SIDE**2 / 1e6, 1.0)
                 row = {"seconds": spent.wall, "core_seconds": spent.cores, "memory": spent.memory}
-                found.setdefault(name, []).append(row)
+                rows.setdefault(name, []).append(row)
             for name, program in list(programs.items()):
                 try:
-                    found.setdefault(name, []).append(_run(program, name, folder, cores))
+                    rows.setdefault(name, []).append(_run(program, name, folder, cores))
                 except (subprocess.SubprocessError, ValueError) as error:
                     missing[name] = _reason(error)
-                    del programs[name], found[name]
-    return [_row(name, rows) for name, rows in found.items()], missing
+                    del programs[name], rows[name]
+    return [_row(name, runs) for name, runs in rows.items()], missing
 
 
 def _prepared(folder: Path, source: Tensor) -> tuple[dict[str, Path], dict[str, str]]:
@@ -87,8 +87,8 @@ def _run(program: Path, name: str, folder: Path, cores: int) -> dict[str, Any]:
         env=environments.surroundings(ROOT, ROOT / "daemon", ROOT / "plugins" / "link"),
         capture_output=True, text=True, timeout=PATIENCE, check=True,
     )  # fmt: skip
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
+    report: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return report
 
 
 def _reason(error: Exception) -> str:

@@ -15,14 +15,14 @@ import matplotlib as mpl
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-Found = dict[str, Any]
+Figures = dict[str, Any]
 DASHES = (":", "--", "-")
 
 
-def steps(found: Found, axes: Any) -> None:
+def steps(figures: Figures, axes: Any) -> None:
     """Seconds per megapixel-step against the size, a line for each target and runner."""
     series: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for row in found["steps"]:
+    for row in figures["steps"]:
         key = row["target"], row["runner"]
         series.setdefault(key, []).append((row["megapixels"], row["seconds"]))
     _lines(axes, series, "megapixels", "seconds per megapixel-step")
@@ -30,10 +30,10 @@ def steps(found: Found, axes: Any) -> None:
     axes.set_yscale("log")
 
 
-def extra(found: Found, axes: Any) -> None:
+def extra(figures: Figures, axes: Any) -> None:
     """Extra memory of a step against the size."""
     series: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for row in found["steps"]:
+    for row in figures["steps"]:
         if row["memory"] is not None:
             key = row["target"], row["runner"]
             series.setdefault(key, []).append((row["megapixels"], row["memory"]))
@@ -41,24 +41,24 @@ def extra(found: Found, axes: Any) -> None:
     axes.set_xscale("log")
 
 
-def floor(found: Found, axes: Any) -> None:
+def floor(figures: Figures, axes: Any) -> None:
     """How much of the matrix product's rate is reached."""
-    rows = [row for row in found["steps"] if row["megapixels"] == 1.0]
+    rows = [row for row in figures["steps"] if row["megapixels"] == 1.0]
     axes.barh([f"{row['target']} {row['runner']}" for row in rows], [row["floor"] for row in rows])
     axes.axvline(1.0, color="black")
     axes.set_xlabel("of the rate of a product of matrices, at 1 MP")
 
 
-def peers(found: Found, axes: Any) -> None:
+def peers(figures: Figures, axes: Any) -> None:
     """Seconds per megapixel-step of all programs."""
-    rows = sorted(found["peers"], key=lambda row: -row["seconds"])
+    rows = sorted(figures["peers"], key=lambda row: -row["seconds"])
     axes.barh([row["runner"] for row in rows], [row["seconds"] for row in rows])
     axes.set_xlabel("seconds per megapixel-step, VGG16@25, 512²")
 
 
-def scaling(found: Found, axes: Any) -> None:
+def scaling(figures: Figures, axes: Any) -> None:
     """How many times faster than on one core."""
-    rows = found["scaling"]
+    rows = figures["scaling"]
     one = {(r["target"], r["runner"]): r["seconds"] for r in rows if r["cores"] == 1}
     series: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for row in rows:
@@ -67,45 +67,45 @@ def scaling(found: Found, axes: Any) -> None:
     _lines(axes, series, "cores", "times one core")
 
 
-def link(found: Found, axes: Any) -> None:
+def link(figures: Figures, axes: Any) -> None:
     """Seconds that pixels are under way."""
-    series = {("link", ""): [(r["megapixels"], r["seconds"]) for r in found["link"]]}
+    series = {("link", ""): [(r["megapixels"], r["seconds"]) for r in figures["link"]]}
     _lines(axes, series, "megapixels", "seconds there and back")
 
 
-def start(found: Found, axes: Any) -> None:
+def start(figures: Figures, axes: Any) -> None:
     """What a user waits for at the beginning."""
-    values = {"hello": found["start"]["hello"], "--help": found["start"]["help"]}
-    if "looks" in found:
-        values["first look"] = found["looks"]["first_look"]
+    values = {"hello": figures["start"]["hello"], "--help": figures["start"]["help"]}
+    if "looks" in figures:
+        values["first look"] = figures["looks"]["first_look"]
     axes.barh(list(values), list(values.values()))
     axes.set_xlabel("seconds")
 
 
-def selection(found: Found, axes: Any) -> None:
+def selection(figures: Figures, axes: Any) -> None:
     """A selection's time against its layer's size."""
-    rows = found["looks"]["selection"]
+    rows = figures["looks"]["selection"]
     series = {("512 × 512 selected", ""): [(r["megapixels"], r["seconds"]) for r in rows]}
     _lines(axes, series, "megapixels of the layer", "seconds")
     axes.set_ylim(bottom=0)
 
 
-def memory(found: Found, axes: Any) -> None:
+def memory(figures: Figures, axes: Any) -> None:
     """Extra memory of a whole dream against the layer's size."""
     series = {
-        (name, ""): [(row["megapixels"], row[name]) for row in found["memory"]]
+        (name, ""): [(row["megapixels"], row[name]) for row in figures["memory"]]
         for name in ("anonymous", "beyond")
     }
     _lines(axes, series, "megapixels", "MB at the peak, and beyond input, detail and output")
 
 
-def gpu(found: Found, axes: Any) -> None:
+def gpu(figures: Figures, axes: Any) -> None:
     """Achieved rate on the GPU."""
-    rows = found["gpu"]["rows"]
+    rows = figures["gpu"]["rows"]
     names = [f"{row['target']} {row['megapixels']:g} MP" for row in rows]
     axes.barh(names, [row["tflops"] for row in rows])
-    axes.axvline(found["gpu"]["product_tflops"]["bf16"], color="black")
-    axes.set_xlabel(f"TFLOP/s on {found['gpu']['device']}")
+    axes.axvline(figures["gpu"]["product_tflops"]["bf16"], color="black")
+    axes.set_xlabel(f"TFLOP/s on {figures['gpu']['device']}")
 
 
 PLOTS = {
@@ -128,12 +128,12 @@ def _lines(axes: Any, series: dict[tuple[str, str], Any], along: str, up: str) -
 
 
 def main() -> None:
-    found = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    figures = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     folder = Path(sys.argv[2])
     for part, drawings in PLOTS.items():
-        for draw in drawings if found.get(part) else ():
+        for draw in drawings if figures.get(part) else ():
             figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-            draw(found, axes)
+            draw(figures, axes)
             figure.savefig(folder / f"{draw.__name__}.png", dpi=120)
             plt.close(figure)
 

@@ -1,6 +1,6 @@
-"""A process that dreams in one way, on one target, and says what each dream took.
+"""A process that dreams in one way, on one target, and reports the cost of each dream.
 
-The program: a line of JSON comes in, one goes out. Runner is who starts it.
+It reads a task as a line of JSON and answers with another. Runner starts the process.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Runner:
         cores: int = 0,
         fresh: bool = True,
     ) -> Spent:
-        """Dream on a photo of that size; with all cores if none are given."""
+        """Dream on a photo of this size; `cores` 0: on all cores."""
         assert self._process.stdin is not None
         task = {
             "recipe": recipe, "megapixels": megapixels, "ratio": ratio, "cores": cores,
@@ -64,8 +64,8 @@ class Runner:
 
     def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        found: dict[str, Any] = json.loads(self._process.stdout.readline() or "{}")
-        return found
+        report: dict[str, Any] = json.loads(self._process.stdout.readline() or "{}")
+        return report
 
 
 def main() -> None:

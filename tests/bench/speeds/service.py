@@ -51,7 +51,7 @@ def own_home() -> Iterator[None]:
 
 @dataclass
 class Started:
-    """A daemon that runs, and when what was there, in seconds from its process' start."""
+    """A running daemon, and when it was ready for what, in seconds from its process's start."""
 
     client: Client
     hello: float
@@ -67,7 +67,7 @@ class Started:
 
 @contextlib.contextmanager
 def daemon(program: list[str]) -> Iterator[Started]:
-    """A daemon of the bench's own, ended behind it."""
+    """A daemon for the bench, ended afterwards."""
     with own_home():
         began = time.perf_counter()
         process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -131,9 +131,9 @@ def start(times: int) -> dict[str, Any]:
 
 
 def link(megapixels: list[float], times: int) -> list[dict[str, Any]]:
-    """Seconds that pixels are under way to the daemon and back, RGBA in 8 bits.
+    """Seconds for pixels to the daemon and back, RGBA in 8 bits.
 
-    The daemon is the real one, with a studio that hands the pixels back; what that takes is
+    The daemon is the real one, with a studio that returns the pixels; the time of the studio is
     subtracted. The processor's seconds are the client's.
     """
     rows = []
@@ -142,15 +142,15 @@ def link(megapixels: list[float], times: int) -> list[dict[str, Any]]:
             width = round((size * 1e6 * 1.5) ** 0.5)
             layout = Picture(width, round(size * 1e6 / width))
             pixels = bytes(layout.nbytes)
-            found = []
+            costs = []
             for _ in range(times + 1):
                 began, spent = time.perf_counter(), time.process_time()
                 request = DreamRequest(FAKE_DREAM, layout, layout.region)
                 dream = Dream(started.client, request, pixels)
                 finished(started.client, dream)
                 wall, used = time.perf_counter() - began, time.process_time() - spent
-                found.append((wall - dream.report["seconds"], used))
-            walls, cores = zip(*found[1:], strict=True)
+                costs.append((wall - dream.report["seconds"], used))
+            walls, cores = zip(*costs[1:], strict=True)
             row = {"megapixels": size, "seconds": median(walls), "client_seconds": median(cores)}
             rows.append({**row, "bytes": layout.nbytes})
     return rows
@@ -170,8 +170,8 @@ def dreams(times: int, layers: list[float]) -> dict[str, Any]:
                 took = _selected(client, layer)
                 selection[size] += [took] if time_ else []
     rows = [
-        {"megapixels": size, "seconds": median(t for t, _ in found), "bytes": found[0][1]}
-        for size, found in selection.items()
+        {"megapixels": size, "seconds": median(t for t, _ in runs), "bytes": runs[0][1]}
+        for size, runs in selection.items()
     ]
     firsts, ends = zip(*quick, strict=True)
     return {"first_look": median(firsts), "last_look": median(ends), "selection": rows}

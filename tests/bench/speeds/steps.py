@@ -111,7 +111,7 @@ def picture(megapixels: float, ratio: float = RATIO) -> Tensor:
 
 
 def ours(target: Target, path: str, device: str = "cpu") -> Network | None:
-    """The network of a path; None if this path is not to be had here.
+    """The network of a path; None if this path is not available here.
 
     To be called once in a process: the path holds for all networks that it cuts.
     """
@@ -146,7 +146,7 @@ class Runners:
 
 @contextmanager
 def runners(target: Target, weights: Path) -> Iterator[Runners]:
-    """The plain loop, and every path of ours that is there."""
+    """The plain loop, and every available path of ours."""
     with ExitStack() as stack:
         of, missing = {}, []
         for name in ("plain", *PATHS.values()):
@@ -160,7 +160,7 @@ def runners(target: Target, weights: Path) -> Iterator[Runners]:
 def compare(these: Runners, megapixels: float, times: int, cores: int = 0) -> list[dict[str, Any]]:
     """A row for each runner: medians, per megapixel-step, of interleaved runs.
 
-    A first one, with no memory left from before, tells how much it takes, and warms up.
+    A first run, with no memory left from before, measures the memory and warms up.
     """
     recipe = {**these.target.recipe.to_dict(), "steps": these.target.steps}
     first = {
@@ -188,8 +188,8 @@ def _row(
         "target": these.target.title,
         "runner": name,
         "megapixels": megapixels,
-        "seconds": median(found.wall for found in spent[name]) / work,
-        "core_seconds": median(found.cores for found in spent[name]) / work,
+        "seconds": median(cost.wall for cost in spent[name]) / work,
+        "core_seconds": median(cost.cores for cost in spent[name]) / work,
         "ratio": median(ours.wall / plain.wall for ours, plain in pairs),
         "core_ratio": median(ours.cores / plain.cores for ours, plain in pairs),
         "memory": memory,
@@ -205,6 +205,6 @@ def scaling(
     rows = []
     with runners(target, weights) as these:
         for count in counts:
-            found = compare(these, megapixels, times, count)
-            rows += [{**row, "cores": count} for row in found]
+            compared = compare(these, megapixels, times, count)
+            rows += [{**row, "cores": count} for row in compared]
     return rows

@@ -1,22 +1,22 @@
-"""What was measured as markdown, for daemon/README.md."""
+"""The figures of a run as markdown tables, for docs/measurements/speed.md."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-Found = dict[str, Any]
+Figures = dict[str, Any]
 
 
-def markdown(found: Found) -> str:
+def markdown(figures: Figures) -> str:
     """All tables of a run."""
     writers = {
         "steps": _steps, "peers": _peers, "scaling": _scaling, "start": _start, "looks": _looks,
         "link": _link, "memory": _memory, "gpu": _gpu,
     }  # fmt: skip
-    texts = [_machine(found)]
-    texts += [write(found) for name, write in writers.items() if found.get(name)]
-    texts += [f"*{name} could not be measured: {why}*" for name, why in found["failed"].items()]
+    texts = [_machine(figures)]
+    texts += [write(figures) for name, write in writers.items() if figures.get(name)]
+    texts += [f"*{name} could not be measured: {why}*" for name, why in figures["failed"].items()]
     return "\n\n".join(texts)
 
 
@@ -33,18 +33,18 @@ def _number(value: float | None, digits: int = 2) -> str:
     return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def _machine(found: Found) -> str:
-    what = found["machine"]
+def _machine(figures: Figures) -> str:
+    what = figures["machine"]
     text = f"{what['processor']}, {what['cores']} cores, torch {what['torch']}"
     if what["gpu"]:
         text += f", {what['gpu']}"
-    if "rates" in found:
-        one, every = found["rates"]["one"], found["rates"]["all"]
+    if "rates" in figures:
+        one, every = figures["rates"]["one"], figures["rates"]["all"]
         text += f"; a product of matrices: {one:.0f} GFLOP/s on one core, {every:.0f} on all"
-    return f"{text}; {found['seconds'] / 60:.0f} minutes."
+    return f"{text}; {figures['seconds'] / 60:.0f} minutes."
 
 
-def _steps(found: Found) -> str:
+def _steps(figures: Figures) -> str:
     rows = (
         (
             row["target"], f"{row['megapixels']:g}", row["runner"], _number(row["seconds"]),
@@ -52,56 +52,56 @@ def _steps(found: Found) -> str:
             _number(row["floor"]),
             _number(row["memory"], 0),
         )
-        for row in found["steps"]
+        for row in figures["steps"]
     )  # fmt: skip
     head = ("target", "MP", "", "s per MP-step", "core-s", "of plain", "core-s of plain",
             "of the floor's rate", "extra MB")  # fmt: skip
     text = _table(head, rows)
-    if found["missing_paths"]:
-        text += f"\n\nNot here: {', '.join(found['missing_paths'])}."
+    if figures["missing_paths"]:
+        text += f"\n\nNot here: {', '.join(figures['missing_paths'])}."
     return text
 
 
-def _peers(found: Found) -> str:
+def _peers(figures: Figures) -> str:
     own = {"plain", "portable", "kernel", "autograd"}
-    fastest = min((r["seconds"] for r in found["peers"] if r["runner"] not in own), default=None)
+    fastest = min((r["seconds"] for r in figures["peers"] if r["runner"] not in own), default=None)
     rows = (
         (
             row["runner"], _number(row["seconds"]), _number(row["core_seconds"]),
             _number(fastest / row["seconds"] if fastest else None), _number(row["memory"], 0),
         )
-        for row in found["peers"]
+        for row in figures["peers"]
     )  # fmt: skip
     head = ("VGG16@25, 512², 2 octaves × 3 steps", "s per MP-step", "core-s",
             "× the fastest peer", "extra MB")  # fmt: skip
     text = _table(head, rows)
-    for name, why in found["missing_peers"].items():
+    for name, why in figures["missing_peers"].items():
         text += f"\n\n{name} could not be run: {why}."
     return text
 
 
-def _scaling(found: Found) -> str:
-    one = {(r["target"], r["runner"]): r["seconds"] for r in found["scaling"] if r["cores"] == 1}
+def _scaling(figures: Figures) -> str:
+    one = {(r["target"], r["runner"]): r["seconds"] for r in figures["scaling"] if r["cores"] == 1}
     rows = (
         (
             row["target"], row["runner"], row["cores"], _number(row["seconds"]),
             _number(one[row["target"], row["runner"]] / row["seconds"]),
         )
-        for row in found["scaling"]
+        for row in figures["scaling"]
     )  # fmt: skip
     return _table(("target", "", "cores", "s per MP-step", "× one core"), rows)
 
 
-def _start(found: Found) -> str:
-    start = found["start"]
+def _start(figures: Figures) -> str:
+    start = figures["start"]
     return (
         f"Start: hello after {start['hello']:.2f} s, before torch is imported; the network is"
         f" loaded and warm after {start['ready']:.1f} s; `--help` takes {start['help']:.2f} s."
     )
 
 
-def _looks(found: Found) -> str:
-    looks = found["looks"]
+def _looks(figures: Figures) -> str:
+    looks = figures["looks"]
     first = looks["selection"][0]
     rows = (
         (
@@ -118,19 +118,19 @@ def _looks(found: Found) -> str:
     )
 
 
-def _link(found: Found) -> str:
+def _link(figures: Figures) -> str:
     rows = (
         (
             f"{row['megapixels']:g}", _number(row["bytes"] / 1e6, 0), _number(row["seconds"], 3),
             _number(row["client_seconds"], 3),
             _number(2 * row["bytes"] / row["seconds"] / 1e9),
         )
-        for row in found["link"]
+        for row in figures["link"]
     )  # fmt: skip
     head = ("RGBA, MP", "MB", "s there and back", "core-s of the client", "GB/s")
     text = _table(head, rows)
-    dream = found.get("default_dream")
-    same = [r for r in found["link"] if dream and r["megapixels"] == dream["megapixels"]]
+    dream = figures.get("default_dream")
+    same = [r for r in figures["link"] if dream and r["megapixels"] == dream["megapixels"]]
     if dream and same:
         part = same[0]["seconds"] / dream["seconds"]
         text += (
@@ -140,25 +140,25 @@ def _link(found: Found) -> str:
     return text
 
 
-def _memory(found: Found) -> str:
+def _memory(figures: Figures) -> str:
     names = ("megapixels", "input", "detail", "output", "anonymous", "beyond")
-    rows = ([_number(row[name], 0) for name in names] for row in found["memory"])
+    rows = ([_number(row[name], 0) for name in names] for row in figures["memory"])
     return _table(("layer, MP", "input, MB", "detail", "output", "peak", "beyond these"), rows)
 
 
-def _gpu(found: Found) -> str:
-    told = found["gpu"]
+def _gpu(figures: Figures) -> str:
+    card = figures["gpu"]
     rows = (
         (
             row["target"], f"{row['megapixels']:g}", _number(row["seconds"] * 1e3),
             _number(row["tflops"], 0), f"{row['part']:.0%}", _number(row["memory"], 0),
         )
-        for row in told["rows"]
+        for row in card["rows"]
     )  # fmt: skip
     head = ("target", "MP", "ms per MP-step", "TFLOP/s", "of the product's", "extra MB")
-    rates = told["product_tflops"]
+    rates = card["product_tflops"]
     return (
-        f"{told['device']}: a product of matrices {rates['bf16']:.0f} TFLOP/s in bf16,"
+        f"{card['device']}: a product of matrices {rates['bf16']:.0f} TFLOP/s in bf16,"
         f" {rates['fp32']:.0f} in fp32. The reference's job (1500 × 1001, 8 octaves × 40 steps,"
-        f" VGG16@27): {told['reference_seconds']:.1f} s.\n\n" + _table(head, rows)
+        f" VGG16@27): {card['reference_seconds']:.1f} s.\n\n" + _table(head, rows)
     )

@@ -1,4 +1,4 @@
-"""Inside GIMP: "Dream Again…" over the PDB, and what a dream's layer remembers."""
+"""Inside GIMP: "Dream Again…" over the PDB, and the record stored with a dream's layer."""
 
 import json
 import sys
@@ -41,7 +41,7 @@ def check_same_dream_again():
 
 
 def check_something_else_again():
-    """What differs from an argument's default is changed, and whatever the argument recipe says."""
+    """Arguments that differ from their defaults are changed, and those in the argument recipe."""
     image, source = photo_part()
     dream = deep_dream(image, [source], **FAST, strength=0.5).layer
     other = again(image, [dream], seed=8, recipe='{"octaves": 1, "strength": 1.0}').layer
@@ -104,7 +104,7 @@ def softly_selected():
 
 
 def check_same_place_and_mask():
-    """The mask as it is now, painted on; the selection is gone long since."""
+    """The mask is taken as it is now, painted on; the selection no longer exists."""
     image, source = softly_selected()
     dream = deep_dream(image, [source], **FAST).layer
     Gimp.Selection.none(image)
@@ -205,7 +205,7 @@ def check_several_dreams_again():
 
 
 def check_last_values():
-    """Without a dialog before there are none: the dream's own recipe it is."""
+    """Without an earlier dialog there are no last values: the dream's own recipe is used."""
     image, source = photo_part()
     dream = deep_dream(image, [source], **FAST).layer
     other = call("plug-in-dreamlayer-again", image, [dream], Gimp.RunMode.WITH_LAST_VALS).layer

@@ -1,4 +1,4 @@
-"""Inside GIMP: the arguments that the procedure has, after those that every filter has."""
+"""Inside GIMP: the procedure's arguments, after those that every filter has."""
 
 import case
 from gi.repository import Gimp

@@ -1,4 +1,4 @@
-"""What the test scripts inside GIMP share: images, calls of Deep Dream, the daemon asked directly.
+"""Shared by the test scripts inside GIMP: images, calls of Deep Dream, requests to the daemon.
 
 Runs in GIMP's Python, so standard library only.
 """
@@ -29,7 +29,7 @@ RGB, GRAY = Gimp.ImageBaseType.RGB, Gimp.ImageBaseType.GRAY
 
 @dataclass
 class Answer:
-    """What a call of the procedure gave: its status, what it returned, why it failed."""
+    """The result of a call: its status, the returned layer, the error text."""
 
     status: int
     returned: Any
@@ -37,7 +37,7 @@ class Answer:
 
     @property
     def layer(self) -> Any:
-        """The new layer of a call that went well."""
+        """The new layer of a successful call."""
         assert self.status == SUCCESS, self
         assert self.returned is not None
         return self.returned
@@ -57,7 +57,7 @@ def call(
     mode: Any = Gimp.RunMode.NONINTERACTIVE,
     **arguments: Any,
 ) -> Answer:
-    """Call a real procedure of the plug-in over the PDB."""
+    """Call a procedure of the plug-in over the PDB."""
     procedure = Gimp.get_pdb().lookup_procedure(which)
     config = procedure.create_config()
     config.set_property("run-mode", mode)
@@ -85,7 +85,7 @@ def photo_part(
     base: Any = RGB,
     alpha: bool = False,
 ) -> tuple[Any, Any]:
-    """An image of a kind, with a piece of the test's picture (the cat's face) on its one layer."""
+    """An image of a kind whose one layer is a part of the test's picture (the cat's face)."""
     image, layer = open_photo()
     image.crop(width, height, 180, 80)
     if base == GRAY:
@@ -109,7 +109,7 @@ def pixels(drawable: Any, form: str = "", box: tuple[int, ...] = ()) -> bytes:
 
 
 def own_format(drawable: Any) -> str:
-    """Babl's name of the format in which the drawable's pixels are kept."""
+    """Babl's name of the format in which the drawable's pixels are stored."""
     name: str = Babl.get_name(drawable.get_format())
     return name
 
@@ -123,7 +123,7 @@ def projection(image: Any) -> bytes:
 
 
 def snapshot(image: Any) -> list[Any]:
-    """All that a user may lose in an image: layers, pixels, places, masks, unsaved changes."""
+    """All that a user could lose in an image: layers, pixels, offsets, masks, unsaved changes."""
 
     def told(item: Any) -> list[Any]:
         mask = item.get_mask()
@@ -153,7 +153,7 @@ def ask_daemon(
     region: tuple[int, int, int, int] | None = None,
     mask: bytes | None = None,
 ) -> bytes:
-    """The daemon's own answer to a request that is made here, without the plug-in."""
+    """The daemon's answer to a request from here, without the plug-in."""
     from dreamlink.client.launch import connect
     from dreamlink.picture import Picture, Region
     from dreamlink.recipe.recipe import Recipe
@@ -179,7 +179,7 @@ def ask_daemon(
 def as_stored(
     image: Any, kind: Any, size: tuple[int, int], form: str, data: bytes, read_form: str
 ) -> bytes:
-    """What comes back, as `read_form`, when `data` is stored in the image's precision."""
+    """`data`, stored in the image's precision and read back in the format `read_form`."""
     layer = Gimp.Layer.new(image, "reference", *size, kind, 100, Gimp.LayerMode.NORMAL)
     buffer = layer.get_buffer()
     buffer.set(Gegl.Rectangle.new(0, 0, *size), form, data)
@@ -190,7 +190,7 @@ def as_stored(
 
 
 def run_checks(checks: dict[str, Any], after_each: Callable[[], None] = lambda: None) -> None:
-    """Run every function whose name begins with check_; the verdict says "ok" or what was wrong."""
+    """Run every function whose name begins with check_; the verdict has "ok" or the traceback."""
     for name, check in checks.items():
         if name.startswith("check_"):
             started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Inside GIMP: dreams over the PDB, and what they leave in the image."""
+"""Inside GIMP: dreams over the PDB, and the layers that they add."""
 
 import hashlib
 import struct
@@ -32,7 +32,7 @@ RGBA, GRAYA = Gimp.ImageType.RGBA_IMAGE, Gimp.ImageType.GRAYA_IMAGE
 
 
 def check_photo():
-    """Left for the test outside, which asks the daemon for the same dream: the layer's pixels."""
+    """Saves the layer's pixels for the test outside, which asks the daemon for the same dream."""
     image, source = open_photo()
     before = snapshot(image)
     layer = deep_dream(image, [source], **FAST).layer
@@ -212,7 +212,7 @@ def check_profile_with_a_linear_curve():
 
 
 def check_large_layers_travel_in_strips():
-    """Beyond 4 GiB at once GIMP crashes; here three rows at once are the most."""
+    """GIMP crashes beyond 4 GiB at once; here a strip is limited to three rows."""
     sys.path.insert(0, str(PLUGIN))
     from dreamlayer_gimp.layers import buffers, layouts, lossless
     from dreamlink.picture import Region
@@ -230,7 +230,7 @@ def check_large_layers_travel_in_strips():
         size = len(whole) // (50 * 40)
         target = Gimp.Layer.new(image, "target", 64, 48, RGBA, 100, Gimp.LayerMode.NORMAL)
         place = area.moved(3, 1)
-        kept, buffers.STRIP = buffers.STRIP, 3 * 50 * size
+        kept, buffers.STRIP_BYTES = buffers.STRIP_BYTES, 3 * 50 * size
         try:
             assert len(buffers.strips(area, form)) == 14
             assert lossless.read(source, area, form) == whole
@@ -238,7 +238,7 @@ def check_large_layers_travel_in_strips():
             assert pixels(target, form, place) == whole
             lossless.make_opaque(target, place)
         finally:
-            buffers.STRIP = kept
+            buffers.STRIP_BYTES = kept
         colours = form.replace("A ", " ", 1)
         assert pixels(target, colours, place) == pixels(source, colours, area)
         assert set(pixels(target, "A u8", place)) == {255}

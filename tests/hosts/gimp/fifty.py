@@ -42,7 +42,7 @@ rng = random.Random(6)
 
 
 class History:
-    """What GIMP's undo history of an image should lead to."""
+    """The states that GIMP's undo history of an image should lead to."""
 
     def __init__(self, image):
         self.image = image
@@ -50,11 +50,11 @@ class History:
         self.now = 0
 
     def seen(self):
-        """The image as it is: layers, places, pixels, masks."""
+        """The current state of the image: layers, offsets, pixels, masks."""
         return snapshot(self.image)[2:]
 
     def did(self):
-        """A step was done: what was undone can't be redone any more."""
+        """Record a step: undone steps can no longer be redone."""
         self.now += 1
         self.states[self.now :] = [self.seen()]
 
@@ -71,7 +71,7 @@ class History:
 
 
 def calls():
-    """The processes of the plug-in that serve a call."""
+    """The processes of the plug-in during a call."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # it has ended meanwhile
@@ -86,7 +86,7 @@ def any_layer(history):
 
 
 def add_copy(history):
-    """A layer of the user's own, which is selected."""
+    """Add a layer as a user would, and select it."""
     layer = any_layer(history)
     copy = layer.copy()
     history.image.insert_layer(copy, None, history.image.get_item_position(layer))
@@ -95,7 +95,7 @@ def add_copy(history):
 
 
 def start(history, layer):
-    """Begin a long dream as Ctrl+F does, and come back while it runs."""
+    """Start a long dream with Ctrl+F, and return while it runs."""
     until(lambda: not daemon_status()["jobs"], "the daemon still dreams for nobody")
     history.image.set_selected_layers([layer])
     on_image(history.image, "ctrl+f")
@@ -147,7 +147,7 @@ def remove(history):
 
 
 def cancel(history):
-    """By our own window's Cancel, or by closing it."""
+    """With Cancel in our own window, or by closing it."""
     key, delay = rng.choice(["alt+c", "Escape"]), rng.random()
 
     def press():
@@ -163,7 +163,7 @@ def cancel(history):
 
 
 def kill(history):
-    """As Cancel in GIMP's status bar does."""
+    """Kill the plug-in, as Cancel in GIMP's status bar does."""
     start(history, any_layer(history))
     for process in calls():
         os.kill(process, signal.SIGKILL)
@@ -197,7 +197,7 @@ def remember_long_dream():
 
 
 def search_and_call(image):
-    """Through GIMP's search of all actions, which may miss what is typed while it is being made."""
+    """With GIMP's search of all actions, which may miss keys typed while it opens."""
     for _ in range(5):
         on_image(image, "slash")
         time.sleep(1)

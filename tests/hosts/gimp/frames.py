@@ -1,4 +1,4 @@
-"""Inside GIMP: all layers of an animation dream, into an image of their own."""
+"""Inside GIMP: dreams on all layers of an animation, as a new image."""
 
 import sys
 
@@ -24,7 +24,7 @@ NONE = Gimp.RunMode.NONINTERACTIVE
 
 
 def animation():
-    """A still first frame of 120 ms, a patch over it, and a frame that shows alone."""
+    """A first frame of 120 ms, a patch combined with it, and a frame that replaces both."""
     image, first = photo_part(WIDTH, HEIGHT, alpha=True)
     first.set_name("Frame 1 (120ms)")
     patch = Gimp.Layer.new(
@@ -45,7 +45,7 @@ def animation():
 
 
 def whole(first, patch, alone):
-    """The pixels that are seen of the three frames."""
+    """The visible pixels of the three frames."""
     one = pixels(first, RGBA)
     two = bytearray(one)
     for row in range(20, 30):
@@ -85,7 +85,7 @@ def check_names_keep_the_time_and_tell_the_recipe():
 
 
 def check_each_frame_dreams():
-    """With nothing carried on, each frame is just what the daemon dreams of it."""
+    """With carry 0 each frame is exactly the daemon's dream on it."""
     image, layers = animation()
     film = dream_frames(image, carry=0.0)
     for frame, source in zip(film.get_layers()[::-1], whole(*layers), strict=True):
@@ -109,7 +109,7 @@ def added(frame, source):
 
 
 def likeness(one, two):
-    """The correlation of what was added, as if it had no mean."""
+    """The correlation of the two dreams' changes, without subtracting their means."""
     both = sum(a * b for a, b in zip(one, two, strict=True))
     return both / (sum(a * a for a in one) * sum(b * b for b in two)) ** 0.5
 
@@ -170,7 +170,7 @@ def check_precision_and_profile_are_the_image_s():
 
 
 def check_gif_and_back():
-    """GIMP's own reading of the names; a GIF file's animation is indexed."""
+    """The frames are read from a GIF file by GIMP itself; such an image is indexed."""
     image, _ = animation()
     film = dream_frames(image)
     path = Gio.File.new_for_path(case.picture + ".gif")

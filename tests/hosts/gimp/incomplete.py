@@ -1,4 +1,4 @@
-"""Inside GIMP, started while the plug-in has no dreamlink: the entry is there all the same."""
+"""Inside GIMP, started while the plug-in has no dreamlink: the menu entry exists all the same."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Inside GIMP: whatever can be selected dreams, and the dream lies where its source does.
+"""Inside GIMP: dreams on everything that can be selected, at the place of their source.
 
 Layers of all kinds, selections, and what helps a dream: guide and strength map.
 """
@@ -60,7 +60,7 @@ def share(flags):
 
 
 def assert_above(layer, source):
-    """Right above its source, in its group, as large and at the same place."""
+    """Assert that a dream is right above its source, in its group, with its size and offsets."""
     image = source.get_image()
     assert layer.get_parent() == source.get_parent()
     assert image.get_item_position(layer) == image.get_item_position(source) - 1
@@ -81,7 +81,7 @@ def select_softly(image):
 
 
 def check_selection_becomes_alpha():
-    """As the mask, but in the layer's own transparency; what is seen is the same."""
+    """As with a mask, but as the layer's own transparency; the visible result is the same."""
     image, source = photo_part(200, 150)
     select_softly(image)
     masked = deep_dream(image, [source], **FAST).layer
@@ -98,7 +98,7 @@ def check_selection_becomes_alpha():
 
 
 def check_surroundings_are_seen():
-    """What lies beside the selection changes what is dreamed in it, as far as the network sees."""
+    """The surroundings of a selection influence the dream in it, as far as the network sees."""
     image, source = photo_part(200, 150)
     image.select_rectangle(Gimp.ChannelOps.REPLACE, 80, 50, 60, 50)
     near = deep_dream(image, [source], **{**FAST, "context": 64}).layer
@@ -112,7 +112,7 @@ def check_surroundings_are_seen():
 
 
 def check_selection_on_a_masked_layer():
-    """The dream shows nothing that was hidden of its source, nor anything outside."""
+    """The dream shows nothing that was hidden in its source, and nothing outside."""
     image, source = photo_part(120, 90)
     image.select_rectangle(Gimp.ChannelOps.REPLACE, 0, 0, 60, 90)
     source.add_mask(source.create_mask(Gimp.AddMaskType.SELECTION))
@@ -138,7 +138,7 @@ def check_selection_on_a_masked_layer():
 
 
 def hidden_parts(image):
-    """All opacities that are seen of the right half of the picture."""
+    """All visible opacities in the right half of the picture."""
     seen = Gimp.Layer.new_from_visible(image, image, "seen")
     opacities = set(pixels(seen, "A u8", (60, 0, 60, 90)))
     seen.delete()
@@ -146,7 +146,7 @@ def hidden_parts(image):
 
 
 def check_selection_in_a_layer_that_is_moved_and_clipped():
-    """Of a selection only what lies on the layer dreams, wherever the layer begins."""
+    """Only the part of a selection that is on the layer dreams, whatever the layer's offsets."""
     image, source = photo_part(120, 90)
     source.set_offsets(-37, 23)
     image.select_rectangle(Gimp.ChannelOps.REPLACE, 10, 0, 200, 60)
@@ -157,7 +157,7 @@ def check_selection_in_a_layer_that_is_moved_and_clipped():
 
 
 def check_little_memory_for_a_part_of_a_huge_picture():
-    """Of a hundred megapixels the plug-in reads what it needs, and babl builds no tables."""
+    """Of a hundred megapixels the plug-in reads only what it needs, and babl builds no tables."""
     image = Gimp.Image.new(10_000, 10_000, RGB)
     kind = Gimp.ImageType.RGB_IMAGE
     source = Gimp.Layer.new(image, "huge", 10_000, 10_000, kind, 100, Gimp.LayerMode.NORMAL)
@@ -210,7 +210,7 @@ def check_layer_larger_than_the_image():
 
 
 def check_several_layers_in_groups():
-    """Each dream lies in the group of its own source, whatever was selected beside."""
+    """Each dream is in the group of its own source, whatever else was selected."""
     image, source = photo_part(90, 60)
     outer = Gimp.GroupLayer.new(image, "outer")
     inner = Gimp.GroupLayer.new(image, "inner")
@@ -238,7 +238,7 @@ def check_several_layers_in_groups():
 
 
 def check_group_with_moved_layers():
-    """A group dreams as it looks: with the places, opacities and masks of what is in it."""
+    """A group dreams as it looks: with the offsets, opacities and masks of its layers."""
     image, source = photo_part(90, 60)
     group = Gimp.GroupLayer.new(image, "group")
     image.insert_layer(group, None, 0)
@@ -275,7 +275,7 @@ def check_text_layer():
 
 
 def check_vector_layer():
-    """Since GIMP 3.2: a path's stroke and filling; as text, it stays what it is."""
+    """Since GIMP 3.2: a path's stroke and fill; like a text layer it stays a vector layer."""
     image, _ = photo_part(120, 90)
     path = Gimp.Path.new(image, "path")
     image.insert_path(path, None, 0)
@@ -308,7 +308,7 @@ def check_link_layer():
 
 
 def check_guide_from_another_layer():
-    """What the guide shows, not what it is called or where it lies, changes the dream."""
+    """The guide's content changes the dream, not its name or position."""
     image, source = photo_part(120, 90)
     guide = new_layer(image, "guide", (700, 40))
     paint(guide, (0, 0, 700, 40), RGBA, bytes((250, 200, 20, 255, 10, 30, 90, 255)) * (350 * 40))
@@ -326,7 +326,7 @@ def check_guide_from_another_layer():
 
 
 def check_guide_of_another_image():
-    """Of another precision and size; it is reduced, with the colours that it shows."""
+    """A guide of another precision and size is reduced, and keeps its visible colours."""
     image, source = photo_part(120, 90)
     _, guide = open_photo()
     recipe = {**FAST, "layer": "features.5:guide"}
@@ -339,7 +339,7 @@ def check_guide_of_another_image():
 
 
 def check_strength_map_from_another_layer():
-    """Black and transparent: nothing; gray: less than white."""
+    """Where the map is black or transparent nothing changes; grey changes less than white."""
     image, source = photo_part(120, 90)
     strength = new_layer(image, "strength", (120, 90))
     strength.set_visible(False)
@@ -367,7 +367,7 @@ def differences(layer, source, form="R'G'B' u8"):
 
 
 def check_strength_map_that_lies_elsewhere():
-    """It counts where it lies in the image; a channel will do."""
+    """The map's position in the image counts; it can be a channel."""
     image, source = photo_part(120, 90)
     source.set_offsets(20, 10)
     channel = Gimp.Channel.new(image, "strength", 120, 90, 50, Gegl.Color.new("red"))

@@ -1,4 +1,4 @@
-"""Inside GIMP: pixels of every precision, model and profile come back as they were.
+"""Inside GIMP: pixels of every precision, model and profile survive unchanged.
 
 Each call goes through the real plug-in and the real daemon, on two layers at once: one without
 alpha and one with. Their pixels are all that the precision can hold: every level, and in floats
@@ -83,7 +83,7 @@ def values_of(layer, samples, opaque=False):
 
 
 def whole(kind):
-    """What stands for 1 in a kind of sample."""
+    """The value that stands for 1 in a kind of sample."""
     return {"u8": 0xFF, "u16": 0xFFFF, "u32": 0xFFFFFFFF}.get(kind, 1.0)
 
 

@@ -55,7 +55,7 @@ QUICK = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7}
 
 
 class Look:
-    """What the daemon itself says to a part of a picture: what the preview has to show."""
+    """The daemon's own quick dream on a part of a picture: what the preview must show."""
 
     def __init__(
         self, data, size, recipe, region=None, whole=None, reduced=1.0, order="RGBA", strength=None
@@ -155,7 +155,7 @@ def check_preview_can_be_compared_and_switched_off():
 
 
 def check_preview_of_a_large_layer_is_a_part_of_it_reduced():
-    """No more than the coarsest octave is: 1.4 times, from the middle, and moved by the mouse."""
+    """Reduced to the coarsest octave, 1.4 times; first the middle, then a part chosen by mouse."""
     image, source = open_photo()
     image.scale(700, 630)
     whole, reduced = Region(0, 0, 500, 450), 1.4
@@ -244,7 +244,7 @@ def check_preview_goes_on_after_a_mistake():
 
 
 def check_presets_with_thumbnails():
-    """The first entry is "Settings of your own", the sixth the fifth preset."""
+    """The first entry is "Custom settings", the sixth is the fifth preset."""
     image, source = photo_part(200, 150)
     preset = list(presets.PRESETS.values())[4]
     recipe = {**preset.recipe().to_dict(), "seed": QUICK["seed"]}
@@ -305,7 +305,7 @@ def check_saved_settings_come_back():
 
 
 def check_canvas_preview_is_one_undo_step():
-    """And the layer is what it would be without."""
+    """The layer is the same as without the preview on the canvas."""
     image, source = photo_part(200, 150)
     image.select_ellipse(Gimp.ChannelOps.REPLACE, 20, 20, 150, 100)
     Gimp.Selection.feather(image, 20)
@@ -350,7 +350,7 @@ def check_canvas_preview_is_seen_and_cancelled():
 
 
 def check_canvas_preview_removed_by_the_user():
-    """Ctrl+Z while it dreams takes the layer away; that is the end of the dream."""
+    """Ctrl+Z during the dream removes the layer, which ends the dream."""
     image, source = photo_part(250, 200)
     show(image)
 

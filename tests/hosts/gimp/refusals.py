@@ -1,4 +1,4 @@
-"""Inside GIMP: whatever can't be dreamed on gives one sentence and leaves the image as it is."""
+"""Inside GIMP: what can't be dreamed on gives one sentence and leaves the image unchanged."""
 
 import json
 import os

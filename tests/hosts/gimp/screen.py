@@ -1,4 +1,4 @@
-"""What the test scripts do on GIMP's screen: windows, keys, screenshots, pictures that are seen."""
+"""Actions of the test scripts on GIMP's screen: windows, keys, screenshots, finding pictures."""
 
 import subprocess
 import threading
@@ -20,7 +20,7 @@ displays = []
 
 
 def show(image):
-    """Open a window on the image and wait until it is there."""
+    """Open a window on the image and wait for it."""
     displays.append(Gimp.Display.new(image))
     Gimp.displays_flush()
     on_image(image)
@@ -43,7 +43,7 @@ def title_of(image):
 
 
 def own_step(image):
-    """A step of the user's in the undo history, so that one undo too many is noticed."""
+    """Add an undo step of the user, so that one undo too many is noticed."""
     own = Gimp.Layer.new(image, "own", 8, 8, Gimp.ImageType.RGBA_IMAGE, 100, Gimp.LayerMode.NORMAL)
     image.insert_layer(own, None, 0)
     return own
@@ -75,7 +75,7 @@ def shot(name):
 
 
 def find(title):
-    """Wait for a window and bring it to the front, which fails while it is just being made."""
+    """Wait for a window and bring it to the front, which fails while it is being created."""
 
     def in_front():
         windows = titles(title)
@@ -89,7 +89,7 @@ def find(title):
 
 
 def press_until_gone(title, key):
-    """A key that comes while a window is being made may be lost."""
+    """Type a key until the window is gone: a key may be lost while a window is created."""
     find(title)
     while titles(title):
         type_into(title, key)
@@ -101,7 +101,7 @@ seen = set()  # names of the screenshots that show the window they were taken fo
 
 
 def on_window(title, *keys, name="", delay=1.0):
-    """When a window has been there for `delay` seconds: a screenshot, then keys; in a thread."""
+    """In a thread: wait for a window and `delay` seconds, make a screenshot, then type keys."""
 
     def watch():
         find(title)
@@ -117,13 +117,13 @@ def on_window(title, *keys, name="", delay=1.0):
 
 
 def forget_last_values():
-    """Let the dialog show the arguments: GIMP puts last values in their place if there are any."""
+    """Make the dialog show the arguments: GIMP would replace them by last values."""
     for last in Path(Gimp.directory(), "plug-in-settings").glob("*dreamlayer.last"):
         last.unlink()
 
 
 def beside_dialog(act, image, drawables, **arguments):
-    """Call Deep Dream as a user does; `act` runs in a thread while its dialog is there."""
+    """Call Deep Dream as a user does; `act` runs in a thread while its dialog is open."""
     forget_last_values()
     failures = []
 
@@ -148,14 +148,14 @@ def beside_dialog(act, image, drawables, **arguments):
 
 
 def set_number(name, value):
-    """Type into a control of the dialog, which its label's letter leads to."""
+    """Type into a control of the dialog, reached by its mnemonic."""
     case.xdotool("key", f"alt+{LETTERS[name]}", "ctrl+a")
     case.xdotool("type", str(value))
     case.xdotool("key", "Tab")
 
 
 def letters():
-    """The underlined letter of each control."""
+    """The mnemonic of each control."""
     procedure = Gimp.get_pdb().lookup_procedure("plug-in-dreamlayer")
     labels = {each.get_name(): each.get_nick() for each in procedure.get_arguments()}
     return {
@@ -167,7 +167,7 @@ LETTERS = letters()
 
 
 def rgb(pixels, order="RGBA"):
-    """The pixels of the link's order, without their alpha, as RGB bytes."""
+    """Pixels in one of the link's orders as RGB bytes, without alpha."""
     made = bytearray(len(pixels) // len(order) * 3)
     for sample in range(3):
         made[sample::3] = pixels[sample if order == "RGBA" else 0 :: len(order)]
@@ -186,7 +186,7 @@ def changed_since(still):
 
 
 def place_on_screen(picture, width):
-    """Where on the screen an RGB picture is seen, pixel for pixel; None if it is not."""
+    """The position of an RGB picture on the screen, pixel for pixel; None if it is not visible."""
     shown = pixels_of_screen()
     across = int(case.xdotool("getdisplaygeometry").split()[0])
     rows = [picture[start : start + 3 * width] for start in range(0, len(picture), 3 * width)]
@@ -202,7 +202,7 @@ def place_on_screen(picture, width):
 
 
 def wait_for_picture(picture, width, what):
-    """Where it is, as soon as it is seen."""
+    """Wait until a picture is visible; returns its position on the screen."""
     places = []
 
     def is_seen():

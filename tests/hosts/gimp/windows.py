@@ -88,7 +88,7 @@ def check_last_values_are_those_of_the_dialog():
 
 
 def check_called_by_the_user():
-    """Found in GIMP's search of all actions, as a menu click does; then repeated by Ctrl+F."""
+    """Called from GIMP's search of all actions, like a menu click; then repeated with Ctrl+F."""
     image, _ = photo_part(200, 120)
     show(image)
     on_image(image, "slash")
@@ -130,7 +130,7 @@ def check_status_bar_cancel():
 
 
 def check_preset_is_chosen():
-    """The first entry is "Settings of your own"; the fifth preset sets the controls below."""
+    """The first entry is "Custom settings"; the fifth preset sets the controls below."""
     image, source = photo_part(200, 120)
     show(image)
     on_window(DIALOG, "alt+p", "Home", *["Down"] * 5, "alt+o", name="preset")
@@ -222,7 +222,7 @@ def check_image_closed_while_it_dreams():
 
 
 def check_only_image_closed_while_it_dreams():
-    """GIMP then keeps both window and image for the call, so the dream comes to its end."""
+    """GIMP then keeps window and image for the call, so the dream is finished."""
     image, source = photo_part(240, 100)
     show(image)
     image.clean_all()
@@ -235,7 +235,7 @@ def check_only_image_closed_while_it_dreams():
 
 if Gimp.MINOR_VERSION < 2:
     # GIMP 3.0 crashes now and then when a layer is added to an image whose window, its last one,
-    # was emptied. No plug-in can see that it was (plugins/gimp/README.md, "Traps").
+    # was emptied. No plug-in can see that it was (docs/design/gimp.md, "Traps").
     del check_only_image_closed_while_it_dreams
 
 
@@ -248,7 +248,7 @@ def look_at_playback():
 
 
 def check_dreamed_animation_plays():
-    """All layers as frames: what GIMP shows is the dreamed animation, and Playback plays it."""
+    """All layers as frames: GIMP shows the dreamed animation, and Playback plays it."""
     image, source = photo_part(200, 120)
     for name in ("Frame 2 (100ms)", "Frame 3 (100ms)"):
         frame = source.copy()

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dreamlink.wire.messages import DreamRequest, Frame, Header
 
 
-class DreamJob:
+class QueuedDream:
     """A dream in progress, from request to answer.
 
     Attributes:
@@ -65,16 +65,16 @@ class JobQueue:
     """Waiting dreams. Iterating yields them in the order in which they would be computed."""
 
     def __init__(self) -> None:
-        self._quick: deque[DreamJob] = deque()
-        self._turns: dict[bytes, deque[DreamJob]] = {}  # by lane, in the order of their next turns
-        self._last: bytes | None = (
-            None  # the lane that had the last turn; it goes behind the others
-        )
+        self._quick: deque[QueuedDream] = deque()
+        # By lane, in the order of their next turns.
+        self._turns: dict[bytes, deque[QueuedDream]] = {}
+        # The lane that had the last turn; it goes behind the others.
+        self._last: bytes | None = None
 
     def __len__(self) -> int:
         return len(self._quick) + sum(len(jobs) for jobs in self._turns.values())
 
-    def __iter__(self) -> Iterator[DreamJob]:
+    def __iter__(self) -> Iterator[QueuedDream]:
         yield from self._quick
         turns = [iter(tuple(jobs)) for jobs in self._turns.values()]
         while turns:
@@ -94,7 +94,7 @@ class JobQueue:
     def has_others(self) -> bool:
         return bool(self._turns)
 
-    def add(self, job: DreamJob) -> None:
+    def add(self, job: QueuedDream) -> None:
         if job.request.quick:
             self._quick.append(job)
         else:
@@ -102,7 +102,7 @@ class JobQueue:
             if self._last in self._turns:
                 self._turns[self._last] = self._turns.pop(self._last)
 
-    def remove(self, job: DreamJob) -> None:
+    def remove(self, job: QueuedDream) -> None:
         """Remove a job that is in the queue."""
         if job.request.quick:
             self._quick.remove(job)
@@ -112,11 +112,11 @@ class JobQueue:
         if not jobs:
             del self._turns[job.lane]
 
-    def next_quick(self) -> DreamJob:
+    def next_quick(self) -> QueuedDream:
         """Remove and return the quick job that has waited longest."""
         return self._quick.popleft()
 
-    def next_other(self) -> DreamJob:
+    def next_other(self) -> QueuedDream:
         """Remove and return the job whose turn it is; its lane goes behind all others."""
         lane = next(iter(self._turns))
         jobs = self._turns.pop(lane)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from dreamlayer.server.config.settings import Settings, limit_hint
-from dreamlayer.server.jobs.queue import DreamJob, JobQueue, QuickShare
+from dreamlayer.server.jobs.queue import JobQueue, QueuedDream, QuickShare
 from dreamlayer.server.jobs.results import ResultStore
 from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlink.wire.messages import Frame, Header, MessageError
@@ -41,14 +41,15 @@ class Scheduler:
         self._share = QuickShare(settings.quick_share / 100)
         self._changed = threading.Condition()  # guards the following attributes
         self._queue = JobQueue()
-        self._running: list[DreamJob] = []  # the current dream; before it one that is paused for it
+        # The current dream; before it one that is paused for it.
+        self._running: list[QueuedDream] = []
         self._questions: deque[Question] = deque()
         self._counts = {"done": 0, "failed": 0, "cancelled": 0}
         self.ending = False
 
     # For the I/O thread.
 
-    def submit(self, job: DreamJob) -> int:
+    def submit(self, job: QueuedDream) -> int:
         """Queue a dream; returns how many go before it. Raises MessageError for an id in use.
 
         A quick dream replaces the other quick dreams of its client, which are cancelled.
@@ -114,7 +115,7 @@ class Scheduler:
         with self._changed:
             return bool(self._jobs())
 
-    def waiting(self) -> list[DreamJob]:
+    def waiting(self) -> list[QueuedDream]:
         """The dreams that have not begun, in the order in which they will be computed."""
         with self._changed:
             return list(self._queue)
@@ -132,7 +133,7 @@ class Scheduler:
 
     # For the compute thread.
 
-    def take(self, timeout: float | None = None) -> DreamJob | None:
+    def take(self, timeout: float | None = None) -> QueuedDream | None:
         """Wait for work, and begin the dream whose turn it is.
 
         None: a question was asked, the thread should end, or `timeout` seconds have passed.
@@ -146,7 +147,7 @@ class Scheduler:
             quick = self._queue.has_quick and self._share.quick_allowed
             return self._begin(self._queue.next_quick() if quick else self._queue.next_other())
 
-    def take_quick(self, paused: DreamJob) -> DreamJob | None:
+    def take_quick(self, paused: QueuedDream) -> QueuedDream | None:
         """Pause a dream and begin a quick one, if one waits and is allowed to run.
 
         Two dreams then hold their planes in memory, but one of them is small.
@@ -164,18 +165,18 @@ class Scheduler:
         with self._changed:
             return self._questions.popleft() if self._questions else None
 
-    def add_time(self, job: DreamJob, seconds: float) -> None:
+    def add_time(self, job: QueuedDream, seconds: float) -> None:
         """Note how long a tile of a dream has taken."""
         if job.request.quick:
             self._share.add_quick(seconds)
         else:
             self._share.add_normal(seconds)
 
-    def answer(self, job: DreamJob, header: Header, frames: Sequence[Frame] = ()) -> None:
+    def answer(self, job: QueuedDream, header: Header, frames: Sequence[Frame] = ()) -> None:
         """Send a message about a dream to its client."""
         self._post(Outgoing(job.peer, {**header, "id": job.id}, frames))
 
-    def finish(self, job: DreamJob, outcome: str, header: Header, pixels: Frame | None) -> None:
+    def finish(self, job: QueuedDream, outcome: str, header: Header, pixels: Frame | None) -> None:
         """Record that a begun dream is "done", "failed" or "cancelled", and send the answer."""
         with self._changed:
             self._running.remove(job)
@@ -183,19 +184,19 @@ class Scheduler:
 
     # Called with the lock held.
 
-    def _jobs(self) -> list[DreamJob]:
+    def _jobs(self) -> list[QueuedDream]:
         return [*(job for job in self._running if not job.over), *self._queue]
 
-    def _ahead(self, job: DreamJob) -> int:
+    def _ahead(self, job: QueuedDream) -> int:
         before = list(self._queue).index(job)
         return before + sum(job.request.quick <= other.request.quick for other in self._running)
 
-    def _begin(self, job: DreamJob) -> DreamJob:
+    def _begin(self, job: QueuedDream) -> QueuedDream:
         job.state = "running"
         self._running.append(job)
         return job
 
-    def _cancel(self, chosen: Callable[[DreamJob], bool]) -> None:
+    def _cancel(self, chosen: Callable[[QueuedDream], bool]) -> None:
         with self._changed:
             for job in [job for job in self._queue if chosen(job)]:
                 self._queue.remove(job)
@@ -206,7 +207,7 @@ class Scheduler:
                     self._end(job, "cancelled", {"op": "cancelled"})
 
     def _end(
-        self, job: DreamJob, outcome: str, header: Header, pixels: Frame | None = None
+        self, job: QueuedDream, outcome: str, header: Header, pixels: Frame | None = None
     ) -> None:
         """Send the final answer, unless the dream has one already."""
         if not job.over:

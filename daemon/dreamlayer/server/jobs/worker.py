@@ -12,7 +12,7 @@ from dreamlayer.server.config.settings import Settings, limit_hint
 from dreamlayer.server.jobs.blender import Blender
 from dreamlayer.server.jobs.error_text import sentence
 from dreamlayer.server.jobs.progress import Reporter
-from dreamlayer.server.jobs.queue import DreamJob
+from dreamlayer.server.jobs.queue import QueuedDream
 from dreamlayer.server.jobs.scheduler import Scheduler
 from dreamlayer.server.jobs.stats import Rates
 from dreamlayer.server.lifecycle import logs
@@ -117,7 +117,7 @@ class Worker:
         self._networks = list(self._studio.networks)
         return due
 
-    def _work(self, job: DreamJob) -> None:
+    def _work(self, job: QueuedDream) -> None:
         """Compute one dream and answer its client, even if the dream fails."""
         began = time.monotonic()
         pixels: Frame | None = None
@@ -143,7 +143,7 @@ class Worker:
             self._networks, self._device = list(self._studio.networks), self._studio.device
         self._scheduler.finish(job, outcome, header, pixels)
 
-    def _dream(self, job: DreamJob, before: DreamOverlay | None) -> Finished | None:
+    def _dream(self, job: QueuedDream, before: DreamOverlay | None) -> Finished | None:
         """The result, or None if the dream was cancelled; `before` is the dream to start from."""
         reporter = Reporter(
             job.request,
@@ -198,7 +198,7 @@ def _done(finished: Finished, seconds: float, notes: Sequence[str]) -> Header:
     }
 
 
-def _log(job: DreamJob, outcome: str, seconds: float, finished: Finished | None) -> None:
+def _log(job: QueuedDream, outcome: str, seconds: float, finished: Finished | None) -> None:
     region, recipe = job.request.region, job.request.recipe
     fields = {
         "id": job.id, "outcome": outcome, "width": region.width, "height": region.height,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from dreamlayer.server.config.settings import Settings
 from dreamlayer.server.jobs.blender import Blender
-from dreamlayer.server.jobs.queue import DreamJob
+from dreamlayer.server.jobs.queue import QueuedDream
 from dreamlayer.server.jobs.results import LOST, ResultStore
 from dreamlayer.server.jobs.scheduler import Question, Scheduler
 from dreamlayer.server.jobs.worker import WARM_UP, Worker
@@ -101,7 +101,7 @@ class DaemonRequestHandler:
     def _dream(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
         self._check_not_stopping()
         request = DreamRequest.of(header, frames)
-        job = DreamJob(peer, request, frames)
+        job = QueuedDream(peer, request, frames)
         self._limits.check_capacity(peer, request, job.nbytes, self._scheduler.waiting())
         if request.keep:
             self._results.reserve(request)

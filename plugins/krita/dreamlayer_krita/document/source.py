@@ -7,7 +7,7 @@ from typing import Any
 
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.recipe import Recipe
-from dreamlink.session.inputs import DreamInputs, Pixels
+from dreamlink.session.inputs import Pixels, RequestInputs
 from dreamlink.wire.messages import DreamRequest, Frame
 
 from .color_space import ColorSpace
@@ -73,5 +73,5 @@ class LayerSource:
         """The frames that follow the request."""
         return self._inputs(self.mask).frames()
 
-    def _inputs(self, mask: Frame | None) -> DreamInputs:
-        return DreamInputs(Pixels(self.picture, self.pixels), mask, self.strength, self.guide)
+    def _inputs(self, mask: Frame | None) -> RequestInputs:
+        return RequestInputs(Pixels(self.picture, self.pixels), mask, self.strength, self.guide)

@@ -19,7 +19,7 @@ class Pixels(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DreamInputs:
+class RequestInputs:
     """Everything that a dream reads.
 
     Attributes:

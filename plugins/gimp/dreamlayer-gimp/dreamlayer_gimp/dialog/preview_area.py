@@ -9,7 +9,7 @@ from gi.repository import Gimp
 
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
-from dreamlink.session.inputs import DreamInputs, Pixels
+from dreamlink.session.inputs import Pixels, RequestInputs
 from dreamlink.session.look_size import reduced_recipe, reduction
 from dreamlink.wire.messages import QUICK_MAX, DreamRequest, Frame
 
@@ -86,7 +86,7 @@ class PreviewArea:
     def request(self, recipe: Recipe, options: CallOptions) -> tuple[DreamRequest, list[Frame]]:
         """The request for a quick look at this part, with its frames. Raises CallRefused."""
         guide = GuideDrawable.of(options.guide, recipe)
-        inputs = DreamInputs(
+        inputs = RequestInputs(
             Pixels(self._layout(self.seen), self._read(self.seen)),
             self._selection(),
             self._strength(options),

@@ -19,7 +19,7 @@ NO_TATTOO = 0
 
 
 @dataclass(frozen=True)
-class StoredDream:
+class LayerRecord:
     """A record that was read back from a layer; layers that no longer exist are None."""
 
     recipe: Recipe
@@ -37,7 +37,7 @@ def store(layer: Any, recipe: Recipe, drawable: Any, options: CallOptions) -> No
         layer.attach_parasite(Gimp.Parasite.new(name, Gimp.PARASITE_PERSISTENT, data))
 
 
-def load(image: Any, layer: Any) -> StoredDream | None:
+def load(image: Any, layer: Any) -> LayerRecord | None:
     """The record of a layer; None if it is not a dream, or of a version that we can't read."""
     values = _read(layer, RECIPE)
     if not values:
@@ -49,7 +49,7 @@ def load(image: Any, layer: Any) -> StoredDream | None:
     if record.unknown:
         return None
     items = (_item(image, tattoo) for tattoo in (record.source, record.guide, record.strength))
-    return StoredDream(record.recipe, *items)
+    return LayerRecord(record.recipe, *items)
 
 
 def _read(layer: Any, name: str) -> dict[str, Any]:

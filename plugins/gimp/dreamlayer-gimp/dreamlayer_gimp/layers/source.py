@@ -9,7 +9,7 @@ from gi.repository import Gimp
 
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.recipe import Recipe
-from dreamlink.session.inputs import DreamInputs, Pixels
+from dreamlink.session.inputs import Pixels, RequestInputs
 from dreamlink.wire.messages import DreamRequest, Frame
 
 from ..call.errors import CallRefused
@@ -99,7 +99,7 @@ class DrawableSource:
         `fields` are further fields of the request. Raises CallRefused if guide or
         strength map were removed.
         """
-        inputs = DreamInputs(
+        inputs = RequestInputs(
             Pixels(self.layout, lossless.read(self.drawable, self.seen, self.form)),
             self.mask,
             Pixels(self.strength.layout, self.strength.read()) if self.strength else None,

@@ -57,7 +57,7 @@ class RepeatedDream:
         )
 
 
-def _nearest_dream_above(image: Any, drawable: Any) -> tuple[Any, dream_store.StoredDream]:
+def _nearest_dream_above(image: Any, drawable: Any) -> tuple[Any, dream_store.LayerRecord]:
     """The nearest dream above a layer that was made from that layer."""
     parent = drawable.get_parent()
     siblings = parent.get_children() if parent else image.get_layers()
