@@ -1,7 +1,7 @@
 """A request decoded: its frames as pictures and masks, checked, with the options of its dream.
 
 `decode` is the only place below the server that reads a `DreamRequest`; the rest of the studio gets
-`DreamInputs`, and `DreamPixels` made of them when the network is loaded.
+`DecodedRequest`, and `DreamPixels` made of them when the network is loaded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LIVE_MAX = 4_200_000  # pixels of the largest region shown live, which takes tim
 
 
 @dataclass(frozen=True)
-class DreamInputs:
+class DecodedRequest:
     """A request's options and frames, not copied and not converted yet.
 
     Attributes:
@@ -70,7 +70,7 @@ class DreamInputs:
 
 @dataclass(frozen=True)
 class DreamPixels:
-    """The pixels of `DreamInputs`, enlarged, converted and checked.
+    """The pixels of `DecodedRequest`, enlarged, converted and checked.
 
     Attributes:
         raw: (H, W, samples), the picture, enlarged if that was asked for.
@@ -110,7 +110,7 @@ class DreamPixels:
         return weights
 
 
-def decode(request: DreamRequest, frames: Sequence[Frame]) -> DreamInputs:
+def decode(request: DreamRequest, frames: Sequence[Frame]) -> DecodedRequest:
     """A request and its frames as inputs of the studio; a seed is drawn if the recipe has none.
 
     Raises:
@@ -127,7 +127,7 @@ def decode(request: DreamRequest, frames: Sequence[Frame]) -> DreamInputs:
         strength = _image(next(following), request.strength)
     if request.guide:
         guide = _image(next(following), request.guide)
-    return DreamInputs(
+    return DecodedRequest(
         recipe=recipe,
         device=request.device,
         picture=picture,
@@ -147,7 +147,7 @@ def decode(request: DreamRequest, frames: Sequence[Frame]) -> DreamInputs:
     )
 
 
-def load_pixels(inputs: DreamInputs) -> DreamPixels:
+def load_pixels(inputs: DecodedRequest) -> DreamPixels:
     """The pixels of a dream, ready for engine and blend.
 
     Raises:

@@ -23,7 +23,7 @@ from dreamlayer.runtime.allocator import HeapTrimmer
 from dreamlayer.runtime.devices import Devices
 from dreamlayer.runtime.duty_cycle import paced
 from dreamlayer.runtime.plane_storage import MIB, PlaneStorage
-from dreamlayer.studio.inputs import DreamInputs, DreamPixels, decode, load_pixels
+from dreamlayer.studio.inputs import DecodedRequest, DreamPixels, decode, load_pixels
 from dreamlayer.studio.model_list import local_models
 from dreamlayer.studio.network_cache import NetworkCache
 from dreamlayer.studio.previews import report_looks, report_octaves
@@ -139,7 +139,7 @@ class LocalStudio:
         return replace(finished, notes=notes)
 
     def _dream_on(
-        self, device: torch.device, inputs: DreamInputs, before: Overlay | None
+        self, device: torch.device, inputs: DecodedRequest, before: Overlay | None
     ) -> Generator[Progress, None, Finished]:
         yield Progress(0.0, "Loading the network…")
         with self._networks.using(inputs.recipe, device) as network:
@@ -157,7 +157,7 @@ def _warm_up(network: Network) -> None:
 
 
 def _dream_with(
-    network: Network, inputs: DreamInputs, room: PlaneStorage, before: Overlay | None
+    network: Network, inputs: DecodedRequest, room: PlaneStorage, before: Overlay | None
 ) -> Generator[Progress, None, Finished]:
     """Dream with a network, on its device."""
     device, recipe, window = network.device, inputs.recipe, inputs.window
@@ -208,7 +208,7 @@ def _dream_with(
 
 
 def _overlay(
-    region: pixels.Raw, dreamt: DreamResult, inputs: DreamInputs, loaded: DreamPixels
+    region: pixels.Raw, dreamt: DreamResult, inputs: DecodedRequest, loaded: DreamPixels
 ) -> Overlay:
     """The region's pixels (h, w, samples) and what was dreamed there."""
     added, covers = dreamt.detail_plane, dreamt.base_plane is not None
@@ -220,7 +220,7 @@ def _overlay(
     )  # fmt: skip
 
 
-def _picture_warnings(inputs: DreamInputs) -> list[str]:
+def _picture_warnings(inputs: DecodedRequest) -> list[str]:
     """Warnings about non-finite pixels in the picture as it was sent."""
     count = pixels.count_non_finite(inputs.picture.raw, inputs.picture.layout)
     if not count:

@@ -11,7 +11,7 @@ from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.planes import Plane
 from dreamlayer.geometry import Window
 from dreamlayer.runtime.allocator import HeapTrimmer
-from dreamlayer.studio.inputs import DreamInputs
+from dreamlayer.studio.inputs import DecodedRequest
 from dreamlayer.studio.progress import Progress
 from dreamlayer.studio.source import SourceImage
 from dreamlink.picture import Picture
@@ -26,7 +26,7 @@ Blend = Callable[
 
 def report_octaves(
     dreaming: Generator[octave_loop.OctaveProgress, None, octave_loop.DreamResult],
-    inputs: DreamInputs,
+    inputs: DecodedRequest,
     blend: Blend,
 ) -> Generator[Progress, None, octave_loop.DreamResult]:
     """Run the engine's dream and yield its progress; returns the dream."""
@@ -58,7 +58,7 @@ def report_looks(
     looking: Generator[
         octave_loop.OctaveProgress | quick_look.QuickLook, None, octave_loop.DreamResult
     ],
-    inputs: DreamInputs,
+    inputs: DecodedRequest,
     blend: Blend,
 ) -> Generator[Progress, None, octave_loop.DreamResult]:
     """Run a quick dream and yield its progress, with previews of complete looks only."""

@@ -7,7 +7,7 @@ import torch
 from dreamlayer.compositing.overlay import Overlay
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.planes import Plane, StoredPlane
-from dreamlayer.studio.inputs import DreamInputs
+from dreamlayer.studio.inputs import DecodedRequest
 
 FROM_NOISE = (
     "Dreams from noise can't continue one another, so this dream started from scratch instead of"
@@ -17,7 +17,7 @@ OTHER_SIZE = "The dream before has another size, so this one started from scratc
 
 
 def warm_start(
-    before: Overlay | None, inputs: DreamInputs, device: torch.device
+    before: Overlay | None, inputs: DecodedRequest, device: torch.device
 ) -> tuple[Plane | None, tuple[str, ...]]:
     """The detail (1, 3, h, w) that a dream starts from, enlarged as its picture is.
 
