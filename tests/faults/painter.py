@@ -60,7 +60,7 @@ class Painter:
 
         def moved() -> bool:
             try:
-                line.attend(dream, 0.2)
+                line.feed(dream, 0.2)
             except LinkError as error:
                 dream.fail(lost(str(error)))
             return until(dream) or dream.over

@@ -135,7 +135,7 @@ def test_killed_while_blending(home: Path) -> None:
     blend = dream.blend(dream.request.recipe)
     with pytest.raises(LinkError, match="lost"):
         while not blend.over:
-            line.attend(blend, 5.0)  # type: ignore[arg-type]
+            line.feed(blend, 5.0)  # type: ignore[arg-type]
     dreamed(painter, dream)
 
 

@@ -175,7 +175,7 @@ def test_a_secret_file_is_never_readable_by_others_not_even_while_it_is_written(
 def test_a_wrong_token_is_refused_before_anything_is_read(daemon: Daemon, token: str) -> None:
     with contextlib.closing(daemon.connect()) as client:
         before = refused(client).get("wrong token", 0)
-        with pytest.raises(StaleDaemon, match="does not know this program's token"):
+        with pytest.raises(StaleDaemon, match="does not accept this program's token"):
             Client.connect(replace(daemon.info, token=token), SOON)
         assert refused(client)["wrong token"] == before + 1
 
@@ -187,7 +187,7 @@ def test_an_old_token_is_refused_with_a_remedy(home: Path) -> None:
     second = Daemon(home)
     try:
         assert second.info.token != old.token
-        with pytest.raises(StaleDaemon, match=r"started anew since\. Try again"):
+        with pytest.raises(StaleDaemon, match=r"has been restarted since\. Try again"):
             Client.connect(replace(second.info, token=old.token), SOON)
         with contextlib.closing(second.connect()) as client:  # what trying again does
             assert refused(client) == {"wrong token": 1}

@@ -104,8 +104,8 @@ def test_a_change_that_needs_a_new_dream_is_refused_and_the_dream_is_kept(client
     ("fields", "words"),
     [
         ({}, "recipe"),
-        ({"recipe": {}}, "id of the dream"),
-        ({"recipe": {}, "of": 5}, "of is not"),
+        ({"recipe": {}}, "id of a dream"),
+        ({"recipe": {}, "of": 5}, "of has an invalid value"),
         ({"recipe": {"strength": 9}, "of": "x"}, "strength"),
         ({"recipe": {"power": 9}, "of": "x"}, "power"),
         ({"recipe": "bold", "of": "x"}, "recipe"),

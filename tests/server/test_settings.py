@@ -19,20 +19,20 @@ def write(home: Path, text: str | bytes) -> None:
     (home / "settings.json").write_bytes(text.encode() if isinstance(text, str) else text)
 
 
-def test_every_setting_has_a_default_that_it_may_have_and_an_explanation() -> None:
+def test_every_setting_has_a_valid_default_and_an_explanation() -> None:
     for name, row in SETTINGS.items():
         assert settings.check(name, row.default) == row.default == getattr(Settings(), name)
         assert row.help.endswith("."), name
 
 
-def test_without_a_file_all_is_as_it_was(home: Path) -> None:
+def test_without_a_file_all_settings_have_their_defaults(home: Path) -> None:
     loaded = settings.load({})
     assert loaded.settings == Settings()
     assert not loaded.origins
     assert not loaded.problems
 
 
-def test_the_environment_goes_before_the_file(home: Path) -> None:
+def test_the_environment_overrides_the_file(home: Path) -> None:
     write(home, '{"grace": 3, "threads": 2, "remote": ""}')
     loaded = settings.load({"DREAMLAYER_THREADS": " 4 ", "DREAMLAYER_HOME": "elsewhere"})
     assert loaded.settings == Settings(grace=3.0, threads=4)
@@ -52,7 +52,7 @@ def test_a_file_with_a_byte_order_mark_is_read(home: Path) -> None:
     ["", "{", "[]", "5", '{"threads": 2,}', "[" * 100_000, b"\xff\xfe{\0}\0", '{"a":' * 50_000,
      '{"threads": ' + "9" * 5000 + "}", " " * (1 << 20) + "{}"],
 )  # fmt: skip
-def test_an_unreadable_file_is_said_and_left_out(home: Path, text: str | bytes) -> None:
+def test_an_unreadable_file_is_reported_and_ignored(home: Path, text: str | bytes) -> None:
     write(home, text)
     loaded = settings.load({})
     assert loaded.settings == Settings()
@@ -63,7 +63,7 @@ def test_an_unreadable_file_is_said_and_left_out(home: Path, text: str | bytes) 
         settings.change("threads", "2")
 
 
-def test_a_folder_in_its_place_is_said(home: Path) -> None:
+def test_a_folder_in_place_of_the_file_is_reported(home: Path) -> None:
     (home / "settings.json").mkdir(parents=True)
     assert settings.load({}).problems
 
@@ -75,29 +75,31 @@ def test_a_folder_in_its_place_is_said(home: Path) -> None:
      ("pixels_max", 0), ("message_max", 2**63), ("remote", 5), ("remote", "x" * 5000),
      ("remote", "a\nb"), ("colour", 1), ("", 1), ("threads", [[1]])],
 )  # fmt: skip
-def test_one_wrong_value_is_said_and_the_others_hold(home: Path, name: str, value: object) -> None:
+def test_an_invalid_value_is_reported_and_the_others_apply(
+    home: Path, name: str, value: object
+) -> None:
     write(home, json.dumps({name: value, "duty": 50}))
     loaded = settings.load({})
     assert loaded.settings == Settings(duty=50.0)
     (problem,) = loaded.problems
-    assert repr(name) in problem or f"{name} is" in problem
+    assert repr(name) in problem or f"{name} must be" in problem
     assert len(problem) < len(str(home)) + 1000
 
 
-def test_a_wrong_variable_is_said_by_name(home: Path) -> None:
+def test_an_invalid_variable_is_reported_by_name(home: Path) -> None:
     loaded = settings.load({"DREAMLAYER_DUTY": "a lot"})
     assert loaded.settings == Settings()
     assert "DREAMLAYER_DUTY" in loaded.problems[0]
 
 
-def test_the_command_shows_sets_and_takes_back(
+def test_the_command_shows_changes_and_resets_settings(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["settings"]) == 0
     shown = capsys.readouterr().out
     assert all(f"{name} = " in shown for name in SETTINGS)
     assert main(["settings", "keep_memory", "256"]) == 0
-    assert "keep_memory is 256 MiB now" in capsys.readouterr().out
+    assert "keep_memory is now 256 MiB" in capsys.readouterr().out
     assert settings.load({}).settings == Settings(keep_memory=256)
     assert main(["settings", "keep_memory"]) == 0
     shown = capsys.readouterr().out
@@ -112,8 +114,8 @@ def test_the_command_refuses_in_one_sentence(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for words, said in (
-        (["threads", "many"], "threads is a whole number"),
-        (["threads", "5000"], "threads is between 0 and 1024"),
+        (["threads", "many"], "threads must be a whole number"),
+        (["threads", "5000"], "threads must be between 0 and 1024"),
         (["nonsense", "1"], "There is no setting 'nonsense'"),
         (["nonsense", "default"], "There is no setting 'nonsense'"),
         (["nonsense"], "There is no setting 'nonsense'"),
@@ -123,15 +125,15 @@ def test_the_command_refuses_in_one_sentence(
     assert not (home / "settings.json").exists()
 
 
-def test_the_command_says_that_a_variable_goes_before(
+def test_the_command_says_that_a_variable_overrides_a_setting(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DREAMLAYER_THREADS", "3")
     main(["settings", "threads", "2"])
-    assert "DREAMLAYER_THREADS goes before it" in capsys.readouterr().out
+    assert "DREAMLAYER_THREADS overrides it" in capsys.readouterr().out
 
 
-def test_a_daemon_starts_over_a_wrong_file_and_says_so(
+def test_a_daemon_starts_despite_an_invalid_file_and_logs_it(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(home, '{"threads": "lots", "nonsense": 1}')
@@ -142,7 +144,7 @@ def test_a_daemon_starts_over_a_wrong_file_and_says_so(
     finally:
         daemon.kill()
     log = daemon.log.read_text()
-    assert "threads is a whole number, not 'lots'" in log
+    assert "threads must be a whole number, not 'lots'" in log
     assert "no setting 'nonsense'" in log
     assert main(["settings"]) == 0
     assert "Left out: In " in capsys.readouterr().out
