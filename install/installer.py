@@ -27,7 +27,7 @@ GIMP_START_TIMEOUT = 180.0  # seconds for GIMP's first start
 
 
 def main(checkout: Path, arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; returns the exit code."""
+    """Run the action of the command line; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # consoles that lack a character show "?"

@@ -200,7 +200,7 @@ def _program_files(machine: Machine, pattern: str) -> Iterator[Path]:
 def _version(program: Path) -> tuple[int, int] | None:
     """The version in the output of `program --version`; None if there is none."""
     try:
-        said = subprocess.run(
+        output = subprocess.run(
             [program, "--version"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -209,7 +209,7 @@ def _version(program: Path) -> tuple[int, int] | None:
         ).stdout.decode("utf-8", "replace")
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = VERSION.search(said)
+    match = VERSION.search(output)
     return (int(match[1]), int(match[2])) if match else None
 
 
@@ -220,7 +220,7 @@ def is_running(program: str, machine: Machine) -> bool:
     else:
         argv = ["pgrep", "-x", "-u", str(os.getuid()), program]
     try:
-        said = subprocess.run(argv, capture_output=True, timeout=ASK_TIMEOUT, check=False)
+        done = subprocess.run(argv, capture_output=True, timeout=ASK_TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return program.encode() in said.stdout.lower() if argv[0] == "tasklist" else not said.returncode
+    return program.encode() in done.stdout.lower() if argv[0] == "tasklist" else not done.returncode

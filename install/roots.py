@@ -305,10 +305,10 @@ def _run(argv: list[str], log_file: Path) -> None:
             argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, check=False
         )
     if done.returncode != 0:
-        said = log_file.read_text(encoding="utf-8", errors="replace").splitlines()
+        output = log_file.read_text(encoding="utf-8", errors="replace").splitlines()
         raise RootError(
             f"{shlex.join(argv[:2])} … failed with status {done.returncode}; its output is in "
-            f"{log_file}, and ends with:\n" + "\n".join(said[-15:])
+            f"{log_file}, and ends with:\n" + "\n".join(output[-15:])
         )
 
 

@@ -176,13 +176,13 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = home / discovery.SAID_FILE
         long = path.exists() and path.stat().st_size > SAID_MAX
-        with path.open("wb" if long else "ab") as said:
-            before = said.tell()
+        with path.open("wb" if long else "ab") as output:
+            before = output.tell()
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
                 cwd=home,
                 env={k: v for k, v in os.environ.items() if k not in HOSTS_OWN},
                 start_new_session=True,  # it survives the host, and the host's Ctrl-C
@@ -203,9 +203,9 @@ def _sandboxed() -> bool:
 def _last_line(before: int) -> str:
     """The last line of the daemon's output after the first `before` bytes."""
     try:
-        with (discovery.home() / discovery.SAID_FILE).open("rb") as said:
-            said.seek(before)
-            lines = said.read(SAID_MAX).decode("utf-8", "replace").splitlines()
+        with (discovery.home() / discovery.SAID_FILE).open("rb") as output:
+            output.seek(before)
+            lines = output.read(SAID_MAX).decode("utf-8", "replace").splitlines()
     except OSError:
         lines = []
     printed = [line.strip() for line in lines if line.strip()]

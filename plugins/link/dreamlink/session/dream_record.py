@@ -1,4 +1,4 @@
-"""The record of a dream that is stored in a document: its recipe, and what it was dreamed from.
+"""The record of a dream that is stored in a document: its recipe, and the layers it was made from.
 
 Each host stores it in its own way: Krita all records of a picture in one text, GIMP two texts with
 each layer. The stored names must not change: documents of older versions have them.
@@ -23,7 +23,7 @@ class RecordError(ValueError):
 
 @dataclass(frozen=True)
 class DreamRecord:
-    """How a layer was dreamed. What is stored of layers is the host's own way to find them again.
+    """How a layer was dreamed. Layers are stored as the host's own keys, e.g. ids or tattoos.
 
     Attributes:
         recipe: with the seed.

@@ -1,4 +1,4 @@
-"""What the user can choose of a film, and how each of its frames goes on from the one before."""
+"""The options of a film, and how each of its frames continues the dream of the previous one."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class FilmOptions:
     """The options of a film; they are stored with it.
 
     Attributes:
-        kind: FRAMES, all frames of an animation dream, or DIVE, each frame is the one before,
-            enlarged and dreamed on.
+        kind: FRAMES, all frames of an animation dream, or DIVE, each frame is the
+            previous one, enlarged and dreamed on.
         first, last: the film's first frame, and the last one that dreams (of FRAMES).
-        carry: how much of the dream before each frame starts from, 0 to 1 (of FRAMES).
+        carry: how much of the previous dream each frame starts from, 0 to 1 (of FRAMES).
         count: how many frames a dive has.
         zoom: how many times a dive's picture is enlarged from frame to frame.
     """
@@ -67,7 +67,7 @@ class FilmOptions:
 def frame_fields(previous: str, carry: float = 0.0, zoom: float = 1.0) -> dict[str, Any]:
     """Fields of the request for one frame of a film.
 
-    `previous` is the id of the dream of the frame before, "" for the first frame.
+    `previous` is the id of the previous frame's dream, "" for the first frame.
     """
     fields: dict[str, Any] = {}
     if previous and carry:

@@ -25,7 +25,7 @@ class RequestInputs:
     Attributes:
         picture: the region to dream in and the surroundings that the network sees.
         mask: what is selected in the region, one byte a pixel, 255 = fully; None for all of it.
-        strength: a map as large as the region whose light says how strongly each pixel dreams;
+        strength: a map as large as the region whose lightness is each pixel's dream strength;
             None for full strength everywhere.
         guide: the picture whose features the dream takes on; None without one.
     """

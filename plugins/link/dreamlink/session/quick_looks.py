@@ -1,6 +1,6 @@
 """Quick looks at a dream: a newer one replaces the older one.
 
-What changes only `live` parameters of the look is blended and needs no new dream.
+A change of `live` parameters only is blended and needs no new dream.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class QuickLooks:
         self.say(LOOKING)
 
     def blend(self, recipe: Recipe) -> bool:
-        """Lay the look over its picture as the recipe says; False if it needs a new dream."""
+        """Blend the look with its picture by another recipe; False if that takes a new dream."""
         if self._dream is None and self._unsent is None:
             return False
         self._wanted = live_parameters(recipe)
@@ -67,7 +67,7 @@ class QuickLooks:
         dream = self._dream
         self.forget()
         if dream is not None:
-            with contextlib.suppress(ConnectionError):  # then nobody dreams it
+            with contextlib.suppress(ConnectionError):  # then the daemon stops by itself
                 dream.cancel()
 
     def forget(self) -> None:

@@ -1,13 +1,15 @@
 """When to reconnect after the connection to the daemon was lost in the middle of a dream.
 
-The daemon goes on with a dream for a short time after its client has vanished: long enough to come
-back over a new connection and `Dream.resume` it. Quick looks and blends are not resumed: asking
+The daemon continues a dream for a short time after its client has vanished: long enough to
+reconnect and `Dream.resume` it. Quick looks and blends are not resumed: asking
 again is as quick.
 """
 
 from __future__ import annotations
 
-RECONNECTIONS_MAX = 5  # for one dream or one client: a line that breaks that often stays broken
+RECONNECTIONS_MAX = (
+    5  # for one dream or one client: a connection that breaks so often will not last
+)
 
 
 class ReconnectPolicy:

@@ -46,7 +46,7 @@ class LookConnection:
         self._start_polling()
 
     def blend(self, recipe: Recipe) -> bool:
-        """Lay the look over its picture as the recipe says; False if it has to be dreamed anew."""
+        """Blend the look with its picture by another recipe; False if that takes a new dream."""
         if not self._looks.blend(recipe):
             return False
         self._start_polling()
