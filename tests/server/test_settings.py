@@ -147,4 +147,4 @@ def test_a_daemon_starts_despite_an_invalid_file_and_logs_it(
     assert "threads must be a whole number, not 'lots'" in log
     assert "no setting 'nonsense'" in log
     assert main(["settings"]) == 0
-    assert "Left out: In " in capsys.readouterr().out
+    assert "Ignored: In " in capsys.readouterr().out
