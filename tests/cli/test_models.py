@@ -1,12 +1,14 @@
 """`dreamlayer models …` as users type it."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 import torch
 
-from dreamlayer.cli import main
+from dreamlayer.cli import dream, main
 from dreamlayer.networks.registry import user_store
+from dreamlayer.networks.registry.catalogue import MODELS
 from tests.networks.random_states import random_state
 
 ARCH = "squeezenet1_1"
@@ -48,6 +50,15 @@ def test_adding_and_removing(
     assert "Your own: SqueezeNet 1.1 from mine.pth, 3 classes." in capsys.readouterr().out
     assert main.main(["models", "remove", "mine"]) == 0
     assert not list((home / "models").iterdir())
+
+
+def test_a_dream_takes_the_default_layer_of_a_network_that_the_user_added(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main.main(["models", "add", "mine", "--arch", ARCH, str(file)]) == 0
+    monkeypatch.setattr(user_store, "_current", user_store.UserStore(None))  # as in a new process
+    recipe = dream._recipe(Namespace(model="mine"), {})
+    assert (recipe.model, recipe.layer) == ("mine", MODELS[ARCH].default_layer)
 
 
 @pytest.mark.parametrize(

@@ -158,11 +158,12 @@ def _recipe(arguments: argparse.Namespace, base: Mapping[str, object]) -> Recipe
             values[name] = value if parameter.kind is bool else parameter.parse(value)
     if "layer" in values:
         values.setdefault("channels", "")  # the base's channels belong to its layer
-    elif (
-        "model" in values and "layer" not in base
-    ):  # the default layer is one of the default network
+    elif "model" in values and "layer" not in base:
+        # The default layer is one of the default network: take the named network's own.
+        from dreamlayer.cli.models import use_own_networks
         from dreamlayer.networks.registry import registry
 
+        use_own_networks()
         values["layer"] = registry.find(str(values["model"])).default_layer
     return Recipe.of({**base, **values})
 

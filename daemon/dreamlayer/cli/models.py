@@ -73,7 +73,7 @@ def _list(_arguments: argparse.Namespace) -> None:
     from dreamlayer.networks.registry import registry
     from dreamlayer.networks.registry.catalogue import how_to_get
 
-    _use_folder()
+    use_own_networks()
     for spec in registry.listed():
         state = "ready" if registry.ready(spec) else f"get it with: {how_to_get(spec.name)}"
         print(f"{spec.name}  ({spec.title}, default layer {spec.default_layer}) — {state}")
@@ -84,14 +84,14 @@ def _list(_arguments: argparse.Namespace) -> None:
 
 
 def _get(arguments: argparse.Namespace) -> None:
-    _use_folder()
+    use_own_networks()
     from dreamlayer.networks.registry import weight_files
 
     print(weight_files.get(arguments.name, arguments.file))
 
 
 def _add(arguments: argparse.Namespace) -> None:
-    _use_folder()
+    use_own_networks()
     from dreamlayer.networks.registry import weight_files
 
     spec = weight_files.add(
@@ -106,7 +106,7 @@ def _add(arguments: argparse.Namespace) -> None:
 
 
 def _remove(arguments: argparse.Namespace) -> None:
-    _use_folder()
+    use_own_networks()
     from dreamlayer.networks.registry import weight_files
 
     print(weight_files.remove(arguments.name))
@@ -141,7 +141,8 @@ def _triple(text: str | None, name: str) -> list[float] | None:
     )
 
 
-def _use_folder() -> None:
+def use_own_networks() -> None:
+    """Let the registry find the networks that this user has added."""
     from dreamlayer.networks.registry import user_store
     from dreamlink.client import discovery
 
