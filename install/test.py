@@ -39,9 +39,11 @@ CHECKS = (
     ("mypy", *TYPED),
     ("lint-imports",),
 )
-QUICK = (  # folders whose tests start neither a host nor, for more than a moment, a daemon
-    "compositing", "engine", "house", "krita", "link", "networks", "runtime", "studio",
-)  # fmt: skip
+# What starts neither a host nor, for more than a moment, a daemon; each line has a core of its own.
+QUICK = (
+    ("engine",),
+    ("compositing", "house", "krita", "link", "networks", "runtime", "studio"),
+)
 started = time.monotonic()
 
 
@@ -63,39 +65,42 @@ def main(options: list[str]) -> int:
     checked = quick or not options
     failed = [" ".join(check) for check in CHECKS if run(place, *check)] if checked else []
     if quick:
-        options = ["--quiet", *(f"tests/{folder}" for folder in QUICK)]
-    if run(place, "pytest", *(options or ["--ignore", "tests/hosts"])):
+        quick_tests = [[f"tests/{folder}" for folder in folders] for folders in QUICK]
+        failed += side_by_side(
+            place, [["pytest", "--quiet", "-m", "not slow", *tests] for tests in quick_tests]
+        )
+    elif run(place, "pytest", *(options or ["--ignore", "tests/hosts"])):
         failed.append("pytest")
     if making.ident:
         making.join()
-    if not options:
-        failed += run_in_hosts(place)
+    if not options:  # hosts wait now and then, for a window or for a dream
+        suites = [["pytest", "tests/hosts", "--suite", suite] for suite in roots.SUITES]
+        failed += side_by_side(place, suites)
     say(f"Failed: {', '.join(failed)}." if failed else "All passed.")
     return 1 if failed else 0
 
 
-def run_in_hosts(place: environment.Environment) -> list[str]:
-    """Run the tests of the hosts, one pytest for each Debian suite, in parallel: hosts mostly wait.
+def side_by_side(place: environment.Environment, commands: list[list[str]]) -> list[str]:
+    """Run several programs of the environment at once.
 
-    The output of the first is shown at once, that of the others when the first has ended.
+    What the first one prints is shown at once, what the others print when the first has ended.
 
     Returns:
         the commands that failed.
     """
-    suites = {suite: ["pytest", "tests/hosts", "--suite", suite] for suite in roots.SUITES}
-    first, *others = suites
-    logs = {suite: tempfile.TemporaryFile() for suite in others}  # noqa: SIM115
-    others_running = {
-        suite: start(place, *suites[suite], output=log) for suite, log in logs.items()
-    }
-    codes = {first: run(place, *suites[first])}
-    for suite, process in others_running.items():
-        codes[suite] = process.wait()
-        say(" ".join(suites[suite]))
-        logs[suite].seek(0)
-        shutil.copyfileobj(logs[suite], sys.stdout.buffer)
-        logs[suite].close()
-    return [" ".join(suites[suite]) for suite, code in codes.items() if code]
+    first, *others = commands
+    logs = [tempfile.TemporaryFile() for _ in others]  # noqa: SIM115
+    running = [
+        start(place, *command, output=log) for command, log in zip(others, logs, strict=True)
+    ]
+    codes = [run(place, *first)]
+    for command, process, log in zip(others, running, logs, strict=True):
+        codes.append(process.wait())
+        say(" ".join(command))
+        log.seek(0)
+        shutil.copyfileobj(log, sys.stdout.buffer)
+        log.close()
+    return [" ".join(command) for command, code in zip(commands, codes, strict=True) if code]
 
 
 def make_roots() -> None:

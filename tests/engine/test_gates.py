@@ -13,6 +13,7 @@ from tests.engine.gates import Scene
 
 DEFAULT = Recipe.of({"seed": 7})
 SIZE = 320  # px
+pytestmark = pytest.mark.slow
 
 
 def scene(recipe):

@@ -11,6 +11,7 @@ from dreamlink.recipe.recipe import Recipe
 from tests.engine.unseen import imagined, probabilities
 
 MODEL = "squeezenet1_1"
+pytestmark = pytest.mark.slow
 
 
 def recipe_for(layer, **more):

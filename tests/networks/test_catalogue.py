@@ -109,6 +109,7 @@ def described(name: str) -> dict[str, LayerInfo]:
 
 
 # As arithmetic on kernels and strides has them.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "layer", "index", "channels", "stride", "field"),
     [
@@ -139,6 +140,7 @@ def test_layers_are_described_in_the_order_they_run() -> None:
     assert list(described("resnet50"))[:3] == ["conv1", "bn1", "relu"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["googlenet", "mobilenet_v2", "inception_v3", "mnasnet0_5"])
 def test_an_extracted_part_computes_the_networks_numbers(
     name: str, monkeypatch: pytest.MonkeyPatch

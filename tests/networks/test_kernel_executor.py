@@ -221,6 +221,7 @@ def test_several_maps_that_depend_on_each_other():
     check(mapped(layers, "0", "2", "4", "5"), 33, 38)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "layer", "size"),
     [

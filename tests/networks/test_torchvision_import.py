@@ -23,6 +23,7 @@ for name in ("nms", "qnms"):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["", COMPILED], ids=["as installed", "operators present"])
 def test_import(before: str) -> None:
     script = "import torch\n" + before + IMPORT

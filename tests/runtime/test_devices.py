@@ -251,6 +251,7 @@ def test_errors_on_the_cpu_are_raised(studio, monkeypatch):
 # Politeness.
 
 
+@pytest.mark.slow
 def test_thread_and_duty_settings_apply(monkeypatch):
     from dreamlayer.engine.tiling import workers
     from dreamlayer.runtime import duty_cycle
