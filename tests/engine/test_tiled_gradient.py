@@ -209,7 +209,10 @@ def test_every_network_is_exact_with_a_class(model, size, side, random_weights):
 
 def test_single_precision_is_exact_to_its_rounding():
     network = squeezenet("10", torch.float32)
-    canvas, picture = PictureCanvas(240, 240), torch.rand(1, 3, 240, 240)
+    # Always the same picture: in one of five, some cell lies so close to a ReLU's zero, or to its
+    # neighbour in a max pool, that the kernel and autograd round it to different sides.
+    picture = torch.rand(1, 3, 240, 240, generator=torch.Generator().manual_seed(0))
+    canvas = PictureCanvas(240, 240)
     found, _ = tiled_gradient(network, SQUARES, canvas, picture, Window.whole(240, 240), 64)
     assert error(found, untiled_gradient(network, SQUARES, canvas, picture)) < 1e-5
 
