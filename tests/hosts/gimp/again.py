@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import case
 
@@ -21,6 +22,7 @@ from desk import (
 from gi.repository import Gegl, Gimp, Gio
 
 RGBA = "R'G'B'A u8"
+EARLIER = Path(case.script).parents[2] / "stored" / "dream.xcf"
 
 
 def again(image, drawables, **arguments):
@@ -179,6 +181,19 @@ def check_what_is_no_dream():
     source.detach_parasite("dreamlayer-recipe")
     image.clean_all()
     assert snapshot(image) == before
+
+
+def check_image_saved_by_an_earlier_version():
+    """Dreamed in a soft selection; the layer's mask is the place of the new dream, too."""
+    file = Gio.File.new_for_path(str(EARLIER))
+    image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+    dream, source = image.get_layers()
+    assert recipe_of(dream) == {**recipe_of(dream), **FAST, "strength": 0.5}
+    other = again(image, [dream]).layer
+    assert image.get_layers() == [other, dream, source]
+    assert recipe_of(other) == recipe_of(dream)
+    assert pixels(other.get_mask()) == pixels(dream.get_mask())
+    assert max(pixels(other.get_mask())) > 0
 
 
 def check_after_saving_and_loading():
