@@ -29,6 +29,7 @@ from dreamlayer.networks.network import extract, release_memory
 from dreamlayer.networks.program.lowering import program_of
 from dreamlayer.networks.registry import registry
 from tests.engine.networks import with_random_weights
+from tests.networks.kernel_networks import Branches, Fire, Residual, network
 
 HUGE = 1 << 20
 
@@ -46,50 +47,6 @@ def variants():
 
 VARIANTS = variants()
 pytestmark = pytest.mark.skipif(not VARIANTS, reason="no C++ compiler, so no kernel")
-
-
-class Fire(nn.Module):
-    """Two branches that read the same map and are concatenated, as in SqueezeNet."""
-
-    def __init__(self, ins, squeezed, out):
-        super().__init__()
-        self.squeeze = nn.Conv2d(ins, squeezed, 1)
-        self.one, self.three = nn.Conv2d(squeezed, out, 1), nn.Conv2d(squeezed, out, 3, padding=1)
-
-    def forward(self, x):
-        x = torch.relu(self.squeeze(x))
-        return torch.cat([torch.relu(self.one(x)), torch.relu(self.three(x))], 1)
-
-
-class Residual(nn.Module):
-    """A map added to the output of a convolution over it."""
-
-    def __init__(self, ins):
-        super().__init__()
-        self.conv = nn.Conv2d(ins, ins, 3, padding=1)
-
-    def forward(self, x):
-        return torch.relu(torch.relu(self.conv(x)) + x)
-
-
-class Branches(nn.Module):
-    """Concatenated pools and convolutions; channels of most branches fill whole groups."""
-
-    def __init__(self, ins):
-        super().__init__()
-        self.one, self.three = nn.Conv2d(ins, 16, 1), nn.Conv2d(ins, 32, 3, padding=1)
-        self.pool, self.last = nn.MaxPool2d(3, 1, 1, ceil_mode=True), nn.Conv2d(ins, 21, 1)
-
-    def forward(self, x):
-        branches = [self.one(x), torch.relu(self.three(x)), self.last(self.pool(x))]
-        return torch.cat(branches, 1)
-
-
-def network(*layers):
-    torch.manual_seed(3)
-    traced = fx.symbolic_trace(nn.Sequential(*layers))
-    prepared = nn.Sequential(Preprocessing((0.4, 0.5, 0.6), (0.2, 0.3, 0.25)), traced)
-    return prepared.eval().requires_grad_(False)
 
 
 def reference(module, x, grads=None):
