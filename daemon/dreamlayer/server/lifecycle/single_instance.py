@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 
 from filelock import BaseFileLock, FileLock, Timeout
 
 from dreamlayer.server.lifecycle.private_files import make_private
+from dreamlink import VERSION
 from dreamlink.client import discovery
+from dreamlink.client.discovery import DaemonInfo
+from dreamlink.wire.messages import PROTOCOL
 
 LOCK_FILE = "daemon.lock"
+NOWHERE = "tcp://127.0.0.1:0"  # the endpoint of a daemon that waits to start
 PATIENCE = 20.0  # seconds to wait for a daemon that is starting or stopping
+OLDER_PATIENCE = 1200.0  # … and for one of an older protocol to finish its dreams
 
 
 class AlreadyRunning(Exception):
@@ -20,6 +26,9 @@ class AlreadyRunning(Exception):
 
 def claim() -> BaseFileLock:
     """Acquire the lock that makes this process the user's only daemon, until it ends.
+
+    A daemon of an older protocol, which knows no other proof than to be sent the token, is not
+    asked to make way: it finishes its dreams and ends when the discovery file names another one.
 
     Raises:
         AlreadyRunning: another daemon holds it.
@@ -34,7 +43,11 @@ def claim() -> BaseFileLock:
             lock.acquire(timeout=0.2)
         except Timeout:
             info = discovery.find()
-            if info is not None:
+            if info is not None and info.protocol < PROTOCOL:
+                info = DaemonInfo(PROTOCOL, VERSION, NOWHERE, "", os.getpid())
+                discovery.publish(info)
+                end = time.monotonic() + OLDER_PATIENCE
+            if info is not None and not info.is_waiting:
                 raise AlreadyRunning(
                     f"The Dreamlayer daemon is already running (process {info.pid})."
                 ) from None

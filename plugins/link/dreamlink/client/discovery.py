@@ -48,6 +48,11 @@ def sandbox_copies() -> list[Path]:
     ]
 
 
+def is_sandboxed() -> bool:
+    """Whether this process runs in a Flatpak or Snap, which can't see the daemon's files."""
+    return Path("/.flatpak-info").exists() or "SNAP_NAME" in os.environ
+
+
 def _folders_to_search() -> list[Path]:
     common = os.environ.get("SNAP_USER_COMMON")
     return [home(), *([Path(common) / "dreamlayer"] if common else [])]
@@ -55,13 +60,38 @@ def _folders_to_search() -> list[Path]:
 
 @dataclass(frozen=True)
 class DaemonInfo:
-    """How to reach the daemon. The token is the user's secret."""
+    """How to reach the daemon. The token is the user's secret.
+
+    Attributes:
+        protocol: of the daemon's messages.
+        version: of Dreamlayer.
+        endpoint: "tcp://127.0.0.1:PORT".
+        token: new at each start; "" while the daemon waits until one of an older protocol, which
+            finishes its dreams when it sees that it was replaced here, has ended.
+        pid: the daemon's process.
+    """
 
     protocol: int
     version: str
     endpoint: str
     token: str
     pid: int
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether this daemon still waits for an older one to end."""
+        return not self.token
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process has certainly ended; another program may use its port then."""
+        if os.name != "posix" or is_sandboxed():  # which sees processes of its own only
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except (OSError, OverflowError):  # no process, or another user's
+            return True
+        return False
 
 
 def publish(info: DaemonInfo) -> None:
@@ -102,7 +132,8 @@ def _read(path: Path) -> DaemonInfo | None:
     except (OSError, ValueError, TypeError, RecursionError):
         return None
     endpoint_is_local = str(info.endpoint).startswith("tcp://127.0.0.1:")
-    return info if endpoint_is_local and isinstance(info.token, str) else None
+    is_valid = type(info.protocol) is int and type(info.pid) is int and isinstance(info.token, str)
+    return info if endpoint_is_local and is_valid else None
 
 
 def launch_command() -> list[str] | None:
