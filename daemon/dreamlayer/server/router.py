@@ -84,7 +84,7 @@ class Router:
             listen_to_remotes(self._socket, listen)
         self.mailbox = Mailbox()
         self._blender = Blender(self.mailbox.post, log_place, settings.keep_memory * MIB)
-        self._results = ResultStore(self.mailbox.post, discovery.home(), settings)
+        self._results = ResultStore(self.mailbox.post, discovery.daemon_folder(), settings)
         self._scheduler = Scheduler(self.mailbox.post, self._results, settings)
         self._worker = Worker(
             studio_factory, self._scheduler, self.mailbox.post, self._blender, log_place, settings

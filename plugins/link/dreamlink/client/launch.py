@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import Any
 
 from . import discovery
@@ -65,7 +66,7 @@ def connecting(command: Sequence[str] | None = None) -> Generator[str, None, Cli
     raise wrong or LinkError(
         f"The Dreamlayer daemon did not start. Its last output: {_last_line(before)}"
         f" All of it is in {discovery.home() / discovery.SAID_FILE}; the log is"
-        f" {discovery.LOG_FILE} beside it."
+        f" {discovery.daemon_folder() / discovery.LOG_FILE}."
     )
 
 
@@ -150,6 +151,10 @@ def _greeting() -> Generator[str, None, Client | None]:
 
 def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int]:
     """Start the daemon. Returns its process, and the length of the output file before."""
+    try:
+        home = discovery.home()
+    except discovery.NoFolder as error:
+        raise LinkError(str(error)) from error
     if not command:
         raise LinkError(
             "The Dreamlayer daemon is not running and not installed for this user."
@@ -160,12 +165,17 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
             "The Dreamlayer daemon is not running, and this program runs in a sandbox from which it"
             " can't be started. Run `dreamlayer serve` in a terminal, then try again."
         )
-    home = discovery.home()
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LinkError(
+            f"Dreamlayer's folder {home!s:.200} can't be created ({error.strerror}): set the"
+            " environment variable DREAMLAYER_HOME to a folder of your own."
+        ) from error
+    try:
         path = home / discovery.SAID_FILE
         long = path.exists() and path.stat().st_size > SAID_MAX
         with path.open("wb" if long else "ab") as output:
@@ -176,7 +186,7 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
                 stdout=output,
                 stderr=output,
                 cwd=home,
-                env={k: v for k, v in os.environ.items() if k not in HOSTS_OWN},
+                env=_environment(home),
                 start_new_session=True,  # it survives the host, and the host's Ctrl-C
                 creationflags=flags,
             )
@@ -185,6 +195,14 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
         raise LinkError(
             f"The Dreamlayer daemon can't be started ({error}). Run Dreamlayer's install.py again."
         ) from error
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """The daemon's environment variables."""
+    variables = {name: value for name, value in os.environ.items() if name not in HOSTS_OWN}
+    if variables.get("DREAMLAYER_HOME"):
+        variables["DREAMLAYER_HOME"] = str(home)  # a relative path would be another folder there
+    return variables
 
 
 def _last_line(before: int) -> str:
