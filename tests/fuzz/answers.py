@@ -15,6 +15,8 @@ from dreamlink.wire.messages import HEADER_MAX, PROTOCOL, pack
 from tests.fuzz.values import TEXTS, anything, unlike
 
 Message = list[bytes]
+PROOF = "proof".ljust(64, "-")  # stands for the proof that the client's nonce calls for
+HELLO = {"op": "hello", "protocol": PROTOCOL, "version": "0", "pid": 1, "proof": PROOF}
 ANSWER_SIZE = 12  # bytes of the result that the client expects: 2 × 2 pixels, RGB
 
 
@@ -41,7 +43,7 @@ def hello(random: Random) -> Message:
     """An answer to hello that is none, or another protocol's."""
     if random.random() < 0.5:
         return unreadable(random)
-    fields: dict[str, Any] = {"op": "hello", "protocol": PROTOCOL, "version": "0", "pid": 1}
+    fields: dict[str, Any] = dict(HELLO)
     if random.random() < 0.3:
         fields["op"] = random.choice(("dream", "status", *TEXTS))
     elif random.random() < 0.3:

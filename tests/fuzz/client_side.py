@@ -22,6 +22,7 @@ from dreamlink.client.discovery import DaemonInfo
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State
+from dreamlink.wire import proof
 from dreamlink.wire.messages import PROTOCOL, DreamRequest, Frame, pack
 from tests.fuzz import answers, handshakes, wire
 from tests.fuzz.growth import Holdings, leak
@@ -33,7 +34,7 @@ ANSWERS = 200  # a round's, on one connection
 WARM_UP = 0.1
 LEAST_WARM_UP = 4000
 ABORT = struct.pack("ii", 1, 0)  # closes without waiting, so that no port stays in use
-HELLO = [pack({"op": "hello", "id": "h", "protocol": PROTOCOL, "version": "0", "pid": 1})]
+HELLO = [pack({**answers.HELLO, "id": "h"})]
 WELCOMED = wire.greeting(server=True) + handshakes.WELCOME + handshakes.READY
 PICTURE = Picture(2, 2, "U8", "RGB")
 RECIPE = Recipe.of({})
@@ -75,7 +76,8 @@ def _fed_by(server: socket.socket) -> type[Client]:
             super().__init__(info, timeout)
             Fed.far, _address = server.accept()
             Fed.far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
-            Fed.far.sendall(self.far_data)
+            shown = proof.daemon_proof(info.token, info.endpoint, self._nonce)
+            Fed.far.sendall(self.far_data.replace(answers.PROOF.encode(), shown.encode()))
             if self.far_hangs_up:
                 Fed.far.shutdown(socket.SHUT_WR)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import select
 import socket
 import struct
@@ -18,7 +20,8 @@ from dreamlink.client.discovery import DaemonInfo
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State, duration, progress_text
-from dreamlink.wire.messages import DreamRequest, Frame, new_id, pack
+from dreamlink.wire import proof
+from dreamlink.wire.messages import PROTOCOL, DreamRequest, Frame, new_id, pack
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"PLAIN".ljust(20, b"\0") + bytes(32)
 WELCOME = b"\x04\x08\x07WELCOME"
@@ -38,7 +41,12 @@ def server(play: Callable[[socket.socket], None]) -> Iterator[DaemonInfo]:
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
-        yield DaemonInfo(1, "0.1.0", f"tcp://127.0.0.1:{listener.getsockname()[1]}", "t", 4711)
+        yield info_of(listener.getsockname()[1])
+
+
+def info_of(port: int) -> DaemonInfo:
+    """What a daemon on this port would have published; this process lives, as it does."""
+    return DaemonInfo(PROTOCOL, "0.1.0", f"tcp://127.0.0.1:{port}", "t", os.getpid())
 
 
 def message(header: Mapping[str, Any]) -> bytes:
@@ -51,23 +59,35 @@ def swallow(connection: socket.socket) -> None:
         pass
 
 
-def answer_hello(connection: socket.socket, *more: bytes) -> None:
-    hello = message({"op": "hello", "id": "", "protocol": 1, "version": "0.1.0", "pid": 1})
-    connection.sendall(GREETING + WELCOME + READY + hello + b"".join(more))
+def answer_hello(connection: socket.socket, *more: bytes, **changes: Any) -> None:
+    """Answer as the daemon does that knows the token; `changes` are other fields of the hello."""
+    connection.sendall(GREETING + WELCOME + READY)
+    shown = proof.daemon_proof(
+        "t", info_of(connection.getsockname()[1]).endpoint, nonce(connection)
+    )
+    hello = {"op": "hello", "id": "", "protocol": PROTOCOL, "version": "0.1.0", "pid": 1}
+    connection.sendall(message({**hello, "proof": shown, **changes}) + b"".join(more))
+
+
+def nonce(connection: socket.socket) -> str:
+    """The nonce of a client's hello."""
+    said = b""
+    while (match := re.search(rb"\xa5nonce\xd9 ([0-9a-f]{32})", said)) is None:
+        said += connection.recv(1000)
+    return match[1].decode()
 
 
 def test_a_port_without_a_listener_is_a_stale_daemon() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    info = DaemonInfo(1, "0.1.0", f"tcp://127.0.0.1:{port}", "t", 1)
     with pytest.raises(StaleDaemon, match="not running"):
-        Client.connect(info, 5.0)
+        Client.connect(info_of(port), 5.0)
 
 
 @pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:", "tcp://127.0.0.1:0x", "nonsense", ""])
 def test_an_invalid_endpoint_is_a_stale_daemon(endpoint: str) -> None:
     with pytest.raises(StaleDaemon):
-        Client.connect(DaemonInfo(1, "0.1.0", endpoint, "t", 1), 5.0)
+        Client.connect(DaemonInfo(PROTOCOL, "0.1.0", endpoint, "t", 1), 5.0)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +113,7 @@ def test_a_hanging_daemon_is_reported_and_not_replaced() -> None:
         connection.sendall(GREETING)  # libzmq greets by itself, the daemon's loop does not answer
         swallow(connection)
 
-    with server(play) as info, pytest.raises(LinkError, match="4711") as failure:
+    with server(play) as info, pytest.raises(LinkError, match=str(os.getpid())) as failure:
         Client.connect(info, 0.5)
     assert not isinstance(failure.value, StaleDaemon)
 

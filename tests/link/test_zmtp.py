@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from dreamlink.client.client import Client, StaleDaemon
 from dreamlink.client.discovery import DaemonInfo
+from dreamlink.wire.messages import PROTOCOL
 from dreamlink.wire.zmtp import Dealer, Refused, ZmtpError
 
 USER, PASSWORD = "dreamlayer", "secret"
@@ -169,7 +170,7 @@ def test_a_wrong_password_is_refused(peer: Peer) -> None:
 
 def test_a_router_without_passwords_is_another_program() -> None:
     router = Peer(plain=False)
-    info = DaemonInfo(1, "0.1.0", f"tcp://127.0.0.1:{router.port}", PASSWORD, 1)
+    info = DaemonInfo(PROTOCOL, "0.1.0", f"tcp://127.0.0.1:{router.port}", PASSWORD, 1)
     try:
         with pytest.raises(StaleDaemon):
             Client.connect(info, SOON)

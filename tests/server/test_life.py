@@ -21,6 +21,7 @@ from dreamlink.client import discovery, launch
 from dreamlink.client.client import Client, LinkError
 from dreamlink.client.discovery import DaemonInfo
 from dreamlink.session.dream import State
+from dreamlink.wire.messages import PROTOCOL
 from tests.server.daemons import (
     FAKE,
     SLOW,
@@ -219,7 +220,7 @@ def test_after_a_crash_the_next_call_starts_a_new_daemon(launched: list[Client])
 def test_a_stale_discovery_file_is_ignored(home: Path, launched: list[Client], manner: str) -> None:
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
-        discovery.publish(DaemonInfo(1, "0.1.0", f"tcp://127.0.0.1:{port}", "old", 1))
+        discovery.publish(DaemonInfo(PROTOCOL, "0.1.0", f"tcp://127.0.0.1:{port}", "old", 1))
         if manner == "nobody":
             server.close()
         else:

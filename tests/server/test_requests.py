@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from dreamlink.client.client import Client, LinkError, StaleDaemon, WrongVersion
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import State
-from dreamlink.wire.messages import HEADER_MAX, DreamRequest, new_id, pack
+from dreamlink.wire.messages import HEADER_MAX, PROTOCOL, DreamRequest, Frame, new_id, pack
 from dreamlink.wire.zmtp import Refused
 from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
 
@@ -286,21 +287,28 @@ def test_an_absurdly_large_message_costs_only_its_sender_the_connection(
 # Greeting.
 
 
+class Stranger(Client):
+    """A client that sends what it likes."""
+
+    def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
+        self._queue(header, *frames)
+
+
 def test_hello_comes_first(daemon: Daemon) -> None:
-    with contextlib.closing(Client(daemon.info)) as stranger:
+    with contextlib.closing(Stranger(daemon.info)) as stranger:
         answer = ask(stranger, "status")
         assert answer["op"] == "error"
         assert "hello" in answer["text"]
         assert ask(stranger, "stop")["op"] == "error"
-        assert ask(stranger, "hello", protocol=1)["op"] == "hello"
+        assert ask(stranger, "hello", protocol=PROTOCOL)["op"] == "hello"
         assert ask(stranger, "status")["op"] == "status"
 
 
 def test_another_protocol_is_told_ours_and_served_nothing(daemon: Daemon) -> None:
-    with contextlib.closing(Client(daemon.info)) as stranger:
+    with contextlib.closing(Stranger(daemon.info)) as stranger:
         answer = ask(stranger, "hello", protocol=99, version="9.9")
-        assert (answer["op"], answer["protocol"]) == ("hello", 1)
-        assert "protocol 1" in ask(stranger, "status")["text"]
+        assert (answer["op"], answer["protocol"]) == ("hello", PROTOCOL)
+        assert f"protocol {PROTOCOL}" in ask(stranger, "status")["text"]
 
 
 def test_a_client_of_another_protocol_says_what_to_do(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -15,8 +17,9 @@ from dreamlayer.cli import main
 from dreamlayer.server.lifecycle.upgrade import UpgradeWatch
 from dreamlink.client import discovery, launch
 from dreamlink.client.client import Client, LinkError, WrongVersion
+from dreamlink.client.discovery import DaemonInfo
 from dreamlink.session.dream import State
-from dreamlink.wire.messages import Header
+from dreamlink.wire.messages import PROTOCOL, Header
 from tests.server.daemons import (
     FAKE,
     SOON,
@@ -153,6 +156,7 @@ def test_a_client_waits_for_one_that_finishes_and_starts_a_new_one(
 
 # Versions.
 
+OLDER = PROTOCOL - 1
 OTHER = """
 import sys, runpy
 from dreamlink.wire import messages
@@ -170,32 +174,56 @@ def other_version(home: Path, protocol: int) -> Daemon:
 def test_an_older_daemon_finishes_its_dreams_and_makes_way(
     home: Path, following: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    older = other_version(home, 0)
+    older = other_version(home, OLDER)
     with monkeypatch.context() as patch:
-        patch.setattr("dreamlink.client.client.PROTOCOL", 0)
+        patch.setattr("dreamlink.client.client.PROTOCOL", OLDER)
         client = older.connect()
     dream = start_dream(client, 20)
     finish(client, dream, lambda d: d.state is State.RUNNING)
     said: list[str] = []
     with contextlib.closing(launch.connect(FAKE, said.append)) as new:
         assert ask(new, "status")["pid"] != older.process.pid
-    assert said[0] == launch.OLDER
+    assert launch.OLDER in said
     finish(client, dream)
     assert dream.state is State.DONE
     assert older.wait() == 0
 
 
 def test_an_installation_that_stays_older_is_told_and_not_started_for_ever(home: Path) -> None:
-    older = other_version(home, 0)
-    program = [sys.executable, "-c", OTHER, "0", FAKE[-1]]
+    older = other_version(home, OLDER)
+    program = [sys.executable, "-c", OTHER, str(OLDER), FAKE[-1]]
     with pytest.raises(WrongVersion, match=r"older than this program.*install\.py"):
         launch.connect(program)
+    assert older.process.poll() is None
+    older.kill()
+
+
+def test_the_command_stop_ends_an_older_daemon(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = other_version(home, OLDER)
+    assert main.main(["stop"]) == 0
+    assert "finishes its dreams first" in capsys.readouterr().out
     assert older.wait() == 0
-    main.main(["stop"])
+    assert discovery.find() is None
+
+
+def test_nothing_is_sent_to_an_older_daemon(home: Path, following: None) -> None:
+    """It would be sent the token, and another user's program may listen in its place."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        endpoint = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        info = DaemonInfo(OLDER, "0.1.0", endpoint, "t", os.getpid())
+        discovery.publish(info)
+        with pytest.raises(WrongVersion):
+            Client.connect(info, SOON)
+        launch.connect(FAKE).close()  # there is none: the new one need not wait
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 def test_a_newer_daemon_stays_and_the_client_is_told_to_update(home: Path) -> None:
-    newer = other_version(home, 2)
+    newer = other_version(home, PROTOCOL + 1)
     with pytest.raises(WrongVersion, match=r"older than its daemon.*install\.py"):
         launch.connect(FAKE)
     assert newer.process.poll() is None

@@ -3,40 +3,56 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import textwrap
 
-from dreamlayer.cli import doctor, dream, keys, models, serve, settings, status, stop
+from dreamlayer.cli import doctor, dream, keys, models, serve, settings, status, stop, streams
 from dreamlayer.daemon_client import CommandError
 from dreamlink import VERSION
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as in shells
 HELP_WIDTH = 88  # characters
+OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without × or … shows ?
-    arguments = _parser().parse_args(argv)
+    streams.prepare()
     try:
+        status = _run(argv)
+    except SystemExit as done:  # argparse: help, or wrong usage
+        status = done.code if isinstance(done.code, int) else int(done.code is not None)
+    unwritten = streams.output_failure()
+    return status if unwritten is None else _fail(unwritten)
+
+
+def _run(argv: list[str] | None) -> int:
+    try:
+        arguments = _parser().parse_args(argv)
         arguments.run(arguments)
-        sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # `dreamlayer layers … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except (CommandError, ValueError, OSError) as error:  # ours, with a sentence for the user
-        return _fail(str(error))
+        return _fail(_sentence(error))
     except Exception as error:
         return _fail(f"Something unexpected went wrong ({type(error).__name__}: {error}).")
     return 0
 
 
+def _sentence(error: Exception) -> str:
+    """The error's own sentence; one that the system raised gets one."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    if error.errno in OUT_OF_FILES:
+        return f"Too many files are open ({error.strerror}): raise the limit, e.g. ulimit -n 1024."
+    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    return f"{where}{error.strerror}."
+
+
 def _fail(sentence: str) -> int:
-    print(f"dreamlayer: {sentence}", file=sys.stderr)
+    print(f"dreamlayer: {' '.join(sentence.split())}", file=sys.stderr)
     return 1
 
 

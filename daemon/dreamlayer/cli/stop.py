@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from dreamlayer.daemon_client import NOT_RUNNING, ask
 
 if TYPE_CHECKING:
     from dreamlink.client.client import Client
+
+STOPPED = "The Dreamlayer daemon has stopped."
 
 
 def add(commands: Any) -> None:
@@ -26,21 +29,22 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Ask the daemon to stop, whatever its version, and wait until it has stopped."""
-    from dreamlink import VERSION
-    from dreamlink.client.client import LinkError
-    from dreamlink.wire.messages import PROTOCOL
+    from dreamlink.client.client import LinkError, WrongVersion
 
-    client = _client()
+    try:
+        client = _client()
+    except WrongVersion:
+        _replace_older()
+        return
     if client is None:
         print(NOT_RUNNING)
         return
-    with contextlib.closing(client):  # not by connect(), which refuses other versions
-        ask(client, {"op": "hello", "protocol": PROTOCOL, "version": VERSION})
+    with contextlib.closing(client):
         answer = ask(client, {"op": "stop", "finish": arguments.finish})
         with contextlib.suppress(LinkError):
             while True:  # until the connection ends
                 client.receive(1.0)
-    print("The Dreamlayer daemon has stopped.")
+    print(STOPPED)
     if answer.get("unfetched"):
         print(f"Finished dreams that were not fetched are lost: {answer['unfetched']}.")
 
@@ -51,6 +55,18 @@ def _client() -> Client | None:
 
     info = discovery.find()
     try:
-        return Client(info) if info else None
+        return Client.connect(info, newer_too=True) if info and not info.is_waiting else None
     except StaleDaemon:
         return None
+
+
+def _replace_older() -> None:
+    """End a daemon of an older protocol, to which nothing is sent: it can't prove who it is."""
+    from dreamlayer.server.lifecycle import single_instance
+    from dreamlink.client import discovery
+
+    print("The daemon is of an older version: it finishes its dreams first.", flush=True)
+    lock = single_instance.claim()
+    discovery.withdraw(os.getpid())
+    lock.release()
+    print(STOPPED)

@@ -50,7 +50,10 @@ def _private(home: Path) -> Finding:
     """Whether other users can read the token, with which they could dream and see dreams."""
     if os.name != "posix":
         return ok("Permissions: those of a Windows user's folder")
-    for path, allowed in ((home, 0o700), (home / discovery.DAEMON_FILE, 0o600)):
+    for path, allowed in (
+        (home, 0o700),
+        (discovery.daemon_folder() / discovery.DAEMON_FILE, 0o600),
+    ):
         if not path.exists():
             continue
         status = path.stat()

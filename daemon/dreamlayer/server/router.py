@@ -26,6 +26,7 @@ from dreamlayer.server.transport.auth import LOCAL, Authenticator, RemoteListene
 from dreamlayer.server.transport.disconnected import DisconnectedClients
 from dreamlayer.server.transport.mailbox import Mailbox, Outgoing
 from dreamlayer.server.transport.outbox import Outbox, SendResult
+from dreamlayer.server.transport.token_proof import TokenProof
 from dreamlayer.studio.protocol import Studio
 from dreamlink.client import discovery
 from dreamlink.client.client import USER
@@ -64,9 +65,7 @@ class Router:
         listen: RemoteListener | None = None,
     ) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
-        self._authenticator = Authenticator(
-            self._context, token, settings.connections_max, keys.name_of
-        )
+        self._authenticator = Authenticator(self._context, settings.connections_max, keys.name_of)
         self._socket = self._context.socket(zmq.ROUTER)
         self._departures = self._authenticator.watch(self._socket)
         self._socket.setsockopt(zmq.PLAIN_SERVER, 1)
@@ -80,11 +79,12 @@ class Router:
         # is too busy to answer must not be disconnected.
         port = self._socket.bind_to_random_port("tcp://127.0.0.1")
         self.endpoint = f"tcp://127.0.0.1:{port}"
+        self._authenticator.local = TokenProof(token, self.endpoint)
         if listen is not None:
             listen_to_remotes(self._socket, listen)
         self.mailbox = Mailbox()
         self._blender = Blender(self.mailbox.post, log_place, settings.keep_memory * MIB)
-        self._results = ResultStore(self.mailbox.post, discovery.home(), settings)
+        self._results = ResultStore(self.mailbox.post, discovery.daemon_folder(), settings)
         self._scheduler = Scheduler(self.mailbox.post, self._results, settings)
         self._worker = Worker(
             studio_factory, self._scheduler, self.mailbox.post, self._blender, log_place, settings
@@ -103,7 +103,9 @@ class Router:
             self._outbox, self._scheduler, self._worker, self._results, self._blender,
             settings, self._authenticator.status,
         )  # fmt: skip
-        self._sessions = RequestSessions(self._outbox.send, self._handler, self.stop)
+        self._sessions = RequestSessions(
+            self._outbox.send, self._handler, self.stop, self._authenticator.local.answer
+        )
 
     def run(
         self, on_stop: Callable[[], None], discoverable: Callable[[], bool] = lambda: True

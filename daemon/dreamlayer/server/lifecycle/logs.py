@@ -34,8 +34,8 @@ _secrets: set[str] = set()
 
 
 def path() -> Path:
-    """This user's log file; older ones lie beside it, with .1, .2 … appended to the name."""
-    return discovery.home() / discovery.LOG_FILE
+    """This daemon's log file; older ones lie beside it, with .1, .2 … appended to the name."""
+    return discovery.daemon_folder() / discovery.LOG_FILE
 
 
 def start(size: int, files: int) -> None:

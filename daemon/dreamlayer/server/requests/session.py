@@ -49,6 +49,7 @@ class RequestSessions:
         send: sends an answer.
         handler: answers the requests of greeted connections.
         stop: ends the daemon; with True, after it has finished its dreams.
+        prove: what to answer to the nonce of a local client's hello.
     """
 
     def __init__(
@@ -56,10 +57,12 @@ class RequestSessions:
         send: Callable[[Outgoing], None],
         handler: RequestHandler,
         stop: Callable[[bool], None],
+        prove: Callable[[object], str | None],
     ) -> None:
         self._send = send
         self._handler = handler
         self._stop = stop
+        self._prove = prove
         self._uploads = Uploads()
         self._greeted: dict[bytes, bool] = {}  # peer → whether it speaks our protocol
         self._remote: set[bytes] = set()  # from other computers
@@ -154,9 +157,11 @@ class RequestSessions:
 
     def _hello(self, peer: bytes, header: Header) -> None:
         self._greeted[peer] = header.get("protocol") == PROTOCOL
-        answer = {"op": "hello", "protocol": PROTOCOL, "version": VERSION, "pid": os.getpid()}
-        stopping = self._handler.stopping
-        self._send(Outgoing(peer, {**answer, "stopping": stopping, "id": header["id"]}))
+        answer: Header = {"op": "hello", "id": header["id"], "protocol": PROTOCOL}
+        answer |= {"version": VERSION, "pid": os.getpid(), "stopping": self._handler.stopping}
+        if peer not in self._remote:  # CURVE has proved it to other computers
+            answer["proof"] = self._prove(header.get("nonce"))
+        self._send(Outgoing(peer, answer))
 
 
 def _id_of(header: Header) -> str:

@@ -1,15 +1,14 @@
 """Authentication of connections, and a count of those that are open or were refused.
 
 libzmq asks here (ZAP, ZeroMQ's RFC 27) before it reads a message of a new connection, and reports
-what happens to each connection. On the loopback a connection must present the token (PLAIN,
-RFC 24), from other computers an allowed key (CURVE, RFC 26). pyzmq's own authenticator needs an
-asyncio thread (which on Windows needs tornado) and logs passwords at debug level; this is the part
-of it that the daemon needs.
+what happens to each connection. On the loopback a connection must prove that it knows the token
+(PLAIN, RFC 24, with the proof as password), from other computers present an allowed key (CURVE, RFC
+26). pyzmq's own authenticator needs an asyncio thread (which on Windows needs tornado) and logs
+passwords at debug level; this is the part of it that the daemon needs.
 """
 
 from __future__ import annotations
 
-import hmac
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from dreamlayer.server.config.address import Address
 from dreamlayer.server.transport.keys import KeyPair
+from dreamlayer.server.transport.token_proof import TokenProof
 from dreamlink.client.client import USER
 from dreamlink.wire.messages import Header
 
@@ -81,26 +81,26 @@ class Authenticator:
 
     Args:
         context: of the daemon's socket, which must not be bound yet.
-        token: what clients on this computer must present.
         connections_max: how many clients may be connected at a time.
         name_of: the name under which another computer's key is allowed, or None.
 
     Attributes:
         refused: how many connections were refused, by kind.
         zap_socket: receives libzmq's requests; call `answer_zap` when it is readable.
+        local: what clients on this computer must prove; set before the first of them connects.
     """
+
+    local: TokenProof
 
     def __init__(
         self,
         context: zmq.Context[zmq.Socket[bytes]],
-        token: str,
         connections_max: int,
         name_of: Callable[[bytes], str | None],
     ) -> None:
         self.refused: Counter[str] = Counter()
         self.zap_socket = context.socket(zmq.REP)
         self.zap_socket.bind("inproc://zeromq.zap.01")
-        self._expected = (USER.encode(), token.encode())
         self._connections_max = connections_max
         self._name_of = name_of
         # By descriptor of an open connection, accepted or not: how many were refused before it.
@@ -150,9 +150,8 @@ class Authenticator:
         if domain == REMOTE:
             name = self._name_of(shown[0]) if mechanism == b"CURVE" and shown else None
             return name or "", None if name else WRONG_KEY
-        correct = mechanism == b"PLAIN" and len(shown) == len(self._expected)
-        for word, expected in zip(shown, self._expected, strict=False):
-            correct &= hmac.compare_digest(word, expected)
+        is_plain = mechanism == b"PLAIN" and len(shown) == 2  # user and password
+        correct = is_plain and shown[0] == USER.encode() and self.local.admits(shown[1])
         return USER, None if correct else WRONG_TOKEN
 
     def note_message(self, descriptor: int) -> None:

@@ -79,11 +79,11 @@ class LogWindow(QtWidgets.QDialog):  # type: ignore[misc]
 
 def read_logs() -> str:
     """The ends of the daemon's log and of its output, each under its file's path."""
-    home = discovery.home()
-    parts = [
-        f"{path}\n{_end(path)}" for path in (home / discovery.SAID_FILE, home / discovery.LOG_FILE)
-    ]
-    return "\n\n".join(parts)
+    paths = (
+        discovery.home() / discovery.SAID_FILE,
+        discovery.daemon_folder() / discovery.LOG_FILE,
+    )
+    return "\n\n".join(f"{path}\n{_end(path)}" for path in paths)
 
 
 def _end(path: Path) -> str:

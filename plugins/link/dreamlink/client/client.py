@@ -1,5 +1,7 @@
 """A client's connection to the daemon: one non-blocking socket, for event loops and for waiting.
 
+Every connection begins with `greeting`, where the daemon has to prove that it knows the token
+(`wire/proof.py`). Until then nothing but `hello` is sent: another user's program may listen there.
 Krita watches `fileno()` and calls `read()` and `flush()`; GIMP and the command line call
 `receive(timeout)` in a loop. One thread at a time.
 """
@@ -7,6 +9,7 @@ Krita watches `fileno()` and calls `read()` and `flush()`; GIMP and the command 
 from __future__ import annotations
 
 import contextlib
+import logging
 import selectors
 import socket
 import time
@@ -15,8 +18,16 @@ from collections.abc import Generator, Mapping
 from typing import Any
 
 from .. import VERSION
-from ..wire import chunks
-from ..wire.messages import PROTOCOL, Frame, Header, MessageError, new_id, unpack
+from ..wire import chunks, proof
+from ..wire.messages import (
+    HEADER_MAX,
+    PROTOCOL,
+    Frame,
+    Header,
+    MessageError,
+    new_id,
+    unpack,
+)
 from ..wire.zmtp import Dealer, Full, ZmtpError
 from .discovery import DaemonInfo
 
@@ -24,8 +35,14 @@ USER = "dreamlayer"
 MESSAGE_MAX = 8 << 30  # bytes; a picture of the hosts' largest size in float
 BUDGET = 16 << 20  # bytes read or written at once, so that a window stays responsive
 GREETING_STEP = 0.05  # seconds that one step of a greeting waits; the answer takes about 0.005
+IMPOSTOR = (
+    "Another program listens where the Dreamlayer daemon did. It can't prove that it is the daemon:"
+    " nothing was sent to it."
+)
 LOST = "The connection to the Dreamlayer daemon was lost."
 Message = tuple[Header, list[bytearray]]
+
+log = logging.getLogger(__name__)
 
 
 class LinkError(ConnectionError):
@@ -60,7 +77,11 @@ class Client:
             raise StaleDaemon("The Dreamlayer daemon is not running.") from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setblocking(False)
-        self._dealer = Dealer(USER, info.token, MESSAGE_MAX)
+        self._info = info
+        self._nonce = proof.new_nonce()
+        password = proof.client_password(info.token, info.endpoint, self._nonce)
+        self._dealer = Dealer(USER, password, HEADER_MAX)
+        self._proved = False  # whether the other side is the user's daemon
         self._inbox: deque[Message] = deque()
         self._failure: LinkError | None = None  # raised after all earlier messages are read
         self._unwritten: OSError | None = None  # why nothing can be written any more
@@ -68,15 +89,20 @@ class Client:
         self.stopping = False
 
     @classmethod
-    def connect(cls, info: DaemonInfo, timeout: float = 5.0) -> Client:
+    def connect(cls, info: DaemonInfo, timeout: float = 5.0, *, newer_too: bool = False) -> Client:
         """A greeted connection.
+
+        Args:
+            info: what the discovery file says.
+            timeout: seconds to wait for an answer.
+            newer_too: whether a daemon of a newer protocol is accepted; it only obeys `stop`.
 
         Raises:
             StaleDaemon: nothing listens there, or not the daemon of `info`.
             WrongVersion: it speaks another protocol.
             LinkError: it does not answer.
         """
-        steps = cls.greeting(info, timeout)
+        steps = cls.greeting(info, timeout, newer_too=newer_too)
         while True:
             try:
                 next(steps)
@@ -85,43 +111,66 @@ class Client:
                 return client
 
     @classmethod
-    def greeting(cls, info: DaemonInfo, timeout: float = 5.0) -> Generator[None, None, Client]:
+    def greeting(
+        cls, info: DaemonInfo, timeout: float = 5.0, *, newer_too: bool = False
+    ) -> Generator[None, None, Client]:
         """Like `connect`, but in short steps, for event loops."""
+        if info.protocol < PROTOCOL:  # it can't prove anything, and expects to be sent the token
+            if info.has_ended:
+                raise StaleDaemon("The Dreamlayer daemon is not running.")
+            raise _older(info.version, info.protocol)
         client = cls(info, timeout)
         try:
-            hello = yield from client._hello(info.pid, time.monotonic() + timeout)
-            _check_hello(hello)
+            hello = yield from client._hello(time.monotonic() + timeout)
+            client._check_proof(hello)
+            if not newer_too:
+                _check_protocol(hello)
             client.stopping = hello.get("stopping") is True
         except BaseException:
             client.close()
             raise
         return client
 
-    def _hello(self, pid: int, end: float) -> Generator[None, None, Header]:
+    def _hello(self, end: float) -> Generator[None, None, Header]:
         """Send hello and wait until `end` for the header of the answer."""
+        hello = {"op": "hello", "id": new_id(), "protocol": PROTOCOL, "version": VERSION}
         try:
-            self.send({"op": "hello", "id": new_id(), "protocol": PROTOCOL, "version": VERSION})
+            self._queue({**hello, "nonce": self._nonce})
             while (message := self.receive(GREETING_STEP)) is None and time.monotonic() < end:
                 yield
         except LinkError as error:  # it has just ended, or another program uses its port now
-            if isinstance(error.__cause__, Full):
+            if isinstance(error.__cause__, Full) and not self._info.has_ended:
                 raise
             raise StaleDaemon(str(error)) from error
         if message is not None:
             return message[0]
-        if not self._dealer.greeted:
+        if not self._dealer.greeted or self._info.has_ended:
             raise StaleDaemon("The daemon's port is in use by something else.")
         raise LinkError(
-            f"The Dreamlayer daemon does not answer. End the process {pid}, if it is still"
-            " Dreamlayer, and try again."
+            f"The Dreamlayer daemon does not answer. End the process {self._info.pid}, if it is"
+            " still Dreamlayer, and try again."
         )
+
+    def _check_proof(self, hello: Header) -> None:
+        """Accept the other side as the user's daemon, or raise StaleDaemon."""
+        shown = hello.get("proof") if hello.get("op") == "hello" else None
+        if not proof.proves(shown, self._info.token, self._info.endpoint, self._nonce):
+            log.warning(IMPOSTOR)
+            raise StaleDaemon(IMPOSTOR)
+        self._proved = True
+        self._dealer.message_max = MESSAGE_MAX
 
     def send(self, header: Mapping[str, Any], *frames: Frame) -> None:
         """Queue a message and write what the socket takes at once.
 
         A lost connection is not reported here but once, when messages are read, after the daemon's
-        last ones.
+        last ones. Raises LinkError before the daemon was greeted.
         """
+        if not self._proved:
+            raise LinkError("The Dreamlayer daemon must be greeted first.")
+        self._queue(header, *frames)
+
+    def _queue(self, header: Mapping[str, Any], *frames: Frame) -> None:
         for message in chunks.messages(header, frames):
             self._dealer.send(message)
         self.flush()
@@ -234,22 +283,28 @@ class Client:
                 return
 
 
-def _check_hello(header: Header) -> None:
-    theirs = header.get("protocol")
-    if header.get("op") == "hello" and theirs == PROTOCOL:
+def _check_protocol(hello: Header) -> None:
+    theirs = hello.get("protocol")
+    if theirs == PROTOCOL:
         return
-    daemon = f"{header.get('version', '?')!s:.20} (protocol {theirs!s:.10})"
-    program = f"{VERSION} (protocol {PROTOCOL})"
     if type(theirs) is int and theirs < PROTOCOL:
-        raise WrongVersion(
-            f"The Dreamlayer daemon has version {daemon}, which is older than this program's,"
-            f" {program}:"
-            " run Dreamlayer's install.py again.",
-            older=True,
-        )
+        raise _older(hello.get("version", "?"), theirs)
     raise WrongVersion(
-        f"This program has version {program} of Dreamlayer, which is older than its daemon's,"
-        f" {daemon}:"
+        f"This program has version {_version(VERSION, PROTOCOL)} of Dreamlayer, which is older than"
+        f" its daemon's, {_version(hello.get('version', '?'), theirs)}:"
         " run Dreamlayer's install.py again and restart this program.",
         older=False,
     )
+
+
+def _older(version: object, protocol: object) -> WrongVersion:
+    return WrongVersion(
+        f"The Dreamlayer daemon has version {_version(version, protocol)}, which is older than this"
+        f" program's, {_version(VERSION, PROTOCOL)}: stop it (dreamlayer stop), or run Dreamlayer's"
+        " install.py again.",
+        older=True,
+    )
+
+
+def _version(version: object, protocol: object) -> str:
+    return f"{version!s:.20} (protocol {protocol!s:.10})"

@@ -2,11 +2,16 @@
 
 The folder is the same for every program of a user, including sandboxed ones. XDG variables are not
 used: Flatpak and Snap set them to folders of their own, which the daemon does not use.
+
+Machines may share the folder: a home on a server, containers. The daemon of the first one keeps its
+files in the folder itself, where older plug-ins look for them, those of others in folders of their
+own inside it (`daemon_folder`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import sys
@@ -14,18 +19,50 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from . import machine
+
 DAEMON_FILE = "daemon.json"
 LAUNCHER_FILE = "launcher.json"
 MANIFEST_FILE = "plugins.json"  # the hosts into which the plug-in was installed
 LOG_FILE = "daemon.log"  # written by the daemon
 SAID_FILE = "daemon.err"  # output of the daemon, if it can't write its log or crashes
+MACHINE_FILE = "daemon.machine"  # the identity of the machine whose daemon uses the folder itself
+MACHINES = "machines"  # a folder with one for the daemon of each other machine
+
+
+class NoFolder(OSError):
+    """It can't be said where Dreamlayer's folder is; the text is for the user."""
 
 
 def home() -> Path:
-    """Dreamlayer's folder: $DREAMLAYER_HOME, or the system's usual folder for a user's data."""
+    """Dreamlayer's folder: $DREAMLAYER_HOME, or the system's usual folder for a user's data.
+
+    The path is absolute: a relative one is meant from the folder in which the program was started.
+
+    Raises:
+        NoFolder: there is no home folder, or no current folder that the path could start from.
+    """
     chosen = os.environ.get("DREAMLAYER_HOME")
-    if chosen:
-        return Path(chosen)
+    try:
+        return _absolute(chosen) if chosen else _usual().absolute()
+    except RuntimeError as error:
+        raise NoFolder(
+            "Your user account has no home folder: set the environment variable DREAMLAYER_HOME to"
+            " a folder for Dreamlayer's files."
+        ) from error
+    except FileNotFoundError as error:
+        raise NoFolder(
+            "Dreamlayer's folder is given by a relative path, but the current folder does not exist"
+            " any more: set the environment variable DREAMLAYER_HOME to an absolute path."
+        ) from error
+
+
+@functools.lru_cache  # so that it stays the same when the program changes its current folder
+def _absolute(path: str) -> Path:
+    return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 - leaves an unknown ~name as is
+
+
+def _usual() -> Path:
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA")
         return (Path(local) if local else Path.home() / "AppData" / "Local") / "Dreamlayer"
@@ -36,16 +73,55 @@ def home() -> Path:
     return (Path(real) if real else Path.home()) / ".local" / "share" / "dreamlayer"
 
 
+def daemon_folder(base: Path | None = None) -> Path:
+    """The folder in `base`, by default `home()`, with the files of this machine's daemon.
+
+    Those are the discovery file, the lock, the log and unfetched results. What daemons print before
+    they log is in one file for all machines. Raises NoFolder.
+    """
+    base = base or home()
+    own = machine.identity()
+    if not own or _owner(base) in ("", own):
+        return base
+    return base / MACHINES / own
+
+
+def claim_folder() -> None:
+    """Let this machine's daemon use the folder itself; to be called with its lock held."""
+    own = machine.identity()
+    if _owner(home()) != own:
+        with contextlib.suppress(OSError):  # the address of another machine's daemon, which ended
+            (home() / DAEMON_FILE).unlink()
+        _write(home() / MACHINE_FILE, own)
+
+
+def _owner(base: Path) -> str:
+    """The identity of the machine whose daemon uses the folder itself, "" if it is any one's."""
+    try:
+        with (base / MACHINE_FILE).open(encoding="ascii") as file:
+            return file.read(100).strip()
+    except (OSError, ValueError):
+        return ""
+
+
 def sandbox_copies() -> list[Path]:
     """Folders for copies of the discovery file: a Snap can't see the user's hidden folders."""
     if sys.platform != "linux" or os.environ.get("DREAMLAYER_HOME"):
         return []
-    snaps = Path.home() / "snap"
+    try:
+        snaps = Path.home() / "snap"
+    except RuntimeError:
+        return []
     return [
         snaps / name / "common" / "dreamlayer"
         for name in ("gimp", "krita")
         if (snaps / name / "common").is_dir()
     ]
+
+
+def is_sandboxed() -> bool:
+    """Whether this process runs in a Flatpak or Snap, which can't see the daemon's files."""
+    return Path("/.flatpak-info").exists() or "SNAP_NAME" in os.environ
 
 
 def _folders_to_search() -> list[Path]:
@@ -55,7 +131,16 @@ def _folders_to_search() -> list[Path]:
 
 @dataclass(frozen=True)
 class DaemonInfo:
-    """How to reach the daemon. The token is the user's secret."""
+    """How to reach the daemon. The token is the user's secret.
+
+    Attributes:
+        protocol: of the daemon's messages.
+        version: of Dreamlayer.
+        endpoint: "tcp://127.0.0.1:PORT".
+        token: new at each start; "" while the daemon waits until one of an older protocol, which
+            finishes its dreams when it sees that it was replaced here, has ended.
+        pid: the daemon's process.
+    """
 
     protocol: int
     version: str
@@ -63,36 +148,62 @@ class DaemonInfo:
     token: str
     pid: int
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether this daemon still waits for an older one to end."""
+        return not self.token
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process has certainly ended; another program may use its port then."""
+        if os.name != "posix" or is_sandboxed():  # which sees processes of its own only
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except (OSError, OverflowError):  # no process, or another user's
+            return True
+        return False
+
 
 def publish(info: DaemonInfo) -> None:
     """Write the discovery file atomically (mode 0600, folder 0700)."""
-    text = json.dumps(asdict(info))
-    for folder in [home(), *sandbox_copies()]:
+    for base in [home(), *sandbox_copies()]:
+        base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = _owner(home())
+        if _owner(base) != owner:
+            _write(base / MACHINE_FILE, owner)
+        folder = daemon_folder(base)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = folder / f"{DAEMON_FILE}.{os.getpid()}"
-        with contextlib.suppress(FileNotFoundError):
-            fresh.unlink()
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        fresh.replace(folder / DAEMON_FILE)
+        _write(folder / DAEMON_FILE, json.dumps(asdict(info)))
+
+
+def _write(path: Path, text: str) -> None:
+    fresh = path.with_name(f"{path.name}.{machine.identity()}.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        fresh.unlink()
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    fresh.replace(path)
 
 
 def withdraw(pid: int) -> None:
     """Remove the discovery file if it is still the one of process `pid`."""
-    for folder in [home(), *sandbox_copies()]:
-        info = _read(folder / DAEMON_FILE)
+    for base in [home(), *sandbox_copies()]:
+        path = daemon_folder(base) / DAEMON_FILE
+        info = _read(path)
         if info is not None and info.pid == pid:
             with contextlib.suppress(OSError):
-                (folder / DAEMON_FILE).unlink()
+                path.unlink()
 
 
 def find() -> DaemonInfo | None:
-    """The contents of the discovery file, if there is one; the daemon may have ended since."""
-    for folder in _folders_to_search():
-        info = _read(folder / DAEMON_FILE)
-        if info is not None:
-            return info
+    """What this machine's discovery file says, if there is one; the daemon may have ended since."""
+    with contextlib.suppress(NoFolder):  # the launch says so
+        for base in _folders_to_search():
+            info = _read(daemon_folder(base) / DAEMON_FILE)
+            if info is not None:
+                return info
     return None
 
 
@@ -102,7 +213,8 @@ def _read(path: Path) -> DaemonInfo | None:
     except (OSError, ValueError, TypeError, RecursionError):
         return None
     endpoint_is_local = str(info.endpoint).startswith("tcp://127.0.0.1:")
-    return info if endpoint_is_local and isinstance(info.token, str) else None
+    is_valid = type(info.protocol) is int and type(info.pid) is int and isinstance(info.token, str)
+    return info if endpoint_is_local and is_valid else None
 
 
 def launch_command() -> list[str] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -11,8 +10,6 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import VERSION
-from ..wire.messages import PROTOCOL, new_id
 from . import discovery
 from .client import Client, LinkError, StaleDaemon, WrongVersion
 
@@ -46,22 +43,37 @@ def connecting(command: Sequence[str] | None = None) -> Generator[str, None, Cli
     client = yield from _running()
     if client is not None:
         return client
+    old = discovery.find()
     process, before = _launch(command or discovery.launch_command())
     end = time.monotonic() + START_TIMEOUT
+    wrong: WrongVersion | None = None
     while time.monotonic() < end:
-        yield STARTING
-        client = yield from _greeting()
+        yield OLDER if _is_waiting() else STARTING
+        try:
+            client = yield from _greeting()
+        except WrongVersion as error:  # the old daemon, until it is replaced
+            if not error.older or discovery.find() != old:
+                raise
+            wrong = error
         if client is not None:
             return client
-        if process.poll() is not None:
+        if process.poll() is None and _is_waiting():
+            end = time.monotonic() + START_TIMEOUT  # it gives up by itself
+        elif process.poll() is not None:
             # Another client may have been faster: then its daemon holds the lock and answers soon.
             end = min(end, time.monotonic() + (5.0 if process.returncode == 0 else 0.0))
     process.kill()
-    raise LinkError(
+    raise wrong or LinkError(
         f"The Dreamlayer daemon did not start. Its last output: {_last_line(before)}"
         f" All of it is in {discovery.home() / discovery.SAID_FILE}; the log is"
-        f" {discovery.LOG_FILE} beside it."
+        f" {discovery.daemon_folder() / discovery.LOG_FILE}."
     )
+
+
+def _is_waiting() -> bool:
+    """Whether a new daemon waits for one of an older protocol to finish its dreams."""
+    info = discovery.find()
+    return info is not None and info.is_waiting
 
 
 def returning() -> Generator[str, None, Client | None]:
@@ -95,7 +107,7 @@ def connect(command: Sequence[str] | None = None, show: Any = lambda sentence: N
 def connect_to_running() -> Client | None:
     """The daemon if it runs, else None; raises LinkError if it does not accept the connection."""
     info = discovery.find()
-    if info is None:
+    if info is None or info.is_waiting:
         return None
     try:
         return Client.connect(info)
@@ -112,8 +124,7 @@ def _running() -> Generator[str, None, Client | None]:
         except WrongVersion as error:
             if not error.older:
                 raise
-            yield from _send_away(error)
-            return None
+            return None  # a daemon that is started now replaces it
         if client is None or not client.stopping:
             return client
         client.close()
@@ -121,27 +132,9 @@ def _running() -> Generator[str, None, Client | None]:
     raise LinkError("The Dreamlayer daemon is stopping, but has not ended. Try again later.")
 
 
-def _send_away(reason: WrongVersion) -> Generator[str, None, None]:
-    """Ask a daemon of an older protocol to stop after its dreams, and wait until it has ended."""
-    info = discovery.find()
-    if info is None:
-        return
-    end = time.monotonic() + STOP_TIMEOUT
-    try:
-        with contextlib.closing(Client(info)) as client:
-            client.send({"op": "hello", "id": new_id(), "protocol": PROTOCOL, "version": VERSION})
-            client.send({"op": "stop", "id": new_id(), "finish": True})
-            while time.monotonic() < end:
-                yield OLDER
-                client.read()
-    except LinkError:
-        return  # it has ended
-    raise reason
-
-
 def _greeting() -> Generator[str, None, Client | None]:
     info = discovery.find()
-    if info is None:
+    if info is None or info.is_waiting:
         return None
     try:
         steps = Client.greeting(info)
@@ -158,22 +151,31 @@ def _greeting() -> Generator[str, None, Client | None]:
 
 def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int]:
     """Start the daemon. Returns its process, and the length of the output file before."""
+    try:
+        home = discovery.home()
+    except discovery.NoFolder as error:
+        raise LinkError(str(error)) from error
     if not command:
         raise LinkError(
             "The Dreamlayer daemon is not running and not installed for this user."
             " Run Dreamlayer's install.py, or start it with `dreamlayer serve`."
         )
-    if _sandboxed():
+    if discovery.is_sandboxed():
         raise LinkError(
             "The Dreamlayer daemon is not running, and this program runs in a sandbox from which it"
             " can't be started. Run `dreamlayer serve` in a terminal, then try again."
         )
-    home = discovery.home()
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LinkError(
+            f"Dreamlayer's folder {home!s:.200} can't be created ({error.strerror}): set the"
+            " environment variable DREAMLAYER_HOME to a folder of your own."
+        ) from error
+    try:
         path = home / discovery.SAID_FILE
         long = path.exists() and path.stat().st_size > SAID_MAX
         with path.open("wb" if long else "ab") as output:
@@ -184,7 +186,7 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
                 stdout=output,
                 stderr=output,
                 cwd=home,
-                env={k: v for k, v in os.environ.items() if k not in HOSTS_OWN},
+                env=_environment(home),
                 start_new_session=True,  # it survives the host, and the host's Ctrl-C
                 creationflags=flags,
             )
@@ -195,9 +197,12 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
         ) from error
 
 
-def _sandboxed() -> bool:
-    """Whether this process runs in a Flatpak or Snap, which can't see the daemon's files."""
-    return Path("/.flatpak-info").exists() or "SNAP_NAME" in os.environ
+def _environment(home: Path) -> dict[str, str]:
+    """The daemon's environment variables."""
+    variables = {name: value for name, value in os.environ.items() if name not in HOSTS_OWN}
+    if variables.get("DREAMLAYER_HOME"):
+        variables["DREAMLAYER_HOME"] = str(home)  # a relative path would be another folder there
+    return variables
 
 
 def _last_line(before: int) -> str:

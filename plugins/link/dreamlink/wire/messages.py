@@ -26,7 +26,7 @@ except ImportError:
             " Run Dreamlayer's install.py again."
         ) from error
 
-PROTOCOL = 1
+PROTOCOL = 2
 HEADER_MAX = 1 << 20  # bytes; the largest header is a list of layers
 GUIDE_MAX = 1024  # pixels of a guide's side
 QUICK_MAX = 768  # pixels of a side of the picture of a quick dream

@@ -43,6 +43,7 @@ class Dealer:
         messages: complete received messages, each a list of frames.
         greeted: whether the peer has proved to be a ZeroMQ server with PLAIN.
         ready: whether the handshake is over. Messages sent before are held until then.
+        message_max: bytes of the longest message that is accepted.
     """
 
     def __init__(self, user: str, password: str, message_max: int) -> None:
@@ -53,7 +54,7 @@ class Dealer:
         self._credentials = b"".join(
             bytes([len(word)]) + word for word in (user.encode(), password.encode())
         )
-        self._message_max = message_max
+        self.message_max = message_max
         self._held: list[memoryview] = []
         self._reader = self._read()
         self._want = next(self._reader)
@@ -117,7 +118,7 @@ class Dealer:
         yield from self._traffic()
 
     def _expect(self, name: bytes) -> Generator[memoryview, None, None]:
-        flags, body = yield from self._frame(COMMAND_MAX)
+        flags, body = yield from self._frame()
         if not flags & COMMAND:
             raise ZmtpError("The daemon sent a message before the handshake was over.")
         if body.startswith((b"\x05ERROR", LIBZMQ_ERROR)):
@@ -137,7 +138,7 @@ class Dealer:
         frames: list[bytearray] = []
         size = 0
         while True:
-            flags, body = yield from self._frame(self._message_max - size)
+            flags, body = yield from self._frame(size)
             if flags & COMMAND:
                 if body[:5] == b"\x04PING":
                     self._command(b"PONG", bytes(body[7:]))
@@ -150,7 +151,8 @@ class Dealer:
                 self.messages.append(frames)
                 frames, size = [], 0
 
-    def _frame(self, limit: int) -> Generator[memoryview, None, tuple[int, bytearray]]:
+    def _frame(self, before: int = 0) -> Generator[memoryview, None, tuple[int, bytearray]]:
+        """A frame's flags and body; `before` are the bytes of its message's earlier frames."""
         flags = bytearray(1)
         yield memoryview(flags)
         if flags[0] & ~(MORE | LONG | COMMAND):
@@ -158,7 +160,7 @@ class Dealer:
         size = bytearray(8 if flags[0] & LONG else 1)
         yield memoryview(size)
         length = int.from_bytes(size, "big")
-        if length > (COMMAND_MAX if flags[0] & COMMAND else limit):
+        if length > (COMMAND_MAX if flags[0] & COMMAND else self.message_max - before):
             raise ZmtpError(f"The daemon sent a frame of {length} bytes, more than is allowed.")
         body = bytearray()
         while (filled := len(body)) < length:
