@@ -45,7 +45,8 @@ def _run(arguments: argparse.Namespace) -> None:
     wrong = sum(finding.level == "wrong" for finding in findings)
     warned = sum(finding.level == "warning" for finding in findings)
     if arguments.report is not None:
-        arguments.report.write_text(_report(findings), encoding="utf-8")
+        report = _report(findings)
+        arguments.report.write_text(report, encoding="utf-8", errors="backslashreplace")
         print(f"The report is in {arguments.report}. Please read it before you send it.")
     if wrong:
         verb = "is" if wrong == 1 else "are"
