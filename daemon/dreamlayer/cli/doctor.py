@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,7 +84,9 @@ def _report(findings: list[Finding]) -> str:
     from dreamlink.client import discovery
 
     parts = [f"Dreamlayer {VERSION}", "\n".join(map(_line, findings))]
-    for name in (discovery.LOG_FILE, discovery.SAID_FILE):
-        lines = service.tail(name, LOG_LINES)
-        parts.append("\n".join([f"The last {len(lines)} lines of {name}:", *lines]))
+    with contextlib.suppress(discovery.NoFolder):
+        log = discovery.daemon_folder() / discovery.LOG_FILE
+        for path in (log, discovery.home() / discovery.SAID_FILE):
+            lines = service.tail(path, LOG_LINES)
+            parts.append("\n".join([f"The last {len(lines)} lines of {path.name}:", *lines]))
     return anonymous("\n\n".join(parts) + "\n", plugins.folders())
