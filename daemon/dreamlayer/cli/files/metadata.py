@@ -68,7 +68,8 @@ class Metadata:
     def take_tags(self, directory: Directory) -> None:
         """Take tags as EXIF data, without those of pixels and those of unexpected kinds."""
         self.exif = directory
-        if directory.unread or tidy(directory):
+        odd = tidy(directory)
+        if odd or directory.unread:
             self.damaged.append("a part of the EXIF")
 
     def read_resources(self, data: bytes) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -142,7 +145,8 @@ def _opened(file: InputFile, contents: Contents, kind: str) -> Image.Image:
     """The picture, not decoded yet."""
     stream = io.BufferedReader(SplicedFile(file, contents.parts), BUFFER)
     try:
-        return Image.open(stream, formats=[kind])
+        with _silence():
+            return Image.open(stream, formats=[kind])
     except MemoryError:
         raise
     except UnidentifiedImageError as error:
@@ -153,12 +157,31 @@ def _opened(file: InputFile, contents: Contents, kind: str) -> Image.Image:
 
 def _decoded(image: Image.Image, path: Path) -> Image.Image:
     try:
-        image.load()
+        with _silence():
+            image.load()
     except MemoryError:
         raise
     except Exception as error:  # decoders raise many kinds for damaged files
         raise _damaged(path, error) from error
     return image
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing of what libtiff prints about a damaged file, past Python, is seen by the user."""
+    try:
+        shown = os.dup(2)
+    except OSError:  # there is no error stream
+        yield
+        return
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        yield
+    finally:
+        os.dup2(shown, 2)
+        os.close(shown)
 
 
 def _damaged(path: Path, error: Exception) -> Exception:

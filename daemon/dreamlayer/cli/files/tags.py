@@ -184,10 +184,12 @@ def _read_below(
     if depth == DEPTH_MAX:
         return False
     try:
-        directory.below[tag] = read(source, directory.form, offset, budget, depth + 1)
+        below = read(source, directory.form, offset, budget, depth + 1)
     except TagsError:
         return False
-    return directory.below[tag].unread == 0
+    if below.entries or below.below:  # an empty table is none
+        directory.below[tag] = below
+    return below.unread == 0
 
 
 def packed(directory: Directory, at: int) -> bytes:
