@@ -122,7 +122,7 @@ def test_a_selection_leaves_every_pixel_outside_as_it_was(photo: Path, tmp_path:
 
 
 def test_a_selection_at_the_border_is_clipped(photo: Path, tmp_path: Path) -> None:
-    good("dream", photo, "-o", tmp_path / "out.png", *QUICK, "--select=-20,-30,120,130")
+    good("dream", photo, "-o", tmp_path / "out.png", *QUICK, "--select", "-20,-30,120,130")
     source, result = array(photo), array(tmp_path / "out.png")
     assert np.array_equal(result[100:], source[100:])
     assert np.array_equal(result[:, 100:], source[:, 100:])
@@ -204,10 +204,12 @@ def test_a_guide_is_followed(photo: Path, tmp_path: Path) -> None:
     assert not np.array_equal(one, two)
 
 
-def test_an_output_may_replace_a_file_even_the_input(photo: Path, tmp_path: Path) -> None:
+def test_an_output_replaces_an_input_if_told_so(photo: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.png"
     own.write_bytes(photo.read_bytes())
-    good("dream", own, "-o", own, *QUICK)
+    refused(dreamlayer("dream", own, "-o", own, *QUICK), "--overwrite")
+    assert own.read_bytes() == photo.read_bytes()
+    good("dream", own, "-o", own, *QUICK, "--overwrite")
     assert not np.array_equal(array(own), array(photo))
 
 

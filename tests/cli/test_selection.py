@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dreamlayer.cli import selection
-from dreamlayer.cli.image_files import ImageFile
+from dreamlayer.cli.files.reading import ImageFile
 from dreamlink.picture import PictureError, Region
 
 SIZE = (60, 40)
@@ -72,10 +72,11 @@ def test_only_the_region_changes_when_pixels_are_pasted(rectangle: Region, mode:
         source = ImageFile(Image.new(mode, SIZE))
     sent = selection.pixels(source, region)
     assert len(sent) == source.layout(region.width, region.height).nbytes
-    assert selection.paste(source, region, sent).tobytes() == source.image.tobytes()
-    changed = bytes(255 - b for b in sent)
-    result = np.asarray(selection.paste(source, region, changed))
-    before = np.asarray(source.image)
+    before = np.array(source.image)
+    selection.paste(source, region, sent)
+    assert (np.asarray(source.image) == before).all()
+    selection.paste(source, region, bytes(255 - b for b in sent))
+    result = np.asarray(source.image)
     inside = np.zeros(result.shape[:2], bool)
     inside[region.y : region.y + region.height, region.x : region.x + region.width] = True
     assert (result[inside] != before[inside]).all()

@@ -5,20 +5,22 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dreamlayer.cli.files.opening import PIXELS_MAX
 from dreamlayer.daemon_client import CommandError, daemon
 from dreamlink.recipe.recipe import PARAMETERS, Parameter, Recipe
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dreamlayer.cli.image_files import ImageFile
-    from dreamlayer.cli.png_recipe import StoredRecipe
+    from dreamlayer.cli.files.reading import ImageFile
+    from dreamlayer.cli.files.recipe_file import StoredRecipe
     from dreamlayer.cli.selection import Selection
     from dreamlink.client.reconnecting import ReconnectingClient
     from dreamlink.session.dream import Dream
@@ -35,6 +37,7 @@ values of --layer:
   class:castle   class:483        a class that the network knows, by name or number
   "10:30 + 12*0.5 - 3"            several, with weights; subtracted ones are dreamed away
 """
+NUMBERS = re.compile(r"^-\.?\d[\d.,eE+-]*$")  # values of options that begin with a minus
 CANCEL_WITHIN = 5.0  # seconds that Ctrl-C waits for the daemon's answer
 
 
@@ -48,10 +51,16 @@ def add(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
     dream.set_defaults(run=run)
+    dream._negative_number_matcher = NUMBERS  # or --select -10,5,30,20 would be another option
     dream.add_argument("input", metavar="INPUT", type=Path, help="the picture")
     dream.add_argument(
         "-o", "--output", metavar="OUTPUT", type=Path, required=True,
         help="the file for the result: .png, .tif, .jpg, .webp or .bmp",
+    )  # fmt: skip
+    dream.add_argument(
+        "--overwrite", action="store_true",
+        help="let the result replace a file that the dream is made from, that is write-protected,"
+        " or that holds several pictures",
     )  # fmt: skip
     where = dream.add_argument_group("where to dream")
     where.add_argument(
@@ -59,7 +68,13 @@ def add(commands: Any) -> None:
     )
     where.add_argument(
         "--mask", metavar="FILE", type=Path,
-        help="dream only where this grey picture of the same size is not black; white means fully",
+        help="dream only where this grey picture of the same size is neither black nor transparent;"
+        " white means fully",
+    )  # fmt: skip
+    dream.add_argument(
+        "--pixels-max", metavar="MEGAPIXELS", type=int, default=PIXELS_MAX,
+        help="refuse a larger picture, mask or guide, before it takes memory"
+        f" (default {PIXELS_MAX})",
     )  # fmt: skip
     _add_recipe(dream.add_argument_group("what to dream"))
     dream.add_argument(
@@ -118,8 +133,17 @@ def _add_parameter(group: Any, parameter: Parameter) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Dream on a picture file as the options say, and write the result."""
-    from dreamlayer.cli import image_files, selection
-    from dreamlayer.cli.png_recipe import StoredRecipe
+    from dreamlayer.cli.ending import ended_in_order
+    from dreamlayer.cli.files.memory import told
+
+    with ended_in_order(), told("this dream"):
+        _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from dreamlayer.cli import selection
+    from dreamlayer.cli.files import output, reading
+    from dreamlayer.cli.files.recipe_file import StoredRecipe
     from dreamlink.recipe import presets
 
     base = StoredRecipe.read(arguments.recipe) if arguments.recipe else StoredRecipe()
@@ -129,24 +153,39 @@ def run(arguments: argparse.Namespace) -> None:
     rectangle = base.select
     if arguments.select is not None:
         rectangle = selection.rectangle_of(arguments.select)
-    source = image_files.read(arguments.input)
-    image_files.check_output(arguments.output, source)
+    output.format_of(arguments.output)
+    most = arguments.pixels_max
+    source = reading.read(arguments.input, most)
     size = source.image.size
-    mask = image_files.read_mask(arguments.mask, size) if arguments.mask else None
-    guide = image_files.read_guide(arguments.guide) if arguments.guide else None
-    selected = selection.select(size, rectangle, mask)
-    for note in [*source.notes, *_notes(arguments, base)]:
-        print(f"dreamlayer: {note}", file=sys.stderr)
-
-    dream = _run_dream(recipe, source, selected, guide, arguments)
-    if dream.pixels is None:
-        raise CommandError(dream.text)
-    result = selection.paste(source, selected.region, dream.pixels)
-    stored = StoredRecipe(dream.report["recipe"], rectangle, mask is not None, guide is not None)
-    image_files.write(arguments.output, result, source, stored.to_dict())
-    for note in dream.notes:
-        print(f"dreamlayer: {note}", file=sys.stderr)
+    mask = reading.read_mask(arguments.mask, size, most) if arguments.mask else None
+    guide = reading.read_guide(arguments.guide, most) if arguments.guide else None
+    selected = selection.select(size, rectangle, mask.image if mask else None)
+    if recipe.start != "noise":  # noise fills transparent parts too
+        selection.refuse_transparent(arguments.input, source, selected)
+    inputs = [arguments.input, arguments.mask, arguments.guide, arguments.recipe]
+    result = output.Output(
+        arguments.output, source, [path for path in inputs if path is not None],
+        overwrite=arguments.overwrite,
+    )  # fmt: skip
+    notes = [*source.notes, *result.notes, *_notes(arguments, base)]
+    _print_notes([*notes, *(other.page_note for other in (mask, guide) if other)])
+    with result:
+        dream = _run_dream(recipe, source, selected, guide.image if guide else None, arguments)
+        if dream.pixels is None:
+            raise CommandError(dream.text)
+        stored = StoredRecipe(
+            dream.report["recipe"], rectangle, mask is not None, guide is not None
+        )
+        selection.paste(source, selected.region, dream.pixels)
+        result.notes.clear()
+        result.write(source.image, source.metadata, stored.to_dict())
+    _print_notes([*dream.notes, *result.notes])
     _report(dream.report, stored, arguments.output, arguments.json)
+
+
+def _print_notes(notes: Iterable[str]) -> None:
+    for note in filter(None, notes):
+        print(f"dreamlayer: {note}", file=sys.stderr)
 
 
 def _recipe(arguments: argparse.Namespace, base: Mapping[str, object]) -> Recipe:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageChops
 
-from dreamlayer.cli.image_files import ImageFile
+from dreamlayer.cli.files.opening import FileError
+from dreamlayer.cli.files.reading import ImageFile
 from dreamlink.picture import PictureError, Region, region_of
 
 
@@ -43,7 +45,9 @@ def select(size: tuple[int, int], rectangle: Region | None, mask: Image.Image | 
         return Selection(region)
     box = mask.crop(_box(region)).getbbox()
     if box is None:
-        raise PictureError("The mask selects nothing: paint the parts to dream in white.")
+        raise PictureError(
+            "The mask selects nothing: paint the parts to dream in white, not transparent."
+        )
     left, top, right, bottom = box
     region = Region(region.x + left, region.y + top, right - left, bottom - top)
     return Selection(region, mask.crop(_box(region)))
@@ -67,12 +71,24 @@ def pixels(source: ImageFile, region: Region) -> bytes:
     return source.image.crop(_box(region)).tobytes()
 
 
-def paste(source: ImageFile, region: Region, pixels: bytes | bytearray) -> Image.Image:
-    """A copy of the picture with these raw pixels in `region`."""
-    copy = source.image.copy()
-    part = Image.frombytes(copy.mode, (region.width, region.height), bytes(pixels))
-    copy.paste(part, (region.x, region.y))
-    return copy
+def refuse_transparent(path: Path, source: ImageFile, selected: Selection) -> None:
+    """Raise FileError if what is selected is fully transparent: no dream could be seen there."""
+    if source.image.mode not in ("RGBA", "LA"):
+        return
+    alpha = source.image.crop(_box(selected.region)).getchannel("A")
+    if selected.mask is not None:
+        alpha = ImageChops.darker(alpha, selected.mask)
+    if alpha.getbbox() is None:
+        raise FileError(
+            f"{path} is fully transparent there, so its dream would be invisible: choose a part"
+            " with content, or add --start noise."
+        )
+
+
+def paste(source: ImageFile, region: Region, pixels: bytes | bytearray) -> None:
+    """Put these raw pixels into `region` of the picture."""
+    part = Image.frombytes(source.image.mode, (region.width, region.height), bytes(pixels))
+    source.image.paste(part, (region.x, region.y))
 
 
 def _box(region: Region) -> tuple[int, int, int, int]:

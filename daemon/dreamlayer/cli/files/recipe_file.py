@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dreamlayer.cli import image_files
+from dreamlayer.cli.files.containers import png_text
+from dreamlayer.cli.files.formats import recognise
+from dreamlayer.cli.files.opening import FileError, InputFile, reason
 from dreamlink.picture import PictureError, Region, region_of
+
+KEYWORD = b"dreamlayer"  # of a PNG's text chunk
+JSON_MAX = 64 << 20  # bytes of a file of JSON; a recipe has some hundred
 
 
 @dataclass(frozen=True)
@@ -41,9 +47,9 @@ class StoredRecipe:
 
         A JSON file may also hold the recipe alone, which is not checked here. Raises FileError.
         """
-        values = image_files.read_recipe(path)
+        values = _read_json(path)
         if not isinstance(values, dict):
-            raise image_files.FileError(f"{path} has no recipe, which would be names with values.")
+            raise FileError(f"{path} has no recipe, which would be names with values.")
         recipe = values.get("recipe", values)
         if recipe is values:
             return cls(recipe)
@@ -51,7 +57,26 @@ class StoredRecipe:
         try:
             region = None if select is None else region_of(select)
         except PictureError as error:
-            raise image_files.FileError(f"The selection in {path} is damaged: {error}") from error
+            raise FileError(f"The selection in {path} is damaged: {error}") from error
         if not isinstance(recipe, dict) or (region is not None and region.empty):
-            raise image_files.FileError(f"The recipe in {path} is damaged.")
+            raise FileError(f"The recipe in {path} is damaged.")
         return cls(recipe, region, values.get("mask") is True, values.get("guide") is True)
+
+
+def _read_json(path: Path) -> object:
+    """The JSON in a PNG's text chunk "dreamlayer", or in a .json file; raises FileError."""
+    with InputFile(path) as file:
+        if path.suffix.lower() == ".json":
+            if file.size > JSON_MAX:
+                raise FileError(f"{path} can't be read: a recipe has less than 64 MiB.")
+            text: bytes | None = file.read(0, file.size)
+        else:
+            text = png_text(file, KEYWORD) if recognise(file) == "PNG" else None
+    if not text:
+        raise FileError(f"{path} contains no recipe; only a .png written by dreamlayer dream does.")
+    try:
+        return json.loads(text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path} can't be read: its recipe is not text in UTF-8.") from error
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"The recipe in {path} is not valid JSON: {reason(error)}.") from error

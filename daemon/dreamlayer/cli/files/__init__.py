@@ -1,0 +1,1 @@
+"""Files of the command line: pictures with what is stored beside their pixels, and recipes."""
