@@ -12,6 +12,7 @@ from dreamlayer.networks.executors.base import Executor, cut_out
 from dreamlayer.networks.program.convolution import Box
 from dreamlayer.networks.program.lowering import program_of
 from dreamlayer.networks.program.memory_estimate import TORCH_OVERHEAD, bytes_per_pixel
+from dreamlayer.runtime import interruption
 
 UNKNOWN = 964.0  # bytes per pixel of a network that has no program to estimate them from
 
@@ -32,7 +33,7 @@ class AutogradExecutor(Executor):
 
     def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]:
         """See Executor.infer."""
-        with torch.no_grad():
+        with torch.no_grad(), interruption.between_operations():
             return tuple(map(cut_out, self._maps(x), outputs))
 
     @cached_property
@@ -59,7 +60,7 @@ class AutogradPass:
     ) -> None:
         """Run a network whose weights need no gradient; see Executor.run."""
         self._x, self._inputs_kept = x.detach().requires_grad_(True), inputs_kept
-        with torch.enable_grad():
+        with torch.enable_grad(), interruption.between_operations():
             self._recorded = module(self._x)
             if outputs is not None:
                 self._recorded = tuple(map(cut_out, self._recorded, outputs))
@@ -68,5 +69,6 @@ class AutogradPass:
     def backward(self, grads: Sequence[Tensor]) -> Tensor:
         """See Pass.backward."""
         recorded, self._recorded = self._recorded, ()
-        (grad,) = torch.autograd.grad(recorded, self._x, list(grads))
+        with interruption.between_operations():
+            (grad,) = torch.autograd.grad(recorded, self._x, list(grads))
         return grad if self._inputs_kept is None else cut_out(grad, self._inputs_kept)

@@ -18,6 +18,7 @@ from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlink.wire.messages import Frame, Header, MessageError
 
 RECONNECTED = "Connected again…"
+FINISHING = "Ending the last step of a dream that was cancelled…"
 TOO_OLD = f"The dream was not finished within the time allowed ({limit_hint('job_age')})."
 
 
@@ -41,7 +42,8 @@ class Scheduler:
         self._share = QuickShare(settings.quick_share / 100)
         self._changed = threading.Condition()  # guards the following attributes
         self._queue = JobQueue()
-        # The current dream; before it one that is paused for it.
+        # The current dream; before it one that is paused for it. They stay here until the compute
+        # thread has left them, even if they are over.
         self._running: list[QueuedDream] = []
         self._questions: deque[Question] = deque()
         self._counts = {"done": 0, "failed": 0, "cancelled": 0}
@@ -115,6 +117,12 @@ class Scheduler:
         with self._changed:
             return bool(self._jobs())
 
+    @property
+    def finishing(self) -> bool:
+        """Whether the compute thread is still in a dream that is over. Quick ones don't count."""
+        with self._changed:
+            return any(job.over and not job.request.quick for job in self._running)
+
     def waiting(self) -> list[QueuedDream]:
         """The dreams that have not begun, in the order in which they will be computed."""
         with self._changed:
@@ -128,6 +136,7 @@ class Scheduler:
             return {
                 "jobs": [job.describe() for job in jobs],
                 "waiting_memory": waiting,
+                "finishing": sum(job.over for job in self._running),
                 **self._counts,
             }
 
@@ -173,8 +182,10 @@ class Scheduler:
             self._share.add_normal(seconds)
 
     def answer(self, job: QueuedDream, header: Header, frames: Sequence[Frame] = ()) -> None:
-        """Send a message about a dream to its client."""
-        self._post(Outgoing(job.peer, {**header, "id": job.id}, frames))
+        """Send a message about a dream to its client, unless it has had the final one."""
+        with self._changed:
+            if not job.over:
+                self._post(Outgoing(job.peer, {**header, "id": job.id}, frames))
 
     def finish(self, job: QueuedDream, outcome: str, header: Header, pixels: Frame | None) -> None:
         """Record that a begun dream is "done", "failed" or "cancelled", and send the answer."""
@@ -189,7 +200,8 @@ class Scheduler:
 
     def _ahead(self, job: QueuedDream) -> int:
         before = list(self._queue).index(job)
-        return before + sum(job.request.quick <= other.request.quick for other in self._running)
+        running = [other for other in self._running if not other.over]
+        return before + sum(job.request.quick <= other.request.quick for other in running)
 
     def _begin(self, job: QueuedDream) -> QueuedDream:
         job.state = "running"
@@ -201,10 +213,17 @@ class Scheduler:
             for job in [job for job in self._queue if chosen(job)]:
                 self._queue.remove(job)
                 self._end(job, "cancelled", {"op": "cancelled"})
-            for job in [job for job in self._running if chosen(job)]:
+            for job in [job for job in self._running if chosen(job) and not job.over]:
+                # Answered at once: what the compute thread is doing may take a while yet.
                 job.cancelled.set()
-                if job.state == "paused":  # no tile has to end first
-                    self._end(job, "cancelled", {"op": "cancelled"})
+                self._end(job, "cancelled", {"op": "cancelled"})
+                self._tell_next()
+
+    def _tell_next(self) -> None:
+        """Tell the dream whose turn it is what it waits for, if that is one that is over."""
+        job = next(iter(self._queue), None)
+        if job is not None and self.finishing:
+            self.answer(job, {"op": "progress", "fraction": 0.0, "text": FINISHING})
 
     def _end(
         self, job: QueuedDream, outcome: str, header: Header, pixels: Frame | None = None
