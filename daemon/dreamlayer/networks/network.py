@@ -76,7 +76,7 @@ class Network:
 
         Torch can differentiate it; `run` and `infer` are faster.
         """
-        with interruption.between_operations():
+        with interruption.between_operations(x.shape[-2] * x.shape[-1]):
             return self.module(x.contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]
 
     def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch.utils._python_dispatch import TorchDispatchMode
 
+LONG = 1 << 18  # pixels; a pass over fewer is short, and asking would take a fifth of its time
 Question = Callable[[], bool]  # whether to end
 
 
@@ -58,12 +59,12 @@ def check() -> None:
         raise Interrupted
 
 
-def between_operations() -> AbstractContextManager[object]:
+def between_operations(pixels: int) -> AbstractContextManager[object]:
     """A context in which `check` is called before each of torch's operations.
 
-    Costs microseconds each, and changes no number. Does nothing where no one may interrupt.
+    Changes no number. Does nothing for a pass over few pixels, or where no one may interrupt.
     """
-    if question() is _never:
+    if pixels < LONG or question() is _never:
         return contextlib.nullcontext()
     return _checking_mode()()
 
