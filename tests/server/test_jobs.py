@@ -151,7 +151,7 @@ def test_a_newer_quick_dream_replaces_its_clients_older_ones(jobs: Fixture) -> N
     for name in ("a2", "a3"):
         jobs.scheduler.submit(job("a", name, quick=True))
     assert running.cancelled.is_set()
-    assert jobs.answers == [("a", "cancelled", "a2")]
+    assert jobs.answers == [("a", "cancelled", "a1"), ("a", "cancelled", "a2")]
     assert [waiting.id for waiting in jobs.scheduler.waiting()] == ["b1", "a3"]
 
 
@@ -272,7 +272,7 @@ def test_end_cancels_all_dreams_and_wakes_the_compute_thread(jobs: Fixture) -> N
     jobs.scheduler.end()
     assert running.cancelled.is_set()
     assert jobs.scheduler.take() is None
-    assert jobs.answers == [("b", "cancelled", "b1")]
+    assert jobs.answers == [("b", "cancelled", "b1"), ("a", "cancelled", "a1")]
 
 
 def test_a_question_wakes_the_compute_thread(jobs: Fixture) -> None:

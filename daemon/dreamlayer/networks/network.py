@@ -18,6 +18,7 @@ from dreamlayer.networks.graph.layers import LayerInfo, UnknownLayer, describe, 
 from dreamlayer.networks.graph.preprocessing import Preprocessing
 from dreamlayer.networks.program.convolution import Box, Pair, make_reproducible
 from dreamlayer.networks.registry import registry
+from dreamlayer.runtime import interruption
 
 __all__ = [
     "CLASS",
@@ -75,7 +76,8 @@ class Network:
 
         Torch can differentiate it; `run` and `infer` are faster.
         """
-        return self.module(x.contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]
+        with interruption.between_operations(x.shape[-2] * x.shape[-1]):
+            return self.module(x.contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]
 
     def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]:
         """Return the cells `outputs` of each map of `x` without gradient; same numbers as run."""
@@ -195,7 +197,9 @@ def extract(
     Raises registry.UnknownModel, UnknownLayer, registry.MissingWeights.
     """
     names = [resolve_layer(model_name, layer) for layer in layers]
+    interruption.check()
     whole, traced_network = registry.load(model_name), layer_table.traced_network(model_name)
+    interruption.check()
     part = traced_network.up_to(whole, names)
     classifier = traced_network.classifier(whole) if CLASS in names else None
     for module in [part, *([classifier] if classifier else [])]:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from dreamlayer.engine.image.padding import Border
 from dreamlayer.geometry import Index, Span, Window
+from dreamlayer.runtime import interruption
 
 STRIP = 1 << 19  # pixels processed at a time when a whole picture is processed
 COMPACT_FROM = 1 << 21  # pixels; smaller pictures are kept as floats: 16 bits would save nothing
@@ -232,10 +233,12 @@ def strips(shape: Sequence[int], least: int = 1) -> Iterator[Window]:
     """Divide a picture (…, H, W) into strips of full width, `least` rows or more but for the last.
 
     The division depends on the picture's size only, so that sums over strips are reproducible.
+    Between two strips the dream can be interrupted.
     """
     height, width = shape[-2:]
     rows = max(least, STRIP // width)
     for top in range(0, height, rows):
+        interruption.check()
         yield Window(Span(top, min(height, top + rows)), Span(0, width))
 
 

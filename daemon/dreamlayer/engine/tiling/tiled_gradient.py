@@ -32,7 +32,7 @@ from dreamlayer.engine.tiling import tile_size, workers
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.receptive_layout import EMPTY, ReceptiveLayout, TileableNetwork
 from dreamlayer.geometry import Span, Window
-from dreamlayer.runtime import devices
+from dreamlayer.runtime import devices, interruption
 
 T = TypeVar("T")
 VALUES_AT_ONCE = 1 << 20  # values of a map whose gradient is computed together
@@ -124,6 +124,7 @@ class TiledObjective:
             yield from workers.shared.run(tasks, each)
         else:
             for task in tasks:
+                interruption.check()
                 yield task()
 
     def _add_block(

@@ -15,6 +15,8 @@ from typing import TypeVar
 
 import torch
 
+from dreamlayer.runtime import interruption
+
 T = TypeVar("T")
 
 
@@ -61,7 +63,7 @@ class Workers:
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self.count, "dreamlayer-block")
-            return self._pool.submit(_run_with_threads, threads, task)
+            return self._pool.submit(_run_with_threads, threads, task, interruption.question())
 
 
 def cores() -> int:
@@ -75,8 +77,8 @@ _thread_state = threading.local()
 _setting_threads = threading.Lock()
 
 
-def _run_with_threads(threads: int, task: Callable[[], T]) -> T:
-    """Run a task in a thread with this number of torch threads."""
+def _run_with_threads(threads: int, task: Callable[[], T], ended: interruption.Question) -> T:
+    """Run a task in a thread with this number of torch threads, until its dream has `ended`."""
     if getattr(_thread_state, "threads", 0) != threads:
         with _setting_threads:
             usual = torch.get_num_threads()
@@ -86,7 +88,9 @@ def _run_with_threads(threads: int, task: Callable[[], T]) -> T:
             others.start()
             others.join()
         _thread_state.threads = threads
-    return task()
+    with interruption.interruptible(ended):
+        interruption.check()
+        return task()
 
 
 shared = Workers()  # of this process

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
-from dreamlayer.networks.executors.base import Executor, cut_out
+from dreamlayer.networks.executors.base import Executor, area, cut_out
 from dreamlayer.networks.program.convolution import Box
-from dreamlayer.networks.program.lowering import program_of
-from dreamlayer.networks.program.memory_estimate import TORCH_OVERHEAD, bytes_per_pixel
+from dreamlayer.networks.program.memory_estimate import TORCH_OVERHEAD
+from dreamlayer.runtime import interruption
 
-UNKNOWN = 964.0  # bytes per pixel of a network that has no program to estimate them from
+PROBE = 512  # px, the side of the picture whose pass is estimated
+GRADIENTS = 3  # as large as the largest kept value: of a step's output and input, and of a branch
 
 
 class AutogradExecutor(Executor):
@@ -32,16 +34,33 @@ class AutogradExecutor(Executor):
 
     def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]:
         """See Executor.infer."""
-        with torch.no_grad():
+        with torch.no_grad(), interruption.between_operations(area(x)):
             return tuple(map(cut_out, self._maps(x), outputs))
 
     @cached_property
     def bytes_per_pixel(self) -> float:
-        """See Executor.bytes_per_pixel; the estimate for a tape, if the network has a program."""
-        program = program_of(self._module)
-        if program is None:
-            return UNKNOWN
-        return bytes_per_pixel(program) * TORCH_OVERHEAD
+        """See Executor.bytes_per_pixel; what autograd keeps of a picture without numbers."""
+        weights = {
+            name: array.to("meta")
+            for name, array in itertools.chain(
+                self._module.named_parameters(), self._module.named_buffers()
+            )
+        }
+        kept: dict[int, Tensor] = {}  # by storage, so that none is counted twice
+
+        def keep(value: Tensor) -> Tensor:
+            kept[value.untyped_storage()._cdata] = value
+            return value
+
+        dtype = next(iter(weights.values())).dtype
+        x = torch.empty(1, 3, PROBE, PROBE, device="meta", dtype=dtype, requires_grad=True)
+        hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value)
+        with torch.enable_grad(), hooks:
+            maps = torch.func.functional_call(self._module, weights, (x,))
+        own = {array.untyped_storage()._cdata for array in weights.values()}
+        sizes = [v.untyped_storage().nbytes() for key, v in kept.items() if key not in own]
+        sizes += [cells.numel() * cells.itemsize for cells in maps]
+        return (sum(sizes) + GRADIENTS * max(sizes)) / PROBE**2 * TORCH_OVERHEAD
 
     def _maps(self, x: Tensor) -> tuple[Tensor, ...]:
         return self._module(x.contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]
@@ -59,7 +78,7 @@ class AutogradPass:
     ) -> None:
         """Run a network whose weights need no gradient; see Executor.run."""
         self._x, self._inputs_kept = x.detach().requires_grad_(True), inputs_kept
-        with torch.enable_grad():
+        with torch.enable_grad(), interruption.between_operations(area(x)):
             self._recorded = module(self._x)
             if outputs is not None:
                 self._recorded = tuple(map(cut_out, self._recorded, outputs))
@@ -68,5 +87,6 @@ class AutogradPass:
     def backward(self, grads: Sequence[Tensor]) -> Tensor:
         """See Pass.backward."""
         recorded, self._recorded = self._recorded, ()
-        (grad,) = torch.autograd.grad(recorded, self._x, list(grads))
+        with interruption.between_operations(area(self._x)):
+            (grad,) = torch.autograd.grad(recorded, self._x, list(grads))
         return grad if self._inputs_kept is None else cut_out(grad, self._inputs_kept)

@@ -97,6 +97,11 @@ class Executor(ABC):
         """Give memory that no pass is using back to the system. Any thread may call it."""
 
 
+def area(x: Tensor) -> int:
+    """Return the number of pixels of a picture (…, H, W)."""
+    return x.shape[-2] * x.shape[-1]
+
+
 def cut_out(x: Tensor, box: Box) -> Tensor:
     """Return the cells of a box, a view."""
     (top, bottom), (left, right) = box

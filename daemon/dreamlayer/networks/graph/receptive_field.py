@@ -21,6 +21,7 @@ from torch.nn.modules import activation
 from torch.overrides import TorchFunctionMode
 
 from dreamlayer.networks.graph.function_override import FunctionOverride, Rules
+from dreamlayer.runtime import interruption
 
 PartialNetwork = Callable[[Tensor], Tensor]  # (1, 3, H, W) → (1, C, h, w)
 
@@ -212,6 +213,7 @@ def _strip_reach(
     """
     upright = size[0] > size[1]
     x = torch.ones(1, 3, *size, dtype=torch.float64, requires_grad=True)
+    interruption.check()
     with torch.enable_grad(), FunctionOverride(rules):
         along = positive(x).sum(dim=-1 if upright else -2)[0]  # (C, cells along the strip)
     cell = along.shape[1] // 2 + beside

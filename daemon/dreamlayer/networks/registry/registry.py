@@ -104,12 +104,12 @@ def load(name: str) -> nn.Module:
     path = _weights_file(spec)
     network = skeleton(name)
     try:
-        state_dict.put(network, state_dict.read(path))
+        state_dict.put(network, state_dict.read(path, state_dict.most_bytes(spec.arch)), path.name)
     except FileNotFoundError as error:
         raise MissingWeights(f"{path} is missing: {_remedy(spec)}.") from error
     except (OSError, ValueError) as error:
         raise MissingWeights(
-            f"{path} does not hold the weights of {name}: {_remedy(spec)}."
+            f"{path} does not hold the weights of {name}: {_remedy(spec)}. ({error})"
         ) from error
     return network.eval().requires_grad_(False)
 

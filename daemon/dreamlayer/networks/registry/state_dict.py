@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import pickle
 import re
-import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from dreamlayer.networks.registry import architectures
+from dreamlayer.networks.registry.file_kinds import (
+    DOWNLOAD_AGAIN,
+    HEAD,
+    looks_like_safetensors,
+    other_kind,
+)
+from dreamlayer.networks.registry.regular_file import NotAFile, open_regular, size_of
+from dreamlayer.networks.registry.torch_file import read_torch_file
+from dreamlayer.networks.registry.unfit import UnfitWeights, too_large
 
 State = Mapping[str, Tensor]
 
@@ -25,35 +33,54 @@ AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads for training, of GoogLeNet
 OLD_DENSENET = re.compile(r"(\.denselayer\d+\.(?:norm|conv))\.([12]\.)")
 COUNTER = "num_batches_tracked"  # of a batch norm; older files lack it, and it is not used here
 
+# The kinds of numbers that become float32 without a scale or a zero of their own.
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+CLASSES_MAX = 100_000  # five times ImageNet's largest list
+# A file may hold several copies in double precision (an optimiser's), and a larger classifier.
+COPIES_MAX, SPARE = 8, 256 << 20  # bytes
 
-class UnfitWeights(ValueError):
-    """A file contains no weights, or those of another network; the message is for the user."""
+
+def most_bytes(arch: str) -> int:
+    """Bytes that a file of weights for an architecture may have, unpacked."""
+    expected = architectures.skeleton(arch, 1000).state_dict().values()
+    return COPIES_MAX * sum(4 * int(array.numel()) for array in expected) + SPARE
 
 
-def read(path: Path) -> State:
-    """Read the arrays of a .safetensors file, or of a file that `torch.save` made.
+def read(path: Path, most: int) -> State:
+    """Read the arrays of a .safetensors file, or of a file that `torch.save` made, into memory.
 
-    No code in a pickle is ever run. Raises OSError (FileNotFoundError too) and UnfitWeights.
+    What it is, is told by its content, not by its name. Nothing stays mapped: a file that changes
+    later changes no network. No code in a pickle is ever run.
+
+    Args:
+        path: of the file.
+        most: bytes that it may have, unpacked; see `most_bytes`.
+
+    Raises OSError (FileNotFoundError too), UnfitWeights, and MemoryError.
     """
-    with path.open("rb"):  # raises the system's error for folders and missing files
-        pass
-    if path.suffix == ".safetensors":
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise UnfitWeights(f"{path} is not a safetensors file, or is cut short.") from error
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about how the file was made
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+        file = open_regular(path)
+    except NotAFile as error:
+        raise UnfitWeights(str(error)) from error
+    with file:
+        head = file.read(HEAD)
+        file.seek(0)
+        if kind := other_kind(head, path.name):
+            raise UnfitWeights(f"{path} is {kind}.")
+        if size_of(file) > most:
+            raise too_large(path, size_of(file), most)
+        if looks_like_safetensors(head):
+            return _read_safetensors(file, path, most)
+        return _arrays(read_torch_file(file, path, most), path)
+
+
+def _read_safetensors(file: BinaryIO, path: Path, most: int) -> State:
+    try:
+        return load(file.read(most + 1))
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise UnfitWeights(
-            f"{path} contains more than weights, or no weights at all: Dreamlayer runs no code from"
-            " such a file. Save the network's state_dict() alone, or a .safetensors file."
+            f"{path} is not a safetensors file, or is cut short: {DOWNLOAD_AGAIN}."
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
-        raise UnfitWeights(f"{path} is not a file of weights, or is cut short.") from error
-    return _arrays(loaded, path)
 
 
 def fitted(state: State, arch: str, what: str) -> tuple[dict[str, Tensor], int]:
@@ -69,17 +96,23 @@ def fitted(state: State, arch: str, what: str) -> tuple[dict[str, Tensor], int]:
     expected = architectures.skeleton(arch, classes).state_dict()
     for name, array in expected.items():
         if name.endswith(COUNTER):
-            named.setdefault(name, torch.zeros((), dtype=array.dtype))
-    _check(named, expected, arch, what)
+            named[name] = torch.zeros((), dtype=array.dtype)
+    _check_names(named, expected, arch, what)
     return {
-        name: named[name].detach().to(array.dtype).clone(memory_format=torch.contiguous_format)
-        for name, array in expected.items()
+        name: _converted(named[name], array, name, arch, what) for name, array in expected.items()
     }, classes
 
 
-def put(network: nn.Module, state: State) -> None:
-    """Load weights into a network on the meta device; UnfitWeights if they do not fit."""
-    arrays = OrderedDict(state)
+def put(network: nn.Module, state: State, what: str = "The file") -> None:
+    """Load weights into a network on the meta device; UnfitWeights if they do not fit.
+
+    `what` is the file's name for the error.
+    """
+    expected, arch = network.state_dict(), type(network).__name__
+    _check_names(state, expected, arch, what)
+    arrays = OrderedDict(
+        (name, _converted(state[name], array, name, arch, what)) for name, array in expected.items()
+    )
     # Some definitions look up the version of the weights, which files do not contain.
     arrays._metadata = getattr(network.state_dict(), "_metadata", None)  # type: ignore[attr-defined]
     try:
@@ -113,28 +146,49 @@ def _classes(named: State, arch: str, what: str) -> int:
     heads = [name for name in one if one[name].shape != two[name].shape]
     for name in heads:
         if name in named and named[name].dim() > 0:
-            return named[name].shape[0]
+            classes = named[name].shape[0]
+            if not 0 < classes <= CLASSES_MAX:
+                raise UnfitWeights(
+                    f"{what} has {classes:,} classes: networks of 1 to {CLASSES_MAX:,} are taken."
+                )
+            return classes
     raise UnfitWeights(f"{what} does not fit {arch}: it lacks '{heads[0]}', the classifier.")
 
 
-def _check(named: State, expected: State, arch: str, what: str) -> None:
+def _check_names(named: State, expected: State, arch: str, what: str) -> None:
     absent = [name for name in expected if name not in named]
     beyond = [name for name in named if name not in expected]
     wrong = []
     if absent:
         wrong.append(f"{len(absent)} of its arrays are missing, e.g. '{absent[0]}'")
     if beyond:
-        wrong.append(f"{len(beyond)} arrays are not of it, e.g. '{beyond[0]}'")
+        wrong.append(f"{len(beyond)} arrays are not of it, e.g. '{beyond[0]:.80}'")
     if wrong:
         raise UnfitWeights(f"{what} does not fit {arch}: {', and '.join(wrong)}.")
-    for name, array in expected.items():
-        if named[name].shape != array.shape:
-            raise UnfitWeights(
-                f"{what} does not fit {arch}: '{name}' is {_size(named[name])}"
-                f" instead of {_size(array)}."
-            )
-        if named[name].is_floating_point() and not bool(named[name].isfinite().all()):
-            raise UnfitWeights(f"{what} is damaged: '{name}' has numbers that are not finite.")
+
+
+def _converted(array: Tensor, like: Tensor, name: str, arch: str, what: str) -> Tensor:
+    """An array of a file as its network needs it: dense numbers of its shape and kind, finite.
+
+    It is a copy, unless it is so already. UnfitWeights names the array.
+    """
+    if array.shape != like.shape:
+        raise UnfitWeights(
+            f"{what} does not fit {arch}: '{name}' is {_size(array)} instead of {_size(like)}."
+        )
+    if array.layout != torch.strided or array.is_meta or array.is_quantized:
+        raise UnfitWeights(f"{what}: '{name}' is no dense array of numbers: save a plain one.")
+    if like.is_floating_point() and array.dtype not in FLOATS:
+        kind = str(array.dtype).removeprefix("torch.")
+        raise UnfitWeights(
+            f"{what}: '{name}' holds numbers of the kind {kind}: save the weights as float32."
+        )
+    converted = array.detach().to(like.dtype).contiguous()
+    if not bool(converted.isfinite().all()):
+        raise UnfitWeights(
+            f"{what} is damaged: '{name}' has numbers that are not finite, or not in 32 bits."
+        )
+    return converted
 
 
 def _size(array: Tensor) -> str:

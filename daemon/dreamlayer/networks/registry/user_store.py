@@ -7,6 +7,7 @@ A network's weights are `NAME.safetensors`. For a network that the user added th
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from dreamlayer.networks.registry.catalogue import FILE, MODELS, ModelSpec
+from dreamlayer.networks.registry.regular_file import read_small
 
 NAME = re.compile(  # neither a path nor one of Windows' device names
     r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])\Z)[a-z0-9][a-z0-9_-]{0,63}",
     re.ASCII | re.IGNORECASE,
 )
+NOTE_MAX = 16 << 20  # bytes; class names are at most 1 MB, which escapes may multiply
 NOTE_KEYS = frozenset(
     {"arch", "classes", "class_names", "licence", "mean", "sha256", "source", "std"}
 )
@@ -46,9 +49,9 @@ class UserStore:
         if self.folder is None or not self.holds(name) or name in MODELS:
             return None
         try:
-            note = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
-            return _network(name, note)
-        except (OSError, ValueError):
+            note = read_small(self.folder / f"{name}.json", NOTE_MAX)
+            return None if note is None else _network(name, json.loads(note))
+        except (OSError, ValueError, RecursionError):
             return None
 
     def networks(self) -> list[ModelSpec]:
@@ -101,6 +104,8 @@ def _network(name: str, note: object) -> ModelSpec:
         and (names is None or len(names) == note["classes"])
         and all(isinstance(three, list) and len(three) == 3 for three in numbers)
         and all(isinstance(value, int | float) for three in numbers for value in three)
+        and all(math.isfinite(value) for three in numbers for value in three)
+        and all(value > 0 for value in note["std"])
     )
     if not sound:
         raise ValueError("not a note")

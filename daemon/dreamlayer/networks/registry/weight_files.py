@@ -30,6 +30,7 @@ from dreamlayer.networks.registry.catalogue import (
     UNFIT,
     ModelSpec,
 )
+from dreamlayer.networks.registry.regular_file import NotAFile, open_regular, read_small
 from dreamlayer.networks.registry.torchvision_import import import_torchvision
 
 PATIENCE = 30.0  # seconds without data from a server
@@ -91,7 +92,7 @@ def add(
     _check_name(name)
     known = _architecture(arch)
     _check_file(file)
-    arrays, classes = state_dict.fitted(state_dict.read(file), arch, file.name)
+    arrays, classes = _fitted(file, arch)
     spec = user_store.added_spec(
         name,
         {
@@ -130,14 +131,20 @@ def read_class_names(path: Path, classes: int) -> tuple[str, ...]:
 
     So Places365's list can be read unchanged: "/a/airfield 0". Raises CannotAdd, OSError.
     """
-    if path.stat().st_size > CLASS_NAMES_MAX:
+    try:
+        content = read_small(path, CLASS_NAMES_MAX)
+    except NotAFile as error:
+        raise CannotAdd(str(error)) from error
+    if content is None:
         raise CannotAdd(f"{path} is too large for a list of class names.")
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise CannotAdd(f"{path} is not a text file (UTF-8).") from error
     names = [line.strip() for line in lines if line.strip()]
-    numbered = [re.fullmatch(r"(.+?)\s+(\d+)", name) for name in names]
+    if odd := next((name for name in names if not name.replace("\t", " ").isprintable()), None):
+        raise CannotAdd(f"{path} is no list of class names: {odd!r:.60} can't be shown.")
+    numbered = [re.fullmatch(r"(.+?)\s+([0-9]{1,9})", name) for name in names]
     numbers = [int(match[2]) if match else -1 for match in numbered]
     if sorted(numbers) == list(range(len(names))):
         by_number = {int(match[2]): match[1] for match in numbered if match}
@@ -160,8 +167,21 @@ def _check_name(name: str) -> None:
 
 
 def _check_file(file: Path) -> None:
-    if not file.is_file():
-        raise CannotAdd(f"{file} is not there, or is not a file.")
+    """Raise CannotAdd for a missing file, a folder, a pipe and a device; before it is hashed."""
+    try:
+        open_regular(file).close()
+    except NotAFile as error:
+        raise CannotAdd(str(error)) from error
+    except FileNotFoundError as error:
+        raise CannotAdd(f"{file} is not there.") from error
+    except (OSError, ValueError) as error:  # a link to itself, no permission, a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else "it has no valid name"
+        raise CannotAdd(f"{file} can't be read: {reason}.") from error
+
+
+def _fitted(file: Path, arch: str) -> tuple[dict[str, torch.Tensor], int]:
+    """The weights for an architecture from a file, and the number of classes."""
+    return state_dict.fitted(state_dict.read(file, state_dict.most_bytes(arch)), arch, file.name)
 
 
 def _architecture(arch: str) -> ModelSpec:
@@ -188,7 +208,7 @@ def _take(spec: ModelSpec, file: Path | None) -> None:
             path = Path(temporary) / file_name
             _download(url, path, spec)
         _check_hash(path, file_name, spec, download)
-        _save(spec.name, state_dict.fitted(state_dict.read(path), spec.arch, path.name)[0])
+        _save(spec.name, _fitted(path, spec.arch)[0])
 
 
 def _torchvision_weights(arch: str) -> Any:
@@ -295,7 +315,7 @@ def _save(name: str, arrays: dict[str, torch.Tensor]) -> None:
 
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -18,12 +18,12 @@ from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlayer.server.transport.principal import Peer, Principal, room
 from dreamlink.wire.messages import Frame, Header, MessageError
 
-LOCAL_SHARE = 0.75  # of the time while a guest's dream waits for the local user's …
-GUEST_TURN = (
-    10.0  # … and the longest time, in seconds, that the local user then waits for a guest's
-)
+# While a guest's dream waits, the local user's get this share of the time, and then wait for the
+# guest's for so many seconds at most.
+LOCAL_SHARE, GUEST_TURN = 0.75, 10.0
 QUESTIONS_MAX = 64  # that wait
 RECONNECTED = "Connected again…"
+FINISHING = "Ending the last step of a dream that was cancelled…"
 TOO_OLD = f"The dream was not finished within the time allowed ({limit_hint('job_age')})."
 
 
@@ -51,7 +51,8 @@ class Scheduler:
         self._local_share = UrgentShare(LOCAL_SHARE, GUEST_TURN)
         self._changed = threading.Condition()  # guards the following attributes
         self._queue = JobQueue()
-        # The current dream; before it those that are paused for it.
+        # The current dream; before it those that are paused for it. They stay here until the
+        # compute thread has left them, even if they are over.
         self._running: list[QueuedDream] = []
         self._questions: Turns[Principal, Question] = Turns()
         self._counts = {"done": 0, "failed": 0, "cancelled": 0}
@@ -128,6 +129,12 @@ class Scheduler:
         with self._changed:
             return bool(self._jobs())
 
+    @property
+    def finishing(self) -> bool:
+        """Whether the compute thread is still in a dream that is over. Quick ones don't count."""
+        with self._changed:
+            return any(job.over and not job.request.quick for job in self._running)
+
     def waiting(self) -> list[QueuedDream]:
         """The dreams that have not begun, in the order in which they will be computed."""
         with self._changed:
@@ -144,6 +151,7 @@ class Scheduler:
             return {
                 "jobs": [job.describe(viewer) for job in jobs],
                 "waiting_memory": sum(job.nbytes for job in theirs),
+                "finishing": sum(job.over for job in self._running),
                 **(self._counts if viewer.is_local else {}),
             }
 
@@ -219,8 +227,10 @@ class Scheduler:
             self._local_share.add_other(seconds)
 
     def answer(self, job: QueuedDream, header: Header, frames: Sequence[Frame] = ()) -> None:
-        """Send a message about a dream to its client."""
-        self._post(Outgoing(job.peer, {**header, "id": job.id}, frames))
+        """Send a message about a dream to its client, unless it has had the final one."""
+        with self._changed:
+            if not job.over:
+                self._post(Outgoing(job.peer, {**header, "id": job.id}, frames))
 
     def finish(self, job: QueuedDream, outcome: str, header: Header, pixels: Frame | None) -> None:
         """Record that a begun dream is "done", "failed" or "cancelled", and send the answer."""
@@ -235,7 +245,8 @@ class Scheduler:
 
     def _ahead(self, job: QueuedDream) -> int:
         before = list(self._queue).index(job)
-        return before + sum(not job.may_pause(other) for other in self._running)
+        running = [other for other in self._running if not other.over]
+        return before + sum(not job.may_pause(other) for other in running)
 
     def _find(self, principal: Principal, job_id: str) -> QueuedDream | None:
         """A principal's dream in progress."""
@@ -252,10 +263,17 @@ class Scheduler:
             for job in [job for job in self._queue if chosen(job)]:
                 self._queue.remove(job)
                 self._end(job, "cancelled", {"op": "cancelled"})
-            for job in [job for job in self._running if chosen(job)]:
+            for job in [job for job in self._running if chosen(job) and not job.over]:
+                # Answered at once: what the compute thread is doing may take a while yet.
                 job.cancelled.set()
-                if job.state == "paused":  # no tile has to end first
-                    self._end(job, "cancelled", {"op": "cancelled"})
+                self._end(job, "cancelled", {"op": "cancelled"})
+                self._tell_next()
+
+    def _tell_next(self) -> None:
+        """Tell the dream whose turn it is what it waits for, if that is one that is over."""
+        job = next(iter(self._queue), None)
+        if job is not None and self.finishing:
+            self.answer(job, {"op": "progress", "fraction": 0.0, "text": FINISHING})
 
     def _end(
         self, job: QueuedDream, outcome: str, header: Header, pixels: Frame | None = None

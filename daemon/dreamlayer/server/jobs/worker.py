@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from dreamlayer.runtime.interruption import Interrupted, interruptible, uninterrupted
 from dreamlayer.server.config.settings import Settings, limit_hint
 from dreamlayer.server.jobs.blender import Blender
 from dreamlayer.server.jobs.error_text import sentence
@@ -137,7 +138,7 @@ class Worker:
         except BaseException as error:  # SystemExit too: without this thread nothing works
             outcome, header = "failed", {"op": "error", "text": sentence(error, self._log_place)}
         else:
-            if finished is None:
+            if finished is None or job.cancelled.is_set():  # an answered dream is not kept
                 outcome, header = "cancelled", {"op": "cancelled"}
             else:
                 seconds = time.monotonic() - began
@@ -153,12 +154,23 @@ class Worker:
 
     def _dream(self, job: QueuedDream, before: DreamOverlay | None) -> Finished | None:
         """The result, or None if the dream was cancelled; `before` is the dream to start from."""
+        try:
+            with interruptible(job.cancelled.is_set):
+                return self._compute(job, before)
+        except Interrupted:
+            return None
+
+    def _compute(self, job: QueuedDream, before: DreamOverlay | None) -> Finished | None:
+        frames, studio = job.frames, self._load_studio()
+        if job.cancelled.is_set():  # then the frames may be gone
+            return None
         reporter = Reporter(
             job.request,
             lambda header, frames: self._scheduler.answer(job, header, frames),
             preview_share=self._preview_share,
         )
-        steps = self._load_studio().dream(job.request, job.frames, before)
+        steps = studio.dream(job.request, frames, before)
+        del frames  # free them as soon as the studio has read them
         with contextlib.closing(steps):
             while not job.cancelled.is_set():
                 began = time.monotonic()
@@ -188,7 +200,8 @@ class Worker:
             began = time.monotonic()
             header: Header
             try:
-                header = _answer(self._load_studio(), question.model)
+                with uninterrupted():  # by the end of the dream in between whose tiles it is asked
+                    header = _answer(self._load_studio(), question.model)
             except BaseException as error:
                 header = {"op": "error", "text": sentence(error, self._log_place)}
             self._post(Outgoing(question.peer, {**header, "id": question.id}))

@@ -13,7 +13,7 @@ from dreamlayer.server.config.settings import Settings
 from dreamlayer.server.jobs.blender import Blender
 from dreamlayer.server.jobs.queue import QueuedDream
 from dreamlayer.server.jobs.results import LOST, ResultStore
-from dreamlayer.server.jobs.scheduler import Question, Scheduler
+from dreamlayer.server.jobs.scheduler import FINISHING, Question, Scheduler
 from dreamlayer.server.jobs.worker import WARM_UP, Worker
 from dreamlayer.server.lifecycle import process
 from dreamlayer.server.requests.limits import Limits
@@ -119,9 +119,10 @@ class DaemonRequestHandler:
                 self._results.release(peer.principal, request.id)
             raise
         self._send(Outgoing(peer, {"op": "queued", "id": request.id, "ahead": ahead}))
-        if self._worker.loading:
-            warm_up = {"op": "progress", "id": request.id, "fraction": 0.0, "text": WARM_UP}
-            self._send(Outgoing(peer, warm_up))
+        ended = FINISHING if not ahead and self._scheduler.finishing else None
+        if text := WARM_UP if self._worker.loading else ended:
+            header = {"op": "progress", "id": request.id, "fraction": 0.0, "text": text}
+            self._send(Outgoing(peer, header))
 
     def _check_unread(self, peer: Peer) -> None:
         outbox, principal = self._outbox, peer.principal

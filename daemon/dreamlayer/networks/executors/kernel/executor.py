@@ -24,9 +24,11 @@ from dreamlayer.networks.executors.kernel.weights import packed, padded_bias
 from dreamlayer.networks.program.convolution import Box, Pair
 from dreamlayer.networks.program.lowering import Program
 from dreamlayer.networks.program.memory_estimate import bytes_per_pixel
+from dreamlayer.runtime import interruption
 
 PLANS = 32  # sizes of crops whose plans are cached
 SHARE_OF_TAPE = 0.15  # of a tape's memory: the kernel holds a few rows of each map only
+PIECES = 64  # that are worked on between two questions whether to go on
 SPANS = 1024  # of pixels or cells whose dependencies are cached
 
 
@@ -166,9 +168,15 @@ class KernelExecutor(Executor):
                 _, step.plane, step.line, step.column = planes.stride()
         shared = torch.zeros(len(direction.pieces) * library.PROGRESS, dtype=torch.uint8)
 
+        ended = interruption.question()
+
         def work_on_share(number: int) -> None:
             own = scratch.data_ptr() + direction.scratch.size + number * direction.scratch.workspace
-            self._kernel.run(steps, direction.pieces, own, number, shared.data_ptr())
+            for first in range(0, len(direction.pieces), PIECES):
+                if ended():  # threads may end after different pieces: each shares the work anew
+                    raise interruption.Interrupted
+                progress = shared.data_ptr() + first * library.PROGRESS
+                self._kernel.run(steps, direction.some(first, PIECES), own, number, progress)
 
         run_together(work_on_share, threads)
         self._scratch.give(scratch)

@@ -54,6 +54,11 @@ class DirectionPlan:
     pieces: ctypes.Array[kernel.Piece]
     scratch: Scratch
 
+    def some(self, first: int, count: int) -> ctypes.Array[kernel.Piece]:
+        """Some of the pieces, which share their memory; fewer than `count` at the end."""
+        count = min(count, len(self.pieces) - first)
+        return (kernel.Piece * count).from_buffer(self.pieces, first * ctypes.sizeof(kernel.Piece))
+
 
 @dataclass(frozen=True)
 class KernelPlan:

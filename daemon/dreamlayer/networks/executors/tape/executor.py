@@ -29,6 +29,7 @@ from dreamlayer.networks.program.memory_estimate import TORCH_OVERHEAD, bytes_pe
 from dreamlayer.networks.program.passes import arranged, channels
 from dreamlayer.networks.program.regions import ProgramRegion, lengths_of, program_region
 from dreamlayer.networks.program.steps import Conv
+from dreamlayer.runtime import interruption
 
 NONE: Box = ((0, 0), (0, 0))
 REGIONS_KEPT = 256  # tile shapes
@@ -129,6 +130,7 @@ class TapePass:
         values = {0: cut_out(x.detach(), self.forward_region(0))}
         with torch.no_grad():
             for number, step in enumerate(tape.program.steps):
+                interruption.check()
                 if not _any(self.forward_region(step.output)):
                     continue
                 result, kept = OPERATIONS[type(step)].forward(
@@ -159,6 +161,7 @@ class TapePass:
                     own = fit(grad, box, self.backward_region(value))
                     _gather(pending, value, own.clone(memory_format=torch.channels_last))
             for step in reversed(self._tape.program.steps):
+                interruption.check()
                 step_grad = pending.pop(step.output, None)
                 kept = self._kept.pop(step.output, None)
                 if step_grad is None:
