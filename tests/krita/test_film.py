@@ -56,13 +56,14 @@ class FilmStudio:
         self.finished: list[Any] = []
         self.waiting: list[Callable[[], None]] = []
         monkeypatch.setattr(modules.layer_io, "explain_loss", lambda _source: self.gone)
+        self.note = ""
         monkeypatch.setattr(modules.keyframes, "add_film", self._add_film)
 
     def _add_film(self, _source: object, name: str, pictures: Sequence[Any]) -> Iterator[Any]:
         for picture in pictures:
             self.written.append((picture.time, picture.pixels() if picture.pixels else None))
             yield None
-        yield f"id of {name}"
+        yield SimpleNamespace(node_id=f"id of {name}", note=self.note)
 
     def film(self, plan: Any) -> Any:
         film = self.modules.film.Film(

@@ -23,7 +23,7 @@ class Node:
         self._id = QtCore.QUuid.createUuid()
         self._document, self._name, self._parent = document, name, parent
         self._children: list[Node] = []
-        self._locked = False
+        self._locked, self._visible = False, True
         self.pixels = bytes(4 * document.width() * document.height())
 
     def name(self) -> str:
@@ -39,7 +39,25 @@ class Node:
         return self._id
 
     def visible(self) -> bool:
-        return True
+        return self._visible
+
+    def setVisible(self, visible: bool) -> None:
+        self._visible = visible
+
+    def opacity(self) -> int:
+        return 255
+
+    def setOpacity(self, opacity: int) -> None:
+        pass
+
+    def blendingMode(self) -> str:
+        return "normal"
+
+    def channels(self) -> list[Any]:
+        return []
+
+    def layerStyleToAsl(self) -> str:
+        return ""
 
     def bounds(self) -> QtCore.QRect:
         return QtCore.QRect(0, 0, self._document.width(), self._document.height())
@@ -195,6 +213,9 @@ class Application:
 
     def notifier(self) -> Notifier:
         return self._notifier
+
+    def action(self, _name: str) -> None:
+        return None
 
     def activeDocument(self) -> Document | None:
         return self.document

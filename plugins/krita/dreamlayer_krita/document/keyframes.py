@@ -22,6 +22,7 @@ from dreamlink.wire.messages import Frame
 from . import layer_io, scratch
 from .color_space import ColorSpace
 from .errors import DocumentError
+from .insertion import insert
 from .layers import write_pixels
 from .source import LayerSource
 
@@ -57,7 +58,7 @@ def add_film(
     Each step fills one frame; let Krita process its events between the steps.
 
     Yields:
-        None, and in the last step the new layer's unique id.
+        None, and in the last step the `AddedLayer`.
 
     Raises:
         DocumentError: the picture was closed, the layer is gone, or Krita can't make the frames.
@@ -80,7 +81,7 @@ def add_film(
             raise DocumentError(reason)
         film = layer.duplicate()
         film.setName(name)
-        yield layer_io.insert_above(film, layer_io.layer_below(source))
+        yield insert(film, source, always=all(frame.pixels is not None for frame in frames))
     finally:
         _close(hidden)
 

@@ -20,12 +20,23 @@ from . import scratch
 from .color_space import space_of
 from .errors import DocumentError
 from .guide import read_guide
-from .layers import MASKS, check_kind, list_layers, read_pixels, visible_box, write_pixels
-from .source import LayerSource
+from .insertion import NORMAL, AddedLayer, insert, layer_below
+from .layers import (
+    COMPOSED,
+    MASKS,
+    OWN,
+    check_chosen,
+    check_kind,
+    list_layers,
+    visible_box,
+    write_pixels,
+)  # fmt: skip
+from .look import Look, look_at
+from .source import LayerSource, is_opaque
 
 __all__ = [
-    "DocumentError", "DreamTarget", "LayerSource", "add_layer", "explain_loss", "insert_above",
-    "layer_below", "list_layers", "read", "update_layer",
+    "AddedLayer", "DocumentError", "DreamTarget", "LayerSource", "add_layer", "explain_loss",
+    "list_layers", "read", "update_layer",
 ]  # fmt: skip
 
 PIECE_MAX = (1 << 31) - 1  # bytes that Krita returns in one piece
@@ -75,15 +86,18 @@ def read(
     check_kind(node)
     document.waitForDone()  # the last brush stroke
     canvas = _canvas(document)
-    layer = canvas if whole or recipe.start == "noise" else visible_box(node, canvas)
-    place, selection = _selected(active_selection, node.name(), layer)
-    seen = place.grow(recipe.context).clip(layer)
-    pixels = _pixels(node, seen)
+    noise = recipe.start == "noise"
+    with look_at(node, document) as look:
+        layer = canvas if whole or noise else visible_box(node.name(), look.bounds, canvas)
+        place, selection = _selected(active_selection, node.name(), layer)
+        seen = place.grow(recipe.context).clip(layer)
+        pixels = _pixels(look, seen)
+    region = place.moved(-seen.x, -seen.y)
     map_ = None
     if strength == SELECTION:
         map_, selection = _selection_as_map(place, selection), None
     elif strength is not None:
-        map_ = _pixels(_node(document, strength, "strength map"), place)
+        map_ = _read_map(document, strength, place)
     needs_guide = recipe.expression().needs_guide
     return LayerSource(
         document=document,
@@ -91,7 +105,7 @@ def read(
         name=node.name(),
         space=space_of(node),
         picture=pixels.layout,
-        region=place.moved(-seen.x, -seen.y),
+        region=region,
         place=place,
         canvas=canvas,
         edges=place.edges(layer),
@@ -99,9 +113,11 @@ def read(
         selection=selection,
         as_mask=selection is not None and _wants_mask(),
         strength=map_,
-        guide=read_guide(_guide_node(document, guide)) if needs_guide else None,
+        guide=read_guide(_guide_node(document, guide), document) if needs_guide else None,
         guide_id=guide if needs_guide else None,
         strength_id=strength,
+        opaque=noise or is_opaque(pixels.layout, pixels.frame, region),
+        covered=place == layer and (selection is None or not bytes(selection).strip(b"\xff")),
     )
 
 
@@ -119,24 +135,15 @@ def explain_loss(source: LayerSource) -> str | None:
     return None
 
 
-def layer_below(source: LayerSource) -> Any:
-    """The layer directly above which the dream is to be added."""
-    node = None
-    if source.above is not None:
-        node = source.document.nodeByUniqueID(source.above)
-    return node or source.document.nodeByUniqueID(source.node_id)
-
-
-def add_layer(source: LayerSource, name: str, pixels: Frame) -> Any:
+def add_layer(source: LayerSource, name: str, pixels: Frame) -> AddedLayer:
     """Add a paint layer with the dream directly above the source, as one undo step.
+
+    `insertion` says what else happens, so that at strength 0 nothing that is seen changes.
 
     Args:
         source: what was dreamed on.
         name: the new layer's name.
         pixels: of `source.place`, in `source.space.wire`.
-
-    Returns:
-        the new layer's unique id.
 
     Raises:
         DocumentError: the picture was closed or the layer is gone.
@@ -144,17 +151,17 @@ def add_layer(source: LayerSource, name: str, pixels: Frame) -> Any:
     reason = explain_loss(source)
     if reason:
         raise DocumentError(reason)
-    node = layer_below(source)
     wire = source.space.wire
-    if source.space == wire == space_of(source.document) and not source.as_mask:
+    simple = not source.as_mask and layer_below(source).blendingMode() == NORMAL
+    if simple and source.space == wire == space_of(source.document):
         layer = source.document.createNode(name, "paintlayer")
         write_pixels(layer, pixels, source.place)
-        return insert_above(layer, node)
+        return insert(layer, source)
     with scratch.open_scratch() as document:
         layer = scratch.paint_layer(document, name, pixels, source.place, wire, source.space)
         if source.as_mask:
             _add_mask(document, layer, source)
-        return insert_above(layer, node)
+        return insert(layer, source)
 
 
 def update_layer(node_id: Any, pixels: Frame, source: LayerSource) -> bool:
@@ -175,13 +182,6 @@ def update_layer(node_id: Any, pixels: Frame, source: LayerSource) -> bool:
     write_pixels(layer, fresh, source.place.moved(moved.x(), moved.y()))
     source.document.refreshProjection()
     return True
-
-
-def insert_above(layer: Any, above: Any) -> Any:
-    """Add a layer directly above another one, as one undo step, and return its unique id."""
-    # Changes to a layer that is not in the document yet are not undoable: this is the only step.
-    above.parentNode().addChildNode(layer, above)
-    return layer.uniqueId()
 
 
 def _add_mask(document: Any, layer: Any, source: LayerSource) -> None:
@@ -246,11 +246,19 @@ def _node(document: Any, node_id: Any, what: str) -> Any:
     return node
 
 
-def _pixels(node: Any, box: Region) -> Pixels:
+def _read_map(document: Any, node_id: Any, place: Region) -> Pixels:
+    """The strength map that a layer or mask shows."""
+    node = _node(document, node_id, "strength map")
+    check_chosen(node, "strength map", (*OWN, *COMPOSED, *MASKS))
+    with look_at(node, document) as look:
+        return _pixels(look, place)
+
+
+def _pixels(look: Look, box: Region) -> Pixels:
     """What a layer or mask shows in a box, in a layout that the daemon supports."""
-    if node.type() in MASKS:
-        return Pixels(Picture(box.width, box.height, "U8", "G"), memoryview(read_pixels(node, box)))
-    space = space_of(node)
+    if look.node.type() in MASKS:
+        return Pixels(Picture(box.width, box.height, "U8", "G"), memoryview(look.pixels(box)))
+    space = space_of(look.node)
     wire = space.wire
     picture = Picture(box.width, box.height, wire.depth, wire.order, wire.curve or "srgb")
     if picture.nbytes > PIECE_MAX:
@@ -258,6 +266,4 @@ def _pixels(node: Any, box: Region) -> Pixels:
             f"{box.width} × {box.height} pixels in {wire.depth} are more than Krita can return in"
             " one piece (2 GiB): select a smaller part."
         )
-    return Pixels(
-        picture, scratch.convert_pixels(memoryview(read_pixels(node, box)), box, space, wire)
-    )
+    return Pixels(picture, scratch.convert_pixels(memoryview(look.pixels(box)), box, space, wire))

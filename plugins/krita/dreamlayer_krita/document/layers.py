@@ -30,13 +30,13 @@ def list_layers(document: Any, masks: bool = False) -> list[tuple[Any, str]]:
 
 
 def _walk(parent: Any, path: str) -> Iterator[tuple[Any, str]]:
-    for node in reversed(_children(parent)):
+    for node in reversed(children(parent)):
         name = path + node.name()
         yield node, name
         yield from _walk(node, f"{name} ▸ ")
 
 
-def _children(node: Any) -> list[Any]:
+def children(node: Any) -> list[Any]:
     """The layers and masks of a node, from bottom to top.
 
     Krita lists None for one that it is removing: those are left out.
@@ -57,6 +57,21 @@ def check_kind(node: Any) -> None:
         raise DocumentError(
             f"“{node.name()}” has no picture of its own: select another layer to dream on."
         )
+    check_pass_through(node)
+
+
+def check_chosen(node: Any, what: str, kinds: tuple[str, ...] = OWN + COMPOSED) -> None:
+    """Raise DocumentError if a node can't be a guide or strength map (`what`)."""
+    if node.type() not in kinds:
+        raise DocumentError(
+            f"“{node.name()}” has no picture of its own and can't be the {what}: choose another"
+            " layer."
+        )
+    check_pass_through(node)
+
+
+def check_pass_through(node: Any) -> None:
+    """Raise DocumentError for a group whose look depends on what lies below it."""
     if passes_through(node):
         raise DocumentError(
             f"The group “{node.name()}” is in pass-through mode and has no picture of its own:"
@@ -69,29 +84,17 @@ def passes_through(node: Any) -> bool:
     return bool(node.type() == "grouplayer" and node.passThroughMode())
 
 
-def visible_box(node: Any, canvas: Region) -> Region:
+def visible_box(name: str, bounds: Region, canvas: Region) -> Region:
     """The part of the canvas where the layer has pixels; raises DocumentError if there is none."""
-    bounds = node.bounds()
-    box = Region(bounds.x(), bounds.y(), bounds.width(), bounds.height())
-    if box.empty:
+    if bounds.empty:
         raise DocumentError(
-            f"The layer “{node.name()}” is empty: there is nothing to dream on. Paint on it, or"
-            " start from noise."
+            f"The layer “{name}” is empty: there is nothing to dream on. Paint on it, or start from"
+            " noise."
         )
-    if box.clip(canvas).empty:
-        raise DocumentError(f"The layer “{node.name()}” lies outside the canvas: move it first.")
-    return box.clip(canvas)
-
-
-def read_pixels(node: Any, box: Region) -> Any:
-    """The raw pixels (a QByteArray) of a layer as it is seen, with its masks applied.
-
-    Of a mask, or a paint layer without masks, the node's own pixels are read: they are up to date
-    even while Krita is still composing the picture.
-    """
-    masked = any(child.visible() for child in _children(node))
-    own = node.type() in MASKS or (node.type() in OWN and not masked)
-    return (node.pixelData if own else node.projectionPixelData)(*box)
+    box = bounds.clip(canvas)
+    if box.empty:
+        raise DocumentError(f"The layer “{name}” lies outside the canvas: move it first.")
+    return box
 
 
 def write_pixels(layer: Any, pixels: Frame, box: Region) -> None:

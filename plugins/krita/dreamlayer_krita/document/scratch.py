@@ -31,6 +31,48 @@ def open_scratch() -> Iterator[Any]:
         document.close()
 
 
+@contextmanager
+def copied_alone(node: Any, original: Any, time: int) -> Iterator[Any]:
+    """A hidden document as large as the original one, with a copy of one of its layers.
+
+    There the layer is shown, Normal, opaque and not clipped, at a frame of the animation.
+
+    Raises:
+        DocumentError: Krita can't make a document in the layer's colour space.
+    """
+    space = space_of(node)
+    document = Krita.instance().createDocument(
+        original.width(), original.height(), "", *space, 72.0
+    )
+    if document is None:
+        raise DocumentError(
+            f"Krita can't compose the layer “{node.name()}” in {space.model} {space.depth} with the"
+            f" profile “{space.profile}”: convert the picture with Image ▸ Convert Image Color"
+            " Space…, or merge the layer's masks and styles, then dream."
+        )
+    try:
+        root = document.rootNode()
+        root.childNodes()[0].setVisible(False)  # the white background of a new document
+        copy = node.duplicate()
+        copy.setVisible(False)  # or Krita would compose it twice
+        copy.setOpacity(255)
+        for channel in copy.channels():
+            channel.setVisible(True)
+        root.addChildNode(copy, None)
+        copy = root.childNodes()[-1]  # one whose undo steps are this document's
+        if copy.blendingMode() != "normal":
+            copy.setBlendingMode("normal")
+        if time:
+            document.setCurrentTime(time)
+        copy.setVisible(True)
+        document.refreshProjection()
+        document.waitForDone()
+        yield document
+    finally:
+        document.setModified(False)
+        document.close()
+
+
 def paint_layer(
     document: Any, name: str, pixels: Frame, box: Region, space: ColorSpace, goal: ColorSpace
 ) -> Any:

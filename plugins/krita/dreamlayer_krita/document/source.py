@@ -12,6 +12,8 @@ from dreamlink.wire.messages import DreamRequest, Frame
 
 from .color_space import ColorSpace
 
+OPAQUE_SAMPLE = {"U8": b"\xff", "U16": b"\xff\xff", "F16": b"\x00\x3c", "F32": b"\x00\x00\x80\x3f"}
+PIECE = 1 << 18  # bytes looked at in one go
 WHOLE = bytes([0]) + bytes([255]) * 255  # every selected pixel counts as fully selected
 
 
@@ -33,6 +35,8 @@ class LayerSource:
         strength: the strength map of the region.
         guide: the guide picture.
         guide_id, strength_id: the arguments of `layer_io.read` that these two were read from.
+        opaque: whether the dream of strength 0 hides all of what is below it.
+        covered: whether the dream covers all of the layer that the canvas shows.
         above: the unique id of the layer to add the dream above; None: the source itself.
     """
 
@@ -52,6 +56,8 @@ class LayerSource:
     guide: Pixels | None = None
     guide_id: Any = None
     strength_id: Any = None
+    opaque: bool = True
+    covered: bool = True
     above: Any = None
 
     @property
@@ -75,3 +81,19 @@ class LayerSource:
 
     def _inputs(self, mask: Frame | None) -> RequestInputs:
         return RequestInputs(Pixels(self.picture, self.pixels), mask, self.strength, self.guide)
+
+
+def is_opaque(picture: Picture, frame: Frame, region: Region) -> bool:
+    """Whether all pixels of a region of a picture are opaque; its last sample is the opacity."""
+    sample = OPAQUE_SAMPLE[picture.depth]
+    size = picture.samples * len(sample)
+    line, view = picture.width * size, memoryview(frame).cast("B")
+    rows = max(1, PIECE // line) if region.width == picture.width else 1
+    for top in range(region.y, region.y + region.height, rows):
+        count = min(rows, region.y + region.height - top) * region.width
+        start = top * line + region.x * size
+        piece = bytes(view[start : start + count * size])
+        for index, value in enumerate(sample, size - len(sample)):
+            if piece[index::size] != bytes([value]) * count:
+                return False
+    return True

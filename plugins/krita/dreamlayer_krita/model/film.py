@@ -19,7 +19,7 @@ from dreamlink.session.film_options import frame_fields
 from dreamlink.wire.messages import Frame
 
 from ..document import keyframes, layer_io
-from ..document.source import LayerSource
+from ..document.source import LayerSource, is_opaque
 from ..document.spool import FrameSpool
 from .daemon_link import DaemonLink
 from .jobs import DreamJob, FinishedDream, NewLayer
@@ -141,6 +141,9 @@ class Film:
             self._stop(State.FAILED, str(error))
             return
         source = replace(self.source, pixels=pixels)
+        if shot.picture and self.source.opaque:
+            opaque = is_opaque(source.picture, pixels, source.region)
+            self.source = replace(self.source, opaque=opaque)
         options = frame_fields(self._after, self._plan.carry, self._plan.zoom)
         goal = _SpooledFrame(source, self._spool)
         self._job = DreamJob(
@@ -209,7 +212,7 @@ class Film:
         if self._writing is None:
             return
         try:
-            node_id = next(self._writing)
+            added = next(self._writing)
         except layer_io.DocumentError as error:
             self._end_state, self._end_text = State.FAILED, str(error)
             self._end(None)
@@ -218,10 +221,11 @@ class Film:
             self._end_state = State.FAILED
             self._end(None)
             raise
-        if node_id is None:
+        if added is None:
             self._soon(self._write)
         else:
-            self._end(node_id)
+            self._notes += [added.note] if added.note else []
+            self._end(added.node_id)
 
     def _stop_writing(self) -> None:
         writing, self._writing = self._writing, None

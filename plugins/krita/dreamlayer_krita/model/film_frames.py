@@ -10,6 +10,7 @@ from dreamlink.wire.messages import Frame
 
 from ..document import layer_io, scratch
 from ..document.errors import DocumentError
+from ..document.look import is_composed, masks_on
 from ..document.source import LayerSource
 from .film import FilmPlan, Shot
 
@@ -62,7 +63,7 @@ def _length(picture: Any) -> int:
 
 
 def _picture(source: LayerSource, time: int) -> Frame:
-    """The layer's own pixels in the frame that begins at `time`, as they are sent."""
+    """What the layer shows in the frame that begins at `time`, as it is sent."""
     if reason := layer_io.explain_loss(source):
         raise DocumentError(reason)
     node = source.document.nodeByUniqueID(source.node_id)
@@ -72,5 +73,9 @@ def _picture(source: LayerSource, time: int) -> Frame:
     )
     if not node.hasKeyframeAtTime(time):
         raise DocumentError(f"The frame {time} of the layer “{source.name}” is gone.")
-    pixels = memoryview(node.pixelDataAtTime(*seen, time))
+    if is_composed(node) or masks_on(node):
+        with scratch.copied_alone(node, source.document, time) as copied:
+            pixels = memoryview(copied.pixelData(*seen))
+    else:
+        pixels = memoryview(node.pixelDataAtTime(*seen, time))
     return scratch.convert_pixels(pixels, seen, source.space, source.space.wire)

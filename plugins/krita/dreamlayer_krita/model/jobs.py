@@ -15,7 +15,7 @@ from dreamlink.client.client import LinkError
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State, layer_name, lost
 from dreamlink.session.reconnection import ReconnectPolicy
-from dreamlink.wire.messages import Header
+from dreamlink.wire.messages import Frame, Header
 
 from ..document import layer_io
 from .daemon_link import DaemonLink
@@ -44,11 +44,13 @@ class NewLayer:
 
     Attributes:
         grown_id: the unique id of the layer if it is added before the dream is done, else None.
+        note: once it is added, what the user is told about it, or "".
     """
 
     def __init__(self, source: layer_io.LayerSource) -> None:
         self.source = source
         self.grown_id: Any = None
+        self.note = ""
 
     def explain_loss(self) -> str | None:
         """Why the layer can't be added any more, or None if it can."""
@@ -64,10 +66,15 @@ class NewLayer:
             DocumentError: the picture was closed or the layer is gone.
         """
         name = layer_name(self.source.name, recipe)
-        return layer_io.add_layer(self.source, name, dream.pixels or bytearray())
+        return self._add_layer(name, dream.pixels or bytearray())
 
     def discard(self) -> None:
         """The dream was cancelled or has failed."""
+
+    def _add_layer(self, name: str, pixels: Frame) -> Any:
+        """Add the layer; returns its unique id, or raises DocumentError."""
+        node_id, self.note = layer_io.add_layer(self.source, name, pixels)
+        return node_id
 
 
 class DreamJob:
@@ -191,7 +198,7 @@ class DreamJob:
         self.result = FinishedDream(source.document, node_id, source, recipe, dream)
         self.fraction = 1.0
         text = f"Dreamed in {report['seconds']:.1f} s with seed {recipe.seed}."
-        self._end(State.DONE, " ".join([text, *dream.notes]))
+        self._end(State.DONE, " ".join([text, *dream.notes, self._goal.note]).strip())
         if self._finished is not None:
             self._finished(self.result)
 

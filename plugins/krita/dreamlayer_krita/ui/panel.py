@@ -7,6 +7,7 @@ from typing import Any
 
 from krita import Krita
 
+from ..document import replaced
 from ..model.session import Message, RunningJob, Session
 from ..qt.connection import Link
 from ..qt.guard import guarded, log
@@ -24,6 +25,7 @@ from .recipe_form import RecipeForm
 from .widgets.scroll_column import ScrollColumn
 from .widgets.tab_order import set_tab_order
 
+FOLLOW = 40  # milliseconds until a layer is shown again whose dream was undone
 LINES_MIN = 8  # of text: the form's smallest height
 
 
@@ -41,6 +43,9 @@ def open_panel(announce: Callable[[str], None]) -> Panel:
 
     session.message.subscribe(show)
     session.restore_recipe()
+    timer = QtCore.QTimer(panel)  # Krita has no signal for undo and redo
+    timer.timeout.connect(guarded(replaced.follow, log.error))
+    timer.start(FOLLOW)
     notifier = Krita.instance().notifier()
     notifier.setActive(True)
     for end in (notifier.applicationClosing, panel.destroyed):  # the latter when its window closes
