@@ -18,6 +18,7 @@ from ..call.arguments import SHOW_PREVIEW
 from ..call.errors import CallRefused
 from ..call.guard import guarded
 from ..call.options import CallOptions
+from ..layers.look import Look
 from .look_connection import LookConnection
 from .preview_area import CENTRE, SIDE, PreviewArea
 
@@ -38,6 +39,7 @@ class DialogPreview:
     def __init__(self, config: Any, image: Any, drawable: Any, box: Region | None) -> None:
         self._config = config
         self._target = image, drawable, box
+        self._look: Look | None = None  # read once: the image can't be changed meanwhile
         self._position = CENTRE
         self._area: PreviewArea | None = None
         self._dreamed: tuple[Recipe, CallOptions] | None = None  # what the newest look shows
@@ -184,7 +186,10 @@ class DialogPreview:
         self._looks.dream(*self._area.request(recipe, options))
 
     def _make_area(self, recipe: Recipe) -> PreviewArea:
-        return PreviewArea.of(*self._target, recipe, self._position)
+        image, drawable, box = self._target
+        if self._look is None:
+            self._look = Look.of(drawable)
+        return PreviewArea.of(image, drawable, self._look, box, recipe, self._position)
 
     # Display
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import floor
 from typing import Any
 
 from gi.repository import Gimp
@@ -17,6 +18,8 @@ from ..call.errors import CallRefused
 from ..call.options import CallOptions
 from ..layers import buffers
 from ..layers.guide import GuideDrawable
+from ..layers.look import Look
+from ..layers.source import selected
 from ..layers.strength_map import StrengthMap
 
 SIDE = 360  # pixels of the preview; a dream of that size takes about a second
@@ -29,15 +32,16 @@ class PreviewArea:
     """A part of the area to dream in, in pixels of the layer reduced `reduced` times.
 
     Attributes:
+        look: the layer's look.
         region: the part to dream on and show.
         seen: the region and the surroundings that the network sees.
         box: the whole area to dream in.
-        whole: the whole layer.
+        whole: all of the layer that is seen.
         offsets: the layer's offsets in the image, not reduced.
     """
 
     image: Any
-    drawable: Any
+    look: Look
     region: Region
     seen: Region
     box: Region
@@ -50,6 +54,7 @@ class PreviewArea:
         cls,
         image: Any,
         drawable: Any,
+        look: Look,
         box: Region | None,
         recipe: Recipe,
         position: tuple[float, float],
@@ -60,9 +65,11 @@ class PreviewArea:
 
         GIMP does not tell plug-ins which part of an image its window shows. Raises CallRefused.
         """
-        full = box or _selected(image, drawable)
+        if not (image.is_valid() and drawable.is_valid()):
+            raise CallRefused("The layer was removed.")
+        full = box or selected(image, drawable, look.whole)
         reduced = reduction(full, recipe, SIDE, REDUCTION_MAX)
-        whole = _reduce(Region(0, 0, drawable.get_width(), drawable.get_height()), reduced)
+        whole = _reduce(look.whole, reduced)
         box = _reduce(full, reduced).clip(whole)
         width, height = min(box.width, SIDE), min(box.height, SIDE)
         left = box.x + round((box.width - width) * position[0])
@@ -71,7 +78,7 @@ class PreviewArea:
         around = min(round(recipe.context / reduced), (QUICK_MAX - SIDE) // 2)
         _, *offsets = drawable.get_offsets()
         seen = region.grow(around).clip(whole)
-        return cls(image, drawable, region, seen, box, whole, (offsets[0], offsets[1]), reduced)
+        return cls(image, look, region, seen, box, whole, (offsets[0], offsets[1]), reduced)
 
     @property
     def movable(self) -> tuple[int, int]:
@@ -115,14 +122,15 @@ class PreviewArea:
 
     def _read(self, area: Region) -> Frame:
         form = "Y'A u8" if self._gray else "R'G'B'A u8"
-        return buffers.read_scaled(self.drawable.get_buffer(), area, form, 1 / self.reduced)
+        return buffers.read_scaled(self.look.buffer, area, form, 1 / self.reduced)
 
     def _read_of_image(self, drawable: Any, area: Region, form: str) -> Frame:
         """The part of another drawable of the image that lies on an area of the layer."""
+        look = Look.of(drawable, masked=True)
         _, left, top = drawable.get_offsets()
         dx, dy = self.offsets[0] - left, self.offsets[1] - top
         moved = area.moved(round(dx / self.reduced), round(dy / self.reduced))
-        return buffers.read_scaled(drawable.get_buffer(), moved, form, 1 / self.reduced)
+        return buffers.read_scaled(look.buffer, moved, form, 1 / self.reduced)
 
     def _selection(self) -> Frame | None:
         """What is selected in the region; None where nothing is selected."""
@@ -142,18 +150,8 @@ class PreviewArea:
         return Pixels(layout, self._read_of_image(options.strength, self.region, strength.form))
 
 
-def _selected(image: Any, drawable: Any) -> Region:
-    """The selection's box on the layer. Raises CallRefused."""
-    if not (image.is_valid() and drawable.is_valid()):
-        raise CallRefused("The layer was removed.")
-    touched, *box = drawable.mask_intersect()
-    if not touched:
-        raise CallRefused(f"The selection does not touch the layer “{drawable.get_name()}”.")
-    return Region(*box)
-
-
 def _reduce(area: Region, reduced: float) -> Region:
-    x, y = int(area.x / reduced), int(area.y / reduced)
-    width = max(1, int((area.x + area.width) / reduced) - x)
-    height = max(1, int((area.y + area.height) / reduced) - y)
+    x, y = floor(area.x / reduced), floor(area.y / reduced)
+    width = max(1, floor((area.x + area.width) / reduced) - x)
+    height = max(1, floor((area.y + area.height) / reduced) - y)
     return Region(x, y, width, height)

@@ -6,10 +6,7 @@ from typing import Any
 
 from gi.repository import Gimp
 
-from dreamlink.picture import Region
-
 from ..call.errors import CallRefused
-from . import buffers
 
 
 def check(image: Any, drawable: Any) -> None:
@@ -50,14 +47,3 @@ def _refuse_locked(drawable: Any) -> None:
                 " dialog, then call Deep Dream again."
             )
         item = item.get_parent()
-
-
-def refuse_transparent(drawable: Any, region: Region) -> None:
-    """Raise CallRefused if the region is fully transparent: no dream could be seen there."""
-    if drawable.has_alpha():
-        alpha = buffers.read(drawable.get_buffer(), region, "A u8")
-        if alpha.count(0) == len(alpha):
-            raise CallRefused(
-                f"The layer “{drawable.get_name()}” is fully transparent there, so its dream would"
-                " be invisible: choose a layer with content, or set Start from to noise."
-            )

@@ -11,6 +11,7 @@ from dreamlink.wire.messages import Frame
 
 from ..call.errors import CallRefused
 from . import buffers
+from .look import Look, refuse_without_look
 
 SIDE = 512  # pixels of the longer side; larger guides are reduced
 # sRGB as the network expects, premultiplied: transparent parts are black, whatever their colour.
@@ -41,6 +42,7 @@ class GuideDrawable:
                 "A guide was chosen, but Network layer does not use it: enter e.g."
                 f" “{name}:guide” there, or choose no guide."
             )
+        refuse_without_look(drawable)
         width, height = drawable.get_width(), drawable.get_height()
         longest = max(width, height)
         if longest > SIDE:
@@ -48,10 +50,11 @@ class GuideDrawable:
         return cls(drawable, Picture(width, height, "U8", "RGBA"))
 
     def read(self) -> Frame:
-        """The guide's current pixels. Raises CallRefused if it was removed."""
+        """The guide's current look. Raises CallRefused if it was removed."""
         if not self.drawable.is_valid():
             raise CallRefused(
                 "The guide was removed, so nothing was dreamed. Call Deep Dream again."
             )
         scale = min(1.0, SIDE / max(self.drawable.get_width(), self.drawable.get_height()))
-        return buffers.read_scaled(self.drawable.get_buffer(), self.layout.region, FORM, scale)
+        look = Look.of(self.drawable, masked=True)
+        return buffers.read_scaled(look.buffer, self.layout.region, FORM, scale)

@@ -1,4 +1,4 @@
-"""The layout in which a drawable's pixels are sent: lossless, in its own colour space and curve."""
+"""The layout in which a layer's pixels are sent: lossless, in its own colour space and curve."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from dreamlink.picture import Picture, Region
 KINDS = {"u8": "U8", "u16": "U16", "float": "F32"}  # babl's name of a sample → the link's
 
 
-def layout(image: Any, drawable: Any, area: Region) -> tuple[Picture, str]:
+def layout(image: Any, own: str, area: Region) -> tuple[Picture, str]:
     """The layout of an area's pixels, with alpha, and the name of babl's format for it.
+
+    `own` is babl's name of the format in which they are stored.
 
     Neither curve nor primaries are converted on the way out and back, so wide gamuts, values
     outside 0 to 1 and the last bit survive. 8 and 16 bits are sent as they are, others as floats.
     """
-    own = drawable.get_format()
-    model, kind = Babl.get_name(own).split(" ", 1)  # e.g. "R~G~B~A", "u16-space-…"
-    kind = kind.split("-")[0]
+    model, kind = own.split("-", maxsplit=1)[0].split(" ")  # e.g. "R~G~B~A", "u16"
     kind = kind if kind in KINDS else "float"
-    mark, gray = curve(drawable), model.startswith("Y")
+    mark, gray = curve(own), model.startswith("Y")
     form = "".join(letter + mark for letter in ("Y" if gray else "RGB")) + f"A {kind}"
     linear = not mark or (mark == "'" and image.get_effective_color_profile().is_linear())
     picture = Picture(
@@ -31,11 +31,10 @@ def layout(image: Any, drawable: Any, area: Region) -> tuple[Picture, str]:
         "GA" if gray else "RGBA",
         "linear" if linear else "srgb",
     )
-    name: str = Babl.get_name(Babl.format_with_space(form, Babl.format_get_space(own)))
+    name: str = Babl.get_name(Babl.format_with_space(form, Babl.format_get_space(Babl.format(own))))
     return picture, name
 
 
-def curve(drawable: Any) -> str:
-    """Babl's mark for a drawable's curve: "'" its colour space's own, "~" sRGB's, "" linear."""
-    model: str = Babl.get_name(drawable.get_format()).split(" ")[0]
-    return model[1] if model[1:2] in ("'", "~") else ""
+def curve(form: str) -> str:
+    """Babl's mark for a format's curve: "'" its colour space's own, "~" sRGB's, "" linear."""
+    return form[1] if form[1] in ("'", "~") else ""

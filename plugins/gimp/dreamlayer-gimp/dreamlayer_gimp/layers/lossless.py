@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from gi.repository import Babl, Gegl
+from gi.repository import Gegl
 
 from dreamlink.picture import Region
 from dreamlink.wire.messages import Frame
 
 from . import buffers
+from .look import Look, format_of
 
 CURVE_MARKS = str.maketrans("", "", "'~")  # in babl's names of formats
 
 
-def read(drawable: Any, area: Region, form: str) -> Frame:
+def read(look: Look, area: Region, form: str) -> Frame:
     """The pixels of `area`, rows from the top, in babl's format `form`.
 
-    `form` differs from the drawable's own format only in alpha and depth.
+    `form` differs from the look's own format only in alpha and depth.
     """
-    buffer, own = drawable.get_buffer(), _own(drawable)
+    buffer, own = look.buffer, look.form
     if own == form:
         return buffers.read(buffer, area, form)
     pixels = bytearray()
@@ -35,7 +36,7 @@ def read(drawable: Any, area: Region, form: str) -> Frame:
 
 def write(drawable: Any, area: Region, form: str, pixels: Frame) -> None:
     """Write the pixels of `area`; `form` differs from the drawable's own format only in depth."""
-    buffer, own = drawable.get_buffer(), _own(drawable)
+    buffer, own = drawable.get_buffer(), format_of(drawable)
     if own == form:
         buffers.write(buffer, area, form, pixels)
         return
@@ -48,16 +49,11 @@ def write(drawable: Any, area: Region, form: str, pixels: Frame) -> None:
 
 def make_opaque(drawable: Any, area: Region) -> None:
     """Make a drawable that has alpha fully opaque and keep its colours."""
-    buffer, own = drawable.get_buffer(), _own(drawable)
+    buffer, own = drawable.get_buffer(), format_of(drawable)
     bare = own.replace("A ", " ", 1)
     for strip in buffers.strips(area, own):
         colours = _converted(buffers.read(buffer, strip, own), strip, own, bare)
         buffers.write(buffer, strip, own, _converted(colours, strip, bare, own))
-
-
-def _own(drawable: Any) -> str:
-    name: str = Babl.get_name(drawable.get_format())
-    return name
 
 
 def _converted(pixels: Frame, strip: Region, one: str, other: str) -> Frame:

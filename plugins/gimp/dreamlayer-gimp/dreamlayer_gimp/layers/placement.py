@@ -11,6 +11,7 @@ from dreamlink.picture import Region
 from dreamlink.wire.messages import Frame
 
 from . import buffers, lossless
+from .look import is_full
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class DreamPlacement:
         form: babl's name of the shape's format.
         mask: the shape as a selection, one byte a pixel, if the shape alone decides what of the
             new dream is visible; None if the source's own transparency counts too.
+        covered: whether the region is all of the earlier dream.
+        opaque: whether the earlier dream is opaque all over the source, with its mask.
     """
 
     layer: Any
@@ -32,6 +35,8 @@ class DreamPlacement:
     shape: Frame | None = None
     form: str = ""
     mask: Frame | None = None
+    covered: bool = False
+    opaque: bool = False
 
     @classmethod
     def of(cls, image: Any, drawable: Any, layer: Any) -> DreamPlacement:
@@ -41,20 +46,23 @@ class DreamPlacement:
         _, x, y = layer.get_offsets()
         own = Region(x - left, y - top, layer.get_width(), layer.get_height())
         region = own.clip(whole)
-        if not Gimp.Selection.is_empty(image) or region.empty:
-            return cls(layer)
         inside = region.moved(-own.x, -own.y)  # in the earlier dream's coordinates
         alpha = buffers.read(layer.get_buffer(), inside, "A u8")
-        opaque = alpha.count(255) == len(alpha)
-        mask = layer.get_mask()
+        values, mask = None, layer.get_mask()
+        if mask is not None:
+            values = buffers.read(mask.get_buffer(), inside, "Y u8")
+        colours = is_full(alpha)  # are opaque
+        opaque = colours and (values is None or is_full(values))
+        if not Gimp.Selection.is_empty(image) or region.empty:
+            return cls(layer, opaque=opaque)
+        covered = region == own
         if mask is not None:
             form = Babl.get_name(mask.get_format())
             shape = buffers.read(mask.get_buffer(), inside, form)
-            selection = buffers.read(mask.get_buffer(), inside, "Y u8") if opaque else None
-            return cls(layer, region, shape, form, selection)
-        if region == whole or opaque:
-            return cls(layer, region)
-        return cls(layer, region, alpha, "Y u8", alpha)
+            return cls(layer, region, shape, form, values if colours else None, covered, opaque)
+        if region == whole or colours:
+            return cls(layer, region, covered=covered, opaque=opaque)
+        return cls(layer, region, alpha, "Y u8", alpha, covered)
 
     def apply_shape(self, layer: Any) -> None:
         """Give the new dream, which has its pixels already, the earlier dream's shape as a mask."""

@@ -12,7 +12,8 @@ from dreamlink.session.dream import layer_name
 from dreamlink.wire.messages import Frame
 
 from ..call.options import MASK, CallOptions
-from . import buffers, dream_store, lossless
+from . import buffers, dream_store, lossless, stacking
+from .look import active_mask
 from .source import DrawableSource
 
 
@@ -33,7 +34,7 @@ def make(source: DrawableSource, recipe: Recipe, pixels: Frame, options: CallOpt
     lossless.write(layer, box, source.form, pixels)
     if source.placement is not None and source.placement.region is not None:
         source.placement.apply_shape(layer)
-    elif (mask := _active_mask(source.drawable)) is not None:
+    elif (mask := active_mask(source.drawable)) is not None:
         _copy_mask(mask, source.region, layer)
     elif source.mask is not None and options.selection_as == MASK:
         _move_alpha_into_mask(layer, box)
@@ -50,11 +51,6 @@ def _move_alpha_into_mask(layer: Any, box: Region) -> None:
     lossless.make_opaque(layer, box)
 
 
-def _active_mask(drawable: Any) -> Any:
-    """The mask that hides a part of the layer; None without one."""
-    return drawable.get_mask() if drawable.get_apply_mask() else None
-
-
 def _copy_mask(mask: Any, area: Region, layer: Any) -> None:
     """Copy the source's mask to the dream; a selection stays in the dream's alpha."""
     layer.add_mask(layer.create_mask(Gimp.AddMaskType.WHITE))
@@ -65,28 +61,29 @@ def _copy_mask(mask: Any, area: Region, layer: Any) -> None:
     )
 
 
-def insert(image: Any, made: list[tuple[DrawableSource, Any]]) -> None:
+def insert(image: Any, made: list[tuple[DrawableSource, Any]]) -> list[str]:
     """Insert each layer right above its source or the earlier dream, and select the layers.
 
-    This is one undo step. Layers that are in the image already stay where they are.
+    This is one undo step. Layers that are in the image already stay where they are. Returns notes
+    for the user.
     """
-    layers = [layer for _, layer in made]
-    made = [(source, layer) for source, layer in made if not _is_in(image, layer)]
-    several = len(made) > 1
+    new = [(source, layer) for source, layer in made if not _is_in(image, layer)]
+    notes: dict[str, None] = {}
+    several = len(new) > 1 or any(stacking.hides_below(source) for source, _ in new)
     if several:
         image.undo_group_start()
     try:
-        for source, layer in made:
-            below = source.drawable
-            if source.placement is not None and source.placement.layer.is_valid():
-                below = source.placement.layer
-            position = image.get_item_position(below)
-            if not image.insert_layer(layer, below.get_parent(), position):
+        for source, layer in new:
+            stacking.take_over(source, layer)
+            position = image.get_item_position(source.below)
+            if not image.insert_layer(layer, source.below.get_parent(), position):
                 raise RuntimeError(Gimp.get_pdb().get_last_error())
+            notes.update(dict.fromkeys(stacking.settle(source)))
     finally:
         if several:
             image.undo_group_end()
-    image.set_selected_layers(layers)
+    image.set_selected_layers([layer for _, layer in made])
+    return list(notes)
 
 
 def _is_in(image: Any, layer: Any) -> bool:

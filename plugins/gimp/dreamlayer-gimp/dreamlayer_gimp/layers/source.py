@@ -15,8 +15,9 @@ from dreamlink.wire.messages import DreamRequest, Frame
 from ..call.errors import CallRefused
 from ..call.options import CallOptions
 from . import buffers, layouts, lossless
-from .checks import check, refuse_transparent
+from .checks import check
 from .guide import GuideDrawable
+from .look import Look, active_mask, canvas, is_full, shown
 from .placement import DreamPlacement
 from .strength_map import StrengthMap
 
@@ -28,12 +29,15 @@ class DrawableSource:
     """A layer when the dream begins. All rectangles are in the layer's coordinates.
 
     Attributes:
-        region: where to dream: the layer, or the box of the selection on it.
+        look: what is dreamed on, readable in `seen`.
+        region: where to dream: all of it, or the box of the selection on it.
         seen: the region and the surroundings in the layer that the network sees.
         layout: the layout in which the seen pixels are sent.
         form: babl's name of that layout; the result is written with it too.
         corner: the region's top-left corner in the image's coordinates.
         mask: the selection in the region, one byte a pixel; None if nothing is selected.
+        covers: whether the dream covers all that the canvas shows of the layer below it.
+        opaque: whether the layer below it is opaque wherever the dream is.
         strength: how strongly each pixel dreams; None for full strength everywhere.
         guide: the guide; None without one.
         placement: of the earlier dream that is dreamed again; None without one.
@@ -42,12 +46,15 @@ class DrawableSource:
 
     image: Any
     drawable: Any
+    look: Look
     region: Region
     seen: Region
     layout: Picture
     form: str
     corner: tuple[int, int]
     mask: Frame | None
+    covers: bool
+    opaque: bool
     strength: StrengthMap | None
     guide: GuideDrawable | None
     placement: DreamPlacement | None
@@ -64,24 +71,24 @@ class DrawableSource:
     ) -> DrawableSource:
         """What is to be dreamed on a layer. Raises CallRefused."""
         check(image, drawable)
-        name = drawable.get_name()
-        touched, *box = drawable.mask_intersect()
-        if not touched:
-            raise CallRefused(
-                f"The selection does not touch the layer “{name}”: move it there or choose"
-                " Select > None, then call Deep Dream again."
-            )
-        region = placement.region if placement and placement.region else Region(*box)
-        if recipe.start != "noise":  # noise fills transparent parts too
-            refuse_transparent(drawable, region)
-        whole = Region(0, 0, drawable.get_width(), drawable.get_height())
-        seen = region.grow(recipe.context).clip(whole)
-        layout, form = layouts.layout(image, drawable, seen)
+        placed = placement.region if placement else None
+        with shown(drawable) as layer:
+            whole = layer.whole
+            region = placed or selected(image, drawable, whole)
+            seen = region.grow(recipe.context).clip(whole)
+            look = layer.part(seen)
+        opaque = _is_opaque(look, drawable, region, recipe)
+        layout, form = layouts.layout(image, look.form, seen)
         _, left, top = drawable.get_offsets()
         selection = placement.mask if placement else None
         if not Gimp.Selection.is_empty(image):
             buffer = image.get_selection().get_buffer()
             selection = buffers.read(buffer, region.moved(left, top), "Y u8")
+        on_canvas = whole.clip(canvas(drawable))
+        covers = region.clip(on_canvas) == on_canvas and (selection is None or is_full(selection))
+        if placement is not None:
+            covers = placement.covered if placed else covers
+            opaque = placement.opaque
         corner = (left + region.x, top + region.y)
         strength: StrengthMap | None = None
         if options.strength is not None:
@@ -89,9 +96,16 @@ class DrawableSource:
         guide = GuideDrawable.of(options.guide, recipe)
         window = Gimp.default_display()
         return cls(
-            image, drawable, region, seen, layout, form, corner, selection, strength, guide,
-            placement, window,
+            image, drawable, look, region, seen, layout, form, corner, selection, covers,
+            opaque, strength, guide, placement, window,
         )  # fmt: skip
+
+    @property
+    def below(self) -> Any:
+        """The layer right below the dream: the earlier dream that is repeated, or the source."""
+        if self.placement is not None and self.placement.layer.is_valid():
+            return self.placement.layer
+        return self.drawable
 
     def request(self, recipe: Recipe, **fields: Any) -> tuple[DreamRequest, list[Frame]]:
         """What to ask the daemon, with the frames that follow it.
@@ -100,13 +114,13 @@ class DrawableSource:
         strength map were removed.
         """
         inputs = RequestInputs(
-            Pixels(self.layout, lossless.read(self.drawable, self.seen, self.form)),
+            Pixels(self.layout, lossless.read(self.look, self.seen, self.form)),
             self.mask,
             Pixels(self.strength.layout, self.strength.read()) if self.strength else None,
             Pixels(self.guide.layout, self.guide.read()) if self.guide else None,
         )
-        whole = Region(0, 0, self.drawable.get_width(), self.drawable.get_height())
-        edges = NO_FEATHER if self.placement and self.placement.region else self.region.edges(whole)
+        placed = self.placement is not None and self.placement.region is not None
+        edges = NO_FEATHER if placed else self.region.edges(self.look.whole)
         fields = {"clip": self.mask is not None, "edges": edges, **fields}
         region = self.region.moved(-self.seen.x, -self.seen.y)
         return inputs.request(recipe, region, **fields), inputs.frames()
@@ -125,3 +139,36 @@ class DrawableSource:
                 "The image's colour mode was changed during the dream, so the dream was stopped."
                 " Call Deep Dream again."
             )
+
+
+def selected(image: Any, drawable: Any, whole: Region) -> Region:
+    """The box of the selection on a layer, in its coordinates. Raises CallRefused."""
+    _, some, x, y, right, bottom = Gimp.Selection.bounds(image)
+    if not some:
+        return whole
+    _, left, top = drawable.get_offsets()
+    box = Region(x - left, y - top, right - x, bottom - y).clip(whole)
+    if box.empty:
+        raise CallRefused(
+            f"The selection does not touch the layer “{drawable.get_name()}”: move it there or"
+            " choose Select > None, then call Deep Dream again."
+        )
+    return box
+
+
+def _is_opaque(look: Look, drawable: Any, region: Region, recipe: Recipe) -> bool:
+    """Whether dream and source are opaque all over the region, with the source's mask.
+
+    Raises CallRefused if no dream could be seen there.
+    """
+    opaque = True
+    if recipe.start != "noise" and look.has_alpha:  # noise fills transparent parts too
+        alpha = buffers.read(look.buffer, region, "A u8")
+        if alpha.count(0) == len(alpha):
+            raise CallRefused(
+                f"The layer “{drawable.get_name()}” is fully transparent there, so its dream would"
+                " be invisible: choose a layer with content, or set Start from to noise."
+            )
+        opaque = is_full(alpha)
+    mask = active_mask(drawable)
+    return opaque and (mask is None or is_full(buffers.read(mask.get_buffer(), region, "Y u8")))

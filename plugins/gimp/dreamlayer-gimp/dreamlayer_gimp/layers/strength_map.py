@@ -10,6 +10,7 @@ from dreamlink.wire.messages import Frame
 
 from ..call.errors import CallRefused
 from . import buffers, layouts
+from .look import format_of, refuse_without_look, shown
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class StrengthMap:
     @classmethod
     def of(cls, drawable: Any, box: Region) -> StrengthMap:
         """The part in `box`, in the image's coordinates. Raises CallRefused if it is empty."""
+        refuse_without_look(drawable)
         _, left, top = drawable.get_offsets()
         area = box.moved(-left, -top)
         if area.clip(Region(0, 0, drawable.get_width(), drawable.get_height())).empty:
@@ -41,16 +43,15 @@ class StrengthMap:
         if drawable.is_layer():
             order, form = "GA", "Y'A u8"  # perceived lightness
         else:
-            order, form = (
-                "G",
-                f"Y{layouts.curve(drawable)} u8",
-            )  # a channel or mask: its values, unconverted
+            # a channel or mask: its values, unconverted
+            order, form = "G", f"Y{layouts.curve(format_of(drawable))} u8"
         return cls(drawable, area, Picture(area.width, area.height, "U8", order), form)
 
     def read(self) -> Frame:
-        """The map's current pixels. Raises CallRefused if it was removed."""
+        """The map's current look. Raises CallRefused if it was removed."""
         if not self.drawable.is_valid():
             raise CallRefused(
                 "The strength map was removed, so nothing was dreamed. Call Deep Dream again."
             )
-        return buffers.read(self.drawable.get_buffer(), self.area, self.form)
+        with shown(self.drawable, masked=True) as layer:
+            return buffers.read(layer.part(self.area).buffer, self.area, self.form)

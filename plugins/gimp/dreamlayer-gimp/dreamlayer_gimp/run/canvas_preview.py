@@ -24,12 +24,14 @@ class CanvasPreview:
 
     Attributes:
         fields: additional fields of the request for the dream.
+        notes: on the layer that was inserted, for the user.
     """
 
     fields: dict[str, Any]
+    notes: list[str]
 
     def __init__(self) -> None:
-        self.fields = {}
+        self.fields, self.notes = {}, []
 
     def watch(self, dream: Dream) -> None:
         """Show the newest pixels of a dream."""
@@ -46,7 +48,7 @@ class CanvasLayer(CanvasPreview):
     """A layer in the image, complete except for its pixels: so the dream is one undo step."""
 
     def __init__(self, source: DrawableSource, recipe: Recipe, options: CallOptions) -> None:
-        self.fields = {"live": True}
+        self.fields, self.notes = {"live": True}, []
         self._source = source
         self._recipe = recipe
         self._options = options
@@ -77,7 +79,12 @@ class CanvasLayer(CanvasPreview):
         image = self._source.image
         if self._layer is None or not (image.is_valid() and self._layer.is_valid()):
             return
+        below = self._source.below
+        image.undo_group_start()
         image.remove_layer(self._layer)
+        if self._was_visible and below.is_valid():
+            below.set_visible(True)
+        image.undo_group_end()
         image.set_selected_layers([item for item in self._was_selected if item.is_valid()])
         if self._was_clean:
             image.clean_all()
@@ -86,8 +93,9 @@ class CanvasLayer(CanvasPreview):
     def _insert(self, layer: Any) -> None:
         image = self._source.image
         self._was_clean, self._was_selected = not image.is_dirty(), image.get_selected_layers()
+        self._was_visible = self._source.below.get_visible()
         self._layer = layer
-        result_layer.insert(image, [(self._source, layer)])
+        self.notes = result_layer.insert(image, [(self._source, layer)])
         Gimp.displays_flush()
 
     def _replace_pixels(self, fresh: Any) -> None:

@@ -18,7 +18,7 @@ from dreamlink.recipe.recipe import Recipe, RecipeError
 from ..call import arguments
 from ..call.errors import CallRefused, Cancelled
 from ..call.options import CallOptions
-from ..layers import buffers, result_layer
+from ..layers import buffers, result_layer, stacking
 from ..layers.checks import check
 from ..layers.placement import DreamPlacement
 from ..layers.source import DrawableSource
@@ -68,19 +68,21 @@ def _serve(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], conf
         raise CallRefused("No layer is selected: select the one to dream on in the Layers dialog.")
     make_tasks = _repeat_tasks if procedure.get_name() == repeat.PROCEDURE else _new_tasks
     tasks = make_tasks(procedure, run_mode, image, drawables, config)
-    film, made = None, []
+    film = None
+    made: MadeLayers = []
     clean = tasks[0].options.canvas_preview  # a killed call would leave the preview on the canvas
     with contextlib.closing(progress_display(run_mode, clean)) as progress:
         if tasks[0].options.frames:
-            film = _dream_frames(image, tasks[0], progress)
+            film, notes = _dream_frames(image, tasks[0], progress)
         else:
-            made = _dream_all(image, tasks, progress)
+            made, notes = _dream_all(image, tasks, progress)
     # The progress display is gone: Cancel can't interrupt the undo step from here on.
     if film is None:
-        result_layer.insert(image, made)
+        notes += result_layer.insert(image, made)
     elif run_mode != Gimp.RunMode.NONINTERACTIVE:
         Gimp.Display.new(film)
     Gimp.displays_flush()
+    _show_notes(notes)
     return (film or image).get_selected_layers()[0]
 
 
@@ -135,8 +137,13 @@ def _show_dialog(
 MadeLayers = list[tuple[DrawableSource, Any]]
 
 
-def _dream_all(image: Any, tasks: list[DreamTask], progress: ProgressDisplay) -> MadeLayers:
-    """The dreams as layers outside the image: so a failed or cancelled call adds none."""
+def _dream_all(
+    image: Any, tasks: list[DreamTask], progress: ProgressDisplay
+) -> tuple[MadeLayers, list[str]]:
+    """The dreams as layers outside the image: so a failed or cancelled call adds none.
+
+    Also notes for the user.
+    """
     made: MadeLayers = []
     notes: dict[str, None] = {}  # each only once
     canvas: CanvasPreview | None = None
@@ -146,6 +153,7 @@ def _dream_all(image: Any, tasks: list[DreamTask], progress: ProgressDisplay) ->
                 source = DrawableSource.of(
                     image, task.drawable, task.recipe, task.options, task.placement
                 )
+                stacking.check(source)
                 recipe = task.recipe.with_seed()
                 canvas = canvas_preview_for(source, recipe, task.options, len(tasks) == 1)
                 part = PartialProgress(progress, index, len(tasks))
@@ -155,6 +163,7 @@ def _dream_all(image: Any, tasks: list[DreamTask], progress: ProgressDisplay) ->
                 used = Recipe.of(dreamed.report.get("recipe", {}))
                 layer = result_layer.make(source, used, dreamed.pixels, task.options)
                 made.append((source, canvas.finish(layer)))
+                notes.update(dict.fromkeys(canvas.notes))
         for source, _ in made:
             source.check_still_there()
     except BaseException:
@@ -164,22 +173,20 @@ def _dream_all(image: Any, tasks: list[DreamTask], progress: ProgressDisplay) ->
             if layer.is_valid():
                 layer.delete()
         raise
-    _show_notes(notes)
-    return made
+    return made, list(notes)
 
 
-def _dream_frames(image: Any, task: DreamTask, progress: ProgressDisplay) -> Any:
-    """The dreams on all layers of an animation, as a new image."""
+def _dream_frames(image: Any, task: DreamTask, progress: ProgressDisplay) -> tuple[Any, list[str]]:
+    """The dreams on all layers of an animation, as a new image; and notes for the user."""
     with contextlib.closing(connect(progress)) as client:
         film, notes = animation.dream_all(client, image, task.recipe, task.options, progress)
     film.set_selected_layers(film.get_layers()[:1])
-    _show_notes(notes)
-    return film
+    return film, notes
 
 
 def _show_notes(notes: Iterable[str]) -> None:
     """Show notes on dreams that succeeded."""
-    text = "\n".join(notes)
+    text = "\n".join(dict.fromkeys(notes))
     if text:
         Gimp.message(text)
 
