@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dreamlink.client import discovery
-from install import hosts, kritarc, places
+from install import hosts, kritarc, libraries, places
 from install.environment import clean_environ, pip_command
 from install.errors import InstallError
 from install.own import Own, greet_daemon, running_daemon
@@ -39,16 +39,28 @@ def _results(checkout: Path, own: Own, machine: Machine) -> Iterator[CheckResult
         return
     if environment.is_current(checkout):
         yield True, f"Environment: {environment.folder}, built from this source tree"
-    else:
+    elif environment.is_complete:
         yield False, f"Environment: {environment.folder} was built from other sources: {AGAIN}"
-    yield _libraries(own)
+    else:
+        yield False, f"Environment: the installation into {environment.folder} broke off: {AGAIN}"
+    libraries_good, sentence = _libraries(own)
+    yield libraries_good, sentence
     yield _launcher(own)
-    yield _daemon(own)
+    if libraries_good:  # without them it can't start
+        yield _daemon(own)
     yield from _plugins(checkout, own, machine)
 
 
 def _libraries(own: Own) -> CheckResult:
-    """Ask pip whether all libraries are installed in the versions that the project pins."""
+    """Whether all libraries are there, in the versions that the project pins, and fit together."""
+    missing = libraries.problems(own.environment)
+    if missing:
+        more = f", and {len(missing) - 3} more" if len(missing) > 3 else ""
+        return (
+            False,
+            f"Libraries: {', '.join(missing[:3])}{more}: delete {own.environment.folder} and"
+            f" {AGAIN}",
+        )
     command = [*pip_command(own.environment), "--disable-pip-version-check", "check"]
     done = subprocess.run(  # not in the current folder, from which Python would import
         command, capture_output=True, env=clean_environ(), cwd=own.environment.folder, check=False

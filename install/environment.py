@@ -24,6 +24,9 @@ CLUES = (  # texts in pip's log, and what they mean for the user
     ("No space left on device", "The disk is full: free some space (about 3 GB)"),
     ("There is not enough space on the disk", "The disk is full: free some space (about 3 GB)"),
     ("CERTIFICATE_VERIFY_FAILED", "The package index is not trusted: fix its certificate"),
+    ("InvalidProxyURL", "The proxy's address is wrong: correct HTTPS_PROXY, e.g."
+     " http://proxy.example:3128"),
+    ("Cannot connect to proxy", "The proxy can't be reached: correct or remove HTTPS_PROXY"),
     ("407 Proxy Authentication", "The proxy needs a password: set HTTPS_PROXY for pip"),
     ("NewConnectionError", "The package index can't be reached: go online"),
     ("NameResolutionError", "The package index can't be reached: go online"),
@@ -64,11 +67,19 @@ class Environment:
         """Whether its Python starts and still has the version that the packages are for."""
         if not self.python.exists():
             return False
-        done = self.run(
-            "-c", "import sys; print(f'python{sys.version_info[0]}.{sys.version_info[1]}')"
-        )
+        try:
+            done = self.run(
+                "-c", "import sys; print(f'python{sys.version_info[0]}.{sys.version_info[1]}')"
+            )
+        except OSError:  # it is no program, or may not be run
+            return False
         name = done.stdout.decode(errors="replace").strip()
         return done.returncode == 0 and (os.name == "nt" or (self.folder / "lib" / name).is_dir())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether its installation came to its end."""
+        return (self.folder / STAMP).is_file()
 
     def is_current(self, checkout: Path) -> bool:
         """Whether it was built completely, from exactly these sources."""

@@ -22,9 +22,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent
 
-# The packages `install` and dreamlink are imported from this source tree; leave no bytecode in it.
+# The packages `install`, dreamlink and dreamlayer are imported from this source tree; leave no
+# bytecode in it.
 sys.dont_write_bytecode = True
-sys.path = [str(CHECKOUT), str(CHECKOUT / "plugins" / "link")] + [
+sys.path = [str(CHECKOUT), str(CHECKOUT / "plugins" / "link"), str(CHECKOUT / "daemon")] + [
     entry for entry in sys.path if Path(entry).resolve() != HERE
 ]
 

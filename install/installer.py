@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
-import io
 import os
 import shlex
 import subprocess
@@ -13,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from dreamlayer.cli import streams
 from install import checkup, hosts, kritarc, places, removal
 from install.command_link import link_command
 from install.environment import build, clean_environ
@@ -28,12 +28,10 @@ GIMP_START_TIMEOUT = 180.0  # seconds for GIMP's first start
 
 def main(checkout: Path, arguments: Sequence[str] | None = None) -> int:
     """Run the action of the command line; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # consoles that lack a character show "?"
+    streams.prepare()
     options = _options(arguments)
-    own, machine = Own.of_this_user(), Machine()
     try:
+        own, machine = Own.of_this_user(), Machine()
         if options.uninstall:
             removal.uninstall(own, machine)
             return 0
@@ -224,6 +222,8 @@ def _quoted(program: Path) -> str:
 
 
 def _sentence(error: OSError) -> str:
+    if error.errno is None:  # it has a sentence of its own
+        return str(error)
     where = f" ({error.filename})" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk is full{where}: free some space, then run install.py again."

@@ -63,7 +63,10 @@ class Own:
     @property
     def files(self) -> list[Path]:
         """All of Dreamlayer's files here except the environment."""
-        names = (discovery.DAEMON_FILE, LOCK_FILE, discovery.LOG_FILE, discovery.SAID_FILE)
+        names = (
+            discovery.DAEMON_FILE, LOCK_FILE, discovery.LOG_FILE, discovery.SAID_FILE,
+            discovery.MACHINE_FILE,
+        )  # fmt: skip
         older = self.home.glob(f"{discovery.LOG_FILE}.*")
         own = [self.launcher, self.manifest, self.pip_log, self.sample]
         return [*own, *(self.home / name for name in names), *older]

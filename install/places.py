@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from install.errors import InstallError
+
 KRITA_FLATPAK, GIMP_FLATPAK = "org.kde.krita", "org.gimp.GIMP"
 GIMP_PROGRAMS = (
     "gimp-console", "gimp", "gimp-console-3", "gimp-3",
@@ -25,12 +27,22 @@ VERSION = re.compile(r"version (\d+)\.(\d+)")
 ASK_TIMEOUT = 30.0  # seconds for a program to print its version
 
 
+def _users_home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise InstallError(
+            "Your user account has no home folder, in which Krita and GIMP keep plug-ins: set the"
+            " environment variable HOME to a folder of yours, then run install.py again."
+        ) from error
+
+
 @dataclass(frozen=True)
 class Machine:
     """The computer to search; by default this one."""
 
     platform: str = sys.platform
-    home: Path = field(default_factory=Path.home)
+    home: Path = field(default_factory=_users_home)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     top: Path = Path("/")  # the root of the system's folders
 

@@ -46,9 +46,12 @@ def _remove_files(own: Own) -> bool:
     present = [path for path in own.files if path.is_file()]
     for path in present:
         path.unlink()
+    shutil.rmtree(own.home / discovery.MACHINES, ignore_errors=True)
     for copy in discovery.sandbox_copies():
+        shutil.rmtree(copy / discovery.MACHINES, ignore_errors=True)
         with contextlib.suppress(OSError):
-            (copy / discovery.DAEMON_FILE).unlink(missing_ok=True)
+            for name in (discovery.DAEMON_FILE, discovery.MACHINE_FILE):
+                (copy / name).unlink(missing_ok=True)
             copy.rmdir()
     with contextlib.suppress(OSError):
         own.home.rmdir()  # only if it is empty

@@ -1,5 +1,6 @@
 """The findings of each of the doctor's checks, and that a report is anonymous."""
 
+import contextlib
 import getpass
 import hashlib
 import importlib.metadata
@@ -20,8 +21,9 @@ from dreamlayer.doctor import anonymous, home, machine, plugins, service
 from dreamlayer.doctor.findings import Finding, safely
 from dreamlayer.runtime import devices
 from dreamlink import VERSION
-from dreamlink.client import discovery
+from dreamlink.client import discovery, launch
 from dreamlink.client.discovery import DaemonInfo
+from tests.server.daemons import FAKE, SOON
 
 TOKEN = "todays-token"
 OLD_TOKEN = "k5Xv0cJZb1R9m3Q7tYw2n4L6p8s0A-B_cDeFgHiJkLm"  # of an earlier daemon
@@ -248,6 +250,48 @@ def test_errors_in_the_log_and_crash_output_are_reported(folder):
     assert "KeyError: 'w'" in said
     (folder / "daemon.err").write_text("Fatal Python error: Segmentation fault\n\n")
     assert "Segmentation fault" in only(service.check_logs(), "warning")[1]
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "/home/z/.local/share/dreamlayer was readable by other users; it no longer is\n",
+        "The Dreamlayer daemon is already running (process 7).\n",
+        "/x/torch/__init__.py:3: UserWarning: CUDA is old\n  warnings.warn(message)\n",
+        "Exception ignored in: f\nTraceback (most recent call last):\n  File x\nOSError\n",
+        "\n\n",
+    ],
+)
+def test_what_a_daemon_prints_besides_is_no_crash(folder, output):
+    (folder / "daemon.err").write_text(output)
+    assert fine(service.check_logs())
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("Fatal Python error: Aborted\n\nThread 0x1:\n  File x\n", "Fatal Python error: Aborted"),
+        (
+            "Traceback (most recent call last):\n  File x\n    import a\nImportError: no torch\n",
+            "ImportError: no torch",
+        ),
+        ("dreamlayer: No space left on device.\na notice\n", "No space left on device."),
+    ],
+)
+def test_what_ended_a_daemon_is_told(folder, output, message):
+    (folder / "daemon.err").write_text(f"a notice\n{output}")
+    (said,) = only(service.check_logs(), "warning")
+    assert message in said
+
+
+def test_the_notice_that_the_folder_was_closed_is_no_alarm(folder, tmp_path):
+    """What the launched daemon really prints when others could read its folder."""
+    folder.chmod(0o755)
+    with contextlib.closing(launch.connect(FAKE)) as client:
+        client.send({"op": "stop", "id": "x"})
+        client.receive(SOON)
+    assert "no longer is" in (folder / "daemon.err").read_text()
+    assert not any("crashed" in finding.text for finding in service.check_logs())
 
 
 # A report.

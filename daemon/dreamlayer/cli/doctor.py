@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +46,8 @@ def _run(arguments: argparse.Namespace) -> None:
     wrong = sum(finding.level == "wrong" for finding in findings)
     warned = sum(finding.level == "warning" for finding in findings)
     if arguments.report is not None:
-        arguments.report.write_text(_report(findings), encoding="utf-8")
+        report = _report(findings)
+        arguments.report.write_text(report, encoding="utf-8", errors="backslashreplace")
         print(f"The report is in {arguments.report}. Please read it before you send it.")
     if wrong:
         verb = "is" if wrong == 1 else "are"
@@ -82,7 +84,9 @@ def _report(findings: list[Finding]) -> str:
     from dreamlink.client import discovery
 
     parts = [f"Dreamlayer {VERSION}", "\n".join(map(_line, findings))]
-    for name in (discovery.LOG_FILE, discovery.SAID_FILE):
-        lines = service.tail(name, LOG_LINES)
-        parts.append("\n".join([f"The last {len(lines)} lines of {name}:", *lines]))
+    with contextlib.suppress(discovery.NoFolder):
+        log = discovery.daemon_folder() / discovery.LOG_FILE
+        for path in (log, discovery.home() / discovery.SAID_FILE):
+            lines = service.tail(path, LOG_LINES)
+            parts.append("\n".join([f"The last {len(lines)} lines of {path.name}:", *lines]))
     return anonymous("\n\n".join(parts) + "\n", plugins.folders())

