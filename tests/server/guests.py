@@ -35,7 +35,6 @@ class Guest:
 
     Args:
         reads: whether it takes what the daemon sends; otherwise its buffers are small.
-        name: what it calls itself in ZeroMQ.
         greets: whether it says hello and waits for the answer.
     """
 
@@ -45,7 +44,6 @@ class Guest:
         key: KeyPair,
         *,
         reads: bool = True,
-        name: bytes = b"",
         greets: bool = True,
     ) -> None:
         self._socket = host.context.socket(zmq.DEALER)
@@ -57,8 +55,6 @@ class Guest:
         if not reads:
             self._socket.setsockopt(zmq.RCVHWM, 1)
             self._socket.setsockopt(zmq.RCVBUF, 4096)
-        if name:
-            self._socket.setsockopt(zmq.ROUTING_ID, name)
         self._socket.connect(f"tcp://{host.address}")
         if greets:
             self.say_hello()

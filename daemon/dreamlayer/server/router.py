@@ -237,9 +237,8 @@ class Router:
             if not self._sessions.is_greeted(peer):
                 self._handle_departures()  # of the peer that had this descriptor before
                 self._peers[descriptor] = peer
-            if not peer.principal.is_local and (
-                len(frames) == FRAMES_MAX or _names_itself(sender)
-            ):  # no program of ours does either
+            if not peer.principal.is_local and len(frames) == FRAMES_MAX:
+                # No program of ours sends that, and it takes time.
                 self._authenticator.hang_up(descriptor)
                 continue
             self._authenticator.note_message(descriptor, peer.principal)
@@ -277,11 +276,3 @@ class Router:
         self._line.forget(peer)
         self._disconnected.add(peer, self._clock.tick())
         self._results.client_disconnected(peer)
-
-
-def _names_itself(sender: zmq.Frame) -> bool:
-    """Whether a client chose its own name, which might be that of another one that has left."""
-    try:
-        return bool(sender.get("Identity"))
-    except zmq.ZMQError:  # it did not even say that it has none
-        return False
