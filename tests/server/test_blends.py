@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 
 from dreamlayer.server.jobs.blender import FORGOTTEN, KEPT_MAX, Blender
+from dreamlayer.server.transport.principal import LOCAL_USER
 from dreamlink.client.client import Client
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Blend, Dream, State
 from dreamlink.wire.messages import DreamRequest, new_id
 from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
+from tests.server.peers import peer
 
 
 def dreamed(client: Client, **more: Any) -> Dream:
@@ -192,8 +194,8 @@ def test_starting_from_a_dream_counts_as_using_it(
 def test_the_number_of_kept_dreams_is_limited() -> None:
     blender = Blender(lambda message: None, "the log", 1 << 30)
     for number in range(KEPT_MAX + 44):
-        blender.keep(b"peer", str(number), SimpleNamespace(nbytes=12))  # type: ignore[arg-type]
-    assert blender.count == KEPT_MAX
+        blender.keep(peer("a"), str(number), SimpleNamespace(nbytes=12))  # type: ignore[arg-type]
+    assert blender.status(LOCAL_USER)["kept"] == KEPT_MAX
     blender.end()
     assert blender.join(SOON)
 

@@ -12,15 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamlayer.server.config.settings import Settings
-from dreamlayer.server.jobs.queue import JobQueue, QueuedDream, QuickShare
+from dreamlayer.server.jobs.queue import JobQueue, QueuedDream, UrgentShare
 from dreamlayer.server.jobs.results import ResultStore
 from dreamlayer.server.jobs.scheduler import Question, Scheduler
 from dreamlayer.server.lifecycle.awake_clock import STEP, AwakeClock
 from dreamlayer.server.transport.disconnected import DisconnectedClients
 from dreamlayer.server.transport.mailbox import Outgoing
+from dreamlayer.server.transport.principal import LOCAL_USER
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest, MessageError
+from tests.server.peers import peer as connection
 
 PICTURE = Picture(4, 4, "U8", "RGB")
 
@@ -29,7 +31,7 @@ def job(peer: str, name: str = "", **more: Any) -> QueuedDream:
     if name:
         more["id"] = name
     request = DreamRequest(Recipe(), PICTURE, PICTURE.region, **more)
-    return QueuedDream(peer.encode(), request, [bytes(PICTURE.nbytes)])
+    return QueuedDream(connection(peer), request, [bytes(PICTURE.nbytes)])
 
 
 class Fixture:
@@ -43,7 +45,7 @@ class Fixture:
 
     @property
     def answers(self) -> list[tuple[str, str, str]]:
-        return [(m.peer.decode(), m.header["op"], m.header["id"]) for m in self.posted]
+        return [(m.peer.routing_id.decode(), m.header["op"], m.header["id"]) for m in self.posted]
 
     def take(self) -> QueuedDream:
         taken = self.scheduler.take(0.0)
@@ -92,10 +94,10 @@ def test_iterating_gives_the_order_in_which_jobs_are_taken(
     assert len(queue) == len(order) == len(asked)
     quick = [j for j in order if j.request.quick]
     assert order[: len(quick)] == quick
-    taken = [queue.next_quick() if queue.has_quick else queue.next_other() for _ in order]
+    taken = [queue.next_quick() if queue.has_quick() else queue.next_other() for _ in order]
     assert taken == order
     assert not queue
-    for lane in (b"a", b"b", b"c"):  # no client is overtaken twice by the same other client
+    for lane in map(connection, "abc"):  # no client is overtaken twice by the same other client
         places = [i for i, j in enumerate(order[len(quick) :]) if j.lane == lane]
         waited = order[len(quick) :]
         for before, after in pairwise(places):
@@ -125,20 +127,20 @@ def test_a_quick_dream_goes_before_all_others(jobs: Fixture) -> None:
 def test_a_running_dream_is_paused_for_a_quick_one(jobs: Fixture) -> None:
     jobs.scheduler.submit(job("a", "long"))
     long = jobs.take()
-    assert jobs.scheduler.take_quick(long) is None
+    assert jobs.scheduler.take_urgent(long) is None
     jobs.scheduler.submit(job("b", "quick", quick=True))
-    quick = jobs.scheduler.take_quick(long)
+    quick = jobs.scheduler.take_urgent(long)
     assert quick is not None
-    assert [(j["id"], j["state"]) for j in jobs.scheduler.status()["jobs"]] == [
+    assert [(j["id"], j["state"]) for j in jobs.scheduler.status(LOCAL_USER)["jobs"]] == [
         ("long", "paused"), ("quick", "running"),
     ]  # fmt: skip
     jobs.scheduler.submit(job("c", "another", quick=True))
-    assert jobs.scheduler.take_quick(quick) is None  # a quick one is not paused
+    assert jobs.scheduler.take_urgent(quick) is None  # a quick one is not paused
     jobs.scheduler.finish(quick, "done", {"op": "done"}, b"")
-    another = jobs.scheduler.take_quick(long)
+    another = jobs.scheduler.take_urgent(long)
     assert another is not None
     jobs.scheduler.finish(another, "done", {"op": "done"}, b"")
-    assert jobs.scheduler.take_quick(long) is None
+    assert jobs.scheduler.take_urgent(long) is None
     assert long.state == "running"
 
 
@@ -160,7 +162,7 @@ def test_quick_dreams_do_not_starve_the_others(tmp_path: Path) -> None:
     spent = {"quick": 0.0, "long": 0.0}
     for number in range(200):  # there is always a quick one waiting
         jobs.scheduler.submit(job("b", f"q{number}", quick=True))
-        quick = jobs.scheduler.take_quick(long)
+        quick = jobs.scheduler.take_urgent(long)
         if quick is not None:
             jobs.scheduler.add_time(quick, 0.6)
             spent["quick"] += 0.6
@@ -181,15 +183,15 @@ def test_a_waiting_dream_begins_although_quick_ones_keep_coming(jobs: Fixture) -
 
 
 def test_the_debt_is_reset_when_no_normal_job_waits() -> None:
-    share = QuickShare(0.5)
-    share.add_quick(5.0)
-    assert not share.quick_allowed
+    share = UrgentShare(0.5)
+    share.add_urgent(5.0)
+    assert not share.allowed
     share.reset()
-    assert share.quick_allowed
-    share.add_quick(1.0)
-    share.add_normal(100.0)
-    share.add_quick(1.0)
-    assert not share.quick_allowed  # extra time of normal dreams is not saved up
+    assert share.allowed
+    share.add_urgent(1.0)
+    share.add_other(100.0)
+    share.add_urgent(1.0)
+    assert not share.allowed  # extra time of normal dreams is not saved up
 
 
 # Ends.
@@ -200,17 +202,17 @@ def test_cancelling_a_waiting_or_paused_dream_is_answered_at_once(jobs: Fixture)
         jobs.scheduler.submit(job("a", name))
     long = jobs.take()
     jobs.scheduler.submit(job("b", "quick", quick=True))
-    quick = jobs.scheduler.take_quick(long)
+    quick = jobs.scheduler.take_urgent(long)
     assert quick is not None
-    jobs.scheduler.cancel(b"a", "next")
-    jobs.scheduler.cancel(b"a", "long")
-    jobs.scheduler.cancel(b"a", "quick")  # not its own
+    jobs.scheduler.cancel(connection("a"), "next")
+    jobs.scheduler.cancel(connection("a"), "long")
+    jobs.scheduler.cancel(connection("a"), "quick")  # not its own
     assert jobs.answers == [("a", "cancelled", "next"), ("a", "cancelled", "long")]
     assert not quick.cancelled.is_set()
     jobs.scheduler.finish(quick, "done", {"op": "done"}, b"")
     jobs.scheduler.finish(long, "cancelled", {"op": "cancelled"}, None)
     assert jobs.answers[2:] == [("b", "done", "quick")]
-    counts = jobs.scheduler.status()
+    counts = jobs.scheduler.status(LOCAL_USER)
     assert (counts["cancelled"], counts["done"], counts["jobs"]) == (2, 1, [])
 
 
@@ -227,7 +229,7 @@ def test_giving_up_a_client_cancels_its_dreams_except_those_to_keep(jobs: Fixtur
     jobs.scheduler.submit(job("a", "a1"))
     jobs.scheduler.submit(job("a", name, keep=True))
     jobs.scheduler.submit(job("b", "b1"))
-    jobs.scheduler.give_up(b"a")
+    jobs.scheduler.give_up(connection("a"))
     assert [waiting.id for waiting in jobs.scheduler.waiting()] == [name, "b1"]
 
 
@@ -236,12 +238,12 @@ def test_a_client_that_came_back_gets_the_answers(jobs: Fixture) -> None:
     jobs.scheduler.submit(job("a", "a2"))
     running = jobs.take()
     running.fraction = 0.25
-    assert jobs.scheduler.attach(b"new", "a1")
-    assert jobs.scheduler.attach(b"new", "a2")
-    assert not jobs.scheduler.attach(b"new", "a3")
-    jobs.scheduler.give_up(b"a")
+    assert jobs.scheduler.attach(connection("new"), "a1")
+    assert jobs.scheduler.attach(connection("new"), "a2")
+    assert not jobs.scheduler.attach(connection("new"), "a3")
+    jobs.scheduler.give_up(connection("a"))
     jobs.scheduler.finish(running, "done", {"op": "done"}, b"")
-    assert [m.peer for m in jobs.posted] == [b"new"] * 3
+    assert [m.peer for m in jobs.posted] == [connection("new")] * 3
     assert [m.header["op"] for m in jobs.posted] == ["progress", "queued", "done"]
     assert jobs.posted[0].header["fraction"] == 0.25
     assert [waiting.id for waiting in jobs.scheduler.waiting()] == ["a2"]
@@ -274,7 +276,7 @@ def test_end_cancels_all_dreams_and_wakes_the_compute_thread(jobs: Fixture) -> N
 
 
 def test_a_question_wakes_the_compute_thread(jobs: Fixture) -> None:
-    question = Question(b"a", "1", "vgg16")
+    question = Question(connection("a"), "1", "vgg16")
     jobs.scheduler.ask(question)
     assert jobs.scheduler.take() is None
     assert jobs.scheduler.take_question() == question
@@ -307,10 +309,10 @@ def test_a_client_that_slept_with_the_machine_is_not_given_up() -> None:
     _clock, after = clocked()
     disconnected = DisconnectedClients(5.0)
     for _ in range(2):  # the first call counts
-        disconnected.add(b"a", after(1.0))
+        disconnected.add(connection("a"), after(1.0))
     assert disconnected.pop_expired(after(8 * 3600.0)) == []
     assert len(disconnected) == 1
     assert disconnected.pop_expired(after(1.0)) == []
-    assert disconnected.pop_expired(after(1.0)) == [b"a"]
+    assert disconnected.pop_expired(after(1.0)) == [connection("a")]
     assert not disconnected
     assert disconnected.pop_expired(after(1.0)) == []

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from dreamlayer.server.config.settings import Settings
 from dreamlayer.server.requests.limits import LimitError, Limits
 from dreamlayer.server.requests.upload import STALLED_AFTER, UnexpectedPixels, Uploads
+from dreamlayer.server.transport.principal import LOCAL_USER, Peer
 from dreamlink.client.client import Client, LinkError
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
@@ -24,6 +25,7 @@ from dreamlink.wire import chunks
 from dreamlink.wire.chunks import PIECE
 from dreamlink.wire.messages import DreamRequest, MessageError, new_id, pack, unpack
 from tests.server.daemons import SLOW, Daemon, ask, finish, receive, start_dream, wait_until
+from tests.server.peers import peer
 
 MIB = 1 << 20
 
@@ -37,7 +39,7 @@ def request(side: int = 8, quick: bool = False) -> DreamRequest:
 class Job:
     """A dream that waits."""
 
-    lane: bytes
+    lane: Peer
     nbytes: int = 192
     quick: bool = False
 
@@ -65,29 +67,29 @@ def test_the_bytes_of_a_request_are_limited() -> None:
 
 def test_waiting_dreams_are_limited_in_total_and_per_program() -> None:
     limits = Limits(Settings(waiting_max=4, waiting_max_client=2))
-    waiting = [Job(b"a"), Job(b"a"), Job(b"b")]
-    limits.check_capacity(b"b", request(), 1, waiting)
+    waiting = [Job(peer("a")), Job(peer("a")), Job(peer("b"))]
+    limits.check_capacity(peer("b"), request(), 1, waiting)
     with pytest.raises(LimitError, match=r"2 dreams of this program.*setting waiting_max_client"):
-        limits.check_capacity(b"a", request(), 1, waiting)
+        limits.check_capacity(peer("a"), request(), 1, waiting)
     with pytest.raises(LimitError, match=r"4 dreams are already waiting.*setting waiting_max,"):
-        limits.check_capacity(b"c", request(), 1, [*waiting, Job(b"d")])
+        limits.check_capacity(peer("c"), request(), 1, [*waiting, Job(peer("d"))])
 
 
 def test_a_quick_dream_replaces_its_programs_other_quick_one() -> None:
     limits = Limits(Settings(waiting_max=1, waiting_max_client=1, waiting_memory=0))
-    limits.check_capacity(b"a", request(quick=True), 1, [Job(b"a", quick=True)])
-    for waiting in (Job(b"a"), Job(b"b", quick=True)):
+    limits.check_capacity(peer("a"), request(quick=True), 1, [Job(peer("a"), quick=True)])
+    for waiting in (Job(peer("a")), Job(peer("b"), quick=True)):
         with pytest.raises(LimitError):
-            limits.check_capacity(b"a", request(quick=True), 1, [waiting])
+            limits.check_capacity(peer("a"), request(quick=True), 1, [waiting])
 
 
 def test_memory_of_waiting_pictures_is_limited_but_one_is_always_allowed() -> None:
     limits = Limits(Settings(waiting_memory=1))
-    limits.check_capacity(b"a", request(), 100 * MIB, [])
-    limits.check_capacity(b"a", request(), MIB // 2, [Job(b"b", MIB // 2)])
-    for waiting, incoming in ([Job(b"b", MIB // 2)], 1), ([], MIB // 2 + 1):
+    limits.check_capacity(peer("a"), request(), 100 * MIB, [])
+    limits.check_capacity(peer("a"), request(), MIB // 2, [Job(peer("b"), MIB // 2)])
+    for waiting, incoming in ([Job(peer("b"), MIB // 2)], 1), ([], MIB // 2 + 1):
         with pytest.raises(LimitError, match="setting waiting_memory"):
-            limits.check_capacity(b"a", request(), MIB // 2, waiting, incoming)
+            limits.check_capacity(peer("a"), request(), MIB // 2, waiting, {LOCAL_USER: incoming})
 
 
 # The daemon.
@@ -227,71 +229,71 @@ def test_pieces_are_reassembled(lengths: list[int]) -> None:
     assert all(len(part) <= PIECE for message in sent[1:] for part in message)
     assert [chunks.is_piece(message) for message in sent] == [False] + [True] * (len(sent) - 1)
     uploads = Uploads()
-    uploads.expect(b"peer", header, lengths)
-    assert uploads.nbytes == sum(lengths)
+    uploads.expect(peer("peer"), header, lengths)
+    assert uploads.used.total() == sum(lengths)
     for _, piece in sent[1:]:
-        assert uploads.take_complete(b"peer") is None
-        assert uploads.add(b"peer", piece)
-    whole = uploads.take_complete(b"peer")
+        assert uploads.take_complete(peer("peer")) is None
+        assert uploads.add(peer("peer"), piece)
+    whole = uploads.take_complete(peer("peer"))
     assert whole is not None
     assert whole[0] == header
     assert [bytes(frame) for frame in whole[1]] == frames
-    assert uploads.nbytes == 0
-    assert uploads.take_complete(b"peer") is None
+    assert uploads.used.total() == 0
+    assert uploads.take_complete(peer("peer")) is None
 
 
 @pytest.mark.parametrize("sizes", [[11], [4, 7], [4, 6, 3], [10, 2, 1]])
 def test_excess_pieces_are_refused_once(sizes: Sequence[int]) -> None:
     uploads = Uploads()
-    uploads.expect(b"peer", {"id": "7"}, [10, 2])
+    uploads.expect(peer("peer"), {"id": "7"}, [10, 2])
     with pytest.raises(UnexpectedPixels) as failure:
         for size in sizes:
-            uploads.add(b"peer", bytes(size))
+            uploads.add(peer("peer"), bytes(size))
     assert failure.value.request_id == "7"
-    assert not uploads.add(b"peer", b"and the rest falls")
-    assert uploads.nbytes == 0
+    assert not uploads.add(peer("peer"), b"and the rest falls")
+    assert uploads.used.total() == 0
 
 
 def test_unannounced_pieces_are_refused_once() -> None:
     uploads = Uploads()
     with pytest.raises(UnexpectedPixels):
-        uploads.add(b"peer", b"x")
-    assert not uploads.add(b"peer", b"x")
+        uploads.add(peer("peer"), b"x")
+    assert not uploads.add(peer("peer"), b"x")
 
 
 def test_uploads_of_several_connections_do_not_mix() -> None:
     uploads = Uploads()
-    for peer in (b"a", b"b"):
-        uploads.expect(peer, {"id": peer.decode()}, [2])
-    uploads.add(b"a", b"1")
-    uploads.add(b"b", b"2")
-    uploads.add(b"a", b"1")
-    whole = uploads.take_complete(b"a")
+    for name in ("a", "b"):
+        uploads.expect(peer(name), {"id": name}, [2])
+    uploads.add(peer("a"), b"1")
+    uploads.add(peer("b"), b"2")
+    uploads.add(peer("a"), b"1")
+    whole = uploads.take_complete(peer("a"))
     assert whole is not None
     assert bytes(whole[1][0]) == b"11"
-    assert uploads.interrupt(b"b") == "b"
-    assert uploads.interrupt(b"b") is None
-    assert uploads.nbytes == 0
+    assert uploads.interrupt(peer("b")) == "b"
+    assert uploads.interrupt(peer("b")) is None
+    assert uploads.used.total() == 0
 
 
 def test_a_stalled_upload_is_detected() -> None:
     now = [0.0]
     uploads = Uploads(lambda: now[0])
-    uploads.expect(b"peer", {"id": "7"}, [2])
+    uploads.expect(peer("peer"), {"id": "7"}, [2])
     now[0] = STALLED_AFTER
     assert not uploads.stalled()
-    uploads.add(b"peer", b"1")
+    uploads.add(peer("peer"), b"1")
     now[0] *= 2
     assert not uploads.stalled()
     now[0] += 1
-    assert uploads.stalled() == [(b"peer", "7")]
-    uploads.refuse(b"peer")
+    assert uploads.stalled() == [(peer("peer"), "7")]
+    uploads.refuse(peer("peer"))
     assert not uploads.stalled()
 
 
 def test_too_little_memory_fails_one_request_only(client: Client) -> None:
     with pytest.raises(MemoryError):
-        Uploads().expect(b"peer", {"id": "7"}, [1 << 47])
+        Uploads().expect(peer("peer"), {"id": "7"}, [1 << 47])
     with pytest.raises(MessageError):
         chunks.announced({"frames": [1 << 60]})
 

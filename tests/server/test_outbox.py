@@ -3,82 +3,99 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlayer.server.transport.outbox import Outbox, SendResult
+from dreamlayer.server.transport.packing import Packed
+from dreamlayer.server.transport.principal import Peer, Principal
+from dreamlink.wire.messages import unpack
+from tests.server.peers import peer
 
 
-class Line:
+class Clients:
     """The way to the clients: full whenever the test says so, one word a try."""
 
-    def __init__(self, full: list[bool]) -> None:
+    def __init__(self, full: list[bool], unread_max: int = 1000) -> None:
         self.full = full
-        self.arrived: list[tuple[bytes, int]] = []
-        self.gone: set[bytes] = set()
-        self.lost: Counter[bytes] = Counter()
-        self.outbox = Outbox(self._send, lambda peer: self.lost.update([peer]))
+        self.arrived: list[tuple[str, int]] = []
+        self.gone: set[Peer] = set()
+        self.lost: Counter[Peer] = Counter()
+        self.closed: list[Peer] = []
+        self.flying: dict[Principal, list[int]] = {}
+        self.outbox = Outbox(self, lambda peer: self.lost.update([peer]), unread_max)
 
-    def _send(self, message: Outgoing) -> SendResult:
+    def send(self, message: Packed) -> SendResult:
         if message.peer in self.gone:
             return SendResult.DISCONNECTED
         if self.full and self.full.pop(0):
             return SendResult.FULL
-        self.arrived.append((message.peer, message.header["number"]))
+        number = unpack(message.frames[0])["number"]
+        self.arrived.append((message.peer.routing_id.decode(), number))
         return SendResult.SENT
 
+    def in_flight(self, principal: Principal) -> Iterable[int]:
+        return self.flying.get(principal, [])
 
-def message(peer: bytes, number: int, op: str = "done") -> Outgoing:
-    return Outgoing(peer, {"op": op, "number": number})
+    def hang_up(self, peer: Peer) -> None:
+        self.closed.append(peer)
 
 
-@given(st.lists(st.booleans()), st.lists(st.sampled_from([b"a", b"b"])))
-def test_each_client_gets_all_its_messages_in_order(full: list[bool], peers: list[bytes]) -> None:
-    line = Line(full)
-    for number, peer in enumerate(peers):
+A, B = peer("a"), peer("b")
+
+
+def message(to: Peer, number: int, op: str = "done", size: int = 0) -> Outgoing:
+    return Outgoing(to, {"op": op, "number": number}, [bytes(size)] if size else ())
+
+
+@given(st.lists(st.booleans()), st.lists(st.sampled_from("ab")))
+def test_each_client_gets_all_its_messages_in_order(full: list[bool], peers: list[str]) -> None:
+    line = Clients(full)
+    for number, name in enumerate(peers):
         if number % 2:
-            line.outbox.send(message(peer, number))
+            line.outbox.send(message(peer(name), number))
         else:
-            line.outbox.send_all([message(peer, number)])
+            line.outbox.send_all([message(peer(name), number)])
     while line.outbox.waiting:
         line.outbox.send_all()
-    for peer in (b"a", b"b"):
-        sent = [number for number, to in enumerate(peers) if to == peer]
-        assert [number for to, number in line.arrived if to == peer] == sent
+    for name in "ab":
+        sent = [number for number, to in enumerate(peers) if to == name]
+        assert [number for to, number in line.arrived if to == name] == sent
 
 
 def test_a_client_that_does_not_read_delays_no_other() -> None:
-    line = Line([True])
-    line.outbox.send(message(b"a", 1))
-    line.outbox.send(message(b"b", 2))
-    assert line.arrived == [(b"b", 2)]
+    line = Clients([True])
+    line.outbox.send(message(A, 1))
+    line.outbox.send(message(B, 2))
+    assert line.arrived == [("b", 2)]
 
 
 def test_progress_is_dropped_for_a_client_that_does_not_read() -> None:
-    line = Line([True])
+    line = Clients([True])
     for number, op in enumerate(("queued", "progress", "done")):
-        line.outbox.send(message(b"a", number, op))
+        line.outbox.send(message(A, number, op))
     line.outbox.send_all()
-    assert line.arrived == [(b"a", 0), (b"a", 2)]
+    assert line.arrived == [("a", 0), ("a", 2)]
     assert not line.outbox.waiting
 
 
 def test_messages_for_a_lost_client_are_dropped_and_the_loss_reported_once() -> None:
-    line = Line([True])
-    line.outbox.send(message(b"a", 1))
-    line.outbox.send(message(b"a", 2))
-    line.gone.add(b"a")
+    line = Clients([True])
+    line.outbox.send(message(A, 1))
+    line.outbox.send(message(A, 2))
+    line.gone.add(A)
     line.outbox.send_all()
-    assert (line.arrived, line.outbox.waiting, line.lost) == ([], False, {b"a": 1})
+    assert (line.arrived, line.outbox.waiting, line.lost) == ([], False, {A: 1})
 
 
 def test_unread_messages_are_counted() -> None:
-    line = Line([True] * 3)
+    line = Clients([True] * 3)
     for number in range(3):
-        line.outbox.send(message(b"a", number))
-    assert (line.outbox.unread(b"a"), line.outbox.unread(b"b")) == (3, 0)
+        line.outbox.send(message(A, number))
+    assert (line.outbox.unread(A), line.outbox.unread(B)) == (3, 0)
     line.full.clear()
     line.outbox.send_all()
-    assert line.outbox.unread(b"a") == 0
+    assert line.outbox.unread(A) == 0

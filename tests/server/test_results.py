@@ -20,6 +20,7 @@ from dreamlayer.server.config.settings import MIB, Settings
 from dreamlayer.server.jobs import results as module
 from dreamlayer.server.jobs.results import LOST, ResultStore
 from dreamlayer.server.transport.mailbox import Outgoing
+from dreamlayer.server.transport.principal import LOCAL_USER, Peer
 from dreamlink.client.client import Client, LinkError
 from dreamlink.client.reconnecting import ReconnectingClient
 from dreamlink.picture import Picture
@@ -27,6 +28,7 @@ from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State
 from dreamlink.wire.messages import DreamRequest, MessageError, new_id
 from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
+from tests.server.peers import peer as connection
 
 DONE = {"op": "done", "seconds": 1.0}
 
@@ -44,14 +46,14 @@ class Shelf:
         self.sent: list[Outgoing] = []
         self.results = ResultStore(self.sent.append, home, Settings(**settings))
 
-    def put(self, peer: bytes, asked: DreamRequest, pixels: bytes | None = None) -> None:
+    def put(self, peer: Peer, asked: DreamRequest, pixels: bytes | None = None) -> None:
         if asked.keep:
-            self.results.reserve(asked)
+            self.results.reserve(peer.principal, asked)
         if pixels is None:
             pixels = os.urandom(asked.result.nbytes)
         self.results.put(peer, asked, DONE, pixels)
 
-    def fetched(self, peer: bytes, name: str) -> Outgoing:
+    def fetched(self, peer: Peer, name: str) -> Outgoing:
         """What is sent to `peer` for a fetch, as soon as it is."""
         before = len(self.sent)
         assert self.results.fetch(peer, name)
@@ -64,7 +66,7 @@ class Shelf:
 
     @property
     def on_disk(self) -> int:
-        used: int = self.results.status()["results_disk"]
+        used: int = self.results.status(LOCAL_USER)["results_disk"]
         return used
 
 
@@ -77,68 +79,72 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
 
 def test_a_result_is_held_until_its_client_confirms_it(shelf: Shelf) -> None:
     asked = request(keep=False)
-    shelf.put(b"a", asked, b"pixels")
-    assert shelf.sent[0] == (b"a", {**DONE, "id": asked.id}, (b"pixels",))
-    assert shelf.fetched(b"new", asked.id) == (b"new", {**DONE, "id": asked.id}, (b"pixels",))
-    shelf.results.received(b"a", asked.id)  # it is not its own any more
+    shelf.put(connection("a"), asked, b"pixels")
+    assert shelf.sent[0] == (connection("a"), {**DONE, "id": asked.id}, (b"pixels",))
+    assert shelf.fetched(connection("new"), asked.id) == (
+        connection("new"),
+        {**DONE, "id": asked.id},
+        (b"pixels",),
+    )
+    shelf.results.received(connection("a"), asked.id)  # it is not its own any more
     assert shelf.results.waiting
-    shelf.results.received(b"new", asked.id)
+    shelf.results.received(connection("new"), asked.id)
     assert not shelf.results.waiting
-    assert not shelf.results.fetch(b"new", asked.id)
+    assert not shelf.results.fetch(connection("new"), asked.id)
 
 
 def test_what_is_not_kept_goes_with_its_client(shelf: Shelf) -> None:
     asked, kept = request(keep=False), request()
-    shelf.put(b"a", asked)
-    shelf.put(b"a", kept)
-    shelf.results.drop_client(b"a")
-    assert not shelf.results.fetch(b"new", asked.id)
-    assert shelf.results.fetch(b"new", kept.id)
+    shelf.put(connection("a"), asked)
+    shelf.put(connection("a"), kept)
+    shelf.results.drop_client(connection("a"))
+    assert not shelf.results.fetch(connection("new"), asked.id)
+    assert shelf.results.fetch(connection("new"), kept.id)
 
 
 def test_quick_looks_and_what_was_cancelled_are_not_held(shelf: Shelf) -> None:
     picture = Picture(8, 8)
     quick = DreamRequest(Recipe(), picture, picture.region, quick=True)
-    shelf.put(b"a", quick)
+    shelf.put(connection("a"), quick)
     asked = request()
-    shelf.results.reserve(asked)
-    shelf.results.put(b"a", asked, {"op": "cancelled"})
+    shelf.results.reserve(LOCAL_USER, asked)
+    shelf.results.put(connection("a"), asked, {"op": "cancelled"})
     assert [m.header["op"] for m in shelf.sent] == ["done", "cancelled"]
     assert not shelf.results.waiting
-    shelf.results.reserve(asked)  # its room is free again
+    shelf.results.reserve(LOCAL_USER, asked)  # its room is free again
 
 
 def test_a_failure_is_kept_for_who_is_away(shelf: Shelf) -> None:
     asked = request()
-    shelf.results.reserve(asked)
-    shelf.results.put(b"a", asked, {"op": "error", "text": "No."})
-    shelf.results.client_disconnected(b"a")
-    assert shelf.fetched(b"new", asked.id).header["text"] == "No."
+    shelf.results.reserve(LOCAL_USER, asked)
+    shelf.results.put(connection("a"), asked, {"op": "error", "text": "No."})
+    shelf.results.client_disconnected(connection("a"))
+    assert shelf.fetched(connection("new"), asked.id).header["text"] == "No."
 
 
 def test_kept_results_of_an_absent_client_lie_on_the_disk_for_the_user_alone(shelf: Shelf) -> None:
     asked = request(side=300)
     pixels = os.urandom(asked.result.nbytes)
-    shelf.put(b"a", asked, pixels)
+    shelf.put(connection("a"), asked, pixels)
     assert shelf.files == []
-    shelf.results.client_disconnected(b"a")
+    shelf.results.client_disconnected(connection("a"))
     wait_until(lambda: shelf.on_disk > 0)
     [path] = shelf.files
     assert path.read_bytes() == pixels
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert asked.id not in path.name
-    assert shelf.results.status()["results_memory"] == 0
-    assert bytes(shelf.fetched(b"new", asked.id).frames[0]) == pixels
-    shelf.results.received(b"new", asked.id)
+    assert shelf.results.status(LOCAL_USER)["results_memory"] == 0
+    assert bytes(shelf.fetched(connection("new"), asked.id).frames[0]) == pixels
+    shelf.results.received(connection("new"), asked.id)
     wait_until(lambda: not shelf.files)
 
 
 def test_files_are_removed_at_the_end_and_at_the_start(shelf: Shelf) -> None:
     folder = shelf.home / "results"
     asked = request()
-    shelf.put(b"a", asked)
-    shelf.results.client_disconnected(b"a")
+    shelf.put(connection("a"), asked)
+    shelf.results.client_disconnected(connection("a"))
     shelf.results.close()
     assert not folder.exists()
     folder.mkdir()
@@ -152,17 +158,17 @@ def test_files_are_removed_at_the_end_and_at_the_start(shelf: Shelf) -> None:
 def test_room_is_set_aside_before_the_dream(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path, results_disk=3)
     first, second = request(side=600), request(side=500)  # 1.03 and 0.7 MiB
-    shelf.results.reserve(first)
-    shelf.results.reserve(second)
+    shelf.results.reserve(LOCAL_USER, first)
+    shelf.results.reserve(LOCAL_USER, second)
     with pytest.raises(MessageError, match="results_disk"):
-        shelf.results.reserve(request())
+        shelf.results.reserve(LOCAL_USER, request())
     with pytest.raises(MessageError, match="already kept"):
-        shelf.results.reserve(first)
-    shelf.results.release(second.id)
-    shelf.results.reserve(request())
+        shelf.results.reserve(LOCAL_USER, first)
+    shelf.results.release(LOCAL_USER, second.id)
+    shelf.results.reserve(LOCAL_USER, request())
     assert shelf.results.count == 0
     with pytest.raises(MessageError, match="results_disk"):
-        Shelf(tmp_path, results_disk=0).results.reserve(request())
+        Shelf(tmp_path, results_disk=0).results.reserve(LOCAL_USER, request())
 
 
 def test_a_full_disk_leaves_the_result_in_memory(
@@ -179,20 +185,20 @@ def test_a_full_disk_leaves_the_result_in_memory(
 
     monkeypatch.setattr(module.os, "open", full)
     asked = request()
-    shelf.put(b"a", asked, b"pixels")
-    shelf.results.client_disconnected(b"a")
+    shelf.put(connection("a"), asked, b"pixels")
+    shelf.results.client_disconnected(connection("a"))
     wait_until(lambda: bool(tried))
-    assert shelf.fetched(b"new", asked.id).frames == (b"pixels",)
+    assert shelf.fetched(connection("new"), asked.id).frames == (b"pixels",)
     assert shelf.files == []
 
 
 def test_a_file_that_somebody_removed_is_told(shelf: Shelf) -> None:
     asked = request()
-    shelf.put(b"a", asked)
-    shelf.results.client_disconnected(b"a")
+    shelf.put(connection("a"), asked)
+    shelf.results.client_disconnected(connection("a"))
     wait_until(lambda: shelf.on_disk > 0)
     shelf.files[0].unlink()
-    answer = shelf.fetched(b"new", asked.id)
+    answer = shelf.fetched(connection("new"), asked.id)
     assert (answer.header["op"], answer.header["lost"]) == ("error", True)
     wait_until(lambda: not shelf.results.waiting)
 
@@ -200,14 +206,14 @@ def test_a_file_that_somebody_removed_is_told(shelf: Shelf) -> None:
 def test_the_time_of_a_result_is_over(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path, results_age=100.0)
     asked = request()
-    shelf.put(b"a", asked)
+    shelf.put(connection("a"), asked)
     for now in (7.0, 107.0):
         shelf.results.expire(now)
         assert shelf.results.count == 1
     shelf.results.expire(107.5)
-    assert not shelf.results.fetch(b"a", asked.id)
+    assert not shelf.results.fetch(connection("a"), asked.id)
     ageless = Shelf(tmp_path, results_age=0.0)
-    ageless.put(b"a", asked)
+    ageless.put(connection("a"), asked)
     for now in (0.0, 1e9):
         ageless.results.expire(now)
     assert ageless.results.count == 1
@@ -217,8 +223,13 @@ def test_unconfirmed_results_do_not_pile_up(shelf: Shelf, monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "HELD_MAX", 2 * MIB)
     asked = [request(keep=False) for _ in range(4)]
     for one in asked:
-        shelf.put(b"a", one, bytes(MIB))
-    assert [shelf.results.fetch(b"a", one.id) for one in asked] == [False, False, True, True]
+        shelf.put(connection("a"), one, bytes(MIB))
+    assert [shelf.results.fetch(connection("a"), one.id) for one in asked] == [
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 # Through the daemon.

@@ -55,6 +55,7 @@ def _lines(status: dict[str, Any]) -> Iterator[str]:
     names = {client: f"client {number}" for number, client in enumerate(_clients(status), start=1)}
     for label, job in zip(_labels("dreams:"), status["jobs"], strict=False):
         kind = ", quick" if job["quick"] else ", kept for its client" if job["keep"] else ""
+        kind += "" if job["id"] else ", of another computer"
         since = f"{names[job['client']]}, since {duration(job['age'])}{kind}"
         yield f"{label}{job['state']} {job['fraction']:.0%} ({since})"
     if not status["jobs"]:

@@ -25,13 +25,14 @@ from dreamlayer.server.transport import keys
 from dreamlayer.server.transport.auth import LOCAL, Authenticator, RemoteListener, listen_to_remotes
 from dreamlayer.server.transport.disconnected import DisconnectedClients
 from dreamlayer.server.transport.mailbox import Mailbox, Outgoing
-from dreamlayer.server.transport.outbox import Outbox, SendResult
+from dreamlayer.server.transport.outbox import Outbox
+from dreamlayer.server.transport.principal import Peer, Principal
+from dreamlayer.server.transport.sending import SocketLine
 from dreamlayer.server.transport.token_proof import TokenProof
 from dreamlayer.studio.protocol import Studio
 from dreamlink.client import discovery
-from dreamlink.client.client import USER
 from dreamlink.wire.chunks import PIECE
-from dreamlink.wire.messages import HEADER_MAX, pack
+from dreamlink.wire.messages import HEADER_MAX
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ PENDING_MAX = 16  # messages queued in libzmq for, or from, one client
 # and before it knows whether they are a message. Slightly too long messages still get an answer.
 MESSAGE_MAX = HEADER_MAX + PIECE
 HANDSHAKE = 5000  # milliseconds until a connection without a complete handshake is closed
+UNREAD_MIN = 256  # messages that one client may leave unread, at least
+FRAMES_MAX = 4  # of a message that are kept: the client's name, and more than any message has
 RETRY = 100  # milliseconds until a message to a client with a full queue is tried again
 TICK = 500  # milliseconds between two checks of deadlines, while there are any
 IDLE_TICK = 2000  # milliseconds between two checks of everything else that may have changed
@@ -80,18 +83,20 @@ class Router:
         port = self._socket.bind_to_random_port("tcp://127.0.0.1")
         self.endpoint = f"tcp://127.0.0.1:{port}"
         self._authenticator.local = TokenProof(token, self.endpoint)
+        self._authenticator.note_loopback(self.endpoint)
         if listen is not None:
             listen_to_remotes(self._socket, listen)
-        self.mailbox = Mailbox()
+        self.mailbox: Mailbox[Outgoing] = Mailbox()
         self._blender = Blender(self.mailbox.post, log_place, settings.keep_memory * MIB)
         self._results = ResultStore(self.mailbox.post, discovery.daemon_folder(), settings)
         self._scheduler = Scheduler(self.mailbox.post, self._results, settings)
         self._worker = Worker(
             studio_factory, self._scheduler, self.mailbox.post, self._blender, log_place, settings
         )
-        self._peers: dict[int, bytes] = {}  # by the descriptor of their connection
-        self._live: dict[bytes, zmq.MessageTracker] = {}  # of the last live pixels sent, by peer
-        self._outbox = Outbox(self._try_to_send, self._lose)
+        self._peers: dict[int, Peer] = {}  # by the descriptor of their connection
+        self._line = SocketLine(self._socket, self._hang_up)
+        unread_max = max(UNREAD_MIN, 4 * settings.waiting_max_client)
+        self._outbox = Outbox(self._line, self._lose, unread_max)
         self._disconnected = DisconnectedClients(settings.grace)
         self._clock = AwakeClock()
         self._upgrade = UpgradeWatch(settings.update_after)
@@ -133,6 +138,7 @@ class Router:
             self._handle_departures()
             if self._authenticator.zap_socket in ready:
                 self._authenticator.answer_zap()
+            self._authenticator.end_abuse()
             self._outbox.send_all(self.mailbox.drain())
             self._check_deadlines()
             serving = self._stop_by is None and self._finish_by is None
@@ -208,7 +214,7 @@ class Router:
 
     def _poll_timeout(self) -> int:
         """Milliseconds until the loop must run again even if no message arrives."""
-        if self._outbox.waiting or self._stop_by is not None:
+        if self._outbox.waiting or self._authenticator.has_guests or self._stop_by is not None:
             return RETRY
         if (
             self._disconnected
@@ -224,17 +230,34 @@ class Router:
     def _read(self) -> None:
         """Handle a limited number of messages, so that answers are sent in between."""
         for _ in range(READ_AT_ONCE):
-            try:
-                peer, *message = self._socket.recv_multipart(zmq.DONTWAIT, copy=False)
-            except zmq.Again:
+            frames = self._receive()
+            if frames is None:
                 return
-            if not self._sessions.is_greeted(peer.bytes):
+            sender, *message = frames
+            peer = Peer(sender.bytes, Principal(str(sender.get("User-Id"))))
+            descriptor = int(sender.get(zmq.SRCFD))
+            if not self._sessions.is_greeted(peer):
                 self._handle_departures()  # of the peer that had this descriptor before
-                descriptor = int(peer.get(zmq.SRCFD))
-                self._peers[descriptor] = peer.bytes
-                self._authenticator.note_message(descriptor)
-                self._sessions.note_origin(peer.bytes, peer.get("User-Id") == USER)
-            self._sessions.receive(peer.bytes, [frame.buffer for frame in message])
+                self._peers[descriptor] = peer
+            if not peer.principal.is_local and len(frames) == FRAMES_MAX:
+                # No program of ours sends that, and it takes time.
+                self._authenticator.hang_up(descriptor)
+                continue
+            self._authenticator.note_message(descriptor, peer.principal)
+            self._sessions.receive(peer, [frame.buffer for frame in message])
+
+    def _receive(self) -> list[zmq.Frame] | None:
+        """The next message with its sender's name, at most `FRAMES_MAX` frames of it; or None."""
+        try:
+            frame = self._socket.recv(zmq.DONTWAIT, copy=False)
+        except zmq.Again:
+            return None
+        frames = [frame]
+        while frame.more:  # perhaps a million of them
+            frame = self._socket.recv(copy=False)
+            if len(frames) < FRAMES_MAX:
+                frames.append(frame)
+        return frames
 
     def _handle_departures(self) -> None:
         """Note which clients have disconnected."""
@@ -243,30 +266,15 @@ class Router:
             if peer is not None:
                 self._lose(peer)
 
-    # Outgoing.
+    def _hang_up(self, peer: Peer) -> None:
+        """End the connection of a client."""
+        for descriptor in [one for one, owner in self._peers.items() if owner == peer]:
+            self._authenticator.hang_up(descriptor)
 
-    def _try_to_send(self, message: Outgoing) -> SendResult:
-        peer, header, frames = message
-        live = header.get("live") is True
-        if live and peer in self._live and not self._live[peer].done:
-            return SendResult.FULL  # the client has not received the previous ones yet
-        try:
-            sent = self._socket.send_multipart(
-                [peer, pack(header), *frames], zmq.DONTWAIT, copy=False, track=live
-            )
-        except zmq.Again:
-            return SendResult.FULL
-        except zmq.ZMQError as error:
-            if error.errno != zmq.EHOSTUNREACH:
-                raise
-            return SendResult.DISCONNECTED
-        if live and isinstance(sent, zmq.MessageTracker):
-            self._live[peer] = sent
-        return SendResult.SENT
-
-    def _lose(self, peer: bytes) -> None:
+    def _lose(self, peer: Peer) -> None:
         """Note that a client has disconnected; it has some time to come back."""
         self._sessions.forget(peer)
-        self._live.pop(peer, None)
+        self._outbox.forget(peer)
+        self._line.forget(peer)
         self._disconnected.add(peer, self._clock.tick())
         self._results.client_disconnected(peer)

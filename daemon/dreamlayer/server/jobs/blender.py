@@ -9,14 +9,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Callable
 
 from dreamlayer.server.config.settings import limit_hint
 from dreamlayer.server.jobs.error_text import sentence
+from dreamlayer.server.jobs.turns import Turns
 from dreamlayer.server.transport.mailbox import Outgoing
+from dreamlayer.server.transport.principal import Peer, Principal, room, share
 from dreamlayer.studio.protocol import DreamOverlay
-from dreamlink.wire.messages import BlendRequest, Frame, Header
+from dreamlink.wire.messages import BlendRequest, Frame, Header, MessageError
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ FORGOTTEN = (
     "This dream is no longer kept, so it can't be changed afterwards: dream again"
     f" ({limit_hint('keep_memory')})."
 )
+WAITING_MAX = 64  # blends of different dreams that wait
 KEPT_MAX = 256  # dreams; their overhead beyond pixels is not counted, so there is a limit
 
 
@@ -33,7 +36,7 @@ class Blender:
     Args:
         post: sends an answer.
         log_place: where the log is, for error messages.
-        limit: bytes that finished dreams may take; 0: none are kept.
+        limit: bytes that finished dreams of the local user may take; 0: none are kept.
     """
 
     def __init__(self, post: Callable[[Outgoing], None], log_place: str, limit: int) -> None:
@@ -41,67 +44,76 @@ class Blender:
         self._log_place = log_place
         self._limit = limit
         self._changed = threading.Condition()  # guards the following attributes
-        self._kept: dict[
-            tuple[bytes, str], DreamOverlay
-        ] = {}  # by peer and id; the most recently used is last
-        self._queue: deque[tuple[bytes, BlendRequest]] = deque()
+        # By peer and id; the most recently used is last.
+        self._kept: dict[tuple[Peer, str], DreamOverlay] = {}
+        self._queue: Turns[Principal, tuple[Peer, BlendRequest]] = Turns()
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="blend", daemon=True)
         self._thread.start()
 
     # For the compute thread.
 
-    def keep(self, peer: bytes, dream_id: str, overlay: DreamOverlay) -> None:
-        """Keep a finished dream, unless it is too large, and drop older ones beyond the limit."""
-        if overlay.nbytes > self._limit:
+    def keep(self, peer: Peer, dream_id: str, overlay: DreamOverlay) -> None:
+        """Keep a finished dream, unless it is too large, and drop older ones beyond the limit.
+
+        Only dreams of the same principal are dropped for it.
+        """
+        principal = peer.principal
+        if overlay.nbytes > share(self._limit, principal):
             return
         with self._changed:
             self._kept[peer, dream_id] = overlay
             while (
-                len(self._kept) > KEPT_MAX
-                or sum(kept.nbytes for kept in self._kept.values()) > self._limit
+                room(KEPT_MAX, principal, self._counts()) < 0
+                or room(self._limit, principal, self._sizes()) < 0
             ):
-                del self._kept[next(iter(self._kept))]
+                del self._kept[next(key for key in self._kept if key[0].principal == principal)]
 
-    def kept(self, peer: bytes, dream_id: str) -> DreamOverlay | None:
+    def kept(self, peer: Peer, dream_id: str) -> DreamOverlay | None:
         """A dream that another one of the same peer starts from; None if it is no longer kept."""
         with self._changed:
             return self._touch(peer, dream_id)
 
     # For the I/O thread; none of these blocks.
 
-    def submit(self, peer: bytes, request: BlendRequest) -> None:
-        """Queue a blend; cancels older requests for the same dream that have not begun."""
+    def submit(self, peer: Peer, request: BlendRequest) -> None:
+        """Queue a blend; cancels older requests for the same dream that have not begun.
+
+        Raises MessageError if too many wait.
+        """
+        principal = peer.principal
         with self._changed:
             for waiting in [(p, r) for p, r in self._queue if (p, r.of) == (peer, request.of)]:
-                self._queue.remove(waiting)
+                self._queue.remove(principal, waiting)
                 self._answer(peer, waiting[1], {"op": "cancelled"})
-            self._queue.append((peer, request))
+            if room(WAITING_MAX, principal, self._queue.counts()) <= 0:
+                raise MessageError("Too many changes of dreams are waiting: ask again soon.")
+            self._queue.add(principal, (peer, request))
             self._changed.notify()
 
-    def attach(self, peer: bytes, dream_id: str) -> None:
+    def attach(self, peer: Peer, dream_id: str) -> None:
         """Assign a dream to `peer`, the new connection of a client that came back."""
         with self._changed:
             for key in [key for key in self._kept if key[1] == dream_id]:
-                self._kept[peer, dream_id] = self._kept.pop(key)
+                if key[0].principal == peer.principal:
+                    self._kept[peer, dream_id] = self._kept.pop(key)
 
-    def forget(self, peer: bytes) -> None:
+    def forget(self, peer: Peer) -> None:
         """Drop the dreams of a peer that disconnected."""
         with self._changed:
             for key in [key for key in self._kept if key[0] == peer]:
                 del self._kept[key]
 
-    @property
-    def count(self) -> int:
-        """How many dreams are kept."""
-        with self._changed:
-            return len(self._kept)
+    def status(self, viewer: Principal) -> Header:
+        """The fields of `status` about kept dreams: how many, and their bytes in memory.
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory that the kept dreams take."""
+        A guest learns about its own only.
+        """
         with self._changed:
-            return sum(kept.nbytes for kept in self._kept.values())
+            counts, sizes = self._counts(), self._sizes()
+        if viewer.is_local:
+            return {"kept": counts.total(), "kept_memory": sizes.total()}
+        return {"kept": counts[viewer], "kept_memory": sizes[viewer]}
 
     def end(self) -> None:
         """End the thread after the current blend."""
@@ -114,7 +126,18 @@ class Blender:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _touch(self, peer: bytes, dream_id: str) -> DreamOverlay | None:
+    def _counts(self) -> Counter[Principal]:
+        """How many dreams are kept, by principal. Called with the lock held."""
+        return Counter(peer.principal for peer, _dream_id in self._kept)
+
+    def _sizes(self) -> Counter[Principal]:
+        """Bytes of the kept dreams, by principal. Called with the lock held."""
+        sizes: Counter[Principal] = Counter()
+        for (peer, _dream_id), overlay in self._kept.items():
+            sizes[peer.principal] += overlay.nbytes
+        return sizes
+
+    def _touch(self, peer: Peer, dream_id: str) -> DreamOverlay | None:
         """A kept dream, which becomes the most recently used. Called with the lock held."""
         overlay = self._kept.pop((peer, dream_id), None)
         if overlay is not None:
@@ -129,18 +152,18 @@ class Blender:
                 self._changed.wait_for(lambda: self._queue or self._ending)
                 if self._ending:
                     return
-                peer, request = self._queue.popleft()
+                peer, request = self._queue.take()
                 overlay = self._touch(peer, request.of)
             self._blend(peer, request, overlay)
 
-    def _blend(self, peer: bytes, request: BlendRequest, overlay: DreamOverlay | None) -> None:
+    def _blend(self, peer: Peer, request: BlendRequest, overlay: DreamOverlay | None) -> None:
         began = time.monotonic()
         if overlay is None:
             self._answer(peer, request, {"op": "error", "text": FORGOTTEN})
             return
         try:
             pixels = overlay.blend(request.recipe)
-        except Exception as error:
+        except BaseException as error:  # without this thread nothing is blended
             text = sentence(error, self._log_place)
             self._answer(peer, request, {"op": "error", "text": text})
             return
@@ -148,5 +171,5 @@ class Blender:
         recipe = request.recipe.to_dict()
         self._answer(peer, request, {"op": "done", "seconds": seconds, "recipe": recipe}, pixels)
 
-    def _answer(self, peer: bytes, request: BlendRequest, header: Header, *frames: Frame) -> None:
+    def _answer(self, peer: Peer, request: BlendRequest, header: Header, *frames: Frame) -> None:
         self._post(Outgoing(peer, {**header, "id": request.id}, frames))

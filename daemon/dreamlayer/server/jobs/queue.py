@@ -1,17 +1,29 @@
 """Dream jobs and the order in which they are computed.
 
-Quick dreams go before all others. The others take turns, client by client, so that no client has
-to wait for all dreams of another one.
+Quick dreams go before all others. Principals take turns, and of each of them its clients, so that
+nobody has to wait for all dreams of another one. The local user's dreams pause those of guests.
 """
 
 from __future__ import annotations
 
+import hashlib
+import math
+import os
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from dreamlayer.server.jobs.turns import Turns
+from dreamlayer.server.transport.principal import Peer, Principal
 from dreamlink.wire.messages import DreamRequest, Frame, Header
+
+Chosen = Callable[[Principal], bool]
+SALT = os.urandom(16)  # so that the name of a client in `status` is not its name in libzmq
+
+
+def everybody(_principal: Principal) -> bool:
+    """Chooses everybody."""
+    return True
 
 
 class QueuedDream:
@@ -29,7 +41,7 @@ class QueuedDream:
         over: whether the final answer was given.
     """
 
-    def __init__(self, peer: bytes, request: DreamRequest, frames: Sequence[Frame]) -> None:
+    def __init__(self, peer: Peer, request: DreamRequest, frames: Sequence[Frame]) -> None:
         self.peer = self.lane = peer
         self.request = request
         self.frames = frames
@@ -49,14 +61,21 @@ class QueuedDream:
         """Bytes of the request's pixels."""
         return sum(memoryview(frame).nbytes for frame in self.frames)
 
-    def describe(self) -> Header:
+    def may_pause(self, running: QueuedDream) -> bool:
+        """Whether this dream goes before one that runs."""
+        if self.lane.principal.is_local != running.lane.principal.is_local:
+            return self.lane.principal.is_local
+        return self.request.quick and not running.request.quick
+
+    def describe(self, viewer: Principal) -> Header:
+        """The dream as `status` lists it; its id, which may fetch it, only to its principal."""
         return {
-            "id": self.id,
+            "id": self.id if viewer == self.lane.principal else "",
             "state": self.state,
             "fraction": self.fraction,
             "quick": self.request.quick,
             "keep": self.request.keep,
-            "client": self.lane.hex(),
+            "client": hashlib.blake2b(self.lane.routing_id, key=SALT, digest_size=5).hexdigest(),
             "age": round(time.monotonic() - self.asked, 1),
         }
 
@@ -65,91 +84,80 @@ class JobQueue:
     """Waiting dreams. Iterating yields them in the order in which they would be computed."""
 
     def __init__(self) -> None:
-        self._quick: deque[QueuedDream] = deque()
-        # By lane, in the order of their next turns.
-        self._turns: dict[bytes, deque[QueuedDream]] = {}
-        # The lane that had the last turn; it goes behind the others.
-        self._last: bytes | None = None
+        self._quick: Turns[Principal, QueuedDream] = Turns()
+        # Of the other dreams: whose turn it is, and for everybody which client's.
+        self._principals: Turns[Principal, Principal] = Turns()
+        self._lanes: dict[Principal, Turns[Peer, QueuedDream]] = {}
 
     def __len__(self) -> int:
-        return len(self._quick) + sum(len(jobs) for jobs in self._turns.values())
+        return len(self._quick) + len(self._principals)
 
     def __iter__(self) -> Iterator[QueuedDream]:
         yield from self._quick
-        turns = [iter(tuple(jobs)) for jobs in self._turns.values()]
-        while turns:
-            following = []
-            for jobs in turns:
-                job = next(jobs, None)
-                if job is not None:
-                    yield job
-                    following.append(jobs)
-            turns = following
+        lanes = {principal: iter(turns) for principal, turns in self._lanes.items()}
+        for principal in self._principals:
+            yield next(lanes[principal])
 
-    @property
-    def has_quick(self) -> bool:
-        return bool(self._quick)
+    def has_quick(self, chosen: Chosen = everybody) -> bool:
+        """Whether a quick dream waits of a principal who is chosen."""
+        return self._quick.has(chosen)
 
-    @property
-    def has_others(self) -> bool:
-        return bool(self._turns)
+    def has_others(self, chosen: Chosen = everybody) -> bool:
+        """Whether a dream that is not quick waits of a principal who is chosen."""
+        return self._principals.has(chosen)
 
     def add(self, job: QueuedDream) -> None:
+        principal = job.lane.principal
         if job.request.quick:
-            self._quick.append(job)
+            self._quick.add(principal, job)
         else:
-            self._turns.setdefault(job.lane, deque()).append(job)
-            if self._last in self._turns:
-                self._turns[self._last] = self._turns.pop(self._last)
+            self._principals.add(principal, principal)
+            self._lanes.setdefault(principal, Turns()).add(job.lane, job)
 
     def remove(self, job: QueuedDream) -> None:
         """Remove a job that is in the queue."""
+        principal = job.lane.principal
         if job.request.quick:
-            self._quick.remove(job)
-            return
-        jobs = self._turns[job.lane]
-        jobs.remove(job)
-        if not jobs:
-            del self._turns[job.lane]
+            self._quick.remove(principal, job)
+        else:
+            self._principals.remove(principal, principal)
+            self._lanes[principal].remove(job.lane, job)
 
-    def next_quick(self) -> QueuedDream:
-        """Remove and return the quick job that has waited longest."""
-        return self._quick.popleft()
+    def next_quick(self, chosen: Chosen = everybody) -> QueuedDream:
+        """Remove and return the quick job whose turn it is, of those who are chosen."""
+        return self._quick.take(chosen)
 
-    def next_other(self) -> QueuedDream:
-        """Remove and return the job whose turn it is; its lane goes behind all others."""
-        lane = next(iter(self._turns))
-        jobs = self._turns.pop(lane)
-        job = jobs.popleft()
-        if jobs:
-            self._turns[lane] = jobs
-        self._last = lane
-        return job
+    def next_other(self, chosen: Chosen = everybody) -> QueuedDream:
+        """Remove and return the job whose turn it is, of those who are chosen."""
+        return self._lanes[self._principals.take(chosen)].take()
 
 
-class QuickShare:
-    """Limits the share of time that quick dreams take while normal dreams are waiting.
+class UrgentShare:
+    """Limits the share of time that urgent dreams take while others are waiting.
 
-    After a quick dream, normal dreams get their proportion of time before the next quick one.
+    After an urgent dream, the others get their proportion of time before the next urgent one.
 
     Args:
-        share: of the time that quick dreams may take, 0 (exclusive) to 1.
+        share: of the time that urgent dreams may take, 0 (exclusive) to 1.
+        wait_max: seconds that the others get at most before the next urgent one.
     """
 
-    def __init__(self, share: float) -> None:
-        self._normal_per_quick = (1 - share) / share
-        self._debt = 0.0  # seconds that normal dreams must get before the next quick one
+    def __init__(self, share: float, wait_max: float = math.inf) -> None:
+        self._other_per_urgent = (1 - share) / share
+        self._wait_max = wait_max
+        self._debt = 0.0  # seconds that other dreams must get before the next urgent one
 
     @property
-    def quick_allowed(self) -> bool:
+    def allowed(self) -> bool:
+        """Whether an urgent dream may begin."""
         return self._debt <= 0
 
-    def add_quick(self, seconds: float) -> None:
-        self._debt += seconds * self._normal_per_quick
+    def add_urgent(self, seconds: float) -> None:
+        self._debt = min(self._wait_max, self._debt + seconds * self._other_per_urgent)
 
-    def add_normal(self, seconds: float) -> None:
+    def add_other(self, seconds: float) -> None:
         self._debt = max(0.0, self._debt - seconds)
 
     def reset(self) -> None:
-        """Reset the debt when no normal job waits."""
+        """Reset the debt when no other job waits."""
         self._debt = 0.0

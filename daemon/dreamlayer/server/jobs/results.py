@@ -15,12 +15,14 @@ import queue
 import re
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from dreamlayer.server.config.settings import MIB, Settings, limit_hint
 from dreamlayer.server.transport.mailbox import Outgoing
+from dreamlayer.server.transport.principal import Peer, Principal, room
 from dreamlink.client import private_files
 from dreamlink.wire.messages import DreamRequest, Frame, Header, MessageError
 
@@ -29,21 +31,28 @@ log = logging.getLogger(__name__)
 FOLDER = "results"
 NAME = re.compile(r"[0-9a-f]{32}\.pixels")  # of our files in the folder
 KEPT_MIN = MIB  # bytes that a kept result counts as at least, which limits their number
-HELD_MAX = 1 << 30  # bytes of results that are not to be kept and not confirmed yet
+HELD_MAX = 1 << 30  # bytes of results that are not to be kept and not confirmed yet …
+HELD_MIN = 64 << 10  # … each of which counts as at least so many
 CHUNK = 16 << 20  # bytes of one write
+Key = tuple[Principal, str]  # whose dream, and its id
 LOST = "The dream is lost: the Dreamlayer daemon has been restarted since, or has dropped it."
 
 
 @dataclass(eq=False)
 class StoredResult:
-    """A dream's final answer: its header, and its pixels in memory or on the disk."""
+    """A dream's final answer: its header, and its pixels in memory or on the disk.
 
-    peer: bytes
+    Attributes:
+        reading: whether its pixels are being read from the disk.
+    """
+
+    peer: Peer
     keep: bool
     header: Header
     pixels: Frame | None
     path: Path | None = None
     since: float | None = None  # when it was first seen by `expire`
+    reading: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -64,77 +73,82 @@ class ResultStore:
         self._quota = settings.results_disk * MIB
         self._age = settings.results_age
         self._lock = threading.Lock()  # guards the following attributes
-        self._results: dict[str, StoredResult] = {}  # by the dream's id, the oldest first
-        self._reserved: dict[str, int] = {}  # bytes of the quota, by the dream's id
+        self._results: dict[Key, StoredResult] = {}  # the oldest first
+        self._reserved: dict[Key, int] = {}  # bytes of the quota
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._clear()  # files that a killed daemon left can't be fetched any more
 
     # For the I/O thread; none of these blocks.
 
-    def reserve(self, request: DreamRequest) -> None:
+    def reserve(self, principal: Principal, request: DreamRequest) -> None:
         """Reserve space for a dream to keep; raises MessageError if there is too little."""
         size = max(KEPT_MIN, request.result.nbytes)
+        key = principal, request.id
         with self._lock:
-            if request.id in self._reserved:
+            if key in self._reserved:
                 raise MessageError(f"A dream {request.id!r} is already kept here.")
-            if sum(self._reserved.values()) + size > self._quota:
+            used: Counter[Principal] = Counter()
+            for (owner, _dream_id), reserved in self._reserved.items():
+                used[owner] += reserved
+            if size > room(self._quota, principal, used):
                 raise MessageError(
                     "There is no space to keep this dream for later: fetch the finished ones first"
                     f" ({limit_hint('results_disk')})."
                 )
-            self._reserved[request.id] = size
+            self._reserved[key] = size
 
-    def release(self, dream_id: str) -> None:
+    def release(self, principal: Principal, dream_id: str) -> None:
         """Release the reservation of a dream that was not queued."""
         with self._lock:
-            self._reserved.pop(dream_id, None)
+            self._reserved.pop((principal, dream_id), None)
 
-    def fetch(self, peer: bytes, dream_id: str) -> bool:
+    def fetch(self, peer: Peer, dream_id: str) -> bool:
         """Send a result to `peer`, which becomes its client; False if there is no such result."""
         with self._lock:
-            result = self._results.get(dream_id)
+            result = self._results.get((peer.principal, dream_id))
             if result is None:
                 return False
             result.peer = peer
             if result.path is None:
                 self._send(result)
-            else:
-                self._do(lambda: self._read(peer, dream_id, result))
+            elif not result.reading:  # asked for twice, it is read and answered once
+                result.reading = True
+                self._do(lambda: self._read(dream_id, result))
             return True
 
-    def received(self, peer: bytes, dream_id: str) -> None:
+    def received(self, peer: Peer, dream_id: str) -> None:
         """Drop a result because its client has confirmed it."""
         with self._lock:
-            result = self._results.get(dream_id)
+            result = self._results.get((peer.principal, dream_id))
             if result is not None and result.peer == peer:
-                self._drop(dream_id)
+                self._drop((peer.principal, dream_id))
 
-    def client_disconnected(self, peer: bytes) -> None:
+    def client_disconnected(self, peer: Peer) -> None:
         """Move the kept results of a disconnected client from memory to the disk."""
         with self._lock:
             for result in self._results.values():
                 if result.peer == peer and result.keep and result.path is None and result.nbytes:
                     self._do(lambda result=result: self._write(result))  # type: ignore[misc]
 
-    def drop_client(self, peer: bytes) -> None:
+    def drop_client(self, peer: Peer) -> None:
         """Drop the results, except those to keep, of a client that did not come back in time."""
         with self._lock:
-            for dream_id, result in list(self._results.items()):
+            for key, result in list(self._results.items()):
                 if result.peer == peer and not result.keep:
-                    self._drop(dream_id)
+                    self._drop(key)
 
     def expire(self, now: float) -> None:
         """Drop results that are too old; `now` is in seconds, always of the same clock."""
         with self._lock:
-            for dream_id, result in list(self._results.items()):
+            for key, result in list(self._results.items()):
                 if result.since is None:
                     result.since = now
                 elif self._age and now - result.since > self._age:
-                    log.info("the result of dream %.40r was not fetched in time", dream_id)
-                    self._drop(dream_id)
+                    log.info("the result of dream %.40r was not fetched in time", key[1])
+                    self._drop(key)
 
-    def awaited(self, present: Callable[[bytes], bool]) -> bool:
+    def awaited(self, present: Callable[[Peer], bool]) -> bool:
         """Whether a client that is `present` has not confirmed a result yet."""
         with self._lock:
             return any(present(result.peer) for result in self._results.values())
@@ -151,17 +165,23 @@ class ResultStore:
         with self._lock:
             return bool(self._results)
 
-    def status(self) -> Header:
-        """The fields of `status` about results: kept ones, and bytes in memory and on the disk."""
+    def status(self, viewer: Principal) -> Header:
+        """The fields of `status` about results: kept ones, and bytes in memory and on the disk.
+
+        A guest learns about its own only.
+        """
         with self._lock:
-            results = list(self._results.values())
-            reserved = self._reserved.copy()
-            on_disk = [i for i, result in self._results.items() if result.path is not None]
-        return {
-            "unfetched": sum(result.keep for result in results),
-            "results_memory": sum(result.nbytes for result in results),
-            "results_disk": sum(reserved.get(dream_id, 0) for dream_id in on_disk),
-        }
+            results = {
+                key: result
+                for key, result in self._results.items()
+                if viewer.is_local or key[0] == viewer
+            }
+            on_disk = [key for key, result in results.items() if result.path is not None]
+            return {
+                "unfetched": sum(result.keep for result in results.values()),
+                "results_memory": sum(result.nbytes for result in results.values()),
+                "results_disk": sum(self._reserved.get(key, 0) for key in on_disk),
+            }
 
     def close(self) -> None:
         """Drop everything, including the files; no other method may be called afterwards."""
@@ -173,20 +193,21 @@ class ResultStore:
     # For the compute thread.
 
     def put(
-        self, peer: bytes, request: DreamRequest, header: Header, pixels: Frame | None = None
+        self, peer: Peer, request: DreamRequest, header: Header, pixels: Frame | None = None
     ) -> None:
         """Answer a dream's client; a result that must not be lost is held until confirmed."""
         result = StoredResult(peer, request.keep, {**header, "id": request.id}, pixels)
+        key = peer.principal, request.id
         with self._lock:
             hold = request.keep or (pixels is not None and not request.quick)
             if header["op"] == "cancelled" or not hold:
-                self._reserved.pop(request.id, None)
+                self._reserved.pop(key, None)
             else:
-                self._results.pop(request.id, None)
-                self._results[request.id] = result
+                self._results.pop(key, None)
+                self._results[key] = result
                 if pixels is None:
-                    self._reserved[request.id] = KEPT_MIN
-                self._limit_held()
+                    self._reserved[key] = KEPT_MIN
+                self._limit_held(peer.principal)
             self._send(result)
 
     # Called with the lock held.
@@ -195,19 +216,24 @@ class ResultStore:
         frames = () if result.pixels is None else (result.pixels,)
         self._post(Outgoing(result.peer, result.header, frames))
 
-    def _limit_held(self) -> None:
-        """Drop the oldest unconfirmed results, except those to keep, beyond `HELD_MAX` bytes."""
-        held = {i: result.nbytes for i, result in self._results.items() if not result.keep}
-        total = sum(held.values())
-        for dream_id, size in list(held.items())[:-1]:
-            if total <= HELD_MAX:
-                return
-            self._drop(dream_id)
-            total -= size
+    def _limit_held(self, principal: Principal) -> None:
+        """Drop a principal's oldest unconfirmed results, except those to keep, beyond `HELD_MAX`.
 
-    def _drop(self, dream_id: str) -> None:
-        result = self._results.pop(dream_id)
-        self._reserved.pop(dream_id, None)
+        The newest stays, however large it is.
+        """
+        held: Counter[Principal] = Counter()
+        for (owner, _dream_id), result in self._results.items():
+            held[owner] += 0 if result.keep else max(HELD_MIN, result.nbytes)
+        own = [k for k, r in self._results.items() if k[0] == principal and not r.keep]
+        for key in own[:-1]:
+            if room(HELD_MAX, principal, held) >= 0:
+                return
+            held[principal] -= max(HELD_MIN, self._results[key].nbytes)
+            self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        result = self._results.pop(key)
+        self._reserved.pop(key, None)
         if result.path is not None:
             path = result.path
             self._do(lambda: _remove(path))
@@ -250,16 +276,20 @@ class ResultStore:
                 return
         _remove(path)  # it was fetched meanwhile
 
-    def _read(self, peer: bytes, dream_id: str, result: StoredResult) -> None:
+    def _read(self, dream_id: str, result: StoredResult) -> None:
         assert result.path is not None
         try:
             pixels = result.path.read_bytes()
         except OSError as error:
             log.warning("the result of dream %.40r can't be read (%s)", dream_id, error)
             text = f"The dream is lost: its result can't be read ({error.strerror})."
-            self._post(Outgoing(peer, {"op": "error", "id": dream_id, "text": text, "lost": True}))
-            self.received(peer, dream_id)
+            header = {"op": "error", "id": dream_id, "text": text, "lost": True}
+            self._post(Outgoing(result.peer, header))
+            self.received(result.peer, dream_id)
         else:
+            with self._lock:
+                result.reading = False
+                peer = result.peer  # who asked last, perhaps meanwhile
             self._post(Outgoing(peer, result.header, [pixels]))
 
     def _clear(self) -> None:

@@ -7,16 +7,22 @@ gets exactly one final answer, whichever thread is first.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from dreamlayer.server.config.settings import Settings, limit_hint
-from dreamlayer.server.jobs.queue import JobQueue, QueuedDream, QuickShare
+from dreamlayer.server.jobs.queue import JobQueue, QueuedDream, UrgentShare, everybody
 from dreamlayer.server.jobs.results import ResultStore
+from dreamlayer.server.jobs.turns import Turns
 from dreamlayer.server.transport.mailbox import Outgoing
+from dreamlayer.server.transport.principal import Peer, Principal, room
 from dreamlink.wire.messages import Frame, Header, MessageError
 
+LOCAL_SHARE = 0.75  # of the time while a guest's dream waits for the local user's …
+GUEST_TURN = (
+    10.0  # … and the longest time, in seconds, that the local user then waits for a guest's
+)
+QUESTIONS_MAX = 64  # that wait
 RECONNECTED = "Connected again…"
 TOO_OLD = f"The dream was not finished within the time allowed ({limit_hint('job_age')})."
 
@@ -24,7 +30,7 @@ TOO_OLD = f"The dream was not finished within the time allowed ({limit_hint('job
 class Question(NamedTuple):
     """A question answered between two tiles: a model's layers, or, for None, the list of models."""
 
-    peer: bytes
+    peer: Peer
     id: str
     model: str | None
 
@@ -38,12 +44,16 @@ class Scheduler:
         self._post = post
         self._results = results
         self._job_age = settings.job_age
-        self._share = QuickShare(settings.quick_share / 100)
+        # Of quick dreams, by whether they are the local user's.
+        self._quick_shares = {
+            local: UrgentShare(settings.quick_share / 100) for local in (True, False)
+        }
+        self._local_share = UrgentShare(LOCAL_SHARE, GUEST_TURN)
         self._changed = threading.Condition()  # guards the following attributes
         self._queue = JobQueue()
-        # The current dream; before it one that is paused for it.
+        # The current dream; before it those that are paused for it.
         self._running: list[QueuedDream] = []
-        self._questions: deque[Question] = deque()
+        self._questions: Turns[Principal, Question] = Turns()
         self._counts = {"done": 0, "failed": 0, "cancelled": 0}
         self.ending = False
 
@@ -55,7 +65,7 @@ class Scheduler:
         A quick dream replaces the other quick dreams of its client, which are cancelled.
         """
         with self._changed:
-            if any(other.id == job.id for other in self._jobs()):
+            if self._find(job.lane.principal, job.id) is not None:
                 raise MessageError(f"The dream {job.id!r} is already in progress.")
             if job.request.quick:
                 self._cancel(lambda other: other.request.quick and other.peer == job.peer)
@@ -63,18 +73,18 @@ class Scheduler:
             self._changed.notify()
             return self._ahead(job)
 
-    def cancel(self, peer: bytes, job_id: str) -> None:
+    def cancel(self, peer: Peer, job_id: str) -> None:
         """Cancel a dream of `peer`; does nothing if it has no such dream, or no longer."""
         self._cancel(lambda job: job.peer == peer and job.id == job_id)
 
-    def give_up(self, peer: bytes) -> None:
+    def give_up(self, peer: Peer) -> None:
         """Cancel the dreams, except those to keep, of a peer that did not come back."""
         self._cancel(lambda job: job.peer == peer and not job.request.keep)
 
-    def attach(self, peer: bytes, job_id: str) -> bool:
-        """Send a dream's answers to `peer` from now on; False if it is not in progress."""
+    def attach(self, peer: Peer, job_id: str) -> bool:
+        """Send a dream's answers to `peer` from now on; False if it has none such in progress."""
         with self._changed:
-            job = next((job for job in self._jobs() if job.id == job_id), None)
+            job = self._find(peer.principal, job_id)
             if job is None:
                 return False
             job.peer = peer
@@ -97,9 +107,12 @@ class Scheduler:
                     self._end(job, "failed", {"op": "error", "text": TOO_OLD})
 
     def ask(self, question: Question) -> None:
-        """Have a question answered between two tiles."""
+        """Have a question answered between two tiles; raises MessageError if too many wait."""
+        principal = question.peer.principal
         with self._changed:
-            self._questions.append(question)
+            if room(QUESTIONS_MAX, principal, self._questions.counts()) <= 0:
+                raise MessageError("Too many questions are waiting for an answer: ask again soon.")
+            self._questions.add(principal, question)
             self._changed.notify()
 
     def end(self) -> None:
@@ -120,15 +133,18 @@ class Scheduler:
         with self._changed:
             return list(self._queue)
 
-    def status(self) -> Header:
-        """The fields of `status` about dreams: those in progress, and how many ended how."""
+    def status(self, viewer: Principal) -> Header:
+        """The fields of `status` about dreams: those in progress, and how many ended how.
+
+        A guest learns only how far the dreams of others are.
+        """
         with self._changed:
             jobs = self._jobs()
-            waiting = sum(job.nbytes for job in jobs)
+            theirs = [job for job in jobs if viewer.is_local or job.lane.principal == viewer]
             return {
-                "jobs": [job.describe() for job in jobs],
-                "waiting_memory": waiting,
-                **self._counts,
+                "jobs": [job.describe(viewer) for job in jobs],
+                "waiting_memory": sum(job.nbytes for job in theirs),
+                **(self._counts if viewer.is_local else {}),
             }
 
     # For the compute thread.
@@ -142,35 +158,65 @@ class Scheduler:
             self._changed.wait_for(lambda: self._queue or self._questions or self.ending, timeout)
             if self.ending or not self._queue:
                 return None
-            if not self._queue.has_others:
-                self._share.reset()
-            quick = self._queue.has_quick and self._share.quick_allowed
-            return self._begin(self._queue.next_quick() if quick else self._queue.next_other())
+            self._local_share.reset()
+            if not self._queue.has_others():
+                for share in self._quick_shares.values():
+                    share.reset()
+            job = self._next_quick(local=True) or self._next_quick(local=False)
+            return self._begin(job or self._queue.next_other())
 
-    def take_quick(self, paused: QueuedDream) -> QueuedDream | None:
-        """Pause a dream and begin a quick one, if one waits and is allowed to run.
+    def take_urgent(self, paused: QueuedDream) -> QueuedDream | None:
+        """Pause a dream and begin one that goes before it, if one waits and is allowed to run.
 
-        Two dreams then hold their planes in memory, but one of them is small.
+        Two dreams then hold their planes in memory; only if a guest's is paused for the local
+        user's, both may be large.
         """
         with self._changed:
             paused.state = "running"
-            allowed = self._queue.has_quick and self._share.quick_allowed
-            if not allowed or paused.request.quick or paused.cancelled.is_set():
+            if paused.cancelled.is_set():
+                return None
+            urgent = self._next_urgent(paused)
+            if urgent is None:
                 return None
             paused.state = "paused"
-            return self._begin(self._queue.next_quick())
+            return self._begin(urgent)
 
-    def take_question(self) -> Question | None:
-        """The next question, or None."""
+    def _next_urgent(self, paused: QueuedDream) -> QueuedDream | None:
+        """Remove and return the dream for which `paused` is to be paused. Lock held."""
+        queue, quick = self._queue, paused.request.quick
+        if paused.lane.principal.is_local:
+            return None if quick else self._next_quick(local=True)
+        if quick and queue.has_quick(_local):  # which otherwise waits for dreams that are not quick
+            return queue.next_quick(_local)
+        urgent = self._next_quick(local=True)
+        if urgent is None and self._local_share.allowed and queue.has_others(_local):
+            return queue.next_other(_local)
+        return urgent or (None if quick else self._next_quick(local=False))
+
+    def _next_quick(self, local: bool) -> QueuedDream | None:
+        """Remove and return the next quick dream of the local user or of guests. Lock held."""
+        chosen = _local if local else _guest
+        if self._quick_shares[local].allowed and self._queue.has_quick(chosen):
+            return self._queue.next_quick(chosen)
+        return None
+
+    def take_question(self, guests: bool = True) -> Question | None:
+        """The next question, or None; with `guests` False only one of the local user's."""
+        chosen = everybody if guests else _local
         with self._changed:
-            return self._questions.popleft() if self._questions else None
+            return self._questions.take(chosen) if self._questions.has(chosen) else None
 
     def add_time(self, job: QueuedDream, seconds: float) -> None:
         """Note how long a tile of a dream has taken."""
         if job.request.quick:
-            self._share.add_quick(seconds)
+            self._quick_shares[job.lane.principal.is_local].add_urgent(seconds)
         else:
-            self._share.add_normal(seconds)
+            for share in self._quick_shares.values():
+                share.add_other(seconds)
+        if job.lane.principal.is_local:
+            self._local_share.add_urgent(seconds)
+        else:
+            self._local_share.add_other(seconds)
 
     def answer(self, job: QueuedDream, header: Header, frames: Sequence[Frame] = ()) -> None:
         """Send a message about a dream to its client."""
@@ -189,7 +235,12 @@ class Scheduler:
 
     def _ahead(self, job: QueuedDream) -> int:
         before = list(self._queue).index(job)
-        return before + sum(job.request.quick <= other.request.quick for other in self._running)
+        return before + sum(not job.may_pause(other) for other in self._running)
+
+    def _find(self, principal: Principal, job_id: str) -> QueuedDream | None:
+        """A principal's dream in progress."""
+        mine = (job for job in self._jobs() if job.lane.principal == principal)
+        return next((job for job in mine if job.id == job_id), None)
 
     def _begin(self, job: QueuedDream) -> QueuedDream:
         job.state = "running"
@@ -215,3 +266,11 @@ class Scheduler:
             job.frames = ()
             self._counts[outcome] += 1
             self._results.put(job.peer, job.request, header, pixels)
+
+
+def _local(principal: Principal) -> bool:
+    return principal.is_local
+
+
+def _guest(principal: Principal) -> bool:
+    return not principal.is_local

@@ -17,11 +17,13 @@ from dreamlayer.server.jobs.scheduler import Scheduler
 from dreamlayer.server.jobs.stats import Rates
 from dreamlayer.server.lifecycle import logs
 from dreamlayer.server.transport.mailbox import Outgoing
+from dreamlayer.server.transport.principal import Principal
 from dreamlayer.studio.protocol import DreamOverlay, Finished, Studio
 from dreamlink.wire.messages import Frame, Header
 
 log = logging.getLogger(__name__)
 
+DREAM_PER_QUESTION = 9.0  # seconds of the local user's dream for one of a guest's questions
 WARM_UP = "Loading PyTorch…"
 FORGOTTEN = (
     "The dream before is no longer kept, so this one started from scratch"
@@ -59,6 +61,7 @@ class Worker:
         self._device: str | None = None  # a copy: only one thread may use the studio
         self._networks: list[str] = []
         self._rates = Rates()
+        self._next_guest_question = 0.0  # when one may be answered during the local user's dream
         self._thread = threading.Thread(target=self._run, name="compute", daemon=True)
 
     # For the I/O thread.
@@ -73,8 +76,13 @@ class Worker:
         """Whether the studio is not loaded yet."""
         return self._device is None
 
-    def status(self) -> Header:
-        """The fields of `status`: device (None while PyTorch is being loaded), networks, rates."""
+    def status(self, viewer: Principal) -> Header:
+        """The fields of `status`: device (None while PyTorch is being loaded), networks, rates.
+
+        A guest does not learn what others dream with, and how much.
+        """
+        if not viewer.is_local:
+            return {"device": self._device}
         return {"device": self._device, "networks": self._networks, **self._rates.describe()}
 
     def join(self, timeout: float) -> bool:
@@ -163,19 +171,31 @@ class Worker:
                     self._scheduler.add_time(job, time.monotonic() - began)
                 job.fraction = progress.fraction
                 reporter.report(progress)
-                while (quick := self._scheduler.take_quick(job)) is not None:
-                    self._work(quick)
-                self._answer_questions()
+                while (urgent := self._scheduler.take_urgent(job)) is not None:
+                    self._work(urgent)
+                self._answer_questions(job)
         return None
 
-    def _answer_questions(self) -> None:
-        while (question := self._scheduler.take_question()) is not None:
+    def _answer_questions(self, dreaming: QueuedDream | None = None) -> None:
+        """Answer what waits, of guests one question at a time.
+
+        A question may need a network that is not loaded. So while the local user's dream is under
+        way, guests' questions take a tenth of the time.
+        """
+        local = dreaming is not None and dreaming.lane.principal.is_local
+        guests = not local or time.monotonic() >= self._next_guest_question
+        while (question := self._scheduler.take_question(guests)) is not None:
+            began = time.monotonic()
             header: Header
             try:
                 header = _answer(self._load_studio(), question.model)
             except BaseException as error:
                 header = {"op": "error", "text": sentence(error, self._log_place)}
             self._post(Outgoing(question.peer, {**header, "id": question.id}))
+            if not question.peer.principal.is_local:
+                guests = False
+                now = time.monotonic()
+                self._next_guest_question = now + (now - began) * DREAM_PER_QUESTION
 
 
 def _answer(studio: Studio, model: str | None) -> Header:

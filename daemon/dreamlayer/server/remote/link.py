@@ -14,13 +14,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from dreamlayer.server.config.address import Address
 from dreamlayer.server.transport.keys import KeyPair
-from dreamlayer.server.transport.mailbox import Mailbox, Outgoing
+from dreamlayer.server.transport.mailbox import Mailbox
 from dreamlink import VERSION
 from dreamlink.wire import chunks
 from dreamlink.wire.messages import PROTOCOL, Frame, Header, MessageError, new_id, pack, unpack
@@ -31,6 +32,7 @@ CONNECT_WITHIN = 10.0  # seconds
 HEARTBEAT = 3000  # milliseconds between two heartbeats …
 HEARTBEAT_TIMEOUT = 12000  # … and without one until the connection counts as lost
 PENDING_MAX = 16  # messages queued in libzmq
+FULL = 500  # ZAP's code for too many connections
 TICK = 200  # milliseconds between two checks of the deadline while connecting
 
 Message = tuple[Header, list[memoryview]]
@@ -38,6 +40,13 @@ Message = tuple[Header, list[memoryview]]
 
 class RemoteUnreachable(ValueError):
     """The other computer can't be reached, or the connection was lost; the text is for the user."""
+
+
+class Order(NamedTuple):
+    """A request to send."""
+
+    header: Header
+    frames: Sequence[Frame] = ()
 
 
 class Conversation:
@@ -81,7 +90,7 @@ class RemoteLink:
         self._key = key
         self._own = own
         self._frame_max = frame_max
-        self._orders = Mailbox()
+        self._orders: Mailbox[Order] = Mailbox()
         self._lock = threading.Lock()  # guards the following attribute
         self._conversations: dict[str, Conversation] = {}
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
@@ -99,7 +108,7 @@ class RemoteLink:
         conversation = Conversation(self, header["id"])
         with self._lock:
             self._conversations[header["id"]] = conversation
-        self._orders.post(Outgoing(b"", header, frames))
+        self._orders.post(Order(header, frames))
         return conversation
 
     def end(self, request_id: str, last_op: str | None) -> None:
@@ -107,7 +116,7 @@ class RemoteLink:
         with self._lock:
             conversation = self._conversations.pop(request_id, None)
         if conversation is not None and last_op is not None:
-            self._orders.post(Outgoing(b"", {"op": last_op, "id": request_id}))
+            self._orders.post(Order({"op": last_op, "id": request_id}))
 
     # The thread.
 
@@ -134,7 +143,7 @@ class RemoteLink:
         connecting = self._socket is not None and not self._ready
         poller.poll(TICK if connecting else None)
 
-    def _take(self, order: Outgoing) -> None:
+    def _take(self, order: Order) -> None:
         request_id, op = order.header["id"], order.header["op"]
         is_last = op in ("cancel", "received")
         with self._lock:
@@ -176,11 +185,17 @@ class RemoteLink:
     def _check_connection(self) -> None:
         """Handle the monitor's events, and the time limit for connecting."""
         while self._monitor is not None and self._monitor.poll(0):
-            event = int(recv_monitor_message(self._monitor)["event"])
+            report = recv_monitor_message(self._monitor)
+            event = int(report["event"])
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._authenticated = True
                 hello = {"op": "hello", "protocol": PROTOCOL, "version": VERSION, "id": new_id()}
                 self._send([pack(hello)])
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH and int(report["value"]) == FULL:
+                self._disconnect(
+                    f"{self._address} has no place for another connection of this computer: dream"
+                    " again when others have ended, or raise the setting connections_max there."
+                )
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 self._disconnect(
                     f"{self._address} does not accept this computer's key. Allow it there:"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from dreamlayer.server.config.settings import Settings
 from dreamlayer.server.jobs.blender import Blender
@@ -19,6 +19,7 @@ from dreamlayer.server.lifecycle import process
 from dreamlayer.server.requests.limits import Limits
 from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlayer.server.transport.outbox import Outbox
+from dreamlayer.server.transport.principal import Peer, Principal
 from dreamlayer.studio.model_list import local_models
 from dreamlink import VERSION
 from dreamlink.wire.messages import (
@@ -50,11 +51,11 @@ class DaemonRequestHandler:
         results: ResultStore,
         blender: Blender,
         settings: Settings,
-        connections: Callable[[], Header],
+        connections: Callable[[Principal], Header],
     ) -> None:
         self.stopping = False
         self._send = outbox.send
-        self._unread = outbox.unread
+        self._outbox = outbox
         self._scheduler = scheduler
         self._worker = worker
         self._results = results
@@ -63,7 +64,7 @@ class DaemonRequestHandler:
         self._is_remote = bool(settings.remote)
         self._connections = connections
         self._began = time.monotonic()
-        self._requests: dict[str, Callable[[bytes, Header, Sequence[Frame]], None]] = {
+        self._requests: dict[str, Callable[[Peer, Header, Sequence[Frame]], None]] = {
             "dream": self._dream,
             "fetch": self._fetch,
             "received": self._received,
@@ -79,49 +80,61 @@ class DaemonRequestHandler:
         """How many kept dreams have not been fetched: they are lost if the daemon ends."""
         return self._results.count
 
-    def admit(self, peer: bytes, header: Header, lengths: Sequence[int], incoming: int) -> None:
+    def admit(
+        self,
+        peer: Peer,
+        header: Header,
+        lengths: Sequence[int],
+        incoming: Mapping[Principal, int],
+    ) -> None:
         """Check a request by its header, before its frames are received; raises ValueError."""
         if header["op"] != "dream":
             raise MessageError(f"The request {header['op']!r:.60} takes no pixels.")
         self._check_not_stopping()
         request = DreamRequest.announced(header, lengths)
         self._limits.check_size(request, lengths)
-        self._limits.check_unread(self._unread(peer))
+        self._check_unread(peer)
         self._limits.check_capacity(
             peer, request, sum(lengths), self._scheduler.waiting(), incoming
         )
 
-    def handle(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
+    def handle(self, peer: Peer, header: Header, frames: Sequence[Frame]) -> None:
         """Answer a request; raises MessageError for an unknown or invalid one."""
         op = header["op"]
         if op not in self._requests:
             raise MessageError(f"This daemon does not know the request {op!r:.60}.")
         self._requests[op](peer, header, frames)
 
-    def _dream(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
+    def _dream(self, peer: Peer, header: Header, frames: Sequence[Frame]) -> None:
         self._check_not_stopping()
         request = DreamRequest.of(header, frames)
         job = QueuedDream(peer, request, frames)
         self._limits.check_capacity(peer, request, job.nbytes, self._scheduler.waiting())
         if request.keep:
-            self._results.reserve(request)
+            self._results.reserve(peer.principal, request)
         try:
             ahead = self._scheduler.submit(job)
         except MessageError:
             if request.keep:
-                self._results.release(request.id)
+                self._results.release(peer.principal, request.id)
             raise
         self._send(Outgoing(peer, {"op": "queued", "id": request.id, "ahead": ahead}))
         if self._worker.loading:
             warm_up = {"op": "progress", "id": request.id, "fraction": 0.0, "text": WARM_UP}
             self._send(Outgoing(peer, warm_up))
 
+    def _check_unread(self, peer: Peer) -> None:
+        outbox, principal = self._outbox, peer.principal
+        unread_bytes = outbox.unread_bytes(principal)
+        self._limits.check_unread(outbox.unread(peer), unread_bytes, principal)
+
     def _check_not_stopping(self) -> None:
         if self.stopping:
             raise MessageError("The Dreamlayer daemon is stopping: dream again in a moment.")
 
-    def _fetch(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
+    def _fetch(self, peer: Peer, header: Header, _frames: Sequence[Frame]) -> None:
         """Attach a client that came back to its dream, or send the result if there is one."""
+        self._check_unread(peer)
         dream_id = header["id"]
         if len(dream_id) >= KEPT_ID_MIN and (  # a shorter one can be guessed
             self._scheduler.attach(peer, dream_id) or self._results.fetch(peer, dream_id)
@@ -130,16 +143,20 @@ class DaemonRequestHandler:
             return
         self._send(Outgoing(peer, {"op": "error", "id": dream_id, "text": LOST, "lost": True}))
 
-    def _received(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
+    def _received(self, peer: Peer, header: Header, _frames: Sequence[Frame]) -> None:
         self._results.received(peer, header["id"])
 
-    def _blend(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
-        self._blender.submit(peer, BlendRequest.read(header))
+    def _blend(self, peer: Peer, header: Header, _frames: Sequence[Frame]) -> None:
+        request = BlendRequest.read(header)
+        self._check_unread(peer)
+        self._blender.submit(peer, request)
 
-    def _cancel(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
+    def _cancel(self, peer: Peer, header: Header, _frames: Sequence[Frame]) -> None:
         self._scheduler.cancel(peer, header["id"])
 
-    def _status(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
+    def _status(self, peer: Peer, header: Header, _frames: Sequence[Frame]) -> None:
+        """What the daemon does; a guest learns of others only how far their dreams are."""
+        viewer = peer.principal
         answer = {
             "op": "status",
             "id": header["id"],
@@ -147,20 +164,21 @@ class DaemonRequestHandler:
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self._began, 1),
         }
-        answer |= {**self._worker.status(), **self._scheduler.status(), **self._results.status()}
-        answer["kept"], answer["kept_memory"] = self._blender.count, self._blender.nbytes
-        answer["memory"] = process.memory()
-        answer |= self._connections()
+        answer |= {**self._worker.status(viewer), **self._scheduler.status(viewer)}
+        answer |= {**self._results.status(viewer), **self._blender.status(viewer)}
+        answer |= self._connections(viewer)
+        if viewer.is_local:
+            answer["memory"] = process.memory()
         self._send(Outgoing(peer, answer))
 
-    def _models(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
+    def _models(self, peer: Peer, header: Header, _frames: Sequence[Frame]) -> None:
         if self._is_remote:
             self._scheduler.ask(Question(peer, header["id"], None))
             return
         answer = {"op": "models", "id": header["id"], "models": local_models()}
         self._send(Outgoing(peer, answer))
 
-    def _layers(self, peer: bytes, header: Header, _frames: Sequence[Frame]) -> None:
+    def _layers(self, peer: Peer, header: Header, _frames: Sequence[Frame]) -> None:
         model = header.get("model")
         if not isinstance(model, str):
             raise MessageError("The request names no model whose layers to list.")

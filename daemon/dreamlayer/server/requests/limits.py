@@ -5,13 +5,18 @@ They are checked by a request's header, before memory for its pixels is allocate
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from dreamlayer.server.config.settings import MIB, SETTINGS, Settings, format_value, limit_hint
+from dreamlayer.server.transport.outbox import UNREAD_BYTES
+from dreamlayer.server.transport.principal import Peer, Principal, room, share
 from dreamlink.wire.messages import DreamRequest
 
 MEGAPIXEL = 1_000_000
+NOTHING: Mapping[Principal, int] = MappingProxyType({})
 
 
 class LimitError(ValueError):
@@ -22,7 +27,7 @@ class WaitingDream(Protocol):
     """A dream in the queue."""
 
     @property
-    def lane(self) -> bytes: ...
+    def lane(self) -> Peer: ...
     @property
     def nbytes(self) -> int: ...
     @property
@@ -51,11 +56,11 @@ class Limits:
 
     def check_capacity(
         self,
-        peer: bytes,
+        peer: Peer,
         request: DreamRequest,
         nbytes: int,
         waiting: Sequence[WaitingDream],
-        incoming: int = 0,
+        incoming: Mapping[Principal, int] = NOTHING,
     ) -> None:
         """Raise LimitError if too many dreams are waiting to add this one.
 
@@ -64,13 +69,15 @@ class Limits:
             request: its request.
             nbytes: bytes of its pixels.
             waiting: the dreams in the queue.
-            incoming: bytes of requests that are still being received.
+            incoming: bytes of requests that are still being received, by principal.
         """
+        principal = peer.principal
         others = [job for job in waiting if not _is_replaced(job, peer, request)]
-        if len(others) >= self._settings.waiting_max:
+        dreams = Counter(job.lane.principal for job in others)
+        if room(self._settings.waiting_max, principal, dreams) <= 0:
             raise LimitError(
-                f"{len(others)} dreams are already waiting: dream again when some are done;"
-                f" {limit_hint('waiting_max')}."
+                f"{dreams[principal]} dreams are already waiting: dream again when some are done;"
+                f" {self._hint('waiting_max', principal)}."
             )
         own = sum(job.lane == peer for job in others)
         if own >= self._settings.waiting_max_client:
@@ -78,26 +85,43 @@ class Limits:
                 f"{own} dreams of this program are already waiting: dream again when some are done;"
                 f" {limit_hint('waiting_max_client')}."
             )
-        held = incoming + sum(job.nbytes for job in others)
-        if held and held + nbytes > self._settings.waiting_memory * MIB:
+        held = Counter(incoming)
+        for job in others:
+            held[job.lane.principal] += job.nbytes
+        left = room(self._settings.waiting_memory * MIB, principal, held)
+        if nbytes > left and (held[principal] or not principal.is_local):
             raise LimitError(
                 "The waiting pictures take all the memory that they may use,"
                 f" {self._shown('waiting_memory')}: dream again when some are done;"
-                f" {limit_hint('waiting_memory')}."
+                f" {self._hint('waiting_memory', principal)}."
             )
 
-    def check_unread(self, unread: int) -> None:
-        """Raise LimitError if a client leaves too many answers unread, as they take memory."""
+    def check_unread(self, unread: int, nbytes: int, principal: Principal) -> None:
+        """Raise LimitError if too many answers are left unread, as they take memory.
+
+        Args:
+            unread: how many wait for this program.
+            nbytes: bytes of those that wait for any program of its principal.
+        """
         if unread >= self._settings.waiting_max_client:
             raise LimitError(
                 f"This program has not read {unread} answers that wait for it;"
                 f" {limit_hint('waiting_max_client')}."
             )
+        if nbytes > share(UNREAD_BYTES, principal):
+            raise LimitError(
+                f"{nbytes / MIB:.0f} MiB of answers have not been read yet: ask again when the"
+                " program that they are for has read them."
+            )
+
+    def _hint(self, name: str, principal: Principal) -> str:
+        guest = "" if principal.is_local else ", of which another computer may use a quarter"
+        return limit_hint(name) + guest
 
     def _shown(self, name: str) -> str:
         return format_value(SETTINGS[name].name, getattr(self._settings, name))
 
 
-def _is_replaced(job: WaitingDream, peer: bytes, request: DreamRequest) -> bool:
+def _is_replaced(job: WaitingDream, peer: Peer, request: DreamRequest) -> bool:
     """Whether a waiting quick dream would be replaced by a newer one of the same client."""
     return request.quick and job.request.quick and job.lane == peer

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from dreamlayer.server.jobs.error_text import text_of
 from dreamlayer.server.requests.upload import UnexpectedPixels, Uploads
 from dreamlayer.server.transport.mailbox import Outgoing
+from dreamlayer.server.transport.principal import Peer, Principal
 from dreamlink import VERSION
 from dreamlink.wire.chunks import announced, is_piece
 from dreamlink.wire.messages import PROTOCOL, Frame, Header, MessageError, unpack
@@ -32,13 +34,20 @@ class RequestHandler(Protocol):
     def unfetched(self) -> int:
         """How many kept dreams have not been fetched: they are lost if the daemon ends."""
 
-    def admit(self, peer: bytes, header: Header, lengths: Sequence[int], incoming: int) -> None:
+    def admit(
+        self,
+        peer: Peer,
+        header: Header,
+        lengths: Sequence[int],
+        incoming: Mapping[Principal, int],
+    ) -> None:
         """Check a request by its header, before its pixels are received; raises ValueError.
 
-        `lengths` are the bytes of its frames, `incoming` those of uploads in progress.
+        `lengths` are the bytes of its frames, `incoming` those of uploads in progress, by
+        principal.
         """
 
-    def handle(self, peer: bytes, header: Header, frames: Sequence[Frame]) -> None:
+    def handle(self, peer: Peer, header: Header, frames: Sequence[Frame]) -> None:
         """Answer a request; raises ValueError."""
 
 
@@ -64,30 +73,23 @@ class RequestSessions:
         self._stop = stop
         self._prove = prove
         self._uploads = Uploads()
-        self._greeted: dict[bytes, bool] = {}  # peer → whether it speaks our protocol
-        self._remote: set[bytes] = set()  # from other computers
+        self._greeted: dict[Peer, bool] = {}  # peer → whether it speaks our protocol
 
     @property
     def any_greeted(self) -> bool:
         """Whether any greeted client is connected."""
         return bool(self._greeted)
 
-    def is_greeted(self, peer: bytes) -> bool:
+    def is_greeted(self, peer: Peer) -> bool:
         """Whether a connection has been greeted."""
         return peer in self._greeted
 
-    def note_origin(self, peer: bytes, local: bool) -> None:
-        """Note whether a connection comes from this computer or from another one."""
-        if not local:
-            self._remote.add(peer)
-
-    def forget(self, peer: bytes) -> None:
+    def forget(self, peer: Peer) -> None:
         """Discard the state of a connection that has ended."""
-        self._remote.discard(peer)
         self._uploads.forget(peer)
         self._greeted.pop(peer, None)
 
-    def receive(self, peer: bytes, message: Sequence[Frame]) -> None:
+    def receive(self, peer: Peer, message: Sequence[Frame]) -> None:
         """Handle a message: a header, or a piece of the pixels that a header announced."""
         request_id = ""
         try:
@@ -105,7 +107,7 @@ class RequestSessions:
         except UnexpectedPixels as error:
             self._refuse(peer, error.request_id, str(error))
         except ValueError as error:  # all of ours have a sentence for the user
-            self._refuse(peer, request_id, str(error))
+            self._refuse(peer, request_id, text_of(error))
         except MemoryError:
             self._refuse(peer, request_id, NO_MEMORY)
         except Exception as error:
@@ -113,18 +115,18 @@ class RequestSessions:
             text = f"The daemon failed unexpectedly ({type(error).__name__})."
             self._refuse(peer, request_id, text)
 
-    def _refuse(self, peer: bytes, request_id: str, text: str) -> None:
+    def _refuse(self, peer: Peer, request_id: str, text: str) -> None:
         """Answer a request with an error, and ignore pixels of it that still arrive."""
         self._uploads.refuse(peer)
         self._send(Outgoing(peer, {"op": "error", "id": request_id, "text": text}))
 
-    def _end_incomplete(self, peer: bytes) -> None:
+    def _end_incomplete(self, peer: Peer) -> None:
         """Refuse the previous request if its pixels are incomplete when the next header arrives."""
         incomplete = self._uploads.interrupt(peer)
         if incomplete is not None:
             self._refuse(peer, incomplete, "The pixels of this request are incomplete.")
 
-    def _begin(self, peer: bytes, header: Header, frames: int) -> None:
+    def _begin(self, peer: Peer, header: Header, frames: int) -> None:
         """Do what a header asks for, or prepare for the pixels that it announces."""
         if frames != 1:
             raise MessageError(
@@ -137,7 +139,7 @@ class RequestSessions:
         elif peer not in self._greeted:
             raise MessageError("The first message of a connection must be hello.")
         elif op == "stop":  # also from another version, which then starts its own daemon
-            if peer in self._remote:
+            if not peer.principal.is_local:
                 raise MessageError("A daemon can only be stopped on its own computer.")
             log.info("a client asked the daemon to stop")
             answer = {"op": "stopping", "unfetched": self._handler.unfetched}
@@ -150,16 +152,16 @@ class RequestSessions:
         elif lengths:
             for other, stalled in self._uploads.stalled():  # frees memory for this one
                 self._refuse(other, stalled, "The pixels of this request stopped arriving.")
-            self._handler.admit(peer, header, lengths, self._uploads.nbytes)
+            self._handler.admit(peer, header, lengths, self._uploads.used)
             self._uploads.expect(peer, header, lengths)
         else:
             self._handler.handle(peer, header, [])
 
-    def _hello(self, peer: bytes, header: Header) -> None:
+    def _hello(self, peer: Peer, header: Header) -> None:
         self._greeted[peer] = header.get("protocol") == PROTOCOL
         answer: Header = {"op": "hello", "id": header["id"], "protocol": PROTOCOL}
         answer |= {"version": VERSION, "pid": os.getpid(), "stopping": self._handler.stopping}
-        if peer not in self._remote:  # CURVE has proved it to other computers
+        if peer.principal.is_local:  # CURVE has proved it to other computers
             answer["proof"] = self._prove(header.get("nonce"))
         self._send(Outgoing(peer, answer))
 

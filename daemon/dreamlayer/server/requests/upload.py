@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from dreamlayer.runtime.allocator import mapped
+from dreamlayer.server.transport.principal import Peer, Principal
 from dreamlink.wire.messages import Frame, Header, MessageError
 
 STALLED_AFTER = 60.0  # seconds without a piece
@@ -54,20 +56,23 @@ class Uploads:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._uploads: dict[bytes, _Upload | None] = {}  # None: its pieces are ignored
+        self._uploads: dict[Peer, _Upload | None] = {}  # None: its pieces are ignored
 
     @property
-    def nbytes(self) -> int:
-        """Bytes announced by uploads that are not complete yet."""
-        uploads = [upload for upload in self._uploads.values() if upload is not None]
-        return sum(len(frame) for upload in uploads for frame in upload.frames)
+    def used(self) -> Counter[Principal]:
+        """Bytes announced by uploads that are not complete yet, by principal."""
+        used: Counter[Principal] = Counter()
+        for peer, upload in self._uploads.items():
+            if upload is not None:
+                used[peer.principal] += sum(len(frame) for frame in upload.frames)
+        return used
 
-    def expect(self, peer: bytes, header: Header, lengths: Sequence[int]) -> None:
+    def expect(self, peer: Peer, header: Header, lengths: Sequence[int]) -> None:
         """Allocate memory for the pixels of a request; raises MemoryError."""
         frames = [_memory(length) for length in lengths]
         self._uploads[peer] = _Upload(header, frames, self._clock())
 
-    def stalled(self) -> list[tuple[bytes, str]]:
+    def stalled(self) -> list[tuple[Peer, str]]:
         """Connections that have stopped sending, and the ids of their requests."""
         late = self._clock() - STALLED_AFTER
         return [
@@ -76,16 +81,16 @@ class Uploads:
             if upload is not None and upload.heard < late
         ]
 
-    def refuse(self, peer: bytes) -> None:
+    def refuse(self, peer: Peer) -> None:
         """Ignore the pieces that follow a refused request."""
         self._uploads[peer] = None
 
-    def interrupt(self, peer: bytes) -> str | None:
+    def interrupt(self, peer: Peer) -> str | None:
         """End an upload because a new header arrived; the id of the incomplete request, if any."""
         upload = self._uploads.pop(peer, None)
         return None if upload is None else str(upload.header["id"])
 
-    def add(self, peer: bytes, piece: Frame) -> bool:
+    def add(self, peer: Peer, piece: Frame) -> bool:
         """Add a piece to its upload; False if pieces are ignored. Raises UnexpectedPixels."""
         if peer not in self._uploads:
             self.refuse(peer)
@@ -99,7 +104,7 @@ class Uploads:
         upload.heard = self._clock()
         return True
 
-    def take_complete(self, peer: bytes) -> tuple[Header, list[memoryview]] | None:
+    def take_complete(self, peer: Peer) -> tuple[Header, list[memoryview]] | None:
         """Remove and return the request with its frames; None until they are complete."""
         upload = self._uploads.get(peer)
         if upload is None or not upload.complete:
@@ -107,7 +112,7 @@ class Uploads:
         del self._uploads[peer]
         return upload.header, upload.frames
 
-    def forget(self, peer: bytes) -> None:
+    def forget(self, peer: Peer) -> None:
         """Discard the upload of a connection that has ended."""
         self._uploads.pop(peer, None)
 

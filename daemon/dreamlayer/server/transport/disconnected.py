@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dreamlayer.server.transport.principal import Peer
+
 
 class DisconnectedClients:
     """Disconnected clients, and when each of them is given up.
@@ -12,16 +14,16 @@ class DisconnectedClients:
 
     def __init__(self, grace: float) -> None:
         self._grace = grace
-        self._deadlines: dict[bytes, float] = {}
+        self._deadlines: dict[Peer, float] = {}
 
     def __len__(self) -> int:
         return len(self._deadlines)
 
-    def add(self, peer: bytes, now: float) -> None:
+    def add(self, peer: Peer, now: float) -> None:
         """Note that a connection has ended; adding it again does not extend its time."""
         self._deadlines.setdefault(peer, now + self._grace)
 
-    def pop_expired(self, now: float) -> list[bytes]:
+    def pop_expired(self, now: float) -> list[Peer]:
         """Remove and return the clients whose time to come back is over."""
         expired = [peer for peer, deadline in self._deadlines.items() if deadline <= now]
         for peer in expired:

@@ -6,33 +6,36 @@ import contextlib
 import socket
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
+from dreamlayer.server.transport.principal import Peer
 from dreamlink.wire.messages import Frame, Header
+
+Post = TypeVar("Post")
 
 
 class Outgoing(NamedTuple):
     """A message and the connection to send it to."""
 
-    peer: bytes
+    peer: Peer
     header: Header
     frames: Sequence[Frame] = ()
 
 
-class Mailbox:
-    """A queue that any thread fills and the I/O thread polls and drains.
+class Mailbox(Generic[Post]):
+    """A queue that any thread fills and one thread polls and drains.
 
-    A byte on a socket pair wakes the I/O thread, also for signals: pass `waker_fileno()` to
+    A byte on a socket pair wakes that thread, also for signals: pass `waker_fileno()` to
     `signal.set_wakeup_fd`.
     """
 
     def __init__(self) -> None:
-        self._queue: deque[Outgoing] = deque()
+        self._queue: deque[Post] = deque()
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
 
-    def post(self, message: Outgoing) -> None:
+    def post(self, message: Post) -> None:
         self._queue.append(message)
         self.wake()
 
@@ -40,7 +43,7 @@ class Mailbox:
         with contextlib.suppress(OSError):  # full: the thread wakes anyway; closed: it has ended
             self._writer.send(b"\0")
 
-    def drain(self) -> list[Outgoing]:
+    def drain(self) -> list[Post]:
         """All messages posted so far, in order."""
         with contextlib.suppress(BlockingIOError):
             while self._reader.recv(4096):

@@ -42,7 +42,10 @@ class MessageError(ValueError):
 
 
 def pack(header: Mapping[str, Any]) -> bytes:
-    return msgpack.packb(dict(header), use_bin_type=True)  # type: ignore[no-any-return]
+    """The header as msgpack; lone surrogates, as in names of files, are written as escapes."""
+    return msgpack.packb(  # type: ignore[no-any-return]
+        dict(header), use_bin_type=True, unicode_errors="backslashreplace"
+    )
 
 
 def unpack(frame: Frame) -> Header:
