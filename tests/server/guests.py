@@ -16,7 +16,7 @@ from dreamlayer.server.transport import keys
 from dreamlayer.server.transport.keys import KeyPair
 from dreamlink import VERSION
 from dreamlink.client.client import Message
-from dreamlink.wire import chunks
+from dreamlink.wire import chunks, proof
 from dreamlink.wire.messages import PROTOCOL, Frame, Header, new_id, unpack
 from tests.server.daemons import SOON, Daemon
 from tests.server.test_remote import LISTENING, ROOT, free_port
@@ -36,7 +36,12 @@ class Guest:
     Args:
         reads: whether it takes what the daemon sends; otherwise its buffers are small.
         greets: whether it says hello and waits for the answer.
+
+    Attributes:
+        greeting: the answer to hello.
     """
+
+    greeting: Header
 
     def __init__(
         self,
@@ -59,11 +64,13 @@ class Guest:
         if greets:
             self.say_hello()
             if reads:
-                assert self.receive(SOON) is not None, "the daemon does not answer"
+                answer = self.receive(SOON)
+                assert answer is not None, "the daemon does not answer"
+                self.greeting = answer[0]
 
     def say_hello(self) -> None:
         hello = {"op": "hello", "protocol": PROTOCOL, "version": VERSION, "id": new_id()}
-        self.send(hello)
+        self.send({**hello, "nonce": proof.new_nonce()})
 
     def send(self, header: Header, *frames: Frame) -> None:
         for message in chunks.messages(header, frames):

@@ -95,6 +95,11 @@ def test_nobody_sees_the_ids_of_others(user: Client, guest: Guest, other_guest: 
             cancel(who, dream)
 
 
+def test_a_guest_gets_no_proof_that_it_could_show_to_a_local_program(guest: Guest) -> None:
+    assert guest.greeting["op"] == "hello"
+    assert "proof" not in guest.greeting
+
+
 def test_a_guest_learns_nothing_of_what_others_dream(user: Client, guest: Guest) -> None:
     finish(user, start_dream(user, 1, keep=True, side=200))
     mine = ask(user, "status")
