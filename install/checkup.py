@@ -62,7 +62,9 @@ def _libraries(own: Own) -> CheckResult:
             f" {AGAIN}",
         )
     command = [*pip_command(own.environment), "--disable-pip-version-check", "check"]
-    done = subprocess.run(command, capture_output=True, env=clean_environ(), check=False)
+    done = subprocess.run(  # not in the current folder, from which Python would import
+        command, capture_output=True, env=clean_environ(), cwd=own.environment.folder, check=False
+    )
     if done.returncode == 0:
         return True, "Libraries: all installed, in the required versions"
     words = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()

@@ -90,9 +90,12 @@ class Environment:
         return stamp == fingerprint(checkout) and self.works()
 
     def run(self, *arguments: str | Path, **changes: str) -> subprocess.CompletedProcess[bytes]:
-        """Run its Python and capture the output; `changes` are additional environment variables."""
+        """Run its Python and capture the output; `changes` are additional environment variables.
+
+        Isolated (-I): the installer may have been called in a folder in which others plant modules.
+        """
         return subprocess.run(
-            [self.python, *arguments],
+            [self.python, "-I", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -101,8 +104,8 @@ class Environment:
         )
 
     def show(self, *arguments: str | Path) -> int:
-        """Run its Python in this terminal; returns the exit code."""
-        return subprocess.call([self.python, *arguments], env=clean_environ())
+        """Run its Python, isolated, in this terminal; returns the exit code."""
+        return subprocess.call([self.python, "-I", *arguments], env=clean_environ())
 
 
 def clean_environ() -> dict[str, str]:
@@ -154,7 +157,7 @@ def make(environment: Environment) -> None:
     _clear(folder)
     print(f"Creating Dreamlayer's own environment in {folder}", flush=True)
     options = [] if has_pip else ["--without-pip"]
-    _run([sys.executable, "-m", "venv", *options, str(folder)], folder)
+    _run([sys.executable, "-I", "-m", "venv", *options, str(folder)], folder)
 
 
 def pip_command(environment: Environment) -> list[str]:
@@ -258,7 +261,8 @@ def _install(environment: Environment, checkout: Path, log: Path) -> None:
     log.unlink(missing_ok=True)
     options = ["--no-user", "--disable-pip-version-check", "--no-warn-script-location"]
     command = [*pip_command(environment), "--log", str(log), "install", *options, str(checkout)]
-    if subprocess.call(command, env=clean_environ()) == 0:
+    # Not in the current folder, from which Python would import.
+    if subprocess.call(command, env=clean_environ(), cwd=environment.folder) == 0:
         return
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     reasons = [meaning for clue, meaning in CLUES if clue in text]

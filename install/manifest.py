@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamlink import VERSION
+from dreamlink.client import private_files
 from install.hosts import GIMP_PARTS, KRITA_PARTS, contents
 from install.own import Own
 from install.places import GimpPlace, KritaPlace
@@ -25,9 +26,7 @@ def write_manifest(own: Own, kritas: Sequence[KritaPlace], gimps: Sequence[GimpP
         for krita in kritas
     ]
     plugins += [_plugin(gimp.name, gimp.profile / "plug-ins", GIMP_PARTS) for gimp in gimps]
-    fresh = own.manifest.with_suffix(".new")
-    fresh.write_text(json.dumps({"plugins": plugins}, indent=1), encoding="utf-8")
-    fresh.replace(own.manifest)
+    private_files.write(own.manifest, json.dumps({"plugins": plugins}, indent=1))
 
 
 def _plugin(host: str, folder: Path, parts: Sequence[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from dreamlink.client import discovery
+from dreamlink.client import discovery, private_files
 from install.environment import Environment
 from install.errors import InstallError
 
@@ -22,7 +22,7 @@ import sys
 from dreamlink.client.client import LinkError
 from dreamlink.client.launch import connect
 try:
-    connect([sys.executable, "-m", "dreamlayer", "serve"]).close()
+    connect([sys.executable, "-I", "-m", "dreamlayer", "serve"]).close()
 except LinkError as error:
     sys.exit(str(error))
 """
@@ -74,15 +74,17 @@ class Own:
     @property
     def start_command(self) -> list[str]:
         """The command with which a client starts the daemon."""
-        return [str(self.environment.python), "-m", "dreamlayer", "serve"]
+        return [str(self.environment.python), "-I", "-m", "dreamlayer", "serve"]
 
     def make(self) -> None:
         """Create the folder, readable by this user only; raises InstallError."""
         try:
-            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            trial = self.home / f".trial-{os.getpid()}"
-            trial.touch()
+            private_files.make_private(self.home)
+            trial = self.home / ".trial"
+            private_files.write(trial, "")
             trial.unlink()
+        except private_files.WrongOwner as error:
+            raise InstallError(str(error)) from error
         except OSError as error:
             raise InstallError(
                 f"The folder {self.home} can't be written ({error.strerror or error}):"
@@ -91,15 +93,13 @@ class Own:
 
     def write_launcher(self) -> None:
         """Store the command that starts the daemon, for the clients."""
-        fresh = self.launcher.with_suffix(".new")
-        fresh.write_text(json.dumps({"command": self.start_command}), encoding="utf-8")
-        fresh.replace(self.launcher)
+        private_files.write(self.launcher, json.dumps({"command": self.start_command}))
 
 
 def running_daemon() -> discovery.DaemonInfo | None:
     """This user's daemon if it accepts connections."""
     info = discovery.find()
-    if info is None:
+    if info is None or info.has_ended:
         return None
     host, _, port = info.endpoint.removeprefix("tcp://").rpartition(":")
     try:

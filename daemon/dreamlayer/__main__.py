@@ -2,6 +2,10 @@
 
 import sys
 
+if __name__ == "__main__" and not getattr(sys.flags, "safe_path", sys.flags.isolated):
+    # `python -m` puts the current folder first, in which somebody may have planted modules.
+    del sys.path[0]
+
 from dreamlayer.runtime import allocator
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import site
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -32,7 +33,17 @@ def daemon() -> Client:
             shown.add(sentence)
             print(f"dreamlayer: {sentence}", file=sys.stderr)
 
-    return connect([sys.executable, "-m", "dreamlayer", "serve"], show)
+    return connect(start_command(), show)
+
+
+def start_command() -> list[str]:
+    """The command that starts the daemon with this Python.
+
+    Isolated (-I), Python imports from its own folders only: not from the current one, nor from
+    those that variables name. Without an environment of its own, it may need the user's packages.
+    """
+    isolated = [] if site.ENABLE_USER_SITE else ["-I"]
+    return [sys.executable, *isolated, "-m", "dreamlayer", "serve"]
 
 
 def ask(client: Client, request: Header) -> Header:

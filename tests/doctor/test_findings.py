@@ -1,6 +1,5 @@
 """The findings of each of the doctor's checks, and that a report is anonymous."""
 
-import contextlib
 import getpass
 import hashlib
 import importlib.metadata
@@ -21,9 +20,10 @@ from dreamlayer.doctor import anonymous, home, machine, plugins, service
 from dreamlayer.doctor.findings import Finding, safely
 from dreamlayer.runtime import devices
 from dreamlink import VERSION
-from dreamlink.client import discovery, launch
+from dreamlink.client import discovery
 from dreamlink.client.discovery import DaemonInfo
-from tests.server.daemons import FAKE, SOON
+from dreamlink.wire.messages import PROTOCOL
+from tests.server.daemons import Daemon
 
 TOKEN = "todays-token"
 OLD_TOKEN = "k5Xv0cJZb1R9m3Q7tYw2n4L6p8s0A-B_cDeFgHiJkLm"  # of an earlier daemon
@@ -284,12 +284,12 @@ def test_what_ended_a_daemon_is_told(folder, output, message):
     assert message in said
 
 
-def test_the_notice_that_the_folder_was_closed_is_no_alarm(folder, tmp_path):
-    """What the launched daemon really prints when others could read its folder."""
+def test_the_notice_that_the_folder_was_closed_is_no_alarm(folder):
+    """What the daemon really prints when others could read its folder."""
     folder.chmod(0o755)
-    with contextlib.closing(launch.connect(FAKE)) as client:
-        client.send({"op": "stop", "id": "x"})
-        client.receive(SOON)
+    daemon = Daemon(folder)
+    daemon.kill()
+    daemon.log.rename(folder / "daemon.err")
     assert "no longer is" in (folder / "daemon.err").read_text()
     assert not any("crashed" in finding.text for finding in service.check_logs())
 
@@ -306,7 +306,7 @@ def test_a_report_is_anonymous(folder, monkeypatch, tmp_path):
     monkeypatch.setattr(getpass, "getuser", lambda: "zoemueller")
     monkeypatch.setattr(socket, "gethostname", lambda: "zoes-laptop.example.org")
     monkeypatch.setattr(anonymous, "_full_name", lambda: {"Zoë", "Müller"})
-    discovery.publish(DaemonInfo(1, "0", "tcp://127.0.0.1:1", TOKEN, 1))
+    discovery.publish(DaemonInfo(PROTOCOL, "0", "tcp://127.0.0.1:1", TOKEN, 1))
     pictures = tmp_path / "media" / "Art"
     package = str(Path(dreamlayer.__file__).parent)
     text = "\n".join(

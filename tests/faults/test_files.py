@@ -17,12 +17,13 @@ from dreamlink.client import discovery, launch
 from dreamlink.client.client import Client, LinkError
 from dreamlink.client.discovery import DaemonInfo
 from dreamlink.session.dream import Dream, State
-from dreamlink.wire.messages import PROTOCOL
+from dreamlink.wire.messages import PROTOCOL, unpack
 from tests.faults.catalogue import fault
 from tests.faults.painter import Painter, alive, dreamed, end_daemon
 from tests.faults.test_wire import publish, server
 from tests.fuzz.handshakes import STRANGERS
 from tests.server.daemons import FAKE, ask, wait_until
+from tests.server.test_proof import Impostor
 
 GARBAGE = ("", "{", "[]", "null", "\0" * 5000, '{"pid": "x"}', '{"a":' * 5000)
 
@@ -58,6 +59,54 @@ def test_the_port_of_another_program(painter: Painter) -> None:
     with server(STRANGERS[0]) as port:
         publish(port)
         painter.next_call_works()
+
+
+@fault(
+    "an impostor on the daemon's port",
+    "the daemon is killed; another program answers as it would, but for the proof",
+    "it gets neither token nor pixels; the dream is done by a new daemon",
+)
+def test_an_impostor(painter: Painter) -> None:
+    info = running(painter)
+    end_daemon(info.pid)
+    wait_until(lambda: not alive(info.pid))
+    impostor = Impostor(info, "reflected")
+    try:
+        dreamed(painter, painter.dream())
+    finally:
+        heard = impostor.end()
+    assert not any(info.token.encode() in words for words in heard["shown"])
+    assert {unpack(words)["op"] for words in heard["sent"]} == {"hello"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="plants Unix' links")
+@fault(
+    "links planted as Dreamlayer's files",
+    "daemon.err, daemon.log, daemon.lock and daemon.json lead to another file",
+    "that file stays as it is; the dream is done",
+)
+def test_planted_links(painter: Painter, home: Path, tmp_path: Path) -> None:
+    home.mkdir(parents=True)
+    (tmp_path / "precious").write_text("precious")
+    for name in ("daemon.err", "daemon.log", "daemon.lock", "daemon.json"):
+        (home / name).symlink_to(tmp_path / "precious")
+    dreamed(painter, painter.dream())
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+@fault(
+    "modules planted in the current folder",
+    "modules with the names of the daemon's libraries, there and in Dreamlayer's folder",
+    "not imported; the dream is done",
+)
+def test_planted_modules(painter: Painter, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.mkdir(parents=True)
+    for name in ("filelock", "zmq", "msgpack", "sitecustomize"):
+        (home / f"{name}.py").write_text("raise SystemExit('planted')")
+    monkeypatch.chdir(home)
+    code = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')"
+    painter.command = [sys.executable, "-c", code, FAKE[-1]]  # imports from the current folder
+    dreamed(painter, painter.dream())
 
 
 @fault(

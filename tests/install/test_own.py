@@ -67,7 +67,8 @@ def test_clients_learn_how_to_start_the_daemon(home: Path):
     mine = own.Own.of_this_user()
     mine.make()
     mine.write_launcher()
-    assert discovery.launch_command() == [str(mine.environment.python), "-m", "dreamlayer", "serve"]
+    python = str(mine.environment.python)
+    assert discovery.launch_command() == [python, "-I", "-m", "dreamlayer", "serve"]
     assert json.loads(mine.launcher.read_text())["command"] == mine.start_command
     assert [path.name for path in home.iterdir()] == [discovery.LAUNCHER_FILE]
 

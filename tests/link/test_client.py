@@ -8,9 +8,12 @@ import re
 import select
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,6 +119,25 @@ def test_a_hanging_daemon_is_reported_and_not_replaced() -> None:
     with server(play) as info, pytest.raises(LinkError, match=str(os.getpid())) as failure:
         Client.connect(info, 0.5)
     assert not isinstance(failure.value, StaleDaemon)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a process is not looked for")
+@pytest.mark.parametrize("refusal", [b"", b"\x04\x0a\x05ERROR\x03500"], ids=["silent", "full"])
+def test_a_program_in_place_of_a_daemon_that_has_ended_is_no_daemon(refusal: bytes) -> None:
+    """It can neither make the client wait for the user, nor send it away."""
+
+    def play(connection: socket.socket) -> None:
+        connection.sendall(GREETING + refusal)
+        swallow(connection)
+
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with server(play) as info:
+        with pytest.raises(LinkError) as failure:
+            Client.connect(info, 0.5)
+        assert not isinstance(failure.value, StaleDaemon)
+    with server(play) as info, pytest.raises(StaleDaemon):
+        Client.connect(replace(info, pid=ended.pid), 0.5)
 
 
 def test_last_messages_are_read_before_the_end_is_reported() -> None:

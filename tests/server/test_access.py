@@ -22,7 +22,7 @@ import pytest
 import zmq
 
 from dreamlayer.networks.registry import registry, user_store
-from dreamlayer.server.lifecycle import private_files
+from dreamlink.client import private_files
 from dreamlink.client.client import Client, LinkError, StaleDaemon
 from dreamlink.client.discovery import DaemonInfo
 from dreamlink.picture import Picture
@@ -161,7 +161,7 @@ def test_a_secret_file_is_never_readable_by_others_not_even_while_it_is_written(
     opened = []
     real = os.open
     monkeypatch.setattr(os, "open", lambda *words: opened.append(words) or real(*words))
-    private_files.write_secret(home / "secret", "hush")
+    private_files.write(home / "secret", "hush")
     ((_, flags, mode),) = opened
     assert mode == 0o600
     assert flags & os.O_EXCL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,9 @@ from dreamlink.session.dream import State
 from dreamlink.wire import proof
 from dreamlink.wire.messages import PROTOCOL, Header, new_id, pack, unpack
 from dreamlink.wire.zmtp import Dealer, Refused
+from tests.fuzz import wire
 from tests.fuzz.daemon_side import connect
+from tests.fuzz.handshakes import READY, WELCOME
 from tests.fuzz.harnesses import feed
 from tests.server.daemons import FAKE, SOON, Daemon, ask, finish, start_dream
 
@@ -107,6 +110,33 @@ def test_a_wrong_proof_is_no_daemon_and_is_logged(
     finally:
         impostor.end()
     assert "nothing was sent to it" in caplog.text
+
+
+def test_a_long_answer_is_refused_before_the_proof() -> None:
+    """8 GiB are a picture's; who has not proved anything can't make a host hold them."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        endpoint = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        info = discovery.DaemonInfo(PROTOCOL, "0", endpoint, "t", os.getpid())
+        with contextlib.closing(Client(info)) as client, server.accept()[0] as far:
+            far.sendall(wire.greeting(server=True) + WELCOME + READY)
+            far.sendall(b"\x02" + (8 << 30).to_bytes(8, "big"))
+            with pytest.raises(LinkError, match="more than is allowed"):
+                client.receive(SOON)
+
+
+@pytest.mark.parametrize("option", ["SO_REUSEADDR", "SO_REUSEPORT"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_nobody_else_gets_the_port_while_the_daemon_listens(
+    daemon: Daemon, option: str, address: str
+) -> None:
+    if not hasattr(socket, option):
+        pytest.skip("the system has no such option")
+    port = int(daemon.info.endpoint.rpartition(":")[2])
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, getattr(socket, option), 1)
+        with pytest.raises(OSError, match=r"in use|denied|forbidden"):
+            other.bind((address, port))
+            other.listen()
 
 
 def test_nothing_can_be_sent_before_the_daemon_has_proved_itself(daemon: Daemon) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dreamlayer.doctor.findings import Finding, ok, warning, wrong
 from dreamlink import VERSION
-from dreamlink.client import discovery
+from dreamlink.client import discovery, private_files
 
 AGAIN = "Run install.py again, then restart the host."
 ENABLED = b"enable_dreamlayer_krita=true"  # a line in Krita's settings
@@ -46,7 +46,7 @@ def folders() -> dict[str, str]:
 
 
 def _installed(manifest: Path) -> list[dict[str, Any]]:
-    plugins: list[dict[str, Any]] = json.loads(manifest.read_text(encoding="utf-8"))["plugins"]
+    plugins: list[dict[str, Any]] = json.loads(private_files.read(manifest))["plugins"]
     return plugins
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dreamlayer.daemon_client import ask
+from dreamlayer.daemon_client import ask, start_command
 from dreamlayer.doctor.findings import Finding, ok, warning, wrong
 from dreamlink import VERSION
-from dreamlink.client import discovery
+from dreamlink.client import discovery, private_files
 from dreamlink.client.client import Client, LinkError, WrongVersion
 from dreamlink.client.launch import connect, connect_to_running
 from dreamlink.picture import Picture, Region
@@ -64,7 +64,7 @@ def check() -> Iterator[Finding]:
 
 
 def _command() -> list[str]:
-    return discovery.launch_command() or [sys.executable, "-m", "dreamlayer", "serve"]
+    return discovery.launch_command() or start_command()
 
 
 def _stop(client: Client) -> None:
@@ -200,10 +200,11 @@ def _crashes(lines: list[str]) -> list[str]:
 def tail(path: Path, count: int = TAIL) -> list[str]:
     """The last lines of a file; none if there is no such file."""
     try:
-        text = path.read_text("utf-8", "replace")
+        file = private_files.open_own(path, os.O_RDONLY)
+        with open(file, encoding="utf-8", errors="replace") as lines:
+            return lines.read().splitlines()[-count:]
     except OSError:
         return []
-    return text.splitlines()[-count:]
 
 
 def _read(line: str) -> dict[str, Any]:

@@ -14,6 +14,8 @@ sys.path.insert(0, case.arguments["scripts"])
 from desk import FAST, GRAY, PLUGIN, SUCCESS, deep_dream, photo_part, pixels, run_checks, snapshot
 from gi.repository import Gegl, Gimp
 
+from dreamlink.wire.messages import PROTOCOL
+
 HOME = Path(os.environ["DREAMLAYER_HOME"])
 ENDLESS = {**FAST, "steps": 500, "octaves": 4}
 
@@ -282,7 +284,7 @@ def check_daemon_of_another_version():
         "from dreamlayer.server.main import serve; serve()"
     )
     with launcher(json.dumps({"command": [*python, "-c", program]})):
-        refuse(image, [source], "protocol 99", "protocol 1", "install.py")
+        refuse(image, [source], "protocol 99", f"protocol {PROTOCOL}", "install.py")
 
 
 # The plug-in's own files

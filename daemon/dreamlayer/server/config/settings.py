@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from dreamlayer.server.config.address import remote_address
-from dreamlink.client import discovery
+from dreamlink.client import discovery, private_files
 from dreamlink.recipe.recipe import Parameter, Value
 
 SETTINGS_FILE = "settings.json"
@@ -201,8 +201,7 @@ def load(environment: Mapping[str, str] = os.environ) -> LoadedSettings:
 def read() -> dict[str, object]:
     """The contents of the file, unchecked; empty if there is no file. Raises SettingsError."""
     try:
-        with path().open("rb") as file:
-            text = file.read(FILE_MAX + 1).decode("utf-8-sig")
+        text = private_files.read(path()).decode("utf-8-sig")
         values = json.loads(text) if len(text) <= FILE_MAX else None
     except FileNotFoundError:
         return {}
@@ -230,10 +229,8 @@ def change(name: str, text: str) -> Value:
         stored.pop(find(name).name, None)
     else:
         stored[name] = parse(name, text)
-    path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path().with_name(f"{SETTINGS_FILE}.{os.getpid()}")
-    fresh.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    fresh.replace(path())
+    private_files.make_private(path().parent)
+    private_files.write(path(), json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
     return cast("Value", stored.get(name, SETTINGS[name].default))
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from dreamlayer.server.config.settings import MIB, Settings, limit_hint
 from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlayer.server.transport.principal import Peer, Principal, room
+from dreamlink.client import private_files
 from dreamlink.wire.messages import DreamRequest, Frame, Header, MessageError
 
 log = logging.getLogger(__name__)
@@ -259,7 +260,7 @@ class ResultStore:
             return
         path = self._folder / f"{secrets.token_hex(16)}.pixels"
         try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
+            private_files.make_private(self._folder)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
             with open(os.open(path, flags, 0o600), "wb", buffering=0) as file:
                 left = memoryview(pixels).cast("B")

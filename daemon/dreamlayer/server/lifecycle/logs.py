@@ -22,7 +22,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
-from dreamlink.client import discovery
+from dreamlink.client import discovery, private_files
 
 FIELDS = "fields"  # the attribute of a log record that holds an event's fields
 TEXT_MAX = 20000  # characters of a field or a traceback
@@ -115,7 +115,7 @@ class _LogFile(RotatingFileHandler):
                 self.stream = self._open()
 
     def _open(self) -> io.TextIOWrapper:
-        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = private_files.open_to_append(Path(self.baseFilename))
         return open(descriptor, "a", encoding=self.encoding, errors="backslashreplace")
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from dreamlayer.server.lifecycle.private_files import make_private
 from dreamlink import VERSION
 from dreamlink.client import discovery
 from dreamlink.client.discovery import DaemonInfo
+from dreamlink.client.private_files import discard_planted, make_private
 from dreamlink.wire.messages import PROTOCOL
 
 LOCK_FILE = "daemon.lock"
@@ -85,6 +85,7 @@ def _claim_own() -> tuple[BaseFileLock, Path]:
 
 def _locked(folder: Path, timeout: float = 0.0) -> BaseFileLock | None:
     """The lock of the daemon in `folder`; None if it is held. Raises OSError."""
+    discard_planted(folder / LOCK_FILE)  # the lock empties the file
     lock = FileLock(folder / LOCK_FILE)
     try:
         lock.acquire(timeout=timeout)

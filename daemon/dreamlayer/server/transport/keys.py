@@ -14,8 +14,7 @@ from pathlib import Path
 import zmq
 from zmq.utils import z85
 
-from dreamlayer.server.lifecycle import private_files
-from dreamlink.client import discovery
+from dreamlink.client import discovery, private_files
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 HEX = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
@@ -42,7 +41,7 @@ def make() -> KeyPair:
     """Make a new key pair for this computer, replacing an existing one."""
     public, secret = (z85.decode(key) for key in zmq.curve_keypair())
     text = json.dumps({"public": public.hex(), "secret": secret.hex()})
-    private_files.write_secret(_path(OWN_FILE), text)
+    private_files.write(_path(OWN_FILE), text)
     return KeyPair(public, secret)
 
 
@@ -110,7 +109,7 @@ def key_of(text: object) -> bytes:
 
 def _write_allowed(computers: dict[str, bytes]) -> None:
     text = json.dumps({name: key.hex() for name, key in computers.items()}, indent=1)
-    private_files.write_secret(_path(ALLOWED_FILE), text)
+    private_files.write(_path(ALLOWED_FILE), text)
 
 
 def _path(name: str) -> Path:
@@ -120,7 +119,7 @@ def _path(name: str) -> Path:
 def _read(name: str) -> dict[str, object] | None:
     path = _path(name)
     try:
-        values = json.loads(private_files.close_secret(path).read_text(encoding="utf-8"))
+        values = json.loads(private_files.read(path))
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError) as error:

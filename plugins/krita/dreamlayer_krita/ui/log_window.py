@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dreamlink.client import discovery
+from dreamlink.client import discovery, private_files
 
 from ..model.session import Session
 from ..qt.guard import guarded, log
@@ -88,7 +89,7 @@ def read_logs() -> str:
 
 def _end(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open(private_files.open_own(path, os.O_RDONLY), "rb") as file:
             file.seek(max(path.stat().st_size - SHOWN_MAX, 0))
             return file.read(SHOWN_MAX).decode("utf-8", "replace").strip() or tr("(empty)")
     except OSError:

@@ -17,9 +17,8 @@ import os
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from . import machine
+from . import machine, private_files
 
 DAEMON_FILE = "daemon.json"
 LAUNCHER_FILE = "launcher.json"
@@ -92,14 +91,13 @@ def claim_folder() -> None:
     if _owner(home()) != own:
         with contextlib.suppress(OSError):  # the address of another machine's daemon, which ended
             (home() / DAEMON_FILE).unlink()
-        _write(home() / MACHINE_FILE, own)
+        private_files.write(home() / MACHINE_FILE, own)
 
 
 def _owner(base: Path) -> str:
     """The identity of the machine whose daemon uses the folder itself, "" if it is any one's."""
     try:
-        with (base / MACHINE_FILE).open(encoding="ascii") as file:
-            return file.read(100).strip()
+        return private_files.read(base / MACHINE_FILE).decode("ascii").strip()
     except (OSError, ValueError):
         return ""
 
@@ -168,23 +166,12 @@ class DaemonInfo:
 def publish(info: DaemonInfo) -> None:
     """Write the discovery file atomically (mode 0600, folder 0700)."""
     for base in [home(), *sandbox_copies()]:
-        base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_files.make_private(base)
         owner = _owner(home())
         if _owner(base) != owner:
-            _write(base / MACHINE_FILE, owner)
-        folder = daemon_folder(base)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(folder / DAEMON_FILE, json.dumps(asdict(info)))
-
-
-def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(f"{path.name}.{machine.identity()}.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        fresh.unlink()
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.replace(path)
+            private_files.write(base / MACHINE_FILE, owner)
+        folder = private_files.make_private(daemon_folder(base))
+        private_files.write(folder / DAEMON_FILE, json.dumps(asdict(info)))
 
 
 def withdraw(pid: int) -> None:
@@ -209,7 +196,7 @@ def find() -> DaemonInfo | None:
 
 def _read(path: Path) -> DaemonInfo | None:
     try:
-        info = DaemonInfo(**_own_json(path))
+        info = DaemonInfo(**json.loads(private_files.read(path)))
     except (OSError, ValueError, TypeError, RecursionError):
         return None
     endpoint_is_local = str(info.endpoint).startswith("tcp://127.0.0.1:")
@@ -220,16 +207,8 @@ def _read(path: Path) -> DaemonInfo | None:
 def launch_command() -> list[str] | None:
     """The command that starts the daemon, as stored by the installer; None if not installed."""
     try:
-        command = _own_json(home() / LAUNCHER_FILE)["command"]
+        command = json.loads(private_files.read(home() / LAUNCHER_FILE))["command"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     is_argv = isinstance(command, list) and command and all(isinstance(a, str) for a in command)
     return command if is_argv else None
-
-
-def _own_json(path: Path) -> Any:
-    """The JSON in a file of this user; raises PermissionError if another user owns the file."""
-    with path.open(encoding="utf-8") as file:
-        if os.name == "posix" and os.fstat(file.fileno()).st_uid != os.geteuid():
-            raise PermissionError(f"{path} belongs to another user.")
-        return json.load(file)

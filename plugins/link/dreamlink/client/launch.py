@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import discovery
+from . import discovery, private_files
 from .client import Client, LinkError, StaleDaemon, WrongVersion
 
 START_TIMEOUT = 60.0  # seconds; slow with a cold disk or a virus scanner
@@ -23,10 +23,11 @@ LOOKING = "The connection was lost: looking for the Dreamlayer daemon…"
 STOP_TIMEOUT = 900.0  # seconds that a daemon may take to finish its dreams
 LOOKS = 3  # attempts to find a daemon whose connection was lost
 
-# Variables that a host sets for its own libraries; they would break the daemon's Python.
+# Variables that a host sets for its own libraries, and all that begin with PYTHON; they would break
+# the daemon's Python, or have it import other modules.
 HOSTS_OWN = (
-    "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONIOENCODING", "LD_LIBRARY_PATH",
-    "LD_PRELOAD", "DYLD_LIBRARY_PATH", "GI_TYPELIB_PATH", "QT_PLUGIN_PATH", "QT_QPA_PLATFORM",
+    "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "GI_TYPELIB_PATH", "QT_PLUGIN_PATH",
+    "QT_QPA_PLATFORM", "__PYVENV_LAUNCHER__",
 )  # fmt: skip
 
 
@@ -169,23 +170,25 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
     if sys.platform == "win32":
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_files.make_private(home)  # first: nothing in it is used before
+    except private_files.WrongOwner as error:
+        raise LinkError(str(error)) from error
     except OSError as error:
         raise LinkError(
             f"Dreamlayer's folder {home!s:.200} can't be created ({error.strerror}): set the"
             " environment variable DREAMLAYER_HOME to a folder of your own."
         ) from error
     try:
-        path = home / discovery.SAID_FILE
-        long = path.exists() and path.stat().st_size > SAID_MAX
-        with path.open("wb" if long else "ab") as output:
-            before = output.tell()
+        with open(private_files.open_to_append(home / discovery.SAID_FILE), "ab") as output:
+            if output.tell() > SAID_MAX:
+                output.truncate(0)
+            before = output.seek(0, os.SEEK_END)
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                cwd=home,
+                cwd=_folder_of_no_modules(),
                 env=_environment(home),
                 start_new_session=True,  # it survives the host, and the host's Ctrl-C
                 creationflags=flags,
@@ -199,16 +202,29 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
 
 def _environment(home: Path) -> dict[str, str]:
     """The daemon's environment variables."""
-    variables = {name: value for name, value in os.environ.items() if name not in HOSTS_OWN}
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in HOSTS_OWN and not name.startswith("PYTHON")
+    }
     if variables.get("DREAMLAYER_HOME"):
         variables["DREAMLAYER_HOME"] = str(home)  # a relative path would be another folder there
     return variables
 
 
+def _folder_of_no_modules() -> str:
+    """The daemon's current folder, in which only the system's administrator can put anything.
+
+    `python -m dreamlayer` imports from the current folder before Dreamlayer's first line runs.
+    """
+    return os.environ.get("SYSTEMROOT", "C:\\Windows") if sys.platform == "win32" else "/"
+
+
 def _last_line(before: int) -> str:
     """The last line of the daemon's output after the first `before` bytes."""
     try:
-        with (discovery.home() / discovery.SAID_FILE).open("rb") as output:
+        path = discovery.home() / discovery.SAID_FILE
+        with open(private_files.open_own(path, os.O_RDONLY), "rb") as output:
             output.seek(before)
             lines = output.read(SAID_MAX).decode("utf-8", "replace").splitlines()
     except OSError:
