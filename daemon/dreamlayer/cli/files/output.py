@@ -45,9 +45,10 @@ class Output:
         self.kind = format_of(path)
         self.notes = list(writing.lost(source.metadata, self.kind, source.image.mode))
         _check_size(path, self.kind, source)
+        self._old = _status(path)
         # A link's target is replaced, so that the link remains.
         self._target = Path(os.path.realpath(path))
-        self._old = _status(path, self._target)
+        _check_folder(path, self._target.parent)
         if self._old is not None:
             _check_old(path, self._old, inputs, overwrite=overwrite)
         # Random, so that no other file has this name; and short, as a name may have 255 bytes.
@@ -116,20 +117,21 @@ def format_of(path: Path) -> FileFormat:
     return kind
 
 
-def _status(path: Path, target: Path) -> os.stat_result | None:
+def _status(path: Path) -> os.stat_result | None:
     """What there is at the output's place, or None; raises FileError if nothing can be there."""
     try:
-        status = path.stat()
-    except FileNotFoundError:
-        status = None
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (OSError, ValueError) as error:  # a name that is too long, a circle of links
         raise _unwritable(path, error) from error
-    folder = target.parent
+
+
+def _check_folder(path: Path, folder: Path) -> None:
     if not folder.is_dir():
         raise FileError(f"{path} can't be written: there is no folder {folder}.")
     if not os.access(folder, os.W_OK):
         raise FileError(f"{path} can't be written: the folder {folder} is write-protected.")
-    return status
 
 
 def _check_old(path: Path, old: os.stat_result, inputs: Sequence[Path], *, overwrite: bool) -> None:
