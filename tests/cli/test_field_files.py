@@ -50,7 +50,7 @@ def dreamed(path: Path, output: Path) -> ImageFile:
     """The picture of a file, written into another and read again."""
     source = reading.read(path)
     with Output(output, source, [path]) as result:
-        result.write(source.image, source.metadata, {"recipe": {"layer": "3"}})
+        result.write(source, source.image, (0, 0), {"recipe": {"layer": "3"}})
     return reading.read(output)
 
 

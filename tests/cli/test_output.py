@@ -24,7 +24,7 @@ SOON = 20.0  # seconds
 
 def write(path: Path, *inputs: Path, overwrite: bool = False) -> None:
     with Output(path, ImageFile(PICTURE), inputs, overwrite=overwrite) as output:
-        output.write(PICTURE, ImageFile(PICTURE).metadata, {})
+        output.write(ImageFile(PICTURE.copy()), PICTURE, (0, 0), {})
 
 
 @pytest.mark.parametrize("length", range(244, 256))
