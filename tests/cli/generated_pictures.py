@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+RECIPE = '{"recipe": {"layer": "3"}, "select": [0, 0, 9, 9]}'
 OUTPUTS = ("png", "png", "jpg", "tif", "webp", "bmp")
 ROLES = ("picture", "picture", "picture", "mask", "guide", "recipe")
 MODES = {
@@ -42,11 +43,27 @@ MODES = {
 }
 FORMATS = (*MODES, "PNG", "JPEG", "TIFF", "WEBP", "TIFF", "PNG", "JPEG", "NOISE")
 MAGICS = (
-    b"", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"8BPS\0\1", b"PK\3\4", b"II*\0", b"II+\0\x08\0\0\0",
-    b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"BM", b"P6 9 9 255\n", b"P3\n", b"RIFF\0\0\0\0WEBP",
-    b"\0\0\0\x1cftypavif", b"\xff\x4f\xff\x51", b"FUJIFILMCCD-RAW", b"\0\0\0\x18ftypcrx ",
-    b"version https://git-lfs.github.com/spec/v1\n", b"<!DOCTYPE html>", b"{}",
-)  # fmt: skip
+    b"",
+    b"%!PS-Adobe-3.0 EPSF-3.0\n",
+    b"8BPS\0\1",
+    b"PK\3\4",
+    b"II*\0",
+    b"II+\0\x08\0\0\0",
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff",
+    b"GIF89a",
+    b"BM",
+    b"P6 9 9 255\n",
+    b"P3\n",
+    b"RIFF\0\0\0\0WEBP",
+    b"\0\0\0\x1cftypavif",
+    b"\xff\x4f\xff\x51",
+    b"FUJIFILMCCD-RAW",
+    b"\0\0\0\x18ftypcrx ",
+    b"version https://git-lfs.github.com/spec/v1\n",
+    b"<!DOCTYPE html>",
+    b"{}",
+)
 
 
 @dataclass(frozen=True)
@@ -106,22 +123,18 @@ def picture(mode: str, width: int, height: int, kind: int) -> Image.Image:
         0, 8, (height, width, 4), np.uint8
     )
     colours = Image.fromarray(base[..., :3])
+    made = {
+        "LA": lambda: Image.merge("LA", [Image.fromarray(base[..., band]) for band in (0, 3)]),
+        "RGBA": lambda: Image.fromarray(base),
+        "I": lambda: Image.fromarray(base[..., 0].astype(np.int32) * 200),
+        "F": lambda: Image.fromarray(base[..., 0].astype(np.float32) / 255),
+        "P": lambda: colours.quantize(16),
+        "LAB": lambda: Image.frombytes("LAB", (width, height), base[..., :3].tobytes()),
+    }
     if mode in ("I;16", "I;16B"):
         levels = (base[..., 0].astype(np.uint16) * 257).astype("<u2" if mode == "I;16" else ">u2")
         return Image.frombytes(mode, (width, height), levels.tobytes())
-    if mode == "LA":
-        return Image.merge("LA", [Image.fromarray(base[..., 0]), Image.fromarray(base[..., 3])])
-    if mode == "RGBA":
-        return Image.fromarray(base)
-    if mode == "I":
-        return Image.fromarray(base[..., 0].astype(np.int32) * 200)
-    if mode == "F":
-        return Image.fromarray(base[..., 0].astype(np.float32) / 255)
-    if mode == "P":
-        return colours.quantize(16)
-    if mode == "LAB":
-        return Image.frombytes("LAB", (width, height), base[..., :3].tobytes())
-    return colours.convert(mode)
+    return made[mode]() if mode in made else colours.convert(mode)
 
 
 # Metadata.
@@ -133,12 +146,38 @@ def directory(chance: random.Random, order: str = "<") -> bytes:
     if chance.random() < 0.7:
         rows.append((0x112, 3, 1, struct.pack(order + "HH", chance.randrange(10), 0)))
     for _ in range(chance.randrange(6)):
-        tag = chance.choice((0x100, 0x101, 0x10E, 0x112, 0x11A, 0x11B, 0x128, 0x132, 0x8298, 0x8769,
-                             0x8825, 0x927C, 0xC4A5, 0x111, 0x117, 0x103))  # fmt: skip
+        tag = chance.choice(
+            (
+                0x100,
+                0x101,
+                0x10E,
+                0x112,
+                0x11A,
+                0x11B,
+                0x128,
+                0x132,
+                0x8298,
+                0x8769,
+                0x8825,
+                0x927C,
+                0xC4A5,
+                0x111,
+                0x117,
+                0x103,
+            )
+        )
         kind = chance.choice((0, 1, 2, 2, 3, 3, 4, 5, 7, 9, 10, 12, 13, 99))
         count = chance.choice((0, 1, 1, 1, 2, 4, 4, 20, 70000, 2**31))
-        rows.append((tag, kind, count, chance.randbytes(4) if chance.random() < 0.5
-                     else struct.pack(order + "I", chance.choice((8, 26, 60, 0, 2**32 - 1)))))  # fmt: skip
+        rows.append(
+            (
+                tag,
+                kind,
+                count,
+                chance.randbytes(4)
+                if chance.random() < 0.5
+                else struct.pack(order + "I", chance.choice((8, 26, 60, 0, 2**32 - 1))),
+            )
+        )
     body = struct.pack(order + "H", len(rows))
     for tag, kind, count, value in rows:
         body += struct.pack(order + "HHI", tag, kind, count) + value
@@ -197,10 +236,20 @@ def _metadata(chance: random.Random, kind: str) -> tuple[list[str], dict[str, An
 def _texts(chance: random.Random) -> PngImagePlugin.PngInfo:
     texts = PngImagePlugin.PngInfo()
     for _ in range(chance.randrange(1, 4)):
-        name = chance.choice(("Comment", "parameters", "Software", "dreamlayer", "XML:com.adobe.xmp",
-                              "Raw profile type exif", "Raw profile type iptc"))  # fmt: skip
-        text = chance.choice(("short", '{"recipe": {"layer": "3"}, "select": [0, 0, 9, 9]}', "{" * 5000,
-                              "\u2603", "x" * 2_000_000, "\niptc\n 4\n414243", ""))  # fmt: skip
+        name = chance.choice(
+            (
+                "Comment",
+                "parameters",
+                "Software",
+                "dreamlayer",
+                "XML:com.adobe.xmp",
+                "Raw profile type exif",
+                "Raw profile type iptc",
+            )
+        )
+        text = chance.choice(
+            ("short", RECIPE, "{" * 5000, "\u2603", "x" * 2_000_000, "\niptc\n 4\n414243", "")
+        )
         adds: list[Callable[..., None]] = [texts.add_text, texts.add_itxt]
         chance.choice(adds)(name, text, zip=chance.random() < 0.5)
     return texts
@@ -275,10 +324,19 @@ def _planted(chance: random.Random, kind: str, data: bytes) -> bytes:
     if kind == "TIFF":
         return _planted_tags(chance, data)
     if kind == "JPEG":
-        kinds = ((0xE1, exif(chance)), (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp(chance)[:60000]),
-                 (0xE2, b"ICC_PROFILE\0" + bytes([chance.randrange(4), 2]) + SRGB), (0xE2, b"MPF\0II*\0" + chance.randbytes(40)),
-                 (0xED, b"Photoshop 3.0\x008BIM\4\4\0\0" + struct.pack(">I", chance.choice((5, 9999))) + b"\x1c\2\0\0\0\0"),
-                 (0xFE, chance.randbytes(50)))  # fmt: skip
+        kinds = (
+            (0xE1, exif(chance)),
+            (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp(chance)[:60000]),
+            (0xE2, b"ICC_PROFILE\0" + bytes([chance.randrange(4), 2]) + SRGB),
+            (0xE2, b"MPF\0II*\0" + chance.randbytes(40)),
+            (
+                0xED,
+                b"Photoshop 3.0\x008BIM\4\4\0\0"
+                + struct.pack(">I", chance.choice((5, 9999)))
+                + b"\x1c\2\0\0\0\0",
+            ),
+            (0xFE, chance.randbytes(50)),
+        )
         marker, body = chance.choice(kinds)
         return data[:2] + struct.pack(">BBH", 255, marker, len(body) + 2) + body + data[2:]
     names = (
@@ -296,8 +354,17 @@ def _planted(chance: random.Random, kind: str, data: bytes) -> bytes:
     )
     name = chance.choice(names)
     bomb = zlib.compress(bytes(chance.choice((10, 3_000_000, 90_000_000))))
-    body = chance.choice((chance.randbytes(30), exif(chance)[6:], b"name\0\0" + bomb, b"XML:com.adobe.xmp\0\1\0\0\0" + bomb,
-                          b"dreamlayer\0\0" + bomb, b"", b"\0" * 8))  # fmt: skip
+    body = chance.choice(
+        (
+            chance.randbytes(30),
+            exif(chance)[6:],
+            b"name\0\0" + bomb,
+            b"XML:com.adobe.xmp\0\1\0\0\0" + bomb,
+            b"dreamlayer\0\0" + bomb,
+            b"",
+            b"\0" * 8,
+        )
+    )
     crc = zlib.crc32(name + body) if chance.random() < 0.8 else 7
     return (
         data[:33] + struct.pack(">I", len(body)) + name + body + struct.pack(">I", crc) + data[33:]
@@ -314,8 +381,13 @@ def _planted_tags(chance: random.Random, data: bytes) -> bytes:
     extra = directory(chance)
     extra = extra[2 : 2 + 12 * struct.unpack("<H", extra[:2])[0]]
     if chance.random() < 0.3:
-        extra += struct.pack("<HHII", chance.choice((330, 700, 33723, 34675, 322, 323, 278, 277)),
-                             chance.choice((3, 4, 7)), 1, chance.choice((1, 9, 70000, 2**31)))  # fmt: skip
+        extra += struct.pack(
+            "<HHII",
+            chance.choice((330, 700, 33723, 34675, 322, 323, 278, 277)),
+            chance.choice((3, 4, 7)),
+            1,
+            chance.choice((1, 9, 70000, 2**31)),
+        )
     following = data[offset + 2 + 12 * count :][:4]
     table = struct.pack("<H", count + len(extra) // 12) + rows + extra + following
     return data[:4] + struct.pack("<I", len(data)) + data[8:] + table

@@ -22,7 +22,7 @@ from dreamlayer.cli.files import reading
 from dreamlayer.cli.files.recipe_file import StoredRecipe
 from tests.cli.generated_pictures import GeneratedFile, generate, picture
 
-COUNT = int(os.environ.get("DREAMLAYER_PICTURES", "300"))
+COUNT = int(os.environ.get("DREAMLAYER_PICTURES", "200"))
 WORKERS = 2
 WITHIN = 10.0  # seconds
 MEMORY = 1_000_000_000  # bytes, for a picture under 4 megapixels
@@ -123,6 +123,7 @@ def _output_faults(answer: dict[str, Any], made: GeneratedFile, output: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.skipif(sys.platform != "linux", reason="measures memory as Linux tells it")
 def test_every_generated_file_gives_a_picture_or_one_sentence(tmp_path: Path) -> None:
     def work(number: int) -> list[str]:

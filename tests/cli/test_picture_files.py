@@ -41,7 +41,7 @@ def saved(folder: Path, image: Image.Image, name: str = "in.png", **options: Any
 
 def write(path: Path, image: Image.Image, source: ImageFile, recipe: dict[str, Any]) -> None:
     with Output(path, source, []) as output:
-        output.write(image, source.metadata, recipe)
+        output.write(source, image, (0, 0), recipe)
 
 
 def png16(folder: Path, colour_type: int, channels: int) -> Path:

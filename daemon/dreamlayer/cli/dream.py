@@ -176,9 +176,9 @@ def _run(arguments: argparse.Namespace) -> None:
         stored = StoredRecipe(
             dream.report["recipe"], rectangle, mask is not None, guide is not None
         )
-        selection.paste(source, selected.region, dream.pixels)
+        dreamed = selection.part(source, selected.region, dream.pixels)
         result.notes.clear()
-        result.write(source.image, source.metadata, stored.to_dict())
+        result.write(source, dreamed, selected.region[:2], stored.to_dict())
     _print_notes([*dream.notes, *result.notes])
     _report(dream.report, stored, arguments.output, arguments.json)
 

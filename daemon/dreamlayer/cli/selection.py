@@ -68,14 +68,14 @@ def rectangle_of(text: str) -> Region:
 
 def pixels(source: ImageFile, region: Region) -> bytes:
     """The raw pixels of a part of the picture."""
-    return source.image.crop(_box(region)).tobytes()
+    return source.crop(_box(region)).tobytes()
 
 
 def refuse_transparent(path: Path, source: ImageFile, selected: Selection) -> None:
     """Raise FileError if what is selected is fully transparent: no dream could be seen there."""
     if source.image.mode not in ("RGBA", "LA"):
         return
-    alpha = source.image.crop(_box(selected.region)).getchannel("A")
+    alpha = source.crop(_box(selected.region)).getchannel("A")
     if selected.mask is not None:
         alpha = ImageChops.darker(alpha, selected.mask)
     if alpha.getbbox() is None:
@@ -85,10 +85,9 @@ def refuse_transparent(path: Path, source: ImageFile, selected: Selection) -> No
         )
 
 
-def paste(source: ImageFile, region: Region, pixels: bytes | bytearray) -> None:
-    """Put these raw pixels into `region` of the picture."""
-    part = Image.frombytes(source.image.mode, (region.width, region.height), bytes(pixels))
-    source.image.paste(part, (region.x, region.y))
+def part(source: ImageFile, region: Region, pixels: bytes | bytearray) -> Image.Image:
+    """These raw pixels, as a picture of the region's size."""
+    return Image.frombytes(source.image.mode, (region.width, region.height), bytes(pixels))
 
 
 def _box(region: Region) -> tuple[int, int, int, int]:

@@ -26,7 +26,7 @@ class InputFile:
     Attributes:
         path: its name.
         size: its length in bytes when it was opened.
-        status: what the system says about it, by which it is recognised under another name.
+        kept: whether it stays open at the end of its context.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,10 +41,11 @@ class InputFile:
         except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
             raise FileError(f"{path} can't be read: {reason(error)}.") from error
         self._file = os.fdopen(descriptor, "rb")
-        self.status = os.fstat(descriptor)
-        self.size = self.status.st_size
+        self.kept = False
+        status = os.fstat(descriptor)
+        self.size = status.st_size
         try:
-            _check_regular(path, self.status)
+            _check_regular(path, status)
         except FileError:
             self.close()
             raise
@@ -66,7 +67,8 @@ class InputFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        if not self.kept or error is not None:
+            self.close()
 
 
 Part = bytes | tuple[int, int]  # bytes of our own, or offset and length in a file

@@ -45,9 +45,10 @@ class Output:
         self.kind = format_of(path)
         self.notes = list(writing.lost(source.metadata, self.kind, source.image.mode))
         _check_size(path, self.kind, source)
+        self._old = _status(path)
         # A link's target is replaced, so that the link remains.
         self._target = Path(os.path.realpath(path))
-        self._old = _status(path, self._target)
+        _check_folder(path, self._target.parent)
         if self._old is not None:
             _check_old(path, self._old, inputs, overwrite=overwrite)
         # Random, so that no other file has this name; and short, as a name may have 255 bytes.
@@ -69,8 +70,14 @@ class Output:
     def __exit__(self, *_error: object) -> None:
         self._remove()
 
-    def write(self, image: Image.Image, metadata: Metadata, recipe: Mapping[str, Any]) -> None:
-        """Save the picture with its metadata; a PNG also holds the recipe.
+    def write(
+        self,
+        source: ImageFile,
+        part: Image.Image,
+        corner: tuple[int, int],
+        recipe: Mapping[str, Any],
+    ) -> None:
+        """Save the source with `part` at a corner of it; a PNG also holds the recipe.
 
         Raises FileError. If the disk is full or gone, the picture is saved elsewhere if that can
         be done, and the sentence says where.
@@ -78,15 +85,30 @@ class Output:
         assert self._file is not None
         try:
             with memory.told(self.path):
-                self.notes += _encode(image, self._file, self.kind, metadata, recipe)
+                if source.raw is not None and source.kind == self.kind.name:
+                    box = (*corner, corner[0] + part.width, corner[1] + part.height)
+                    source.raw.write_with(part, box, self._file)
+                else:
+                    self._encode_whole(source, part, corner, recipe, self._file)
             self._take_over_mode(self._file)
             os.fsync(self._file.fileno())
             self._file.close()
             self._fresh.replace(self._target)
         except OSError as error:
             self._remove()
-            saved = _saved_elsewhere(image, metadata, recipe)
+            saved = _saved_elsewhere(source, part, corner, recipe)
             raise FileError(f"{self.path} can't be written: {reason(error)}.{saved}") from error
+
+    def _encode_whole(
+        self,
+        source: ImageFile,
+        part: Image.Image,
+        corner: tuple[int, int],
+        recipe: Mapping[str, Any],
+        file: IO[bytes],
+    ) -> None:
+        source.image.paste(part, corner)  # reads the rest of a large picture
+        self.notes += _encode(source.image, file, self.kind, source.metadata, recipe)
 
     def _take_over_mode(self, file: IO[bytes]) -> None:
         """Give the new file the mode and the owner of the file that it replaces."""
@@ -116,20 +138,21 @@ def format_of(path: Path) -> FileFormat:
     return kind
 
 
-def _status(path: Path, target: Path) -> os.stat_result | None:
+def _status(path: Path) -> os.stat_result | None:
     """What there is at the output's place, or None; raises FileError if nothing can be there."""
     try:
-        status = path.stat()
-    except FileNotFoundError:
-        status = None
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (OSError, ValueError) as error:  # a name that is too long, a circle of links
         raise _unwritable(path, error) from error
-    folder = target.parent
+
+
+def _check_folder(path: Path, folder: Path) -> None:
     if not folder.is_dir():
         raise FileError(f"{path} can't be written: there is no folder {folder}.")
     if not os.access(folder, os.W_OK):
         raise FileError(f"{path} can't be written: the folder {folder} is write-protected.")
-    return status
 
 
 def _check_old(path: Path, old: os.stat_result, inputs: Sequence[Path], *, overwrite: bool) -> None:
@@ -199,13 +222,16 @@ def _encode(
     return []
 
 
-def _saved_elsewhere(image: Image.Image, metadata: Metadata, recipe: Mapping[str, Any]) -> str:
+def _saved_elsewhere(
+    source: ImageFile, part: Image.Image, corner: tuple[int, int], recipe: Mapping[str, Any]
+) -> str:
     """Save the result in the system's folder for temporary files; a sentence that says where."""
     descriptor, name = -1, ""
     try:
         descriptor, name = tempfile.mkstemp(".png", "dream-")
         with os.fdopen(descriptor, "w+b") as file:
-            _encode(image, file, PNG, metadata, recipe)
+            source.image.paste(part, corner)
+            _encode(source.image, file, PNG, source.metadata, recipe)
             os.fsync(file.fileno())
     except (OSError, MemoryError):
         with contextlib.suppress(OSError):

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops, ImageCms, UnidentifiedImageError
 
-from dreamlayer.cli.files import memory
+from dreamlayer.cli.files import memory, raw_pixels
 from dreamlayer.cli.files.containers import Contents, take_apart
 from dreamlayer.cli.files.formats import recognise
 from dreamlayer.cli.files.metadata import Metadata
 from dreamlayer.cli.files.opening import PIXELS_MAX, FileError, InputFile, SplicedFile, reason
+from dreamlayer.cli.files.raw_pixels import Box, RawPixels
 from dreamlink.picture import Picture
 
 GUIDE_SIDE = 512  # pixels of a guide's longer side; its features matter, not its details
@@ -42,6 +43,8 @@ class ImageFile:
         image: upright, in one of the modes of `LAYOUTS`.
         metadata: what the file holds beside the pixels.
         notes: sentences about what is lost of the file.
+        raw: the pixels where they lie in the file, if the image is large and not decoded yet.
+        kind: Pillow's name of the file's format.
         page_note: a sentence about further pictures in the file, or "".
     """
 
@@ -49,6 +52,12 @@ class ImageFile:
     metadata: Metadata = field(default_factory=Metadata)
     notes: list[str] = field(default_factory=list)
     page_note: str = ""
+    raw: RawPixels | None = None
+    kind: str = ""
+
+    def crop(self, box: Box) -> Image.Image:
+        """A part of the image; of a large one, only that part is read if that can be done."""
+        return self.image.crop(box) if self.raw is None else self.raw.crop(box)
 
     def layout(self, width: int, height: int) -> Picture:
         """The layout of the pixels of a part of this picture."""
@@ -76,10 +85,13 @@ def read(
             _check_size(path, contents.size, "RGBA", pixels_max)
         image = _opened(file, contents, kind)
         metadata = _completed(contents.metadata, image)
-        source = ImageFile(image, metadata)
+        source = ImageFile(image, metadata, kind=kind)
         turn = metadata.orientation()
         upright = image.size if turn < 5 else image.size[::-1]
-        _check_size(path, image.size, image.mode, pixels_max)
+        if turn == 1 and size is None and image.width * image.height > raw_pixels.LARGE:
+            source.raw = RawPixels.find(image, file)
+            file.kept = source.raw is not None
+        _check_size(path, image.size, image.mode, pixels_max, decoded=source.raw is None)
         _check_mask_size(path, upright, size)
         if contents.pictures > 1:
             source.page_note = (
@@ -88,9 +100,11 @@ def read(
             source.notes.append(source.page_note)
         if _loses_depth(image):
             source.notes.append(f"{path} has 16 bits per colour, of which 8 are kept.")
-        source.image = _decoded(image, path)
+        if source.raw is None:
+            source.image = _decoded(image, path)
         del image
-        _convert(source, path)
+        if source.raw is None:
+            _convert(source, path)
         source.image.info = {}  # nothing of the file gets into another by itself
         if turn != 1:
             source.image = source.image.transpose(TURNS[turn])
@@ -119,6 +133,7 @@ def read_mask(path: Path, size: tuple[int, int], pixels_max: int = PIXELS_MAX) -
 def read_guide(path: Path, pixels_max: int = PIXELS_MAX) -> ImageFile:
     """A guide picture, in mode RGB, reduced to `GUIDE_SIDE`; raises FileError."""
     source = read(path, pixels_max)
+    source.raw = None
     image = on_white(eight_bits(source.image)).convert("RGB")
     image.thumbnail((GUIDE_SIDE, GUIDE_SIDE), Image.Resampling.LANCZOS)
     source.image = image
@@ -209,14 +224,17 @@ def _completed(metadata: Metadata, image: Image.Image) -> Metadata:
     return metadata
 
 
-def _check_size(path: Path, size: tuple[int, int], mode: str, pixels_max: int) -> None:
+def _check_size(
+    path: Path, size: tuple[int, int], mode: str, pixels_max: int, *, decoded: bool = True
+) -> None:
     pixels = size[0] * size[1]
     if pixels > pixels_max * 1_000_000:
         raise FileError(
             f"{path} is too large: {size[0]} × {size[1]} pixels, and at most {pixels_max}"
             " megapixels are read; --pixels-max changes that."
         )
-    memory.check(path, pixels * BYTES.get(mode, 4))
+    if decoded:
+        memory.check(path, pixels * BYTES.get(mode, 4))
 
 
 def _check_mask_size(path: Path, size: tuple[int, int], wanted: tuple[int, int] | None) -> None:
