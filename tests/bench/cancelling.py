@@ -19,19 +19,28 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dreamlayer.networks.registry import registry
 from dreamlayer.networks.registry.catalogue import EMBEDDED, MODELS, PACKAGE
+from dreamlayer.server.config import settings
+from dreamlayer.server.main import local_studio, serve
+from dreamlayer.studio.protocol import Studio
 from dreamlink.client.client import Client
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest
 from tests.server.daemons import Daemon, ask
 
+if TYPE_CHECKING:
+    from torch import nn
+
 SIDES = (1000, 3000, 6000)  # px
-MOMENTS = {1000: (0.0, 0.5, 3.0), 3000: (0.5, 3.0), 6000: (0.5, 3.0)}  # seconds after the request
+LOADING = (0.0, 1.0)  # seconds after the request, while the network is loaded
+DREAMING = (0.5, 4.0)  # the same of the network when it is there
+SMALL = 256  # px, of the dream that loads it
 WITHIN = 1.0  # seconds, for the answer
 LONGEST = 300.0  # seconds that are waited for anything
 
@@ -58,41 +67,47 @@ def main() -> None:
 
 
 def _serve(memory: float) -> None:
-    """The daemon, with random weights for networks that have none here."""
-    from dreamlayer.server.main import serve
-    from tests.engine.networks import with_random_weights
-
+    """The daemon; torch is imported late, so that it can be found at once."""
     limit = int(memory * 1e9)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    serve(_studio)
+
+
+def _studio() -> Studio:
+    """The real studio, with random weights for networks that have none here."""
+    from tests.engine.networks import with_random_weights
+
     trained = registry.load
 
-    def load(name: str) -> object:
+    def load(name: str) -> nn.Module:
         spec = registry.find(name)
         return trained(name) if spec.weights == EMBEDDED else with_random_weights(name)
 
-    registry.load = load  # type: ignore[assignment]
-    serve()
+    registry.load = load
+    return local_studio(settings.load().settings)
 
 
 def _table(client: Client, networks: Sequence[str]) -> list[str]:
     """Print the table; returns the networks that answered too late."""
     while ask(client, "status")["device"] is None:  # torch is being loaded
         time.sleep(0.1)
-    print("| network | 1 MP | 9 MP | 36 MP |\n|---|---|---|---|", flush=True)
+    print("| network | loading | 1 MP | 9 MP | 36 MP |\n|---|---|---|---|---|", flush=True)
     late = []
     for name in networks:
         if MODELS[name].weights == PACKAGE and not registry.ready(MODELS[name]):
             continue  # its definition is in a package that is not installed
-        cells = [_cell(client, name, side) for side in SIDES]
+        loading = _cell(client, name, SIDES[0], LOADING)
+        _cancel(client, name, SMALL, LONGEST)  # which ends before: then the network is loaded
+        cells = [loading, *(_cell(client, name, side, DREAMING) for side in SIDES)]
         print(f"| {name} | {' | '.join(text for text, _ in cells)} |", flush=True)
         late += [name] * any(seconds > WITHIN for _, seconds in cells)
     return late
 
 
-def _cell(client: Client, name: str, side: int) -> tuple[str, float]:
+def _cell(client: Client, name: str, side: int, moments: Sequence[float]) -> tuple[str, float]:
     """The text of a cell, and the longest time to the answer."""
     answered = ended = 0.0
-    for moment in MOMENTS[side]:
+    for moment in moments:
         text, seconds = _cancel(client, name, side, moment)
         if text is not None:
             return text, 0.0
@@ -110,7 +125,7 @@ def _cancel(client: Client, name: str, side: int, moment: float) -> tuple[str | 
     """Begin a dream and cancel it: the reason if it was refused, and the time to the answer."""
     layout = Picture(side, side, "U8", "RGB")
     pixels = np.random.default_rng(1).integers(0, 255, layout.nbytes, np.uint8)
-    recipe = Recipe(model=name, layer=MODELS[name].default_layer, octaves=3, seed=1)
+    recipe = Recipe(model=name, layer=MODELS[name].default_layer, octaves=2, steps=3, seed=1)
     request = DreamRequest(recipe, layout, layout.region)
     client.send(request.header(), pixels.data)
     while client.receive(LONGEST)[0]["op"] != "queued":  # type: ignore[index]
@@ -120,6 +135,8 @@ def _cancel(client: Client, name: str, side: int, moment: float) -> tuple[str | 
         message = client.receive(left)
         if message and message[0]["op"] == "error":
             return _refusal(message[0]["text"]), 0.0
+        if message and message[0]["op"] == "done":
+            return "done", 0.0
     began = time.monotonic()
     client.send({"op": "cancel", "id": request.id})
     while True:
