@@ -38,6 +38,7 @@ BENCHES = {
     "flicker": Bench("tests.bench.flicker", "films.md"),
     "answering": Bench("tests.bench.answering", "link.md"),
     "krita_blocking": Bench("tests.bench.krita_blocking", "krita.md"),
+    "cancelling": Bench("tests.bench.cancelling", "cancelling.md"),
     "fuzz": Bench("tests.fuzz", "fuzz-and-soak.md"),
     "sanitized_kernel": Bench("tests.fuzz.sanitized_kernel", "fuzz-and-soak.md"),
     "soak": Bench("tests.soak", "fuzz-and-soak.md"),

@@ -399,3 +399,33 @@ def test_a_client_that_slept_with_the_machine_is_not_given_up() -> None:
     assert disconnected.pop_expired(after(1.0)) == [connection("a")]
     assert not disconnected
     assert disconnected.pop_expired(after(1.0)) == []
+
+
+def test_cancelling_a_running_dream_is_answered_at_once(jobs: Fixture) -> None:
+    """What the compute thread does at that moment may take long: loading torch, a huge tile."""
+    jobs.scheduler.submit(job("a", "long"))
+    running = jobs.take()
+    jobs.scheduler.submit(job("b", "next"))
+    jobs.scheduler.cancel(b"a", "long")
+    assert jobs.answers == [("a", "cancelled", "long"), ("b", "progress", "next")]
+    assert jobs.scheduler.finishing  # and the next dream was told what it waits for
+    status = jobs.scheduler.status()
+    assert status["finishing"] == 1
+    assert [one["id"] for one in status["jobs"]] == ["next"]
+    jobs.scheduler.answer(running, {"op": "progress"})  # too late
+    jobs.scheduler.cancel(b"a", "long")
+    assert jobs.scheduler.submit(job("a", "long")) == 1  # its id is free; only `next` is ahead
+    jobs.scheduler.finish(running, "done", {"op": "done"}, b"pixels")
+    assert len(jobs.answers) == 2
+    assert not jobs.scheduler.finishing
+    counts = jobs.scheduler.status()
+    assert (counts["cancelled"], counts["done"], counts["finishing"]) == (1, 0, 0)
+
+
+def test_a_quick_dream_that_is_replaced_is_not_spoken_of(jobs: Fixture) -> None:
+    """They are over within a tile, and a slider replaces many of them."""
+    jobs.scheduler.submit(job("a", "a1", quick=True))
+    jobs.take()
+    jobs.scheduler.submit(job("a", "a2", quick=True))
+    assert jobs.answers == [("a", "cancelled", "a1")]
+    assert not jobs.scheduler.finishing

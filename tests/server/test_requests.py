@@ -15,13 +15,23 @@ from typing import Any
 
 import pytest
 
+from dreamlayer.server.jobs.scheduler import FINISHING
 from dreamlink.client.client import Client, LinkError, StaleDaemon, WrongVersion
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import State
 from dreamlink.wire.messages import HEADER_MAX, PROTOCOL, DreamRequest, Frame, new_id, pack
 from dreamlink.wire.zmtp import Refused
-from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
+from tests.server.daemons import (
+    SLOW,
+    SOON,
+    Daemon,
+    ask,
+    finish,
+    receive,
+    start_dream,
+    wait_until,
+)
 
 
 def test_a_dream_comes_back_with_its_pixels_and_figures(client: Client) -> None:
@@ -335,3 +345,22 @@ def test_the_log_keeps_the_token_to_itself(daemon: Daemon, client: Client) -> No
     assert new_id() not in daemon.log.read_text()
     assert dream.request.id in daemon.log.read_text()
     assert daemon.info.token not in daemon.log.read_text()
+
+
+def test_cancel_is_answered_within_a_tile_and_the_next_dream_is_told_why_it_waits(
+    client: Client,
+) -> None:
+    dream = start_dream(client, SLOW)
+    finish(client, dream, lambda d: d.state is State.RUNNING)  # the second tile takes 2 s
+    began = time.monotonic()
+    dream.cancel()
+    finish(client, dream)
+    assert dream.state is State.CANCELLED
+    assert time.monotonic() - began < 1.0
+    following, texts = start_dream(client, 1), []
+    while not following.over:
+        header, frames = receive(client)
+        texts.append(header.get("text"))
+        following.receive(header, frames)
+    assert FINISHING in texts
+    assert following.state is State.DONE

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from dreamlayer.compositing.pixels import Mask
+from dreamlayer.runtime import interruption
 from dreamlink.picture import Edges
 
 STEPS = 16  # most steps from the edge to full; a wider feather is computed on coarser cells
@@ -39,6 +40,7 @@ def feather_mask(
     apron = (steps + 1) * side  # pixels further away do not affect a band
     band = -(-max(BAND, apron) // side) * side
     for top in range(0, size[0], band):
+        interruption.check()
         begin, stop = max(0, top - apron), min(size[0], top + band + apron)
         own = edges._replace(
             top=edges.top if begin == 0 else True, bottom=edges.bottom if stop == size[0] else True

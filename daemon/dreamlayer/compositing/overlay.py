@@ -19,6 +19,7 @@ from dreamlayer.compositing import pixels
 from dreamlayer.compositing.blend import blend
 from dreamlayer.compositing.feather import feather_mask
 from dreamlayer.engine.image.planes import DETAIL_FORMAT, StoredPlane, as_stored_plane, copy
+from dreamlayer.runtime import interruption
 from dreamlink.picture import Edges, Picture
 from dreamlink.recipe.recipe import PARAMETERS, Recipe, RecipeError
 from dreamlink.wire.messages import Frame
@@ -101,7 +102,11 @@ class Overlay:
         with ThreadPoolExecutor(THREADS) as pool:
             mean = self._mean(runs, mask, pool) if recipe.zero_mean else None
 
+            ended = interruption.question()
+
             def lay(run: slice) -> None:
+                if ended():
+                    raise interruption.Interrupted
                 part = None if mask is None else mask[run].reshape(-1)
                 fresh[run] = self._blend_run(run, part, recipe, mean).reshape(fresh[run].shape)
 

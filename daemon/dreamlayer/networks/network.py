@@ -10,6 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from dreamlayer.networks.executors.autograd import forward_bytes_per_pixel
 from dreamlayer.networks.executors.base import Executor, Pass
 from dreamlayer.networks.executors.choose import choose, release_memory
 from dreamlayer.networks.graph import layers as layer_table
@@ -138,6 +139,11 @@ class Network:
     def bytes_per_pixel(self) -> float:
         """The bytes that a pass takes for each pixel of its crop, without the picture itself."""
         return self._executor.bytes_per_pixel
+
+    @property
+    def forward_bytes_per_pixel(self) -> float:
+        """The bytes that a call without a gradient takes for each pixel."""
+        return forward_bytes_per_pixel(self.module)
 
     def gradient_dependencies(
         self, axis: int, length: int, pixels: Pair

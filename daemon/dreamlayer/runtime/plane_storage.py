@@ -88,7 +88,8 @@ def free_memory() -> int:
         return _free_on_windows()
     try:
         sizes = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        return min(int(sizes["MemAvailable"].split()[0]) << 10, _free_in_group())
+        available = int(sizes["MemAvailable"].split()[0]) << 10
+        return min(available, _free_in_group(), _free_in_limit())
     except (OSError, KeyError, ValueError):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
@@ -102,6 +103,27 @@ def _free_in_group() -> int:
         return max(0, int(limit) - int(used))
     except (OSError, ValueError):  # there is no limit, or it is "max"
         return sys.maxsize
+
+
+def _free_in_limit() -> int:
+    """The bytes that the process's own limit (`ulimit -v`) leaves it."""
+    import resource  # not on Windows
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return sys.maxsize
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return max(0, limit - pages * resource.getpagesize())
+
+
+def free_disk(folder: Path) -> int:
+    """Return the bytes that planes may take on the disk of a folder."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        return max(0, shutil.disk_usage(folder).free - SPARE)
+    except OSError:
+        return 0
 
 
 def _free_on_windows() -> int:

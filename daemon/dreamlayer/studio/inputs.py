@@ -18,6 +18,7 @@ from dreamlayer.compositing.blend import LUMINANCE
 from dreamlayer.compositing.zoom import zoom_pixels
 from dreamlayer.engine.image.planes import read_all
 from dreamlayer.geometry import Span, Window
+from dreamlayer.runtime import interruption
 from dreamlayer.studio.source import SourceImage
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.recipe import Recipe
@@ -207,4 +208,6 @@ def _row_runs(mask: pixels.Mask) -> Iterator[slice]:
     """Slices of rows that hold about `RUN` pixels each."""
     height, width = mask.shape
     rows = max(1, RUN // width)
-    return (slice(top, top + rows) for top in range(0, height, rows))
+    for top in range(0, height, rows):
+        interruption.check()
+        yield slice(top, top + rows)

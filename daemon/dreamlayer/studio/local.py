@@ -5,6 +5,7 @@ The daemon's compute thread imports and calls this module, which imports torch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, replace
 
@@ -14,11 +15,14 @@ from dreamlayer.compositing import pixels
 from dreamlayer.compositing.overlay import Overlay
 from dreamlayer.engine import dream as engine
 from dreamlayer.engine import metrics, quick_look
+from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.planes import ComputedPlane, InsetPlane, copy
+from dreamlayer.engine.memory_need import memory_need
 from dreamlayer.engine.octave_loop import DreamResult
 from dreamlayer.engine.tiling import workers
+from dreamlayer.engine.tiling.tile_size import is_measured
 from dreamlayer.networks.network import Network, describe, release_memory
-from dreamlayer.runtime import devices
+from dreamlayer.runtime import devices, plane_storage
 from dreamlayer.runtime.allocator import HeapTrimmer
 from dreamlayer.runtime.devices import Devices
 from dreamlayer.runtime.duty_cycle import paced
@@ -29,6 +33,7 @@ from dreamlayer.studio.network_cache import NetworkCache
 from dreamlayer.studio.previews import report_looks, report_octaves
 from dreamlayer.studio.progress import Progress
 from dreamlayer.studio.protocol import DreamOverlay, Finished
+from dreamlayer.studio.room import check_room
 from dreamlayer.studio.source import SourceImage, to_device
 from dreamlayer.studio.warm_start import warm_start
 from dreamlink.client import discovery
@@ -36,6 +41,7 @@ from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest, Frame
 
 CPU = torch.device("cpu")
+LARGE = 4_000_000  # pixels; laying a dream over more takes noticeably long
 SENT_AFTER = 2.0  # seconds; by then a result has been sent, and its memory can be released
 
 
@@ -161,6 +167,13 @@ def _dream_with(
 ) -> Generator[Progress, None, Finished]:
     """Dream with a network, on its device."""
     device, recipe, window = network.device, inputs.recipe, inputs.window
+    too_small = min(inputs.picture.shape[-2:]) < network.minimum  # which the engine says
+    if (
+        device.type == "cpu" and not too_small
+    ):  # elsewhere too little memory is an error, and the CPU takes over
+        _check_room(network, inputs, room)
+    if not inputs.quick and (text := _what_takes_long(network, inputs)):
+        yield Progress(0.0, text)
     loaded = load_pixels(inputs)
     source = to_device(SourceImage(loaded.raw, inputs.picture.layout), device)
     weights = loaded.weights(device)
@@ -188,11 +201,15 @@ def _dream_with(
             previous_detail=start, carry=inputs.carry,
         )  # fmt: skip
         dreamt = yield from report_octaves(dreaming, inputs, blend)
+    if not inputs.quick and inputs.window.area >= LARGE:
+        yield Progress(1.0, "Laying the dream over the picture…")
     overlay = overlay_of(dreamt)
     final = overlay.blend(recipe)
 
     gain = None
     if inputs.measure_gain:
+        if inputs.window.area >= LARGE:
+            yield Progress(1.0, "Measuring how much more active the layer is…")
         result = SourceImage(pixels.view(final, inputs.result), inputs.result)
         after = InsetPlane(source, window, to_device(result, device))
         gain = metrics.gain(source, after, network, recipe, window, guide)
@@ -205,6 +222,30 @@ def _dream_with(
         gain,
         (*notes, *_gradient_warnings(dreamt)),
     )
+
+
+def _what_takes_long(network: Network, inputs: DecodedRequest) -> str | None:
+    """What the user waits for before the first tile is done, if it takes long."""
+    if not network.local:
+        return f"{network.name} sees the picture only in one piece: each step takes a while…"
+    if network.device.type == "cpu" and not inputs.recipe.tile and not is_measured(network):
+        return f"Measuring how fast {network.name} is on this computer…"
+    return None
+
+
+def _check_room(network: Network, inputs: DecodedRequest, room: PlaneStorage) -> None:
+    """Raise NoRoom if the dream does not fit into the free memory and disk."""
+    recipe, (height, width) = inputs.recipe, inputs.picture.shape[-2:]
+    if inputs.quick:
+        sizes = quick_look.look_sizes((height, width), recipe, inputs.reduced, network.minimum)
+    else:
+        sizes = resize.octave_sizes(
+            height, width, recipe.octaves, recipe.octave_scale, network.minimum, recipe.supersample
+        )
+    guide_area = math.prod(inputs.guide.shape[-2:]) if inputs.guide else 0
+    need = memory_need(network, recipe, inputs.window, (height, width), sizes, guide_area)
+    memory, disk = plane_storage.free_memory(), plane_storage.free_disk(room.folder)
+    check_room(need, network, memory, disk)
 
 
 def _overlay(

@@ -18,7 +18,7 @@ from dreamlayer.engine.tiling import workers
 from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
 from dreamlayer.engine.tiling.workers import Workers
 from dreamlayer.geometry import Span, Window
-from dreamlayer.runtime import devices
+from dreamlayer.runtime import devices, plane_storage
 
 SIDES = (
     128,
@@ -43,6 +43,8 @@ USUAL_BUDGET = 250 << 20  # bytes for all passes that run at once
 LARGE_CROP = 2200 * 2200  # pixels; networks that need more for such a crop may take it, up to
 MOST_BUDGET = 9 * USUAL_BUDGET  # bytes, and up to
 MEMORY_PARTS = 8  # one part in so many of the computer's memory
+FREE_SHARE = 0.5  # of the free memory; the rest is for planes and other programs
+MOST_BLOCKS = 20_000  # of a window; smaller tiles would only take time and memory themselves
 CROP_BYTES = 36  # bytes per pixel: the crop, a copy while it is assembled, and its gradient
 THREADS_PER_PASS = 4  # more threads in one pass would wait for each other longer than they work
 FAR_FROM_EDGES = 8192  # px, from any edge
@@ -83,7 +85,38 @@ def side(network: TileableNetwork, window: Window, canvas: tuple[int, int]) -> i
             USUAL_BUDGET,
             min(cost.memory * LARGE_CROP, MOST_BUDGET, installed_memory() / MEMORY_PARTS),
         )
+        budget = min(budget, plane_storage.free_memory() * FREE_SHARE)
     return choose_side(cost, halo(network), shape, canvas, count, budget)
+
+
+def fitting_side(
+    wanted: int, network: TileableNetwork, window: Window, canvas: tuple[int, int]
+) -> int:
+    """The side of tiles that the user wants, or a smaller one that fits into the free memory.
+
+    But not so small that there are more than MOST_BLOCKS. The picture does not depend on it.
+    """
+    if network.local and network.device.type == "cpu":
+        free = plane_storage.free_memory() * FREE_SHARE
+        while wanted > SIDES[0] and pass_bytes(network, wanted, window, canvas) > free:
+            wanted //= 2
+    return max(wanted, math.ceil(math.sqrt(window.area / MOST_BLOCKS)))
+
+
+def pass_bytes(
+    network: TileableNetwork, tile: int, window: Window, canvas: tuple[int, int]
+) -> float:
+    """The bytes of all passes that run at once over tiles of a side of `tile` px of a window."""
+    if not network.local:
+        return math.prod(canvas) * bytes_per_crop_pixel(network)
+    around = 2 * halo(network)
+    crop = [
+        min(min(tile, length) + around, whole)
+        for length, whole in zip(window.size, canvas, strict=True)
+    ]
+    tiles = math.prod(-(-length // tile) for length in window.size)
+    count = min(tiles, max(1, workers.shared.count // threads_per_pass()))
+    return count * math.prod(crop) * bytes_per_crop_pixel(network)
 
 
 def measured_cost(network: TileableNetwork) -> PassCost:
@@ -91,6 +124,11 @@ def measured_cost(network: TileableNetwork) -> PassCost:
     if network not in _measured:
         _measured[network] = _measure(network)
     return _measured[network]
+
+
+def is_measured(network: TileableNetwork) -> bool:
+    """Whether the cost of a network on this machine is known; measuring it takes seconds."""
+    return network in _measured
 
 
 def threads_per_pass() -> int:

@@ -71,7 +71,9 @@ class TiledObjective:
 
     @cached_property
     def _side(self) -> int:
-        return self.side or tile_size.side(self.network, self.window, self.canvas.size)
+        if not self.side:
+            return tile_size.side(self.network, self.window, self.canvas.size)
+        return tile_size.fitting_side(self.side, self.network, self.window, self.canvas.size)
 
     def add_gradient(self, picture: TensorOrPlane, total: Tensor | StoredPlane) -> Iterator[float]:
         """Add the gradient of the objective to `total`.
@@ -127,6 +129,13 @@ class TiledObjective:
                 interruption.check()
                 yield task()
 
+    def _fitting(self, window: Window, compute: Callable[[Window], T]) -> list[T]:
+        """Compute something for a window, in parts if memory does not suffice for all of it.
+
+        A network that is not local needs the whole picture for each part.
+        """
+        return split_until_it_fits(window, compute) if self.network.local else [compute(window)]
+
     def _add_block(
         self,
         objective: Objective,
@@ -135,7 +144,7 @@ class TiledObjective:
         block: Window,
     ) -> Window:
         """Add the gradient at a block's pixels; returns the block."""
-        for part in split_until_it_fits(block, partial(self._block_grad, objective, picture)):
+        for part in self._fitting(block, partial(self._block_grad, objective, picture)):
             own, grad = part
             seen = self.canvas.to_canvas(own)
             self.canvas.add(total[own.slices(self.window.origin)], own, seen, grad.to(total.device))
@@ -185,7 +194,7 @@ class TiledObjective:
 
         layout = self.layout
         with torch.no_grad():
-            return cells, sum(split_until_it_fits(cells, share))
+            return cells, sum(self._fitting(cells, share))
 
     def _infer_cells(self, picture: TensorOrPlane, cells: dict[int, Window]) -> dict[int, Tensor]:
         """Compute some cells of some maps, without a gradient."""
@@ -211,7 +220,7 @@ class TiledObjective:
         layout = self.layout
 
         def compute_pieces(block: Window) -> list[tuple[dict[int, Window], dict[int, Tensor]]]:
-            return split_until_it_fits(block, compute)
+            return self._fitting(block, compute)
 
         def compute(block: Window) -> tuple[dict[int, Window], dict[int, Tensor]]:
             cells = {

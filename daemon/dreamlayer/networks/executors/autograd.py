@@ -39,31 +39,41 @@ class AutogradExecutor(Executor):
 
     @cached_property
     def bytes_per_pixel(self) -> float:
-        """See Executor.bytes_per_pixel; what autograd keeps of a picture without numbers."""
-        weights = {
-            name: array.to("meta")
-            for name, array in itertools.chain(
-                self._module.named_parameters(), self._module.named_buffers()
-            )
-        }
-        kept: dict[int, Tensor] = {}  # by storage, so that none is counted twice
-
-        def keep(value: Tensor) -> Tensor:
-            kept[value.untyped_storage()._cdata] = value
-            return value
-
-        dtype = next(iter(weights.values())).dtype
-        x = torch.empty(1, 3, PROBE, PROBE, device="meta", dtype=dtype, requires_grad=True)
-        hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value)
-        with torch.enable_grad(), hooks:
-            maps = torch.func.functional_call(self._module, weights, (x,))
-        own = {array.untyped_storage()._cdata for array in weights.values()}
-        sizes = [v.untyped_storage().nbytes() for key, v in kept.items() if key not in own]
-        sizes += [cells.numel() * cells.itemsize for cells in maps]
-        return (sum(sizes) + GRADIENTS * max(sizes)) / PROBE**2 * TORCH_OVERHEAD
+        """See Executor.bytes_per_pixel."""
+        sizes = _kept_sizes(self._module)
+        return (sum(sizes) + GRADIENTS * max(sizes)) * TORCH_OVERHEAD
 
     def _maps(self, x: Tensor) -> tuple[Tensor, ...]:
         return self._module(x.contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]
+
+
+def forward_bytes_per_pixel(module: nn.Module) -> float:
+    """Return the bytes that a module takes for each pixel of a picture, without a gradient."""
+    return GRADIENTS * max(_kept_sizes(module)) * TORCH_OVERHEAD
+
+
+def _kept_sizes(module: nn.Module) -> list[float]:
+    """The bytes per pixel of each value that autograd keeps of a picture; and of the maps.
+
+    Measured with a picture and weights without numbers, so it takes no memory and little time.
+    """
+    own = itertools.chain(module.named_parameters(), module.named_buffers())
+    weights = {name: array.to("meta") for name, array in own}
+    kept: dict[int, Tensor] = {}  # by storage, so that none is counted twice
+
+    def keep(value: Tensor) -> Tensor:
+        kept[value.untyped_storage()._cdata] = value
+        return value
+
+    dtype = next(iter(weights.values())).dtype
+    x = torch.empty(1, 3, PROBE, PROBE, device="meta", dtype=dtype, requires_grad=True)
+    hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value)
+    with torch.enable_grad(), hooks:
+        maps = torch.func.functional_call(module, weights, (x,))
+    for array in weights.values():
+        kept.pop(array.untyped_storage()._cdata, None)
+    sizes = [value.untyped_storage().nbytes() for value in kept.values()]
+    return [size / PROBE**2 for size in [*sizes, *(c.numel() * c.itemsize for c in maps)]]
 
 
 class AutogradPass:

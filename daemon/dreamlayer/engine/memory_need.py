@@ -1,0 +1,81 @@
+"""What a dream will take of memory and disk, known before it begins.
+
+Estimates, from the sizes of its largest octave: the passes over tiles that run at once, the maps
+that an objective needs as a whole, the guide's pass, and the planes as large as the picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dreamlayer.engine.ascent.ascent import APRON
+from dreamlayer.engine.image import planes
+from dreamlayer.engine.tiling import tile_size
+from dreamlayer.geometry import Window
+from dreamlayer.networks.network import Network
+from dreamlink.recipe.recipe import Recipe
+
+WHOLE_MAPS = ("class", "cosine")  # kinds of targets whose map is needed as a whole
+MAP_COPIES = 4  # of such a map: itself, its gradient, and what is computed from them
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """Bytes that a dream takes.
+
+    Attributes:
+        working: of memory, for passes, maps and the guide.
+        planes: of memory or disk.
+    """
+
+    working: float
+    planes: float
+
+
+def memory_need(
+    network: Network,
+    recipe: Recipe,
+    window: Window,
+    size: Size,
+    sizes: Sequence[Size],
+    guide_area: int = 0,
+) -> MemoryNeed:
+    """The most that a dream takes at a time.
+
+    Args:
+        network: ends at the layers of the recipe.
+        window: the part of the picture to dream in.
+        size: (h, w) of the picture.
+        sizes: (h, w) of its octaves, coarse to fine.
+        guide_area: pixels of the guide.
+    """
+    largest = sizes[-1]
+    margin = (2 * APRON + 1) * network.stride
+    canvas = (largest[0] + margin, largest[1] + margin)
+    inside = window.scale(size, largest)
+    tile = min(recipe.tile or tile_size.SIDES[0], tile_size.SIDES[0])  # smaller if memory is short
+    working = tile_size.pass_bytes(network, tile, inside, canvas)
+    working += _map_bytes(network, recipe, canvas)
+    if recipe.expression().needs_guide:
+        working = max(working, guide_area * network.forward_bytes_per_pixel)
+    return MemoryNeed(working, _plane_bytes(size, sizes, inside))
+
+
+def _map_bytes(network: Network, recipe: Recipe, canvas: Size) -> float:
+    if not any(target.kind in WHOLE_MAPS for _, target in recipe.expression().terms):
+        return 0.0
+    grids = network.grids(*canvas)
+    cells = (math.prod(g) * one.channels for g, one in zip(grids, network.maps, strict=True))
+    return MAP_COPIES * sum(cells) * network.dtype.itemsize
+
+
+def _plane_bytes(size: Size, sizes: Sequence[Size], inside: Window) -> float:
+    """The picture of the largest octave, its gradient or the detail before it, and the result."""
+    sample = 2 if math.prod(size) >= planes.COMPACT_FROM else 4
+    before = math.prod(sizes[-2]) if len(sizes) > 1 else 0
+    result = math.prod(size) if sizes[-1] != size else 0
+    return 3.0 * sample * (math.prod(sizes[-1]) + max(inside.area, before) + result)
