@@ -31,20 +31,20 @@ def source_on_blue(width=80, height=60):
     return image, layer
 
 
-def unchanged(image, layer, **arguments):
+def unchanged(image, drawable, **arguments):
     """Dream at strength 0, and assert that nothing that is seen changes; the dream's layer."""
     before = seen(image)
-    made = deep_dream(image, [layer], **{**ZERO, **arguments}).layer
+    made = deep_dream(image, [drawable], **{**ZERO, **arguments}).layer
     share = changes(before, seen(image))
     assert share <= ALLOWED, f"{share:.1%} of the samples changed"
     return made
 
 
-def refused(image, layer, *words, **arguments):
+def refused(image, drawable, *words, **arguments):
     """Assert that the call fails with these words and changes nothing."""
     image.clean_all()
     before = snapshot(image)
-    answer = deep_dream(image, [layer], **{**FAST, **arguments})
+    answer = deep_dream(image, [drawable], **{**FAST, **arguments})
     assert answer.status != SUCCESS
     for word in words:
         assert word in answer.text, answer.text

@@ -350,7 +350,7 @@ def check_canvas_preview_is_seen_and_cancelled():
 
 
 def check_canvas_preview_of_a_multiplied_layer():
-    """Its source is hidden at once, as the dream takes its place; a cancelled one shows it again."""
+    """Its source is hidden with it, and shown again if the dream is cancelled."""
     image, source = photo_part(250, 200)
     source.set_mode(Gimp.LayerMode.MULTIPLY)
     show(image)
