@@ -27,7 +27,8 @@ from tests.hosts.session import CHECKOUT, HostSession
 SCRIPTS = Path(__file__).parent / "gimp"
 PHOTO = CHECKOUT / "tests" / "pictures" / "chelsea.png"
 CONSOLE = (
-    "dreams.py", "precisions.py", "layers.py", "again.py", "frames.py", "refusals.py",
+    "dreams.py", "precisions.py", "layers.py", "looks.py", "stacks.py", "again.py", "frames.py",
+    "refusals.py",
 )  # fmt: skip
 WINDOWS = ("windows.py", "preview.py", "fifty.py")
 TIMEOUT = 600  # seconds for a script with all its dreams, beside other work on the machine
@@ -130,6 +131,18 @@ def test_gimp(host: HostSession, runs: Runs, script: str, check: str) -> None:
     result = told.get(check, f"GIMP ended before this check and said:\n{told['output'][-3000:]}")
     if result != "ok":
         pytest.fail(result, pytrace=False)
+
+
+def test_what_became_of_the_source_is_told(runs: Runs) -> None:
+    output = runs["looks.py"]["output"]
+    for sentence in (
+        "‘Multiplied’ is hidden, because its dream takes its place.",
+        "‘Hidden’ is hidden, and so is its dream: show it in the layer list.",
+        "Inside the selection ‘Partly’ now counts twice (it is set to Multiply): hide or erase it"
+        " there, or dream without a selection.",
+    ):
+        assert sentence in output
+    assert "‘Plain’" not in output
 
 
 def test_gimp_says_nothing_of_an_inconsistent_undo(runs: Runs) -> None:

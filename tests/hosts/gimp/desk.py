@@ -98,6 +98,17 @@ def photo_part(
     return image, layer
 
 
+def new_below(image: Any, layer: Any, colour: str) -> Any:
+    """A new layer of one colour, right below another and of its size."""
+    size = layer.get_width(), layer.get_height()
+    kind, normal = Gimp.ImageType.RGBA_IMAGE, Gimp.LayerMode.NORMAL
+    below = Gimp.Layer.new(image, "below", *size, kind, 100, normal)
+    image.insert_layer(below, None, image.get_item_position(layer) + 1)
+    Gimp.context_set_foreground(Gegl.Color.new(colour))
+    below.fill(Gimp.FillType.FOREGROUND)
+    return below
+
+
 def pixels(drawable: Any, form: str = "", box: tuple[int, ...] = ()) -> bytes:
     """A drawable's raw pixels in babl's format `form`, or else in its own."""
     box = box or (0, 0, drawable.get_width(), drawable.get_height())
@@ -129,6 +140,7 @@ def snapshot(image: Any) -> list[Any]:
         mask = item.get_mask()
         return [
             item.get_id(), item.get_name(), tuple(item.get_offsets()),
+            item.get_visible(), int(item.get_mode()), item.get_opacity(),
             hashlib.sha256(pixels(item)).hexdigest(),
             mask and hashlib.sha256(pixels(mask)).hexdigest(),
             [told(child) for child in item.get_children()] if item.is_group() else [],

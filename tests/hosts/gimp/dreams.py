@@ -215,6 +215,7 @@ def check_large_layers_travel_in_strips():
     """GIMP crashes beyond 4 GiB at once; here a strip is limited to three rows."""
     sys.path.insert(0, str(PLUGIN))
     from dreamlayer_gimp.layers import buffers, layouts, lossless
+    from dreamlayer_gimp.layers.look import Look
     from dreamlink.picture import Region
 
     buffers.prepare()
@@ -224,8 +225,9 @@ def check_large_layers_travel_in_strips():
         (False, P.HALF_LINEAR),
     ):  # fmt: skip
         image, source = photo_part(precision=precision, alpha=has_alpha)
-        _, form = layouts.layout(image, source, area)
-        whole = lossless.read(source, area, form)
+        look = Look.of(source)
+        _, form = layouts.layout(image, look.form, area)
+        whole = lossless.read(look, area, form)
         assert whole == pixels(source, form, area)
         size = len(whole) // (50 * 40)
         target = Gimp.Layer.new(image, "target", 64, 48, RGBA, 100, Gimp.LayerMode.NORMAL)
@@ -233,7 +235,7 @@ def check_large_layers_travel_in_strips():
         kept, buffers.STRIP_BYTES = buffers.STRIP_BYTES, 3 * 50 * size
         try:
             assert len(buffers.strips(area, form)) == 14
-            assert lossless.read(source, area, form) == whole
+            assert lossless.read(look, area, form) == whole
             lossless.write(target, place, form, whole)
             assert pixels(target, form, place) == whole
             lossless.make_opaque(target, place)

@@ -123,6 +123,7 @@ def check_selection_on_a_masked_layer():
     assert share(changed(whole, source)) > 0.9
     assert hidden_parts(image) == {0}, "the dream shows what is hidden of its source"
     image.remove_layer(whole)
+    source.set_visible(True)
     assert snapshot(image)[2:] == before[2:], "the source or its mask changed"
     image.set_selected_layers([source])
     image.select_rectangle(Gimp.ChannelOps.REPLACE, 40, 20, 60, 50)
@@ -252,6 +253,7 @@ def check_group_with_moved_layers():
     assert set(pixels(layer, "A u8")) == set(pixels(group, "A u8"))
     assert max(pixels(layer, "A u8")) < 255
     image.remove_layer(layer)
+    group.set_visible(True)
     assert snapshot(image)[2:] == own[2:]
 
 

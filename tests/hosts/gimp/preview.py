@@ -349,6 +349,31 @@ def check_canvas_preview_is_seen_and_cancelled():
     until(idle, "the dream goes on")
 
 
+def check_canvas_preview_of_a_multiplied_layer():
+    """Its source is hidden with it, and shown again if the dream is cancelled."""
+    image, source = photo_part(250, 200)
+    source.set_mode(Gimp.LayerMode.MULTIPLY)
+    show(image)
+    before = snapshot(image)
+
+    def act():
+        type_into(DIALOG, "alt+o")
+        until(lambda: titles("2 layers.* 250x200"), "the canvas shows no dream")
+        type_into(PROGRESS, "alt+c")
+
+    long = {**QUICK, "steps": 500, "octaves": 6, "canvas_preview": True}
+    answer = beside_dialog(act, image, [source], **long)
+    assert answer.status == CANCEL, answer
+    assert snapshot(image) == before
+    until(idle, "the dream goes on")
+    layer = deep_dream(image, [source], **QUICK, canvas_preview=True).layer
+    assert image.get_layers() == [layer, source]
+    assert [layer.get_visible(), source.get_visible()] == [True, False]
+    on_image(image, "ctrl+z")
+    until(lambda: image.get_layers() == [source], "one undo did not remove the dream")
+    assert source.get_visible()
+
+
 def check_canvas_preview_removed_by_the_user():
     """Ctrl+Z during the dream removes the layer, which ends the dream."""
     image, source = photo_part(250, 200)

@@ -8,25 +8,20 @@ other counts twice, and what is outside stays the same.
 """
 
 import sys
-from array import array
 from collections import Counter
 from dataclasses import dataclass, field
-from operator import mul
 from random import Random
 from typing import Any
 
 import case
 
 sys.path.insert(0, case.arguments["scripts"])
-from desk import GRAY, RGB, SUCCESS, deep_dream, open_photo, own_format, pixels, run_checks
+from desk import GRAY, RGB, SUCCESS, deep_dream, open_photo, pixels, run_checks
 from gi.repository import Gegl, Gimp
+from looking import ALLOWED, ZERO, add_filter, changes, seen
 
-ZERO = {"layer": "features.2", "octaves": 1, "steps": 1, "seed": 1, "context": 8, "strength": 0.0}
 WIDTH, HEIGHT = 96, 80
 FIRST, COUNT = int(case.arguments.get("first", 0)), int(case.arguments.get("count", 60))
-STEP = 1.001 / 255  # a sample that differs by more has changed
-ALLOWED = 0.001  # of the samples may have
-
 P, M, C = Gimp.Precision, Gimp.LayerMode, Gimp.LayerCompositeMode
 NORMAL = (M.NORMAL, M.NORMAL_LEGACY)
 PRECISIONS = (
@@ -101,7 +96,7 @@ def random_stack(number):
         if stack.one_in(3):
             parent.set_opacity(random.uniform(20, 90))
         if stack.one_in(4, "in a group with a filter"):
-            add_filter(stack, parent, "gegl:invert-gamma")
+            add_filter(parent, "gegl:invert-gamma")
     stack.source = random_source(stack, parent)
     place_source(stack)
     for _ in range(random.randrange(3)):
@@ -124,7 +119,7 @@ def random_source(stack, parent):
                 child.set_mode(stack.random.choice(MODES))
                 child.set_opacity(stack.random.uniform(30, 100))
         if stack.one_in(3, "filter in the group"):
-            add_filter(stack, child, "gegl:gaussian-blur", std_dev_x=2.0, std_dev_y=2.0)
+            add_filter(child, "gegl:gaussian-blur", std_dev_x=2.0, std_dev_y=2.0)
         if stack.one_in(4, "pass-through"):
             source.set_mode(M.PASS_THROUGH)
         return source
@@ -178,30 +173,20 @@ def place_source(stack):
 def add_filters(stack):
     source = stack.source
     if stack.one_in(3, "shadow"):
-        add_filter(stack, source, "gegl:dropshadow", x=6.0, y=5.0, radius=3.0)
+        add_filter(source, "gegl:dropshadow", x=6.0, y=5.0, radius=3.0)
     elif stack.one_in(3):
-        add_filter(stack, source, "gegl:gaussian-blur", std_dev_x=3.0, std_dev_y=3.0)
+        add_filter(source, "gegl:gaussian-blur", std_dev_x=3.0, std_dev_y=3.0)
     elif stack.one_in(3, "filter on a selected part"):
         stack.image.select_ellipse(Gimp.ChannelOps.REPLACE, 10, 10, 60, 50)
-        add_filter(stack, source, "gegl:invert-gamma")
+        add_filter(source, "gegl:invert-gamma")
         Gimp.Selection.none(stack.image)
     else:
-        made = add_filter(stack, source, "gegl:invert-gamma")
+        made = add_filter(source, "gegl:invert-gamma")
         if stack.one_in(3, "translucent filter"):
             made.set_opacity(0.4)
             made.update()
     if stack.one_in(4, "filter switched off"):
-        add_filter(stack, source, "gegl:saturation", scale=2.0).set_visible(False)
-
-
-def add_filter(stack, layer, operation, **values):
-    made = Gimp.DrawableFilter.new(layer, operation, operation)
-    config = made.get_config()
-    for name, value in values.items():
-        config.set_property(name.replace("_", "-"), value)
-    layer.append_filter(made)
-    made.update()
-    return made
+        add_filter(source, "gegl:saturation", scale=2.0).set_visible(False)
 
 
 def new_group(stack, parent, place):
@@ -258,35 +243,7 @@ def paint_softly(stack, drawable, form, samples):
     write(drawable, form, bytes(data))
 
 
-# The comparison
-
-
-def seen(image):
-    """The composed image on its own curve, alpha multiplied in, 0 to 1."""
-    layer = Gimp.Layer.new_from_visible(image, image, "seen")
-    mark = own_format(layer)[1]
-    mark = mark if mark in "'~" else ""
-    letters = "Y" if image.get_base_type() == GRAY else "RGB"
-    form = "".join(letter + mark for letter in letters) + "A float"
-    values, samples = array("f", pixels(layer, form)), len(letters) + 1
-    layer.delete()
-    alpha = values[samples - 1 :: samples]
-    for first in range(samples - 1):  # babl itself crashes on gray premultiplied formats
-        colours = values[first::samples]
-        values[first::samples] = array("f", map(mul, colours, alpha))
-    return values
-
-
-def changes(before, after, inside=None):
-    """The share of the samples that changed; with `inside` only where that is 0."""
-    samples = len(before) // (WIDTH * HEIGHT)
-    pairs = zip(before, after, strict=True)
-    many = sum(
-        abs(one - other) > STEP
-        for i, (one, other) in enumerate(pairs)
-        if inside is None or not inside[i // samples]
-    )
-    return many / len(before)
+# The dreams
 
 
 @dataclass

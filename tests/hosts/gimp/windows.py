@@ -13,6 +13,7 @@ from desk import (
     SUCCESS,
     call,
     deep_dream,
+    new_below,
     open_photo,
     photo_part,
     pixels,
@@ -78,6 +79,27 @@ def check_interactive_and_undo():
     until(lambda: image.get_layers() == [own, source], "undo after redo")
     on_image(image, "ctrl+z")
     until(lambda: image.get_layers() == [source], "Deep Dream left a second undo step")
+
+
+def check_undo_shows_the_source_again():
+    """Inserting the dream and hiding its source is one step."""
+    image, source = photo_part(240, 180)
+    new_below(image, source, "#60a0ff")
+    source.set_mode(Gimp.LayerMode.MULTIPLY)
+    source.set_name("Texture")
+    own = own_step(image)
+    show(image)
+    before = snapshot(image)
+    layer = deep_dream(image, [source], **FAST).layer
+    time.sleep(1)
+    shot("multiplied")
+    assert [each.get_visible() for each in (own, layer, source)] == [True, True, False]
+    on_image(image, "ctrl+z")
+    until(lambda: len(image.get_layers()) == 3, "one undo did not remove the dream")
+    assert snapshot(image)[2:] == before[2:]
+    on_image(image, "ctrl+y")
+    until(lambda: not source.get_visible(), "redo did not hide the source")
+    assert len(image.get_layers()) == 4
 
 
 def check_last_values_are_those_of_the_dialog():

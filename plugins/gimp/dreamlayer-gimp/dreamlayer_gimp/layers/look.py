@@ -3,6 +3,8 @@
 Opacity, blend mode and what lies below are no part of it. GIMP hands out a layer's pixels, or a
 group's picture, without the filters and the layer mask that lie over them. So where there are any,
 GIMP renders a copy of the layer, alone in an image of its own; the user's image is not touched.
+Noise and patterns depend on the place in the image, so the copy stays where it is, and of a layer
+with filters only what lies on the canvas is rendered.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ class Look:
     Attributes:
         buffer: GEGL's buffer of the pixels; beyond what was asked for it is empty.
         form: babl's name of the format in which they are stored.
-        whole: where the layer is seen; filters such as a shadow reach beyond its borders.
+        whole: where the layer is seen. Filters such as a shadow reach beyond its borders.
     """
 
     buffer: Any
@@ -72,21 +74,23 @@ class ShownLayer:
 
 @contextlib.contextmanager
 def shown(drawable: Any, masked: bool = False) -> Iterator[ShownLayer]:
-    """Open a layer for reading its look; `masked` with its layer mask. Raises CallRefused.
+    """Open a layer for reading its look, within its borders also with its mask (`masked`).
 
-    A channel or mask looks as its values are.
+    A channel or mask looks as its values are. Raises CallRefused.
     """
     box = Region(0, 0, drawable.get_width(), drawable.get_height())
     refuse_without_look(drawable)
     if not _is_covered(drawable, masked):
         yield ShownLayer(drawable, box)
         return
-    frame = union(box, canvas(drawable))
+    frame = box if masked else canvas(drawable)
     scratch = _image_of(drawable, frame, masked)
     try:
         rendered = Gimp.Layer.new_from_visible(scratch, scratch, "look")
-        outside = _content(rendered).moved(frame.x, frame.y)
-        yield ShownLayer(rendered, box if outside.empty else union(box, outside), frame[:2])
+        content = _content(rendered).moved(frame.x, frame.y)
+        whole = box.clip(frame)
+        whole = whole if content.empty else content if whole.empty else union(whole, content)
+        yield ShownLayer(rendered, whole, frame[:2])
     finally:
         scratch.delete()
 
@@ -150,7 +154,7 @@ def _is_covered(drawable: Any, masked: bool) -> bool:
 
 
 def _image_of(layer: Any, frame: Region, masked: bool) -> Any:
-    """An image of a part of a layer, in its coordinates, in which it is seen as it looks."""
+    """An image that shows nothing but a layer, in a frame in the layer's coordinates."""
     image = layer.get_image()
     base = image.get_base_type()
     if base == Gimp.ImageBaseType.INDEXED:
@@ -162,8 +166,8 @@ def _image_of(layer: Any, frame: Region, masked: bool) -> Any:
         scratch.set_color_profile(profile)
     copy = Gimp.Layer.new_from_drawable(layer, scratch)
     scratch.insert_layer(copy, None, 0)
-    if copy.get_mask() is not None:
-        copy.set_apply_mask(masked)
+    if copy.get_mask() is not None and not masked:
+        copy.remove_mask(Gimp.MaskApplyMode.DISCARD)  # GIMP may apply a copy of a disabled one
     for unlock in (copy.set_lock_visibility, copy.set_lock_position, copy.set_lock_content):
         unlock(False)
     copy.set_visible(True)
@@ -172,7 +176,8 @@ def _image_of(layer: Any, frame: Region, masked: bool) -> Any:
         reset(Gimp.LayerColorSpace.AUTO)
     copy.set_composite_mode(Gimp.LayerCompositeMode.AUTO)
     copy.set_opacity(100.0)
-    copy.set_offsets(-frame.x, -frame.y)
+    if copy.get_offsets()[1:] != (-frame.x, -frame.y):
+        copy.set_offsets(-frame.x, -frame.y)
     return scratch
 
 

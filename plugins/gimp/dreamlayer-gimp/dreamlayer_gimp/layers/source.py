@@ -143,6 +143,12 @@ class DrawableSource:
 
 def selected(image: Any, drawable: Any, whole: Region) -> Region:
     """The box of the selection on a layer, in its coordinates. Raises CallRefused."""
+    if whole.empty:
+        raise CallRefused(
+            f"The layer “{drawable.get_name()}” has a filter and lies outside the canvas, where"
+            " it isn't seen: move it onto the canvas or choose Image > Fit Canvas to Layers, then"
+            " call Deep Dream again."
+        )
     _, some, x, y, right, bottom = Gimp.Selection.bounds(image)
     if not some:
         return whole
