@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import site
 import sys
 import time
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 ANSWER_WITHIN = 120.0  # seconds; the first list of layers has to wait until torch is loaded
 NOT_RUNNING = "The Dreamlayer daemon is not running."
+FULL = "As many programs are connected to the daemon as may be: waiting for one to finish…"
+TURN_WITHIN = 3600.0  # seconds to wait for a place among the programs that may be connected
+PAUSE_IF_FULL = 1.0  # seconds between two attempts
 QUIET = 1.0  # seconds of waiting for the daemon without a message
 
 
@@ -21,19 +25,32 @@ class CommandError(Exception):
 
 
 def daemon() -> Client:
-    """A connection to the daemon, which is started if it is not running."""
+    """A connection to the daemon, which is started if it is not running.
+
+    If too many programs are connected, which a script that dreams on many pictures at once brings
+    about, it waits for its turn.
+    """
+    from dreamlink.client.client import LinkError
     from dreamlink.client.launch import STARTING, connect
+    from dreamlink.wire.zmtp import Full
 
     shown: set[str] = set()
     began = time.monotonic()
 
     def show(sentence: str) -> None:
-        important = sentence == STARTING or time.monotonic() > began + QUIET
+        important = sentence in (STARTING, FULL) or time.monotonic() > began + QUIET
         if important and sentence not in shown:
             shown.add(sentence)
             print(f"dreamlayer: {sentence}", file=sys.stderr)
 
-    return connect(start_command(), show)
+    while True:
+        try:
+            return connect(start_command(), show)
+        except LinkError as error:
+            if not isinstance(error.__cause__, Full) or time.monotonic() > began + TURN_WITHIN:
+                raise
+        show(FULL)
+        time.sleep(random.uniform(0.5, 1.5) * PAUSE_IF_FULL)  # noqa: S311
 
 
 def start_command() -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from dreamlayer import daemon_client
 from dreamlink.client import discovery, launch
 from dreamlink.client.client import Client, LinkError
 from dreamlink.client.discovery import DaemonInfo
@@ -124,6 +125,29 @@ def test_a_crowd_of_clients(painter: Painter, info: DaemonInfo) -> None:
         client.close()
     wait_until(lambda: painter.dream().state is State.DONE or painter.layers.clear() is not None)
     painter.next_call_works()
+
+
+@fault(
+    "crowd of commands",
+    "twelve at once, where three may be connected",
+    "each waits for its turn and is served",
+)
+def test_a_crowd_of_commands(
+    painter: Painter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DREAMLAYER_CONNECTIONS_MAX", "3")
+    monkeypatch.setattr(daemon_client, "PAUSE_IF_FULL", 0.1)
+    assert painter.dream().state is State.DONE
+    painter.leave()
+
+    def command(_number: int) -> str:
+        with contextlib.closing(daemon_client.daemon()) as client:
+            time.sleep(0.1)
+            return str(ask(client, "status")["op"])
+
+    with ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(command, range(12))) == ["status"] * 12
+    assert daemon_client.FULL in capsys.readouterr().err
 
 
 @fault(

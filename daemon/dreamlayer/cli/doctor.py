@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +41,9 @@ def add(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    if arguments.report is not None:
+        arguments.report = arguments.report.absolute()
+    _leave_deleted_folder()
     findings = []
     for finding in _checks():
         findings.append(finding)
@@ -53,6 +58,14 @@ def _run(arguments: argparse.Namespace) -> None:
         verb = "is" if wrong == 1 else "are"
         raise CommandError(f"{wrong} of {len(findings)} things {verb} wrong: see above.")
     print("All is well." if not warned else "Dreamlayer works, but see the warnings above.")
+
+
+def _leave_deleted_folder() -> None:
+    """PyTorch's libraries end the process if its current folder does not exist any more."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        os.chdir(sys.prefix)
 
 
 def _checks() -> Iterator[Finding]:

@@ -47,8 +47,9 @@ def _sentence(error: Exception) -> str:
         return str(error)
     if error.errno in OUT_OF_FILES:
         return f"Too many files are open ({error.strerror}): raise the limit, e.g. ulimit -n 1024."
-    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-    return f"{where}{error.strerror}."
+    if not isinstance(error.filename, str | bytes):
+        return f"{error.strerror}."
+    return f"{os.fsdecode(error.filename):.200} can't be used ({error.strerror})."
 
 
 def _fail(sentence: str) -> int:

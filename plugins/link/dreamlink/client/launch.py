@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +19,7 @@ from .client import Client, LinkError, StaleDaemon, WrongVersion
 START_TIMEOUT = 60.0  # seconds; slow with a cold disk or a virus scanner
 PAUSE = 0.1  # seconds between two attempts
 SAID_MAX = 1 << 18  # bytes of the file with daemons' output; a longer one is overwritten
+SPACE_MIN = 100_000  # bytes; with less on the disk, a daemon can't write why it does not start
 STARTING = "Starting the Dreamlayer daemon…"
 STOPPING = "The Dreamlayer daemon is finishing its dreams; then a new one is started…"
 OLDER = "An older Dreamlayer daemon is finishing its dreams; then the new one is started…"
@@ -195,6 +199,11 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
             )
             return process, before
     except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and not os.access(home, os.W_OK):
+            raise LinkError(
+                f"Dreamlayer's folder {home!s:.200} can't be written ({error.strerror}): make it"
+                " writable, or set the environment variable DREAMLAYER_HOME to another folder."
+            ) from error
         raise LinkError(
             f"The Dreamlayer daemon can't be started ({error}). Run Dreamlayer's install.py again."
         ) from error
@@ -230,4 +239,9 @@ def _last_line(before: int) -> str:
     except OSError:
         lines = []
     printed = [line.strip() for line in lines if line.strip()]
-    return printed[-1][:300] if printed else "(none)"
+    if printed:
+        return printed[-1][:300]
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(discovery.home()).free < SPACE_MIN:
+            return "(none: the disk is full, free some space.)"
+    return "(none)"
