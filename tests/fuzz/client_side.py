@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import os
 import socket
 import struct
@@ -43,6 +44,7 @@ RECIPE = Recipe.of({})
 def attack(run: Run) -> None:
     """Throw cases at clients until the run is over; raises Failed."""
     pid = os.getpid()
+    logging.getLogger("dreamlink").setLevel(logging.ERROR)  # thousands have no proof
     warm_up = max(LEAST_WARM_UP, run.cases * WARM_UP)
     with socket.create_server(("127.0.0.1", 0)) as server:
         fed = _fed_by(server)
