@@ -20,6 +20,18 @@ from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe, RecipeError
 from dreamlink.wire.messages import DreamRequest, Frame
 
+
+class Silent(RuntimeError):
+    """An error that can't say what it is."""
+
+    def __str__(self) -> str:
+        raise KeyError("text")
+
+
+class SilentRefusal(Silent, ValueError):
+    """One that counts as written for the user."""
+
+
 SLOW = 905
 TURNED = bytes([*range(1, 256), 0])
 TILE = float(os.environ.get("DREAMLAYER_TEST_TILE", "0.05"))  # seconds
@@ -28,6 +40,11 @@ TROUBLE = {
     902: RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
     903: KeyError("weight"),
     904: MemoryError(),
+    906: ValueError("There is no file caf\udce9.png."),
+    907: ValueError("x" * 10_000_000),
+    908: Silent(),
+    909: SilentRefusal(),
+    910: OSError(2, b"caf\xe9", "caf\udce9"),
 }
 
 
@@ -40,6 +57,8 @@ class FakeOverlay:
 
     def blend(self, recipe: Recipe) -> bytes:
         time.sleep(recipe.feather / 100)
+        if recipe.strength == 0.75:
+            raise TROUBLE[908]
         if recipe.steps != self._steps:
             raise RecipeError("steps can't be changed without dreaming again.")
         return bytes([round(recipe.strength * 100)]) * self._size
@@ -58,6 +77,8 @@ class FakeStudio:
         return None
 
     def layers(self, model: str) -> list[dict[str, object]]:
+        if model == "silent":
+            raise TROUBLE[908]
         if model != "fake":
             raise ValueError(f"There is no network {model!r}.")
         return [{"name": "features.0", "index": 0}]

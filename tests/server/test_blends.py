@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from dreamlayer.server.jobs.blender import FORGOTTEN, KEPT_MAX, Blender
+from dreamlayer.server.jobs.blender import FORGOTTEN, KEPT_MAX, WAITING_MAX, Blender
 from dreamlayer.server.transport.principal import LOCAL_USER
 from dreamlink.client.client import Client
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Blend, Dream, State
-from dreamlink.wire.messages import DreamRequest, new_id
+from dreamlink.wire.messages import BlendRequest, DreamRequest, MessageError, new_id
 from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
-from tests.server.peers import peer
+from tests.server.peers import GUEST, OTHER_GUEST, peer
 
 
 def dreamed(client: Client, **more: Any) -> Dream:
@@ -196,6 +197,50 @@ def test_the_number_of_kept_dreams_is_limited() -> None:
     for number in range(KEPT_MAX + 44):
         blender.keep(peer("a"), str(number), SimpleNamespace(nbytes=12))  # type: ignore[arg-type]
     assert blender.status(LOCAL_USER)["kept"] == KEPT_MAX
+    blender.end()
+    assert blender.join(SOON)
+
+
+def test_kept_dreams_of_a_guest_take_no_room_of_others() -> None:
+    blender = Blender(lambda message: None, "the log", 4000)
+    overlay = SimpleNamespace(nbytes=400)
+    for number in range(9):
+        for who in (peer("g", GUEST), peer("a"), peer("o", OTHER_GUEST)):
+            blender.keep(who, str(number), overlay)  # type: ignore[arg-type]
+    kept = [blender.status(who)["kept"] for who in (LOCAL_USER, GUEST, OTHER_GUEST)]
+    assert kept == [9 + 2 + 2, 2, 2]
+    assert blender.kept(peer("g", GUEST), "8") is overlay
+    blender.attach(peer("thief", OTHER_GUEST), "8")
+    assert blender.kept(peer("a"), "8") is overlay
+    assert blender.kept(peer("thief", OTHER_GUEST), "8") is overlay  # its own
+    assert blender.kept(peer("g", GUEST), "8") is overlay
+    blender.end()
+    assert blender.join(SOON)
+
+
+def test_blends_that_wait_are_limited_by_principal_and_take_turns() -> None:
+    blended: list[str] = []
+    go = threading.Event()
+
+    def blend(_recipe: Recipe) -> bytes:
+        go.wait(SOON)
+        return b""
+
+    blender = Blender(lambda message: blended.append(message.header["id"]), "the log", 1 << 30)
+    overlay: Any = SimpleNamespace(nbytes=1, blend=blend)
+    guest, mine = peer("g", GUEST), peer("a")
+    for who in (guest, mine):
+        blender.keep(who, "x", overlay)
+    blender.submit(guest, BlendRequest("x", Recipe(), "first"))
+    wait_until(lambda: not len(blender._queue))
+    for number in range(WAITING_MAX // 4):
+        blender.submit(guest, BlendRequest(str(number), Recipe(), f"g{number}"))
+    with pytest.raises(MessageError, match="Too many"):
+        blender.submit(guest, BlendRequest("more", Recipe()))
+    blender.submit(mine, BlendRequest("x", Recipe(), "mine"))
+    go.set()
+    wait_until(lambda: "mine" in blended)
+    assert blended.index("mine") <= 2
     blender.end()
     assert blender.join(SOON)
 

@@ -14,24 +14,25 @@ from hypothesis import strategies as st
 from dreamlayer.server.config.settings import Settings
 from dreamlayer.server.jobs.queue import JobQueue, QueuedDream, UrgentShare
 from dreamlayer.server.jobs.results import ResultStore
-from dreamlayer.server.jobs.scheduler import Question, Scheduler
+from dreamlayer.server.jobs.scheduler import GUEST_TURN, QUESTIONS_MAX, Question, Scheduler
 from dreamlayer.server.lifecycle.awake_clock import STEP, AwakeClock
 from dreamlayer.server.transport.disconnected import DisconnectedClients
 from dreamlayer.server.transport.mailbox import Outgoing
-from dreamlayer.server.transport.principal import LOCAL_USER
+from dreamlayer.server.transport.principal import LOCAL_USER, Principal
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest, MessageError
+from tests.server.peers import GUEST, OTHER_GUEST
 from tests.server.peers import peer as connection
 
 PICTURE = Picture(4, 4, "U8", "RGB")
 
 
-def job(peer: str, name: str = "", **more: Any) -> QueuedDream:
+def job(peer: str, name: str = "", principal: Principal = LOCAL_USER, **more: Any) -> QueuedDream:
     if name:
         more["id"] = name
     request = DreamRequest(Recipe(), PICTURE, PICTURE.region, **more)
-    return QueuedDream(connection(peer), request, [bytes(PICTURE.nbytes)])
+    return QueuedDream(connection(peer, principal), request, [bytes(PICTURE.nbytes)])
 
 
 class Fixture:
@@ -281,6 +282,88 @@ def test_a_question_wakes_the_compute_thread(jobs: Fixture) -> None:
     assert jobs.scheduler.take() is None
     assert jobs.scheduler.take_question() == question
     assert jobs.scheduler.take_question() is None
+
+
+# Principals.
+
+
+def test_principals_take_turns_and_then_their_clients(jobs: Fixture) -> None:
+    for name in ("g1", "g2", "g3"):
+        jobs.scheduler.submit(job(name, name, principal=GUEST))
+    jobs.scheduler.submit(job("o", "o1", principal=OTHER_GUEST))
+    for name in ("a1", "a2", "b1"):
+        jobs.scheduler.submit(job(name[0], name))
+    order = [waiting.id for waiting in jobs.scheduler.waiting()]
+    assert order == ["g1", "o1", "a1", "g2", "b1", "g3", "a2"]
+    assert [jobs.compute().id for _ in order] == order
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_the_local_users_dreams_pause_those_of_guests(jobs: Fixture, quick: bool) -> None:
+    jobs.scheduler.submit(job("g", "theirs", principal=GUEST, quick=quick))
+    theirs = jobs.take()
+    assert jobs.scheduler.submit(job("a", "mine")) == 0
+    mine = jobs.scheduler.take_urgent(theirs)
+    assert mine is not None
+    assert (mine.id, theirs.state) == ("mine", "paused")
+    jobs.scheduler.submit(job("g", "look", principal=GUEST, quick=True))
+    assert jobs.scheduler.take_urgent(mine) is None
+    jobs.scheduler.submit(job("a", "my look", quick=True))
+    look = jobs.scheduler.take_urgent(mine)
+    assert look is not None
+    assert look.id == "my look"
+
+
+def test_a_guests_dream_gets_some_time_between_the_local_users(jobs: Fixture) -> None:
+    jobs.scheduler.submit(job("g", "theirs", principal=GUEST))
+    theirs = jobs.take()
+    for name in ("a1", "a2"):
+        jobs.scheduler.submit(job("a", name))
+    mine = jobs.scheduler.take_urgent(theirs)
+    assert mine is not None
+    jobs.scheduler.add_time(mine, 3600.0)
+    jobs.scheduler.finish(mine, "done", {"op": "done"}, b"")
+    jobs.scheduler.add_time(theirs, GUEST_TURN - 0.1)
+    assert jobs.scheduler.take_urgent(theirs) is None
+    jobs.scheduler.add_time(theirs, 0.1)  # but never more than this
+    assert jobs.scheduler.take_urgent(theirs) is not None
+
+
+def test_quick_looks_of_guests_do_not_use_up_the_local_users_share(jobs: Fixture) -> None:
+    jobs.scheduler.submit(job("g", "q", principal=GUEST, quick=True))
+    look = jobs.take()
+    jobs.scheduler.add_time(look, 3600.0)
+    jobs.scheduler.finish(look, "done", {"op": "done"}, b"")
+    jobs.scheduler.submit(job("g", "g1", principal=GUEST))
+    jobs.scheduler.submit(job("g", "q", principal=GUEST, quick=True))
+    jobs.scheduler.submit(job("a", "mine", quick=True))
+    assert [jobs.compute().id for _ in range(3)] == ["mine", "g1", "q"]
+
+
+def test_ids_of_principals_do_not_clash_and_are_not_shown(jobs: Fixture) -> None:
+    jobs.scheduler.submit(job("a", "same"))
+    jobs.scheduler.submit(job("g", "same", principal=GUEST))
+    for viewer in (LOCAL_USER, GUEST):
+        described = jobs.scheduler.status(viewer)["jobs"]
+        assert sorted(one["id"] for one in described) == ["", "same"]
+    assert not jobs.scheduler.attach(connection("o", OTHER_GUEST), "same")
+    jobs.scheduler.cancel(connection("a", GUEST), "same")  # not even over a reused name
+    assert jobs.answers == []
+    jobs.scheduler.cancel(connection("g", GUEST), "same")
+    assert jobs.answers == [("g", "cancelled", "same")]
+
+
+def test_questions_are_limited_by_principal_and_take_turns(jobs: Fixture) -> None:
+    guest, mine = connection("g", GUEST), connection("a")
+    for number in range(QUESTIONS_MAX // 4):
+        jobs.scheduler.ask(Question(guest, str(number), "vgg16"))
+    with pytest.raises(MessageError, match="Too many questions"):
+        jobs.scheduler.ask(Question(connection("h", GUEST), "x", "vgg16"))
+    for number in range(2):
+        jobs.scheduler.ask(Question(mine, str(number), "vgg16"))
+    asked = [jobs.scheduler.take_question() for _ in range(4)]
+    assert [one.peer for one in asked if one] == [guest, mine, guest, mine]
+    assert jobs.scheduler.take_question(guests=False) is None
 
 
 # Time.

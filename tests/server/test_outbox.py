@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dreamlayer.server.transport import outbox
 from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlayer.server.transport.outbox import Outbox, SendResult
 from dreamlayer.server.transport.packing import Packed
-from dreamlayer.server.transport.principal import Peer, Principal
+from dreamlayer.server.transport.principal import LOCAL_USER, Peer, Principal
 from dreamlink.wire.messages import unpack
-from tests.server.peers import peer
+from tests.server.peers import GUEST, OTHER_GUEST, peer
 
 
 class Clients:
@@ -99,3 +101,47 @@ def test_unread_messages_are_counted() -> None:
     line.full.clear()
     line.outbox.send_all()
     assert line.outbox.unread(A) == 0
+
+
+# Clients that don't read.
+
+
+def test_who_leaves_too_many_answers_unread_is_disconnected() -> None:
+    clients = Clients([True] * 10, unread_max=3)
+    clients.outbox.send(message(B, 0))
+    for number in range(5):
+        clients.outbox.send(message(A, number))
+    assert clients.closed == [A]
+    assert (clients.outbox.unread(A), clients.outbox.unread(B)) == (0, 1)
+    clients.outbox.forget(A)
+    clients.full.clear()
+    clients.outbox.send_all()
+    assert clients.arrived == [("b", 0)]
+
+
+def test_what_a_guest_leaves_unread_is_bounded_over_all_its_connections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outbox, "UNREAD_BYTES", 4000)
+    first, second = peer("a", GUEST), peer("b", GUEST)
+    others = [peer("c", OTHER_GUEST), peer("d")]
+    clients = Clients([True] * 100)
+    for to in [first, *others]:
+        clients.outbox.send(message(to, 0, size=5000))  # the largest is being read
+    for to in [second, *others]:
+        clients.outbox.send(message(to, 1, size=900))
+    assert clients.closed == []
+    clients.outbox.send(message(second, 2, size=100))
+    assert clients.closed == [second]
+    for number in range(9):  # the local user's are bounded by what was admitted
+        clients.outbox.send(message(others[1], number, size=900))
+    assert clients.closed == [second]
+
+
+def test_unread_bytes_are_those_besides_the_largest() -> None:
+    clients = Clients([True] * 9)
+    assert clients.outbox.unread_bytes(LOCAL_USER) == 0
+    clients.flying = {LOCAL_USER: [500, 7], GUEST: [1000]}
+    clients.outbox.send(message(A, 0, size=300))
+    assert 307 <= clients.outbox.unread_bytes(LOCAL_USER) < 350
+    assert clients.outbox.unread_bytes(GUEST) == 0

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State
 from dreamlink.wire.messages import DreamRequest, MessageError, new_id
 from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
+from tests.server.peers import GUEST, OTHER_GUEST
 from tests.server.peers import peer as connection
 
 DONE = {"op": "done", "seconds": 1.0}
@@ -230,6 +232,63 @@ def test_unconfirmed_results_do_not_pile_up(shelf: Shelf, monkeypatch: pytest.Mo
         True,
         True,
     ]
+
+
+def test_unconfirmed_results_of_a_guest_do_not_displace_those_of_others(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HELD_MAX", 4 * MIB)
+    mine, guest, other = (
+        connection("a"), connection("g", GUEST), connection("o", OTHER_GUEST)
+    )  # fmt: skip
+    asked = [request(keep=False) for _ in range(4)]
+    for who in (mine, guest, other, guest):
+        for one in asked:  # with the same ids
+            shelf.put(who, one, bytes(MIB))
+    for who, expected in (mine, 4), (guest, 1), (other, 1):
+        assert sum(shelf.results.fetch(who, one.id) for one in asked) == expected
+        assert shelf.results.status(who.principal)["results_memory"] >= expected * MIB
+
+
+def test_many_small_results_count_as_more_than_their_pixels(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HELD_MAX", 10 * module.HELD_MIN)
+    asked = [request(keep=False) for _ in range(30)]
+    for one in asked:
+        shelf.put(connection("a"), one, b"pixels")
+    assert sum(shelf.results.fetch(connection("a"), one.id) for one in asked) == 10
+
+
+def test_a_result_on_the_disk_is_read_once_however_often_it_is_asked_for(shelf: Shelf) -> None:
+    asked = request()
+    shelf.put(connection("a"), asked)
+    shelf.results.client_disconnected(connection("a"))
+    wait_until(lambda: shelf.on_disk > 0)
+    busy = threading.Event()
+    shelf.results._do(lambda: busy.wait(SOON) and None)
+    for _ in range(100):
+        assert shelf.results.fetch(connection("b"), asked.id)
+    busy.set()
+    wait_until(lambda: len(shelf.sent) > 1)
+    time.sleep(0.1)
+    assert [message.peer for message in shelf.sent] == [connection("a"), connection("b")]
+
+
+def test_kept_results_of_principals_have_their_own_room(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, results_disk=8)
+    for _ in range(2):
+        shelf.results.reserve(GUEST, request())
+        shelf.results.reserve(OTHER_GUEST, request())
+    with pytest.raises(MessageError, match="results_disk"):
+        shelf.results.reserve(GUEST, request())
+    same = request()
+    for _ in range(7):
+        shelf.results.reserve(LOCAL_USER, request())
+    shelf.results.reserve(LOCAL_USER, same)
+    shelf.results.release(GUEST, same.id)
+    with pytest.raises(MessageError, match="already kept"):
+        shelf.results.reserve(LOCAL_USER, same)
 
 
 # Through the daemon.
