@@ -15,7 +15,7 @@ import logging
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import zmq
@@ -222,7 +222,7 @@ class Authenticator:
         """End connections of other computers that stay silent, or make libzmq hold too much.
 
         Which guest a connection belongs to is known with its first message only; until then, and
-        for `SPEAK_WITHIN` if it ends before, it counts for the one that was just accepted.
+        for `SPEAK_WITHIN` if another one is silent, too, it counts for the one just accepted.
         """
         now = time.monotonic()
         if now < self._backlogs_checked + CHECK_EVERY:
@@ -230,9 +230,8 @@ class Authenticator:
         self._backlogs_checked = now
         while self._arriving and self._arriving[0][0] < now - SPEAK_WITHIN:
             self._arriving.popleft()
-        for descriptor, accepted in list(self._open.items()):
-            silent = accepted.remote and descriptor not in self._spoken
-            if silent and accepted.since < now - SPEAK_WITHIN:
+        for descriptor in list(self._silent_guests()):
+            if descriptor in self._open and self._open[descriptor].since < now - SPEAK_WITHIN:
                 self.hang_up(descriptor)
         for descriptor in self._backlogs.excessive():
             log.warning("another computer sends a message without end and is disconnected")
@@ -281,6 +280,14 @@ class Authenticator:
                 self._closed.append(value)
         if len(self._open) == self.connections:  # no refused connection is open any more
             self._refused_open = 0
+        if not any(self._silent_guests()):
+            self._arriving.clear()
+
+    def _silent_guests(self) -> Iterator[int]:
+        """Descriptors of the connections of other computers that have sent no message yet."""
+        for descriptor, accepted in self._open.items():
+            if accepted.remote and descriptor not in self._spoken:
+                yield descriptor
 
     def _end(self, descriptor: int) -> None:
         """Find out whether a connection that has ended was accepted; libzmq doesn't always say.

@@ -14,7 +14,7 @@ from collections import Counter
 
 from dreamlayer.server.transport.principal import Principal
 
-BACKLOG_MAX = 64 << 20  # bytes of a guest's incomplete messages; an honest one is 2 MiB long
+BACKLOG_MAX = 32 << 20  # bytes of a guest's incomplete messages; an honest one is 2 MiB long
 CHECK_EVERY = 0.1  # seconds
 RECEIVED = struct.Struct("=Q")  # tcpi_bytes_received of Linux's tcp_info …
 RECEIVED_AT = 128  # … and where it is
