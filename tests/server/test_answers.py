@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +20,7 @@ from dreamlink.client.client import Client
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import State
 from dreamlink.wire.messages import HEADER_MAX, pack, unpack
-from tests.server.daemons import ask, finish, receive, start_dream
+from tests.server.daemons import Daemon, ask, finish, receive, start_dream
 from tests.server.peers import peer
 
 LOOP: list[Any] = []
@@ -128,3 +132,20 @@ def test_blends_and_questions_outlive_any_error(client: Client) -> None:
     assert ask(client, "layers", model="silent")["op"] == "error"
     assert ask(client, "layers", model="fake")["op"] == "layers"
     assert "udce9" in ask(client, "layers", model="caf\udce9")["text"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are texts")
+def test_a_folder_whose_name_is_no_text_ends_no_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / os.fsdecode(b"caf\xe9")
+    monkeypatch.setenv("DREAMLAYER_HOME", str(home))
+    daemon = Daemon(home)
+    try:
+        with contextlib.closing(daemon.connect()) as client:
+            failed = start_dream(client, 903)  # the answer says where the log is
+            finish(client, failed)
+            assert r"caf\udce9" in failed.text
+            assert ask(client, "status")["failed"] == 1
+    finally:
+        daemon.kill()

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from dreamlayer.server.config.address import Address
 from dreamlayer.server.jobs.results import LOST
+from dreamlayer.server.remote.link import RemoteLink, RemoteUnreachable
 from dreamlayer.server.transport.auth import SPEAK_WITHIN
 from dreamlayer.server.transport.backlog import BACKLOG_MAX
 from dreamlayer.server.transport.keys import KeyPair
@@ -20,7 +22,7 @@ from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State
 from dreamlink.wire.messages import DreamRequest, Header, new_id, pack
-from tests.server.daemons import SLOW, ask, finish, receive, start_dream, wait_until
+from tests.server.daemons import SLOW, SOON, ask, finish, receive, start_dream, wait_until
 from tests.server.guests import MIB, Guest, ListeningDaemon, listening
 
 LINUX = pytest.mark.skipif(
@@ -196,6 +198,15 @@ def test_guests_leave_places_for_others(host: ListeningDaemon, user: Client) -> 
         with pytest.raises(LinkError, match="connections_max"):
             host.connect()
     wait_until(lambda: ask(user, "status")["connections"] == 1)
+
+
+def test_a_daemon_without_a_place_there_says_so(host: ListeningDaemon, user: Client) -> None:
+    address, port = host.address.split(":")
+    link = RemoteLink(Address(address, int(port)), host.key.public, host.guest, MIB)
+    with Guest(host, host.guest), Guest(host, host.guest):
+        conversation = link.ask({"op": "models", "id": new_id()})
+        with pytest.raises(RemoteUnreachable, match="connections_max"):
+            conversation.next(SOON)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from dreamlayer.server.config.settings import Settings
 from dreamlayer.server.requests.limits import LimitError, Limits
 from dreamlayer.server.requests.upload import STALLED_AFTER, UnexpectedPixels, Uploads
-from dreamlayer.server.transport.principal import LOCAL_USER, Peer
+from dreamlayer.server.transport.principal import LOCAL_USER, Peer, Principal, guest, room
 from dreamlink.client.client import Client, LinkError
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
@@ -25,7 +26,7 @@ from dreamlink.wire import chunks
 from dreamlink.wire.chunks import PIECE
 from dreamlink.wire.messages import DreamRequest, MessageError, new_id, pack, unpack
 from tests.server.daemons import SLOW, Daemon, ask, finish, receive, start_dream, wait_until
-from tests.server.peers import peer
+from tests.server.peers import GUEST, OTHER_GUEST, peer
 
 MIB = 1 << 20
 
@@ -90,6 +91,37 @@ def test_memory_of_waiting_pictures_is_limited_but_one_is_always_allowed() -> No
     for waiting, incoming in ([Job(peer("b"), MIB // 2)], 1), ([], MIB // 2 + 1):
         with pytest.raises(LimitError, match="setting waiting_memory"):
             limits.check_capacity(peer("a"), request(), MIB // 2, waiting, {LOCAL_USER: incoming})
+
+
+def test_a_guest_has_a_quarter_besides_the_local_users_limit() -> None:
+    limits = Limits(Settings(waiting_max=8, waiting_memory=8))
+    a, g, o = peer("a"), peer("g", GUEST), peer("o", OTHER_GUEST)
+    limits.check_capacity(g, request(), 2 * MIB, [])
+    with pytest.raises(LimitError, match="waiting_memory, of which another computer"):
+        limits.check_capacity(g, request(), 2 * MIB + 1, [])
+    with pytest.raises(LimitError, match="waiting_memory"):
+        limits.check_capacity(g, request(), MIB, [], {GUEST: MIB + 1})
+    limits.check_capacity(o, request(), MIB, [], {GUEST: MIB + 1})
+    limits.check_capacity(a, request(), 9 * MIB, [], {GUEST: 2 * MIB})
+    theirs = [Job(g), Job(g)]
+    with pytest.raises(LimitError, match=r"waiting_max, see.*another computer"):
+        limits.check_capacity(peer("h", GUEST), request(), 1, theirs)
+    limits.check_capacity(o, request(), 1, theirs)
+    limits.check_capacity(a, request(), 1, [*theirs, *[Job(a)] * 7])
+
+
+@given(st.integers(0, 1000), st.lists(st.integers(0, 6), max_size=300))
+def test_nobody_takes_the_room_of_the_local_user(limit: int, asking: list[int]) -> None:
+    who = [LOCAL_USER, *(guest(bytes([number]) * 32) for number in range(6))]
+    used: Counter[Principal] = Counter()
+    for number in asking:
+        if room(limit, who[number], used) > 0:
+            used[who[number]] += 1
+    guests = used.total() - used[LOCAL_USER]
+    assert used[LOCAL_USER] == min(limit, asking.count(0))
+    assert guests <= max(limit // 2, min(limit, 1))
+    assert all(used[one] <= max(limit // 4, 1) for one in who[1:])
+    assert room(limit, LOCAL_USER, used) == limit - used[LOCAL_USER]
 
 
 # The daemon.

@@ -135,7 +135,8 @@ class DaemonRequestHandler:
 
     def _fetch(self, peer: Peer, header: Header, _frames: Sequence[Frame]) -> None:
         """Attach a client that came back to its dream, or send the result if there is one."""
-        self._check_unread(peer)
+        if not peer.principal.is_local:  # who comes back asks for all at once, which may be much
+            self._check_unread(peer)
         dream_id = header["id"]
         if len(dream_id) >= KEPT_ID_MIN and (  # a shorter one can be guessed
             self._scheduler.attach(peer, dream_id) or self._results.fetch(peer, dream_id)
