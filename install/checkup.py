@@ -8,13 +8,49 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dreamlink.client import discovery
-from install import hosts, kritarc, libraries, places
-from install.environment import clean_environ, pip_command
+from install import hosts, kritarc, places
+from install.environment import Environment, clean_environ, pip_command
 from install.errors import InstallError
 from install.own import Own, greet_daemon, running_daemon
 from install.places import Machine
 
 AGAIN = "run install.py again."
+# Runs in the environment, so it is text. A package counts as whole if the files that its record
+# lists are there and have their lengths; an installation that broke off leaves others.
+LIBRARIES = r"""
+import importlib.metadata as metadata, re, sys
+
+def whole(name, wanted):
+    try:
+        package = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return f"{name} is missing"
+    if wanted and package.version.partition("+")[0] != wanted:
+        return f"{name} {package.version} is not the required {wanted}"
+    for file in package.files or ():
+        path = file.locate()
+        if file.suffix == ".pyc" or ".." in file.parts:
+            continue
+        if not path.is_file() or file.size not in (None, path.stat().st_size):
+            return f"{name} is damaged ({file})"
+    return None
+
+def libraries():
+    yield "dreamlayer", None
+    try:
+        required = metadata.requires("dreamlayer") or []
+    except metadata.PackageNotFoundError:
+        return
+    for requirement in required:
+        pinned = re.match(r"([\w.-]+)==([\w.]+)\s*(;.*)?$", requirement)
+        if pinned and "extra" not in (pinned[3] or ""):
+            yield pinned[1], None if pinned[3] else pinned[2]  # a marker: pip knows which is meant
+
+for problem in dict.fromkeys(whole(*library) for library in libraries()):
+    if problem:
+        print(problem)
+"""
+
 CheckResult = tuple[bool, str]  # whether the part is in order, and a sentence about it
 
 
@@ -53,7 +89,7 @@ def _results(checkout: Path, own: Own, machine: Machine) -> Iterator[CheckResult
 
 def _libraries(own: Own) -> CheckResult:
     """Whether all libraries are there, in the versions that the project pins, and fit together."""
-    missing = libraries.problems(own.environment)
+    missing = library_problems(own.environment)
     if missing:
         more = f", and {len(missing) - 3} more" if len(missing) > 3 else ""
         return (
@@ -70,6 +106,15 @@ def _libraries(own: Own) -> CheckResult:
     words = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
     reason = words[0].rstrip(".") if words else "pip does not work"
     return False, f"Libraries: {reason}: delete {own.environment.folder} and {AGAIN}"
+
+
+def library_problems(environment: Environment) -> list[str]:
+    """A few words for each library that is missing, damaged or of another version."""
+    done = environment.run("-X", "utf8", "-c", LIBRARIES)
+    lines = done.stdout.decode(errors="replace").strip().splitlines()
+    if done.returncode != 0:
+        return [lines[-1] if lines else "its Python fails"]
+    return lines
 
 
 def _launcher(own: Own) -> CheckResult:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from install import checkup, libraries
+from install import checkup
 from install.environment import STAMP, Environment, fingerprint
 from install.own import Own
 from install.places import Machine
@@ -73,7 +73,7 @@ def test_libraries_that_are_missing_old_or_half_unpacked(own: Own, package: Pack
     package("old")
     package("half").unlink()
     package("cut", length=11)
-    assert libraries.problems(own.environment) == [
+    assert checkup.library_problems(own.environment) == [
         "old 1.0 is not the required 2.0",
         "gone is missing",
         "half is damaged (half.py)",
@@ -85,7 +85,7 @@ def test_an_environment_that_is_whole_has_no_problems() -> None:
     class Mine(Environment):
         python = Path(sys.executable)  # type: ignore[assignment]
 
-    assert libraries.problems(Mine(Path(sys.prefix))) == []
+    assert checkup.library_problems(Mine(Path(sys.prefix))) == []
 
 
 def test_a_complete_environment_of_other_sources_is_told_from_one_that_broke_off(
