@@ -1,7 +1,7 @@
 """Runs the command line on one file after another, with a stand-in for the daemon's dream.
 
 Reads lines of JSON: arguments. Writes for each a line of JSON: status, what was written on the
-error stream, seconds, and the process's peak memory in bytes meanwhile.
+error stream, seconds of computing, and the process's peak memory in bytes meanwhile.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def work() -> None:
         errors.seek(0)
         errors.truncate()
         peak_memory()
-        began = time.monotonic()
+        began = time.process_time()
         try:
             status = main(json.loads(line))
         except SystemExit as end:
@@ -60,7 +60,7 @@ def work() -> None:
         answer = {
             "status": status,
             "errors": errors.read().decode(errors="replace"),
-            "seconds": time.monotonic() - began,
+            "seconds": time.process_time() - began,
             "peak": peak_memory(),
         }
         print(json.dumps(answer), file=answers, flush=True)

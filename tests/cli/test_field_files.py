@@ -6,6 +6,7 @@ import io
 import os
 import random
 import struct
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -369,6 +370,38 @@ def test_16_bit_grey_of_a_pgm_keeps_its_depth(tmp_path: Path) -> None:
     source = reading.read(path)
     assert source.image.mode == "I;16"
     assert [source.image.getpixel((x, 0)) for x in (0, 1)] == [1000, 65535]
+
+
+@pytest.mark.parametrize("highest", [1, 7, 254, 255, 256, 4095, 65535])
+@pytest.mark.parametrize("number", [2, 3, 5, 6])
+def test_every_range_of_a_ppm_is_decoded_as_pillow_does(
+    tmp_path: Path, number: int, highest: int
+) -> None:
+    bands = 3 if number in (3, 6) else 1
+    samples = np.random.default_rng(highest).integers(0, highest + 1, 35 * bands)
+    path = tmp_path / "in.ppm"
+    if number < 4:
+        body = b" # a comment 9 9\n".join(str(sample).encode() for sample in samples)
+    else:
+        body = samples.astype(np.uint8 if highest < 256 else ">u2").tobytes()
+    path.write_bytes(b"P%d\n7 5\n%d\n" % (number, highest) + body)
+    with Image.open(path) as image:
+        expected = np.asarray(image)
+    assert (np.asarray(reading.read(path).image) == expected).all()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rindex(b"\n")] + b"\nx" if number < 4 else whole[:-1])
+    with pytest.raises(FileError, match="damaged"):
+        reading.read(path)
+
+
+@pytest.mark.parametrize("number", [3, 6])
+def test_a_ppm_of_four_megapixels_is_decoded_soon(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "in.ppm"
+    body = b"9 " * (3 * 3_900_000) if number == 3 else bytes(6 * 3_900_000)
+    path.write_bytes(b"P%d 2000 1950 1000 " % number + body)
+    began = time.monotonic()
+    reading.read(path)
+    assert time.monotonic() - began < 8
 
 
 # Masks, and where there is nothing to dream on.

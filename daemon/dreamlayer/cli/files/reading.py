@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops, ImageCms, UnidentifiedImageError
 
-from dreamlayer.cli.files import memory, raw_pixels
+from dreamlayer.cli.files import memory, ppm, raw_pixels
 from dreamlayer.cli.files.containers import Contents, take_apart
 from dreamlayer.cli.files.formats import recognise
 from dreamlayer.cli.files.metadata import Metadata
@@ -101,7 +101,7 @@ def read(
         if _loses_depth(image):
             source.notes.append(f"{path} has 16 bits per colour, of which 8 are kept.")
         if source.raw is None:
-            source.image = _decoded(image, path)
+            source.image = ppm.decode(image, file) if ppm.is_slow(image) else _decoded(image, path)
         del image
         if source.raw is None:
             _convert(source, path)
