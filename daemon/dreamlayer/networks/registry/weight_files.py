@@ -26,6 +26,7 @@ from dreamlayer.networks.registry.catalogue import (
     UNFIT,
     ModelSpec,
 )
+from dreamlayer.networks.registry.file_kinds import HEAD, other_kind
 from dreamlayer.networks.registry.regular_file import NotAFile, open_regular, read_small
 from dreamlayer.networks.registry.torchvision_import import import_torchvision
 
@@ -175,7 +176,13 @@ def _check_file(file: Path) -> None:
 
 def _fitted(file: Path, arch: str) -> tuple[dict[str, torch.Tensor], int]:
     """The weights for an architecture from a file, and the number of classes."""
-    return state_dict.fitted(state_dict.read(file, state_dict.most_bytes(arch)), arch, file.name)
+    try:
+        state = state_dict.read(file, state_dict.most_bytes(arch))
+        return state_dict.fitted(state, arch, file.name)
+    except MemoryError as error:
+        raise CannotAdd(
+            f"There is not enough memory to read {file}: close other programs, and try again."
+        ) from error
 
 
 def _architecture(arch: str) -> ModelSpec:
@@ -229,6 +236,10 @@ def _check_hash(path: Path, file_name: str, spec: ModelSpec) -> None:
     """Raise CannotGet unless the start of the sha256 in torchvision's file name is right."""
     named = re.search(r"-([0-9a-f]{8,64})\.", file_name)
     if named and not _sha256(path).startswith(named[1]):
+        with open_regular(path) as file:
+            kind = other_kind(file.read(HEAD), path.name)
+        if kind:
+            raise CannotGet(f"{path} is {kind}.")
         raise CannotGet(
             f"{path} is not torchvision's file {file_name} of {spec.name}, or it is damaged."
             f" Weights of your own: dreamlayer models add NAME --arch {spec.arch} FILE"
