@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 SIDES = (1000, 3000, 6000)  # px
 LOADING = (0.0, 1.0)  # seconds after the request, while the network is loaded
 DREAMING = (0.5, 4.0)  # the same of the network when it is there
-SMALL = 256  # px, of the dream that loads it
+SMALL = 128  # px, of the dream that loads it
 WITHIN = 1.0  # seconds, for the answer
 LONGEST = 300.0  # seconds that are waited for anything
 
@@ -125,7 +125,8 @@ def _cancel(client: Client, name: str, side: int, moment: float) -> tuple[str | 
     """Begin a dream and cancel it: the reason if it was refused, and the time to the answer."""
     layout = Picture(side, side, "U8", "RGB")
     pixels = np.random.default_rng(1).integers(0, 255, layout.nbytes, np.uint8)
-    recipe = Recipe(model=name, layer=MODELS[name].default_layer, octaves=2, steps=3, seed=1)
+    steps = 1 if side == SMALL else 10
+    recipe = Recipe(model=name, layer=MODELS[name].default_layer, octaves=2, steps=steps, seed=1)
     request = DreamRequest(recipe, layout, layout.region)
     client.send(request.header(), pixels.data)
     while client.receive(LONGEST)[0]["op"] != "queued":  # type: ignore[index]

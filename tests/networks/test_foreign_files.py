@@ -441,7 +441,7 @@ def test_too_little_memory_is_not_called_damage(
 
     torch.save(weights, tmp_path / "w.pth")
     monkeypatch.setattr(torch, "load", fail)
-    with pytest.raises(MemoryError):
+    with pytest.raises(CannotAdd, match="not enough memory"):
         add(tmp_path / "w.pth")
 
 

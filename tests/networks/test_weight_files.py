@@ -364,6 +364,10 @@ def test_a_local_copy_of_torchvisions_file_is_accepted(served: Served, tmp_path:
 def test_a_file_with_another_hash_is_refused(served: Served, file: Path, folder: Path) -> None:
     with pytest.raises(CannotGet, match=r"is not torchvision's file.*models add NAME --arch"):
         weight_files.get("squeezenet1_0", file)
+    page = file.with_name("page.pth")
+    page.write_text("<html>sign in</html>")
+    with pytest.raises(CannotGet, match="is a web page"):
+        weight_files.get("squeezenet1_0", page)
     served.path.write_bytes(served.path.read_bytes()[:-1])
     with pytest.raises(CannotGet, match="is incomplete or damaged"):
         weight_files.get("squeezenet1_0")

@@ -168,9 +168,8 @@ def _dream_with(
     """Dream with a network, on its device."""
     device, recipe, window = network.device, inputs.recipe, inputs.window
     too_small = min(inputs.picture.shape[-2:]) < network.minimum  # which the engine says
-    if (
-        device.type == "cpu" and not too_small
-    ):  # elsewhere too little memory is an error, and the CPU takes over
+    # On a graphics card too little memory is an error, and the CPU takes over.
+    if device.type == "cpu" and not too_small:
         _check_room(network, inputs, room)
     if not inputs.quick and (text := _what_takes_long(network, inputs)):
         yield Progress(0.0, text)

@@ -30,6 +30,7 @@ from dreamlayer.networks.registry.catalogue import (
     UNFIT,
     ModelSpec,
 )
+from dreamlayer.networks.registry.file_kinds import HEAD, other_kind
 from dreamlayer.networks.registry.regular_file import NotAFile, open_regular, read_small
 from dreamlayer.networks.registry.torchvision_import import import_torchvision
 
@@ -181,7 +182,13 @@ def _check_file(file: Path) -> None:
 
 def _fitted(file: Path, arch: str) -> tuple[dict[str, torch.Tensor], int]:
     """The weights for an architecture from a file, and the number of classes."""
-    return state_dict.fitted(state_dict.read(file, state_dict.most_bytes(arch)), arch, file.name)
+    try:
+        state = state_dict.read(file, state_dict.most_bytes(arch))
+        return state_dict.fitted(state, arch, file.name)
+    except MemoryError as error:
+        raise CannotAdd(
+            f"There is not enough memory to read {file}: close other programs, and try again."
+        ) from error
 
 
 def _architecture(arch: str) -> ModelSpec:
@@ -257,9 +264,12 @@ def _check_hash(path: Path, file_name: str, spec: ModelSpec, downloaded: bool) -
     named = re.search(r"-([0-9a-f]{8,64})\.", file_name)
     if not named or _sha256(path).startswith(named[1]):
         return
-    with path.open("rb") as file:
-        start = file.read(1000).lstrip().lower()
-    if start.startswith(WEB_PAGE):
+    with open_regular(path) as file:
+        start = file.read(HEAD)
+    kind = other_kind(start, path.name)
+    if kind and not (downloaded and start.lstrip().lower().startswith(WEB_PAGE)):
+        raise CannotGet(f"{path} is {kind}.")
+    if kind:
         raise CannotGet(
             f"{file_name} is a web page, not the weights of {spec.name}: if the network wants a"
             " login first, open any page in a browser, then try again."

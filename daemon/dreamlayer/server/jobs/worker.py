@@ -170,7 +170,6 @@ class Worker:
             preview_share=self._preview_share,
         )
         steps = studio.dream(job.request, frames, before)
-        del frames  # free them as soon as the studio has read them
         with contextlib.closing(steps):
             while not job.cancelled.is_set():
                 began = time.monotonic()
