@@ -136,13 +136,13 @@ def test_gimp(host: HostSession, runs: Runs, script: str, check: str) -> None:
 def test_what_became_of_the_source_is_told(runs: Runs) -> None:
     output = runs["looks.py"]["output"]
     for sentence in (
-        "‘Multiplied’ is hidden, because its dream takes its place.",
-        "‘Hidden’ is hidden, and so is its dream: show it in the layer list.",
-        "Inside the selection ‘Partly’ now counts twice (it is set to Multiply): hide or erase it"
+        "“Multiplied” is hidden, because its dream takes its place.",
+        "“Hidden” is hidden, and so is its dream: show it in the layer list.",
+        "Inside the selection “Partly” now counts twice (it is set to Multiply): hide or erase it"
         " there, or dream without a selection.",
     ):
         assert sentence in output
-    assert "‘Plain’" not in output
+    assert "“Plain”" not in output
 
 
 def test_gimp_says_nothing_of_an_inconsistent_undo(runs: Runs) -> None:

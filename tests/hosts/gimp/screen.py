@@ -12,7 +12,7 @@ import case
 from desk import deep_dream
 from gi.repository import Gimp
 
-DIALOG, PROGRESS = "^Deep Dream$", "^Dreaming$"
+DIALOG, PROGRESS, MESSAGE = "^Deep Dream$", "^Dreaming$", "^GIMP Message$"
 SEARCH = ["search", "--onlyvisible"]
 INTERACTIVE, LAST = Gimp.RunMode.INTERACTIVE, Gimp.RunMode.WITH_LAST_VALS
 
@@ -27,6 +27,9 @@ def show(image):
 
 
 def close_all():
+    """Close the images' windows, and the message on what became of a source."""
+    if titles(MESSAGE):
+        press_until_gone(MESSAGE, "Return")
     while displays:
         display = displays.pop()
         if display.is_valid():

@@ -26,6 +26,7 @@ from screen import (
     DIALOG,
     INTERACTIVE,
     LAST,
+    MESSAGE,
     PROGRESS,
     close_all,
     daemon_status,
@@ -39,6 +40,7 @@ from screen import (
     shot,
     show,
     title_of,
+    titles,
     type_into,
     until,
 )
@@ -93,6 +95,9 @@ def check_undo_shows_the_source_again():
     layer = deep_dream(image, [source], **FAST).layer
     time.sleep(1)
     shot("multiplied")
+    if titles(MESSAGE):
+        press_until_gone(MESSAGE, "Return")
+    shot("multiplied-canvas")
     assert [each.get_visible() for each in (own, layer, source)] == [True, True, False]
     on_image(image, "ctrl+z")
     until(lambda: len(image.get_layers()) == 3, "one undo did not remove the dream")

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 def hidden_for_dream(name: str) -> str:
     """The source was hidden: below its dream it would count twice."""
-    return f"‘{name}’ is hidden, because its dream takes its place."
+    return f"“{name}” is hidden, because its dream takes its place."
 
 
 def dream_hidden_too(name: str) -> str:
     """A hidden source's dream is hidden as well."""
-    return f"‘{name}’ is hidden, and so is its dream: show it in the layer list."
+    return f"“{name}” is hidden, and so is its dream: show it in the layer list."
 
 
 def counts_twice(name: str, mode: str | None, opacity: float) -> str:
@@ -26,6 +26,6 @@ def counts_twice(name: str, mode: str | None, opacity: float) -> str:
     else:
         reason = "it is partly transparent"
     return (
-        f"Inside the selection ‘{name}’ now counts twice ({reason}): hide or erase it there, or"
+        f"Inside the selection “{name}” now counts twice ({reason}): hide or erase it there, or"
         " dream without a selection."
     )

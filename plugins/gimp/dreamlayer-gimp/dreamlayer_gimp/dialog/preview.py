@@ -20,7 +20,7 @@ from ..call.guard import guarded
 from ..call.options import CallOptions
 from ..layers.look import Look
 from .look_connection import LookConnection
-from .preview_area import CENTRE, SIDE, PreviewArea
+from .preview_area import CENTRE, SIDE, PreviewArea, check_still_there
 
 SETTLE_TIME = 250  # milliseconds without a change before a new look is asked for
 CHECK, DARK, LIGHT = 8, 0x666666, 0x999999  # the chequerboard behind transparent pixels
@@ -39,7 +39,7 @@ class DialogPreview:
     def __init__(self, config: Any, image: Any, drawable: Any, box: Region | None) -> None:
         self._config = config
         self._target = image, drawable, box
-        self._look: Look | None = None  # read once: the image can't be changed meanwhile
+        self._look: Look | None = None  # as it was when the newest dream began
         self._position = CENTRE
         self._area: PreviewArea | None = None
         self._dreamed: tuple[Recipe, CallOptions] | None = None  # what the newest look shows
@@ -174,6 +174,7 @@ class DialogPreview:
     def _start(self) -> None:
         """Show the part of the layer, and dream on it if the preview is on."""
         recipe, options = self._settings()
+        self._look = None  # it may have been painted on
         self._area = self._make_area(recipe)
         self._event_box.set_tooltip_text(HINT + (DRAG if any(self._area.movable) else ""))
         if not self._config.get_property(SHOW_PREVIEW):
@@ -187,9 +188,9 @@ class DialogPreview:
 
     def _make_area(self, recipe: Recipe) -> PreviewArea:
         image, drawable, box = self._target
-        if self._look is None:
-            self._look = Look.of(drawable)
-        return PreviewArea.of(image, drawable, self._look, box, recipe, self._position)
+        check_still_there(image, drawable)
+        look = self._look = self._look or Look.of(drawable)
+        return PreviewArea.of(image, drawable, look, box, recipe, self._position)
 
     # Display
 

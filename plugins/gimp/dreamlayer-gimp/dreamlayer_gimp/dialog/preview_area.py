@@ -65,8 +65,6 @@ class PreviewArea:
 
         GIMP does not tell plug-ins which part of an image its window shows. Raises CallRefused.
         """
-        if not (image.is_valid() and drawable.is_valid()):
-            raise CallRefused("The layer was removed.")
         full = box or selected(image, drawable, look.whole)
         reduced = reduction(full, recipe, SIDE, REDUCTION_MAX)
         whole = _reduce(look.whole, reduced)
@@ -148,6 +146,12 @@ class PreviewArea:
         )
         layout = replace(strength.layout, width=self.region.width, height=self.region.height)
         return Pixels(layout, self._read_of_image(options.strength, self.region, strength.form))
+
+
+def check_still_there(image: Any, drawable: Any) -> None:
+    """Raise CallRefused if the layer was removed."""
+    if not (image.is_valid() and drawable.is_valid()):
+        raise CallRefused("The layer was removed.")
 
 
 def _reduce(area: Region, reduced: float) -> Region:

@@ -7,6 +7,7 @@ from typing import Any
 from gi.repository import Gimp
 
 from ..call.errors import CallRefused
+from .look import refuse_without_look
 
 
 def check(image: Any, drawable: Any) -> None:
@@ -34,6 +35,7 @@ def check(image: Any, drawable: Any) -> None:
             "The image has a floating selection: anchor it or make it a layer of its own, then"
             " call Deep Dream again."
         )
+    refuse_without_look(drawable)
 
 
 def _refuse_locked(drawable: Any) -> None:

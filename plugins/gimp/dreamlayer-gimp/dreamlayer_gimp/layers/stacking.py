@@ -59,7 +59,7 @@ def settle(source: DrawableSource) -> list[str]:
         below.set_visible(False)
         if source.placement is None:
             return [layer_notes.hidden_for_dream(name)]
-        return [f"‘{name}’ is hidden, because the new dream takes its place."]
+        return [f"“{name}” is hidden, because the new dream takes its place."]
     if _counts_twice(source):
         mode = below.get_mode()
         other = None if mode in NORMAL else _mode_name(mode)

@@ -75,14 +75,18 @@ class CanvasLayer(CanvasPreview):
         return self._layer
 
     def remove(self) -> None:
-        """Remove the layer; adding and removing it remain in the undo history."""
-        image = self._source.image
-        if self._layer is None or not (image.is_valid() and self._layer.is_valid()):
+        """Remove the layer and show its source; both steps remain in the undo history."""
+        image, below = self._source.image, self._source.below
+        if self._layer is None or not image.is_valid():
             return
-        below = self._source.below
+        inserted = self._layer.is_valid()
+        hidden = self._was_visible and below.is_valid() and not below.get_visible()
+        if not inserted and not hidden:  # the user has undone it
+            return
         image.undo_group_start()
-        image.remove_layer(self._layer)
-        if self._was_visible and below.is_valid():
+        if inserted:
+            image.remove_layer(self._layer)
+        if hidden:
             below.set_visible(True)
         image.undo_group_end()
         image.set_selected_layers([item for item in self._was_selected if item.is_valid()])
