@@ -177,6 +177,17 @@ def test_metadata_is_carried_from_format_to_format(tmp_path: Path, steps: tuple[
         assert other.getexif().get_ifd(0x8769)[0x9003] == "2024:01:01 00:00:00"
 
 
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif", "webp"])
+def test_the_tags_of_a_bigtiff_are_carried_over(tmp_path: Path, ending: str) -> None:
+    names = TiffImagePlugin.ImageFileDirectory_v2()
+    names[270] = "a description"
+    path = saved(tmp_path / "in.tif", tiffinfo=names, big_tiff=True)
+    found = dreamed(path, tmp_path / f"out.{ending}")
+    assert found.notes == []
+    assert found.metadata.exif is not None
+    assert found.metadata.exif.entries[270].data == b"a description\0"
+
+
 @pytest.mark.parametrize(
     ("ending", "dropped"),
     [("bmp", "EXIF, XMP, IPTC, colour profile"), ("webp", "IPTC, resolution"), ("png", "")],

@@ -160,8 +160,8 @@ def profile_fits(profile: bytes, mode: str) -> bool:
 
 def exif_bytes(directory: Directory) -> bytes:
     """The tags as EXIF data, without the mark of JPEG."""
-    offset = 8
-    return tags.file_head(directory.form, offset) + tags.packed(directory, offset)
+    classic, offset = directory.written_in(directory.form.order), 8
+    return tags.file_head(classic.form, offset) + tags.packed(classic, offset)
 
 
 def resources(iptc: bytes) -> bytes:

@@ -109,8 +109,8 @@ class Directory:
         self.entries[tag] = Entry(kind, len(values), data)
 
     def written_in(self, order: str) -> Directory:
-        """The same tags in another byte order."""
-        form = TagFormat(order, self.form.big)
+        """The same tags in a byte order, with the widths of a TIFF that is not a BigTIFF."""
+        form = TagFormat(order)
         same = order == self.form.order
         entries = self.entries if same else {t: _turned(e) for t, e in self.entries.items()}
         below = {tag: directory.written_in(order) for tag, directory in self.below.items()}
