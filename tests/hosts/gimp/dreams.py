@@ -215,7 +215,7 @@ def check_large_layers_travel_in_strips():
     """GIMP crashes beyond 4 GiB at once; here a strip is limited to three rows."""
     sys.path.insert(0, str(PLUGIN))
     from dreamlayer_gimp.layers import buffers, layouts, lossless
-    from dreamlayer_gimp.layers.look import Look
+    from dreamlayer_gimp.layers.look import LayerLook
     from dreamlink.picture import Region
 
     buffers.prepare()
@@ -225,7 +225,7 @@ def check_large_layers_travel_in_strips():
         (False, P.HALF_LINEAR),
     ):  # fmt: skip
         image, source = photo_part(precision=precision, alpha=has_alpha)
-        look = Look.of(source)
+        look = LayerLook.of(source)
         _, form = layouts.layout(image, look.form, area)
         whole = lossless.read(look, area, form)
         assert whole == pixels(source, form, area)

@@ -54,7 +54,7 @@ SIDE = 360  # pixels of the preview
 QUICK = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7}
 
 
-class Look:
+class LayerLook:
     """The daemon's own quick dream on a part of a picture: what the preview must show."""
 
     def __init__(
@@ -89,7 +89,7 @@ class Look:
 
 
 def look(*arguments, **more):
-    made = Look(*arguments, **more)
+    made = LayerLook(*arguments, **more)
     made.close()
     return made.rgb
 
@@ -106,7 +106,7 @@ def check_preview_follows_the_controls():
     image, source = photo_part(200, 150)
     before = snapshot(image)
     data = pixels(source, "R'G'B'A u8")
-    first = Look(data, (200, 150), QUICK)
+    first = LayerLook(data, (200, 150), QUICK)
     half = first.blended(strength=0.5)
     first.close()
     other = look(data, (200, 150), {**QUICK, "steps": 4})

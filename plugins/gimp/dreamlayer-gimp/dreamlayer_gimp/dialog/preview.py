@@ -18,7 +18,7 @@ from ..call.arguments import SHOW_PREVIEW
 from ..call.errors import CallRefused
 from ..call.guard import guarded
 from ..call.options import CallOptions
-from ..layers.look import Look
+from ..layers.look import LayerLook
 from .look_connection import LookConnection
 from .preview_area import CENTRE, SIDE, PreviewArea, check_still_there
 
@@ -39,7 +39,7 @@ class DialogPreview:
     def __init__(self, config: Any, image: Any, drawable: Any, box: Region | None) -> None:
         self._config = config
         self._target = image, drawable, box
-        self._look: Look | None = None  # as it was when the newest dream began
+        self._look: LayerLook | None = None  # as it was when the newest dream began
         self._position = CENTRE
         self._area: PreviewArea | None = None
         self._dreamed: tuple[Recipe, CallOptions] | None = None  # what the newest look shows
@@ -189,7 +189,7 @@ class DialogPreview:
     def _make_area(self, recipe: Recipe) -> PreviewArea:
         image, drawable, box = self._target
         check_still_there(image, drawable)
-        look = self._look = self._look or Look.of(drawable)
+        look = self._look = self._look or LayerLook.of(drawable)
         return PreviewArea.of(image, drawable, look, box, recipe, self._position)
 
     # Display

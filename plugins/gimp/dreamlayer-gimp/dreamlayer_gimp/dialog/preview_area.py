@@ -18,7 +18,7 @@ from ..call.errors import CallRefused
 from ..call.options import CallOptions
 from ..layers import buffers
 from ..layers.guide import GuideDrawable
-from ..layers.look import Look
+from ..layers.look import LayerLook
 from ..layers.source import selected
 from ..layers.strength_map import StrengthMap
 
@@ -41,7 +41,7 @@ class PreviewArea:
     """
 
     image: Any
-    look: Look
+    look: LayerLook
     region: Region
     seen: Region
     box: Region
@@ -54,7 +54,7 @@ class PreviewArea:
         cls,
         image: Any,
         drawable: Any,
-        look: Look,
+        look: LayerLook,
         box: Region | None,
         recipe: Recipe,
         position: tuple[float, float],
@@ -124,7 +124,7 @@ class PreviewArea:
 
     def _read_of_image(self, drawable: Any, area: Region, form: str) -> Frame:
         """The part of another drawable of the image that lies on an area of the layer."""
-        look = Look.of(drawable, masked=True)
+        look = LayerLook.of(drawable, masked=True)
         _, left, top = drawable.get_offsets()
         dx, dy = self.offsets[0] - left, self.offsets[1] - top
         moved = area.moved(round(dx / self.reduced), round(dy / self.reduced))

@@ -11,7 +11,7 @@ from dreamlink.wire.messages import Frame
 
 from ..call.errors import CallRefused
 from . import buffers
-from .look import Look, refuse_without_look
+from .look import LayerLook, refuse_without_look
 
 SIDE = 512  # pixels of the longer side; larger guides are reduced
 # sRGB as the network expects, premultiplied: transparent parts are black, whatever their colour.
@@ -56,5 +56,5 @@ class GuideDrawable:
                 "The guide was removed, so nothing was dreamed. Call Deep Dream again."
             )
         scale = min(1.0, SIDE / max(self.drawable.get_width(), self.drawable.get_height()))
-        look = Look.of(self.drawable, masked=True)
+        look = LayerLook.of(self.drawable, masked=True)
         return buffers.read_scaled(look.buffer, self.layout.region, FORM, scale)

@@ -24,7 +24,7 @@ from . import buffers
 
 
 @dataclass(frozen=True)
-class Look:
+class LayerLook:
     """Pixels as they are seen, in the layer's coordinates.
 
     Attributes:
@@ -42,7 +42,7 @@ class Look:
         return "A" in self.form.split(" ")[0]
 
     @classmethod
-    def of(cls, drawable: Any, masked: bool = False) -> Look:
+    def of(cls, drawable: Any, masked: bool = False) -> LayerLook:
         """The whole look; `masked` with the layer mask. Raises CallRefused."""
         with shown(drawable, masked) as layer:
             return layer.part(layer.whole)
@@ -60,16 +60,16 @@ class ShownLayer:
         self._drawable = drawable
         self._origin = origin  # of a rendered picture, in the layer's coordinates
 
-    def part(self, area: Region) -> Look:
+    def part(self, area: Region) -> LayerLook:
         """The look of a part; this remains readable when the layer is closed."""
         buffer, form = self._drawable.get_buffer(), format_of(self._drawable)
         if self._origin is None:
-            return Look(buffer, form, self.whole)
+            return LayerLook(buffer, form, self.whole)
         own = Gegl.Buffer.new(form, *area)
         rendered = area.moved(-self._origin[0], -self._origin[1])
         rectangles = [Gegl.Rectangle.new(*box) for box in (rendered, area)]
         buffer.copy(rectangles[0], Gegl.AbyssPolicy.NONE, own, rectangles[1])
-        return Look(own, form, self.whole)
+        return LayerLook(own, form, self.whole)
 
 
 @contextlib.contextmanager

@@ -15,12 +15,12 @@ from dreamlink.picture import Region
 from dreamlink.wire.messages import Frame
 
 from . import buffers
-from .look import Look, format_of
+from .look import LayerLook, format_of
 
 CURVE_MARKS = str.maketrans("", "", "'~")  # in babl's names of formats
 
 
-def read(look: Look, area: Region, form: str) -> Frame:
+def read(look: LayerLook, area: Region, form: str) -> Frame:
     """The pixels of `area`, rows from the top, in babl's format `form`.
 
     `form` differs from the look's own format only in alpha and depth.

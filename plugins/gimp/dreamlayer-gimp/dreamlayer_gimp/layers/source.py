@@ -17,7 +17,7 @@ from ..call.options import CallOptions
 from . import buffers, layouts, lossless
 from .checks import check
 from .guide import GuideDrawable
-from .look import Look, active_mask, canvas, is_full, shown
+from .look import LayerLook, active_mask, canvas, is_full, shown
 from .placement import DreamPlacement
 from .strength_map import StrengthMap
 
@@ -46,7 +46,7 @@ class DrawableSource:
 
     image: Any
     drawable: Any
-    look: Look
+    look: LayerLook
     region: Region
     seen: Region
     layout: Picture
@@ -162,7 +162,7 @@ def selected(image: Any, drawable: Any, whole: Region) -> Region:
     return box
 
 
-def _is_opaque(look: Look, drawable: Any, region: Region, recipe: Recipe) -> bool:
+def _is_opaque(look: LayerLook, drawable: Any, region: Region, recipe: Recipe) -> bool:
     """Whether dream and source are opaque all over the region, with the source's mask.
 
     Raises CallRefused if no dream could be seen there.
