@@ -241,3 +241,11 @@ def test_a_file_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.Monk
         private_files.read(tmp_path / "x")
     (tmp_path / "x").write_bytes(bytes(10))
     assert private_files.read(tmp_path / "x") == bytes(10)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    private_files.write(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        private_files.write(path, "new \udcff")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [(path.name, "old")]

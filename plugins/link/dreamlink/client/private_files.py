@@ -71,9 +71,14 @@ def write(path: Path, text: str) -> None:
     fresh = path.with_name(f"{path.name}.{machine.identity()}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.replace(path)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        fresh.replace(path)
+    except BaseException:  # e.g. the disk is full
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        raise
 
 
 def open_to_append(path: Path) -> int:
