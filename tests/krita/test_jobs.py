@@ -149,6 +149,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     document = Document()
     app = SimpleNamespace(
         activeDocument=lambda: document,
+        action=lambda _name: None,
         documents=lambda: [] if document.closed else [document],
         readSetting=lambda group, name, default: default,
     )

@@ -214,6 +214,9 @@ class Application:
     def notifier(self) -> Notifier:
         return self._notifier
 
+    def action(self, _name: str) -> None:
+        return None
+
     def activeDocument(self) -> Document | None:
         return self.document
 

@@ -111,8 +111,8 @@ def tried(stack, selection, kinds, figures):
     kinds[f"{way} dreamed"] += 1
     kinds[f"{way}: {note.partition('” ')[2].partition(',')[0].partition('(')[0]}"] += 1
     result = judged(stack, before, "counts twice" in note and selection is not None, figures)
-    yield from taken_back(stack, job.result.node_id)
-    if stack.source.visible() != visible or seen(stack.document) != before:
+    yield from taken_back(stack, job.result.node_id, visible)
+    if seen(stack.document) != before:
         result = "FAILED: without the dream the picture is not as before"
     return f"{result} {note}"
 
@@ -132,15 +132,16 @@ def judged(stack, before, twice, figures):
     return f"FAILED: {share:.1%} changed" if share > SHARE else f"{share:.3%}"
 
 
-def taken_back(stack, node_id):
-    """Undo the dream, or remove its layer."""
-    document = stack.document
-    if desk.app.activeDocument() == document and stack.draw.random() < 0.3:
-        yield from desk.undo()
+def taken_back(stack, node_id, visible):
+    """Undo the dream, or remove its layer, which does not show the source again."""
+    document, source = stack.document, stack.source
+    if stack.draw.random() < 0.3:
+        desk.app.action("edit_undo").trigger()
+        yield lambda: document.nodeByUniqueID(node_id) is None
+        yield from desk.until(lambda: source.visible() == visible, "the source is back", 5)
     else:
         document.nodeByUniqueID(node_id).remove()
-    yield lambda: document.nodeByUniqueID(node_id) is None
-    yield 150  # the layer that it replaced is shown again
+        source.setVisible(visible)
     document.waitForDone()
 
 
@@ -192,7 +193,7 @@ class Stack:
         root = self.document.rootNode()
         for node in root.childNodes():
             node.remove()
-        yield 100
+        yield 40
         self.document.waitForDone()
         if self.draw.random() < 0.85:
             self._paint(root, "bottom", "opaque", CANVAS)

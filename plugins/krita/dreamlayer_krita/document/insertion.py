@@ -89,5 +89,5 @@ def _why_twice(below: Any, source: LayerSource) -> str:
     if mode != NORMAL:
         return f"it is set to {mode.replace('_', ' ').title()}"
     if opacity != OPAQUE:
-        return f"its opacity is {round(100 * opacity / OPAQUE)} %"
+        return f"its opacity is {min(round(100 * opacity / OPAQUE), 99)} %"
     return "" if source.opaque else "it is partly transparent"

@@ -106,7 +106,7 @@ class GrowingLayer(NewLayer):
             self._layer.setLocked(False)
         if not self._removed():
             self.source.document.nodeByUniqueID(self.grown_id).remove()
-            replaced.follow()
+            replaced.follow(cancelled=True)
 
     def _add(self, pixels: Frame) -> None:
         self.grown_id = self._add_layer(f"Dream of {self.source.name}…", pixels)

@@ -25,7 +25,7 @@ from .recipe_form import RecipeForm
 from .widgets.scroll_column import ScrollColumn
 from .widgets.tab_order import set_tab_order
 
-FOLLOW = 100  # milliseconds until a layer is shown again whose dream was undone
+FOLLOW = 40  # milliseconds until a layer is shown again whose dream was undone
 LINES_MIN = 8  # of text: the form's smallest height
 
 
