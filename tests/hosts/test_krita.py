@@ -31,6 +31,7 @@ SCRIPTS = {  # in this order, with the picture that each opens
     "store.py": None,
     "film.py": None,
     "fifty.py": None,
+    "looks.py": None,
     "stacks.py": None,
 }
 TIMEOUT = 420  # seconds for a script with all its dreams; a Krita that hung is started once more

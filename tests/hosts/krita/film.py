@@ -2,6 +2,7 @@
 
 import case
 import desk
+import stacks
 from krita import QPushButton, QWidget, Selection
 
 SIZE = (0, 0, 128, 96)
@@ -284,6 +285,44 @@ def expect_refusal(word):
     yield 100
     assert word in field("film_message").text(), field("film_message").text()
     assert window().isVisible() and not desk.busy()
+
+
+def check_frames_are_read_with_their_masks():
+    document, source = yield from animated()
+    stacks.inverted(document, source)
+    desk.fill_form(strength=0.0)
+    looks = [shown_at(document, time) for time in TIMES]
+    layer = yield from film("frames", carry=0.0)
+    frames = [frame(layer, time) for time in TIMES]
+    assert all(map(close, frames, looks)), "the frames are not dreamed as they look"
+    assert all(map(close, (shown_at(document, time) for time in TIMES), looks))
+
+
+def check_film_takes_the_place_of_its_source():
+    document, source = yield from animated()
+    source.setBlendingMode("multiply")
+    desk.fill_form(strength=0.0)
+    looks = [shown_at(document, time) for time in TIMES]
+    layer = yield from film("frames", carry=0.0)
+    assert "“Cartoon” is hidden, because its dream takes its place." in desk.message()
+    assert layer.blendingMode() == "multiply" and not source.visible()
+    assert all(map(close, (shown_at(document, time) for time in TIMES), looks))
+    yield from desk.undo()
+    while document.nodeByUniqueID(layer.uniqueId()) is not None:  # the current time was a step
+        yield from desk.undo()
+    yield from desk.until(source.visible, "the source is back", 5)
+
+
+def check_film_of_some_frames_leaves_its_source():
+    document, source = yield from animated()
+    source.setOpacity(128)
+    layer = yield from film("frames", first=2, last=3, carry=0.0)
+    assert "While the film runs “Cartoon” now counts twice (its opacity is 50 %)" in desk.message()
+    assert layer.opacity() == 128 and source.visible()
+
+
+def close(one, other):
+    return max(abs(a - b) for a, b in zip(one, other, strict=True)) <= 1
 
 
 def check_a_film_is_dreamed_again():

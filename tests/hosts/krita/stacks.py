@@ -203,8 +203,8 @@ class Stack:
         self.plain = self._words[self._name(self.source)] == "paint opaque"
         self.document.refreshProjection()
         self.document.waitForDone()
-        vectors = any(layer.type() == "vectorlayer" for layer in self._layers)
-        yield 500 if vectors else 60
+        slow = any(layer.type() in ("vectorlayer", "filllayer") for layer in self._layers)
+        yield 500 if slow else 60  # Krita draws these a little later
         self.document.waitForDone()
 
     def describe(self):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from . import replaced
+from .replaced import replaced_layers
 from .source import LayerSource
 
 NORMAL = "normal"
@@ -51,7 +51,7 @@ def insert(layer: Any, source: LayerSource, always: bool = True) -> AddedLayer:
     below.parentNode().addChildNode(layer, below)
     if hide:
         for node_id in {below.uniqueId(), source.node_id} if again else {source.node_id}:
-            replaced.add(source.document, node_id, layer.uniqueId())
+            replaced_layers.add(source.document, node_id, layer.uniqueId())
     return AddedLayer(layer.uniqueId(), note)
 
 

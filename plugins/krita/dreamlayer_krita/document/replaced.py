@@ -3,12 +3,11 @@
 Hiding a layer is no undo step in Krita. So the plug-in follows the dreams: when the last one of a
 layer is undone or cancelled, the layer is as it was before, and when one is redone, it is hidden
 again. If a dream was merged or deleted, the layer stays hidden: its picture may be in another one.
-Documents belong to all windows, and so does this list.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from krita import Krita
@@ -23,7 +22,6 @@ class ReplacedLayer:
         dreams: the unique ids of the layers that replace it.
         replaced: whether one of them was there when last looked.
         visible: since they were undone: whether the layer was visible before that.
-        redo: the shortest text of Krita's action that redoes a step; the others name a step.
     """
 
     document: Any
@@ -31,56 +29,63 @@ class ReplacedLayer:
     dreams: list[Any]
     replaced: bool = True
     visible: bool | None = None
-    redo: str = field(default_factory=lambda: _redo())
 
 
-_layers: list[ReplacedLayer] = []
+class ReplacedLayers:
+    """The replaced layers of all documents."""
+
+    def __init__(self) -> None:
+        self._layers: list[ReplacedLayer] = []
+        self._no_redo: str | None = None  # the text of Krita's Redo while it names no step
+
+    def add(self, document: Any, node_id: Any, dream_id: Any) -> None:
+        """A layer was hidden because a dream that was just added takes its place."""
+        for entry in self._layers:
+            if entry.document == document and entry.node_id == node_id:
+                entry.dreams.append(dream_id)
+                return
+        self._layers.append(ReplacedLayer(document, node_id, [dream_id]))
+
+    def follow(self, cancelled: bool = False) -> None:
+        """Show layers whose dreams are gone, and hide those whose dreams are back.
+
+        Costs microseconds if nothing has changed.
+
+        Args:
+            cancelled: the plug-in has just removed a dream itself; else only undo shows a layer.
+        """
+        undone = self._was_undone()
+        for entry in list(self._layers):
+            if entry.document in Krita.instance().documents():  # events may have closed it
+                _follow(entry, cancelled or undone)
+            elif entry in self._layers:
+                self._layers.remove(entry)
+
+    def _was_undone(self) -> bool:
+        """Whether the last step was an undo: after any other there is nothing to redo."""
+        action = Krita.instance().action("edit_redo")
+        text = str(action.text()) if action is not None else ""
+        if self._no_redo is None or len(text) < len(self._no_redo):
+            self._no_redo = text
+        return len(text) > len(self._no_redo)
 
 
-def add(document: Any, node_id: Any, dream_id: Any) -> None:
-    """A layer was hidden because a dream that was just added takes its place."""
-    for entry in _layers:
-        if entry.document == document and entry.node_id == node_id:
-            entry.dreams.append(dream_id)
-            return
-    _layers.append(ReplacedLayer(document, node_id, [dream_id]))
+replaced_layers = ReplacedLayers()  # one, since a document may be shown in several windows
 
 
-def follow(cancelled: bool = False) -> None:
-    """Show layers whose dreams are gone, and hide those whose dreams are back.
-
-    Costs microseconds if nothing has changed.
-
-    Args:
-        cancelled: the plug-in has just removed a dream itself; else only undo shows a layer.
-    """
-    for entry in list(_layers):
-        if entry.document in Krita.instance().documents():  # Krita lets events happen in its calls
-            _follow(entry, cancelled)
-        elif entry in _layers:
-            _layers.remove(entry)
-
-
-def _follow(entry: ReplacedLayer, cancelled: bool) -> None:
+def _follow(entry: ReplacedLayer, undone: bool) -> None:
     find = entry.document.nodeByUniqueID
     layer = find(entry.node_id)
-    redo = _redo()
-    entry.redo = min(redo, entry.redo, key=len)
-    before, entry.replaced = entry.replaced, any(find(dream) is not None for dream in entry.dreams)
+    before = entry.replaced
+    entry.replaced = any(find(dream) is not None for dream in entry.dreams)
     if layer is None or entry.replaced == before:
         return
-    undone = len(redo) > len(entry.redo)  # after any other step there is nothing to redo
-    if not entry.replaced and (cancelled or undone):
+    if not entry.replaced and undone:
         entry.visible = layer.visible()
         _show(entry.document, layer, True)
     elif entry.replaced and entry.visible is not None:
         visible, entry.visible = entry.visible, None
         _show(entry.document, layer, visible)
-
-
-def _redo() -> str:
-    action = Krita.instance().action("edit_redo")
-    return str(action.text()) if action is not None else ""
 
 
 def _show(document: Any, layer: Any, visible: bool) -> None:

@@ -21,7 +21,8 @@ from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, layer_name
 from dreamlink.wire.messages import Frame
 
-from ..document import layer_io, replaced
+from ..document import layer_io
+from ..document.replaced import replaced_layers
 from .jobs import DreamJob, NewLayer
 
 CANVAS_MAX = 4 << 20  # pixels; Krita composes a picture of this size without a noticeable pause
@@ -106,7 +107,7 @@ class GrowingLayer(NewLayer):
             self._layer.setLocked(False)
         if not self._removed():
             self.source.document.nodeByUniqueID(self.grown_id).remove()
-            replaced.follow(cancelled=True)
+            replaced_layers.follow(cancelled=True)
 
     def _add(self, pixels: Frame) -> None:
         self.grown_id = self._add_layer(f"Dream of {self.source.name}…", pixels)

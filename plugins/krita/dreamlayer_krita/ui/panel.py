@@ -7,7 +7,7 @@ from typing import Any
 
 from krita import Krita
 
-from ..document import replaced
+from ..document.replaced import replaced_layers
 from ..model.session import Message, RunningJob, Session
 from ..qt.connection import Link
 from ..qt.guard import guarded, log
@@ -44,7 +44,7 @@ def open_panel(announce: Callable[[str], None]) -> Panel:
     session.message.subscribe(show)
     session.restore_recipe()
     timer = QtCore.QTimer(panel)  # Krita has no signal for undo and redo
-    timer.timeout.connect(guarded(replaced.follow, log.error))
+    timer.timeout.connect(guarded(replaced_layers.follow, log.error))
     timer.start(FOLLOW)
     notifier = Krita.instance().notifier()
     notifier.setActive(True)
