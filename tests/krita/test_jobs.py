@@ -1,5 +1,6 @@
 """Reading layers and jobs of the Krita plug-in, with stand-ins for Krita and the link."""
 
+import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from dreamlink.client.client import LinkError
-from dreamlink.picture import Region
+from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import State
 from dreamlink.wire.messages import Header
@@ -101,6 +102,7 @@ class Document:
         self.chosen: Selection | None = None
         self.nodes: list[Node] = [self.source]
         self.closed = False
+        self.redo = "Redo "  # the text of Krita's action
 
     def colorModel(self) -> str:  # noqa: N802
         return "RGBA"
@@ -149,7 +151,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     document = Document()
     app = SimpleNamespace(
         activeDocument=lambda: document,
-        action=lambda _name: None,
+        action=lambda _name: SimpleNamespace(text=lambda: document.redo),
         documents=lambda: [] if document.closed else [document],
         readSetting=lambda group, name, default: default,
     )
@@ -202,9 +204,9 @@ def start_job(plugin: SimpleNamespace) -> tuple[Any, Link]:
 
 
 def finish(job: Any, link: Link, **more: object) -> None:
-    picture = link.sent[0]["picture"]
+    *_, width, height = link.sent[0]["region"]
     report = {"recipe": Recipe(seed=7).to_dict(), "seconds": 1.0, **more}
-    pixels = bytearray(4 * picture["width"] * picture["height"])
+    pixels = bytearray(4 * width * height)
     job.received({"op": "done", "id": link.sent[0]["id"], **report}, [pixels])
 
 
@@ -298,6 +300,75 @@ def test_notes_follow_the_time(plugin: SimpleNamespace) -> None:
     job, link = start_job(plugin)
     finish(job, link, notes=["The card is gone.", "The CPU dreams."])
     assert job.text == "Dreamed in 1.0 s with seed 7. The card is gone. The CPU dreams."
+
+
+def test_translucent_source_is_hidden_and_told(plugin: SimpleNamespace) -> None:
+    """Under its dream it would count twice. Only an undone dream shows it again."""
+    from dreamlayer_krita.document.replaced import replaced_layers
+
+    document.source.density = 80
+    job, link = start_job(plugin)
+    finish(job, link)
+    assert job.text.endswith("“Cat” is hidden, because its dream takes its place.")
+    dream = document.nodes[1]
+    assert (dream.density, dream.shown, document.source.shown) == (80, True, False)
+    replaced_layers.follow()
+    assert not document.source.shown
+    for redo, shown in (("Redo ", False), ("Redo Add Layer", True)):
+        document.redo = "Redo "
+        document.nodes = [document.source, dream]
+        replaced_layers.follow()
+        document.nodes, document.redo = [document.source], redo
+        replaced_layers.follow()
+        assert document.source.shown is shown, redo
+    document.nodes, document.redo = [document.source, dream], "Redo "
+    replaced_layers.follow()
+    assert not document.source.shown, "the dream was redone"
+
+
+def test_dream_of_a_hidden_layer_is_hidden(plugin: SimpleNamespace) -> None:
+    document.source.shown = False
+    job, link = start_job(plugin)
+    finish(job, link)
+    assert "“Cat” is hidden, and so is its dream: show it in the layer list." in job.text
+    assert not document.nodes[1].shown
+
+
+@pytest.mark.parametrize(("density", "told"), [(255, False), (80, True)])
+def test_part_of_a_translucent_source_counts_twice(
+    plugin: SimpleNamespace, density: int, told: bool
+) -> None:
+    document.source.density = density
+    document.chosen = Selection(10, 10, 40, 30)
+    job, link = start_job(plugin)
+    finish(job, link)
+    assert ("counts twice (its opacity is 31 %)" in job.text) is told, job.text
+    assert document.source.shown and document.nodes[1].density == density
+
+
+@pytest.mark.parametrize(
+    ("depth", "opaque", "almost"),
+    [
+        ("U8", b"\xff", b"\xfe"),
+        ("U16", b"\xff\xff", b"\xfe\xff"),
+        ("F16", struct.pack("<e", 1.0), struct.pack("<e", 0.9995)),
+        ("F32", struct.pack("<f", 1.0), struct.pack("<f", 0.99999)),
+    ],
+)
+def test_one_pixel_decides_whether_a_region_is_opaque(
+    plugin: SimpleNamespace, depth: str, opaque: bytes, almost: bytes
+) -> None:
+    is_opaque = plugin.reader.is_opaque
+    picture = Picture(9, 70, depth, "GA")
+    gray = bytes(len(opaque))
+    for hole in ((0, 0), (8, 69), (4, 35)):
+        frame = b"".join(
+            gray + (almost if (x, y) == hole else opaque) for y in range(70) for x in range(9)
+        )
+        beside = Region(1, 1, 3, 68)
+        assert not is_opaque(picture, frame, picture.region)
+        assert is_opaque(picture, memoryview(frame), beside)
+        assert not is_opaque(picture, frame, Region(*hole, 1, 1))
 
 
 def test_nothing_is_added_to_a_closed_document(plugin: SimpleNamespace) -> None:

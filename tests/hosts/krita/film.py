@@ -314,7 +314,7 @@ def check_film_takes_the_place_of_its_source():
 
 
 def check_film_of_some_frames_leaves_its_source():
-    document, source = yield from animated()
+    _, source = yield from animated()
     source.setOpacity(128)
     layer = yield from film("frames", first=2, last=3, carry=0.0)
     assert "While the film runs “Cartoon” now counts twice (its opacity is 50 %)" in desk.message()
