@@ -41,9 +41,8 @@ def copied_alone(node: Any, original: Any, time: int) -> Iterator[Any]:
         DocumentError: Krita can't make a document in the layer's colour space.
     """
     space = space_of(node)
-    document = Krita.instance().createDocument(
-        original.width(), original.height(), "", *space, 72.0
-    )
+    size = (original.width(), original.height())
+    document = Krita.instance().createDocument(*size, "", *space, 72.0)
     if document is None:
         raise DocumentError(
             f"Krita can't compose the layer “{node.name()}” in {space.model} {space.depth} with the"
