@@ -1,7 +1,7 @@
 """Puts a dream into the document so that at strength 0 nothing that is seen changes. No Qt here.
 
 The new layer is as visible, opaque and clipped as the one below it, with the same blending mode.
-Together they could count twice: unless the lower one is covered completely, it is hidden.
+Where both together would count twice, the lower one is hidden if the dream covers all of it.
 """
 
 from __future__ import annotations
