@@ -280,8 +280,10 @@ def check_merged_or_deleted_dream_leaves_its_source_hidden():
     gone = new.uniqueId()
     yield from desk.until(lambda: document.nodeByUniqueID(gone) is None, "they are merged", 10)
     yield 300
+    assert not layer.visible(), "the source is shown again, beside the picture that has it"
     apart = [abs(a - b) for a, b in zip(before, seen(document), strict=True)]
-    assert not layer.visible() and sum(apart) / len(apart) < 1, "merging has changed the picture"
+    print(f"merging: off by {sum(apart) / len(apart):.2f} in the mean, {max(apart)} at most")
+    assert sum(apart) / len(apart) < 1, "merging has changed the picture"
 
 
 # What is read
