@@ -64,7 +64,9 @@ class ReplacedLayers:
     def _was_undone(self) -> bool:
         """Whether the last step was an undo: after any other there is nothing to redo."""
         action = Krita.instance().action("edit_redo")
-        text = str(action.text()) if action is not None else ""
+        if action is None or Krita.instance().activeDocument() is None:
+            return False
+        text = str(action.text()).strip()
         if self._no_redo is None or len(text) < len(self._no_redo):
             self._no_redo = text
         return len(text) > len(self._no_redo)
