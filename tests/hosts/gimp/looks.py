@@ -237,6 +237,19 @@ def check_hidden_source():
     assert changes(shown, seen(image)) <= ALLOWED
 
 
+def check_replaced_source_is_dreamed_anew():
+    """Its first dream is in its place; the second one takes that over, rather than being hidden."""
+    image, layer = source_on_blue()
+    layer.set_mode(MODES.MULTIPLY)
+    before = seen(image)
+    first = unchanged(image, layer)
+    second = unchanged(image, layer)
+    visible = [one.get_visible() for one in (layer, first, second)]
+    assert visible == [False, False, True], visible
+    assert image.get_item_position(second) + 1 == image.get_item_position(first)
+    assert changes(before, seen(image)) <= ALLOWED
+
+
 def check_selection_on_a_multiplied_source():
     """Outside the selection nothing changes; inside, both are seen."""
     image, layer = source_on_blue()

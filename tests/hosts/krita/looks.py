@@ -271,6 +271,21 @@ def check_again_takes_the_place_of_the_first_dream():
     yield from desk.until(lambda: desk.snapshot(document) == before, "the layer is back", 5)
 
 
+def check_replaced_layer_is_dreamed_anew():
+    """Its first dream is in its place; the second one takes that over, rather than being hidden."""
+    document, layer = yield from on_paper(alpha=150)
+    before = seen(document)
+    first, _ = yield from dreamed(document, layer)
+    second, note = yield from dreamed(document, layer)
+    assert f"“{first.name()}” is hidden, because the new dream takes its place." in note, note
+    assert (layer.visible(), first.visible(), second.visible()) == (False, False, True)
+    assert document.rootNode().childNodes()[-1].uniqueId() == second.uniqueId()
+    assert close(before, seen(document)), "the dreams count twice"
+    yield from desk.undo()
+    yield from desk.until(first.visible, "the first dream is back", 5)
+    assert not layer.visible()
+
+
 def check_merged_or_deleted_dream_leaves_its_source_hidden():
     document, layer = yield from on_paper(alpha=99)
     new, _ = yield from dreamed(document, layer)

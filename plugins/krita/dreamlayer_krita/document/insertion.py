@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from dreamlink.session import layer_notes
+
 from .replaced import replaced_layers
 from .source import LayerSource
 
 NORMAL = "normal"
 OPAQUE = 255  # Krita's opacity of a layer, 0 to 255
-IN_SELECTION = ("Inside the selection", "dream without a selection")
-IN_FILM = ("While the film runs", "dream a film that begins at frame 0 and does not end")
 
 
 class AddedLayer(NamedTuple):
@@ -25,11 +25,16 @@ class AddedLayer(NamedTuple):
 
 
 def layer_below(source: LayerSource) -> Any:
-    """The layer directly above which the dream is to be added."""
-    node = None
-    if source.above is not None:
-        node = source.document.nodeByUniqueID(source.above)
-    return node or source.document.nodeByUniqueID(source.node_id)
+    """The layer directly above which the dream is to be added: the source, or a dream of it.
+
+    That is the dream which is dreamed again, or the one in whose favour the source is hidden.
+    """
+    find = source.document.nodeByUniqueID
+    node = find(source.above) if source.above is not None else None
+    own = find(source.node_id)
+    if node is None and own is not None and not own.visible():
+        node = replaced_layers.dream_in_place_of(source.document, source.node_id)
+    return node or own
 
 
 def insert(layer: Any, source: LayerSource, always: bool = True) -> AddedLayer:
@@ -42,52 +47,48 @@ def insert(layer: Any, source: LayerSource, always: bool = True) -> AddedLayer:
         always: whether the layer has pixels in all frames of the animation.
     """
     below = layer_below(source)
-    again = below.uniqueId() != source.node_id  # a dream of the same source, in the same place
-    _take_over(layer, below)
-    note, hide = _plan(below, source, again, always)
+    own = source.document.nodeByUniqueID(source.node_id)
+    # A new dream in place of one that was put aside is seen.
+    visible = below.visible() or (own is not None and own.visible())
+    _take_over(layer, below, visible)
+    note, hide = _plan(below, source, visible, always)
     if hide:
         below.setVisible(False)  # no undo step, and adding the layer composes the picture
     # Changes to a layer that is not in the document yet are not undoable: this is the only step.
     below.parentNode().addChildNode(layer, below)
     if hide:
-        for node_id in {below.uniqueId(), source.node_id} if again else {source.node_id}:
+        for node_id in (below.uniqueId(), source.node_id):
             replaced_layers.add(source.document, node_id, layer.uniqueId())
     return AddedLayer(layer.uniqueId(), note)
 
 
-def _take_over(layer: Any, below: Any) -> None:
+def _take_over(layer: Any, below: Any, visible: bool) -> None:
     if layer.blendingMode() != below.blendingMode():
         layer.setBlendingMode(below.blendingMode())
     layer.setOpacity(below.opacity())
-    layer.setVisible(below.visible())
+    layer.setVisible(visible)
     for own, other in zip(layer.channels(), below.channels(), strict=False):
         if not other.visible():  # switched off; without alpha, the layer inherits alpha
             own.setVisible(False)
 
 
-def _plan(below: Any, source: LayerSource, again: bool, always: bool) -> tuple[str, bool]:
-    """The sentence for the user, and whether the layer below is to be hidden."""
+def _plan(below: Any, source: LayerSource, visible: bool, always: bool) -> tuple[str, bool]:
+    """The sentence for the user, and whether the layer below is to be hidden.
+
+    `visible`: whether the dream is.
+    """
     name = below.name()
-    if not below.visible():
-        return f"“{name}” is hidden, and so is its dream: show it in the layer list.", False
-    reason = _why_twice(below, source)
-    if not reason:
-        return "", False
-    if always and (again or source.covered):
-        dream = "the new dream" if again else "its dream"
-        return f"“{name}” is hidden, because {dream} takes its place.", True
-    where, instead = IN_SELECTION if always else IN_FILM
-    return (
-        f"{where} “{name}” now counts twice ({reason}): hide or erase it there, or {instead}.",
-        False,
-    )
-
-
-def _why_twice(below: Any, source: LayerSource) -> str:
-    """Why a copy above a layer changes what is seen, or ""."""
+    if not visible:
+        return layer_notes.dream_hidden_too(name), False
     mode, opacity = below.blendingMode(), below.opacity()
-    if mode != NORMAL:
-        return f"it is set to {mode.replace('_', ' ').title()}"
-    if opacity != OPAQUE:
-        return f"its opacity is {min(round(100 * opacity / OPAQUE), 99)} %"
-    return "" if source.opaque else "it is partly transparent"
+    plain = mode == NORMAL and opacity == OPAQUE and source.opaque
+    if plain or not below.visible():
+        return "", False
+    again = below.uniqueId() == source.above  # a dream of the same source, in the same place
+    if always and (again or source.covered):
+        if below.uniqueId() == source.node_id:
+            return layer_notes.hidden_for_dream(name), True
+        return layer_notes.hidden_for_new_dream(name), True
+    other = None if mode == NORMAL else mode.replace("_", " ").title()
+    percent = 100 * opacity / OPAQUE
+    return layer_notes.counts_twice(name, other, percent, film=not always), False

@@ -42,9 +42,18 @@ class ReplacedLayers:
         """A layer was hidden because a dream that was just added takes its place."""
         for entry in self._layers:
             if entry.document == document and entry.node_id == node_id:
-                entry.dreams.append(dream_id)
+                if dream_id not in entry.dreams:
+                    entry.dreams.append(dream_id)
                 return
         self._layers.append(ReplacedLayer(document, node_id, [dream_id]))
+
+    def dream_in_place_of(self, document: Any, node_id: Any) -> Any:
+        """The newest visible dream in whose favour a layer was hidden; None without one."""
+        for entry in self._layers:
+            if entry.document == document and entry.node_id == node_id:
+                nodes = map(document.nodeByUniqueID, reversed(entry.dreams))
+                return next((node for node in nodes if node is not None and node.visible()), None)
+        return None
 
     def follow(self, cancelled: bool = False) -> None:
         """Show layers whose dreams are gone, and hide those whose dreams are back.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,16 @@ def load(image: Any, layer: Any) -> LayerRecord | None:
         return None
     items = (_item(image, tattoo) for tattoo in (record.source, record.guide, record.strength))
     return LayerRecord(record.recipe, *items)
+
+
+def dreams_above(image: Any, drawable: Any) -> Iterator[tuple[Any, LayerRecord]]:
+    """The dreams of a layer that lie above it in its group, with their records, nearest first."""
+    parent = drawable.get_parent()
+    siblings = parent.get_children() if parent else image.get_layers()
+    for layer in reversed(siblings[: image.get_item_position(drawable)]):
+        record = load(image, layer)
+        if record is not None and record.source == drawable:
+            yield layer, record
 
 
 def _read(layer: Any, name: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from dreamlink.wire.messages import DreamRequest, Frame
 
 from ..call.errors import CallRefused
 from ..call.options import CallOptions
-from . import buffers, layouts, lossless
+from . import buffers, dream_store, layouts, lossless
 from .checks import check
 from .guide import GuideDrawable
 from .look import LayerLook, active_mask, canvas, is_full, shown
@@ -102,9 +102,15 @@ class DrawableSource:
 
     @property
     def below(self) -> Any:
-        """The layer right below the dream: the earlier dream that is repeated, or the source."""
+        """The layer right below the dream: the source, or a dream of it.
+
+        That is the earlier dream that is repeated, or the one in whose favour the source is hidden.
+        """
         if self.placement is not None and self.placement.layer.is_valid():
             return self.placement.layer
+        if self.placement is None and not self.drawable.get_visible():
+            dreams = (layer for layer, _ in dream_store.dreams_above(self.image, self.drawable))
+            return next((layer for layer in dreams if layer.get_visible()), self.drawable)
         return self.drawable
 
     def request(self, recipe: Recipe, **fields: Any) -> tuple[DreamRequest, list[Frame]]:

@@ -57,9 +57,9 @@ def settle(source: DrawableSource) -> list[str]:
         return [layer_notes.dream_hidden_too(name)]
     if hides_below(source):
         below.set_visible(False)
-        if source.placement is None:
+        if below == source.drawable:
             return [layer_notes.hidden_for_dream(name)]
-        return [f"“{name}” is hidden, because the new dream takes its place."]
+        return [layer_notes.hidden_for_new_dream(name)]
     if _counts_twice(source):
         mode = below.get_mode()
         other = None if mode in NORMAL else _mode_name(mode)

@@ -43,7 +43,13 @@ class RepeatedDream:
         dream = drawable
         stored = dream_store.load(image, dream)
         if stored is None:
-            dream, stored = _nearest_dream_above(image, drawable)
+            above = next(dream_store.dreams_above(image, drawable), None)
+            if above is None:
+                raise CallRefused(
+                    f"The layer “{drawable.get_name()}” is not a dream, and has no dream above it:"
+                    " select a dream's layer, or choose Deep Dream."
+                )
+            dream, stored = above
         own = stored.source is None or stored.source == dream
         placement = None if own else DreamPlacement.of(image, stored.source, dream)
         target = dream if own else stored.source
@@ -55,17 +61,3 @@ class RepeatedDream:
         return replace(
             options, guide=options.guide or guide, strength=options.strength or self.strength
         )
-
-
-def _nearest_dream_above(image: Any, drawable: Any) -> tuple[Any, dream_store.LayerRecord]:
-    """The nearest dream above a layer that was made from that layer."""
-    parent = drawable.get_parent()
-    siblings = parent.get_children() if parent else image.get_layers()
-    for layer in reversed(siblings[: image.get_item_position(drawable)]):
-        stored = dream_store.load(image, layer)
-        if stored is not None and stored.source == drawable:
-            return layer, stored
-    raise CallRefused(
-        f"The layer “{drawable.get_name()}” is not a dream, and has no dream above it: select a"
-        " dream's layer, or choose Deep Dream."
-    )
