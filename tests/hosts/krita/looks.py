@@ -312,6 +312,7 @@ def masked_alike(document, layer, add):
     add(document, layer)
     document.refreshProjection()
     document.waitForDone()
+    yield 500  # Krita computes a transform mask and sets the modified flag a moment later
     before = desk.snapshot(document), document.modified()
     desk.fill_form(**ZERO)
     source = reader.read(desk.session().recipe(), where=reader.DreamTarget(layer, None))
