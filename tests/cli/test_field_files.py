@@ -17,7 +17,7 @@ from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from dreamlayer.cli import selection
 from dreamlayer.cli.files import metadata, reading, tags
-from dreamlayer.cli.files.containers import XMP_MARK
+from dreamlayer.cli.files.containers.jpeg import XMP_MARK
 from dreamlayer.cli.files.opening import FileError
 from dreamlayer.cli.files.output import Output
 from dreamlayer.cli.files.reading import ImageFile

@@ -14,7 +14,7 @@ from typing import IO, Any
 from PIL import Image
 
 from dreamlayer.cli.files import memory, writing
-from dreamlayer.cli.files.containers import take_apart
+from dreamlayer.cli.files.containers.take_apart import take_apart
 from dreamlayer.cli.files.formats import PNG, WRITTEN, FileFormat, recognise
 from dreamlayer.cli.files.metadata import Metadata
 from dreamlayer.cli.files.opening import FileError, InputFile, reason

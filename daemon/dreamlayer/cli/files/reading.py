@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image, ImageChops, ImageCms, UnidentifiedImageError
 
 from dreamlayer.cli.files import memory, ppm, raw_pixels
-from dreamlayer.cli.files.containers import Contents, take_apart
+from dreamlayer.cli.files.containers.contents import Contents
+from dreamlayer.cli.files.containers.take_apart import take_apart
 from dreamlayer.cli.files.formats import recognise
 from dreamlayer.cli.files.metadata import Metadata
 from dreamlayer.cli.files.opening import PIXELS_MAX, FileError, InputFile, SplicedFile, reason

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dreamlayer.cli.files.containers import png_text
+from dreamlayer.cli.files.containers.png import png_text
 from dreamlayer.cli.files.formats import recognise
 from dreamlayer.cli.files.opening import FileError, InputFile, reason
 from dreamlink.picture import PictureError, Region, region_of

@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from dreamlayer.cli.files import formats, tags
 from dreamlayer.cli.files import metadata as meta
-from dreamlayer.cli.files.containers import XMP_KEYWORD
+from dreamlayer.cli.files.containers.png import XMP_KEYWORD
 from dreamlayer.cli.files.formats import BMP, JPEG, PNG, TIFF, FileFormat
 from dreamlayer.cli.files.metadata import Metadata
 from dreamlayer.cli.files.reading import eight_bits, on_white

@@ -1,0 +1,1 @@
+"""Takes picture files apart, by format: the parts with the pixels, metadata, how many pictures."""
