@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from dreamlayer.cli.main import main
-from dreamlayer.networks.registry import weight_files
+from dreamlayer.networks.registry import download, weight_files
 
 FILE = "vgg16-397923af.pth"
 Serve = Callable[[bytes], int]
@@ -27,7 +27,7 @@ def no_proxies(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(weight_files, "PATIENCE", 3.0)
+    monkeypatch.setattr(download, "PATIENCE", 3.0)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
 
 

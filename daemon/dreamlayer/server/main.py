@@ -17,7 +17,7 @@ from dreamlayer.server.lifecycle.discovery_file import DiscoveryFile
 from dreamlayer.server.remote.studio import RemoteStudio
 from dreamlayer.server.router import Router
 from dreamlayer.server.transport import keys
-from dreamlayer.server.transport.auth import RemoteListener
+from dreamlayer.server.transport.remote_listener import RemoteListener
 from dreamlayer.studio.protocol import Studio
 from dreamlink import VERSION
 from dreamlink.client import discovery

@@ -22,11 +22,12 @@ from dreamlayer.server.lifecycle.upgrade import UpgradeWatch
 from dreamlayer.server.requests.handlers import DaemonRequestHandler
 from dreamlayer.server.requests.session import RequestSessions
 from dreamlayer.server.transport import keys
-from dreamlayer.server.transport.auth import LOCAL, Authenticator, RemoteListener, listen_to_remotes
+from dreamlayer.server.transport.auth import LOCAL, Authenticator
 from dreamlayer.server.transport.disconnected import DisconnectedClients
 from dreamlayer.server.transport.mailbox import Mailbox, Outgoing
 from dreamlayer.server.transport.outbox import Outbox
 from dreamlayer.server.transport.principal import Peer, Principal
+from dreamlayer.server.transport.remote_listener import RemoteListener, listen_to_remotes
 from dreamlayer.server.transport.sending import SocketLine
 from dreamlayer.server.transport.token_proof import TokenProof
 from dreamlayer.studio.protocol import Studio

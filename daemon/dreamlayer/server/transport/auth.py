@@ -20,17 +20,16 @@ from typing import NamedTuple
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from dreamlayer.server.config.address import Address
 from dreamlayer.server.transport.backlog import CHECK_EVERY, Backlogs
-from dreamlayer.server.transport.keys import KeyPair
 from dreamlayer.server.transport.principal import LOCAL_USER, Principal, guest, room
+from dreamlayer.server.transport.remote_listener import REMOTE
 from dreamlayer.server.transport.token_proof import TokenProof
 from dreamlink.client.client import USER
 from dreamlink.wire.messages import Header
 
 log = logging.getLogger(__name__)
 
-LOCAL, REMOTE = b"local", b"remote"  # ZAP's domains
+LOCAL = b"local"  # ZAP's domain of connections from this computer
 OK, STRANGER, FULL = b"200", b"400", b"500"  # ZAP's codes, which are sent to the client
 WRONG_TOKEN = "wrong token"  # noqa: S105 - a kind of refusal, as `status` lists it
 WRONG_KEY = "key not allowed"
@@ -40,8 +39,6 @@ BROKEN = "broken handshake"
 UNFINISHED = "unfinished handshake"
 NOT_ZEROMQ = "not ZeroMQ"
 MISMATCH = 0x11000002  # libzmq's code for a mechanism other than ours
-HEARTBEAT = 5000  # milliseconds between two heartbeats of another computer …
-HEARTBEAT_TIMEOUT = 20000  # … and without one until its connection counts as lost
 SPEAK_WITHIN = 10.0  # seconds until a connection of another computer must have sent a message
 EVENTS = (
     zmq.EVENT_ACCEPTED
@@ -51,13 +48,6 @@ EVENTS = (
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | zmq.EVENT_DISCONNECTED
 )
-
-
-class RemoteListener(NamedTuple):
-    """The address where other computers may connect, and the key pair that identifies this one."""
-
-    address: Address
-    pair: KeyPair
 
 
 class _Accepted(NamedTuple):
@@ -72,28 +62,6 @@ class _Accepted(NamedTuple):
     refused_before: int
     remote: bool
     since: float
-
-
-def listen_to_remotes(router: zmq.Socket[bytes], listening: RemoteListener) -> None:
-    """Let other computers connect at an address, with CURVE and an allowed key only.
-
-    libzmq reads a socket's options at the time of `bind`, so those set here don't apply to the
-    loopback address, which was bound before.
-    Raises OSError if the address can't be listened on.
-    """
-    router.setsockopt(zmq.CURVE_SERVER, 1)
-    router.setsockopt(zmq.CURVE_SECRETKEY, listening.pair.secret)
-    router.setsockopt(zmq.ZAP_DOMAIN, REMOTE)
-    router.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT)
-    router.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT)
-    router.setsockopt(zmq.IPV6, int(":" in listening.address.host))
-    try:
-        router.bind(listening.address.endpoint)
-    except zmq.ZMQError as error:
-        raise OSError(
-            f"Can't listen on {listening.address} ({error.strerror}): use an address of this"
-            " computer and a free port."
-        ) from error
 
 
 class Authenticator:
