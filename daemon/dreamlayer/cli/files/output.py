@@ -57,9 +57,10 @@ class Output:
 
     def __enter__(self) -> Output:
         mode = 0o666 if self._old is None else 0o600
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
-            self._file = os.fdopen(os.open(self._fresh, flags, mode), "w+b")
+            self._file = open(
+                self._fresh, "x+b", opener=lambda name, flags: os.open(name, flags, mode)
+            )
         except OSError as error:
             raise _unwritable(self.path, error) from error
         except BaseException:  # a signal between the two calls

@@ -162,7 +162,10 @@ def _opened(file: InputFile, contents: Contents, kind: str) -> Image.Image:
     stream = io.BufferedReader(SplicedFile(file, contents.parts), BUFFER)
     try:
         with _silence():
-            return Image.open(stream, formats=[kind])
+            image = Image.open(stream, formats=[kind])
+        # Without a name, Pillow would take it and the result for one file, and copy its pixels.
+        image.filename = str(file.path)
+        return image
     except MemoryError:
         raise
     except UnidentifiedImageError as error:

@@ -222,10 +222,7 @@ def _check_hash(path: Path, file_name: str, spec: ModelSpec, downloaded: bool) -
         return
     with open_regular(path) as file:
         start = file.read(HEAD)
-    kind = other_kind(start, path.name)
-    if kind and not (downloaded and start.lstrip().lower().startswith(WEB_PAGE)):
-        raise CannotGet(f"{path} is {kind}.")
-    if kind:
+    if downloaded and start.lstrip().lower().startswith(WEB_PAGE):
         raise CannotGet(
             f"{file_name} is a web page, not the weights of {spec.name}: if the network wants a"
             " login first, open any page in a browser, then try again."
@@ -235,6 +232,8 @@ def _check_hash(path: Path, file_name: str, spec: ModelSpec, downloaded: bool) -
             f"The download of {spec.name} is incomplete or damaged ({path.stat().st_size} bytes):"
             " try again."
         )
+    if kind := other_kind(start, path.name):
+        raise CannotGet(f"{path} is {kind}.")
     raise CannotGet(
         f"{path} is not torchvision's file {file_name} of {spec.name}, or it is damaged."
         f" Weights of your own: dreamlayer models add NAME --arch {spec.arch} FILE"
