@@ -109,7 +109,8 @@ def load(name: str) -> nn.Module:
         raise MissingWeights(f"{path} is missing: {_remedy(spec)}.") from error
     except (OSError, ValueError) as error:
         raise MissingWeights(
-            f"{path} does not hold the weights of {name}: {_remedy(spec)}. ({error})"
+            f"{path} does not hold the weights of {name} ({str(error).rstrip('.')}):"
+            f" {_remedy(spec)}."
         ) from error
     return network.eval().requires_grad_(False)
 
