@@ -108,9 +108,9 @@ def load(name: str) -> nn.Module:
     except FileNotFoundError as error:
         raise MissingWeights(f"{path} is missing: {_remedy(spec)}.") from error
     except (OSError, ValueError) as error:
+        reason = str(error).removeprefix(f"{path} ").rstrip(".")
         raise MissingWeights(
-            f"{path} does not hold the weights of {name} ({str(error).rstrip('.')}):"
-            f" {_remedy(spec)}."
+            f"{path} does not hold the weights of {name} ({reason}): {_remedy(spec)}."
         ) from error
     return network.eval().requires_grad_(False)
 
