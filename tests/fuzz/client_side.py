@@ -43,8 +43,17 @@ RECIPE = Recipe.of({})
 
 def attack(run: Run) -> None:
     """Throw cases at clients until the run is over; raises Failed."""
+    log = logging.getLogger("dreamlink")
+    level = log.level
+    log.setLevel(logging.ERROR)  # thousands have no proof
+    try:
+        _attack(run)
+    finally:
+        log.setLevel(level)
+
+
+def _attack(run: Run) -> None:
     pid = os.getpid()
-    logging.getLogger("dreamlink").setLevel(logging.ERROR)  # thousands have no proof
     warm_up = max(LEAST_WARM_UP, run.cases * WARM_UP)
     with socket.create_server(("127.0.0.1", 0)) as server:
         fed = _fed_by(server)

@@ -406,19 +406,19 @@ def test_cancelling_a_running_dream_is_answered_at_once(jobs: Fixture) -> None:
     jobs.scheduler.submit(job("a", "long"))
     running = jobs.take()
     jobs.scheduler.submit(job("b", "next"))
-    jobs.scheduler.cancel(b"a", "long")
+    jobs.scheduler.cancel(connection("a"), "long")
     assert jobs.answers == [("a", "cancelled", "long"), ("b", "progress", "next")]
     assert jobs.scheduler.finishing  # and the next dream was told what it waits for
-    status = jobs.scheduler.status()
+    status = jobs.scheduler.status(LOCAL_USER)
     assert status["finishing"] == 1
     assert [one["id"] for one in status["jobs"]] == ["next"]
     jobs.scheduler.answer(running, {"op": "progress"})  # too late
-    jobs.scheduler.cancel(b"a", "long")
+    jobs.scheduler.cancel(connection("a"), "long")
     assert jobs.scheduler.submit(job("a", "long")) == 1  # its id is free; only `next` is ahead
     jobs.scheduler.finish(running, "done", {"op": "done"}, b"pixels")
     assert len(jobs.answers) == 2
     assert not jobs.scheduler.finishing
-    counts = jobs.scheduler.status()
+    counts = jobs.scheduler.status(LOCAL_USER)
     assert (counts["cancelled"], counts["done"], counts["finishing"]) == (1, 0, 0)
 
 
