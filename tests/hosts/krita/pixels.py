@@ -574,7 +574,7 @@ def check_layer_is_updated_without_an_undo_step():
     for profile in ("", "Rec2020-elle-V4-g10.icc"):
         document = yield from desk.new_document(WIDTH, HEIGHT, "RGBA", "U16", profile)
         source = reader.read(recipe_of())
-        node_id = reader.add_layer(source, "New", bytearray(source.pixels))
+        node_id = reader.add_layer(source, "New", bytearray(source.pixels)).node_id
         yield from desk.until(lambda: "Add Layer" in desk.history(), "the step is listed")
         steps = desk.history()
         layer = document.nodeByUniqueID(node_id)

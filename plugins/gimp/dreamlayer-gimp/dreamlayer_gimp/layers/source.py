@@ -41,6 +41,7 @@ class DrawableSource:
         strength: how strongly each pixel dreams; None for full strength everywhere.
         guide: the guide; None without one.
         placement: of the earlier dream that is dreamed again; None without one.
+        replaced: the dream in whose favour the source is hidden; None if it is not.
         window: the display that the call came from; None if there are no windows.
     """
 
@@ -58,6 +59,7 @@ class DrawableSource:
     strength: StrengthMap | None
     guide: GuideDrawable | None
     placement: DreamPlacement | None
+    replaced: Any
     window: Any
 
     @classmethod
@@ -94,10 +96,14 @@ class DrawableSource:
         if options.strength is not None:
             strength = StrengthMap.of(options.strength, region.moved(left, top))
         guide = GuideDrawable.of(options.guide, recipe)
+        replaced = None
+        if placement is None and not drawable.get_visible():
+            dreams = (dream for dream, _ in dream_store.dreams_above(image, drawable))
+            replaced = next((dream for dream in dreams if dream.get_visible()), None)
         window = Gimp.default_display()
         return cls(
             image, drawable, look, region, seen, layout, form, corner, selection, covers,
-            opaque, strength, guide, placement, window,
+            opaque, strength, guide, placement, replaced, window,
         )  # fmt: skip
 
     @property
@@ -108,9 +114,8 @@ class DrawableSource:
         """
         if self.placement is not None and self.placement.layer.is_valid():
             return self.placement.layer
-        if self.placement is None and not self.drawable.get_visible():
-            dreams = (layer for layer, _ in dream_store.dreams_above(self.image, self.drawable))
-            return next((layer for layer in dreams if layer.get_visible()), self.drawable)
+        if self.replaced is not None and self.replaced.is_valid():
+            return self.replaced
         return self.drawable
 
     def request(self, recipe: Recipe, **fields: Any) -> tuple[DreamRequest, list[Frame]]:
