@@ -7,10 +7,13 @@ again. If a dream was merged or deleted, the layer stays hidden: its picture may
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from krita import Krita
+
+UNDO_KNOWN = 1.0  # seconds within which Krita's Redo names the step that was undone
 
 
 @dataclass
@@ -22,6 +25,7 @@ class ReplacedLayer:
         dreams: the unique ids of the layers that replace it.
         replaced: whether one of them was there when last looked.
         visible: since they were undone: whether the layer was visible before that.
+        gone: when none of them was there any more, on time.monotonic()'s clock.
     """
 
     document: Any
@@ -29,6 +33,7 @@ class ReplacedLayer:
     dreams: list[Any]
     replaced: bool = True
     visible: bool | None = None
+    gone: float | None = None
 
 
 class ReplacedLayers:
@@ -87,16 +92,24 @@ replaced_layers = ReplacedLayers()  # one, since a document may be shown in seve
 def _follow(entry: ReplacedLayer, undone: bool) -> None:
     find = entry.document.nodeByUniqueID
     layer = find(entry.node_id)
-    before = entry.replaced
-    entry.replaced = any(find(dream) is not None for dream in entry.dreams)
-    if layer is None or entry.replaced == before:
+    there = any(find(dream) is not None for dream in entry.dreams)
+    if there:
+        entry.gone = None
+    if layer is None or there == entry.replaced:
         return
-    if not entry.replaced and undone:
-        entry.visible = layer.visible()
+    if there:
+        entry.replaced = True
+        if entry.visible is not None:
+            visible, entry.visible = entry.visible, None
+            _show(entry.document, layer, visible)
+        return
+    now = time.monotonic()
+    entry.gone = now if entry.gone is None else entry.gone
+    if undone:
+        entry.replaced, entry.visible = False, layer.visible()
         _show(entry.document, layer, True)
-    elif entry.replaced and entry.visible is not None:
-        visible, entry.visible = entry.visible, None
-        _show(entry.document, layer, visible)
+    elif now > entry.gone + UNDO_KNOWN:
+        entry.replaced = False
 
 
 def _show(document: Any, layer: Any, visible: bool) -> None:
