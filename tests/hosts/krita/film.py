@@ -290,6 +290,7 @@ def expect_refusal(word):
 def check_frames_are_read_with_their_masks():
     document, source = yield from animated()
     stacks.inverted(document, source)
+    yield from desk.activate(document, source)  # Krita activates the new mask a moment later
     desk.fill_form(strength=0.0)
     looks = [shown_at(document, time) for time in TIMES]
     layer = yield from film("frames", carry=0.0)

@@ -76,7 +76,11 @@ class ReplacedLayers:
                 self._layers.remove(entry)
 
     def _was_undone(self) -> bool:
-        """Whether the last step was an undo: after any other there is nothing to redo."""
+        """Whether the last step was an undo: after any other there is nothing to redo.
+
+        Redo is always enabled, so its text must tell. A step without a name (Krita's own, of some
+        transform masks) is not noticed: the layer stays hidden, and the user shows it.
+        """
         action = Krita.instance().action("edit_redo")
         if action is None or Krita.instance().activeDocument() is None:
             return False
