@@ -204,10 +204,25 @@ def close_documents():
     for document in app.documents():
         document.setSelection(None)  # Krita crashes if a document closes while a selection is drawn
         document.waitForDone()
-        document.setModified(False)
-        document.close()
+        close(document)
     yield from until(lambda: not app.documents(), "all documents are closed")
     yield 100
+
+
+def close(document):
+    """Close a document as its user does, by the menu.
+
+    Document.close() deletes the document while events for its views still wait, and now and then
+    one of those ends Krita. A document without a view has no other way.
+    """
+    document.setModified(False)  # or Krita asks whether to save
+    window = app.activeWindow()
+    views = [view for view in window.views() if view.document() == document]
+    for view in views:
+        window.showView(view)
+        app.action("file_close").trigger()
+    if not views:
+        document.close()
 
 
 def drawing(width, height, model="RGBA", depth="U8", contrast=0.35):
