@@ -90,7 +90,7 @@ def dream(
     size = (source.shape[-2], source.shape[-1])
     _check_size(size, network)
     random = torch.Generator().manual_seed(recipe.seed)
-    objective = bind(recipe.expression(), network, guide)
+    objective = bind(recipe.expression(), network, guide, recipe.spread)
     weights = None if mask is None else as_stored_plane(mask)
     nan_guard = NanGuard()
     if is_painted(recipe):

@@ -108,9 +108,9 @@ class Recipe:
         "features.10",
         "Network layer",
         "What to amplify: a layer by name (features.10) or number (10), one of its channels"
-        " (10:30), or an object by name (class:castle). Combine several with weights, + and -:"
-        " 10:30 + 12*0.5 - 3. Early layers draw strokes and textures, late ones animals and"
-        " objects. See: dreamlayer layers MODEL.",
+        " (10:30), a kind of things (kind:dogs), or an object by name (class:castle). Combine"
+        " several with weights, + and -: 10:30 + 12*0.5 - 3. Early layers draw strokes and"
+        " textures, late ones animals and objects. See: dreamlayer layers MODEL.",
         main=True,
     )
     channels: str = _row(
@@ -118,6 +118,13 @@ class Recipe:
         "Channels",
         "Amplify only these channels of the layer, e.g. 30 or 30,115. Leave empty for all.",
         main=True,
+    )
+    spread: str = _row(
+        "everywhere",
+        "Spread",
+        "How many things of a kind (kind:dogs) grow: one lets the clearest ones grow, everywhere"
+        " fills the picture with them, sparse leaves more of it as it is.",
+        choices=("one", "everywhere", "sparse"),
     )
     pooling: str = _row(
         "max",
