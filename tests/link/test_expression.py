@@ -37,6 +37,8 @@ TARGETS = {
     "class:crane (the bird)": Target("class", label="crane (the bird)"),
     'class:"lakeside, lakeshore"': Target("class", label="lakeside, lakeshore"),
     'class:"one - two"': Target("class", label="one - two"),
+    "kind:dogs": Target("kind", label="dogs"),
+    "kind: wolves and foxes ": Target("kind", label="wolves and foxes"),
     'class:"a + ""b"" * c"': Target("class", label='a + "b" * c'),
 }
 

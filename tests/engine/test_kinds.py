@@ -1,0 +1,129 @@
+"""Kinds: which channels count, how they are spread, and that tiles change nothing."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamlayer.engine.image.planes import as_plane
+from dreamlayer.engine.metrics import gain
+from dreamlayer.engine.objectives.binding import UnboundExpression, network_for
+from dreamlayer.engine.objectives.kind_terms import FLOORS, SPREADS, KindTerm
+from dreamlayer.engine.objectives.terms import single_term
+from dreamlayer.geometry import Window
+from dreamlayer.networks.kinds import kinds
+from dreamlayer.networks.kinds.classes import KINDS
+from dreamlink.recipe.recipe import PARAMETERS, Recipe
+from tests.bench.kinds import CHANNELS, kind_channels, usual_activations
+from tests.engine.looks import dream_detail, photo
+
+RECIPE = Recipe.of({"method": "painted", "layer": "kind:dogs", "steps": 3, "seed": 7})
+MODEL = RECIPE.model
+
+
+@pytest.fixture(scope="module")
+def network():
+    return network_for(RECIPE)
+
+
+@pytest.fixture(scope="module")
+def cup():
+    return photo("coffee.png", 200)
+
+
+def test_the_file_is_what_weights_and_pictures_give():
+    assert {name: list(kinds.find(MODEL, name).channels) for name in KINDS} == kind_channels()
+    means, spreads = usual_activations()
+    stored = kinds.find(MODEL, "dogs")
+    calm = kinds.CALM * sum(spreads) / len(spreads)
+    for channel, mean, spread in zip(stored.channels, stored.means, stored.spreads, strict=True):
+        assert math.isclose(mean, means[channel], abs_tol=2e-3)
+        assert math.isclose(spread, spreads[channel] + calm, rel_tol=1e-3, abs_tol=2e-3)
+
+
+def test_every_kind_has_its_own_channels():
+    assert kinds.names(MODEL) == list(KINDS)
+    for name in KINDS:
+        kind = kinds.find(MODEL, f" {name.title()} ")
+        assert kind.layer == "features.12"
+        assert len(set(kind.channels)) == CHANNELS
+        assert min(kind.spreads) > 0
+
+
+def test_the_spreads_are_those_of_the_recipe():
+    assert PARAMETERS["spread"].choices == SPREADS
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"layer": "kind:dog"}, ("Did you mean dogs",)),
+        ({"layer": "kind:qqq"}, ("It knows dogs, hounds",)),
+        ({"layer": "10 + kind:qqq"}, ("kind:qqq", "It knows dogs")),
+        ({"layer": "kind:dogs", "model": "vgg16"}, ("vgg16 has no kinds", "squeezenet1_1 has")),
+    ],
+)
+def test_a_kind_that_is_not_there_is_a_sentence(values, words):
+    with pytest.raises(UnboundExpression) as caught:
+        network_for(Recipe.of(values))
+    for word in words:
+        assert word in str(caught.value)
+
+
+@given(st.sampled_from(SPREADS), st.integers(0, 1000), st.integers(1, 5))
+def test_the_gradient_is_autograds(spread, seed, side):
+    random = torch.Generator().manual_seed(seed)
+    cells = torch.randn(1, 8, side, side, generator=random, dtype=torch.float64) * 3
+    means = torch.rand(3, generator=random)
+    term = KindTerm(torch.tensor([6, 0, 3]), means, means + 0.1, FLOORS.get(spread))
+    cells.requires_grad_()
+    value = term.value(cells, None)
+    (expected,) = torch.autograd.grad(value * 2.5, cells)
+    found = term.backward(cells.detach(), torch.tensor(2.5, dtype=torch.float64))
+    assert torch.allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_an_objective_uses_that_gradient():
+    cells = torch.rand(1, 4, 3, 3) + 1
+    term = KindTerm(torch.tensor([1, 2]), torch.zeros(2), torch.ones(2), 0.05)
+    value = single_term(term).value([cells.requires_grad_()])
+    (expected,) = torch.autograd.grad(value, cells)
+    location = None
+    found = term.backward(cells.detach(), torch.ones(())) / 9
+    assert location is None
+    assert torch.allclose(found, expected)
+
+
+def test_everywhere_is_more_even_than_one():
+    """A second place with a little of the kind weighs more against one that has much."""
+    cells = torch.zeros(1, 1, 1, 2)
+    cells[..., 0], cells[..., 1] = 10.0, 0.5
+
+    def share(spread):
+        term = KindTerm(torch.tensor([0]), torch.zeros(1), torch.ones(1), FLOORS.get(spread))
+        slopes = term.backward(cells, torch.ones(())).flatten()
+        return float(slopes[1] / slopes.sum())
+
+    assert share("one") < share("sparse") < share("everywhere")
+
+
+@pytest.mark.parametrize("method", ["painted", "steps"])
+def test_tiles_change_nothing(cup, network, method):
+    recipe = replace(RECIPE, method=method, steps=2, octaves=2)
+    detail = dream_detail(cup, network, recipe)
+    assert detail.any()
+    assert torch.equal(detail, dream_detail(cup, network, replace(recipe, tile=64)))
+
+
+def test_a_kind_grows_more_than_others(cup, network):
+    detail = dream_detail(cup, network, replace(RECIPE, steps=8))
+    result, window = as_plane((cup + detail).clamp(0, 1)), Window.whole(*cup.shape[-2:])
+    gains = {
+        name: gain(as_plane(cup), result, network, replace(RECIPE, layer=f"kind:{name}"), window)
+        for name in ("dogs", "birds", "fish", "fruit", "towers", "boats")
+    }
+    own = gains.pop("dogs")
+    assert own > 3 * sorted(gains.values())[len(gains) // 2]
