@@ -17,7 +17,7 @@ from dreamlink.session.dream import Dream, Sender
 from dreamlink.wire.messages import DreamRequest, Header, new_id
 
 FAKE = [sys.executable, str(Path(__file__).parent / "fake_daemon.py")]
-SLOW = 905  # the kind of trouble that is a second tile of 2 s
+SLOW = 905  # the kind of trouble that is a second tile of 4 s
 SOON = 20.0  # seconds; generous, as the machine may be busy
 
 

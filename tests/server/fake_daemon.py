@@ -89,7 +89,7 @@ class FakeStudio:
         number = (*request.recipe.expression().terms[0][1].channels, 1)[0]
         tiles = number if number < 900 else 2
         for tile in range(tiles):
-            time.sleep(2.0 if tile and number == SLOW else TILE)
+            time.sleep(4.0 if tile and number == SLOW else TILE)
             if number in TROUBLE:
                 raise TROUBLE[number]
             yield SimpleNamespace(

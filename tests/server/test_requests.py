@@ -351,7 +351,7 @@ def test_cancel_is_answered_within_a_tile_and_the_next_dream_is_told_why_it_wait
     client: Client,
 ) -> None:
     dream = start_dream(client, SLOW)
-    finish(client, dream, lambda d: d.state is State.RUNNING)  # the second tile takes 2 s
+    finish(client, dream, lambda d: d.state is State.RUNNING)  # the second tile takes 4 s
     began = time.monotonic()
     dream.cancel()
     finish(client, dream)
