@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-WIDTH = 240  # px of a column
+WIDTH = 240  # px of a column, unless told otherwise
 LABEL = 20  # px
 GAP = 6  # px
 
@@ -15,7 +15,8 @@ GAP = 6  # px
 class Sheet:
     """Put pictures in; `save` lays them out in the order in which rows and columns were named."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = WIDTH) -> None:
+        self._width = width
         self._cells: dict[tuple[str, str], Image.Image] = {}
         self._labels: dict[tuple[str, str], str] = {}
 
@@ -24,8 +25,8 @@ class Sheet:
         self._labels[row, column] = label or f"{row} · {column}"
         pixels = (picture[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
         image = Image.fromarray(pixels)
-        height = round(image.height * WIDTH / image.width)
-        self._cells[row, column] = image.resize((WIDTH, height), Image.Resampling.LANCZOS)
+        height = round(image.height * self._width / image.width)
+        self._cells[row, column] = image.resize((self._width, height), Image.Resampling.LANCZOS)
 
     def save(self, path: Path) -> None:
         """Write the sheet; the suffix says in which format."""
@@ -36,7 +37,7 @@ class Sheet:
             for row in rows
         ]
         size = (
-            GAP + len(columns) * (WIDTH + GAP),
+            GAP + len(columns) * (self._width + GAP),
             GAP + sum(height + LABEL + GAP for height in heights),
         )
         sheet = Image.new("RGB", size, "white")
@@ -44,7 +45,7 @@ class Sheet:
         top = GAP
         for row, height in zip(rows, heights, strict=True):
             for number, column in enumerate(columns):
-                left = GAP + number * (WIDTH + GAP)
+                left = GAP + number * (self._width + GAP)
                 if (row, column) in self._cells:
                     draw.text((left, top + 2), self._labels[row, column], "black", font)
                     sheet.paste(self._cells[row, column], (left, top + LABEL))

@@ -23,7 +23,7 @@ from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlayer.networks.registry import registry
 from dreamlink.recipe.recipe import Recipe
-from tests.engine import looks
+from tests.engine import looks, speckle
 from tests.engine.plain import TILE, plain_dream
 
 INFINITE = float("inf")
@@ -37,7 +37,7 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Gate:
-    """The range that a figure must lie in: on each photo, or its geometric mean over them."""
+    """The range that a figure must lie in: on each photo, or its mean over them."""
 
     low: float = -INFINITE
     high: float = INFINITE
@@ -68,8 +68,12 @@ GATES: dict[str, Gate] = {
     # face. The mean of five hardly depends on the seed; without an apron it is 0.72 to 0.8.
     "edges": Gate(0.8, 1.25, mean=True),
     "chroma": Gate(high=1.3),
-    "clipped": Gate(high=0.05),  # increase of the share of clipped pixels
-    "SSIM": Gate(0.0, 1.0),
+    # Coloured speckle: without `calm_colours` 1.3 to 3.3 on single photos.
+    "fine chroma": Gate(high=1.6),
+    "fine chroma, mean": Gate(high=1.3, mean=True),
+    "luma": Gate(high=0.015),  # change of the mean luma
+    "clipped": Gate(high=0.02),  # increase of the share of clipped pixels
+    "SSIM": Gate(0.5, 0.9),  # below, the photo is lost; above, there is hardly a dream
     "SSIM falls by": Gate(1e-6),  # at least, from one strength to the next
     "probability": Gate(0.95),  # of a class imagined from noise, at unseen shifts and scales
     "twice the steps": Gate(1.0),  # gain of all the steps / gain of half of them
@@ -215,9 +219,13 @@ def _of_activations(scene: Scene, result: Tensor) -> Figures:
 
 def _of_looks(scene: Scene, result: Tensor) -> Figures:
     source = scene.source
+    fine = speckle.fine_chroma_ratio(source, result)
     return {
         "fine": looks.high_frequencies(result) / looks.high_frequencies(source),
         "chroma": looks.chroma_ratio(source, result),
+        "fine chroma": fine,
+        "fine chroma, mean": fine,
+        "luma": speckle.luma_change(source, result),
         "clipped": looks.clipped(result) - looks.clipped(source),
         "SSIM": looks.ssim(source, result),
     }

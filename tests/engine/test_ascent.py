@@ -57,6 +57,17 @@ def test_the_mean_change_of_a_step_is_its_size(conditioning):
     assert mean_size(change) == pytest.approx(3.0 / 255, rel=1e-6)
 
 
+def test_a_recipe_that_names_no_value_calms_the_colours_of_its_steps():
+    """Fine chroma of a step at the default is less than half of that without; 0 keeps it all."""
+    x = picture()
+    sizes = {}
+    for calm in (0.0, Recipe().calm_colours):
+        change = stepped(x, replace(STEP, step_size=3.0, calm_colours=calm)) - x
+        grey = (change * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        sizes[calm] = float((change - grey).square().mean().sqrt() / grey.square().mean().sqrt())
+    assert sizes[Recipe().calm_colours] < 0.5 * sizes[0.0]
+
+
 def test_steps_are_measured_and_taken_inside_the_mask():
     x, mask = picture(), torch.zeros(1, 1, 48, 60, dtype=torch.float64)
     mask[..., 10:30, 20:50] = 1.0

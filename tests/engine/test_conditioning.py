@@ -22,8 +22,8 @@ def in_place(name):
     return conditioned
 
 
-condition, gaussian, laplacian, spectral = map(
-    in_place, ("condition", "gaussian", "laplacian", "spectral")
+condition, gaussian, laplacian, spectral, calm_colours = map(
+    in_place, ("condition", "gaussian", "laplacian", "spectral", "calm_colours")
 )
 
 
@@ -56,13 +56,14 @@ def test_blurring_a_constant_gradient_changes_nothing_even_at_its_edges():
     assert torch.allclose(gaussian(even.clone(), 3.0), even)
 
 
-def test_a_blur_is_bit_identical_for_any_number_of_threads():
+@pytest.mark.parametrize("blurred", [lambda g: gaussian(g, 0.8), lambda g: calm_colours(g, 0.5)])
+def test_a_blur_is_bit_identical_for_any_number_of_threads(blurred):
     """Each thread takes a part of a row, and the ends of parts are summed one by one."""
     gradient, usual, found = torch.randn(1, 3, 301, 403), torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3, 5):
             torch.set_num_threads(threads)
-            found.append(gaussian(gradient.clone(), 0.8))
+            found.append(blurred(gradient.clone()))
     finally:
         torch.set_num_threads(usual)
     assert all(torch.equal(one, found[0]) for one in found)
@@ -72,6 +73,34 @@ def test_a_blur_of_zero_changes_nothing():
     gradient = torch.rand(1, 3, 6, 6)
     assert torch.equal(gaussian(gradient.clone(), 0.0), gradient)
     assert torch.equal(condition(gradient.clone(), "plain", 0.0), gradient)
+
+
+def luma(colours):
+    """ITU-R BT.601."""
+    return (colours * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def test_calm_colours_leave_the_luma_and_damp_and_blur_the_chroma():
+    gradient = torch.randn(1, 3, 40, 50, dtype=torch.float64)
+    calmed = calm_colours(gradient.clone(), 0.5)
+    assert torch.allclose(luma(calmed), luma(gradient), atol=1e-7)
+    expected = 0.5 * gaussian(gradient - luma(gradient), 1.5)
+    assert torch.allclose(calmed - luma(calmed), expected, atol=1e-7)
+
+
+def test_fully_calm_colours_change_lightness_only():
+    calmed = calm_colours(torch.randn(1, 3, 9, 11, dtype=torch.float64), 1.0)
+    assert torch.allclose(calmed, luma(calmed).expand_as(calmed), atol=1e-7)
+
+
+def test_colours_that_are_not_calmed_keep_every_bit():
+    gradient = torch.rand(1, 3, 9, 11)
+    assert torch.equal(calm_colours(gradient.clone(), 0.0), gradient)
+
+
+def test_a_grey_gradient_has_no_colours_to_calm():
+    grey = torch.randn(1, 1, 30, 30).expand(1, 3, -1, -1).clone()
+    assert torch.allclose(calm_colours(grey.clone(), 0.7), grey, atol=1e-6)
 
 
 @settings(deadline=None)
@@ -172,10 +201,10 @@ def test_spectral_does_not_wrap_around_by_default():
 def test_conditioning_with_wrap_commutes_with_rolling(kind):
     """Conditioning commutes with rolling, where the pyramid's halving allows it."""
     gradient = torch.randn(1, 3, 64, 80, dtype=torch.float64)
-    expected = condition(gradient.clone(), kind, 0.8, wrap=True).roll((24, 40), (-2, -1))
+    expected = condition(gradient.clone(), kind, 0.8, 0.5, wrap=True).roll((24, 40), (-2, -1))
     rolled = gradient.roll((24, 40), (-2, -1))
-    assert torch.allclose(condition(rolled.clone(), kind, 0.8, wrap=True), expected, atol=1e-9)
-    bordered = condition(rolled.clone(), kind, 0.8)
+    assert torch.allclose(condition(rolled.clone(), kind, 0.8, 0.5, wrap=True), expected, atol=1e-9)
+    bordered = condition(rolled.clone(), kind, 0.8, 0.5)
     assert not torch.allclose(bordered, expected, atol=1e-2)
 
 
@@ -184,9 +213,9 @@ def test_conditioning_with_wrap_commutes_with_rolling(kind):
 def test_conditioning_in_strips_gives_the_same_result(kind, wrap, monkeypatch):
     """The gradient of a large picture is conditioned in strips, in place."""
     gradient = torch.randn(1, 3, 701, 20, dtype=torch.float64)
-    at_once = condition(gradient.clone(), kind, 0.8, wrap)
+    at_once = condition(gradient.clone(), kind, 0.8, 0.5, wrap)
     monkeypatch.setattr(planes, "STRIP", 500)
-    in_strips = condition(gradient.clone(), kind, 0.8, wrap)
+    in_strips = condition(gradient.clone(), kind, 0.8, 0.5, wrap)
     # The impulse response of `spectral` has no sharp end.
     tolerance = 1e-3 if kind == "spectral" else 1e-12
     assert float((in_strips - at_once).abs().max() / at_once.abs().max()) < tolerance

@@ -99,6 +99,8 @@ def _parameters() -> Iterator[Case]:
         "laplacian": {"conditioning": "laplacian"},
         "spectral": {"conditioning": "spectral"},
         "laplacian-smooth": {"conditioning": "laplacian", "smooth": 2.0, "tv": 0.3},
+        "colours-not-calmed": {"calm_colours": 0.0},
+        "colours-calmed": {"calm_colours": 1.0, "wrap": True},
         "tv": {"tv": 0.6, "steps": 5},
         "stay": {"stay": 0.7, "steps": 5},
         "tv-stay": {"tv": 1.5, "stay": 1.5, "octaves": 3},

@@ -115,9 +115,10 @@ class Ascent:
             for share in tiled.add_gradient(x, total):
                 done += share / self.samples
                 yield min(done, 1.0)
-        condition(total, self.recipe.conditioning, self.recipe.smooth, wrap)
+        recipe = self.recipe
+        condition(total, recipe.conditioning, recipe.smooth, recipe.calm_colours, wrap)
         norm = _mean_magnitude(total, weights, canvas.origin)
-        factor = self.recipe.step_size / LEVELS / norm if norm > 0 else 0.0
+        factor = recipe.step_size / LEVELS / norm if norm > 0 else 0.0
 
         def step_of(strip: Window) -> Tensor:
             return _read_unrolled(total, canvas.origin, strip) * factor

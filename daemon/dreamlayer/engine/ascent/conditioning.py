@@ -30,42 +30,97 @@ SMALLEST = 4  # px, least side of the rest: a smaller one holds little but the m
 LONGEST_WAVE = 16.0  # px; `spectral` gives longer waves the weight of this one
 HALO = 64  # px; beyond that, the influence of a pixel in `spectral` is less than 1e-4
 FFT_FACTORS = (2, 3, 5)
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601: the share of R, G and B in the luma
+COLOUR_BLUR = 3.0  # px; σ of the blur of a step's colours where they are calmed fully
 
 
-def condition(gradient: StoredPlane, kind: str, smooth: float, wrap: bool = False) -> None:
-    """Condition a gradient (1, C, H, W) in place, by strips.
+def condition(
+    gradient: StoredPlane, kind: str, smooth: float, calm: float = 0.0, wrap: bool = False
+) -> None:
+    """Condition a gradient (1, 3, H, W) in place, by strips.
 
     Args:
         kind: "plain", "laplacian" or "spectral".
         smooth: then blur with a Gaussian of this σ in pixels.
+        calm: then damp and blur the colours this much, 0..1; see `calm_colours`.
         wrap: opposite edges are neighbours.
     """
     if kind == "spectral":
         spectral(gradient, smooth, wrap)
-        return
-    if kind == "laplacian":
-        laplacian(gradient, wrap)
-    gaussian(gradient, smooth, wrap)
+    else:
+        if kind == "laplacian":
+            laplacian(gradient, wrap)
+        gaussian(gradient, smooth, wrap)
+    calm_colours(gradient, calm, wrap)
 
 
 def gaussian(gradient: StoredPlane, sigma: float, wrap: bool = False) -> None:
     """Blur a gradient (1, C, H, W) in place with a Gaussian of `sigma` pixels; 0: no change."""
     if sigma <= 0:
         return
+    taps = _gaussian_taps(sigma)
+    radius = len(taps) // 2
+
+    def blur_strip(strip: Window) -> Tensor:
+        return _blur(_surroundings(gradient, strip, radius, wrap), taps)
+
+    rewrite(gradient, blur_strip, radius, wrap)
+
+
+def calm_colours(gradient: StoredPlane, calm: float, wrap: bool = False) -> None:
+    """Damp and blur the chroma of a gradient (1, 3, H, W) in place; its luma stays.
+
+    The gradient changes colours from pixel to pixel as much as lightness, which no photograph does:
+    it shows as coloured speckle, most of all in dark places. An eye sees colours less sharply than
+    lightness, so coarser and weaker ones lose no shape.
+
+    Args:
+        calm: the chroma is multiplied by 1 − calm and blurred with a Gaussian of σ 3 px · calm.
+            0: no change, not one bit. 1: no colours, lightness only.
+        wrap: opposite edges are neighbours.
+    """
+    if calm <= 0:
+        return
+    taps = _gaussian_taps(COLOUR_BLUR * calm)
+    radius = len(taps) // 2
+
+    def calm_strip(strip: Window) -> Tensor:
+        around = _surroundings(gradient, strip, radius, wrap)
+        luma = _luma(around)
+        chroma = _blur(around.sub_(luma), taps).mul_(1.0 - calm)
+        return chroma.add_(luma[..., radius:-radius, radius:-radius])
+
+    rewrite(gradient, calm_strip, radius, wrap)
+
+
+def _luma(colours: Tensor) -> Tensor:
+    """The luma of (1, 3, H, W) as (1, 1, H, W)."""
+    red, green, blue = (colours.narrow(1, channel, 1) for channel in range(3))
+    return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
+
+
+def _gaussian_taps(sigma: float) -> list[float]:
+    """The weights of a Gaussian of `sigma` pixels, cut off at 3 σ; their sum is 1."""
     radius = math.ceil(3 * sigma)
     weights = torch.arange(-radius, radius + 1, dtype=torch.float64).div_(sigma).square_()
     weights = weights.mul_(-0.5).exp_()
-    taps = weights.div_(weights.sum()).tolist()
+    taps: list[float] = weights.div_(weights.sum()).tolist()
+    return taps
+
+
+def _surroundings(gradient: StoredPlane, strip: Window, radius: int, wrap: bool) -> Tensor:
+    """A strip and `radius` pixels around it, continued beyond the gradient's edges."""
     border = opposite if wrap else nearest
+    rows, columns = (
+        extended_indices(span, radius, length, border)
+        for span, length in zip(strip, gradient.shape[-2:], strict=True)
+    )
+    return gather(gradient, rows, columns)
 
-    def blur_strip(strip: Window) -> Tensor:
-        rows, columns = (
-            extended_indices(span, radius, length, border)
-            for span, length in zip(strip, gradient.shape[-2:], strict=True)
-        )
-        return _correlate(_correlate(gather(gradient, rows, columns), taps, -2), taps, -1)
 
-    rewrite(gradient, blur_strip, radius, wrap)
+def _blur(around: Tensor, taps: list[float]) -> Tensor:
+    """Correlate rows and columns with `taps`; smaller by the number of taps − 1 on both axes."""
+    return _correlate(_correlate(around, taps, -2), taps, -1)
 
 
 def _correlate(pixels: Tensor, taps: list[float], axis: int) -> Tensor:

@@ -83,6 +83,7 @@ def _reference(name: str, title: str, text: str, layer: str, **values: Value) ->
     common: dict[str, Value] = {
         "model": "vgg16", "layer": layer, "octaves": 8, "octave_scale": 1.5, "supersample": 2,
         "steps": 40, "step_size": 2.9, "smooth": 0.0, "roll": True, "soft_clip": False,
+        "calm_colours": 0.0,
     }  # fmt: skip
     return Preset(f"reference-{name}", title, text, common | values)
 

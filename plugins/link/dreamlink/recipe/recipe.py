@@ -212,6 +212,13 @@ class Recipe:
         " scales equally, spectral as in natural pictures.",
         choices=("plain", "laplacian", "spectral"),
     )
+    calm_colours: float = _row(
+        0.5,
+        "Calm colours",
+        "How much the colours of each step are damped and blurred, so that the dream has no"
+        " coloured speckle: 0 leaves them as the network makes them, 1 changes lightness only.",
+        minimum=0.0, maximum=1.0, step=0.05,
+    )  # fmt: skip
     tv: float = _row(
         0.0,
         "Calm",
