@@ -26,6 +26,8 @@ from dreamlayer.engine.imagine.imagine import imagine
 from dreamlayer.engine.objectives.binding import bind
 from dreamlayer.engine.objectives.terms import Objective
 from dreamlayer.engine.octave_loop import DreamResult, OctaveLoop, OctaveProgress, picture_reader
+from dreamlayer.engine.painting.painting import Painting
+from dreamlayer.engine.painting.stages import PaintingStage, painting_sizes, painting_stages
 from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
@@ -52,6 +54,7 @@ def dream(
     mask: Tensor | None = None,
     guide: Tensor | None = None,
     sizes: Sequence[tuple[int, int]] | None = None,
+    stages: Sequence[PaintingStage] | None = None,
     allocator: PlaneAllocator = allocate_in_memory,
     previous_detail: Plane | None = None,
     carry: float = 0.0,
@@ -67,6 +70,7 @@ def dream(
             is 0, and the step length is measured where it is not 0.
         guide: (1, 3, h, w), R, G, B in 0..1, for expressions that need one.
         sizes: (h, w) of the whole picture in each octave, coarse to fine; None: the recipe's.
+        stages: of a painted dream, coarse to fine; None: the recipe's.
         allocator: allocates the planes that are as large as the picture.
         previous_detail: (1, 3, h, w) of the window, the detail of another dream in picture units,
             for example of a film's previous frame.
@@ -86,12 +90,16 @@ def dream(
     size = (source.shape[-2], source.shape[-1])
     _check_size(size, network)
     random = torch.Generator().manual_seed(recipe.seed)
-    objective = bind(recipe.expression(), network, guide)
-    sizes = sizes or resize.octave_sizes(
-        *size, recipe.octaves, recipe.octave_scale, network.minimum, recipe.supersample
-    )
+    objective = bind(recipe.expression(), network, guide, recipe.spread)
     weights = None if mask is None else as_stored_plane(mask)
     nan_guard = NanGuard()
+    if is_painted(recipe):
+        painting = Painting(
+            source, network, recipe, window, weights, objective, random, allocator, nan_guard,
+            previous_detail, carry,
+        )  # fmt: skip
+        return (yield from painting.run(stages or painting_stages(max(size), recipe)))
+    sizes = sizes or dream_sizes(size, recipe, network.minimum)
     if recipe.start == "picture":
         start = None
         if previous_detail is not None:
@@ -113,6 +121,23 @@ def dream(
         PlaneWindow(picture, window),
     )  # fmt: skip
     return (yield from loop.run(larger, IMAGINING_SHARE))
+
+
+def dream_sizes(size: tuple[int, int], recipe: Recipe, minimum: int) -> list[tuple[int, int]]:
+    """The sizes (h, w) at which a picture (h, w) is dreamed on, coarse to fine.
+
+    `minimum`: px, the network's smallest side.
+    """
+    if is_painted(recipe):
+        return painting_sizes(size, recipe)
+    return resize.octave_sizes(
+        *size, recipe.octaves, recipe.octave_scale, minimum, recipe.supersample
+    )
+
+
+def is_painted(recipe: Recipe) -> bool:
+    """Whether the dream is painted into the picture. From noise there is none to paint into."""
+    return recipe.start == "picture" and recipe.method == "painted"
 
 
 def _imagine_window(

@@ -11,13 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dreamlayer.engine.ascent.ascent import APRON
+from dreamlayer.engine.dream import is_painted
 from dreamlayer.engine.image import planes
+from dreamlayer.engine.painting.stages import PAINTED_SIDE
 from dreamlayer.engine.tiling import tile_size
 from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
 WHOLE_MAPS = ("class", "cosine")  # kinds of targets whose map is needed as a whole
+PAINTING_BYTES = 300  # a painted pixel's: spectrum, Adam's means, view, and their gradients
 MAP_COPIES = 4  # of such a map: itself, its gradient, and what is computed from them
 
 Size = tuple[int, int]
@@ -60,6 +63,9 @@ def memory_need(
     tile = min(recipe.tile or tile_size.SIDES[0], tile_size.SIDES[0])  # smaller if memory is short
     working = tile_size.pass_bytes(network, tile, inside, canvas)
     working += _map_bytes(network, recipe, canvas)
+    if is_painted(recipe):
+        side = min(1.0, PAINTED_SIDE / max(largest))
+        working += PAINTING_BYTES * inside.area * side**2
     if recipe.expression().needs_guide:
         working = max(working, guide_area * network.forward_bytes_per_pixel)
     return MemoryNeed(working, _plane_bytes(size, sizes, inside))

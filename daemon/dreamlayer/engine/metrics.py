@@ -72,7 +72,8 @@ class GainMeter:
         window: Window,
         guide: Tensor | None = None,
     ) -> None:
-        objective = bind(recipe.expression(), network, guide)
+        # Kinds by their energy: its logarithm, which spreads them, has no ratio.
+        objective = bind(recipe.expression(), network, guide, "one")
         side = recipe.tile
         units = Objective(tuple(_gain_unit(summand) for summand in objective.terms))
 

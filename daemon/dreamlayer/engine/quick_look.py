@@ -18,10 +18,11 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from dreamlayer.engine.dream import dream
+from dreamlayer.engine.dream import dream, is_painted
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.planes import Plane, TensorOrPlane
 from dreamlayer.engine.octave_loop import DreamResult, OctaveProgress
+from dreamlayer.engine.painting.stages import PaintingStage, painting_stages
 from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
@@ -74,6 +75,32 @@ def look_sizes(size: Size, recipe: Recipe, reduced: float, minimum: int) -> list
     return resize.octave_sizes(*fitting, coarsest - finest + 1, scale, minimum)
 
 
+def look_stages(size: Size, recipe: Recipe, reduced: float) -> list[PaintingStage]:
+    """The stages of a painted dream that fit into a copy (h, w) of its picture, coarse to fine.
+
+    If not even the first one fits, it is painted at the copy's size, as the best approximation.
+    """
+    longer = max(size)
+    stages = painting_stages(longer * reduced, recipe)
+    fitting = [stage for stage in stages if stage.side < longer + 1]
+    return fitting or [replace(stages[0], side=float(longer))]
+
+
+def _painted_looks(
+    painting: Generator[OctaveProgress, None, DreamResult],
+) -> Generator[OctaveProgress | QuickLook, None, DreamResult]:
+    """A painting's own stages are its looks, so the dream becomes what they show."""
+    while True:
+        try:
+            now = next(painting)
+        except StopIteration as end:
+            dreamt: DreamResult = end.value
+            return dreamt
+        yield now
+        if now.partial_result is not None:
+            yield QuickLook(now.fraction, now.partial_result())
+
+
 def plan_looks(
     all_sizes: Sequence[Size], whole: Size, window: Window, recipe: Recipe
 ) -> list[QuickLookPlan]:
@@ -116,6 +143,13 @@ def run_quick_look(
         PictureTooSmall, ValueError: as `dream`.
     """
     size = (source.shape[-2], source.shape[-1])
+    if is_painted(recipe):
+        stages = look_stages(size, recipe, reduced)
+        painting = dream(
+            source, network, recipe, window, mask=mask, guide=guide, stages=stages,
+            previous_detail=previous_detail, carry=carry,
+        )  # fmt: skip
+        return (yield from _painted_looks(painting))
     plans = plan_looks(look_sizes(size, recipe, reduced, network.minimum), size, window, recipe)
     work, done = sum(plan.work for plan in plans), 0.0
     for plan in plans:

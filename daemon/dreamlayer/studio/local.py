@@ -15,7 +15,6 @@ from dreamlayer.compositing import pixels
 from dreamlayer.compositing.overlay import Overlay
 from dreamlayer.engine import dream as engine
 from dreamlayer.engine import metrics, quick_look
-from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.planes import ComputedPlane, InsetPlane, copy
 from dreamlayer.engine.memory_need import memory_need
 from dreamlayer.engine.octave_loop import DreamResult
@@ -238,9 +237,7 @@ def _check_room(network: Network, inputs: DecodedRequest, room: PlaneStorage) ->
     if inputs.quick:
         sizes = quick_look.look_sizes((height, width), recipe, inputs.reduced, network.minimum)
     else:
-        sizes = resize.octave_sizes(
-            height, width, recipe.octaves, recipe.octave_scale, network.minimum, recipe.supersample
-        )
+        sizes = engine.dream_sizes((height, width), recipe, network.minimum)
     guide_area = math.prod(inputs.guide.shape[-2:]) if inputs.guide else 0
     need = memory_need(network, recipe, inputs.window, (height, width), sizes, guide_area)
     memory, disk = plane_storage.free_memory(), plane_storage.free_disk(room.folder)

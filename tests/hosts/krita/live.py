@@ -398,8 +398,7 @@ def check_sliders_are_hidden_in_a_picture_without_dreams():
     assert shown("live")
     other = yield from desk.new_document(*SIZE)
     yield from desk.until(lambda: not shown("live"), "the sliders are hidden", 30)
-    other.setModified(False)
-    other.close()
+    desk.close(other)
     yield from desk.until(lambda: shown("live"), "they are shown with their picture", 30)
 
 

@@ -593,8 +593,7 @@ def check_layer_is_updated_without_an_undo_step():
         assert desk.history() == steps, desk.history()
         layer.remove()
         assert not reader.update_layer(node_id, empty, source)
-        document.setModified(False)
-        document.close()
+        desk.close(document)
         assert not reader.update_layer(node_id, empty, source)
         yield from desk.close_documents()
 

@@ -300,16 +300,14 @@ def check_second_call_waits_for_the_first():
 def check_document_closed_in_the_middle():
     document = yield from desk.new_document()
     yield from start_long_dream(document)
-    document.setModified(False)
-    yield from expect_message(document.close, "The picture was closed")
+    yield from expect_message(lambda: desk.close(document), "The picture was closed")
 
 
 def check_document_closed_at_the_end():
     """The last message arrives a moment after the picture was closed."""
     document = yield from desk.new_document()
     desk.trigger()
-    document.setModified(False)
-    yield from expect_message(document.close, "The picture was closed")
+    yield from expect_message(lambda: desk.close(document), "The picture was closed")
 
 
 def check_layer_deleted_in_the_middle():

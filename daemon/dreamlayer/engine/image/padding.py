@@ -26,6 +26,14 @@ def mirrored(index: int, length: int) -> int:
     return min(index, 2 * length - 1 - index)
 
 
+def reflected(index: int, length: int) -> int:
+    """Reflect the picture; its edge pixels are not repeated."""
+    if length == 1:
+        return 0
+    index %= 2 * (length - 1)
+    return min(index, 2 * (length - 1) - index)
+
+
 def extend(picture: Tensor, axis: int, before: int, after: int, wrap: bool) -> Tensor:
     """Pad a picture along `axis` with its edge pixels or, with `wrap`, from its opposite edge."""
     length = picture.shape[axis]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.nan_guard import NanGuard
+from dreamlayer.engine.imagine.adam import Adam
 from dreamlayer.engine.imagine.log_odds import with_log_odds
 from dreamlayer.engine.imagine.relu_override import ReluOverride
 from dreamlayer.engine.imagine.spectrum import Spectrum
@@ -94,7 +95,7 @@ class _Stage:
         outer = size if wrap else (view[0] + 2 * margin[0], view[1] + 2 * margin[1])
         self.camera = ViewSampler(view, margin, wrap, random)
         self.spectrum = Spectrum(outer, random, network.device)
-        self._adam = _Adam(self.spectrum.coefficients)
+        self._adam = Adam(self.spectrum.coefficients)
         self._override_left = OVERRIDE_STEPS
 
     def enlarged(self, size: tuple[int, int]) -> _Stage:
@@ -131,23 +132,3 @@ def _scaled(size: tuple[int, int], longer: int) -> tuple[int, int]:
 def _middle(picture: Tensor, size: tuple[int, int]) -> Tensor:
     top, left = ((a - b) // 2 for a, b in zip(picture.shape[-2:], size, strict=True))
     return picture[..., top : top + size[0], left : left + size[1]]
-
-
-class _Adam:
-    """Adam, maximising. torch's own imports its compiler: two seconds before the first step."""
-
-    def __init__(self, numbers: Tensor) -> None:
-        self.numbers = numbers
-        self.mean = torch.zeros_like(numbers)
-        self.square = torch.zeros_like(numbers)
-        self.steps = 0
-
-    def climb(self, grad: Tensor, rate: float) -> None:
-        """Change the numbers in place, each by about `rate`."""
-        self.steps += 1
-        self.mean.lerp_(grad, 1 - 0.9)
-        self.square.mul_(0.999).addcmul_(grad, grad, value=1 - 0.999)
-        mean = self.mean / (1 - 0.9**self.steps)
-        spread = (self.square / (1 - 0.999**self.steps)).sqrt_()
-        with torch.no_grad():
-            self.numbers.addcdiv_(mean, spread.add_(1e-16), value=rate)

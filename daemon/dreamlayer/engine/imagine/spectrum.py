@@ -30,18 +30,33 @@ class Spectrum:
     """The coefficients of a picture (1, 3, h, w); an ascent changes `coefficients`."""
 
     def __init__(
-        self, size: tuple[int, int], random: torch.Generator, device: torch.device
+        self,
+        size: tuple[int, int],
+        random: torch.Generator | None,
+        device: torch.device,
+        contrast: float = CONTRAST,
+        chroma: float = 1.0,
+        lowest: float = 0.0,
     ) -> None:
+        """Coefficients drawn from `random`, a nearly grey picture; None: all 0.
+
+        Args:
+            contrast: how far all coefficients reach.
+            chroma: how far those of the two colour axes do, relative to light.
+            lowest: cycles/px; lower frequencies weigh as much as this one. At least that of one
+                wave over the picture, as which the mean counts.
+        """
         height, width = size
         down, right = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)
-        lowest = 1 / max(size)  # the mean counts as the lowest frequency
-        frequency = torch.hypot(down, right).clamp(min=lowest)
-        weights = CONTRAST * (frequency * REFERENCE) ** (1 - STEEPNESS) / frequency
-        start = torch.randn(1, 3, height, width // 2 + 1, 2, generator=random) * START
+        frequency = torch.hypot(down, right).clamp(min=max(lowest, 1 / max(size)))
+        weights = contrast * (frequency * REFERENCE) ** (1 - STEEPNESS) / frequency
+        shape = (1, 3, height, width // 2 + 1, 2)
+        start = torch.zeros(shape) if random is None else torch.randn(shape, generator=random)
         self.size = size
-        self.coefficients = start.to(device).requires_grad_(True)
+        self.coefficients = (start * START).to(device).requires_grad_(True)
         self._weights = (weights * math.sqrt(height * width)).to(device)
-        self._colours = torch.tensor(COLOURS, device=device)
+        axes = torch.tensor(COLOURS) * torch.tensor((1.0, chroma, chroma))
+        self._colours = axes.to(device)
 
     def copy_from(self, other: Spectrum) -> None:
         """Take over the picture of a spectrum of another size, resized to this one's."""
@@ -59,6 +74,10 @@ class Spectrum:
 
     def picture(self) -> Tensor:
         """The picture (1, 3, h, w), R, G, B in 0..1; periodic at its edges."""
+        return torch.sigmoid(self.logits())
+
+    def logits(self) -> Tensor:
+        """The logits (1, 3, h, w) of the picture's samples."""
         waves = torch.view_as_complex(self.coefficients) * self._weights
         varied = torch.fft.irfft2(waves, s=self.size)
-        return torch.sigmoid(torch.einsum("rc,nchw->nrhw", self._colours, varied))
+        return torch.einsum("rc,nchw->nrhw", self._colours, varied)

@@ -34,7 +34,12 @@ class ViewSampler:
     random: torch.Generator
 
     def view(self, picture: Tensor, noise: float) -> Tensor:
-        """A view (1, 3, h, w) of a picture (1, 3, H, W), with normal noise of this deviation.
+        """A view (1, 3, h, w) of a picture (1, 3, H, W), with normal noise of this deviation."""
+        view = self.transformed(picture)
+        return view + noise * torch.randn(view.shape, generator=self.random).to(view)
+
+    def transformed(self, picture: Tensor) -> Tensor:
+        """A view (1, 3, h, w) of a picture (1, 3, H, W), without noise.
 
         The picture is reflected beyond its edges. Differentiable with respect to the picture.
         """
@@ -57,8 +62,7 @@ class ViewSampler:
             device=picture.device,
         )
         grid = F.affine_grid(place[None], [1, 3, height, width], align_corners=False)
-        view = F.grid_sample(picture, grid, padding_mode="reflection", align_corners=False)
-        return view + noise * torch.randn(view.shape, generator=self.random).to(view)
+        return F.grid_sample(picture, grid, padding_mode="reflection", align_corners=False)
 
     def _offset(self, axis: int, shift: float, length: int) -> float:
         return 2 * self.margin[axis] * shift / length

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.objectives import terms as objectives
+from dreamlayer.engine.objectives.kind_terms import FLOORS, KindTerm
 from dreamlayer.engine.objectives.terms import Objective, Term, WeightedTerm
+from dreamlayer.networks.kinds import kinds
 from dreamlayer.networks.network import CLASS, Network, UnknownLayer, extract, resolve_layer
 from dreamlayer.networks.registry import registry
 from dreamlink.recipe.expression import Expression, Target, mark
@@ -38,11 +40,17 @@ def layer_names(recipe: Recipe) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_layer(expression, t, recipe.model) for _, t in expression.terms))
 
 
-def bind(expression: Expression, network: Network, guide: Tensor | None = None) -> Objective:
+def bind(
+    expression: Expression,
+    network: Network,
+    guide: Tensor | None = None,
+    spread: str = "everywhere",
+) -> Objective:
     """The objective of an expression on a network from `network_for`.
 
     Args:
         guide: (1, 3, h, w), R, G, B in 0..1; needed if the expression says so.
+        spread: how kinds are spread over the picture, one of `kind_terms.SPREADS`.
 
     Raises:
         UnboundExpression: names what the network does not have, or says that the guide is missing.
@@ -57,6 +65,9 @@ def bind(expression: Expression, network: Network, guide: Tensor | None = None) 
             # A logit has the scale of the logits, not of the map they are computed from.
             logit = _logit(expression, target, network)
             terms.append(WeightedTerm(weight / network.scales[number], number, 1.0, logit))
+        elif target.kind == "kind":
+            term = _kind(expression, target, network.name, spread)
+            terms.append(WeightedTerm(weight, number, 1.0, term))
         else:
             _check_channels(expression, target, network, number)
             scale = network.scales[number]
@@ -69,6 +80,8 @@ def bind(expression: Expression, network: Network, guide: Tensor | None = None) 
 def _layer(expression: Expression, target: Target, model: str) -> str:
     if target.kind == "class":
         return CLASS
+    if target.kind == "kind":
+        return _found_kind(expression, target, model).layer
     try:
         return resolve_layer(model, target.layer)
     except UnknownLayer as error:
@@ -100,6 +113,23 @@ def _logit(expression: Expression, target: Target, network: Network) -> Term:
     except registry.UnknownClass as error:
         raise _unbound(expression, target, str(error)) from error
     return objectives.LogitTerm(network.logits, number)
+
+
+def _kind(expression: Expression, target: Target, model: str, spread: str) -> Term:
+    kind = _found_kind(expression, target, model)
+    return KindTerm(
+        torch.tensor(kind.channels),
+        torch.tensor(kind.means),
+        torch.tensor(kind.spreads),
+        FLOORS.get(spread),
+    )
+
+
+def _found_kind(expression: Expression, target: Target, model: str) -> kinds.Kind:
+    try:
+        return kinds.find(registry.find(model).name, target.label)
+    except kinds.UnknownKind as error:
+        raise _unbound(expression, target, str(error)) from error
 
 
 def _check_channels(expression: Expression, target: Target, network: Network, number: int) -> None:

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.image.noise import Noise
+from dreamlayer.engine.image.padding import opposite, reflected
 from dreamlayer.engine.image.planes import (
     StoredPlane,
     TensorOrPlane,
@@ -83,21 +84,9 @@ class PictureCanvas:
             as_stored_plane(total).add(into, part[common.slices(own.origin)])
 
     def _source_indices(self, crop: Window) -> tuple[list[int], list[int]]:
-        source = _repeat if self.wrap else _reflect
+        source = opposite if self.wrap else reflected
         down, right = (o - s for o, s in zip(self.origin, self.shift, strict=True))
         return (
             extended_indices(crop.rows.shift(down), 0, self.height, source),
             extended_indices(crop.columns.shift(right), 0, self.width, source),
         )
-
-
-def _repeat(index: int, length: int) -> int:
-    return index % length
-
-
-def _reflect(index: int, length: int) -> int:
-    """Reflect an index into 0 … length − 1; the edge pixels are not repeated."""
-    if length == 1:
-        return 0
-    index %= 2 * (length - 1)
-    return min(index, 2 * (length - 1) - index)

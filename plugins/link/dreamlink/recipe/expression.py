@@ -7,6 +7,7 @@
     features.10:direction(3 7=0.5)  a direction in the space of channels, here 3 and half of 7
     features.10:guide               the features of a guide (argmax-dot); or features.10:cosine
     class:castle                    a class that the network knows, by name or number
+    kind:dogs                       a kind of things: the channels that count for its classes
 
 Targets can be added, weighted and subtracted: `10:30 + class:"lakeside, lakeshore"*0.5 -
 features.3`. An expression does not depend on a network; the daemon checks whether the layer exists.
@@ -24,7 +25,7 @@ from .target import Target, Terms, number_text, scaled
 
 __all__ = [
     "Expression", "ExpressionError", "Target", "channel", "class_", "cosine", "direction", "guide",
-    "layer", "mark", "mean", "parse", "unit",
+    "kind", "layer", "mark", "mean", "parse", "unit",
 ]  # fmt: skip
 
 TERMS_MAX = 32
@@ -146,6 +147,11 @@ def cosine(name: str) -> Expression:
 def class_(label: str | int) -> Expression:
     """The logit of a class, by name or number."""
     return _single(Target("class", label=str(label)))
+
+
+def kind(label: str) -> Expression:
+    """A kind of things by its name, such as dogs."""
+    return _single(Target("kind", label=label))
 
 
 def _single(target: Target) -> Expression:

@@ -3,13 +3,13 @@
     expression = ["-"] product { ("+" | "-") product }
     product    = factor { "*" factor }                one of the factors is not a number
     factor     = target | number | "(" expression ")" | "sum(" expression { "," expression } ")"
-    target     = layer [ ":" what ] | "class:" name
+    target     = layer [ ":" what ] | "class:" name | "kind:" name
     what       = "mean" | "guide" | "cosine" | channel { "," channel } | channel "@" x "," y
                | "direction(" channel [ "=" number ] { channel [ "=" number ] } ")"
 
-A class name extends to +, * or a minus with a space on both sides, or is in double quotes (a quote
-in it is doubled). In sum(…) a comma followed by a space, or by a layer with a colon, begins the
-next expression, and a class name ends at a comma.
+The name of a class or kind extends to +, * or a minus with a space on both sides, or is in double
+quotes (a quote in it is doubled). In sum(…) a comma followed by a space, or by a layer with a
+colon, begins the next expression, and such a name ends at a comma.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NEXT_CHANNEL = re.compile(r"\s*,\s*(?=\d+(?![\w.]))", re.ASCII)
 NEXT_CHANNEL_IN_SUM = re.compile(r"\s*,(?=\d+(?!\s*:|[\w.]))", re.ASCII)
 WORD = re.compile(r"[a-z_]\w*", re.ASCII | re.IGNORECASE)
 SUM = re.compile(r"sum\s*\(", re.ASCII)
-CLASS = re.compile(r"class\s*:\s*", re.ASCII)
+NAMED_TARGET = re.compile(r"(class|kind)\s*:\s*", re.ASCII)
 QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 NAME = re.compile(r"(?:\([^()]*\)|(?!\s-(?:\s|$))[^+*()])*")
 NAME_IN_SUM = re.compile(r"(?:\([^()]*\)|(?!\s-(?:\s|$))[^+*(),])*")
@@ -45,6 +45,10 @@ WHAT_EXPECTED = (
     "after a layer's colon, enter a channel (30), several (30,115), one place (30@0.5,0.5), mean,"
     " guide, cosine or direction(30 115=0.5)"
 )
+NAME_EXPECTED = {
+    "class": 'after class: enter the name or number of a class, e.g. castle or "tabby cat"',
+    "kind": "after kind: enter a kind of things, e.g. dogs or birds",
+}
 WORDS = ("mean", "guide", "cosine", "direction")
 
 
@@ -151,24 +155,23 @@ class _Parser:
 
     def _target(self) -> Target:
         first = self._next()
-        if self._match(CLASS):
-            return Target("class", label=self._label(), span=(first, self._at))
+        named = self._match(NAMED_TARGET)
+        if named:
+            return Target(named[1], label=self._label(named[1]), span=(first, self._at))
         name = self._match(LAYER)
         if name is None:
             raise self._unexpected(TARGET_EXPECTED)
         what = self._what(name[0]) if self._takes(":") else Target("squares", name[0])
         return replace(what, span=(first, self._at))
 
-    def _label(self) -> str:
+    def _label(self, kind: str) -> str:
         quoted = QUOTED.match(self._text, self._at)
         in_sum = self._brackets[-1:] == ["sum("]
         name = quoted or (NAME_IN_SUM if in_sum else NAME).match(self._text, self._at)
         assert name is not None  # it may be empty
         label = name[1].replace('""', '"') if quoted else name[0].strip()
         if not label.strip() or (not quoted and label[0] == '"'):
-            raise self._unexpected(
-                'after class: enter the name or number of a class, e.g. castle or "tabby cat"'
-            )
+            raise self._unexpected(NAME_EXPECTED[kind])
         self._at = name.end() if quoted else name.start() + len(name[0].rstrip())
         return label
 

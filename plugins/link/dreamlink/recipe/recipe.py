@@ -108,9 +108,9 @@ class Recipe:
         "features.10",
         "Network layer",
         "What to amplify: a layer by name (features.10) or number (10), one of its channels"
-        " (10:30), or an object by name (class:castle). Combine several with weights, + and -:"
-        " 10:30 + 12*0.5 - 3. Early layers draw strokes and textures, late ones animals and"
-        " objects. See: dreamlayer layers MODEL.",
+        " (10:30), a kind of things (kind:dogs), or an object by name (class:castle). Combine"
+        " several with weights, + and -: 10:30 + 12*0.5 - 3. Early layers draw strokes and"
+        " textures, late ones animals and objects. See: dreamlayer layers MODEL.",
         main=True,
     )
     channels: str = _row(
@@ -118,6 +118,13 @@ class Recipe:
         "Channels",
         "Amplify only these channels of the layer, e.g. 30 or 30,115. Leave empty for all.",
         main=True,
+    )
+    spread: str = _row(
+        "everywhere",
+        "Spread",
+        "How many things of a kind (kind:dogs) grow: one lets the clearest ones grow, everywhere"
+        " fills the picture with them, sparse leaves more of it as it is.",
+        choices=("one", "everywhere", "sparse"),
     )
     pooling: str = _row(
         "max",
@@ -133,6 +140,33 @@ class Recipe:
         " it imagines and covers the picture. Noise works on an empty layer too.",
         choices=("picture", "noise"),
     )
+    method: str = _row(
+        "steps",
+        "Method",
+        "How the dream is made: steps change the picture's pixels bit by bit, for strokes, fur and"
+        " textures; painted changes large and small forms together, for whole creatures in the"
+        " picture's own light. A painted dream chooses its own octaves.",
+        choices=("steps", "painted"),
+    )
+    contrast: float = _row(
+        0.6,
+        "Contrast",
+        "How far a painted dream departs from the picture: 0.6 is calm, 1 dramatic.",
+        minimum=0.05, maximum=3.0, step=0.05,
+    )  # fmt: skip
+    chroma: float = _row(
+        0.7,
+        "Colourfulness",
+        "How colourful a painted dream is: 0 changes only light, 1 is as colourful as photographs.",
+        minimum=0.0, maximum=1.5, step=0.05,
+    )  # fmt: skip
+    size: float = _row(
+        1.0,
+        "Size",
+        "How large the things are that a painted dream shows: 2 is twice as large, and fewer, 0.5"
+        " half as large, and more.",
+        minimum=0.25, maximum=4.0, step=0.05,
+    )  # fmt: skip
     octaves: int = _row(
         4,
         "Octaves",

@@ -11,18 +11,21 @@ from .errors import Span
 # A class name that needs no quotes in any expression.
 BARE_NAME = re.compile(r"(?![\"-])(?:\([^()]*\)|(?!\s-(?:\s|$))[^+*(),])+")
 
+NAMED = ("class", "kind")  # kinds of targets that have a name instead of a layer
+
 
 @dataclass(frozen=True)
 class Target:
     """One target to amplify.
 
     Attributes:
-        kind: "squares", "mean", "channels", "unit", "direction", "guide", "cosine" or "class".
-        layer: as it was written, "10" or "features.10"; empty for a class.
+        kind: "squares", "mean", "channels", "unit", "direction", "guide", "cosine", "class" or
+            "kind".
+        layer: as it was written, "10" or "features.10"; empty for a class or a kind.
         channels: numbers from 0; one for "unit", at least one for "channels" and "direction".
         weights: one a channel, for "direction".
         place: for "unit": x and y of the picture, 0 to 1, from the top-left corner.
-        label: for "class": its name or number.
+        label: for "class": its name or number; for "kind": its name.
         span: its place in the expression's text; not compared.
     """
 
@@ -35,8 +38,8 @@ class Target:
     span: Span = field(default=(0, 0), compare=False)
 
     def __str__(self) -> str:
-        if self.kind == "class":
-            return f"class:{_quoted(self.label)}"
+        if self.kind in NAMED:
+            return f"{self.kind}:{_quoted(self.label)}"
         if self.kind == "squares":
             return self.layer
         return f"{self.layer}:{self._what()}"

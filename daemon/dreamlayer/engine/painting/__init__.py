@@ -1,0 +1,1 @@
+"""Painting into a picture: its spectrum is changed, seen in random views."""

@@ -1,0 +1,106 @@
+"""The ascent of one stage of a painting.
+
+    x = sigmoid(logit(base) + shown · (start + M · F⁻¹(w · c)))
+
+c are the coefficients that Adam changes, from 0; M are decorrelated colours and w the weights of
+frequencies in natural pictures (`imagine/spectrum.py`). The network sees x in random views. Its
+gradient at a view's pixels is the tiled one of every dream; only view, sigmoid and spectrum are
+differentiated by torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from dreamlayer.engine.image.nan_guard import NanGuard
+from dreamlayer.engine.image.noise import Noise
+from dreamlayer.engine.imagine.adam import Adam
+from dreamlayer.engine.imagine.spectrum import CONTRAST, Spectrum
+from dreamlayer.engine.imagine.transforms import ViewSampler
+from dreamlayer.engine.objectives.terms import Objective
+from dreamlayer.engine.painting.region import PaintedRegion
+from dreamlayer.engine.tiling.canvas import PictureCanvas
+from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
+from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
+from dreamlayer.geometry import Window
+from dreamlink.recipe.recipe import Recipe
+
+RATE = 0.08  # of Adam
+SQUARE_MEMORY = 0.99  # of Adam: there are few steps, and each sees another view
+NOISE = (0.08, 0.02)  # standard deviation at a painting's first and last step; the range is 0..1
+LOWEST = 1 / 48  # cycles/px: slower changes would tint whole areas
+SHIFT = 12  # px: views are shifted by up to this, down and right
+SAFE = 0.02  # black and white, whose logits are infinite, count as so far from 0 and 1
+KEYS = 2**31  # number of noise patterns
+
+
+class StagePainter:
+    """Paints one region.
+
+    Args:
+        region: what is painted.
+        start: (1, 3, h, w) of the region, the logits to begin with; None: 0.
+        contrast: factor of all that is added.
+        random: a generator on the CPU, so that a seed means the same on every device.
+    """
+
+    def __init__(
+        self,
+        region: PaintedRegion,
+        start: Tensor | None,
+        network: TileableNetwork,
+        objective: Objective,
+        recipe: Recipe,
+        contrast: float,
+        random: torch.Generator,
+        nan_guard: NanGuard,
+    ) -> None:
+        self.region, self.network, self.objective = region, network, objective
+        self.recipe, self.random, self.nan_guard = recipe, random, nan_guard
+        size, device = region.size, region.base.device
+        wrap = not any(region.margin)
+        view = (max(size[0], network.minimum), max(size[1], network.minimum)) if wrap else size
+        self._camera = ViewSampler(view, (SHIFT, SHIFT), wrap, random)
+        self._spectrum = Spectrum(size, None, device, CONTRAST * contrast, recipe.chroma, LOWEST)
+        self._adam = Adam(self._spectrum.coefficients, SQUARE_MEMORY)
+        self._logits = torch.logit(region.base.float().clamp(SAFE, 1 - SAFE))
+        self._start = torch.zeros_like(self._logits) if start is None else start
+
+    def step(self, done: float) -> Iterator[float]:
+        """Take one step; `done` is the share of the painting's steps taken before, 0..1.
+
+        Yields:
+            the share of this step that is done, after each tile.
+        """
+        sigma = NOISE[0] + (NOISE[1] - NOISE[0]) * done
+        with torch.enable_grad():
+            view = self._camera.transformed(self._picture())
+        seen = view.detach().to(self.region.base.dtype)
+        noise = Noise(sigma, int(torch.randint(KEYS, (), generator=self.random)))
+        canvas = PictureCanvas(*self._camera.size, noise=noise)
+        whole, total, share = Window.whole(*self._camera.size), torch.zeros_like(seen), 0.0
+        tiled = TiledObjective(
+            self.network, self.objective, canvas, whole, self.recipe.tile, None, self.nan_guard
+        )
+        for part in tiled.add_gradient(seen, total):
+            share += part
+            yield min(share, 1.0)
+        (grad,) = torch.autograd.grad(view, self._spectrum.coefficients, total.to(view.dtype))
+        self._adam.climb(self.nan_guard.clean(grad), RATE)
+
+    def added(self) -> Tensor:
+        """The logits (1, 3, h, w) added to the window so far, before `shown`."""
+        with torch.no_grad():
+            return self.region.inner(self._start + self._spectrum.logits()).contiguous()
+
+    def picture(self) -> Tensor:
+        """The window (1, 3, h, w) of the picture so far."""
+        with torch.no_grad():
+            return self.region.inner(self._picture()).to(self.region.base.dtype)
+
+    def _picture(self) -> Tensor:
+        added = self.region.shown * (self._start + self._spectrum.logits())
+        return torch.sigmoid(self._logits + added)
