@@ -16,6 +16,7 @@ import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 KINDS_FILE = Path(__file__).parent / "kinds.json"
 CALM = 0.1  # of the mean standard deviation, added to each: channels that hardly vary count less
@@ -79,6 +80,6 @@ def find(model: str, name: str) -> Kind:
 
 
 @functools.cache
-def _stored() -> dict[str, dict]:  # type: ignore[type-arg] - as in the file
-    content: dict[str, dict] = json.loads(KINDS_FILE.read_text("utf-8"))  # type: ignore[type-arg]
+def _stored() -> dict[str, dict[str, Any]]:
+    content: dict[str, dict[str, Any]] = json.loads(KINDS_FILE.read_text("utf-8"))
     return content
