@@ -16,11 +16,11 @@ from dreamlayer.networks.network import Network
 from dreamlayer.networks.registry import registry
 from dreamlink.recipe.recipe import Recipe
 
-# Networks that may be at hand, the calibrated one first, each with a layer of stride 16 that is late
-# enough to know things and early enough to tell eyes from fur. In lite2's block 13 presets that a
+# Networks that may be at hand, the calibrated one first. The layers have a stride of 16: late
+# enough to know things, early enough to tell eyes from fur. In lite2's block 13 presets that a
 # person takes for each other are 0.04 to 0.14 apart (on china and peaks at 288 px: animals and
 # eyes 0.08), others 0.18 to 0.72. In its last block the same twins are up to 0.33 apart, and
-# presets that nobody confuses 0.43: it forgives nothing but the same picture.
+# presets that nobody confuses 0.43.
 JUDGES = (("efficientnet-lite2", "13"), ("efficientnet-lite0", "10"), ("squeezenet1_1", "10"))
 
 

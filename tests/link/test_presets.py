@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from dreamlayer.engine.objectives import binding
-from dreamlink.recipe.presets import KEPT, PRESETS, Preset, find, of
+from dreamlink.recipe.presets import KEPT, PRESETS, RETIRED, Preset, find, of
 from dreamlink.recipe.recipe import PARAMETERS, Recipe, RecipeError
 
 
@@ -68,3 +68,14 @@ def test_presets_of_common_networks_have_thumbnails(preset: Preset) -> None:
     with Image.open(preset.thumbnail) as image:
         assert (image.format, image.size) == ("JPEG", (96, 96))
     assert preset.thumbnail.stat().st_size < 10_000
+
+
+@pytest.mark.parametrize(("name", "octaves"), [("eyes", 4), ("bestiary", 5)])
+def test_a_retired_name_still_gives_its_recipe_but_is_not_listed(name: str, octaves: int) -> None:
+    assert find(name).recipe().octaves == octaves
+    assert name not in PRESETS
+    assert of(find(name).recipe()) is None  # no front end could select it
+
+
+def test_retired_and_listed_names_do_not_meet() -> None:
+    assert not RETIRED.keys() & PRESETS.keys()
