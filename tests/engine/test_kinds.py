@@ -11,6 +11,7 @@ from dreamlayer.engine.objectives.terms import MapLocation, single_term
 from dreamlayer.geometry import Window
 from dreamlayer.networks.kinds import kinds
 from dreamlink.recipe.recipe import Recipe
+from tests.bench.kinds import kind_channels, usual_activations
 
 EMBEDDED = "squeezenet1_1"
 MEANS, SPREAD_OF_EACH = torch.tensor([0.2, 0.5]), torch.tensor([0.5, 2.0])
@@ -63,6 +64,22 @@ def test_every_kind_and_spread_of_the_embedded_network_can_be_bound() -> None:
 
 def test_a_kind_is_found_in_any_case() -> None:
     assert kinds.find(EMBEDDED, " Big  Cats ") == kinds.find(EMBEDDED, "big cats")
+
+
+def test_the_stored_channels_are_those_that_the_classifier_counts_most() -> None:
+    for name, channels in kind_channels().items():
+        assert kinds.find(EMBEDDED, name).channels == tuple(channels), name
+
+
+@pytest.mark.slow
+def test_the_stored_means_and_spreads_are_those_of_the_test_pictures() -> None:
+    means, spreads = usual_activations()
+    calm = kinds.CALM * sum(spreads) / len(spreads)
+    for name in kinds.names(EMBEDDED):
+        kind = kinds.find(EMBEDDED, name)
+        assert kind.means == pytest.approx([means[c] for c in kind.channels], rel=0.01, abs=0.002)
+        of_kind = [spreads[c] + calm for c in kind.channels]
+        assert kind.spreads == pytest.approx(of_kind, rel=0.01, abs=0.002)
 
 
 @pytest.mark.parametrize(
