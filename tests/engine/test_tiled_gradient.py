@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dreamlayer.engine.objectives import terms as objectives
 from dreamlayer.engine.objectives.binding import bind, network_for
+from dreamlayer.engine.objectives.kind_terms import KindTerm
 from dreamlayer.engine.objectives.terms import (
     ChannelsTerm,
     Objective,
@@ -30,6 +31,7 @@ SQUARES = single_term(SquaresTerm())
 RANDOM = torch.Generator().manual_seed(9)
 GUIDE = torch.randn(6, 20, generator=RANDOM, dtype=torch.float64)
 DIRECTION = torch.randn(6, generator=RANDOM, dtype=torch.float64)
+KIND = (torch.tensor([4, 1, 3]), torch.tensor([0.1, 0.0, -0.1]), torch.tensor([0.5, 1.0, 2.0]))
 
 
 def tiled_gradient(network, objective, canvas, picture, window, side):
@@ -71,6 +73,8 @@ def terms(network):
         "unit": objectives.UnitTerm(2, (0.4, 0.7)),
         "direction": objectives.DirectionTerm(DIRECTION),
         "guide": objectives.GuideTerm(GUIDE),
+        "one of a kind": KindTerm(*KIND, None),
+        "a kind everywhere": KindTerm(*KIND, 0.05),
         "cosine": objectives.CosineTerm(DIRECTION),
         "class": objectives.LogitTerm(network.logits, 3),
     }

@@ -40,6 +40,8 @@ TARGETS = {
     "kind:dogs": Target("kind", label="dogs"),
     "kind: wolves and foxes ": Target("kind", label="wolves and foxes"),
     'class:"a + ""b"" * c"': Target("class", label='a + "b" * c'),
+    "kind:dogs": Target("kind", label="dogs"),
+    "kind: big cats ": Target("kind", label="big cats"),
 }
 
 
@@ -66,6 +68,7 @@ def test_a_target_is_parsed_with_its_span(text: str, target: Target) -> None:
         ("sum(10:30,50, 12, class:a b,class:c - d)", "10:30,50 + 12 + class:a b + class:c - d"),
         ("sum(10:30,12:4,5)*3", "10:30*3 + 12:4,5*3"),
         ("(class:castle)*2 - class:a-b - 10", "class:castle*2 - class:a-b - 10"),
+        ("sum(kind:dogs, 10)*2 - kind:big cats", "kind:dogs*2 + 10*2.0 - kind:big cats"),
         ("sum(10:3@0.5,0.5,(class:a, b))", '10:3@0.5,0.5 + class:"a, b"'),
     ],
 )
@@ -137,6 +140,7 @@ def test_invalid_targets_can_not_be_constructed(wrong: Any) -> None:
         ('class:"castle', 'class:»"«castle', "castle"),
         ("(10 + 12", "(10 + 12»«", "“)”"),
         ("10)", "10»)«", "+, - or *"),
+        ("10 + kind:", "kind:»«", "dogs or birds"),
         ("10:3*12:4", "»10:3*12:4«", "by a number"),
         ("0.5", "»0.5«", "only a weight"),
         ("3 + 2*10", "3 + »2*10«", "2 or 10"),
@@ -174,6 +178,7 @@ SINGLE = st.one_of(
     st.builds(ex.guide, LAYERS),
     st.builds(ex.cosine, LAYERS),
     st.builds(ex.class_, LABELS.filter(str.strip)),
+    st.builds(ex.kind, LABELS.filter(str.strip)),
 )  # fmt: skip
 
 
@@ -187,7 +192,7 @@ def test_the_canonical_text_parses_as_the_same_expression(
     assert str(parse(str(whole))) == str(whole)
 
 
-@given(st.text(st.sampled_from('10 :,.*+-()@=="abclsum guide')) | st.text(max_size=40))
+@given(st.text(st.sampled_from('10 :,.*+-()@=="abclsum guide kind')) | st.text(max_size=40))
 def test_any_text_is_an_expression_or_an_error_of_one_sentence(text: str) -> None:
     try:
         expression = parse(text)

@@ -34,6 +34,7 @@ values of --layer:
   10:30@0.5,0.25                  a channel in one place: half way across, a quarter down
   "10:direction(3 7=0.5 9=-1)"    a mixture of channels
   10:guide   10:cosine            what the --guide picture shows, place by place or as a whole
+  kind:dogs      kind:birds       a kind of things (also: spread)
   class:castle   class:483        a class that the network knows, by name or number
   "10:30 + 12*0.5 - 3"            several, with weights; subtracted ones are dreamed away
 """

@@ -1,7 +1,6 @@
 """Which of ImageNet's 1000 classes make up a kind, by their numbers.
 
-Names are those that people use. Kinds that nobody recognised in painted pictures (vehicles,
-insects, machines, books) are left out.
+Names are those that people use.
 """
 
 from __future__ import annotations

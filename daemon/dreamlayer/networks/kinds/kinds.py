@@ -16,7 +16,7 @@ import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 KINDS_FILE = Path(__file__).parent / "kinds.json"
 CALM = 0.1  # of the mean standard deviation, added to each: channels that hardly vary count less
@@ -47,7 +47,8 @@ class Kind:
 
 def names(model: str) -> list[str]:
     """The names of a network's kinds; empty if it has none."""
-    return list(_stored().get(model, {}).get("kinds", {}))
+    stored = _stored().get(model)
+    return list(stored["kinds"]) if stored else []
 
 
 def find(model: str, name: str) -> Kind:
@@ -79,7 +80,16 @@ def find(model: str, name: str) -> Kind:
     )
 
 
+class _Stored(TypedDict):
+    """What the file has of a network."""
+
+    layer: str
+    kinds: dict[str, list[int]]  # the channels of each, those that count most first
+    means: list[float]
+    spreads: list[float]
+
+
 @functools.cache
-def _stored() -> dict[str, dict[str, Any]]:
-    content: dict[str, dict[str, Any]] = json.loads(KINDS_FILE.read_text("utf-8"))
+def _stored() -> dict[str, _Stored]:
+    content: dict[str, _Stored] = json.loads(KINDS_FILE.read_text("utf-8"))
     return content
