@@ -40,7 +40,6 @@ TARGETS = {
     "kind:dogs": Target("kind", label="dogs"),
     "kind: wolves and foxes ": Target("kind", label="wolves and foxes"),
     'class:"a + ""b"" * c"': Target("class", label='a + "b" * c'),
-    "kind:dogs": Target("kind", label="dogs"),
     "kind: big cats ": Target("kind", label="big cats"),
 }
 
