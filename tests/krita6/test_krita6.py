@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from dreamlink.client import discovery, launch
+from dreamlink.recipe import presets
+from dreamlink.recipe.presets import PRESETS
+from dreamlink.recipe.recipe import Recipe
 from tests.server.daemons import FAKE, wait_until
 
 HERE = Path(__file__).parent
@@ -64,7 +67,11 @@ def test_action_says_what_is_missing(facts: dict[str, Any]) -> None:
 
 
 def test_form_follows_the_keyboard_and_unfolds(facts: dict[str, Any]) -> None:
-    assert facts["preset_by_keyboard"] == "features.9"
+    names = list(PRESETS)
+    chosen = presets.of(Recipe())  # when the docker opens
+    assert chosen is not None
+    below = PRESETS[names[names.index(chosen.name) + 1]]
+    assert facts["preset_by_keyboard"] == below.values["layer"]
     assert facts["unfolded"] == [False, True]
 
 
