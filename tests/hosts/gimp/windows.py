@@ -157,10 +157,13 @@ def check_status_bar_cancel():
 
 
 def check_preset_is_chosen():
-    """The first entry is "Custom settings"; the fifth preset sets the controls below."""
+    """The first entry is "Custom settings", then come the presets; one sets the controls below."""
     image, source = photo_part(200, 120)
     show(image)
-    on_window(DIALOG, "alt+p", "Home", *["Down"] * 5, "alt+o", name="preset")
+    from dreamlink.recipe.presets import PRESETS
+
+    downs = 1 + list(PRESETS).index("strawberries")
+    on_window(DIALOG, "alt+p", "Home", *["Down"] * downs, "alt+o", name="preset")
     recipe = recipe_of(deep_dream(image, [source], INTERACTIVE, **ASKED).layer)
     told = {name: recipe[name] for name in ("layer", "octaves", "steps", "colour", "seed")}
     assert told == {

@@ -8,6 +8,8 @@ import case
 import desk
 from krita import QComboBox, QLineEdit, QPushButton, QSpinBox, QTimer, QToolButton, Selection
 
+from dreamlink.recipe.presets import PRESETS
+
 SRGB = "sRGB-elle-V2-srgbtrc.icc"
 SRGB_LINEAR = "sRGB-elle-V2-g10.icc"
 GRAY = "Gray-D50-elle-V2-srgbtrc.icc"
@@ -323,7 +325,8 @@ def check_preset_is_chosen_with_the_keyboard():
     assert presets.currentText() == "Animals", presets.currentText()
     presets.setFocus()
     yield from desk.until(presets.hasFocus, "the list of presets has the focus", 10)
-    case.xdotool("key", *["Down"] * 4)
+    names = list(PRESETS)
+    case.xdotool("key", *["Down"] * (names.index("strawberries") - names.index("animals")))
     yield from desk.until(
         lambda: presets.currentData() == "strawberries", "the preset is chosen", 10
     )
