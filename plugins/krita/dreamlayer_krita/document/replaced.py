@@ -13,7 +13,7 @@ from typing import Any
 
 from krita import Krita
 
-UNDO_KNOWN = 1.0  # seconds within which Krita's Redo names the step that was undone
+UNDO_KNOWN = 3.0  # seconds within which Krita's Redo names the step that was undone
 
 
 @dataclass
