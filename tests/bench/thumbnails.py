@@ -20,8 +20,8 @@ from dreamlink.recipe.presets import PRESETS, THUMBNAILS
 from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
 
-PHOTO = "chelsea.png"
-FACE = (100, 10, 360, 270)  # px of the photo: left, top, right, bottom
+PHOTO = "peaks.jpg"
+PART = (70, 40, 354, 324)  # px of the photo: left, top, right, bottom
 SHOWN = 96  # px
 QUALITY = 85  # of JPEG
 SEED = 7
@@ -30,7 +30,7 @@ SEED = 7
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else THUMBNAILS
     folder.mkdir(parents=True, exist_ok=True)
-    left, top, right, bottom = FACE
+    left, top, right, bottom = PART
     source = looks.photo(PHOTO)[..., top:bottom, left:right].contiguous()
     for preset in PRESETS.values():
         if not registry.ready(registry.find(preset.recipe().model)):

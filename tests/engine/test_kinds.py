@@ -12,7 +12,7 @@ from dreamlayer.engine.image.planes import as_plane
 from dreamlayer.engine.metrics import gain
 from dreamlayer.engine.objectives.binding import UnboundExpression, network_for
 from dreamlayer.engine.objectives.kind_terms import FLOORS, SPREADS, KindTerm
-from dreamlayer.engine.objectives.terms import single_term
+from dreamlayer.engine.objectives.terms import MapLocation, single_term
 from dreamlayer.geometry import Window
 from dreamlayer.networks.kinds import kinds
 from dreamlayer.networks.kinds.classes import KINDS
@@ -86,14 +86,15 @@ def test_the_gradient_is_autograds(spread, seed, side):
     assert torch.allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_an_objective_uses_that_gradient():
+def test_an_objective_uses_that_gradient(monkeypatch):
     cells = torch.rand(1, 4, 3, 3) + 1
     term = KindTerm(torch.tensor([1, 2]), torch.zeros(2), torch.ones(2), 0.05)
-    value = single_term(term).value([cells.requires_grad_()])
+    objective, whole = single_term(term), Window.whole(3, 3)
+    location = MapLocation(whole, whole, lambda x, y: (0, 0))
+    value = objective.value([cells.requires_grad_()])
     (expected,) = torch.autograd.grad(value, cells)
-    location = None
-    found = term.backward(cells.detach(), torch.ones(())) / 9
-    assert location is None
+    monkeypatch.setattr(KindTerm, "value", lambda *_: pytest.fail("autograd was used"))
+    found = objective.grad(cells.detach(), 0, location, 1)
     assert torch.allclose(found, expected)
 
 

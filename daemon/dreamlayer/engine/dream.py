@@ -25,7 +25,13 @@ from dreamlayer.engine.image.planes import (
 from dreamlayer.engine.imagine.imagine import imagine
 from dreamlayer.engine.objectives.binding import bind
 from dreamlayer.engine.objectives.terms import Objective
-from dreamlayer.engine.octave_loop import DreamResult, OctaveLoop, OctaveProgress, picture_reader
+from dreamlayer.engine.octave_loop import (
+    CARRY_EXPONENT,
+    DreamResult,
+    OctaveLoop,
+    OctaveProgress,
+    picture_reader,
+)
 from dreamlayer.engine.painting.painting import Painting
 from dreamlayer.engine.painting.stages import PaintingStage, painting_sizes, painting_stages
 from dreamlayer.geometry import Window
@@ -36,9 +42,6 @@ IMAGINED_SIDE = (
     512  # px; longest side of a picture imagined from noise, which finer octaves then continue
 )
 IMAGINING_SHARE = 0.5  # share of the work that imagining takes
-CARRY_EXPONENT = (
-    0.75  # of 1 − carry in the step size; makes a film with carried detail as strong as others
-)
 
 
 class PictureTooSmall(ValueError):
@@ -94,10 +97,10 @@ def dream(
     weights = None if mask is None else as_stored_plane(mask)
     nan_guard = NanGuard()
     if is_painted(recipe):
-        painting = Painting(
-            source, network, recipe, window, weights, objective, random, allocator, nan_guard,
-            previous_detail, carry,
-        )  # fmt: skip
+        loop = OctaveLoop(
+            source, network, recipe, window, weights, objective, random, allocator, nan_guard
+        )
+        painting = Painting(loop, previous_detail, carry)
         return (yield from painting.run(stages or painting_stages(max(size), recipe)))
     sizes = sizes or dream_sizes(size, recipe, network.minimum)
     if recipe.start == "picture":

@@ -20,7 +20,7 @@ from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
 WHOLE_MAPS = ("class", "cosine")  # kinds of targets whose map is needed as a whole
-PAINTING_BYTES = 300  # a painted pixel's: spectrum, Adam's means, view, and their gradients
+PAINTING_BYTES = 300  # of a painted pixel: spectrum, Adam's means, view, and their gradients
 MAP_COPIES = 4  # of such a map: itself, its gradient, and what is computed from them
 
 Size = tuple[int, int]

@@ -38,6 +38,9 @@ from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
+# Of 1 − carry in what a step adds: makes a film with carried detail as strong as others.
+CARRY_EXPONENT = 0.75
+
 
 @dataclass(frozen=True)
 class OctaveProgress:
