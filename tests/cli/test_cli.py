@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamlink.client import discovery
-from dreamlink.recipe.presets import PRESETS
+from dreamlink.recipe.presets import DEFAULT, PRESETS
 from dreamlink.recipe.recipe import PARAMETERS, Recipe
 from tests.server.daemons import SOON, wait_until
 
@@ -191,6 +191,17 @@ def test_a_preset_is_a_recipe_that_options_change(photo: Path, tmp_path: Path) -
     for name, preset in PRESETS.items():
         assert name in listed
         assert preset.title in listed
+
+
+def test_without_a_choice_the_default_preset_is_dreamed(photo: Path, tmp_path: Path) -> None:
+    def recipe(*options: str) -> Recipe:
+        told = good("dream", photo, "-o", tmp_path / "out.png", "--seed=7", "--json", *options)
+        return Recipe.of(json.loads(told)["recipe"])
+
+    default = PRESETS[DEFAULT].recipe()
+    assert recipe("--strength=0.5") == dataclasses.replace(default, seed=7, strength=0.5)
+    own = ("--octaves=1", "--steps=1")
+    assert recipe(*own) == Recipe(seed=7, octaves=1, steps=1)
 
 
 def test_a_guide_is_followed(photo: Path, tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+from dreamlink.recipe.presets import DEFAULT, PRESETS
 from dreamlink.recipe.recipe import Recipe, RecipeError
 from dreamlink.session.dream import State
 
@@ -119,7 +121,7 @@ def test_subscriber_that_sets_the_value_again_wins(setup: SessionSetup) -> None:
 
 def test_unknown_and_invalid_values_are_ignored(setup: SessionSetup) -> None:
     setup.session.show_recipe({"octaves": 2, "steps": -1, "glitter": 3})
-    assert setup.session.recipe() == Recipe(octaves=2)
+    assert setup.session.recipe() == replace(PRESETS[DEFAULT].recipe(), octaves=2)
 
 
 def test_half_typed_recipe_is_an_error_when_it_is_used(setup: SessionSetup) -> None:
@@ -134,10 +136,15 @@ def test_half_typed_recipe_is_an_error_when_it_is_used(setup: SessionSetup) -> N
 def test_recipe_of_the_last_dream_is_restored(setup: SessionSetup) -> None:
     setup.settings["dreamlayer", "recipe"] = json.dumps({"octaves": 3})
     setup.session.restore_recipe()
-    assert setup.session.recipe().octaves == 3
+    assert setup.session.recipe() == Recipe(octaves=3), "stored before there were other methods"
     setup.settings["dreamlayer", "recipe"] = "no JSON"
     setup.session.restore_recipe()
     assert setup.session.recipe().octaves == 3
+
+
+def test_first_recipe_is_the_default_preset(setup: SessionSetup) -> None:
+    setup.session.restore_recipe()
+    assert setup.session.recipe() == PRESETS[DEFAULT].recipe()
 
 
 def test_dream_without_a_picture_says_why(setup: SessionSetup) -> None:

@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 
 from dreamlink.client import discovery, launch
-from dreamlink.recipe import presets
-from dreamlink.recipe.presets import PRESETS
-from dreamlink.recipe.recipe import Recipe
+from dreamlink.recipe.presets import DEFAULT, PRESETS
 from tests.server.daemons import FAKE, wait_until
 
 HERE = Path(__file__).parent
@@ -68,9 +66,7 @@ def test_action_says_what_is_missing(facts: dict[str, Any]) -> None:
 
 def test_form_follows_the_keyboard_and_unfolds(facts: dict[str, Any]) -> None:
     names = list(PRESETS)
-    chosen = presets.of(Recipe())  # when the docker opens
-    assert chosen is not None
-    below = PRESETS[names[names.index(chosen.name) + 1]]
+    below = PRESETS[names[names.index(DEFAULT) + 1]]
     assert facts["preset_by_keyboard"] == below.values["layer"]
     assert facts["unfolded"] == [False, True]
 

@@ -6,7 +6,17 @@ import pytest
 from PIL import Image
 
 from dreamlayer.engine.objectives import binding
-from dreamlink.recipe.presets import KEPT, PRESETS, RETIRED, Preset, find, of
+from dreamlink.recipe.presets import (
+    ADJUSTING,
+    DEFAULT,
+    KEPT,
+    PRESETS,
+    RETIRED,
+    Preset,
+    find,
+    of,
+    values_under,
+)
 from dreamlink.recipe.recipe import PARAMETERS, Recipe, RecipeError
 
 
@@ -79,3 +89,11 @@ def test_a_retired_name_still_gives_its_recipe_but_is_not_listed(name: str, octa
 
 def test_retired_and_listed_names_do_not_meet() -> None:
     assert not RETIRED.keys() & PRESETS.keys()
+
+
+def test_the_default_preset_is_adjusted_but_gives_way_to_a_recipe_of_ones_own() -> None:
+    default = PRESETS[DEFAULT].values
+    assert values_under([]) == values_under(ADJUSTING) == default
+    assert {"seed", "strength", "size"} <= ADJUSTING
+    for name in PARAMETERS.keys() - ADJUSTING:
+        assert values_under(["seed", name]) == {}, name

@@ -148,8 +148,12 @@ def _run(arguments: argparse.Namespace) -> None:
     from dreamlink.recipe import presets
 
     base = StoredRecipe.read(arguments.recipe) if arguments.recipe else StoredRecipe()
-    preset = presets.find(arguments.preset).values if arguments.preset is not None else {}
-    recipe = _recipe(arguments, {**base.recipe, **preset})
+    if arguments.preset is not None:
+        recipe = _recipe(arguments, presets.find(arguments.preset).values)
+    elif arguments.recipe:
+        recipe = _recipe(arguments, base.recipe)
+    else:
+        recipe = _recipe(arguments, presets.values_under(_given(arguments)))
     _check_guide(recipe, arguments.guide)
     rectangle = base.select
     if arguments.select is not None:
@@ -189,13 +193,17 @@ def _print_notes(notes: Iterable[str]) -> None:
         print(f"dreamlayer: {note}", file=sys.stderr)
 
 
+def _given(arguments: argparse.Namespace) -> list[str]:
+    """The recipe's parameters that have been given as options."""
+    return [name for name in PARAMETERS if hasattr(arguments, name)]
+
+
 def _recipe(arguments: argparse.Namespace, base: Mapping[str, object]) -> Recipe:
     """The recipe `base` with the values of the options."""
     values: dict[str, object] = {}
-    for name, parameter in PARAMETERS.items():
-        if hasattr(arguments, name):
-            value = getattr(arguments, name)
-            values[name] = value if parameter.kind is bool else parameter.parse(value)
+    for name in _given(arguments):
+        value, parameter = getattr(arguments, name), PARAMETERS[name]
+        values[name] = value if parameter.kind is bool else parameter.parse(value)
     if "layer" in values:
         values.setdefault("channels", "")  # the base's channels belong to its layer
     elif "model" in values and "layer" not in base:

@@ -261,14 +261,14 @@ def check_several_layers():
 
 
 def check_with_last_values():
-    """Without an interactive call before, the last values are the defaults."""
-    from dreamlink.recipe.recipe import Recipe
+    """Without an interactive call before, the default preset is dreamed."""
+    from dreamlink.recipe.presets import DEFAULT, PRESETS
 
     image, source = photo_part()
     layer = deep_dream(image, [source], Gimp.RunMode.WITH_LAST_VALS).layer
     recipe = recipe_of(layer)
     assert recipe["seed"] > 0, "no seed was drawn"
-    assert {**recipe, "seed": 0} == Recipe().to_dict()
+    assert {**recipe, "seed": 0} == PRESETS[DEFAULT].recipe().to_dict()
     assert str(recipe["seed"]) in layer.get_name()
 
 

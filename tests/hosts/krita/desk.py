@@ -19,6 +19,7 @@ import case
 from krita import Krita, QApplication, QLabel, QListView, QPushButton, QWidget
 
 from dreamlink.client import discovery
+from dreamlink.recipe.recipe import Recipe
 
 app = Krita.instance()
 FOLDER = Path(case.arguments["folder"])  # also visible outside the root
@@ -40,7 +41,7 @@ def run_checks(script):
             continue
         started = time.monotonic()
         try:
-            fill_form(**QUICK, **PLAIN)
+            session().show_recipe(Recipe.of({**QUICK, **PLAIN}))
             yield from check()
             failure = ""
         except Exception:

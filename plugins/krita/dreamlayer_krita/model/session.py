@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from krita import Krita
 
 from dreamlink.picture import Picture
+from dreamlink.recipe import presets
 from dreamlink.recipe.recipe import PARAMETERS, Recipe, RecipeError, Value
 from dreamlink.session.dream import State
 from dreamlink.wire.messages import Frame
@@ -95,7 +96,9 @@ class Session:
         self.message = Observable(Message(""))
         self.connection = Observable(ConnectionStatus(ConnectionState.CLOSED))
         self.jobs: Observable[list[RunningJob]] = Observable([])
-        self.recipe_values: Observable[dict[str, Value]] = Observable(Recipe().to_dict())
+        self.recipe_values: Observable[dict[str, Value]] = Observable(
+            presets.find(presets.DEFAULT).recipe().to_dict()
+        )
         self.guide: Observable[Any] = Observable(None)
         self.strength_map: Observable[Any] = Observable(None)
         self.editing: Observable[EditedDream | None] = Observable(None)
@@ -138,8 +141,9 @@ class Session:
             values = json.loads(Krita.instance().readSetting(*SETTINGS, "{}"))
         except ValueError:
             return
-        if isinstance(values, dict):
-            self.show_recipe(values)
+        if isinstance(values, dict) and values:
+            # What an earlier version did not store had the table's default.
+            self.show_recipe(Recipe().to_dict() | values)
 
     def growing_target(self) -> layer_io.DreamTarget | None:
         """The source of the active layer while that layer still grows; else None."""

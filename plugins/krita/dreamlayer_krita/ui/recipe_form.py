@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from dreamlink.recipe import presets
 from dreamlink.recipe.recipe import PARAMETERS, SEED_MAX, Recipe, RecipeError, Value
 
 from ..model.session import Session
@@ -86,9 +87,10 @@ class RecipeForm(QtWidgets.QWidget):  # type: ignore[misc]
             expression = self._session.recipe().expression()
         except RecipeError:
             return  # the user is told when it is to be dreamed
-        plain = [target.kind for _, target in expression.terms] in (["squares"], ["channels"])
-        if plain:
-            self._session.show_recipe({"layer": f"{expression.layers[0]}:guide", "channels": ""})
+        kinds = [target.kind for _, target in expression.terms]
+        if kinds in (["squares"], ["channels"], ["kind"]):
+            layer = next(iter(expression.layers), Recipe().layer)  # a kind names no layer
+            self._session.show_recipe({"layer": f"{layer}:guide", "channels": ""})
 
     def _main(self) -> Any:
         box, rows = _rows()
@@ -107,7 +109,8 @@ class RecipeForm(QtWidgets.QWidget):  # type: ignore[misc]
         defaults = QtWidgets.QPushButton(tr("Defaults"))
         defaults.setObjectName("defaults")
         defaults.setToolTip(tool_tip("Reset everything to its default"))
-        defaults.clicked.connect(guarded(lambda *_: self._session.show_recipe(Recipe()), log.error))
+        default = presets.find(presets.DEFAULT).recipe()
+        defaults.clicked.connect(guarded(lambda *_: self._session.show_recipe(default), log.error))
         rows.addRow(defaults)
         return box
 

@@ -1,19 +1,27 @@
 """Named recipes. To add one, add an entry below; parameters that it leaves out are defaults.
 
-`PRESETS` are those that front ends list; `RETIRED` ones are only found by name.
+`PRESETS` are those that front ends list; `RETIRED` ones are only found by name. `DEFAULT` is what
+front ends begin with.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .recipe import Recipe, RecipeError, Value
+from .recipe import PARAMETERS, Recipe, RecipeError, Value
 
+DEFAULT = "dogs"  # the preset that suits any picture
 KEPT = frozenset({"seed", "tile", "context", "feather"})  # a preset does not change these
+# Parameters that adjust the default preset; any other asks for another dream.
+ADJUSTING = (
+    KEPT
+    | {"contrast", "chroma", "size", "spread"}
+    | {name for name, row in PARAMETERS.items() if row.live}
+)
 THUMBNAILS = Path(__file__).parent / "thumbnails"  # made by tests/bench/thumbnails.py
 
 
@@ -54,6 +62,14 @@ def find(name: str) -> Preset:
         hint = f"did you mean {' or '.join(near)}?" if near else "see: dreamlayer presets."
         raise RecipeError(f"There is no preset {name!r:.60}; {hint}")
     return preset
+
+
+def values_under(names: Iterable[str]) -> Mapping[str, Value]:
+    """The values that a recipe begins with if parameters `names` are given, and no preset.
+
+    Those of the default preset, unless a parameter asks for another dream.
+    """
+    return PRESETS[DEFAULT].values if ADJUSTING.issuperset(names) else {}
 
 
 def of(recipe: Recipe) -> Preset | None:

@@ -16,6 +16,7 @@ from .options import OPTIONS, CallOptions, Option
 
 PRESET, RECIPE = "preset", "recipe"
 SHOW_PREVIEW = "show-preview"
+FROM_DIALOG = "from-dialog"
 # Mnemonics of the dialog's own buttons: Cancel, OK, Load, Reset, Save, Presets, More, Preview.
 TAKEN_MNEMONICS = "colrspmv"
 # GIMP silently replaces a number outside an argument's limits by the default. So the limits are
@@ -65,9 +66,12 @@ def add_arguments(procedure: Any, rows_of_options: tuple[Option, ...] = OPTIONS)
             procedure.add_double_argument(*start, -FLOAT_LIMIT, FLOAT_LIMIT, *end)
     for option in rows_of_options:
         _add_option(procedure, option, labels[option.argument])
-    # Saved with the settings, but not an argument for scripts.
+    # Saved with the settings, but not arguments for scripts.
     procedure.add_boolean_aux_argument(
         SHOW_PREVIEW, "Preview", "Whether the dialog shows a preview.", True, flags
+    )
+    procedure.add_boolean_aux_argument(
+        FROM_DIALOG, "From the dialog", "Whether a person has seen these settings.", False, flags
     )
 
 
@@ -87,26 +91,32 @@ def read_options(config: Any) -> CallOptions:
 def read_recipe(config: Any, stored: Recipe | None = None) -> Recipe:
     """The recipe that the arguments describe.
 
-    In this order, each overriding the one before: the stored recipe or the defaults, the preset,
-    arguments that differ from their defaults, the argument `recipe`. Raises RecipeError.
+    In this order, each overriding the one before: the stored recipe, the preset, arguments that
+    differ from their defaults, the argument `recipe`. Without a stored recipe and a preset, a
+    script's call begins as the command does (`presets.values_under`). Raises RecipeError.
     """
     name, text = config.get_property(PRESET), config.get_property(RECIPE)
-    values: dict[str, object] = dict(stored.to_dict()) if stored else {}
-    values.update(presets.find(name).values if name else {})
+    given: dict[str, object] = {}
     for row in PARAMETERS.values():
         value = config.get_property(argument_name(row.name))
         value = "" if value is None else value
         if value != row.default:
-            values[row.name] = value
-    values.update(_parsed(text) if text else {})
-    return Recipe.of(values)
+            given[row.name] = value
+    given.update(_parsed(text) if text else {})
+    values: dict[str, object] = dict(stored.to_dict()) if stored else {}
+    if name:
+        values.update(presets.find(name).values)
+    elif stored is None and not config.get_property(FROM_DIALOG):
+        values.update(presets.values_under(given))
+    return Recipe.of(values | given)
 
 
 def write_recipe(config: Any, recipe: Recipe) -> None:
-    """Set the arguments to exactly this recipe."""
-    clear_script_arguments(config)
+    """Set the arguments to exactly this recipe, as if it had been entered in the dialog."""
+    _clear_script_arguments(config)
     for name, value in recipe.to_dict().items():
         config.set_property(argument_name(name), value)
+    config.set_property(FROM_DIALOG, True)
 
 
 def _parsed(text: str) -> dict[str, object]:
@@ -121,8 +131,18 @@ def _parsed(text: str) -> dict[str, object]:
     return values
 
 
-def clear_script_arguments(config: Any) -> None:
-    """Clear the arguments for scripts: the dialog doesn't show them, and they would override it."""
+def prepare_for_dialog(config: Any) -> None:
+    """Let the arguments be what the dialog shows: at first what a script's call would dream.
+
+    Arguments for scripts are cleared: the dialog doesn't show them, and they would override it.
+    Raises RecipeError.
+    """
+    if not config.get_property(FROM_DIALOG):
+        write_recipe(config, read_recipe(config))
+    _clear_script_arguments(config)
+
+
+def _clear_script_arguments(config: Any) -> None:
     for name in (PRESET, RECIPE):
         config.set_property(name, "")
 

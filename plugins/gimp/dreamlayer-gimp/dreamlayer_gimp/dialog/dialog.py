@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from gi.repository import GimpUi, Gtk
+from gi.repository import GimpUi, GLib, Gtk
 
 from dreamlink.picture import Region
 
@@ -33,7 +33,8 @@ def show(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | N
             " NONINTERACTIVE."
         )
     GimpUi.init("dreamlayer-gimp")
-    arguments.clear_script_arguments(config)
+    arguments.prepare_for_dialog(config)
+    config.connect(f"notify::{arguments.FROM_DIALOG}", _on_reset)
     dialog = GimpUi.ProcedureDialog.new(procedure, config, _title(procedure))
     controls = Controls(dialog, config)
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=GAP)
@@ -50,6 +51,12 @@ def show(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | N
         confirmed: bool = dialog.run()
     dialog.destroy()
     return confirmed
+
+
+def _on_reset(config: Any, _property: object) -> None:
+    """After GIMP's own Reset, which knows the arguments' defaults only, show the default preset."""
+    if not config.get_property(arguments.FROM_DIALOG):
+        GLib.idle_add(arguments.prepare_for_dialog, config)  # once all arguments are reset
 
 
 def _title(procedure: Any) -> str:

@@ -37,7 +37,7 @@ class GuideDrawable:
         if drawable is None:
             return None
         if not needed:
-            name = recipe.expression().layers[0]
+            name = next(iter(recipe.expression().layers), Recipe().layer)  # an object names none
             raise CallRefused(
                 "A guide was chosen, but Network layer does not use it: enter e.g."
                 f" “{name}:guide” there, or choose no guide."

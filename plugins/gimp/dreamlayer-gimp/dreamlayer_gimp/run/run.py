@@ -114,7 +114,8 @@ def _repeat_tasks(
             raise Cancelled
     entered, options = arguments.read_recipe(config), arguments.read_options(config)
     interactive = run_mode == Gimp.RunMode.INTERACTIVE
-    same_as_last = run_mode == Gimp.RunMode.WITH_LAST_VALS and entered != Recipe()
+    seen = config.get_property(arguments.FROM_DIALOG)
+    same_as_last = run_mode == Gimp.RunMode.WITH_LAST_VALS and seen
     if interactive or same_as_last:
         return [DreamTask(each.drawable, entered, options, each.placement) for each in repeats]
     tasks = []
