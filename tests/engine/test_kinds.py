@@ -35,22 +35,32 @@ def cup():
 
 
 def test_the_file_is_what_weights_and_pictures_give():
-    assert {name: list(kinds.find(MODEL, name).channels) for name in KINDS} == kind_channels()
+    assert {name: list(kinds.find(MODEL, name).channels[0]) for name in KINDS} == kind_channels()
     means, spreads = usual_activations()
     stored = kinds.find(MODEL, "dogs")
     calm = kinds.CALM * sum(spreads) / len(spreads)
-    for channel, mean, spread in zip(stored.channels, stored.means, stored.spreads, strict=True):
+    for channel, mean, spread in zip(
+        stored.channels[0], stored.means[0], stored.spreads[0], strict=True
+    ):
         assert math.isclose(mean, means[channel], abs_tol=2e-3)
         assert math.isclose(spread, spreads[channel] + calm, rel_tol=1e-3, abs_tol=2e-3)
 
 
 def test_every_kind_has_its_own_channels():
-    assert kinds.names(MODEL) == list(KINDS)
+    assert kinds.names(MODEL) == [*KINDS, kinds.MENAGERIE]
     for name in KINDS:
         kind = kinds.find(MODEL, f" {name.title()} ")
         assert kind.layer == "features.12"
-        assert len(set(kind.channels)) == CHANNELS
-        assert min(kind.spreads) > 0
+        (channels,), (spreads,) = kind.channels, kind.spreads
+        assert len(set(channels)) == CHANNELS
+        assert min(spreads) > 0
+
+
+def test_the_menagerie_is_made_of_kinds():
+    found = kinds.find(MODEL, kinds.MENAGERIE)
+    own = [kinds.find(MODEL, name) for name in kinds.ANIMALS]
+    assert found.channels == tuple(kind.channels[0] for kind in own)
+    assert found.spreads == tuple(kind.spreads[0] for kind in own)
 
 
 def test_the_spreads_are_those_of_the_recipe():
@@ -77,8 +87,9 @@ def test_a_kind_that_is_not_there_is_a_sentence(values, words):
 def test_the_gradient_is_autograds(spread, seed, side):
     random = torch.Generator().manual_seed(seed)
     cells = torch.randn(1, 8, side, side, generator=random, dtype=torch.float64) * 3
-    means = torch.rand(3, generator=random)
-    term = KindTerm(torch.tensor([6, 0, 3]), means, means + 0.1, FLOORS.get(spread))
+    means = torch.rand(2, 3, generator=random)
+    channels = torch.tensor([[6, 0, 3], [2, 3, 7]])
+    term = KindTerm(channels, means, means + 0.1, FLOORS.get(spread))
     cells.requires_grad_()
     value = term.value(cells, None)
     (expected,) = torch.autograd.grad(value * 2.5, cells)
@@ -88,7 +99,7 @@ def test_the_gradient_is_autograds(spread, seed, side):
 
 def test_an_objective_uses_that_gradient(monkeypatch):
     cells = torch.rand(1, 4, 3, 3) + 1
-    term = KindTerm(torch.tensor([1, 2]), torch.zeros(2), torch.ones(2), 0.05)
+    term = KindTerm(torch.tensor([[1, 2]]), torch.zeros(1, 2), torch.ones(1, 2), 0.05)
     objective, whole = single_term(term), Window.whole(3, 3)
     location = MapLocation(whole, whole, lambda x, y: (0, 0))
     value = objective.value([cells.requires_grad_()])
@@ -104,11 +115,20 @@ def test_everywhere_is_more_even_than_one():
     cells[..., 0], cells[..., 1] = 10.0, 0.5
 
     def share(spread):
-        term = KindTerm(torch.tensor([0]), torch.zeros(1), torch.ones(1), FLOORS.get(spread))
+        own = (torch.tensor([[0]]), torch.zeros(1, 1), torch.ones(1, 1))
+        term = KindTerm(*own, FLOORS.get(spread))
         slopes = term.backward(cells, torch.ones(())).flatten()
         return float(slopes[1] / slopes.sum())
 
     assert share("one") < share("sparse") < share("everywhere")
+
+
+def test_of_several_kinds_each_place_grows_its_own():
+    cells = torch.zeros(1, 2, 1, 2)
+    cells[0, :, 0] = torch.tensor([[3.0, 1.0], [1.0, 2.0]])
+    term = KindTerm(torch.tensor([[0], [1]]), torch.zeros(2, 1), torch.ones(2, 1), None)
+    slopes = term.backward(cells, torch.ones(()))
+    assert slopes[0, :, 0].tolist() == [[6.0, 0.0], [0.0, 4.0]]
 
 
 @pytest.mark.parametrize("method", ["painted", "steps"])

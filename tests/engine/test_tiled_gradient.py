@@ -31,7 +31,12 @@ SQUARES = single_term(SquaresTerm())
 RANDOM = torch.Generator().manual_seed(9)
 GUIDE = torch.randn(6, 20, generator=RANDOM, dtype=torch.float64)
 DIRECTION = torch.randn(6, generator=RANDOM, dtype=torch.float64)
-KIND = (torch.tensor([4, 1, 3]), torch.tensor([0.1, 0.0, -0.1]), torch.tensor([0.5, 1.0, 2.0]))
+KINDS = (
+    torch.tensor([[4, 1, 3], [0, 1, 5]]),
+    torch.tensor([[0.1, 0.0, -0.1], [0.0, 0.2, 0.1]]),
+    torch.tensor([[0.5, 1.0, 2.0], [1.5, 1.0, 0.7]]),
+)
+KIND = tuple(each[:1] for each in KINDS)
 
 
 def tiled_gradient(network, objective, canvas, picture, window, side):
@@ -75,6 +80,7 @@ def terms(network):
         "guide": objectives.GuideTerm(GUIDE),
         "one of a kind": KindTerm(*KIND, None),
         "a kind everywhere": KindTerm(*KIND, 0.05),
+        "several kinds": KindTerm(*KINDS, 0.05),
         "cosine": objectives.CosineTerm(DIRECTION),
         "class": objectives.LogitTerm(network.logits, 3),
     }

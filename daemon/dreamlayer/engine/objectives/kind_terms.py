@@ -19,13 +19,14 @@ class KindTerm:
 
         z = max(0, (a − mean) / spread) for each channel    E = mean of z² over the channels
 
-    The sum of E over the cells lets the clearest thing grow, and it alone: "one". The sum of
+    Of several kinds each cell counts its largest E, so that it grows what it resembles most. The
+    sum of E over the cells lets the clearest thing grow, and it alone: "one". The sum of
     log(E + floor) counts every place alike, so that things grow all over the picture, the sparser
     the higher the floor.
 
     Attributes:
-        channels: (K) numbers of channels.
-        means, spreads: (K), their mean and standard deviation over photos.
+        channels: (S, K) numbers of channels, for S kinds.
+        means, spreads: (S, K), their mean and standard deviation over photos.
         floor: > 0, or None for the sum of E.
     """
 
@@ -36,24 +37,26 @@ class KindTerm:
     additive = True
 
     def value(self, cells: Tensor, location: MapLocation) -> Tensor:
-        energy = self._excess(cells).square().mean(dim=1)
+        energy = self._excess(cells).square().mean(dim=2).amax(dim=1)
         return energy.sum() if self.floor is None else (energy + self.floor).log().sum()
 
     def backward(self, cells: Tensor, grad: Tensor) -> Tensor:
         """The gradient at each cell, from the gradient of the value (a scalar)."""
         excess = self._excess(cells)
-        slope = excess * (2 / len(self.channels)) / self._column(self.spreads, cells)
+        energy, winner = excess.square().mean(dim=2, keepdim=True).max(dim=1, keepdim=True)
+        slope = excess * (2 / self.channels.shape[1]) / self._columns(self.spreads, cells)
         if self.floor is not None:
-            slope /= excess.square().mean(dim=1, keepdim=True).add_(self.floor)
+            slope /= energy.add_(self.floor)
         into = torch.zeros_like(cells)
-        into[:, self.channels.to(cells.device)] = slope * grad
+        for number, channels in enumerate(self.channels.to(cells.device)):
+            into[:, channels] += slope[:, number] * (winner[:, 0] == number) * grad
         return into
 
     def _excess(self, cells: Tensor) -> Tensor:
-        """Z (1, K, h, w)."""
+        """Z (1, S, K, h, w)."""
         chosen = cells[:, self.channels.to(cells.device)]
-        means, spreads = self._column(self.means, cells), self._column(self.spreads, cells)
+        means, spreads = self._columns(self.means, cells), self._columns(self.spreads, cells)
         return ((chosen - means) / spreads).clamp_min(0)
 
-    def _column(self, values: Tensor, cells: Tensor) -> Tensor:
-        return values.to(cells)[None, :, None, None]
+    def _columns(self, values: Tensor, cells: Tensor) -> Tensor:
+        return values.to(cells)[None, :, :, None, None]

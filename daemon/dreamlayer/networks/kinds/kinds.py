@@ -18,6 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+MENAGERIE = "menagerie"  # each place of the picture grows the kind that it resembles most
+ANIMALS = (
+    "dogs", "monkeys", "cattle and deer", "songbirds", "water birds", "parrots", "frogs and newts",
+    "lizards", "fish", "spiders",
+)  # fmt: skip
 KINDS_FILE = Path(__file__).parent / "kinds.json"
 CALM = 0.1  # of the mean standard deviation, added to each: channels that hardly vary count less
 
@@ -28,27 +33,27 @@ class UnknownKind(ValueError):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of things that a network knows.
+    """A kind of things that a network knows, or several that a place can grow.
 
     Attributes:
         name: as people call it.
         layer: the full name of the layer whose channels count.
-        channels: their numbers.
+        channels: their numbers, for each of the kinds.
         means: their mean activations over photos.
         spreads: their standard deviations, plus `CALM` times the mean one; > 0.
     """
 
     name: str
     layer: str
-    channels: tuple[int, ...]
-    means: tuple[float, ...]
-    spreads: tuple[float, ...]
+    channels: tuple[tuple[int, ...], ...]
+    means: tuple[tuple[float, ...], ...]
+    spreads: tuple[tuple[float, ...], ...]
 
 
 def names(model: str) -> list[str]:
     """The names of a network's kinds; empty if it has none."""
     stored = _stored().get(model)
-    return list(stored["kinds"]) if stored else []
+    return [*stored["kinds"], MENAGERIE] if stored else []
 
 
 def find(model: str, name: str) -> Kind:
@@ -69,14 +74,15 @@ def find(model: str, name: str) -> Kind:
         hint = f"Did you mean {' or '.join(near)}?" if near else f"It knows {', '.join(known)}."
         raise UnknownKind(f"{model} knows no kind of things called {name!r:.60}. {hint}")
     stored = _stored()[model]
-    channels = stored["kinds"][plain]
+    members = ANIMALS if plain == MENAGERIE else (plain,)
+    channels = tuple(tuple(stored["kinds"][member]) for member in members)
     calm = CALM * sum(stored["spreads"]) / len(stored["spreads"])
     return Kind(
         plain,
         stored["layer"],
-        tuple(channels),
-        tuple(stored["means"][channel] for channel in channels),
-        tuple(stored["spreads"][channel] + calm for channel in channels),
+        channels,
+        tuple(tuple(stored["means"][c] for c in own) for own in channels),
+        tuple(tuple(stored["spreads"][c] + calm for c in own) for own in channels),
     )
 
 
