@@ -37,12 +37,14 @@ class Spectrum:
         contrast: float = CONTRAST,
         chroma: float = 1.0,
         lowest: float = 0.0,
+        blur: float = 0.0,
     ) -> None:
         """Coefficients drawn from `random`, a nearly grey picture; None: all 0.
 
         Args:
             contrast: how far all coefficients reach.
             chroma: how far those of the two colour axes do, relative to light.
+            blur: px, the standard deviation of a Gaussian that the two colour axes are blurred by.
             lowest: cycles/px; lower frequencies weigh as much as this one. At least that of one
                 wave over the picture, as which the mean counts.
         """
@@ -50,6 +52,8 @@ class Spectrum:
         down, right = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)
         frequency = torch.hypot(down, right).clamp(min=max(lowest, 1 / max(size)))
         weights = contrast * (frequency * REFERENCE) ** (1 - STEEPNESS) / frequency
+        blurred = torch.exp(-2 * (math.pi * blur * frequency) ** 2)
+        weights = torch.stack((weights, weights * blurred, weights * blurred))
         shape = (1, 3, height, width // 2 + 1, 2)
         start = torch.zeros(shape) if random is None else torch.randn(shape, generator=random)
         self.size = size
@@ -69,7 +73,7 @@ class Spectrum:
         with torch.no_grad():
             waves = other.coefficients * other._weights[..., None] * (area / old)
             for part in (slice(0, above), slice(above - rows, None)):
-                kept = waves[:, :, part, :columns] / self._weights[part, :columns, None]
+                kept = waves[:, :, part, :columns] / self._weights[:, part, :columns, None]
                 self.coefficients[:, :, part, :columns] = kept
 
     def picture(self) -> Tensor:

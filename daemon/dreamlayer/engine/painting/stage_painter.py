@@ -32,6 +32,7 @@ RATE = 0.08  # of Adam
 SQUARE_MEMORY = 0.99  # of Adam: there are few steps, and each sees another view
 NOISE = (0.08, 0.02)  # standard deviation at a painting's first and last step; the range is 0..1
 LOWEST = 1 / 48  # cycles/px: slower changes would tint whole areas
+BLUR = 3.0  # px; σ of what the colours are blurred by, times `calm_colours`
 SHIFT = 12  # px: views are shifted by up to this, down and right
 SAFE = 0.02  # black and white, whose logits are infinite, count as so far from 0 and 1
 KEYS = 2**31  # number of noise patterns
@@ -64,7 +65,10 @@ class StagePainter:
         wrap = not any(region.margin)
         view = (max(size[0], network.minimum), max(size[1], network.minimum)) if wrap else size
         self._camera = ViewSampler(view, (SHIFT, SHIFT), wrap, random)
-        self._spectrum = Spectrum(size, None, device, CONTRAST * contrast, recipe.chroma, LOWEST)
+        self._spectrum = Spectrum(
+            size, None, device, CONTRAST * contrast, recipe.chroma, LOWEST,
+            BLUR * recipe.calm_colours,
+        )  # fmt: skip
         self._adam = Adam(self._spectrum.coefficients, SQUARE_MEMORY)
         self._logits = torch.logit(region.base.float().clamp(SAFE, 1 - SAFE))
         self._start = torch.zeros_like(self._logits) if start is None else start
