@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from dreamlayer.engine.image.planes import (
     exact_format,
 )
 from dreamlayer.engine.octave_loop import CARRY_EXPONENT, DreamResult, OctaveLoop, OctaveProgress
+from dreamlayer.engine.painting.colourfulness import colourfulness
 from dreamlayer.engine.painting.region import read_region
 from dreamlayer.engine.painting.stage_painter import StagePainter
 from dreamlayer.engine.painting.stages import PaintingStage, Size, finer_octaves, scaled_size
@@ -37,6 +38,7 @@ from dreamlayer.geometry import Window
 
 FINE_STEPS = 3  # in each octave above the painted size
 EDGE = 0.004  # as SAFE, for the finished dream: 1/255
+SWATCH = 64  # px; longer side of the copy that tells how colourful the picture is
 LOOK_STEP = 8  # of the first stage, after which there is something to see
 
 
@@ -146,8 +148,8 @@ class Painting:
         if self.previous_detail is not None:
             contrast *= (1 - self.carry) ** CARRY_EXPONENT
         return StagePainter(
-            region, start, loop.network, loop.objective, loop.recipe, contrast, loop.random,
-            loop.nan_guard,
+            region, start, loop.network, loop.objective, loop.recipe, contrast,
+            loop.recipe.chroma * self._colourfulness, loop.random, loop.nan_guard,
         )  # fmt: skip
 
     def _carried(self, stage: PaintingStage) -> Tensor | None:
@@ -176,6 +178,13 @@ class Painting:
 
     def _area(self, stage: PaintingStage) -> int:
         return self.loop.window.scale(self.loop.size, scaled_size(self.loop.size, stage.side)).area
+
+    @cached_property
+    def _colourfulness(self) -> float:
+        """How colourful the picture is, up to 1: a pencil sketch shall not become a rainbow."""
+        size = scaled_size(self.loop.size, SWATCH)
+        small = resize.resize_plane(self.loop.source, size, self._wrap)
+        return colourfulness(small.read(Window.whole(*size)))
 
     @property
     def _wrap(self) -> bool:

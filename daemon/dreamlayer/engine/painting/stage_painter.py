@@ -45,6 +45,7 @@ class StagePainter:
         region: what is painted.
         start: (1, 3, h, w) of the region, the logits to begin with; None: 0.
         contrast: factor of all that is added.
+        chroma: factor of what is added in colour, relative to light.
         random: a generator on the CPU, so that a seed means the same on every device.
     """
 
@@ -56,6 +57,7 @@ class StagePainter:
         objective: Objective,
         recipe: Recipe,
         contrast: float,
+        chroma: float,
         random: torch.Generator,
         nan_guard: NanGuard,
     ) -> None:
@@ -66,7 +68,7 @@ class StagePainter:
         view = (max(size[0], network.minimum), max(size[1], network.minimum)) if wrap else size
         self._camera = ViewSampler(view, (SHIFT, SHIFT), wrap, random)
         self._spectrum = Spectrum(
-            size, None, device, CONTRAST * contrast, recipe.chroma, LOWEST,
+            size, None, device, CONTRAST * contrast, chroma, LOWEST,
             BLUR * recipe.calm_colours,
         )  # fmt: skip
         self._adam = Adam(self._spectrum.coefficients, SQUARE_MEMORY)
