@@ -13,7 +13,7 @@ from safetensors.torch import load, save_file
 from dreamlayer.networks.network import CLASS, extract
 from dreamlayer.networks.registry import registry
 from dreamlayer.networks.registry.catalogue import EMBEDDED
-from dreamlayer.networks.registry.convert_squeezenet import ORIGIN
+from dreamlayer.networks.registry.embedded.convert_squeezenet import ORIGIN
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 

