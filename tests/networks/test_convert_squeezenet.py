@@ -94,7 +94,7 @@ def test_an_archive_without_the_pickle_is_refused(
 
 def test_a_missing_argument_prints_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert convert_squeezenet.main([]) == 2
-    assert "ARCHIVE_OR_PICKLE OUT.safetensors" in capsys.readouterr().err
+    assert "SOURCE OUT.safetensors" in capsys.readouterr().err
 
 
 class Touch:

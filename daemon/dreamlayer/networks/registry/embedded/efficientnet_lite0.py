@@ -50,9 +50,7 @@ class EfficientNetLite0(nn.Module):
 class _Block(nn.Module):
     """An inverted residual: more channels, a convolution of each by itself, fewer channels."""
 
-    def __init__(
-        self, inputs: int, outputs: int, expansion: int, kernel: int, stride: int
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, expansion: int, kernel: int, stride: int) -> None:
         super().__init__()
         inner = expansion * inputs
         self.expands, self.adds = expansion > 1, stride == 1 and inputs == outputs
@@ -79,7 +77,9 @@ class _PaddedConv(nn.Conv2d):
     224 px, every size was a multiple of its stride; that padding is taken for all sizes.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1
+    ) -> None:
         super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
         before = (kernel - stride) // 2
         behind = kernel - stride - before
