@@ -64,7 +64,7 @@ class _Block(nn.Module):
         self._swish = nn.ReLU6()
 
     def forward(self, x: Tensor) -> Tensor:
-        inner = self._swish(self._bn0(self._expand_conv(x))) if self.expands else x
+        inner: Tensor = self._swish(self._bn0(self._expand_conv(x))) if self.expands else x
         inner = self._swish(self._bn1(self._depthwise_conv(inner)))
         inner = self._bn2(self._project_conv(inner))
         return inner + x if self.adds else inner
