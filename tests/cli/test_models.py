@@ -32,7 +32,8 @@ def test_the_list_says_what_is_ready_and_how_to_get_the_rest(
 ) -> None:
     assert main.main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("squeezenet1_1 ") and line.endswith("ready") for line in lines)
+    for name in ("squeezenet1_1", "efficientnet-lite0"):
+        assert any(line.startswith(f"{name} ") and line.endswith("ready") for line in lines)
     assert any(line.endswith("get it with: dreamlayer models get vgg16") for line in lines)
     assert any("resnet18" in line for line in lines)
 

@@ -54,11 +54,13 @@ def test_the_detail_depends_on_the_seed_only(network, cat):
     assert not torch.equal(first, dream_detail(cat, network, replace(QUICK, seed=6)))
 
 
-def test_tiles_do_not_change_the_picture(network):
+@pytest.mark.parametrize("values", [{}, {"model": "efficientnet-lite0", "layer": "6"}])
+def test_tiles_do_not_change_the_picture(values):
     """Bit-identical on the CPU. The default recipe is tested in tests/cli/test_cli.py."""
-    woman = photo("astronaut.png")
-    untiled = dream_detail(woman, network, replace(QUICK, tile=8192))
-    tiled = dream_detail(woman, network, replace(QUICK, tile=128))
+    recipe = replace(QUICK, **values)
+    network, woman = network_for(recipe), photo("astronaut.png")
+    untiled = dream_detail(woman, network, replace(recipe, tile=8192))
+    tiled = dream_detail(woman, network, replace(recipe, tile=128))
     assert torch.equal(tiled, untiled)
 
 

@@ -6,9 +6,11 @@ import pytest
 from PIL import Image
 
 from dreamlayer.engine.objectives import binding
+from dreamlayer.networks.registry.catalogue import EMBEDDED, MODELS
 from dreamlink.recipe.presets import (
     ADJUSTING,
     DEFAULT,
+    INCLUDED,
     KEPT,
     PRESETS,
     RETIRED,
@@ -36,6 +38,13 @@ def test_a_preset_is_a_recipe_that_people_can_choose(preset: Preset) -> None:
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 def test_the_network_has_the_layers_that_a_preset_names(preset: Preset) -> None:
     assert binding.layer_names(preset.recipe())
+
+
+def test_presets_of_networks_that_are_part_of_dreamlayer_need_no_download() -> None:
+    assert {name for name, spec in MODELS.items() if spec.weights == EMBEDDED} == set(INCLUDED)
+    assert not find("woodcut").needs_download
+    assert not find("dogs").needs_download
+    assert find("inception").needs_download
 
 
 def test_presets_differ() -> None:
@@ -70,8 +79,8 @@ def test_a_misspelt_preset_is_refused_with_suggestions() -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
-def test_presets_of_common_networks_have_thumbnails(preset: Preset) -> None:
-    if preset.values.get("model", "squeezenet1_1") not in ("squeezenet1_1", "efficientnet-lite0"):
+def test_presets_of_included_networks_have_thumbnails(preset: Preset) -> None:
+    if preset.needs_download:
         assert preset.thumbnail is None
         return
     assert preset.thumbnail is not None

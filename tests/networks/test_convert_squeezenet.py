@@ -13,8 +13,9 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import load
 
-from dreamlayer.networks.registry import convert_squeezenet, registry
-from dreamlayer.networks.registry.convert_squeezenet import UntrustedPickle
+from dreamlayer.networks.registry import registry
+from dreamlayer.networks.registry.embedded import convert_squeezenet
+from dreamlayer.networks.registry.embedded.convert_squeezenet import UntrustedPickle
 
 FIRES = {2: (64, 16, 64), 3: (128, 16, 64), 4: (128, 32, 128), 5: (256, 32, 128)}
 FIRES |= {6: (256, 48, 192), 7: (384, 48, 192), 8: (384, 64, 256), 9: (512, 64, 256)}
@@ -93,7 +94,7 @@ def test_an_archive_without_the_pickle_is_refused(
 
 def test_a_missing_argument_prints_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert convert_squeezenet.main([]) == 2
-    assert "ARCHIVE_OR_PICKLE OUT.safetensors" in capsys.readouterr().err
+    assert "SOURCE OUT.safetensors" in capsys.readouterr().err
 
 
 class Touch:

@@ -1,4 +1,4 @@
-"""The embedded network classifies photographs; errors are clear."""
+"""The default network classifies photographs; errors are clear."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from safetensors.torch import load, save_file
 from dreamlayer.networks.network import CLASS, extract
 from dreamlayer.networks.registry import registry
 from dreamlayer.networks.registry.catalogue import EMBEDDED
-from dreamlayer.networks.registry.convert_squeezenet import ORIGIN
+from dreamlayer.networks.registry.embedded.convert_squeezenet import ORIGIN
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 
@@ -80,8 +80,10 @@ def test_every_entry_is_complete() -> None:
     for name, spec in registry.MODELS.items():
         assert spec.name == name
         assert all((spec.title, spec.summary, spec.licence, spec.source))
-        assert len(registry.categories(name)) == spec.classes == 1000
+        assert len(registry.categories(name)) == spec.classes
+        assert spec.classes == (0 if name == "efficientnet-lite0" else 1000)
     embedded = [spec.name for spec in registry.MODELS.values() if spec.weights == EMBEDDED]
+    assert embedded == ["squeezenet1_1", "efficientnet-lite0"]
     for name in embedded:
         assert (registry.WEIGHTS / f"{name}.safetensors").is_file()
         assert (registry.WEIGHTS / f"LICENSE-{name}").is_file()

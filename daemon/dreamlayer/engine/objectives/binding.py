@@ -63,7 +63,8 @@ def bind(
         number = network.layers.index(_layer(expression, target, network.name))
         if target.kind == "class":
             # A logit has the scale of the logits, not of the map they are computed from.
-            logit = _logit(expression, target, network)
+            number_of_class = _class_number(expression, target, network.name)
+            logit = objectives.LogitTerm(network.logits, number_of_class)
             terms.append(WeightedTerm(weight / network.scales[number], number, 1.0, logit))
         elif target.kind == "kind":
             term = _kind(expression, target, network.name, spread)
@@ -79,6 +80,7 @@ def bind(
 
 def _layer(expression: Expression, target: Target, model: str) -> str:
     if target.kind == "class":
+        _class_number(expression, target, model)
         return CLASS
     if target.kind == "kind":
         return _found_kind(expression, target, model).layer
@@ -107,12 +109,11 @@ def _term(target: Target, channels: int, guide: Tensor | None) -> Term:
     return objectives.MeanTerm() if kind == "mean" else objectives.SquaresTerm()
 
 
-def _logit(expression: Expression, target: Target, network: Network) -> Term:
+def _class_number(expression: Expression, target: Target, model: str) -> int:
     try:
-        number = registry.class_number(network.name, target.label)
+        return registry.class_number(model, target.label)
     except registry.UnknownClass as error:
         raise _unbound(expression, target, str(error)) from error
-    return objectives.LogitTerm(network.logits, number)
 
 
 def _kind(expression: Expression, target: Target, model: str, spread: str) -> Term:

@@ -37,15 +37,16 @@ def resolve_layer(model_name: str, text: str) -> str:
 
     A bare number counts the entries of the module that ModelSpec.features names (`features` of VGG,
     AlexNet, SqueezeNet, MobileNet, DenseNet …), or of the network itself (GoogLeNet, Inception,
-    ResNet …), from 0, in the order of its definition. CLASS is returned unchanged. Raises
-    registry.UnknownModel, and UnknownLayer with the most similar names.
+    ResNet …), from 0, in the order of its definition. CLASS is returned unchanged if
+    the network has classes. Raises registry.UnknownModel, and UnknownLayer with the most similar
+    names.
     """
     kinds, numbers = _kinds(model_name), _numbers(model_name)
     name = text.strip()
     if name.isdecimal():
         by_number = {number: layer for layer, number in numbers.items()}
         name = by_number.get(int(name), name)
-    if name in kinds or name == CLASS:
+    if name in kinds or (name == CLASS and registry.find(model_name).classes):
         return name
     raise UnknownLayer(_why_not(model_name, name))
 

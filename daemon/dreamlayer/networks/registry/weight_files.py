@@ -47,6 +47,8 @@ def get(name: str, file: Path | None = None) -> str:
     registry.UnknownModel, CannotGet.
     """
     spec = registry.find(name)
+    if spec.weights == EMBEDDED:
+        return f"{name} is part of Dreamlayer: there is nothing to get."
     if file is None and registry.ready(spec):
         return f"{name} is here already."
     if spec.weights == PACKAGE and file is None:
@@ -183,7 +185,9 @@ def _fitted(file: Path, arch: str) -> tuple[dict[str, torch.Tensor], int]:
 
 
 def _architecture(arch: str) -> ModelSpec:
-    known = {spec.arch: spec for spec in MODELS.values() if spec.weights != PACKAGE}
+    known = {
+        spec.arch: spec for spec in MODELS.values() if spec.weights != PACKAGE and spec.classes
+    }
     if arch in known:
         return known[arch]
     if arch in UNFIT:

