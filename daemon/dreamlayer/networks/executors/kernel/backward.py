@@ -98,6 +98,11 @@ def _transposed(operation: KernelOperation, scale: tuple[float, ...]) -> KernelO
         return transposed
     if operation.source.depth == COLOURS:
         return _gradient(operation, scale)
+    if operation.kind == kernel.DEPTHWISE:
+        return replace(transposed, kind=kernel.DEPTHWISE_BACK)
+    if operation.stride != (1, 1):
+        weight = operation.weight.transpose(0, 1)
+        return replace(transposed, kind=kernel.CONVOLVE_BACK, weight=weight)
     rows, columns = (
         side - 1 - p for side, p in zip(operation.kernel, operation.padding, strict=True)
     )
