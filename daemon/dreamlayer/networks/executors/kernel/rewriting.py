@@ -16,7 +16,7 @@ from dreamlayer.networks.program.steps import Affine, Conv, Pad, Step
 
 @dataclass(frozen=True)
 class PaddedConv(Conv):
-    """A convolution whose `padding` is above and left of the map only, and `behind` below and right.
+    """A convolution with `padding` above and left of the map, and `behind` below and right of it.
 
     Both are fewer zeros than the kernel's side.
     """
@@ -56,6 +56,7 @@ def _padded(step: Conv, pad: Pad | None) -> PaddedConv:
         return padded
     rows, columns = step.padding
     before, behind = (rows + pad.above, columns + pad.left), (rows + pad.below, columns + pad.right)
-    if any(max(both) >= side for *both, side in zip(before, behind, step.weight.shape[2:])):
+    sides = step.weight.shape[2:]
+    if any(max(both) >= side for *both, side in zip(before, behind, sides, strict=True)):
         raise UnsupportedStep("Padding as wide as the kernel of the convolution behind it.")
     return replace(padded, inputs=pad.inputs, padding=before, behind=behind)

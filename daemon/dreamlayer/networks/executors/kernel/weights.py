@@ -47,7 +47,7 @@ def _in_groups(weight: Tensor, depth: int) -> Tensor:
     """A depthwise convolution's weights as (groups, numbers of a kernel, channels of a group)."""
     full = weight.new_zeros(depth, weight[0].numel())
     full[: len(weight)] = weight.flatten(1)
-    return full.unflatten(0, (-1, GROUP)).transpose(1, 2)
+    return full.reshape(-1, GROUP, full.shape[1]).transpose(1, 2)
 
 
 def _matrices(operation: KernelOperation, weight: Tensor) -> list[Tensor]:
