@@ -34,9 +34,10 @@ struct Line {
     const float *bias;
     uint16_t *words;
     Int word_stride;
+    float most;
     INLINE Line(const Step &step, Int y)
         : to(row(step.out, y)), how(step.finish), bias(step.bias), words(nullptr),
-          word_stride(step.marks.stride) {
+          word_stride(step.marks.stride), most(step.most) {
         if (how & (MARK | GATE)) words = marked<uint16_t>(step.marks, y, 0);
     }
 
@@ -52,6 +53,10 @@ struct Line {
             if (how & RELU) {
                 uint32_t own = above(v, zero());
                 v = keep(v, own);
+                if (how & BOUND) {
+                    own &= above(all(most), v);
+                    v = least(v, all(most));
+                }
                 positive |= own << (i * LANES);
             }
             if (how & GATE) v = keep(v, bits >> (i * LANES) & ((1u << LANES) - 1));

@@ -79,6 +79,57 @@ inline void convolve(const Step &step, Int first, Int last, float *workspace) {
     }
 }
 
+// The taps along an axis of the cells of a phase: every `pace`-th of the kernel, from the phase on.
+INLINE Int taps_of(const Step &step, int axis, Int phase) {
+    return (step.kernel[axis] - phase + step.pace[axis] - 1) / step.pace[axis];
+}
+
+INLINE Int convolve_back_workspace(const Step &step) {
+    return RUN * taps_of(step, 0, 0) * taps_of(step, 1, 0) * step.in.depth;
+}
+
+// The gradient of a convolution with a stride. Cell x is in phase (x + padding) mod stride, and gets
+// the taps of that phase only: of each phase the gradient is a convolution without a stride, with
+// weights of its own, one after the other from phase (0, 0) on.
+inline void convolve_back(const Step &step, Int first, Int last, float *workspace) {
+    const Map &out = step.out;
+    const Int down = step.pace[0], across = step.pace[1];
+    for (Int y = first; y < last; y++) {
+        const Line line(step, y);
+        const float *weights = step.weights;
+        for (Int a = 0; a < down; a++)
+            for (Int b = 0; b < across; b++) {
+                Step part = step;
+                part.weights = weights;
+                for (int axis = 0; axis < 2; axis++) {
+                    part.kernel[axis] = taps_of(step, axis, axis ? b : a);
+                    part.padding[axis] = part.kernel[axis] - 1;
+                    part.pace[axis] = 1;
+                }
+                weights += part.kernel[0] * part.kernel[1] * step.in.depth * out.depth;
+                if ((y + step.padding[0]) % down != a) continue;
+                // Of this phase's cells, those in the window.
+                const Int shift = step.padding[1] - b;
+                const Int left = (std::max(Int{0}, out.col0 + shift) + across - 1) / across;
+                const Int right = (std::max(Int{0}, out.col0 + out.cols + shift) + across - 1) / across;
+                if (!part.kernel[0] || !part.kernel[1]) {
+                    const vec none[IN_GROUP] = {};
+                    for (Int x = left; x < right; x++)
+                        for (Int k = 0; k < out.depth; k += GROUP) line.put(x * across - shift, k, none);
+                    continue;
+                }
+                runs(part, (y + step.padding[0]) / down, left, right, workspace,
+                     [&](Int x, Int count, const Rows &rows) {
+                         product(rows, count, part.weights, out.depth,
+                                 [=](Int r, Int k, const vec *v, int wide) {
+                                     for (int j = 0; j < wide; j += IN_GROUP)
+                                         line.put((x + r) * across - shift, k + j * LANES, v + j);
+                                 });
+                     });
+            }
+    }
+}
+
 // Writes the gradient of `count` blocks of pixels from block (y, x) on into the planes.
 INLINE void put_down(const Step &step, Int y, Int x, Int count, const float *results) {
     const Int block = step.block, width = step.out.depth;

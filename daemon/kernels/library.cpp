@@ -76,7 +76,11 @@ bool sane(const Step &step) {
     switch (step.kind) {
         case PICTURE: return step.planes && step.out.depth == 3;
         case CLEAR: return true;
-        case CONVOLVE: return step.weights && grouped(step.out);
+        case CONVOLVE:
+        case CONVOLVE_BACK: return step.weights && grouped(step.out);
+        case DEPTHWISE:
+        case DEPTHWISE_BACK:
+            return step.weights && grouped(step.out) && step.in.depth == step.out.depth;
         case WINOGRAD:
             return step.weights && grouped(step.in) && grouped(step.out) && step.kernel[0] == 3 &&
                    step.kernel[1] == 3 && step.pace[0] == 1 && step.pace[1] == 1;

@@ -3,21 +3,11 @@
 #include <algorithm>
 
 #include "cells.h"
+#include "windows.h"
 
 namespace VARIANT {
 
 constexpr int NONE = 255;  // the choice where ReLU made the maximum 0
-
-struct Span {
-    Int first, last;
-};
-
-// The windows along an axis that contain cell `at`.
-INLINE Span windows(const Step &step, int axis, Int at, Int count) {
-    const Int pace = step.pace[axis], moved = at + step.padding[axis];
-    const Int before = moved - step.kernel[axis];
-    return {before < 0 ? 0 : before / pace + 1, std::min(count, moved / pace + 1)};
-}
 
 // A cell of the other map, and its number within the window.
 struct Pair {

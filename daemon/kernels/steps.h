@@ -41,6 +41,9 @@ enum Kind {
     COPY = 7,
     CLEAR = 8,
     GRADIENT = 9,   // gradient at the first convolution's cells → planes of the picture's gradient
+    CONVOLVE_BACK = 10,   // gradient at the cells of a convolution with a stride → at its inputs
+    DEPTHWISE = 11,       // each channel with a kernel of its own
+    DEPTHWISE_BACK = 12,  // gradient at a depthwise convolution's cells → at its inputs
 };
 
 // How the result is written.
@@ -49,14 +52,15 @@ enum Finish {
     RELU = 2,   // negative numbers become 0
     MARK = 4,   // record in `marks` which are positive
     GATE = 8,   // set those to 0 that have no bit in `marks`
-    CHOOSE = 16 // MAX_POOL: record in `choices` which cell is the maximum
+    CHOOSE = 16,// MAX_POOL: record in `choices` which cell is the maximum
+    BOUND = 32  // with RELU: numbers above `most` become `most`, and MARK counts those below it only
 };
 
 struct Step {
     int64_t kind, finish;
     Map in, out;
     Marks marks, choices;
-    const float *weights;  // packed: `dreamlayer_panel`
+    const float *weights;  // packed: product.h, depthwise.h
     const float *bias;     // out.depth of them, or null
     int64_t kernel[2], pace[2], padding[2];
     int64_t origin[2];     // WINOGRAD: where its grid of tiles begins
@@ -67,6 +71,7 @@ struct Step {
     int64_t left, above;   // GRADIENT: the pixel at the start of `planes`
     int64_t width, height; // GRADIENT: the pixels of `planes`
     float scale[3], shift[3];
+    float most;            // BOUND
 };
 
 // A piece of work: the rows from `first` to `last` − 1 of a step's output. It consists of parts that

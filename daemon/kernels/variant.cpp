@@ -1,5 +1,6 @@
 // All steps for one kind of processor; compiled once for each variant, with its name as VARIANT.
 #include "convolve.h"
+#include "depthwise.h"
 #include "passing.h"
 #include "pooling.h"
 #include "winograd.h"
@@ -11,6 +12,7 @@ Int panel() { return PANEL; }
 // The numbers of workspace that a step needs in addition to its maps.
 Int workspace(const Step &step) {
     if (step.kind == WINOGRAD) return winograd_workspace(step);
+    if (step.kind == CONVOLVE_BACK) return convolve_back_workspace(step);
     return step.kind == CONVOLVE || step.kind == GRADIENT ? convolve_workspace(step) : 0;
 }
 
@@ -25,6 +27,9 @@ void run(const Step &step, Int begin, Int stop, Int part, Int end, float *room) 
     switch (step.kind) {
         case PICTURE: return picture(step, first, last);
         case CONVOLVE: return convolve(step, first, last, room);
+        case CONVOLVE_BACK: return convolve_back(step, first, last, room);
+        case DEPTHWISE: return depthwise<false>(step, first, last);
+        case DEPTHWISE_BACK: return depthwise<true>(step, first, last);
         case WINOGRAD: return winograd(step, begin, stop, part, end, room);
         case MAX_POOL: return max_pool(step, first, last);
         case MAX_BACK: return max_back(step, first, last);

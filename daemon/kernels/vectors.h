@@ -26,6 +26,8 @@ INLINE vec load(const float *from) { return _mm512_loadu_ps(from); }
 INLINE void store(float *to, vec v) { _mm512_storeu_ps(to, v); }
 INLINE vec fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE vec fnma(vec a, vec b, vec c) { return _mm512_fnmadd_ps(a, b, c); }
+// The lesser of two numbers; `v` if that is not a number.
+INLINE vec least(vec v, vec most) { return _mm512_min_ps(most, v); }
 // Bits of the numbers that are greater than `b`, or not a number.
 INLINE uint32_t above(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ); }
 INLINE vec keep(vec v, uint32_t bits) { return _mm512_maskz_mov_ps((__mmask16)bits, v); }
@@ -54,6 +56,7 @@ INLINE vec load(const float *from) { return _mm256_loadu_ps(from); }
 INLINE void store(float *to, vec v) { _mm256_storeu_ps(to, v); }
 INLINE vec fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 INLINE vec fnma(vec a, vec b, vec c) { return _mm256_fnmadd_ps(a, b, c); }
+INLINE vec least(vec v, vec most) { return _mm256_min_ps(most, v); }
 INLINE uint32_t above(vec a, vec b) {
     return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NLE_UQ));
 }
@@ -87,6 +90,10 @@ INLINE vec load(const float *from) {
 INLINE void store(float *to, vec v) { memcpy(to, &v, sizeof v); }
 INLINE vec fma(vec a, vec b, vec c) { return a * b + c; }
 INLINE vec fnma(vec a, vec b, vec c) { return c - a * b; }
+INLINE vec least(vec v, vec most) {
+    for (int i = 0; i < LANES; i++) v[i] = most[i] < v[i] ? most[i] : v[i];
+    return v;
+}
 INLINE uint32_t above(vec a, vec b) {
     uint32_t bits = 0;
     for (int i = 0; i < LANES; i++) bits |= (uint32_t)!(a[i] <= b[i]) << i;

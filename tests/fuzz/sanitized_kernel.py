@@ -18,6 +18,10 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
 
 ROOT = Path(__file__).parents[2]
 FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g"
@@ -104,35 +108,75 @@ def _attack_with_one_network(dice: Random, counts: Counter[str]) -> None:
         counts["passes"] += 1
 
 
-def _layers(dice: Random) -> list[object]:
+def _layers(dice: Random) -> list[nn.Module]:
     """Layers in a row, of the kinds that the kernel has, in odd sizes."""
     from torch import nn
 
-    from tests.networks.kernel_networks import Fire
-
     kernel, depth = (dice.randint(1, 7), dice.randint(1, 7)), dice.choice([1, 5, 16, 20, 48, 70])
     padding = tuple(dice.randint(0, side - 1) for side in kernel)
-    layers: list[object] = [nn.Conv2d(3, depth, kernel, dice.randint(1, 4), padding)]
+    layers: list[nn.Module] = [nn.Conv2d(3, depth, kernel, dice.randint(1, 4), padding)]
     for _ in range(dice.randint(0, 4)):
-        kind = dice.randrange(4)
-        if kind == 0:
-            layers.append(nn.ReLU())
-        elif kind == 1:
-            side, pool = dice.randint(1, 4), dice.choice([nn.MaxPool2d, nn.AvgPool2d])
-            padding = dice.randint(0, side // 2)
-            ceil = dice.random() < 0.5
-            layers.append(pool(side, dice.randint(1, 4), padding, ceil_mode=ceil))
-        elif kind == 2:
-            kernel = dice.choice([(1, 1), (3, 3), (5, 5), (1, 7), (7, 1), (2, 2)])
-            padding = tuple(dice.randint(0, side - 1) for side in kernel)
-            out = dice.choice([5, 16, 24, 48, 64, 112, 130])
-            layers.append(nn.Conv2d(depth, out, kernel, 1, padding))
-            depth = out
-        else:
-            half = dice.choice([16, 32])
-            layers.append(Fire(depth, 16, half))
-            depth = 2 * half
+        more, depth = dice.choice(KINDS)(dice, depth)
+        layers += more
     return layers
+
+
+def _relu(dice: Random, depth: int) -> tuple[list[nn.Module], int]:
+    from torch import nn
+
+    return [dice.choice([nn.ReLU(), nn.ReLU6()])], depth
+
+
+def _pool(dice: Random, depth: int) -> tuple[list[nn.Module], int]:
+    from torch import nn
+
+    side, pool = dice.randint(1, 4), dice.choice([nn.MaxPool2d, nn.AvgPool2d])
+    padding, ceil = dice.randint(0, side // 2), dice.random() < 0.5
+    return [pool(side, dice.randint(1, 4), padding, ceil_mode=ceil)], depth
+
+
+def _convolution(dice: Random, depth: int) -> tuple[list[nn.Module], int]:
+    """Any convolution, half of them depthwise, some behind padding that differs on each side."""
+    from torch import nn
+
+    kernel = dice.choice([(1, 1), (3, 3), (5, 5), (1, 7), (7, 1), (2, 2)])
+    padding = tuple(dice.randint(0, side - 1) for side in kernel)
+    stride = dice.choice([1, 1, 2, (dice.randint(1, 3), dice.randint(1, 3))])
+    groups, out = (depth, depth) if dice.random() < 0.5 else (1, dice.choice(DEPTHS))
+    layer = nn.Conv2d(depth, out, kernel, stride, padding, groups=groups)
+    if dice.random() < 0.5:
+        return [layer], out
+    # Together with the convolution's own padding less than the kernel's side.
+    (rows, columns), (high, wide) = padding, kernel
+    edges = [
+        dice.randrange(room) for room in (wide - columns, wide - columns, high - rows, high - rows)
+    ]
+    return [nn.ZeroPad2d(tuple(edges)), layer], out
+
+
+def _block(dice: Random, depth: int) -> tuple[list[nn.Module], int]:
+    """Branches that are concatenated, or a sum."""
+    from tests.networks.kernel_networks import Fire, Inverted
+
+    if dice.random() < 0.3:
+        half = dice.choice([16, 32])
+        return [Fire(depth, 16, half)], 2 * half
+    kernel, out = dice.choice([3, 5]), dice.choice([depth, dice.choice(DEPTHS)])
+    return [Inverted(depth, out, kernel, dice.choice([1, 2]))], out
+
+
+def _norm(dice: Random, depth: int) -> tuple[list[nn.Module], int]:
+    """Part of the convolution in front of it, or a step of its own behind something else."""
+    from torch import nn
+
+    norm = nn.BatchNorm2d(depth)
+    nn.init.uniform_(norm.weight, 0.5, 1.5)
+    nn.init.normal_(norm.bias)
+    return [norm], depth
+
+
+DEPTHS = (5, 16, 24, 48, 64, 112, 130)
+KINDS = (_relu, _relu, _pool, _convolution, _convolution, _block, _norm)
 
 
 def _size(dice: Random) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import fx, nn
 
 from dreamlayer.networks.graph.preprocessing import Preprocessing
@@ -43,6 +44,23 @@ class Branches(nn.Module):
     def forward(self, x):
         branches = [self.one(x), torch.relu(self.three(x)), self.last(self.pool(x))]
         return torch.cat(branches, 1)
+
+
+class Inverted(nn.Module):
+    """Wide between two narrow maps, as in MobileNet-v2; in a sum if both are of one shape."""
+
+    def __init__(self, ins, out, kernel, stride=1, pads=(0, 0, 0, 0)):
+        super().__init__()
+        wide, padding = 3 * ins, 0 if any(pads) else kernel // 2
+        self.summed = ins == out and stride == 1 and (padding or sum(pads) == 2 * (kernel - 1))
+        self.expand, self.pad = nn.Conv2d(ins, wide, 1), nn.ZeroPad2d(pads)
+        self.deep = nn.Conv2d(wide, wide, kernel, stride, padding, groups=wide)
+        self.project = nn.Conv2d(wide, out, 1)
+
+    def forward(self, x):
+        inside = self.pad(F.relu6(self.expand(x)))
+        found = self.project(F.relu6(self.deep(inside)))
+        return x + found if self.summed else found
 
 
 def network(*layers):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _ctypes
-import shutil
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import fx, nn
 
-from dreamlayer.engine.objectives.terms import SquaresTerm, single_term
-from dreamlayer.engine.tiling.canvas import PictureCanvas
-from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.geometry import Span, Window
 from dreamlayer.networks.executors.kernel import library
 from dreamlayer.networks.executors.kernel.executor import kernel_executor
@@ -29,77 +25,10 @@ from dreamlayer.networks.network import extract, release_memory
 from dreamlayer.networks.program.lowering import program_of
 from dreamlayer.networks.registry import registry
 from tests.engine.networks import with_random_weights
+from tests.networks.kernel_checks import HUGE, VARIANTS, check, error, reference, tiled
 from tests.networks.kernel_networks import Branches, Fire, Residual, network
 
-HUGE = 1 << 20
-
-
-def variants():
-    """The kernel's variants to test; none on machines that cannot compile it."""
-    try:
-        kernel = library.library()
-    except KernelUnavailable:
-        if any(map(shutil.which, ("c++", "g++", "clang++"))):
-            raise  # there should be a kernel
-        return []
-    return list(library._variants(kernel.functions))
-
-
-VARIANTS = variants()
 pytestmark = pytest.mark.skipif(not VARIANTS, reason="no C++ compiler, so no kernel")
-
-
-def reference(module, x, grads=None):
-    """The maps and the gradient in double precision; `grads` are the maps if None."""
-    module = module.double()
-    exact = x.double().requires_grad_(True)
-    computed = module(exact)
-    maps = computed if isinstance(computed, tuple) else (computed,)
-    grads = maps if grads is None else grads
-    (gradient,) = torch.autograd.grad(maps, exact, [grad.detach().double() for grad in grads])
-    module.float()
-    return [one.detach() for one in maps], gradient
-
-
-def error(computed, expected):
-    return float((computed - expected).norm() / expected.norm().clamp_min(1e-30))
-
-
-def check(module, height, width):
-    """Compare forward and backward passes, with random gradients of the maps.
-
-    Now and then an activation is so near to zero that its sign depends on rounding, and with it the
-    gradient of what it sees; hardly ever with two pictures.
-    """
-    assert compare(module, height, width, 0) < 1e-5 or compare(module, height, width, 1) < 1e-5
-
-
-def compare(module, height, width, seed):
-    """Check the forward pass; returns the error of the backward pass."""
-    random = torch.Generator().manual_seed(seed)
-    x = torch.rand(1, 3, height, width, generator=random)
-    executor = kernel_executor(program_of(module))
-    computed = executor.run(x)
-    grads = [torch.randn(one.shape, generator=random) for one in computed.maps]
-    maps, gradient = reference(module, x, grads)
-    assert all(error(a, b) < 5e-6 for a, b in zip(computed.maps, maps, strict=True))
-    assert all(
-        torch.equal(a, b)
-        for a, b in zip(executor.infer(x, every(maps)), computed.maps, strict=True)
-    )
-    return error(computed.backward(grads), gradient)
-
-
-def every(maps):
-    return [((0, one.shape[-2]), (0, one.shape[-1])) for one in maps]
-
-
-@pytest.fixture(params=VARIANTS)
-def variant(request, monkeypatch):
-    monkeypatch.setenv(library.VARIANT, request.param)
-    assert library.library().variant == request.param
-    return request.param
-
 
 SIZES = {"height": st.integers(16, 41), "width": st.integers(16, 70)}
 SOME = settings(max_examples=8, deadline=None, derandomize=True)
@@ -195,6 +124,8 @@ def test_several_maps_that_depend_on_each_other():
         ("squeezenet1_1", "features.12", (160, 143)),
         ("vgg16", "features.25", (33, 48)),
         ("googlenet", "inception4c", (107, 98)),
+        ("mobilenet_v2", "features.13", (131, 122)),
+        ("resnet18", "layer3", (107, 98)),
     ],
 )
 def test_whole_networks_match_double_precision(model, layer, size, monkeypatch, variant):
@@ -217,21 +148,13 @@ def test_whole_networks_match_double_precision(model, layer, size, monkeypatch, 
     assert (got - gradient).abs().median() / rms < 1e-5
 
 
-def tiled(network, size, side, margin=40):
-    random = torch.Generator().manual_seed(2)
-    picture = torch.rand(1, 3, *size, generator=random)
-    canvas, total = PictureCanvas(*size, margin, (23, 29)), torch.zeros(1, 3, *size)
-    tiles = TiledObjective(network, single_term(SquaresTerm()), canvas, Window.whole(*size), side)
-    list(tiles.add_gradient(picture, total))
-    return total, len(tiles.blocks)
-
-
 @pytest.mark.parametrize(
     ("model", "layer", "size", "side"),
     [
         ("squeezenet1_1", "features.7", (430, 371), 100),
         ("vgg16", "features.9", (230, 191), 70),
         ("googlenet", "inception3b", (430, 371), 100),
+        ("resnet18", "layer2", (430, 371), 100),
     ],
 )
 def test_tiles_do_not_change_a_bit(model, layer, size, side, monkeypatch):
@@ -316,13 +239,6 @@ def test_unused_memory_is_released():
     assert torch.isfinite(again.backward(again.maps)).all()
 
 
-@pytest.fixture
-def usual_threads():
-    usual = torch.get_num_threads()
-    yield
-    torch.set_num_threads(usual)
-
-
 @pytest.mark.usefixtures("variant", "usual_threads")
 @pytest.mark.parametrize("threads", [2, 3, 7])
 def test_the_number_of_threads_does_not_change_a_bit(threads, monkeypatch):
@@ -364,8 +280,11 @@ def test_helper_threads_take_part(monkeypatch):
     "layers",
     [
         [nn.Conv2d(3, 32, 3), nn.Conv2d(32, 32, 3, groups=4)],
-        [nn.Conv2d(3, 32, 3), nn.Conv2d(32, 32, 3, stride=2)],
-        [nn.Conv2d(3, 32, 3), nn.ReLU6()],
+        [nn.Conv2d(3, 32, 3), nn.Conv2d(32, 64, 3, groups=32)],
+        [nn.Conv2d(3, 3, 3, groups=3)],
+        [nn.Conv2d(3, 32, 3), nn.ZeroPad2d(1), nn.MaxPool2d(2)],
+        [nn.Conv2d(3, 32, 3), nn.ZeroPad2d(1)],
+        [nn.Conv2d(3, 32, 3), nn.ZeroPad2d((0, 3, 0, 0)), nn.Conv2d(32, 32, 3)],
         [nn.MaxPool2d(2), nn.Conv2d(3, 32, 3)],
         [nn.Conv2d(3, 24, 3), Fire(24, 16, 24)],
     ],

@@ -83,6 +83,14 @@ def check_order(operations: Sequence[KernelOperation]) -> None:
             read.add(operation.source.root)
 
 
+# Backward each cell adds up from the windows that contain it, which the forward ones describe.
+_GATHERED = {
+    kernel.MAX_POOL: kernel.MAX_BACK,
+    kernel.MEAN_POOL: kernel.MEAN_BACK,
+    kernel.DEPTHWISE: kernel.DEPTHWISE_BACK,
+}
+
+
 def _transposed(operation: KernelOperation, scale: tuple[float, ...]) -> KernelOperation:
     """The operation that computes the gradient at a forward operation's source."""
     if operation.source is None:
@@ -90,14 +98,15 @@ def _transposed(operation: KernelOperation, scale: tuple[float, ...]) -> KernelO
     transposed = replace(
         operation, source=operation.target, target=operation.source, bias=None, finish=0
     )
-    if operation.kind == kernel.MAX_POOL:
-        return replace(transposed, kind=kernel.MAX_BACK)
-    if operation.kind == kernel.MEAN_POOL:
-        return replace(transposed, kind=kernel.MEAN_BACK)
+    if operation.kind in _GATHERED:
+        return replace(transposed, kind=_GATHERED[operation.kind])
     if operation.weight is None:
         return transposed
     if operation.source.depth == COLOURS:
         return _gradient(operation, scale)
+    if operation.stride != (1, 1):
+        weight = operation.weight.transpose(0, 1)
+        return replace(transposed, kind=kernel.CONVOLVE_BACK, weight=weight)
     rows, columns = (
         side - 1 - p for side, p in zip(operation.kernel, operation.padding, strict=True)
     )

@@ -21,7 +21,8 @@ VARIANT = "DREAMLAYER_KERNEL_VARIANT"  # environment: avx512, avx2 or portable; 
 PICTURE, CONVOLVE, WINOGRAD, MAX_POOL, MAX_BACK, MEAN_POOL, MEAN_BACK, COPY, CLEAR, GRADIENT = (
     range(10)
 )
-ADD, RELU, MARK, GATE, CHOOSE = (1 << bit for bit in range(5))
+CONVOLVE_BACK, DEPTHWISE, DEPTHWISE_BACK = range(10, 13)
+ADD, RELU, MARK, GATE, CHOOSE, BOUND = (1 << bit for bit in range(6))
 
 WRONG_VERSION = "The kernel is of another version: install Dreamlayer again."
 PROGRESS = 16  # bytes of shared state for each piece that threads work on together
@@ -59,7 +60,7 @@ class KernelStep(ctypes.Structure):
         ("block", c_int64), ("count_padding", c_int64),
         ("planes", c_void_p), ("plane", c_int64), ("line", c_int64), ("column", c_int64),
         ("left", c_int64), ("above", c_int64), ("width", c_int64), ("height", c_int64),
-        ("scale", c_float * 3), ("shift", c_float * 3),
+        ("scale", c_float * 3), ("shift", c_float * 3), ("most", c_float),
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """From a network's program to the kernel's operations, forward and backward.
 
 Concatenated values are written side by side into one map, the root, so that concatenation costs
-nothing. A ReLU becomes part of the operation in front of it, or of the max pool behind it.
+nothing. A ReLU becomes part of the operation in front of it, or of the max pool behind it. A
+convolution adds to the other summand of its sum directly.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from dreamlayer.networks.executors.kernel.operations import (
     KernelOperation,
     UnsupportedStep,
 )
+from dreamlayer.networks.executors.kernel.rewriting import PaddedConv, rewritten
 from dreamlayer.networks.program import steps
 from dreamlayer.networks.program.convolution import Pair
 from dreamlayer.networks.program.lowering import Program
 
-_RELU = kernel.RELU | kernel.MARK
 _CHOOSE_POSITIVE = kernel.CHOOSE | kernel.RELU
 
 
 def graph_of(program: Program) -> KernelGraph:
     """Return the operations of a program; UnsupportedStep for a step the kernel cannot run."""
-    return _GraphBuilder(program).graph()
+    return _GraphBuilder(rewritten(program)).graph()
 
 
 class _GraphBuilder:
@@ -44,15 +45,15 @@ class _GraphBuilder:
         self.depths: list[int] = []
         self.strides: list[Pair] = []
         self.forward: list[KernelOperation] = []
+        self.done: set[int] = set()  # values that are written, or part of others
         self.marked: dict[int, list[ChannelSlice]] = {}
 
     def graph(self) -> KernelGraph:
         channels = self._channels()
         self._lay_out(channels)
-        done: set[int] = set()
         for step in self.program.steps:
-            if step.output not in done:
-                done |= self._write(step)
+            if step.output not in self.done:
+                self.done |= self._write(step)
         outputs = tuple(self.places[value] for value in self.program.outputs)
         marked = {
             root: sum(place.depth for place in places) == self.depths[root]
@@ -113,41 +114,70 @@ class _GraphBuilder:
         value, done = step.output, {step.output}
         follower = self._only_reader(value)
         if isinstance(step, steps.Relu):
-            if step.most is not None:
-                raise UnsupportedStep("ReLU6.")
-            if isinstance(follower, steps.MaxPool):
+            if isinstance(follower, steps.MaxPool) and step.most is None:
                 self._put(replace(self._pool(follower, step.inputs[0]), finish=_CHOOSE_POSITIVE))
                 return done | {follower.output}
             copy = KernelOperation(kernel.COPY, self.places[step.inputs[0]], self.places[value])
-            self._put(replace(copy, finish=_RELU))
+            self._put(_through(copy, step))
         elif isinstance(step, steps.Normalise):
             self._picture(step)
         elif isinstance(step, steps.MaxPool):
             self._put(self._pool(step, step.inputs[0]))
         elif isinstance(step, steps.AvgPool):
             self._put(self._mean(step))
-        elif isinstance(step, steps.Conv | steps.Add):
-            fusible = isinstance(follower, steps.Relu) and follower.most is None
-            behind = self._only_reader(follower.output) if fusible and follower else None
-            if follower is not None and fusible and not isinstance(behind, steps.MaxPool):
-                done.add(follower.output)
-                self._sum(step, follower.output, _RELU)
-            else:
-                self._sum(step, value, 0)
+        elif isinstance(step, PaddedConv):
+            return done | self._summed(step)
+        elif isinstance(step, steps.Add):
+            first, second = (self.places[read] for read in step.inputs)
+            return done | self._sum(step, first, KernelOperation(kernel.COPY, second, second))
         elif not isinstance(step, steps.Concat):
             raise UnsupportedStep(f"{type(step).__name__}.")
         return done
 
-    def _sum(self, step: steps.Step, value: int, finish: int) -> None:
-        """Add a convolution or an addition, followed by `finish`, that writes `value`."""
-        if isinstance(step, steps.Conv):
-            self._put(replace(self._convolution(step), target=self.places[value], finish=finish))
-            return
-        first, second = (self.places[read] for read in step.inputs)
-        self._put(KernelOperation(kernel.COPY, first, self.places[value]))
-        self._put(
-            KernelOperation(kernel.COPY, second, self.places[value], finish=kernel.ADD | finish)
-        )
+    def _summed(self, step: PaddedConv) -> set[int]:
+        """Add a convolution, and the sum it is part of if the other summand is already there.
+
+        Returns the values covered.
+        """
+        last, convolution = self._only_reader(step.output), self._convolution(step)
+        if isinstance(last, steps.Add):
+            first, second = last.inputs
+            other = first if second == step.output else second
+            if other in self.done:
+                return {last.output} | self._sum(last, self.places[other], convolution)
+        return self._finished(step, convolution)
+
+    def _sum(self, step: steps.Add, first: ChannelSlice, second: KernelOperation) -> set[int]:
+        """Add a sum: a copy of the first summand, and an operation that adds the second to it."""
+        copy = KernelOperation(kernel.COPY, first, self._target(step))
+        self._put(copy)
+        return self._finished(step, replace(second, finish=kernel.ADD))
+
+    def _finished(self, step: steps.Step, operation: KernelOperation) -> set[int]:
+        """Add the operation that completes a step's output, and the ReLU behind it.
+
+        Returns the values covered.
+        """
+        relu = self._fusible(step)
+        operation = replace(operation, target=self._target(step))
+        if relu is None:
+            self._put(operation)
+            return set()
+        self._put(_through(operation, relu))
+        return {relu.output}
+
+    def _fusible(self, step: steps.Step) -> steps.Relu | None:
+        """The ReLU behind a step, if it can be part of it."""
+        relu = self._only_reader(step.output)
+        if not isinstance(relu, steps.Relu):
+            return None
+        behind = self._only_reader(relu.output)
+        return None if isinstance(behind, steps.MaxPool) and relu.most is None else relu
+
+    def _target(self, step: steps.Step) -> ChannelSlice:
+        """Where a step writes to: its own place, or that of the ReLU that is part of it."""
+        relu = self._fusible(step)
+        return self.places[relu.output if relu else step.output]
 
     def _put(self, operation: KernelOperation) -> None:
         root = operation.target.root
@@ -169,20 +199,20 @@ class _GraphBuilder:
         shift = tuple(step.mean.flatten().tolist())
         self._put(KernelOperation(kernel.PICTURE, None, place, scale=scale, shift=shift))
 
-    def _convolution(self, step: steps.Conv) -> KernelOperation:
+    def _convolution(self, step: PaddedConv) -> KernelOperation:
         source = self.places.get(step.inputs[0])
-        if source is None or step.groups != 1:
-            raise UnsupportedStep(
-                "A convolution in groups, or of the picture before its normalisation."
-            )
-        if step.stride != (1, 1) and source.depth != COLOURS:
-            raise UnsupportedStep("A convolution with a stride behind the first convolution.")
+        if source is None:
+            raise UnsupportedStep("A convolution of the picture before its normalisation.")
         sides = (step.weight.shape[2], step.weight.shape[3])
-        tiled = sides == (3, 3) and source.depth != COLOURS
+        tiled = sides == (3, 3) and step.stride == (1, 1) and source.depth != COLOURS
+        kind = kernel.WINOGRAD if tiled else kernel.CONVOLVE
+        if step.groups != 1:
+            if not step.groups == source.channels == len(step.weight) or source.depth == COLOURS:
+                raise UnsupportedStep("A convolution in groups that is not depthwise.")
+            kind = kernel.DEPTHWISE
         return KernelOperation(
-            kernel.WINOGRAD if tiled else kernel.CONVOLVE,
-            source, self.places[step.output], 0, sides, step.stride, step.padding,
-            weight=step.weight, bias=step.bias,
+            kind, source, self.places[step.output], 0, sides, step.stride, step.padding,
+            step.behind, weight=step.weight, bias=step.bias,
         )  # fmt: skip
 
     def _pool(self, step: steps.MaxPool, value: int) -> KernelOperation:
@@ -193,11 +223,19 @@ class _GraphBuilder:
         place = self.places[step.output]
         return KernelOperation(
             kernel.MAX_POOL, self.places[value], place, kernel.CHOOSE,
-            step.kernel, step.stride, step.padding, step.ceil, chosen=place.root,
+            step.kernel, step.stride, step.padding, step.padding, step.ceil, chosen=place.root,
         )  # fmt: skip
 
     def _mean(self, step: steps.AvgPool) -> KernelOperation:
         return KernelOperation(
             kernel.MEAN_POOL, self.places[step.inputs[0]], self.places[step.output], 0,
-            step.kernel, step.stride, step.padding, step.ceil, step.count_padding,
+            step.kernel, step.stride, step.padding, step.padding, step.ceil, step.count_padding,
         )  # fmt: skip
+
+
+def _through(operation: KernelOperation, relu: steps.Relu) -> KernelOperation:
+    """An operation followed by a ReLU."""
+    finish = operation.finish | kernel.RELU | kernel.MARK
+    if relu.most is None:
+        return replace(operation, finish=finish)
+    return replace(operation, finish=finish | kernel.BOUND, most=relu.most)

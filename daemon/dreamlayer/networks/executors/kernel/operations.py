@@ -34,17 +34,21 @@ class KernelOperation:
     """The computation of the values, or of the gradients, at `target`.
 
     Attributes:
-        kind: one of the kinds in library.py, from PICTURE to GRADIENT.
+        kind: one of the kinds in library.py, from PICTURE to DEPTHWISE_BACK.
         source: what it reads; None: the picture's planes, or (CLEAR) nothing.
         target: what it writes; for GRADIENT, cells of `block` × `block` pixels.
-        finish: flags of library.py, from ADD to CHOOSE.
-        kernel, stride, padding: of the windows over the source; for MAX_BACK and MEAN_BACK those of
-            the forward pool.
+        finish: flags of library.py, from ADD to BOUND.
+        kernel, stride, padding: of the windows over the source, with `padding` zeros in front of
+            it; for kinds that end with BACK those of the forward operation.
+        behind: zeros behind the source; backward operations don't need it.
         ceil: for a pool, whether windows that only begin inside count.
         count_padding: for a mean pool, whether the zeros beyond the edges count.
         origin: where the tiles of WINOGRAD begin.
-        weight: (out, in, rows, columns), for a window of the source; None where there is none.
+        weight: (out, in, rows, columns), for a window of the source; for CONVOLVE_BACK, of the
+            forward convolution's source, and for DEPTHWISE and DEPTHWISE_BACK (channels, 1, rows,
+            columns) of the forward convolution; None where there is none.
         bias: (out).
+        most: what BOUND allows.
         chosen: MAX_POOL and MAX_BACK: the root whose cells hold the recorded choices.
         block, offset: for GRADIENT, px of a block's side, and the padding in front of the picture.
         scale, shift: of each colour, for PICTURE; GRADIENT has the scale only.
@@ -58,11 +62,13 @@ class KernelOperation:
     kernel: Pair = (1, 1)
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
+    behind: Pair = (0, 0)
     ceil: bool = False
     count_padding: bool = False
     origin: Pair = (0, 0)
     weight: Tensor | None = None
     bias: Tensor | None = None
+    most: float = 0.0
     chosen: int | None = None
     block: int = 1
     offset: Pair = (0, 0)
@@ -106,7 +112,7 @@ class KernelGraph:
 
 def _size(operation: KernelOperation, length: int, axis: int) -> int:
     stride, padding = operation.stride[axis], operation.padding[axis]
-    reach = length + 2 * padding - operation.kernel[axis]
+    reach = length + padding + operation.behind[axis] - operation.kernel[axis]
     count = reach // stride + 1 if reach >= 0 else 0
     if operation.ceil and reach % stride and count * stride < length + padding:
         count += 1

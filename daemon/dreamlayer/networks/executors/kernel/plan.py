@@ -226,6 +226,7 @@ class _Planner:
             step.weights = weights.weight.data_ptr()
         if weights.bias is not None:
             step.bias = weights.bias.data_ptr()
+        step.most = operation.most
         if operation.scale:
             step.scale[:] = operation.scale
             step.shift[:] = operation.shift or (0.0,) * COLOURS

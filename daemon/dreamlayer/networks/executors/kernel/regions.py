@@ -19,6 +19,9 @@ from dreamlayer.networks.program.convolution import Pair
 
 TILE, FIELD = 4, 6  # cells along an axis that a Winograd tile writes and reads; winograd.h
 
+# Kinds of which each cell adds up from the windows that contain it.
+BACKWARD = {kernel.MAX_BACK, kernel.MEAN_BACK, kernel.CONVOLVE_BACK, kernel.DEPTHWISE_BACK}
+
 ONE = Span(0, 1)  # stands for a map of which nothing is needed
 
 
@@ -32,7 +35,7 @@ def reads(operation: KernelOperation, axis: int, target: Span) -> Span:
             ((cell - origin) // TILE) * TILE + origin - padding for cell in (first, last)
         )
         return Span(first, last + FIELD)
-    if operation.kind in {kernel.MAX_BACK, kernel.MEAN_BACK}:
+    if operation.kind in BACKWARD:
         begin = -((operation.kernel[axis] - 1 - first - padding) // stride)
         return Span(begin, (last + padding) // stride + 1)
     return Span(first * stride - padding, last * stride - padding + operation.kernel[axis])

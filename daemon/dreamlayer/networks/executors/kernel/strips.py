@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from dreamlayer.geometry import Span
 from dreamlayer.networks.executors.kernel import library as kernel
 from dreamlayer.networks.executors.kernel.operations import KernelOperation
-from dreamlayer.networks.executors.kernel.regions import FIELD, TILE, reads
+from dreamlayer.networks.executors.kernel.regions import BACKWARD, FIELD, TILE, reads
 
 LEAST_ROWS = 8  # of a piece, so that all threads have work
 LEAST_TILES = 192  # of a piece: weights are read once for all (two threads: once for each half)
@@ -58,7 +58,7 @@ class _OperationProgress:
         stride, padding = operation.stride[0], operation.padding[0]
         if operation.kind == kernel.WINOGRAD:
             return self._tiles_end(available + padding - (FIELD - TILE))
-        if operation.kind in {kernel.MAX_BACK, kernel.MEAN_BACK}:
+        if operation.kind in BACKWARD:
             return available * stride - padding
         return (available + padding - operation.kernel[0]) // stride + 1
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dreamlayer.networks.executors.kernel import library as kernel
-from dreamlayer.networks.executors.kernel.operations import KernelOperation
+from dreamlayer.networks.executors.kernel.operations import GROUP, KernelOperation
 
 # Transforms kernels of 3 numbers to 6, for the points 0, ±1, ±2 and infinity; the other two
 # matrices are in winograd.h. Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
@@ -32,21 +32,39 @@ def packed(operation: KernelOperation, panel: int) -> Tensor | None:
         return None
     weight = operation.weight.detach().cpu().double()
     outs, ins = operation.target.depth, operation.source.depth
+    if operation.kind in {kernel.DEPTHWISE, kernel.DEPTHWISE_BACK}:
+        return _in_groups(weight, outs).float().flatten()
     full = weight.new_zeros(outs, ins, *weight.shape[2:])
     full[: weight.shape[0], : weight.shape[1]] = weight
-    if operation.kind == kernel.WINOGRAD:
-        transform = torch.tensor(_KERNELS, dtype=full.dtype)
-        matrices = (
-            (transform @ full @ transform.T).flatten(2).permute(2, 1, 0)
-        )  # (points, ins, outs)
-    else:
-        matrices = full.permute(2, 3, 1, 0).reshape(1, -1, outs)
-    matrices = matrices.float()
     return torch.cat([
-        matrices[number, :, first : first + panel].flatten()
-        for number in range(len(matrices))
+        matrix[:, first : first + panel].float().flatten()
+        for matrix in _matrices(operation, full)
         for first in range(0, outs, panel)
     ])  # fmt: skip
+
+
+def _in_groups(weight: Tensor, depth: int) -> Tensor:
+    """A depthwise convolution's weights as (groups, numbers of a kernel, channels of a group)."""
+    full = weight.new_zeros(depth, weight[0].numel())
+    full[: len(weight)] = weight.flatten(1)
+    return full.reshape(-1, GROUP, full.shape[1]).transpose(1, 2)
+
+
+def _matrices(operation: KernelOperation, weight: Tensor) -> list[Tensor]:
+    """The matrices (inputs, outs) that an operation multiplies its windows with, in order."""
+    if operation.kind == kernel.WINOGRAD:
+        transform = torch.tensor(_KERNELS, dtype=weight.dtype)
+        points = (transform @ weight @ transform.T).flatten(2).permute(2, 1, 0)
+        return list(points)
+    parts = [weight]
+    if operation.kind == kernel.CONVOLVE_BACK:  # see convolve_back in convolve.h
+        down, across = operation.stride
+        parts = [
+            weight[:, :, first::down, left::across].flip(2, 3)
+            for first in range(down)
+            for left in range(across)
+        ]
+    return [part.permute(2, 3, 1, 0).reshape(-1, len(weight)) for part in parts]
 
 
 def padded_bias(operation: KernelOperation) -> Tensor | None:
