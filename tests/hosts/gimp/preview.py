@@ -23,6 +23,7 @@ from desk import (
 from gi.repository import GdkPixbuf, Gegl, Gimp
 from screen import (
     DIALOG,
+    LETTERS,
     PROGRESS,
     beside_dialog,
     changed_since,
@@ -238,6 +239,29 @@ def check_preview_goes_on_after_a_mistake():
         case.screenshot("preview-mistake")
         set_number("layer", "5")
         wait_for_picture(dreamed, 200, "the dream")
+        type_into(DIALOG, "Escape")
+
+    beside_dialog(act, image, [source], **QUICK)
+
+
+def check_names_are_offered():
+    """Type a part of a kind's name, then choose it from the list with the keyboard."""
+    image, source = photo_part(200, 150)
+    chosen = {**QUICK, "layer": "kind:dogs"}
+    dreamed = [look(pixels(source, "R'G'B'A u8"), (200, 150), recipe) for recipe in (QUICK, chosen)]
+
+    def act():
+        wait_for_picture(dreamed[0], 200, "the dream, so the names are known soon")
+        until(idle, "the daemon is busy")
+        time.sleep(1)
+        case.xdotool("key", f"alt+{LETTERS['layer']}", "ctrl+a")
+        still = pixels_of_screen()
+        case.xdotool("type", case.arguments.get("typed", "D:DOGS"))
+        until(lambda: changed_since(still), "no list of names opens")
+        time.sleep(1)
+        case.screenshot("names")
+        case.xdotool("key", "Down", "Return")
+        wait_for_picture(dreamed[1], 200, "the dream of dogs")
         type_into(DIALOG, "Escape")
 
     beside_dialog(act, image, [source], **QUICK)

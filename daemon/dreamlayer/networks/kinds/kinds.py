@@ -59,10 +59,7 @@ def find(model: str, name: str) -> Kind:
     """
     known = names(model)
     if not known:
-        raise UnknownKind(
-            f"{model} has no kinds of things; {' and '.join(_stored())} has. Choose that network,"
-            " or a layer of this one."
-        )
+        raise no_kinds(model)
     plain = " ".join(name.split()).casefold()
     if plain not in known:
         near = difflib.get_close_matches(plain, known, 3, 0.6)
@@ -77,6 +74,14 @@ def find(model: str, name: str) -> Kind:
         tuple(channels),
         tuple(stored["means"][channel] for channel in channels),
         tuple(stored["spreads"][channel] + calm for channel in channels),
+    )
+
+
+def no_kinds(model: str) -> UnknownKind:
+    """The error for a network that has no kinds."""
+    return UnknownKind(
+        f"{model} has no kinds of things; {' and '.join(_stored())} has. Choose that network,"
+        " or a layer of this one."
     )
 
 

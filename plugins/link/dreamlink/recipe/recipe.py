@@ -110,7 +110,7 @@ class Recipe:
         "What to amplify: a layer by name (features.10) or number (10), one of its channels"
         " (10:30), a kind of things (kind:dogs), or an object by name (class:castle). Combine"
         " several with weights, + and -: 10:30 + 12*0.5 - 3. Early layers draw strokes and"
-        " textures, late ones animals and objects. See: dreamlayer layers MODEL.",
+        " textures, late ones animals and objects. See: dreamlayer layers MODEL, dreamlayer kinds.",
         main=True,
     )
     channels: str = _row(
