@@ -13,7 +13,7 @@ from dreamlink.wire.messages import Header
 Ask = Callable[[Header, Callable[[Header], None]], None]
 
 
-class Completions:
+class EntryCompletions:
     """Offers the names that contain what is typed; they come while the preview is connected."""
 
     def __init__(self, dialog: Any, config: Any, ask: Ask) -> None:

@@ -24,7 +24,7 @@ POLL_INTERVAL = 30  # milliseconds
 
 
 @dataclass
-class Question:
+class ListQuestion:
     """A request with one answer, and what takes it."""
 
     request: Header
@@ -42,7 +42,7 @@ class LookConnection:
         """`changed` is called when `picture` or `text` has changed."""
         self._looks = QuickLooks(changed)
         self._client: Client | None = None
-        self._questions: dict[str, Question] = {}  # by their ops
+        self._questions: dict[str, ListQuestion] = {}  # by their ops
         self._connecting: Generator[str, None, Client] | None = None
         self._next_step = 0.0
         self._timer = 0
@@ -71,7 +71,7 @@ class LookConnection:
 
     def ask(self, request: Header, answered: Callable[[Header], None]) -> None:
         """Ask when there is a connection; an earlier question with the same op is dropped."""
-        self._questions[request["op"]] = Question({**request, "id": new_id()}, answered)
+        self._questions[request["op"]] = ListQuestion({**request, "id": new_id()}, answered)
         if self._client is not None:
             self._start_polling()
 
