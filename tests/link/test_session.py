@@ -86,6 +86,14 @@ def test_a_picture_is_reduced_no_further_than_the_coarsest_octave() -> None:
     assert look_size.longest_side(recipe, 384) == 1536
 
 
+def test_a_painted_picture_is_looked_at_whole() -> None:
+    recipe = Recipe.of({"method": "painted", "octaves": 3, "octave_scale": 2.0})
+    assert look_size.reduction(Region(0, 0, 2880, 10), recipe, 360) == 8.0
+    assert look_size.longest_side(recipe, 384) == 3072
+    from_noise = replace(recipe, start="noise")  # which is not painted
+    assert look_size.longest_side(from_noise, 384) == 1536
+
+
 def test_all_of_a_region_fits_into_a_look_and_its_surroundings_into_a_request() -> None:
     region = Region(10, 10, 768, 100)
     assert look_size.reduction_to_fit(region, Region(0, 0, 800, 120), 384) == 2.0

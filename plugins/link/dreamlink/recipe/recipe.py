@@ -356,6 +356,11 @@ class Recipe:
             )
         return parse(f"{expression.layers[0]}:{self.channels.strip()}")
 
+    @property
+    def is_painted(self) -> bool:
+        """Whether the dream is painted into the picture. From noise there is none to paint into."""
+        return self.start == "picture" and self.method == "painted"
+
     def with_seed(self) -> Recipe:
         """This recipe, with a random seed if it has none, so that the dream can be repeated."""
         if self.seed:
