@@ -24,6 +24,7 @@ sys.path.insert(0, str(PLUGIN))  # the plug-in's own copy of dreamlink
 
 SUCCESS, CANCEL = int(Gimp.PDBStatusType.SUCCESS), int(Gimp.PDBStatusType.CANCEL)
 FAST = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7, "context": 40}
+PAINTED = {"method": "painted", "layer": "kind:dogs", "steps": 1, "seed": 7, "context": 40}
 RGB, GRAY = Gimp.ImageBaseType.RGB, Gimp.ImageBaseType.GRAY
 
 
