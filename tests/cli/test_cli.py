@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -16,6 +17,7 @@ import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -275,12 +277,29 @@ def test_ctrl_c_cancels_the_dream(photo: Path, tmp_path: Path) -> None:
     assert time.monotonic() - began < SOON
 
 
-def test_status_models_and_layers_are_printed() -> None:
+def test_status_and_lists_are_printed() -> None:
     assert "is running (process" in good("status")
     assert "squeezenet1_1" in good("models")
     layers = good("layers", "squeezenet1_1").splitlines()
     assert layers[0].split()[:3] == ["name", "index", "kind"]
     assert any(line.split()[:2] == ["features.10", "10"] for line in layers)
+    kinds = good("kinds").splitlines()
+    assert kinds[0].split() == ["name", "for", "example"]
+    assert any(re.match("dogs +Chihuahua, ", line) for line in kinds)
+    assert good("kinds", "squeezenet1_1").splitlines() == kinds
+
+
+def test_lists_are_json_on_request() -> None:
+    assert [row["name"] for row in as_list("presets")] == list(PRESETS)
+    assert "squeezenet1_1" in [row["name"] for row in as_list("models")]
+    assert "features.10" in [row["name"] for row in as_list("layers", "squeezenet1_1")]
+    dogs = next(row for row in as_list("kinds") if row["name"] == "dogs")
+    assert "Chihuahua" in dogs["examples"]
+
+
+def as_list(*arguments: str) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = json.loads(good(*arguments, "--json"))
+    return listed
 
 
 # Bad input.
@@ -359,7 +378,9 @@ def test_an_impossible_output_is_refused_before_dreaming(
 
 
 def test_an_unknown_model_has_no_layers() -> None:
-    refused(dreamlayer("layers", "squeezenet9"), "squeezenet9")
+    for listed in ("layers", "kinds"):
+        refused(dreamlayer(listed, "squeezenet9"), "squeezenet9")
+    refused(dreamlayer("kinds", "alexnet"), "alexnet has no kinds of things")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dreamlayer.engine import metrics, quick_look
 from dreamlayer.engine.dream import dream, dream_sizes
+from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.planes import as_plane
 from dreamlayer.engine.objectives.binding import network_for
 from dreamlayer.engine.painting.stages import PAINTED_SIDE, painting_stages
@@ -140,11 +141,46 @@ def test_a_look_predicts_its_dream(cat, network):
     assert likenesses[-1] > 0.6
 
 
-def test_a_look_at_a_copy_paints_the_stages_that_fit():
+@pytest.mark.parametrize("longer", [500, 800, 1024, 3000])
+def test_a_look_at_a_copy_paints_at_least_two_stages(longer):
+    stages = painting_stages(longer, RECIPE)
+    looked = quick_look.look_stages((270, 360), RECIPE, longer / 360)
+    assert looked == stages[: len(looked)]
+    assert len(looked) >= 2
+
+
+def test_a_look_without_reduction_paints_all_stages():
+    assert quick_look.look_stages((300, 400), RECIPE, 1.0) == painting_stages(400, RECIPE)
+
+
+def test_a_look_at_a_copy_shows_what_its_dream_will_be(network):
+    """Nearly as strong, with the same in the same places."""
+    recipe = replace(RECIPE, steps=3)
+    large = photo("sunset.jpg", 800)
+    small = resize.resize(large, (round(large.shape[-2] * 0.45), 360))
+    dreamt, _ = painted(large, network, recipe=recipe)
+    looking = quick_look.run_quick_look(
+        small, network, recipe, Window.whole(*small.shape[-2:]), 800 / 360
+    )
+    look = finished(looking).detail
+    dreamt = resize.resize(dreamt, look.shape[-2:])
+    assert look.std() > 0.75 * dreamt.std(), look.std() / dreamt.std()
+    assert similarity(look, dreamt) > 0.6
+
+
+def finished(looking):
+    """What a generator returns."""
+    while True:
+        try:
+            next(looking)
+        except StopIteration as end:
+            return end.value
+
+
+def test_a_look_at_a_tiny_copy_paints_the_first_stage_as_large_as_may_be():
     stages = painting_stages(800, RECIPE)
-    assert quick_look.look_stages((300, 400), RECIPE, 2.0) == [s for s in stages if s.side <= 400]
     (only,) = quick_look.look_stages((30, 40), RECIPE, 20.0)
-    assert only.side == 40
+    assert only.side == 40 * quick_look.ENLARGED
     assert only.steps == stages[0].steps
 
 

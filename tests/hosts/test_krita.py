@@ -28,6 +28,7 @@ SCRIPTS = {  # in this order, with the picture that each opens
     "docker.py": None,
     "live.py": PHOTO,
     "pixels.py": PHOTO,
+    "painted.py": PHOTO,
     "store.py": None,
     "film.py": None,
     "fifty.py": None,

@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 
 from dreamlink.picture import Picture, Region
+from dreamlink.recipe.expression import parse
 from dreamlink.recipe.recipe import Recipe, RecipeError
 from dreamlink.session import dream_record, look_size
 from dreamlink.session.dream_record import DreamRecord, RecordError
 from dreamlink.session.film_options import DIVE, FilmError, FilmOptions, frame_fields
 from dreamlink.session.inputs import Pixels, RequestInputs
+from dreamlink.session.names import names
 from dreamlink.session.quick_looks import LOOKING, QuickLooks
 from dreamlink.session.reconnection import RECONNECTIONS_MAX, ReconnectPolicy
 from dreamlink.wire.frame_order import in_frame_order
-from dreamlink.wire.messages import DreamRequest, Frame
+from dreamlink.wire.messages import DreamRequest, Frame, Header
 
 REGION = Region(0, 0, 3, 2)
 
@@ -82,6 +84,14 @@ def test_a_picture_is_reduced_no_further_than_the_coarsest_octave() -> None:
     assert look_size.reduction(Region(0, 0, 7200, 10), recipe, 360) == 4.0
     assert look_size.reduction(Region(0, 0, 7200, 10), recipe, 360, most=3.0) == 3.0
     assert look_size.longest_side(recipe, 384) == 1536
+
+
+def test_a_painted_picture_is_looked_at_whole() -> None:
+    recipe = Recipe.of({"method": "painted", "octaves": 3, "octave_scale": 2.0})
+    assert look_size.reduction(Region(0, 0, 2880, 10), recipe, 360) == 8.0
+    assert look_size.longest_side(recipe, 384) == 3072
+    from_noise = replace(recipe, start="noise")  # which is not painted
+    assert look_size.longest_side(from_noise, 384) == 1536
 
 
 def test_all_of_a_region_fits_into_a_look_and_its_surroundings_into_a_request() -> None:
@@ -291,3 +301,27 @@ def test_each_frame_of_a_film_names_the_dream_before() -> None:
     assert frame_fields("id", 0.5) == {"after": "id", "carry": 0.5}
     assert frame_fields("id", zoom=1.1) == {"zoom": 1.1}
     assert frame_fields("id") == {}
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("header", "offered"),
+    [
+        ({"op": "models", "models": [{"name": "vgg16"}]}, ["vgg16"]),
+        ({"op": "layers", "layers": [{"name": "features.3"}]}, ["features.3"]),  # earlier daemons
+        ({"op": "error", "text": "There is no network 'vgg'."}, []),
+        (
+            {
+                "op": "layers",
+                "layers": [{"name": "features.3"}],
+                "kinds": [{"name": "big cats", "examples": ["lynx"]}, {"name": "snow + ice"}],
+            },
+            ["features.3", "kind:big cats", 'kind:"snow + ice"'],
+        ),
+    ],
+)
+def test_names_are_offered_as_they_can_be_typed(header: Header, offered: list[str]) -> None:
+    assert names(header) == offered
+    assert all(str(parse(name)) == name for name in offered)

@@ -76,12 +76,13 @@ class FakeStudio:
     def drop_idle(self) -> float | None:
         return None
 
-    def layers(self, model: str) -> list[dict[str, object]]:
+    def layers(self, model: str) -> dict[str, list[dict[str, object]]]:
         if model == "silent":
             raise TROUBLE[908]
         if model != "fake":
             raise ValueError(f"There is no network {model!r}.")
-        return [{"name": "features.0", "index": 0}]
+        kinds: list[dict[str, object]] = [{"name": "things", "examples": ["cup"]}]
+        return {"layers": [{"name": "features.0", "index": 0}], "kinds": kinds}
 
     def dream(
         self, request: DreamRequest, frames: Sequence[Frame], before: FakeOverlay | None = None

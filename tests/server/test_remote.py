@@ -216,7 +216,9 @@ def test_layers_and_models_are_those_of_the_other_computer(
     connected: tuple[Computers, Client],
 ) -> None:
     _computers, client = connected
-    assert ask(client, "layers", model="fake")["layers"][0]["name"] == "features.0"
+    listed = ask(client, "layers", model="fake")
+    assert listed["layers"][0]["name"] == "features.0"
+    assert listed["kinds"] == [{"name": "things", "examples": ["cup"]}]
     assert "no network 'other'" in ask(client, "layers", model="other")["text"]
     assert "squeezenet1_1" in [model["name"] for model in ask(client, "models")["models"]]
 

@@ -10,6 +10,7 @@ import zmq
 
 from dreamlayer.server.config.address import Address
 from dreamlayer.server.remote.link import RemoteLink, RemoteUnreachable, answer
+from dreamlayer.server.remote.studio import RemoteStudio
 from dreamlayer.server.transport.keys import KeyPair
 from dreamlink.wire.messages import PROTOCOL, Header, new_id, pack, unpack
 from tests.server.daemons import SOON
@@ -127,6 +128,16 @@ def test_an_unreadable_message_ends_the_connection_and_the_next_works(other: Oth
     header = unpack(other.receive()[1][0])
     other.send(peer, {"op": "models", "id": header["id"], "models": []})
     assert answer(following, SOON)["models"] == []
+
+
+def test_a_daemon_that_knows_no_kinds_names_none(
+    other: Other, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier one answers `layers` without them."""
+    rows = [{"name": "features.0"}]
+    monkeypatch.setattr(RemoteStudio, "_ask", lambda *_: {"op": "layers", "layers": rows})
+    studio = RemoteStudio(Address("127.0.0.1", other.port), other.pair.public, pair(), 1 << 20)
+    assert studio.layers("squeezenet1_1") == {"layers": rows, "kinds": []}
 
 
 def test_all_who_wait_are_told_when_it_breaks(other: Other) -> None:

@@ -199,7 +199,9 @@ def test_models_and_layers(client: Client) -> None:
     assert "squeezenet1_1" in [model["name"] for model in models]
     told = {"name", "title", "summary", "default_layer", "licence", "classes", "ready", "get"}
     assert set(models[0]) == told
-    assert ask(client, "layers", model="fake")["layers"] == [{"name": "features.0", "index": 0}]
+    listed = ask(client, "layers", model="fake")
+    assert listed["layers"] == [{"name": "features.0", "index": 0}]
+    assert listed["kinds"] == [{"name": "things", "examples": ["cup"]}]
     assert ask(client, "layers", model="nix")["text"] == "There is no network 'nix'."
 
 

@@ -5,8 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dreamlayer.networks.kinds import kinds
+from dreamlayer.networks.kinds.classes import KINDS
 from dreamlayer.networks.network import Network
+from dreamlayer.networks.registry import registry
 from dreamlayer.studio.local import LocalStudio
+from dreamlayer.studio.model_list import EXAMPLES
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest
@@ -259,6 +263,16 @@ def test_unknown_names_are_refused_in_a_sentence(studio, change, words):
     request = DreamRequest(replace(QUICK, **change), layout, layout.region)
     with pytest.raises(ValueError, match=words):
         finish(studio, request, random_pixels(layout).tobytes())
+
+
+def test_every_kind_is_listed_with_examples_of_its_classes(studio):
+    classes = registry.categories("squeezenet1_1")
+    rows = {row["name"]: row["examples"] for row in studio.layers("squeezenet1_1")["kinds"]}
+    assert list(rows) == kinds.names("squeezenet1_1")
+    for name, examples in rows.items():
+        assert set(examples) <= {classes[number] for number in KINDS[name]}
+        assert len(set(examples)) == min(EXAMPLES, len(KINDS[name]))
+    assert studio.layers("vgg16")["kinds"] == []
 
 
 def test_an_unknown_device_is_refused_in_a_sentence(studio):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import errno
+import json
 import os
 import sys
 import textwrap
@@ -70,7 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     dream.add(commands)
     serve.add(commands)
     text = "list the named recipes"
-    commands.add_parser("presets", help=text, description=text).set_defaults(run=_presets)
+    presets = commands.add_parser("presets", help=text, description=text)
+    presets.set_defaults(run=_presets)
+    presets.add_argument("--json", action="store_true", help="print one JSON list")
     status.add(commands)
     models.add(commands)
     settings.add(commands)
@@ -83,9 +87,12 @@ def _parser() -> argparse.ArgumentParser:
 # Commands.
 
 
-def _presets(_arguments: argparse.Namespace) -> None:
+def _presets(arguments: argparse.Namespace) -> None:
     from dreamlink.recipe.presets import PRESETS
 
+    if arguments.json:
+        print(json.dumps([dataclasses.asdict(preset) for preset in PRESETS.values()]))
+        return
     for preset in PRESETS.values():
         recipe = preset.recipe()
         print(f"{preset.name}  ({preset.title}; {recipe.model}, {recipe.layer})")

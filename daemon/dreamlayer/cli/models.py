@@ -1,18 +1,24 @@
-"""`dreamlayer models` and `dreamlayer layers`: list, get, add and remove networks; list layers."""
+"""`dreamlayer models`, `layers` and `kinds`: list, get, add and remove networks, list parts."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dreamlayer.daemon_client import CommandError, ask, daemon
+
+if TYPE_CHECKING:
+    from dreamlink.wire.messages import Header
 
 WIDTH = 88  # characters
 COLUMNS = ("name", "index", "kind", "channels", "stride", "receptive field", "halo", "tiles")
 NETWORK = "the network's name (see: dreamlayer models)"
+DEFAULT = "squeezenet1_1"  # the recipe's, whose table would have to be imported
+JSON = "print one JSON list"
 
 
 def add(commands: Any) -> None:
@@ -22,6 +28,7 @@ def add(commands: Any) -> None:
         description="List the networks, or get, add or remove one.",
     )  # fmt: skip
     models.set_defaults(run=_list)
+    models.add_argument("--json", action="store_true", help=JSON)
     actions = models.add_subparsers(title="commands", metavar="COMMAND")
     _add_get(actions)
     _add_add(actions)
@@ -32,6 +39,18 @@ def add(commands: Any) -> None:
     layers = commands.add_parser("layers", help="list the layers of a network")
     layers.set_defaults(run=_layers)
     layers.add_argument("model", metavar="MODEL", help=NETWORK)
+    layers.add_argument("--json", action="store_true", help=JSON)
+
+    kinds = commands.add_parser(
+        "kinds", help="list the kinds of things that a network can dream",
+        description="List the kinds of things that a network can dream, each with some of its"
+        " classes. Dream of one with --layer kind:NAME.",
+    )  # fmt: skip
+    kinds.set_defaults(run=_kinds)
+    kinds.add_argument(
+        "model", metavar="MODEL", nargs="?", default=DEFAULT, help=f"{NETWORK}; default: {DEFAULT}"
+    )
+    kinds.add_argument("--json", action="store_true", help=JSON)
 
 
 def _add_get(actions: Any) -> None:
@@ -69,11 +88,15 @@ def _add_add(actions: Any) -> None:
         )  # fmt: skip
 
 
-def _list(_arguments: argparse.Namespace) -> None:
+def _list(arguments: argparse.Namespace) -> None:
     from dreamlayer.networks.registry import registry
     from dreamlayer.networks.registry.catalogue import how_to_get
+    from dreamlayer.studio.model_list import local_models
 
     use_own_networks()
+    if arguments.json:
+        print(json.dumps(local_models()))
+        return
     for spec in registry.listed():
         state = "ready" if registry.ready(spec) else f"get it with: {how_to_get(spec.name)}"
         print(f"{spec.name}  ({spec.title}, default layer {spec.default_layer}) — {state}")
@@ -113,10 +136,34 @@ def _remove(arguments: argparse.Namespace) -> None:
 
 
 def _layers(arguments: argparse.Namespace) -> None:
+    layers = _listing(arguments.model)["layers"]
+    if arguments.json:
+        print(json.dumps(layers))
+    else:
+        _print_table([list(COLUMNS), *(_row(layer) for layer in layers)])
+
+
+def _kinds(arguments: argparse.Namespace) -> None:
+    kinds = _listing(arguments.model).get("kinds")
+    if not kinds:
+        from dreamlayer.networks.kinds.kinds import no_kinds
+
+        raise no_kinds(arguments.model)
+    if arguments.json:
+        print(json.dumps(kinds))
+    else:
+        rows = [[kind["name"], ", ".join(kind["examples"])] for kind in kinds]
+        _print_table([["name", "for example"], *rows])
+
+
+def _listing(model: str) -> Header:
+    """The daemon's lists of a network's layers and kinds."""
     with contextlib.closing(daemon()) as client:
-        layers = ask(client, {"op": "layers", "model": arguments.model})["layers"]
-    rows = [list(COLUMNS), *(_row(layer) for layer in layers)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
+        return ask(client, {"op": "layers", "model": model})
+
+
+def _print_table(rows: list[list[str]]) -> None:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print("  ".join(cells).rstrip())

@@ -96,7 +96,7 @@ def dream(
     objective = bind(recipe.expression(), network, guide, recipe.spread)
     weights = None if mask is None else as_stored_plane(mask)
     nan_guard = NanGuard()
-    if is_painted(recipe):
+    if recipe.is_painted:
         loop = OctaveLoop(
             source, network, recipe, window, weights, objective, random, allocator, nan_guard
         )
@@ -131,16 +131,11 @@ def dream_sizes(size: tuple[int, int], recipe: Recipe, minimum: int) -> list[tup
 
     `minimum`: px, the network's smallest side.
     """
-    if is_painted(recipe):
+    if recipe.is_painted:
         return painting_sizes(size, recipe)
     return resize.octave_sizes(
         *size, recipe.octaves, recipe.octave_scale, minimum, recipe.supersample
     )
-
-
-def is_painted(recipe: Recipe) -> bool:
-    """Whether the dream is painted into the picture. From noise there is none to paint into."""
-    return recipe.start == "picture" and recipe.method == "painted"
 
 
 def _imagine_window(

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dreamlayer.engine.ascent.ascent import APRON
-from dreamlayer.engine.dream import is_painted
 from dreamlayer.engine.image import planes
 from dreamlayer.engine.painting.stages import PAINTED_SIDE
 from dreamlayer.engine.tiling import tile_size
@@ -63,7 +62,7 @@ def memory_need(
     tile = min(recipe.tile or tile_size.SIDES[0], tile_size.SIDES[0])  # smaller if memory is short
     working = tile_size.pass_bytes(network, tile, inside, canvas)
     working += _map_bytes(network, recipe, canvas)
-    if is_painted(recipe):
+    if recipe.is_painted:
         side = min(1.0, PAINTED_SIDE / max(largest))
         working += PAINTING_BYTES * inside.area * side**2
     if recipe.expression().needs_guide:

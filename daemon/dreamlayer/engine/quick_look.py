@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from dreamlayer.engine.dream import dream, is_painted
+from dreamlayer.engine.dream import dream
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.planes import Plane, TensorOrPlane
 from dreamlayer.engine.octave_loop import DreamResult, OctaveProgress
-from dreamlayer.engine.painting.stages import PaintingStage, painting_stages
+from dreamlayer.engine.painting.stages import PaintingStage, painting_stages, scaled_size
 from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
@@ -30,6 +30,9 @@ from dreamlink.recipe.recipe import Recipe
 FIRST_LOOK_WORK = 2.0e5  # pixels × steps: about 0.1 s of the default network, on one core
 WORK_RATIO = 3.0  # each look takes at least this many times the work of the previous one
 LEAST_STEPS = 2
+# A painting's second stage draws most of what is seen. So it is also painted in copies that are a
+# little smaller than it.
+ENLARGED = 1.7
 
 Size = tuple[int, int]
 
@@ -66,6 +69,8 @@ def look_sizes(size: Size, recipe: Recipe, reduced: float, minimum: int) -> list
             copy, that one octave is dreamed at the copy's size, as the best approximation.
         minimum: px, the network's smallest side.
     """
+    if recipe.is_painted:
+        return [scaled_size(size, stage.side) for stage in look_stages(size, recipe, reduced)]
     scale, coarsest = recipe.octave_scale, recipe.octaves - 1 - recipe.supersample
     finest = math.ceil(round(math.log(reduced, scale), 6))
     if finest > coarsest:
@@ -76,14 +81,16 @@ def look_sizes(size: Size, recipe: Recipe, reduced: float, minimum: int) -> list
 
 
 def look_stages(size: Size, recipe: Recipe, reduced: float) -> list[PaintingStage]:
-    """The stages of a painted dream that fit into a copy (h, w) of its picture, coarse to fine.
+    """The stages of a painted dream for a copy (h, w) of its picture, coarse to fine.
 
-    If not even the first one fits, it is painted at the copy's size, as the best approximation.
+    Those up to `ENLARGED` times the copy's size. If the first one is larger, it is painted at that
+    size, as the best approximation.
     """
     longer = max(size)
     stages = painting_stages(longer * reduced, recipe)
-    fitting = [stage for stage in stages if stage.side < longer + 1]
-    return fitting or [replace(stages[0], side=float(longer))]
+    most = ENLARGED * longer if reduced > 1 else float(longer)
+    fitting = [stage for stage in stages if stage.side <= most]
+    return fitting or [replace(stages[0], side=most)]
 
 
 def _painted_looks(
@@ -143,7 +150,7 @@ def run_quick_look(
         PictureTooSmall, ValueError: as `dream`.
     """
     size = (source.shape[-2], source.shape[-1])
-    if is_painted(recipe):
+    if recipe.is_painted:
         stages = look_stages(size, recipe, reduced)
         painting = dream(
             source, network, recipe, window, mask=mask, guide=guide, stages=stages,

@@ -27,11 +27,11 @@ from dreamlayer.runtime.devices import Devices
 from dreamlayer.runtime.duty_cycle import paced
 from dreamlayer.runtime.plane_storage import MIB, PlaneStorage
 from dreamlayer.studio.inputs import DecodedRequest, DreamPixels, decode, load_pixels
-from dreamlayer.studio.model_list import local_models
+from dreamlayer.studio.model_list import kinds_of, local_models
 from dreamlayer.studio.network_cache import NetworkCache
 from dreamlayer.studio.previews import report_looks, report_octaves
 from dreamlayer.studio.progress import Progress
-from dreamlayer.studio.protocol import DreamOverlay, Finished
+from dreamlayer.studio.protocol import DreamOverlay, Finished, Listing
 from dreamlayer.studio.room import check_room
 from dreamlayer.studio.source import SourceImage, to_device
 from dreamlayer.studio.warm_start import warm_start
@@ -102,9 +102,9 @@ class LocalStudio:
         """The networks known on this computer."""
         return local_models()
 
-    def layers(self, model: str) -> list[dict[str, object]]:
-        """The layers of a network; raises registry.UnknownModel."""
-        return [asdict(layer) for layer in describe(model)]
+    def layers(self, model: str) -> Listing:
+        """The layers and kinds of a network; raises registry.UnknownModel."""
+        return {"layers": [asdict(layer) for layer in describe(model)], "kinds": kinds_of(model)}
 
     def dream(
         self,

@@ -14,6 +14,8 @@ from dreamlayer.studio.progress import Progress
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest, Frame
 
+Listing = dict[str, list[dict[str, object]]]  # lists of rows by name
+
 
 class DreamOverlay(Protocol):
     """A finished dream that can be blended again with other live parameters."""
@@ -73,8 +75,11 @@ class Studio(Protocol):
     def models(self) -> list[dict[str, object]]:
         """The networks that can be dreamed with, a dictionary each, as `models` answers them."""
 
-    def layers(self, model: str) -> list[dict[str, object]]:
-        """The layers of a network; raises ValueError for an unknown one."""
+    def layers(self, model: str) -> Listing:
+        """What of a network can be amplified: lists of its `layers` and of its `kinds` of things.
+
+        Both as `layers` answers them. Raises ValueError for an unknown network.
+        """
 
     def dream(
         self,

@@ -9,6 +9,7 @@ import case
 sys.path.insert(0, case.arguments["scripts"])
 from desk import (
     FAST,
+    PAINTED,
     SUCCESS,
     call,
     deep_dream,
@@ -30,12 +31,21 @@ def again(image, drawables, **arguments):
 
 
 def check_same_dream_again():
+    same_again(FAST)
+
+
+def check_same_painting_again():
+    same_again(PAINTED)
+
+
+def same_again(recipe):
     image, source = photo_part()
-    dream = deep_dream(image, [source], **FAST).layer
+    dream = deep_dream(image, [source], **recipe).layer
     own = pixels(source)
+    assert pixels(dream) != own
     other = again(image, [dream]).layer
     assert image.get_layers() == [other, dream, source]
-    assert dream.get_name() == "Dream of Background (features.5, seed 7)"
+    assert dream.get_name() == f"Dream of Background ({recipe['layer']}, seed 7)"
     assert other.get_name() == dream.get_name() + " #1"  # GIMP wants names to differ
     assert pixels(other) == pixels(dream)
     assert recipe_of(other) == recipe_of(dream)

@@ -10,6 +10,7 @@ sys.path.insert(0, case.arguments["scripts"])
 from desk import (
     FAST,
     GRAY,
+    PAINTED,
     PLUGIN,
     RGB,
     as_stored,
@@ -84,6 +85,14 @@ def select_softly(image):
 
 
 def check_selection():
+    selection(FAST)
+
+
+def check_selection_is_painted():
+    selection(PAINTED)
+
+
+def selection(recipe):
     image, source = open_photo()
     source.set_offsets(10, 5)
     select_softly(image)
@@ -93,13 +102,13 @@ def check_selection():
     seen = (x - 40, y - 40, width + 80, height + 80)
     shown, own = projection(image), pixels(source)
 
-    layer = deep_dream(image, [source], **FAST).layer
+    layer = deep_dream(image, [source], **recipe).layer
 
     assert tuple(layer.get_offsets())[1:] == (x + 10, y + 5)
     assert (layer.get_width(), layer.get_height()) == (width, height)
     mask = pixels(layer.create_mask(Gimp.AddMaskType.SELECTION), "Y u8")
     data = ask_daemon(
-        pixels(source, "R'G'B'A u8", seen), seen[2:], "U8", "RGBA", FAST, (40, 40, width, height),
+        pixels(source, "R'G'B'A u8", seen), seen[2:], "U8", "RGBA", recipe, (40, 40, width, height),
         mask,
     )  # fmt: skip
     assert data[3::4] == mask

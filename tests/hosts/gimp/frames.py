@@ -7,6 +7,7 @@ import case
 sys.path.insert(0, case.arguments["scripts"])
 from desk import (
     FAST,
+    PAINTED,
     SUCCESS,
     ask_daemon,
     deep_dream,
@@ -86,15 +87,34 @@ def check_names_keep_the_time_and_tell_the_recipe():
 
 def check_each_frame_dreams():
     """With carry 0 each frame is exactly the daemon's dream on it."""
+    each_dreams(FAST)
+
+
+def check_each_frame_is_painted():
+    each_dreams(PAINTED)
+
+
+def each_dreams(recipe):
     image, layers = animation()
-    film = dream_frames(image, carry=0.0)
+    film = dream_frames(image, carry=0.0, **recipe)
     for frame, source in zip(film.get_layers()[::-1], whole(*layers), strict=True):
-        assert pixels(frame, RGBA) == ask_daemon(source, (WIDTH, HEIGHT), "U8", "RGBA", FAST)
+        dreamed = ask_daemon(source, (WIDTH, HEIGHT), "U8", "RGBA", recipe)
+        assert pixels(frame, RGBA) == dreamed != source
 
 
 def check_frames_go_on_from_the_one_before():
+    go_on_from_the_one_before(FAST)
+
+
+def check_painted_frames_go_on_from_the_one_before():
+    go_on_from_the_one_before(PAINTED)
+
+
+def go_on_from_the_one_before(recipe):
     image, layers = animation()
-    alone, carried = (dream_frames(image, carry=carry).get_layers()[::-1] for carry in (0.0, 1.0))
+    alone, carried = (
+        dream_frames(image, carry=carry, **recipe).get_layers()[::-1] for carry in (0.0, 1.0)
+    )
     assert pixels(alone[0]) == pixels(carried[0])
     assert pixels(alone[1]) != pixels(carried[1])
     # What the first frame's dream added is found again in the second one.

@@ -9,6 +9,7 @@ import time
 import case
 
 sys.path.insert(0, case.arguments["scripts"])
+from daemon_looks import LayerLook, dreams_done, idle, look
 from desk import (
     CANCEL,
     GRAY,
@@ -23,6 +24,7 @@ from desk import (
 from gi.repository import GdkPixbuf, Gegl, Gimp
 from screen import (
     DIALOG,
+    LETTERS,
     PROGRESS,
     beside_dialog,
     changed_since,
@@ -43,63 +45,19 @@ from screen import (
 )
 
 from dreamlink.client.launch import connect
-from dreamlink.picture import Picture, Region
+from dreamlink.picture import Region
 from dreamlink.recipe import presets
-from dreamlink.recipe.recipe import Recipe
-from dreamlink.session.dream import Dream, State
-from dreamlink.wire.messages import DreamRequest
 
 Gegl.init(None)  # else it can't read reduced pixels
 SIDE = 360  # pixels of the preview
 QUICK = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7}
 
 
-class LayerLook:
-    """The daemon's own quick dream on a part of a picture: what the preview must show."""
-
-    def __init__(
-        self, data, size, recipe, region=None, whole=None, reduced=1.0, order="RGBA", strength=None
-    ):
-        picture = Picture(*size, "U8", order)
-        region = Region(*(region or picture.region))
-        self.width = region.width
-        self._client = connect()
-        request = DreamRequest(
-            Recipe.of(recipe), picture, region, edges=region.edges(whole or picture.region),
-            quick=True, reduced=reduced, strength=Picture(*size, "U8", "GA") if strength else None,
-        )  # fmt: skip
-        frames = [data, strength] if strength else [data]
-        self._dream = self._end(Dream(self._client, request, *frames))
-        self.rgb = rgb(bytes(self._dream.pixels), order)
-
-    def blended(self, **values):
-        recipe = Recipe.of({**self._dream.report["recipe"], **values})
-        return rgb(bytes(self._end(self._dream.blend(recipe)).pixels))
-
-    def close(self):
-        self._client.close()
-
-    def _end(self, asked):
-        while not asked.over:
-            message = self._client.receive(60)
-            assert message, "the daemon is silent"
-            asked.receive(*message)
-        assert asked.state is State.DONE, asked.text
-        return asked
-
-
-def look(*arguments, **more):
-    made = LayerLook(*arguments, **more)
-    made.close()
-    return made.rgb
-
-
-def dreams_done():
-    return daemon_status()["done"]
-
-
-def idle():
-    return daemon_status()["jobs"] == []
+def ask_for_layers():
+    client = connect()
+    client.send({"op": "layers", "id": "test", "model": "squeezenet1_1"})
+    assert client.receive(60)
+    client.close()
 
 
 def check_preview_follows_the_controls():
@@ -238,6 +196,29 @@ def check_preview_goes_on_after_a_mistake():
         case.screenshot("preview-mistake")
         set_number("layer", "5")
         wait_for_picture(dreamed, 200, "the dream")
+        type_into(DIALOG, "Escape")
+
+    beside_dialog(act, image, [source], **QUICK)
+
+
+def check_names_are_offered():
+    """Type a part of a kind's name, then choose it from the list with the keyboard."""
+    image, source = photo_part(200, 150)
+    chosen = {**QUICK, "layer": "kind:dogs"}
+    dreamed = [look(pixels(source, "R'G'B'A u8"), (200, 150), recipe) for recipe in (QUICK, chosen)]
+
+    def act():
+        wait_for_picture(dreamed[0], 200, "the dream")
+        ask_for_layers()  # which is answered after the dialog's own question
+        time.sleep(1)
+        case.xdotool("key", f"alt+{LETTERS['layer']}", "ctrl+a")
+        still = pixels_of_screen()
+        case.xdotool("type", "D:DOGS")
+        until(lambda: changed_since(still), "no list of names opens")
+        time.sleep(1)
+        case.screenshot("names")
+        case.xdotool("key", "Down", "Return")
+        wait_for_picture(dreamed[1], 200, "the dream of dogs")
         type_into(DIALOG, "Escape")
 
     beside_dialog(act, image, [source], **QUICK)

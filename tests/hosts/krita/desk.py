@@ -25,7 +25,8 @@ app = Krita.instance()
 FOLDER = Path(case.arguments["folder"])  # also visible outside the root
 QUICK = {"octaves": 1, "steps": 2, "step_size": 1.5, "seed": 7, "context": 96}
 PLAIN = {
-    "layer": "features.10", "channels": "", "start": "picture", "strength": 1.0, "colour": "full",
+    "layer": "features.10", "channels": "", "start": "picture", "method": "steps", "strength": 1.0,
+    "colour": "full",
 }  # fmt: skip
 FORMATS = {"U8": ("B", 255), "U16": ("H", 65535), "F16": ("e", 1.0), "F32": ("f", 1.0)}
 

@@ -308,6 +308,14 @@ def check_button_draws_a_new_seed():
 
 
 def check_names_of_network_layers_are_offered():
+    yield from name_is_offered("res.12", "features.12")
+
+
+def check_kinds_of_things_are_offered():
+    yield from name_is_offered("d:DOGS", "kind:dogs")
+
+
+def name_is_offered(typed, whole):
     """Type a part, then choose from the list with the keyboard."""
     yield from desk.new_document()
     yield from connected()
@@ -316,11 +324,11 @@ def check_names_of_network_layers_are_offered():
     layer.setFocus()
     yield from desk.until(layer.hasFocus, "it has the focus")
     layer.clear()
-    case.xdotool("type", "res.12")
+    case.xdotool("type", typed)
     popup = layer.completer().popup()
     yield from desk.until(popup.isVisible, "a list of names opens")
     case.xdotool("key", "Down", "Return")
-    yield from desk.until(lambda: layer.text() == "features.12", "the name is entered")
+    yield from desk.until(lambda: layer.text() == whole, "the name is entered")
     assert not popup.isVisible()
 
 

@@ -64,10 +64,7 @@ def find(model: str, name: str) -> Kind:
     """
     known = names(model)
     if not known:
-        raise UnknownKind(
-            f"{model} has no kinds of things; {' and '.join(_stored())} has. Choose that network,"
-            " or a layer of this one."
-        )
+        raise no_kinds(model)
     plain = " ".join(name.split()).casefold()
     if plain not in known:
         near = difflib.get_close_matches(plain, known, 3, 0.6)
@@ -83,6 +80,14 @@ def find(model: str, name: str) -> Kind:
         channels,
         tuple(tuple(stored["means"][c] for c in own) for own in channels),
         tuple(tuple(stored["spreads"][c] + calm for c in own) for own in channels),
+    )
+
+
+def no_kinds(model: str) -> UnknownKind:
+    """The error for a network that has no kinds."""
+    return UnknownKind(
+        f"{model} has no kinds of things; {' and '.join(_stored())} has. Choose that network,"
+        " or a layer of this one."
     )
 
 

@@ -211,10 +211,10 @@ class Worker:
 
 
 def _answer(studio: Studio, model: str | None) -> Header:
-    """The answer to a question: the layers of a network, or, for None, the list of networks."""
+    """The answer to a question: a network's layers and kinds, or, for None, the networks."""
     if model is None:
         return {"op": "models", "models": studio.models()}
-    return {"op": "layers", "model": model, "layers": studio.layers(model)}
+    return {"op": "layers", "model": model, **studio.layers(model)}
 
 
 def _done(finished: Finished, seconds: float, notes: Sequence[str]) -> Header:

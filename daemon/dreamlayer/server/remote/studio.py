@@ -13,7 +13,7 @@ from dreamlayer.server.config.address import Address
 from dreamlayer.server.remote.link import Message, RemoteLink, RemoteUnreachable, answer
 from dreamlayer.server.transport.keys import KeyPair
 from dreamlayer.studio.progress import Progress
-from dreamlayer.studio.protocol import DreamOverlay, Finished
+from dreamlayer.studio.protocol import DreamOverlay, Finished, Listing
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import progress_text
@@ -80,20 +80,25 @@ class RemoteStudio:
     def drop_idle(self) -> None:
         """No network is loaded here."""
 
-    def layers(self, model: str) -> list[dict[str, object]]:
-        """The layers of a model there; raises RemoteRefusal, RemoteUnreachable."""
-        return self._ask({"op": "layers", "model": model}, "layers")
+    def layers(self, model: str) -> Listing:
+        """The layers and kinds of a model there; raises RemoteRefusal, RemoteUnreachable."""
+        header = self._ask({"op": "layers", "model": model})
+        kinds = self._rows(header, "kinds") if "kinds" in header else []  # older ones name none
+        return {"layers": self._rows(header, "layers"), "kinds": kinds}
 
     def models(self) -> list[dict[str, object]]:
         """The models there; raises RemoteRefusal, RemoteUnreachable."""
-        return self._ask({"op": "models"}, "models")
+        return self._rows(self._ask({"op": "models"}), "models")
 
-    def _ask(self, request: Header, name: str) -> list[dict[str, object]]:
+    def _ask(self, request: Header) -> Header:
         conversation = self._link.ask({**request, "id": new_id()})
         header = answer(conversation, ANSWER_WITHIN)
-        rows = header.get(name)
         if header["op"] == "error":
             _checked((header, []))
+        return header
+
+    def _rows(self, header: Header, name: str) -> list[dict[str, object]]:
+        rows = header.get(name)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise RemoteRefusal(f"The computer {self._address} sent no list of {name}.")
         return rows

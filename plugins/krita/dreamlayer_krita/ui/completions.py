@@ -1,9 +1,10 @@
-"""Completes the names of networks and network layers in the form."""
+"""Completes the names of networks, network layers and kinds of things in the form."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from dreamlink.session.names import names
 from dreamlink.wire.messages import Header, new_id
 
 from ..model.session import Session
@@ -50,7 +51,7 @@ class Completions:
     def received(self, header: Header, frames: list[bytearray]) -> None:
         field = self._requests.pop(str(header.get("id")), None)
         if field is not None:
-            _complete(field, _names(header))
+            _complete(field, names(header))
         if not self._requests:
             self._link.leave(self)
 
@@ -63,14 +64,8 @@ class Completions:
         self._link.leave(self)
 
 
-def _names(header: Header) -> list[str]:
-    """The names in an answer; [] for an error, e.g. if the network's name is half typed."""
-    rows = header.get(header["op"])
-    return [str(row["name"]) for row in rows] if isinstance(rows, list) else []
-
-
-def _complete(field: Any, names: list[str]) -> None:
-    completer = QtWidgets.QCompleter(names, field)
+def _complete(field: Any, offered: list[str]) -> None:
+    completer = QtWidgets.QCompleter(offered, field)
     completer.setFilterMode(QtCore.Qt.MatchFlag.MatchContains)
     completer.setCaseSensitivity(QtCore.Qt.CaseSensitivity.CaseInsensitive)
     field.setCompleter(completer)

@@ -39,7 +39,8 @@ NAME_IN_SUM = re.compile(r"(?:\([^()]*\)|(?!\s-(?:\s|$))[^+*(),])*")
 ANYTHING = re.compile(r"[\w.:]+|.?")
 
 TARGET_EXPECTED = (
-    "a layer (features.10), a channel of it (features.10:30) or class:NAME was expected here"
+    "a layer (features.10), a channel of it (features.10:30), kind:NAME or class:NAME was expected"
+    " here"
 )
 WHAT_EXPECTED = (
     "after a layer's colon, enter a channel (30), several (30,115), one place (30@0.5,0.5), mean,"

@@ -110,7 +110,7 @@ class Recipe:
         "What to amplify: a layer by name (features.10) or number (10), one of its channels"
         " (10:30), a kind of things (kind:dogs), or an object by name (class:castle). Combine"
         " several with weights, + and -: 10:30 + 12*0.5 - 3. Early layers draw strokes and"
-        " textures, late ones animals and objects. See: dreamlayer layers MODEL.",
+        " textures, late ones animals and objects. See: dreamlayer layers MODEL, dreamlayer kinds.",
         main=True,
     )
     channels: str = _row(
@@ -355,6 +355,11 @@ class Recipe:
                 f" {self.channels!r:.60}: leave channels empty."
             )
         return parse(f"{expression.layers[0]}:{self.channels.strip()}")
+
+    @property
+    def is_painted(self) -> bool:
+        """Whether the dream is painted into the picture. From noise there is none to paint into."""
+        return self.start == "picture" and self.method == "painted"
 
     def with_seed(self) -> Recipe:
         """This recipe, with a random seed if it has none, so that the dream can be repeated."""

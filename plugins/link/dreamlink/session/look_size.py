@@ -3,6 +3,9 @@
 A look shows what the dream will be like only while the picture is reduced no further than the
 dream's coarsest octave: what is dreamed on finer octaves could not be seen in a smaller picture.
 Of a larger picture a part is shown.
+
+A painted dream begins small, however large the picture is, and its things are as large as a share
+of the whole picture. So its look shows all of the picture, up to a size that hosts read quickly.
 """
 
 from __future__ import annotations
@@ -14,17 +17,20 @@ from ..picture import Region
 from ..recipe.recipe import Recipe
 from ..wire.messages import QUICK_MAX
 
+PAINTED_REDUCTION = 8.0  # times; the look of a painted dream of a still larger picture is a part
 LOOK_SEED = 1  # in place of a random one: so looks differ by their settings only
 
 
-def coarsest_octave(recipe: Recipe) -> float:
-    """How many times smaller than the picture the dream's coarsest octave is; at least 1."""
+def most_reduced(recipe: Recipe) -> float:
+    """How many times smaller than its part of the picture a look may be; at least 1."""
+    if recipe.is_painted:
+        return PAINTED_REDUCTION
     return recipe.octave_scale ** (recipe.octaves - 1)
 
 
 def longest_side(recipe: Recipe, side: int) -> int:
     """Pixels of a picture's longer side beyond which a look of `side` pixels shows a part."""
-    return int(side * coarsest_octave(recipe))
+    return int(side * most_reduced(recipe))
 
 
 def reduction(box: Region, recipe: Recipe, side: int, most: float = math.inf) -> float:
@@ -33,7 +39,7 @@ def reduction(box: Region, recipe: Recipe, side: int, most: float = math.inf) ->
     Between 1 and `most`; the look has at most `side` × `side` pixels.
     """
     longest = max(box.width, box.height)
-    return max(1.0, min(longest / side, coarsest_octave(recipe), most))
+    return max(1.0, min(longest / side, most_reduced(recipe), most))
 
 
 def reduction_to_fit(region: Region, picture: Region, side: int) -> float:

@@ -14,6 +14,7 @@ from dreamlink.picture import Region
 
 from ..call import arguments
 from ..call.errors import CallRefused
+from .completions import EntryCompletions
 from .controls import Controls
 from .preset_chooser import PresetChooser
 from .preview import DialogPreview
@@ -42,6 +43,7 @@ def show(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | N
         column.pack_start(widget, False, False, 0)
     column.pack_start(controls.more(), True, True, 0)
     with contextlib.closing(DialogPreview(config, image, drawable, box)) as preview:
+        EntryCompletions(dialog, config, preview.ask)
         columns = Gtk.Box(spacing=GAP, border_width=GAP)
         columns.pack_start(preview.box, False, False, 0)
         columns.pack_start(column, True, True, 0)

@@ -1,9 +1,13 @@
-"""The dialog's own connection to the daemon, for quick looks, run by the dialog's main loop."""
+"""The dialog's own connection to the daemon, for quick looks and lists of names.
+
+The dialog's main loop runs it.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 
 from gi.repository import GLib
 
@@ -12,20 +16,33 @@ from dreamlink.client.launch import PAUSE, connecting
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.quick_looks import QuickLooks
-from dreamlink.wire.messages import DreamRequest, Frame
+from dreamlink.wire.messages import DreamRequest, Frame, Header, new_id
 
 from ..call.guard import guarded
 
 POLL_INTERVAL = 30  # milliseconds
 
 
+@dataclass
+class ListQuestion:
+    """A request with one answer, and what takes it."""
+
+    request: Header
+    answered: Callable[[Header], None]
+    sent: bool = False
+
+
 class LookConnection:
-    """Quick looks over a connection that is opened for the first one. Nothing here waits."""
+    """Quick looks over a connection that is opened for the first one. Nothing here waits.
+
+    Questions go over the same connection; none is opened for them.
+    """
 
     def __init__(self, changed: Callable[[], None]) -> None:
         """`changed` is called when `picture` or `text` has changed."""
         self._looks = QuickLooks(changed)
         self._client: Client | None = None
+        self._questions: dict[str, ListQuestion] = {}  # by their ops
         self._connecting: Generator[str, None, Client] | None = None
         self._next_step = 0.0
         self._timer = 0
@@ -52,8 +69,14 @@ class LookConnection:
         self._start_polling()
         return True
 
+    def ask(self, request: Header, answered: Callable[[Header], None]) -> None:
+        """Ask when there is a connection; an earlier question with the same op is dropped."""
+        self._questions[request["op"]] = ListQuestion({**request, "id": new_id()}, answered)
+        if self._client is not None:
+            self._start_polling()
+
     def cancel(self) -> None:
-        """Stop what is under way."""
+        """Stop the look that is under way."""
         self._looks.cancel()
 
     def close(self) -> None:
@@ -73,6 +96,8 @@ class LookConnection:
             self._client.close()
         self._client = self._connecting = None
         self._timer = 0
+        for question in self._questions.values():
+            question.sent = False  # the next connection asks again
         self._looks.forget()
         self._looks.say(text)
 
@@ -87,11 +112,26 @@ class LookConnection:
             self._connect()
             return True
         self._looks.send(self._client)
-        for message in self._client.read():
-            self._looks.receive(*message)
-        if not self._looks.busy:
+        self._send_questions(self._client)
+        for header, frames in self._client.read():
+            if not self._looks.receive(header, frames):
+                self._take_answer(header)
+        busy = self._looks.busy or bool(self._questions)
+        if not busy:
             self._timer = 0
-        return self._looks.busy
+        return busy
+
+    def _send_questions(self, client: Client) -> None:
+        for question in self._questions.values():
+            if not question.sent:
+                client.send(question.request)
+                question.sent = True
+
+    def _take_answer(self, header: Header) -> None:
+        for op, question in list(self._questions.items()):
+            if question.request["id"] == header.get("id"):
+                del self._questions[op]
+                question.answered(header)
 
     def _connect(self) -> None:
         """One step on the way to the daemon, which is started if it does not run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe, RecipeError
 from dreamlink.session.look_size import LOOK_SEED
 from dreamlink.session.quick_looks import live_parameters
-from dreamlink.wire.messages import Frame
+from dreamlink.wire.messages import Frame, Header
 
 from ..call import arguments
 from ..call.arguments import SHOW_PREVIEW
@@ -57,6 +58,10 @@ class DialogPreview:
         self._config.disconnect(self._handler)
         self._stop_timer()
         self._looks.close()
+
+    def ask(self, request: Header, answered: Callable[[Header], None]) -> None:
+        """Ask the daemon over the preview's connection, as `LookConnection.ask` says."""
+        self._looks.ask(request, answered)
 
     def fail(self, text: str) -> None:
         """Show what is wrong instead of a dream."""

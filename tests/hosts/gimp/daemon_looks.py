@@ -1,0 +1,57 @@
+"""Quick looks that the daemon makes for a test: what the dialog's preview must show."""
+
+from screen import daemon_status, rgb
+
+from dreamlink.client.launch import connect
+from dreamlink.picture import Picture, Region
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Dream, State
+from dreamlink.wire.messages import DreamRequest
+
+
+class LayerLook:
+    """The daemon's own quick dream on a part of a picture: what the preview must show."""
+
+    def __init__(
+        self, data, size, recipe, region=None, whole=None, reduced=1.0, order="RGBA", strength=None
+    ):
+        picture = Picture(*size, "U8", order)
+        region = Region(*(region or picture.region))
+        self.width = region.width
+        self._client = connect()
+        request = DreamRequest(
+            Recipe.of(recipe), picture, region, edges=region.edges(whole or picture.region),
+            quick=True, reduced=reduced, strength=Picture(*size, "U8", "GA") if strength else None,
+        )  # fmt: skip
+        frames = [data, strength] if strength else [data]
+        self._dream = self._end(Dream(self._client, request, *frames))
+        self.rgb = rgb(bytes(self._dream.pixels), order)
+
+    def blended(self, **values):
+        recipe = Recipe.of({**self._dream.report["recipe"], **values})
+        return rgb(bytes(self._end(self._dream.blend(recipe)).pixels))
+
+    def close(self):
+        self._client.close()
+
+    def _end(self, asked):
+        while not asked.over:
+            message = self._client.receive(60)
+            assert message, "the daemon is silent"
+            asked.receive(*message)
+        assert asked.state is State.DONE, asked.text
+        return asked
+
+
+def look(*arguments, **more):
+    made = LayerLook(*arguments, **more)
+    made.close()
+    return made.rgb
+
+
+def dreams_done():
+    return daemon_status()["done"]
+
+
+def idle():
+    return daemon_status()["jobs"] == []
