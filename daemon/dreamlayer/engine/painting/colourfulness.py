@@ -7,8 +7,6 @@ from torch import Tensor
 
 CHROMA = ((-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))  # Cb and Cr of JPEG
 COLOURFUL = 0.06  # RMS of Cb and Cr; photos in tests/pictures have 0.064 to 0.31, a sketch 0.018
-    0.06  # RMS of Cb and Cr; the photos in tests/pictures have 0.064 to 0.31, a sketch 0.018
-)
 LEAST = 0.2  # a touch of colour, also for a picture without any
 
 
