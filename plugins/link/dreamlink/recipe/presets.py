@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .recipe import PARAMETERS, Recipe, RecipeError, Value
 
-DEFAULT = "dogs"  # the preset that suits any picture
+DEFAULT = "creatures"  # the preset that suits any picture
 INCLUDED = ("squeezenet1_1", "efficientnet-lite0")  # networks that are part of Dreamlayer
 KEPT = frozenset({"seed", "tile", "context", "feather"})  # a preset does not change these
 # Parameters that adjust the default preset; any other asks for another dream.
@@ -91,16 +91,22 @@ def _squeezenet(name: str, title: str, text: str, **values: Value) -> Preset:
     return Preset(name, title, text, values)
 
 
-def _painted(name: str, title: str, text: str, layer: str, **values: Value) -> Preset:
-    """Whole creatures in the picture's own light."""
-    common: dict[str, Value] = {
-        "method": "painted", "layer": layer, "steps": 16, "contrast": 0.8,
-    }  # fmt: skip
+def _lite(name: str, title: str, text: str, layer: str, **values: Value) -> Preset:
+    common: dict[str, Value] = {"model": "efficientnet-lite0", "layer": layer, "zero_mean": True}
     return Preset(name, title, text, common | values)
 
 
-def _lite(name: str, title: str, text: str, **values: Value) -> Preset:
-    return Preset(name, title, text, {"model": "efficientnet-lite0", **values})
+def _painted_lite(name: str, title: str, text: str, layer: str, **values: Value) -> Preset:
+    common: dict[str, Value] = {"method": "painted", "steps": 16, "contrast": 0.6}
+    return _lite(name, title, text, layer, **common | values)
+
+
+def _kind(name: str, title: str, text: str, kind: str, **values: Value) -> Preset:
+    common: dict[str, Value] = {
+        "method": "painted", "layer": f"kind:{kind}", "steps": 16, "contrast": 0.8,
+        "zero_mean": True,
+    }  # fmt: skip
+    return Preset(name, title, text, common | values)
 
 
 def _googlenet(name: str, title: str, text: str, **values: Value) -> Preset:
@@ -126,59 +132,65 @@ def _reference(name: str, title: str, text: str, layer: str, **values: Value) ->
 
 
 _ALL = (
-    # The default network, painted. Chosen by eye on a sunset, a cup of coffee and a palace.
-    _painted(
+    # EfficientNet-Lite0, painted.
+    _painted_lite(
+        "creatures", "Creatures", "Furry animals with bright eyes grow out of every shape.",
+        "10",
+    ),
+    _painted_lite(
+        "beasts", "Beasts", "Manes, spines and scaly skins, with faces looking out of them.",
+        "11",
+    ),
+    _painted_lite(
+        "coral", "Coral", "Coral, seed heads and blossoms cover everything round.",
+        "12",
+    ),
+    _painted_lite(
+        "wilderness", "Wilderness", "Cliffs, woods and folds, almost as real as the photo.",
+        "14",
+    ),
+    _painted_lite(
+        "ornament", "Ornament", "Carved patterns and round, shining stones.",
+        "7",
+    ),
+    _painted_lite(
+        "veins", "Veins", "Ribs and veins, as of leaves and bones.",
+        "4",
+    ),
+    # SqueezeNet's kinds, painted.
+    _kind(
         "dogs", "Dogs everywhere", "Dogs look out of hills, clouds and walls, in the same light.",
-        "kind:dogs",
+        "dogs",
     ),
-    _painted(
-        "dog-portrait", "Dog portrait", "One dog, where the picture resembles one most.",
-        "kind:dogs", spread="one",
-    ),
-    _painted(
-        "monkeys", "Monkeys", "Soft, furry faces and backs, in the sky too.",
-        "kind:monkeys",
-    ),
-    _painted(
-        "furry-faces", "Furry faces", "Large round eyes in fluffy heads.",
-        "features.10",
-    ),
-    _painted(
-        "creature", "Creature", "A beast that no zoo has, striding through the picture.",
-        "features.12",
-    ),
-    _painted(
+    _kind(
         "flock", "Flock", "Ducks and geese in the fields, a beak over the roofs.",
-        "kind:birds", spread="one",
+        "birds", spread="one",
     ),
-    _painted(
+    _kind(
         "sea-life", "Sea life", "Fish and bubbles, as if the picture lay under water.",
-        "kind:sea life",
+        "sea life",
     ),
-    _painted(
-        "reptiles", "Reptiles", "Scaly bodies that coil around whatever is there.",
-        "kind:lizards",
-    ),
-    _painted(
-        "serpents", "Serpents", "Long, patterned bodies that follow every line.",
-        "kind:snakes",
-    ),
-    _painted(
+    _kind(
         "orchard", "Orchard", "Everything round ripens into heavy fruit.",
-        "kind:fruit",
+        "fruit",
     ),
-    _painted(
-        "mountains", "Mountains", "Peaks and cliffs rise out of the sky and the ground.",
-        "kind:landscapes",
+    # EfficientNet-Lite0, by steps.
+    _lite(
+        "woodcut", "Woodcut", "Rows of fine, parallel cuts that follow every shape.",
+        "6", octaves=3,
     ),
-    # The default network, by steps. Tuned with the criteria of tests/bench/quality.py, and by eye.
+    _lite(
+        "furrows", "Furrows", "Bold grooves, as if drawn with a comb.",
+        "3", steps=14,
+    ),
+    _lite(
+        "baroque", "Baroque", "Scrolls, shells and small faces in stucco.",
+        "9", steps=14,
+    ),
+    # SqueezeNet, by steps.
     _squeezenet(
         "animals", "Animals", "Dog faces, fur and paws grow out of every shape: the classic dream.",
         layer="features.10",
-    ),
-    _squeezenet(
-        "birds", "Birds", "Beaks, feathers and odd beasts, large and far apart.",
-        layer="features.12", steps=14, smooth=1.1, colour="capped",
     ),
     _squeezenet(
         "feathers", "Parrot feathers", "Bright plumage on everything that has texture.",
@@ -201,30 +213,12 @@ _ALL = (
         layer="features.7:20", octaves=5, steps=14, smooth=1.0, colour="capped",
     ),
     _squeezenet(
-        "engraving", "Engraving", "Carved light and dark, in the picture's own colours.",
-        layer="features.7", octaves=2, steps=22, smooth=1.1, colour="source",
-    ),
-    _squeezenet(
-        "mist", "Mist", "Animals as large, clean, soft shapes, as if seen through fog.",
-        layer="features.10", octaves=5, smooth=1.2, noise=0.12, noise_samples=2, zero_mean=True,
-        colour="capped",
-    ),
-    _squeezenet(
-        "tapestry", "Tapestry", "All scales at once, from threads to figures.",
-        layer="features.9", octaves=5, conditioning="laplacian", smooth=0.6, colour="capped",
-    ),
-    _squeezenet(
         "castles", "Castles", "Walls, towers and windows, wherever there is an upright line.",
         layer="class:castle", octaves=5, steps=16, smooth=0.9, colour="capped",
     ),
     _squeezenet(
         "volcano", "Volcano", "From noise, without the picture: a mountain that breathes fire.",
         layer="class:volcano", start="noise",
-    ),
-    # The second embedded network, by steps.
-    _lite(
-        "woodcut", "Woodcut", "Rows of fine, parallel cuts that follow every shape.",
-        layer="6", octaves=3,
     ),
     # Other networks, which are downloaded on request.
     _googlenet(
@@ -270,6 +264,23 @@ _RETIRED = (
     _squeezenet(
         "eyes", "Eyes", "Everything round turns into an eye.",
         layer="features.9",
+    ),
+    _squeezenet(
+        "birds", "Birds", "Beaks, feathers and odd beasts, large and far apart.",
+        layer="features.12", steps=14, smooth=1.1, colour="capped",
+    ),
+    _squeezenet(
+        "engraving", "Engraving", "Carved light and dark, in the picture's own colours.",
+        layer="features.7", octaves=2, steps=22, smooth=1.1, colour="source",
+    ),
+    _squeezenet(
+        "mist", "Mist", "Animals as large, clean, soft shapes, as if seen through fog.",
+        layer="features.10", octaves=5, smooth=1.2, noise=0.12, noise_samples=2, zero_mean=True,
+        colour="capped",
+    ),
+    _squeezenet(
+        "tapestry", "Tapestry", "All scales at once, from threads to figures.",
+        layer="features.9", octaves=5, conditioning="laplacian", smooth=0.6, colour="capped",
     ),
     _squeezenet(
         "bestiary", "Bestiary", "Fur, feathers and eyes together, with touches of colour.",
