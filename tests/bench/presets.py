@@ -1,4 +1,4 @@
-"""A contact sheet of the embedded network's presets on one photo.
+"""A contact sheet, on one photo, of the presets that need no download.
 
 python -m tests.bench.presets SHEET.jpg [PHOTO [SIDE]]
 """

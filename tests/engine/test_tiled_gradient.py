@@ -167,7 +167,7 @@ STRIPS = [
 
 @pytest.fixture
 def random_weights(monkeypatch):
-    """The embedded network is the only one that comes with trained weights."""
+    """Random weights, but for the default network."""
     load = registry.load
     monkeypatch.setattr(
         registry, "load", lambda name: load(name) if name == EMBEDDED else with_random_weights(name)

@@ -36,7 +36,7 @@ class EfficientNetLite0(nn.Module):
         for count, kernel, stride, expansion, outputs in GROUPS:
             for number in range(count):
                 step = 1 if number else stride
-                self._blocks.append(_Block(inputs, outputs, expansion, kernel, step))
+                self._blocks.append(MBConvBlock(inputs, outputs, expansion, kernel, step))
                 inputs = outputs
         self._swish = nn.ReLU6()  # named for the activation of the larger EfficientNets
 
@@ -47,7 +47,7 @@ class EfficientNetLite0(nn.Module):
         return x
 
 
-class _Block(nn.Module):
+class MBConvBlock(nn.Module):
     """An inverted residual: more channels, a convolution of each by itself, fewer channels."""
 
     def __init__(self, inputs: int, outputs: int, expansion: int, kernel: int, stride: int) -> None:
