@@ -21,7 +21,7 @@ from install.manifest import write_manifest
 from install.own import Own, greet_daemon, stop_daemon
 from install.places import GimpPlace, KritaPlace, Machine, NewGimp
 
-SAMPLE = Path("tests", "pictures", "chelsea.png")
+SAMPLE = Path("tests", "pictures", "peaks.jpg")
 SAMPLE_SEED = "7"
 GIMP_START_TIMEOUT = 180.0  # seconds for GIMP's first start
 

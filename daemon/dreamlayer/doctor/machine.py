@@ -116,12 +116,12 @@ def _kernel() -> Finding:
 
 
 def _network() -> Finding:
-    """What computes the default network."""
+    """What computes the default preset's network."""
     import torch
 
     from dreamlayer.studio.network_cache import NetworkCache
-    from dreamlink.recipe.recipe import Recipe
+    from dreamlink.recipe import presets
 
     networks = NetworkCache()
-    with networks.using(Recipe(), torch.device("cpu")):
+    with networks.using(presets.find(presets.DEFAULT).recipe(), torch.device("cpu")):
         return ok(f"Network: {', '.join(networks.describe())}")

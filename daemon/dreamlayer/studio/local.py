@@ -36,7 +36,7 @@ from dreamlayer.studio.room import check_room
 from dreamlayer.studio.source import SourceImage, to_device
 from dreamlayer.studio.warm_start import warm_start
 from dreamlink.client import discovery
-from dreamlink.recipe.recipe import Recipe
+from dreamlink.recipe import presets
 from dreamlink.wire.messages import DreamRequest, Frame
 
 CPU = torch.device("cpu")
@@ -71,7 +71,7 @@ class LocalStudio:
         self._networks = NetworkCache(idle)
         device, _ = self._devices.choose("auto")
         try:
-            with self._networks.using(Recipe(), device) as network:
+            with self._networks.using(presets.find(presets.DEFAULT).recipe(), device) as network:
                 _warm_up(network)
         except RuntimeError as error:
             if self._devices.give_up(device, error) is None:

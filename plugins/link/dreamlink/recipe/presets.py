@@ -103,8 +103,8 @@ def _painted_lite(name: str, title: str, text: str, layer: str, **values: Value)
 
 def _kind(name: str, title: str, text: str, kind: str, **values: Value) -> Preset:
     common: dict[str, Value] = {
-        "method": "painted", "layer": f"kind:{kind}", "steps": 16, "contrast": 0.8,
-        "zero_mean": True,
+        "method": "painted", "layer": f"kind:{kind}", "steps": 16, "contrast": 0.65,
+        "chroma": 0.6, "zero_mean": True,
     }  # fmt: skip
     return Preset(name, title, text, common | values)
 
@@ -138,10 +138,6 @@ _ALL = (
         "10",
     ),
     _painted_lite(
-        "beasts", "Beasts", "Manes, spines and scaly skins, with faces looking out of them.",
-        "11",
-    ),
-    _painted_lite(
         "coral", "Coral", "Coral, seed heads and blossoms cover everything round.",
         "12",
     ),
@@ -151,11 +147,11 @@ _ALL = (
     ),
     _painted_lite(
         "ornament", "Ornament", "Carved patterns and round, shining stones.",
-        "7",
+        "7", contrast=0.45, chroma=0.6,
     ),
     _painted_lite(
         "veins", "Veins", "Ribs and veins, as of leaves and bones.",
-        "4",
+        "4", contrast=0.4, chroma=0.5,
     ),
     # SqueezeNet's kinds, painted.
     _kind(
@@ -164,7 +160,7 @@ _ALL = (
     ),
     _kind(
         "flock", "Flock", "Ducks and geese in the fields, a beak over the roofs.",
-        "birds", spread="one",
+        "birds", spread="one", chroma=0.5,
     ),
     _kind(
         "sea-life", "Sea life", "Fish and bubbles, as if the picture lay under water.",
@@ -181,7 +177,7 @@ _ALL = (
     ),
     _lite(
         "furrows", "Furrows", "Bold grooves, as if drawn with a comb.",
-        "3", steps=14,
+        "3", steps=8, step_size=0.8,
     ),
     _lite(
         "baroque", "Baroque", "Scrolls, shells and small faces in stucco.",
@@ -190,27 +186,32 @@ _ALL = (
     # SqueezeNet, by steps.
     _squeezenet(
         "animals", "Animals", "Dog faces, fur and paws grow out of every shape: the classic dream.",
-        layer="features.10",
+        layer="features.10", calm_colours=0.75,
     ),
     _squeezenet(
         "feathers", "Parrot feathers", "Bright plumage on everything that has texture.",
-        layer="features.10:30", octaves=5, steps=16, step_size=1.5, smooth=0.9, colour="capped",
+        layer="features.10:30", octaves=5, step_size=1.2, smooth=0.9, calm_colours=0.75,
+        colour="capped",
     ),
     _squeezenet(
         "strawberries", "Strawberries", "Everything ripens into round fruit full of seeds.",
-        layer="features.9:10", octaves=5, steps=16, step_size=1.5, smooth=1.0, colour="capped",
+        layer="features.9:10", octaves=5, steps=8, step_size=1.1, smooth=1.0, calm_colours=0.75,
+        colour="capped",
     ),
     _squeezenet(
         "strokes", "Brush strokes", "Short strokes that follow the lines of the picture.",
-        layer="features.6", octaves=3, steps=16, smooth=0.9, colour="capped",
+        layer="features.6", octaves=3, steps=14, smooth=0.9, calm_colours=1.0, zero_mean=True,
+        colour="capped",
     ),
     _squeezenet(
         "swirls", "Swirls", "Lines curl up, with eyes looking out of the swirls.",
-        layer="features.7", octaves=5, steps=12, smooth=0.9, colour="capped",
+        layer="features.7", octaves=5, steps=10, smooth=0.9, calm_colours=0.7, zero_mean=True,
+        colour="capped",
     ),
     _squeezenet(
         "stripes", "Tiger stripes", "The coat of a tiger over everything.",
-        layer="features.7:20", octaves=5, steps=14, smooth=1.0, colour="capped",
+        layer="features.7:20", octaves=5, steps=9, smooth=1.0, calm_colours=0.6, zero_mean=True,
+        colour="capped",
     ),
     _squeezenet(
         "castles", "Castles", "Walls, towers and windows, wherever there is an upright line.",
