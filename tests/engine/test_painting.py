@@ -15,6 +15,7 @@ from dreamlayer.engine.objectives.binding import network_for
 from dreamlayer.engine.painting.stages import PAINTED_SIDE, painting_stages
 from dreamlayer.geometry import Span, Window
 from dreamlink.recipe.recipe import Recipe
+from tests.engine import speckle
 from tests.engine.looks import photo
 from tests.engine.test_quick_look import details_of_looks, similarity
 
@@ -69,6 +70,23 @@ def test_what_is_wanted_grows(cat, network, layer):
     gain = metrics.gain(as_plane(cat), as_plane(result), own, recipe, window, None)
     assert gain is not None
     assert gain > 1.1
+
+
+def chroma_of(detail):
+    """The RMS of a detail's difference from its own grey."""
+    return float((detail - detail.mean(dim=1, keepdim=True)).square().mean().sqrt())
+
+
+def test_a_picture_without_colours_stays_nearly_grey(cat, network):
+    grey = cat.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1).clone()
+    added = [chroma_of(painted(picture, network)[0]) for picture in (grey, cat)]
+    assert 0 < added[0] < added[1] / 3
+
+
+def test_calm_colours_have_less_coloured_grain(cat, network):
+    recipes = [replace(RECIPE, steps=6, calm_colours=calm) for calm in (0.0, 1.0)]
+    grains = [speckle.fine_chroma(painted(cat, network, recipe=each)[0]) for each in recipes]
+    assert grains[1] < grains[0] / 1.15
 
 
 def test_only_the_window_is_read_and_changed_where_the_mask_is_not_black(cat, network):

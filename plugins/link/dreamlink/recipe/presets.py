@@ -156,11 +156,11 @@ _ALL = (
     # SqueezeNet's kinds, painted.
     _kind(
         "dogs", "Dogs everywhere", "Dogs look out of hills, clouds and walls, in the same light.",
-        "dogs",
+        "dogs", contrast=0.6,
     ),
     _kind(
         "flock", "Flock", "Ducks and geese in the fields, a beak over the roofs.",
-        "birds", spread="one", chroma=0.5,
+        "birds", spread="one", chroma=0.4,
     ),
     _kind(
         "sea-life", "Sea life", "Fish and bubbles, as if the picture lay under water.",
@@ -200,7 +200,7 @@ _ALL = (
     ),
     _squeezenet(
         "strokes", "Brush strokes", "Short strokes that follow the lines of the picture.",
-        layer="features.6", octaves=3, steps=14, smooth=0.9, calm_colours=1.0, zero_mean=True,
+        layer="features.6", octaves=3, steps=16, smooth=0.9, calm_colours=1.0, zero_mean=True,
         colour="capped",
     ),
     _squeezenet(
@@ -210,7 +210,7 @@ _ALL = (
     ),
     _squeezenet(
         "stripes", "Tiger stripes", "The coat of a tiger over everything.",
-        layer="features.7:20", octaves=5, steps=9, smooth=1.0, calm_colours=0.6, zero_mean=True,
+        layer="features.7:20", octaves=5, steps=8, smooth=1.0, calm_colours=0.6, zero_mean=True,
         colour="capped",
     ),
     _squeezenet(

@@ -157,7 +157,8 @@ class Recipe:
     chroma: float = _row(
         0.7,
         "Colourfulness",
-        "How colourful a painted dream is: 0 changes only light, 1 is as colourful as photographs.",
+        "How colourful a painted dream is: 0 changes only light, 1 is as colourful as photographs."
+        " In a picture with hardly any colour it adds less.",
         minimum=0.0, maximum=1.5, step=0.05,
     )  # fmt: skip
     size: float = _row(
@@ -216,7 +217,8 @@ class Recipe:
         0.5,
         "Calm colours",
         "How much the colours of each step are damped and blurred, so that the dream has no"
-        " coloured speckle: 0 leaves them as the network makes them, 1 changes lightness only.",
+        " coloured speckle: 0 leaves them as the network makes them, 1 changes lightness only. A"
+        " painted dream's colours are only blurred.",
         minimum=0.0, maximum=1.0, step=0.05,
     )  # fmt: skip
     tv: float = _row(
