@@ -166,16 +166,21 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="all figures; - for the output")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="draw them as PNGs")
     parser.add_argument("--only", default=",".join(PARTS), metavar="PARTS", help="some of it")
-    parser.add_argument("--target", default="", help="steps of one alone, e.g. SqueezeNet@10")
+    parser.add_argument(
+        "--target",
+        default="",
+        help="steps of these alone, e.g. SqueezeNet@10;"
+        " MobileNet-v2 and EfficientNet-Lite0 are measured only so",
+    )
     parser.add_argument("--work", type=Path, default=WORK, help=f"weights, environments ({WORK})")
     options = parser.parse_args()
     parts = options.only.split(",")
     if unknown := set(parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
     options.work.mkdir(parents=True, exist_ok=True)
-    targets = tuple(one for one in steps.TARGETS if one.title.startswith(options.target))
+    targets = steps.titled(options.target)
     bench = Bench(QUICK if options.quick else FULL, options.work, targets)
-    steps.make_weights(bench.weights)
+    steps.make_weights(bench.weights, targets)
     began = time.perf_counter()
     measure(bench, parts)
     bench.figures["seconds"] = time.perf_counter() - began

@@ -84,7 +84,7 @@ def main() -> None:
     from tests.engine.plain import plain_dream
 
     user_store.keep_in(Path(weights))
-    target = next(one for one in steps.TARGETS if one.title == title)
+    target = next(one for one in steps.titled(title) if one.title == title)
     if name == "plain":
         plain = steps.PlainNetwork(target)
         objective = bind(

@@ -13,7 +13,7 @@ plain with torch's own: threads of one that wait by spinning would cost the othe
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from dreamlayer.networks.graph import layers as known
 from dreamlayer.networks.graph.preprocessing import Preprocessing
 from dreamlayer.networks.network import Network, extract
 from dreamlayer.networks.registry import registry, user_store
+from dreamlayer.networks.registry.catalogue import EMBEDDED
 from dreamlink.recipe.recipe import Recipe
 from tests.bench.speeds.measuring import Spent
 from tests.bench.speeds.runner import Missing, Runner
@@ -65,15 +66,29 @@ TARGETS = (
     Target("SqueezeNet@10", "squeezenet1_1", "features.10"),
     Target("SqueezeNet@12", "squeezenet1_1", "features.12"),
 )
+ON_REQUEST = (  # measured if they are asked for by their titles
+    Target("MobileNet-v2@13", "mobilenet_v2", "features.13"),
+    *(
+        Target(f"EfficientNet-Lite0@{block}", "efficientnet-lite0", f"{block}")
+        for block in (9, 12, 14)
+    ),
+)
 
 
-def make_weights(folder: Path) -> None:
+def titled(beginning: str) -> tuple[Target, ...]:
+    """The targets whose titles begin like this; the usual ones if it is empty."""
+    every = (*TARGETS, *ON_REQUEST) if beginning else TARGETS
+    return tuple(target for target in every if target.title.startswith(beginning))
+
+
+def make_weights(folder: Path, targets: Iterable[Target]) -> None:
     """Random weights for the networks whose trained ones can't be expected here."""
     user_store.keep_in(folder)
     folder.mkdir(exist_ok=True)
-    for name in ("vgg16", "googlenet"):
+    for name in {"vgg16", "googlenet", *(target.model for target in targets)}:
         spec = registry.find(name)
-        save_file(random_state(spec.arch, spec.classes), folder / f"{name}.safetensors")
+        if spec.weights != EMBEDDED:
+            save_file(random_state(spec.arch, spec.classes), folder / f"{name}.safetensors")
 
 
 class PlainNetwork:

@@ -147,11 +147,11 @@ _ALL = (
     ),
     _painted_lite(
         "ornament", "Ornament", "Carved patterns and round, shining stones.",
-        "7", contrast=0.45, chroma=0.6,
+        "7", contrast=0.5, chroma=0.6,
     ),
     _painted_lite(
         "veins", "Veins", "Ribs and veins, as of leaves and bones.",
-        "4", contrast=0.4, chroma=0.5,
+        "4", contrast=0.45, chroma=0.5,
     ),
     # SqueezeNet's kinds, painted.
     _kind(
@@ -161,14 +161,6 @@ _ALL = (
     _kind(
         "flock", "Flock", "Ducks and geese in the fields, a beak over the roofs.",
         "birds", spread="one", chroma=0.4,
-    ),
-    _kind(
-        "sea-life", "Sea life", "Fish and bubbles, as if the picture lay under water.",
-        "sea life",
-    ),
-    _kind(
-        "orchard", "Orchard", "Everything round ripens into heavy fruit.",
-        "fruit",
     ),
     # EfficientNet-Lite0, by steps.
     _lite(
@@ -199,11 +191,6 @@ _ALL = (
         colour="capped",
     ),
     _squeezenet(
-        "strokes", "Brush strokes", "Short strokes that follow the lines of the picture.",
-        layer="features.6", octaves=3, steps=16, smooth=0.9, calm_colours=1.0, zero_mean=True,
-        colour="capped",
-    ),
-    _squeezenet(
         "swirls", "Swirls", "Lines curl up, with eyes looking out of the swirls.",
         layer="features.7", octaves=5, steps=10, smooth=0.9, calm_colours=0.7, zero_mean=True,
         colour="capped",
@@ -220,6 +207,14 @@ _ALL = (
     _squeezenet(
         "volcano", "Volcano", "From noise, without the picture: a mountain that breathes fire.",
         layer="class:volcano", start="noise",
+    ),
+    _squeezenet(
+        "jellyfish", "Jellyfish", "From noise, without the picture: a sea full of jellyfish.",
+        layer="class:jellyfish", start="noise",
+    ),
+    _squeezenet(
+        "daisies", "Daisies", "From noise, without the picture: a meadow of daisies.",
+        layer="class:daisy", start="noise",
     ),
     # Other networks, which are downloaded on request.
     _googlenet(
@@ -269,6 +264,10 @@ _RETIRED = (
     _squeezenet(
         "birds", "Birds", "Beaks, feathers and odd beasts, large and far apart.",
         layer="features.12", steps=14, smooth=1.1, colour="capped",
+    ),
+    _squeezenet(
+        "strokes", "Brush strokes", "Short strokes that follow the lines of the picture.",
+        layer="features.6", octaves=3, steps=16, smooth=0.9, colour="capped",
     ),
     _squeezenet(
         "engraving", "Engraving", "Carved light and dark, in the picture's own colours.",
