@@ -243,7 +243,7 @@ def test_unused_memory_is_released():
 @pytest.mark.parametrize("threads", [2, 3, 7])
 def test_the_number_of_threads_does_not_change_a_bit(threads, monkeypatch):
     monkeypatch.setattr(registry, "load", with_random_weights)
-    network = extract("googlenet", ["inception3a"])  # it has all that the kernel can do
+    network = extract("googlenet", ["inception3a"])  # pools, concatenations, Winograd, 1×1
     pictures = [torch.rand(1, 3, 120 + 30 * i, 151) for i in range(3)]
 
     def gradient(x):
