@@ -172,8 +172,8 @@ _ALL = (
         "3", steps=8, step_size=0.8,
     ),
     _lite(
-        "baroque", "Baroque", "Scrolls, shells and small faces in stucco.",
-        "9", steps=14,
+        "rosettes", "Rosettes", "Rosettes, fans and feathers in low relief.",
+        "12", steps=14,
     ),
     # SqueezeNet, by steps.
     _squeezenet(
