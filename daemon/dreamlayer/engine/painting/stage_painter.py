@@ -28,7 +28,7 @@ from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.geometry import Window
 from dreamlink.recipe.recipe import Recipe
 
-RATE = 0.08  # of Adam
+RATE = 0.1  # of Adam
 SQUARE_MEMORY = 0.99  # of Adam: there are few steps, and each sees another view
 NOISE = (0.08, 0.02)  # standard deviation at a painting's first and last step; the range is 0..1
 LOWEST = 1 / 48  # cycles/px: slower changes would tint whole areas

@@ -19,7 +19,7 @@ STANDARD_SIDE = 480  # px; the first stage grows with the square root of the pic
 LEAST_SIDE = 64  # px; the first stage is not smaller than this, unless the picture is
 CLOSE = 1.25  # sizes with a smaller ratio are not worth a stage or an octave of their own
 STEPS = 6  # for each of the recipe's steps, which are meant for one of many octaves
-SHARES = {1: (1.0,), 2: (0.6, 0.4), 3: (0.42, 0.33, 0.25)}  # of all steps, by number of stages
+SHARES = {1: (1.0,), 2: (0.6, 0.4), 3: (0.5, 0.32, 0.18)}  # of all steps, by number of stages
 
 Size = tuple[int, int]
 

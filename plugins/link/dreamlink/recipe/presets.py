@@ -97,13 +97,13 @@ def _lite(name: str, title: str, text: str, layer: str, **values: Value) -> Pres
 
 
 def _painted_lite(name: str, title: str, text: str, layer: str, **values: Value) -> Preset:
-    common: dict[str, Value] = {"method": "painted", "steps": 16, "contrast": 0.6}
+    common: dict[str, Value] = {"method": "painted", "steps": 11, "contrast": 0.6, "chroma": 0.6}
     return _lite(name, title, text, layer, **common | values)
 
 
 def _kind(name: str, title: str, text: str, kind: str, **values: Value) -> Preset:
     common: dict[str, Value] = {
-        "method": "painted", "layer": f"kind:{kind}", "steps": 16, "contrast": 0.65,
+        "method": "painted", "layer": f"kind:{kind}", "steps": 12, "contrast": 0.65,
         "chroma": 0.6, "zero_mean": True,
     }  # fmt: skip
     return Preset(name, title, text, common | values)
@@ -147,7 +147,7 @@ _ALL = (
     ),
     _painted_lite(
         "ornament", "Ornament", "Carved patterns and round, shining stones.",
-        "7", contrast=0.5, chroma=0.6,
+        "7", contrast=0.5,
     ),
     _painted_lite(
         "veins", "Veins", "Ribs and veins, as of leaves and bones.",
