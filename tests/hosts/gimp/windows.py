@@ -171,6 +171,41 @@ def check_preset_is_chosen():
     }, told  # fmt: skip
 
 
+def check_dialog_begins_with_the_default_preset():
+    """Also after GIMP's Reset; another preset stays for the next call."""
+    from dreamlink.recipe.presets import DEFAULT, PRESETS
+
+    image, source = photo_part(200, 120)
+    show(image)
+
+    def dreamed(*keys, name=""):
+        on_window(DIALOG, *keys, "alt+o", name=name)
+        layer = deep_dream(image, [source], INTERACTIVE, seed=11).layer
+        recipe = recipe_of(layer)
+        image.remove_layer(layer)
+        source.set_visible(True)
+        return recipe
+
+    def recipe(preset):
+        return {**PRESETS[preset].recipe().to_dict(), "seed": 11}
+
+    forget_last_values()
+    assert dreamed(name="default") == recipe(DEFAULT)
+    downs = 1 + list(PRESETS).index("animals")
+    assert dreamed("alt+p", "Home", *["Down"] * downs) == recipe("animals")
+    assert dreamed() == recipe("animals")
+
+    def reset_to_factory_defaults():
+        find(DIALOG)
+        for key in ("alt+r", "Tab", "Return", "alt+o"):
+            time.sleep(1)  # the menu opens and closes
+            case.xdotool("key", key)
+
+    threading.Thread(target=reset_to_factory_defaults, daemon=True).start()
+    found = recipe_of(deep_dream(image, [source], INTERACTIVE).layer)
+    assert {**found, "seed": 11} == recipe(DEFAULT)
+
+
 def check_cancel():
     image, source = open_photo()
     image.scale(*LARGE)
