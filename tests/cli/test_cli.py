@@ -320,7 +320,7 @@ def as_list(*arguments: str) -> list[dict[str, Any]]:
         (("photo.png", "--layer", "10:"), "10:»«"),
         (("photo.png", "--layer", "class:catsle"), "castle"),
         (("photo.png", "--layer", "10:guide"), "--guide"),
-        (("photo.png", "--guide", "photo.png"), "--layer features.10:guide"),
+        (("photo.png", "--guide", "photo.png"), "--layer 10:guide"),
         (("photo.png", "--guide", "photo.png", "--layer", "class:castle"), "10:guide"),
         (("photo.png", "--layer", "10:guide", "--guide", "missing.png"), "no file"),
         (("photo.png", "--preset", "strawberry"), "strawberries"),

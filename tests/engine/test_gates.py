@@ -24,7 +24,7 @@ def misses(figures, recipe):
     return gates.misses(figures, gates.gates_of(recipe))
 
 
-@pytest.mark.parametrize("preset", [None, "feathers", "strokes"])
+@pytest.mark.parametrize("preset", [None, "feathers", "swirls"])
 def test_every_gate_holds(preset):
     recipe = replace(PRESETS[preset].recipe(), seed=7) if preset else DEFAULT
     figures, _ = gates.judge(scene(recipe))

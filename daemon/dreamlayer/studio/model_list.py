@@ -5,6 +5,8 @@ Imports no torch: the daemon answers `models` before torch is loaded.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dreamlayer.networks.kinds import kinds
 from dreamlayer.networks.kinds.classes import KINDS
 from dreamlayer.networks.registry import registry
@@ -28,18 +30,17 @@ def local_models() -> list[dict[str, object]]:
 def kinds_of(model: str) -> list[dict[str, object]]:
     """A dictionary for each kind of things that a network knows: `name`, and `examples`.
 
-    The examples are names of classes, evenly spaced over the kind's. Empty if the network has no
-    kinds. Importing torchvision for the names takes a second. Raises registry.UnknownModel.
+    The examples are names of classes, evenly spaced over the kind's; those of the menagerie are
+    kinds. Empty if the network has no kinds. Importing torchvision for the names takes a second. Raises registry.UnknownModel.
     """
     found = kinds.names(registry.find(model).name)
     classes = registry.categories(model) if found else []
-    return [
-        {"name": name, "examples": [classes[number] for number in _spaced(KINDS[name])]}
-        for name in found
-    ]
+    members = {name: [classes[number] for number in KINDS[name]] for name in KINDS if found}
+    members[kinds.MENAGERIE] = list(kinds.ANIMALS)
+    return [{"name": name, "examples": _spaced(members[name])} for name in found]
 
 
-def _spaced(numbers: tuple[int, ...]) -> list[int]:
-    """Up to `EXAMPLES` of the numbers, evenly spaced, with the first."""
-    count = min(EXAMPLES, len(numbers))
-    return [numbers[len(numbers) * place // count] for place in range(count)]
+def _spaced(names: Sequence[str]) -> list[str]:
+    """Up to `EXAMPLES` of the names, evenly spaced, with the first."""
+    count = min(EXAMPLES, len(names))
+    return [names[len(names) * place // count] for place in range(count)]
