@@ -31,7 +31,8 @@ def kinds_of(model: str) -> list[dict[str, object]]:
     """A dictionary for each kind of things that a network knows: `name`, and `examples`.
 
     The examples are names of classes, evenly spaced over the kind's; those of the menagerie are
-    kinds. Empty if the network has no kinds. Importing torchvision for the names takes a second. Raises registry.UnknownModel.
+    kinds. Empty if the network has no kinds. Importing torchvision for the names takes a second.
+    Raises registry.UnknownModel.
     """
     found = kinds.names(registry.find(model).name)
     classes = registry.categories(model) if found else []
