@@ -165,15 +165,15 @@ _ALL = (
     # EfficientNet-Lite0, by steps.
     _lite(
         "woodcut", "Woodcut", "Rows of fine, parallel cuts that follow every shape.",
-        "6", octaves=3,
+        "6", octaves=3, colour="capped",
     ),
     _lite(
         "furrows", "Furrows", "Bold grooves, as if drawn with a comb.",
-        "3", steps=8, step_size=0.8,
+        "3", steps=8, step_size=0.9, colour="capped",
     ),
     _lite(
         "rosettes", "Rosettes", "Rosettes, fans and feathers in low relief.",
-        "12", steps=14,
+        "12", steps=14, colour="capped",
     ),
     # SqueezeNet, by steps.
     _squeezenet(
