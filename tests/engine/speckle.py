@@ -8,8 +8,8 @@ from torch import Tensor
 
 FINE = 1.5  # px; σ of the blur that fine chroma is the difference from
 RADIUS = 5  # px
-# The photos in tests/pictures have 1.1 to 4.5 levels at 400 px, a pencil sketch 0.25: at three levels
-# it has a touch of sepia, and no speckle.
+# The photos in tests/pictures have 1.1 to 4.5 levels at 400 px, a pencil sketch 0.25: with three
+# levels it has a touch of sepia, and no speckle.
 LEAST = 1.5 / 255
 YCC = torch.tensor(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]],
