@@ -53,7 +53,9 @@ def fine(findings):
 def test_this_machine_is_fine():
     found = list(machine.check())
     assert not only(found, "wrong")
-    assert any(text.startswith("Network: efficientnet-lite0 _blocks.10") for text in only(found, "ok"))
+    assert any(
+        text.startswith("Network: efficientnet-lite0 _blocks.10") for text in only(found, "ok")
+    )
 
 
 def test_a_library_of_another_version_is_named_with_what_to_do(monkeypatch):
