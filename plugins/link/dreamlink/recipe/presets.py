@@ -183,12 +183,12 @@ _ALL = (
     _squeezenet(
         "feathers", "Parrot feathers", "Bright plumage on everything that has texture.",
         layer="features.10:30", octaves=5, step_size=1.2, smooth=0.9, calm_colours=0.75,
-        colour="capped",
+        zero_mean=True, colour="capped",
     ),
     _squeezenet(
         "strawberries", "Strawberries", "Everything ripens into round fruit full of seeds.",
         layer="features.9:10", octaves=5, steps=8, step_size=1.1, smooth=1.0, calm_colours=0.75,
-        colour="capped",
+        zero_mean=True, colour="capped",
     ),
     _squeezenet(
         "swirls", "Swirls", "Lines curl up, with eyes looking out of the swirls.",
@@ -202,7 +202,7 @@ _ALL = (
     ),
     _squeezenet(
         "castles", "Castles", "Walls, towers and windows, wherever there is an upright line.",
-        layer="class:castle", octaves=5, steps=16, smooth=0.9, colour="capped",
+        layer="class:castle", octaves=5, steps=16, smooth=0.9, zero_mean=True, colour="capped",
     ),
     _squeezenet(
         "volcano", "Volcano", "From noise, without the picture: a mountain that breathes fire.",
