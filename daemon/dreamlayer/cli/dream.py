@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamlayer.cli.files.opening import PIXELS_MAX
 from dreamlayer.daemon_client import CommandError, daemon
+from dreamlink.recipe.presets import DEFAULT
 from dreamlink.recipe.recipe import PARAMETERS, Parameter, Recipe
 
 if TYPE_CHECKING:
@@ -77,7 +78,11 @@ def add(commands: Any) -> None:
         help="refuse a larger picture, mask or guide, before it takes memory"
         f" (default {PIXELS_MAX})",
     )  # fmt: skip
-    _add_recipe(dream.add_argument_group("what to dream"))
+    text = (
+        f"Without --preset and --recipe, the preset {DEFAULT} is dreamed. With options that ask for"
+        " another dream (--model, --layer, --octaves …), the defaults below count instead."
+    )
+    _add_recipe(dream.add_argument_group("what to dream", text))
     dream.add_argument(
         "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps … (default auto)"
     )

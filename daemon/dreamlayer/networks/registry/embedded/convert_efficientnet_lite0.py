@@ -20,6 +20,7 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor
 
+from dreamlayer.networks.registry.embedded.conversion import run
 from dreamlayer.networks.registry.torch_file import read_torch_file
 from dreamlayer.networks.registry.unfit import UnfitWeights
 
@@ -71,16 +72,7 @@ def convert(path: Path) -> bytes:
 
 def main(arguments: Sequence[str]) -> int:
     """Convert `PTH` into `OUT`; returns the exit status."""
-    if len(arguments) != 2:
-        sys.stderr.write(__doc__.split("\n\n")[1].strip() + "\n" if __doc__ else "")
-        return 2
-    source, out = map(Path, arguments)
-    try:
-        out.write_bytes(convert(source))
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return run(arguments, __doc__ or "", convert)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from dreamlayer.networks.registry.embedded.conversion import run
+
 PICKLE_NAME = "squeezenet_weights.pkl"
 PICKLE_SHA256 = "f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1"
 ORIGIN = {
@@ -137,16 +139,7 @@ def convert(data: bytes) -> bytes:
 
 def main(arguments: Sequence[str]) -> int:
     """Convert `SOURCE` into `OUT`; returns the exit status."""
-    if len(arguments) != 2:
-        sys.stderr.write(__doc__.split("\n\n")[1].strip() + "\n" if __doc__ else "")
-        return 2
-    source, out = map(Path, arguments)
-    try:
-        out.write_bytes(convert(read_source(source)))
-    except (OSError, ValueError, tarfile.TarError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return run(arguments, __doc__ or "", lambda source: convert(read_source(source)))
 
 
 if __name__ == "__main__":
