@@ -326,6 +326,22 @@ def test_translucent_source_is_hidden_and_told(plugin: SimpleNamespace) -> None:
     assert not document.source.shown, "the dream was redone"
 
 
+def test_second_dream_that_is_undone_at_once_shows_the_source(plugin: SimpleNamespace) -> None:
+    """Also if nobody looked between its arrival and the undo."""
+    from dreamlayer_krita.document.replaced import replaced_layers
+
+    document.source.density, document.redo = 80, "Redo "
+    finish(*start_job(plugin))
+    replaced_layers.follow()
+    for _ in range(2):
+        document.nodes, document.redo = [document.source], "Redo Add Layer"
+        replaced_layers.follow()
+        assert document.source.shown
+        document.redo = "Redo "
+        finish(*start_job(plugin))
+        assert not document.source.shown
+
+
 def test_dream_of_a_hidden_layer_is_hidden(plugin: SimpleNamespace) -> None:
     document.source.shown = False
     job, link = start_job(plugin)

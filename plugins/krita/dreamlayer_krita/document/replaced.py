@@ -49,6 +49,8 @@ class ReplacedLayers:
             if entry.document == document and entry.node_id == node_id:
                 if dream_id not in entry.dreams:
                     entry.dreams.append(dream_id)
+                # At once, not when next looked: the dream may be undone before that.
+                entry.replaced, entry.visible, entry.gone = True, None, None
                 return
         self._layers.append(ReplacedLayer(document, node_id, [dream_id]))
 
