@@ -31,8 +31,8 @@ from screen import (
 )
 
 AGAIN = "plug-in-dreamlayer-again"
-# Short on a tiny picture, half a minute or more on the photo.
-LONG = {**FAST, "octaves": 1, "steps": 150, "noise": 0.05, "noise_samples": 8}
+# Short on a tiny picture; on the photo longer than lost keys and windows on a busy machine take.
+LONG = {**FAST, "octaves": 1, "steps": 150, "noise": 0.05, "noise_samples": 32}
 LAYERS_MAX = 6
 ACTS = {
     "dream": 10, "dream_again": 4, "undo": 10, "redo": 7, "cancel": 5, "kill": 5,

@@ -97,7 +97,7 @@ def press_until_gone(title, key):
     while titles(title):
         type_into(title, key)
         with suppress(AssertionError):
-            until(lambda: not titles(title), "it is still there", 10)
+            until(lambda: not titles(title), "it is still there", 5)
 
 
 seen = set()  # names of the screenshots that show the window they were taken for
