@@ -1,6 +1,7 @@
 """Painted dreams: look, again, edit, sliders, selection and film, as for dreams by steps."""
 
 import json
+import time
 
 import case
 import desk
@@ -56,21 +57,46 @@ def check_dream_becomes_what_its_look_shows():
     assert (look.width(), look.height()) == (384, 255), "it does not show all of the picture"
     case.screenshot("painted-look")
     layer = yield from desk.dream()
-    like = likeness(look, whole(layer), source)
+    before = scaled(source, look.width(), look.height())
+    like = likeness(look, scaled(whole(layer), look.width(), look.height()), before)
     yield from desk.activate(document, document.rootNode().childNodes()[0])
     other = yield from desk.dream(seed=8)
-    unlike = likeness(look, whole(other), source)
+    unlike = likeness(look, scaled(whole(other), look.width(), look.height()), before)
     live.switch()
     print(f"the dream is like its look: {like:.2f}, another seed's: {unlike:.2f}")
     assert like > 0.6 and like > unlike + 0.08, (like, unlike)
 
 
+def check_look_shows_all_of_a_large_layer():
+    """Of 40 megapixels in 16 bits, too: things are as large as a share of the whole."""
+    document, source = yield from opened(PHOTO)
+    before = scaled(source, 384, 255)
+    desk.fill_form(steps=6)
+    document.scaleImage(1353, 900, 300, 300, "Bicubic")  # painted at the sizes of a large one
+    document.waitForDone()
+    small = yield from live.looked(live.switch)
+    live.switch()
+    document.setColorSpace("RGBA", "U16", document.colorProfile())
+    document.scaleImage(7800, 5188, 300, 300, "Bicubic")
+    document.waitForDone()
+    began = time.monotonic()
+    look = yield from live.looked(live.switch)
+    print(f"the look was complete after {time.monotonic() - began:.1f} s")
+    case.screenshot("painted-large-look")
+    assert (look.width(), look.height()) == (384, 255), "it does not show all of the picture"
+    like = likeness(look, small, before)
+    live.switch()
+    print(f"the looks at the small and the large layer are alike: {like:.2f}")
+    assert like > 0.8, like
+
+
 def likeness(look, dreamed, source):
-    """The correlation of what look and dream add to the source, in light, by blocks; −1 to 1."""
+    """The correlation of what two pictures add to the source, in light, by blocks; −1 to 1.
+
+    All three are images of the same size.
+    """
     small = look.width(), look.height()
-    shown, dream, before = (
-        gray(image) for image in (look, scaled(dreamed, *small), scaled(source, *small))
-    )
+    shown, dream, before = (gray(image) for image in (look, dreamed, source))
     added = [blocks(light, before, *small) for light in (shown, dream)]
     means = [sum(values) / len(values) for values in added]
     one, two = (

@@ -53,11 +53,13 @@ class DreamTarget(NamedTuple):
         node: the layer.
         selection: Krita's `Selection`, or None for the whole layer.
         whole: read the whole canvas, wherever the layer has pixels now.
+        every: read only each nth pixel of each nth row, for looks at large layers.
     """
 
     node: Any
     selection: Any
     whole: bool = False
+    every: int = 1
 
 
 def read(
@@ -80,19 +82,18 @@ def read(
     document = Krita.instance().activeDocument()
     if document is None:
         raise DocumentError("No picture is open: open one and select a layer, then dream.")
-    node, active_selection, whole = where or DreamTarget(
-        document.activeNode(), document.selection()
-    )
+    target = where or DreamTarget(document.activeNode(), document.selection())
+    node = target.node
     check_kind(node)
     document.waitForDone()  # the last brush stroke
     canvas = _canvas(document)
     noise = recipe.start == "noise"
     with look_at(node, document) as look:
-        layer = canvas if whole or noise else visible_box(node.name(), look.bounds, canvas)
-        place, selection = _selected(active_selection, node.name(), layer)
+        layer = canvas if target.whole or noise else visible_box(node.name(), look.bounds, canvas)
+        place, selection = _selected(target.selection, node.name(), layer)
         seen = place.grow(recipe.context).clip(layer)
-        pixels = _pixels(look, seen)
-    region = place.moved(-seen.x, -seen.y)
+        pixels = _pixels(look, seen, target.every)
+    region = _thinned(place.moved(-seen.x, -seen.y), target.every, pixels.layout.region)
     map_ = None
     if strength == SELECTION:
         map_, selection = _selection_as_map(place, selection), None
@@ -216,6 +217,12 @@ def _selected(selection: Any, name: str, layer: Region) -> tuple[Region, Frame |
     return place, mask
 
 
+def _thinned(region: Region, every: int, picture: Region) -> Region:
+    """A region in a picture that has only every nth row and column."""
+    x, y, width, height = (side // every for side in region)
+    return Region(x, y, max(1, width), max(1, height)).clip(picture)
+
+
 def _wants_mask() -> bool:
     """Whether a dream in a selection is to get a transparency mask."""
     return bool(Krita.instance().readSetting(*SELECTED_AS) == "mask")
@@ -254,16 +261,18 @@ def _read_map(document: Any, node_id: Any, place: Region) -> Pixels:
         return _pixels(look, place)
 
 
-def _pixels(look: Look, box: Region) -> Pixels:
+def _pixels(look: Look, box: Region, every: int = 1) -> Pixels:
     """What a layer or mask shows in a box, in a layout that the daemon supports."""
     if look.node.type() in MASKS:
         return Pixels(Picture(box.width, box.height, "U8", "G"), memoryview(look.pixels(box)))
     space = space_of(look.node)
     wire = space.wire
-    picture = Picture(box.width, box.height, wire.depth, wire.order, wire.curve or "srgb")
+    width, height = max(1, box.width // every), max(1, box.height // every)
+    picture = Picture(width, height, wire.depth, wire.order, wire.curve or "srgb")
     if picture.nbytes > PIECE_MAX:
         raise DocumentError(
             f"{box.width} × {box.height} pixels in {wire.depth} are more than Krita can return in"
             " one piece (2 GiB): select a smaller part."
         )
-    return Pixels(picture, scratch.convert_pixels(memoryview(look.pixels(box)), box, space, wire))
+    pixels = look.every_nth_pixel(box, every) if every > 1 else look.pixels(box)
+    return Pixels(picture, scratch.convert_pixels(memoryview(pixels), picture.region, space, wire))

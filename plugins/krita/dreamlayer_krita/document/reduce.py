@@ -19,6 +19,9 @@ from .color_space import LINEAR, LINEAR_GRAY, SRGB, ColorSpace
 from .source import LayerSource
 
 SIDE = 384  # pixels of the region's longer side: takes about a second on a common processor
+# Of a large layer not all pixels are read, but at least this many times SIDE: the look's pixels are
+# their means, so nothing flickers, and Krita answers again sooner.
+READ = 4
 COLOURS = ColorSpace("RGBA", "U8", SRGB)
 GRAY = "Gray-D50-elle-V2-srgbtrc.icc"
 
@@ -44,9 +47,11 @@ def crop_to_middle(
         bounds = node.bounds()
         box = Region(bounds.x(), bounds.y(), bounds.width(), bounds.height())
     box = box.clip(canvas)
-    limit = longest_side(recipe, SIDE)
-    if max(box.width, box.height) <= limit:
-        return where
+    limit, longest = longest_side(recipe, SIDE), max(box.width, box.height)
+    if longest <= limit:
+        every = max(1, longest // (READ * SIDE))
+        whole = where is not None and where.whole
+        return where if every == 1 else layer_io.DreamTarget(node, selection, whole, every)
     width, height = min(box.width, limit), min(box.height, limit)
     part = Selection()
     left, top = box.x + (box.width - width) // 2, box.y + (box.height - height) // 2
@@ -65,6 +70,7 @@ def without_selection(source: LayerSource) -> LayerSource:
 def reduce_source(source: LayerSource) -> tuple[LayerSource, float]:
     """The source in 8 bits, small enough for a quick look, and the factor of the reduction."""
     region, picture = source.region, source.picture
+    thinned = max(1.0, source.place.width / region.width)  # when it was read
     factor = reduction_to_fit(region, picture.region, SIDE)
     layout = Picture(*_reduced_size((picture.width, picture.height), factor), "U8", "BGRA")
     width, height = _reduced_size((region.width, region.height), factor)
@@ -76,7 +82,7 @@ def reduce_source(source: LayerSource) -> tuple[LayerSource, float]:
     )
     selection, strength = source.selection, source.strength
     if selection is not None:
-        selection = _gray(_gray_image(selection, region), width, height)
+        selection = _gray(_gray_image(selection, source.place), width, height)
     if strength is not None:
         small = _colours(strength, width, height)
         strength = Pixels(Picture(width, height, "U8", "BGRA"), small)
@@ -90,7 +96,7 @@ def reduce_source(source: LayerSource) -> tuple[LayerSource, float]:
         strength=strength,
         as_mask=False,
     )
-    return smaller, factor
+    return smaller, factor * thinned
 
 
 def _reduced_size(sides: tuple[int, int], factor: float) -> tuple[int, int]:

@@ -5,7 +5,7 @@ dream's coarsest octave: what is dreamed on finer octaves could not be seen in a
 Of a larger picture a part is shown.
 
 A painted dream begins small, however large the picture is, and its things are as large as a share
-of the whole picture. So its look shows all of the picture, up to a size that hosts read quickly.
+of the whole picture. So its look shows all of the picture.
 """
 
 from __future__ import annotations
@@ -13,33 +13,32 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ..picture import Region
+from ..picture import MAX_SIDE, Region
 from ..recipe.recipe import Recipe
 from ..wire.messages import QUICK_MAX
 
-PAINTED_REDUCTION = 8.0  # times; the look of a painted dream of a still larger picture is a part
 LOOK_SEED = 1  # in place of a random one: so looks differ by their settings only
 
 
 def most_reduced(recipe: Recipe) -> float:
     """How many times smaller than its part of the picture a look may be; at least 1."""
     if recipe.is_painted:
-        return PAINTED_REDUCTION
+        return math.inf
     return recipe.octave_scale ** (recipe.octaves - 1)
 
 
 def longest_side(recipe: Recipe, side: int) -> int:
     """Pixels of a picture's longer side beyond which a look of `side` pixels shows a part."""
-    return int(side * most_reduced(recipe))
+    return int(min(side * most_reduced(recipe), MAX_SIDE))
 
 
-def reduction(box: Region, recipe: Recipe, side: int, most: float = math.inf) -> float:
+def reduction(box: Region, recipe: Recipe, side: int) -> float:
     """How many times to reduce the picture for a look at `box` or, if that is large, a part of it.
 
-    Between 1 and `most`; the look has at most `side` × `side` pixels.
+    At least 1; the look has at most `side` × `side` pixels.
     """
     longest = max(box.width, box.height)
-    return max(1.0, min(longest / side, most_reduced(recipe), most))
+    return max(1.0, min(longest / side, most_reduced(recipe)))
 
 
 def reduction_to_fit(region: Region, picture: Region, side: int) -> float:

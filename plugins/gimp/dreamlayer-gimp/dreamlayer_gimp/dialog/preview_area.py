@@ -23,7 +23,6 @@ from ..layers.source import selected
 from ..layers.strength_map import StrengthMap
 
 SIDE = 360  # pixels of the preview; a dream of that size takes about a second
-REDUCTION_MAX = 8.0  # times: so a preview reads less than 10 megapixels of the layer
 CENTRE = (0.5, 0.5)
 
 
@@ -66,7 +65,7 @@ class PreviewArea:
         GIMP does not tell plug-ins which part of an image its window shows. Raises CallRefused.
         """
         full = box or selected(image, drawable, look.whole)
-        reduced = reduction(full, recipe, SIDE, REDUCTION_MAX)
+        reduced = reduction(full, recipe, SIDE)
         whole = _reduce(look.whole, reduced)
         box = _reduce(full, reduced).clip(whole)
         width, height = min(box.width, SIDE), min(box.height, SIDE)
