@@ -1,11 +1,12 @@
 """How much memory a dream takes beside its pictures, and what a selection costs in a large layer.
 
 python -m tests.bench.memory [--sizes MP …] [--selection] [--map-above MIB] [--octaves N]
-                             [--steps N] [--tile PX] [--json FILE]
+                             [--steps N] [--tile PX] [--preset NAME] [--json FILE]
 
 Each dream runs in a daemon of its own, which has loaded its network before: two octaves of one step
-of the default layer. Its memory is read every few milliseconds (Linux only). "beyond" is
-the peak over what the daemon had before the dream and its pictures:
+of the parameters' default layer, or with --preset a preset's whole dream. Its memory is read every
+few milliseconds (Linux only). "beyond" is the peak over what the daemon had before the dream and
+its pictures:
 
 - while it dreams: the input, and 4 bytes a sample for the dream (detail and gradient, 16 bits each,
   or one detail of 32 bits);
@@ -29,6 +30,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -39,6 +41,7 @@ from PIL import Image
 from dreamlink.client import discovery
 from dreamlink.client.client import Client
 from dreamlink.picture import Picture, Region
+from dreamlink.recipe import presets
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State
 from dreamlink.wire.messages import DreamRequest, new_id
@@ -115,8 +118,8 @@ def photo(megapixels: float) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def daemon() -> Iterator[tuple[Client, int]]:
-    """A fresh daemon that has loaded its network, and its process."""
+def daemon(recipe: Recipe) -> Iterator[tuple[Client, int]]:
+    """A fresh daemon that has loaded a recipe's network, and its process."""
     with tempfile.TemporaryDirectory() as home:
         os.environ["DREAMLAYER_HOME"] = home
         command = [sys.executable, "-m", "dreamlayer", "serve"]
@@ -125,8 +128,8 @@ def daemon() -> Iterator[tuple[Client, int]]:
                 time.sleep(0.05)
             with contextlib.closing(Client.connect(info)) as client:
                 small = Picture(64, 64)
-                recipe = Recipe(octaves=1, steps=1, seed=1)
-                wait(client, Dream(client, DreamRequest(recipe, small, small.region), bytes(16384)))
+                short = replace(recipe, octaves=1, steps=1)
+                wait(client, Dream(client, DreamRequest(short, small, small.region), bytes(16384)))
                 yield client, process.pid
                 client.send({"op": "stop", "id": new_id()})
                 process.wait()
@@ -146,7 +149,7 @@ def dream(megapixels: float, recipe: Recipe) -> Row:
     height, width, _ = pixels.shape
     layout = Picture(width, height)
     request = DreamRequest(recipe, layout, layout.region, preview=512)
-    with daemon() as (client, process), Watch(process) as watch:
+    with daemon(recipe) as (client, process), Watch(process) as watch:
         before = spent(process)
         dream = Dream(client, request, pixels.data)
         wait(client, dream)
@@ -174,7 +177,7 @@ def select(megapixels: float, recipe: Recipe) -> Row:
     own = region.moved(-seen.x, -seen.y)
     sent = pixels[seen.y : seen.y + seen.height, seen.x : seen.x + seen.width].tobytes()
     row: Row = {"megapixels": megapixels}
-    with daemon() as (client, process), Watch(process) as watch:
+    with daemon(recipe) as (client, process), Watch(process) as watch:
         before = spent(process)
         seconds = []
         for _ in range(TIMES):
@@ -186,7 +189,7 @@ def select(megapixels: float, recipe: Recipe) -> Row:
         row["seconds"], row["core_seconds"] = median(seconds), (spent(process) - before) / TIMES
         row["bytes"] = len(sent) + len(dream.pixels)
     row["memory"] = watch.rise["anonymous"]
-    with tempfile.TemporaryDirectory() as folder, daemon() as (client, process):
+    with tempfile.TemporaryDirectory() as folder, daemon(recipe) as (client, process):
         files = [Path(folder) / name for name in ("layer.bmp", "dream.bmp")]
         Image.fromarray(pixels[..., :3]).save(files[0])
         command = [
@@ -212,7 +215,7 @@ def table(rows: list[Row], columns: dict[str, str]) -> str:
 DREAMS = {
     "megapixels": "MP", "input": "input, MB", "detail": "detail", "output": "output",
     "anonymous": "peak, own memory", "files": "peak, files and mapped planes",
-    "beyond": "beyond", "core_seconds": "core-s",
+    "beyond": "beyond", "seconds": "s", "core_seconds": "core-s",
 }  # fmt: skip
 SELECTIONS = {
     "megapixels": "layer, MP", "seconds": "s", "core_seconds": "daemon's core-s",
@@ -224,7 +227,10 @@ SELECTIONS = {
 
 def main() -> None:
     options = _options()
-    recipe = Recipe(octaves=options.octaves, steps=options.steps, tile=options.tile, seed=7)
+    if options.preset:
+        recipe = replace(presets.find(options.preset).recipe(), tile=options.tile, seed=7)
+    else:
+        recipe = Recipe(octaves=options.octaves, steps=options.steps, tile=options.tile, seed=7)
     os.environ["DREAMLAYER_MAP_ABOVE"] = str(options.map_above)
     figures: dict[str, list[Row]] = {}
     if options.sizes:
@@ -244,6 +250,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--octaves", type=int, default=2)
     parser.add_argument("--steps", type=int, default=1)
     parser.add_argument("--tile", type=int, default=0, help="px; 0: as the daemon chooses")
+    parser.add_argument("--preset", help="all of this preset's dream")
     parser.add_argument("--map-above", type=int, default=0, help="MiB; larger planes go to files")
     parser.add_argument("--json", type=Path, help="write all figures into this file")
     return parser.parse_args()

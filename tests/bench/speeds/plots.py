@@ -77,7 +77,7 @@ def start(figures: Figures, axes: Any) -> None:
     """What a user waits for at the beginning."""
     values = {"hello": figures["start"]["hello"], "--help": figures["start"]["help"]}
     if "looks" in figures:
-        values["first look"] = figures["looks"]["first_look"]
+        values["first look"] = figures["looks"]["looks"][0]["first"]
     axes.barh(list(values), list(values.values()))
     axes.set_xlabel("seconds")
 

@@ -19,8 +19,10 @@ import numpy as np
 from dreamlink.client import discovery
 from dreamlink.client.client import Client
 from dreamlink.picture import Picture, Region
+from dreamlink.recipe import presets
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State
+from dreamlink.session.look_size import reduced_recipe, reduction
 from dreamlink.wire.messages import DreamRequest, Header, new_id
 
 ROOT = Path(__file__).parents[3]
@@ -28,6 +30,8 @@ REAL = [sys.executable, "-m", "dreamlayer", "serve"]
 FAKE = [sys.executable, str(ROOT / "tests" / "server" / "fake_daemon.py")]
 FAKE_DREAM = Recipe.of({"channels": "1"})  # one tile, which gives the pixels back
 SELECTED, CONTEXT = 512, 96  # px
+LOOK = 384  # px, the longer side of Krita's looks
+LOOKED = (0.25, 2.0, 40.0)  # megapixels of the layers that are looked at
 SELECTIONS = 3  # times as often as the rest: they are short
 PATIENCE = 120.0  # seconds
 
@@ -161,8 +165,7 @@ def dreams(times: int, layers: list[float]) -> dict[str, Any]:
     with daemon(REAL) as started:
         started.ready()
         client = started.client
-        _quick(client)
-        quick = [_quick(client) for _ in range(times)]
+        looks = [_looks(client, size, times) for size in LOOKED]
         whole = {size: _layer(_layout(size)) for size in layers}
         selection: dict[float, list[tuple[float, int]]] = {size: [] for size in layers}
         for time_ in range(SELECTIONS * times + 1):
@@ -173,12 +176,11 @@ def dreams(times: int, layers: list[float]) -> dict[str, Any]:
         {"megapixels": size, "seconds": median(t for t, _ in runs), "bytes": runs[0][1]}
         for size, runs in selection.items()
     ]
-    firsts, ends = zip(*quick, strict=True)
-    return {"first_look": median(firsts), "last_look": median(ends), "selection": rows}
+    return {"looks": looks, "selection": rows}
 
 
 def default_dream(megapixels: float) -> float:
-    """Seconds of the default dream in the daemon."""
+    """Seconds in the daemon of a dream of the parameters' defaults."""
     with daemon(REAL) as started:
         started.ready()
         layout = _layout(megapixels)
@@ -199,15 +201,30 @@ def _layer(layout: Picture) -> Any:
     return np.resize(rows, (layout.height, layout.width, 4))
 
 
-def _quick(client: Client) -> tuple[float, float]:
-    """Seconds until the first look and until the last."""
-    layout = Picture(768, 512)
-    request = DreamRequest(Recipe.of({"seed": 7}), layout, layout.region, quick=True, preview=768)
-    pixels, began = _layer(layout).tobytes(), time.perf_counter()
-    dream = Dream(client, request, pixels)
-    previews = finished(client, dream)
-    end = time.perf_counter()
-    return (previews[0] if previews else end) - began, end - began
+def _looks(client: Client, megapixels: float, times: int) -> dict[str, float]:
+    """Seconds until the first, the second and the last look of the default preset.
+
+    At a layer of so many megapixels, reduced as Krita does it.
+    """
+    recipe = replace(presets.PRESETS[presets.DEFAULT].recipe(), seed=7)
+    whole, runs = _layout(megapixels), []
+    factor = reduction(whole.region, recipe, LOOK)
+    layout = Picture(round(whole.width / factor), round(whole.height / factor))
+    request = DreamRequest(
+        reduced_recipe(recipe, factor), layout, layout.region, quick=True, reduced=factor,
+        preview=LOOK,
+    )  # fmt: skip
+    pixels = _layer(layout).tobytes()
+    for _ in range(times + 1):
+        began = time.perf_counter()
+        seen = [when - began for when in finished(client, Dream(client, request, pixels))]
+        end = time.perf_counter() - began
+        first, second = [*seen, end, end][:2]
+        runs.append((first, second, end))
+    names = ("first", "second", "last")
+    columns = zip(*runs[1:], strict=True)
+    medians = {name: median(column) for name, column in zip(names, columns, strict=True)}
+    return {"megapixels": megapixels, **medians}
 
 
 def _selected(client: Client, layer: Any) -> tuple[float, int]:

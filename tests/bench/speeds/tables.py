@@ -111,11 +111,15 @@ def _looks(figures: Figures) -> str:
         for row in looks["selection"]
     )  # fmt: skip
     head = ("512 × 512 selected in a layer of MP", "s", "MB over the link", "of the smallest")
-    return (
-        f"Quick look (768 × 512, default recipe, through the link): the first after"
-        f" {looks['first_look']:.2f} s, the last after {looks['last_look']:.1f} s.\n\n"
-        + _table(head, rows)
-    )
+    seen = (
+        (
+            f"{row['megapixels']:g}", _number(row["first"]), _number(row["second"]),
+            _number(row["last"]),
+        )
+        for row in looks["looks"]
+    )  # fmt: skip
+    looked = ("Look at a layer of MP, through the link", "first, s", "second, s", "last, s")
+    return _table(looked, seen) + "\n\n" + _table(head, rows)
 
 
 def _link(figures: Figures) -> str:
