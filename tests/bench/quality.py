@@ -3,9 +3,10 @@
 python -m tests.bench.quality [PRESET …] [-o FOLDER] [--photo FILE …] [--size PX] [--all]
                               [--plain] [--json FILE]
 
-Every preset is dreamed on every picture. The first table has its figures, the second each preset's
-worst picture, or the mean of the gates that are meant so; the third, the preset that reads most
-like it to a network that did not dream. A figure that misses its gate is in bold.
+Every preset is dreamed on every picture, or on the first if it begins with noise. The first table
+has its figures, the second each preset's worst picture, or the mean of the gates that are meant so;
+the third, the preset that reads most like it to a network that did not dream (without presets that
+grow one thing: most of their picture is as it was). A figure that misses its gate is in bold.
 tests/engine/gates.py defines what is measured. With --plain the figures of the plain loop of 2015
 (tests/engine/plain.py) stand behind, in brackets: same network, objective, octaves and steps.
 FOLDER gets every dream at full size, and one sheet of all presets for each picture. The exit status
@@ -57,20 +58,26 @@ def measure(
     return Row(preset, photo, ours, compared, time.perf_counter() - began), picture
 
 
-def write_pictures(
+def write_picture(folder: Path, preset: str, photo: str, picture: Tensor) -> None:
+    """A dream (1, 3, H, W) at full size."""
+    own = folder / Path(photo).stem
+    own.mkdir(parents=True, exist_ok=True)
+    pixels = (picture[0] * 255).round().byte().permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(own / f"{preset}.png")
+
+
+def write_sheets(
     folder: Path, sources: dict[str, Tensor], dreams: dict[str, dict[str, Tensor]]
 ) -> None:
-    """Every dream at full size, and a sheet of each photo's dreams."""
+    """A sheet of each photo's dreams."""
     for photo, source in sources.items():
-        name, sheet = Path(photo).stem, Sheet(COLUMN)
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        sheet = Sheet(COLUMN)
         sheet.put("0", "0", source, photo)
-        for number, (preset, pictures) in enumerate(dreams.items(), start=1):
+        own = {preset: pictures[photo] for preset, pictures in dreams.items() if photo in pictures}
+        for number, (preset, picture) in enumerate(own.items(), start=1):
             row, column = divmod(number, COLUMNS)
-            sheet.put(str(row), str(column), pictures[photo], preset)
-            pixels = (pictures[photo][0] * 255).round().byte().permute(1, 2, 0).numpy()
-            Image.fromarray(pixels).save(folder / name / f"{preset}.png")
-        sheet.save(folder / f"{name}.jpg")
+            sheet.put(str(row), str(column), picture, preset)
+        sheet.save(folder / f"{Path(photo).stem}.jpg")
 
 
 def likenesses(dreams: dict[str, dict[str, Tensor]]) -> str:
@@ -81,6 +88,7 @@ def likenesses(dreams: dict[str, dict[str, Tensor]]) -> str:
     features = {
         preset: {photo: semantics.late_features(judge, picture) for photo, picture in own.items()}
         for preset, own in dreams.items()
+        if recipe_of(preset).spread != "one"
     }
     return tables.nearest(tables.distances(features))
 
@@ -115,17 +123,21 @@ def main() -> None:
     rows: list[Row] = []
     dreams: dict[str, dict[str, Tensor]] = {preset: {} for preset in presets}
     for number, preset in enumerate(presets):
-        for photo, source in sources.items():
+        own = photos[:1] if recipe_of(preset).start == "noise" else photos
+        for photo in own:
             # One photo tells whether tiles are exact; another for every preset.
-            exact = photo == photos[number % len(photos)]
+            exact = photo == own[number % len(own)]
+            source = sources[photo]
             row, dreams[preset][photo] = measure(preset, photo, source, exact, options.plain)
+            if options.folder:
+                write_picture(options.folder, preset, photo, dreams[preset][photo])
             missed = ", ".join(row.misses()) or "–"
             print(f"{preset}, {photo}: {row.seconds:.0f} s, misses {missed}", file=sys.stderr)
             rows.append(row)
     shown = f"{tables.summary(rows)}\n\n{likenesses(dreams)}"
     print(f"{tables.details(rows)}\n\n{shown}")
     if options.folder:
-        write_pictures(options.folder, sources, dreams)
+        write_sheets(options.folder, sources, dreams)
     if options.json:
         records = [row._asdict() | {"misses": row.misses()} for row in rows]
         options.json.write_text(json.dumps({"torch": torch.__version__, "rows": records}, indent=1))

@@ -36,8 +36,10 @@ ONE_TILE = 1 << 20  # px
 SMALL_TILE = 80  # px
 AWAKE = 0.01  # of the mean activation; channels below it in the source have no gain
 # Networks whose maps have no ReLU: cells are far from zero on every photo, so the mean of squares
-# grows less where as much is seen. Dreams that fill a picture with animals have 1.7 to 3.1.
+# grows less where as much is seen. Dreams that fill a picture with animals have 1.5 to 3.1. Their
+# early blocks answer to lines and edges, of which a sketch has plenty before the dream.
 SIGNED = ("efficientnet-lite0", "efficientnet-lite2", "mobilenet_v2")
+EARLY = 8  # the first block that answers to more than lines, corners and patterns
 Figures = dict[str, float]
 
 
@@ -66,14 +68,18 @@ GATES: dict[str, Gate] = {
     # A dream of ten steps a size has seen ten of the grid's phases: 0.83 to 0.95. Without roll it
     # has seen one, and is 0.6 to 0.83 at the others.
     "least / mean gain": Gate(0.75),
-    "channel / others": Gate(3.0),  # of one channel: its gain over the median gain of the others
-    "kind / others": Gate(3.0),  # of one kind of things: the same
+    # Of one channel or kind of things: its gain over the median gain of the others. On a cat's face
+    # the gain of all animals rises with that of dogs.
+    "channel / others": Gate(2.0),
+    "channel / others, mean": Gate(3.0, mean=True),
+    "kind / others": Gate(2.0),
+    "kind / others, mean": Gate(3.0, mean=True),
     "fine": Gate(0.8, 1.5),  # energy above 0.25 cycles a pixel, result / source
     "lattice": Gate(high=1.07),  # 1.02 to 1.06 with roll, from 1.08 without
     # The border of a part of the photo, dreamed on its own, over the same pixels in the whole. A
     # single photo says little: an object cut by the edge meets its reflection, and may become a
-    # face. The mean of five hardly depends on the seed; without an apron it is 0.72 to 0.8.
-    "edges": Gate(0.8, 1.25, mean=True),
+    # face. The mean hardly depends on the seed; without an apron it is 0.72 to 0.8.
+    "edges": Gate(0.8, 1.3, mean=True),
     "chroma": Gate(high=1.3),
     # Coloured speckle: without `calm_colours` 1.3 to 3.3 on single photos.
     "fine chroma": Gate(high=1.6),
@@ -106,10 +112,17 @@ def gates_of(recipe: Recipe) -> dict[str, Gate]:
     if recipe.colour in ("luminance", "source"):
         found["chroma"] = Gate(high=1.05)
     if recipe.model in SIGNED:
-        found["gain"] = Gate(1.6)
+        found["gain"] = Gate(1.5 if _block(recipe) >= EARLY else 1.15)
+    if recipe.is_painted:  # fur and plumage in a smooth sky are fine detail, but no speckle
+        found["fine"] = Gate(0.75, 2.4)
     if all(weight < 0 or target.kind == "cosine" for weight, target in recipe.expression().terms):
         found["gain"] = Gate(1.5)  # its maximum is 2
     return found
+
+
+def _block(recipe: Recipe) -> int:
+    """The earliest block that a recipe dreams on, in networks that number theirs."""
+    return min(int(layer) for layer in recipe.expression().layers)
 
 
 @dataclass(frozen=True)
@@ -220,9 +233,11 @@ def _of_activations(scene: Scene, result: Tensor) -> Figures:
     if len(targets := scene.recipe.expression().terms) == 1:
         kind = targets[0][1].kind
         if kind == "channels":
-            found["channel / others"] = _specificity(scene, result, targets[0][1].channels)
+            own = _specificity(scene, result, targets[0][1].channels)
+            found |= {"channel / others": own, "channel / others, mean": own}
         if kind == "kind":
-            found["kind / others"] = _kind_specificity(scene, result, targets[0][1].label)
+            own = _kind_specificity(scene, result, targets[0][1].label)
+            found |= {"kind / others": own, "kind / others, mean": own}
         if kind == "class" and scene.recipe.start == "noise":
             found["probability"] = _probability(scene, result, targets[0][1].label)
     return found

@@ -135,11 +135,7 @@ _ALL = (
     # EfficientNet-Lite0, painted.
     _painted_lite(
         "creatures", "Creatures", "Furry animals with bright eyes grow out of every shape.",
-        "10",
-    ),
-    _painted_lite(
-        "coral", "Coral", "Coral, seed heads and blossoms cover everything round.",
-        "12",
+        "10", contrast=0.65, chroma=0.55,
     ),
     _painted_lite(
         "wilderness", "Wilderness", "Cliffs, woods and folds, almost as real as the photo.",
@@ -147,11 +143,11 @@ _ALL = (
     ),
     _painted_lite(
         "ornament", "Ornament", "Carved patterns and round, shining stones.",
-        "7", contrast=0.5,
+        "7", contrast=0.57,
     ),
     _painted_lite(
         "veins", "Veins", "Ribs and veins, as of leaves and bones.",
-        "4", contrast=0.45, chroma=0.5,
+        "4", contrast=0.53, chroma=0.5,
     ),
     # SqueezeNet's kinds, painted.
     _kind(
@@ -159,21 +155,25 @@ _ALL = (
         "dogs", contrast=0.6,
     ),
     _kind(
-        "flock", "Flock", "Ducks and geese in the fields, a beak over the roofs.",
+        "bird", "A bird", "One large bird with a sharp beak, where the picture suits it best.",
         "birds", spread="one", chroma=0.4,
     ),
     # EfficientNet-Lite0, by steps.
+    _lite(
+        "serpents", "Serpents", "Coils, scales and suckers, as of snakes and octopuses.",
+        "8", steps=12, colour="capped",
+    ),
+    _lite(
+        "rosettes", "Rosettes", "Rosettes, fans and feathers in low relief.",
+        "12", steps=14, colour="capped",
+    ),
     _lite(
         "woodcut", "Woodcut", "Rows of fine, parallel cuts that follow every shape.",
         "6", octaves=3, colour="capped",
     ),
     _lite(
-        "furrows", "Furrows", "Bold grooves, as if drawn with a comb.",
-        "3", steps=8, step_size=0.9, colour="capped",
-    ),
-    _lite(
-        "rosettes", "Rosettes", "Rosettes, fans and feathers in low relief.",
-        "12", steps=14, colour="capped",
+        "wicker", "Wicker", "Everything is woven from thick, round rods.",
+        "2", steps=8, step_size=0.7, colour="capped",
     ),
     # SqueezeNet, by steps.
     _squeezenet(
@@ -197,8 +197,8 @@ _ALL = (
     ),
     _squeezenet(
         "stripes", "Tiger stripes", "The coat of a tiger over everything.",
-        layer="features.7:20", octaves=5, steps=8, smooth=1.0, calm_colours=0.6, zero_mean=True,
-        colour="capped",
+        layer="features.7:20", octaves=5, steps=8, step_size=0.95, smooth=1.0, calm_colours=0.6,
+        zero_mean=True, colour="capped",
     ),
     _squeezenet(
         "castles", "Castles", "Walls, towers and windows, wherever there is an upright line.",
@@ -215,6 +215,10 @@ _ALL = (
     _squeezenet(
         "daisies", "Daisies", "From noise, without the picture: a meadow of daisies.",
         layer="class:daisy", start="noise",
+    ),
+    _squeezenet(
+        "peacock", "Peacock", "From noise, without the picture: blue and green birds in a park.",
+        layer="class:peacock", start="noise",
     ),
     # Other networks, which are downloaded on request.
     _googlenet(
