@@ -32,6 +32,7 @@ HEAT_SIDE = 64  # px of a heat map's longer side, enough for cells that are 4 to
 CLASSES = 5  # that are named …
 PROBABLE = 0.01  # … if they have this probability
 FAINT = 1e-6
+ECHO = 0.8  # correlation of two channels' cells
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,27 @@ def look_at(network: Network, picture: Tensor, weights: Tensor, count: int) -> S
 
 
 def strongest(sights: Sequence[Sight], count: int) -> list[Sight]:
-    """The sights with the highest scores, the highest first; equal ones keep their order."""
-    return sorted(sights, key=lambda sight: -sight.score)[:count]
+    """The sights with the highest scores, the highest first; equal ones keep their order.
+
+    One that fires in the same places as a stronger one is left out: the blocks of a network with
+    residual connections hand most of a channel on, and the same answer would be named three times.
+    """
+    found: list[Sight] = []
+    for sight in sorted(sights, key=lambda sight: -sight.score):
+        if len(found) == count:
+            break
+        if not any(_echoes(sight, other) for other in found):
+            found.append(sight)
+    return found
+
+
+def _echoes(sight: Sight, other: Sight) -> bool:
+    """Whether two channels of different layers, with the same number, fire in the same places."""
+    if (sight.name, sight.deviations.shape) != (other.name, other.deviations.shape):
+        return False
+    one, two = (heat - heat.mean() for heat in (sight.deviations, other.deviations))
+    product = float((one * two).sum())
+    return product > ECHO * float(one.norm() * two.norm()) > 0
 
 
 def _of_layer(
@@ -129,7 +149,8 @@ def _of_layer(
 ) -> tuple[list[Sight], Sight]:
     """The strongest channels of a layer's map (C, h, w), and the layer as a whole.
 
-    A layer's score is the root mean square of its channels' scores, of those above usual.
+    A layer's score is the root mean square of all its deviations in the part, minus 1, which it is
+    in ordinary pictures: how much more goes on in the layer than usual.
     """
     deviations = usual.find(model, layer).deviations(cells)
     scores = _mean_over(deviations, geometry, weights)
@@ -142,9 +163,9 @@ def _of_layer(
         )
         for number in numbers
     ]  # fmt: skip
-    score = float(scores.clamp(min=0).square().mean().sqrt())
-    heat = deviations.clamp(min=0).square().mean(0).sqrt()
-    return found, Sight(address, model, layer, layer, score, heat, geometry)
+    energy = deviations.square().mean(0)
+    score = float(_mean_over(energy[None], geometry, weights)[0].sqrt()) - 1
+    return found, Sight(address, model, layer, layer, score, energy.sqrt() - 1, geometry)
 
 
 def _kind(
