@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 COLUMNS = 5
 WIDTH = 240  # px of a picture
+HEIGHT_MAX = 360  # px of a picture
 LABEL = 40  # px, two lines
 GAP = 8  # px
 TITLE = 32  # px
@@ -58,8 +59,9 @@ def write(path: Path, picture: Image.Image, seen: Seen) -> None:
 
 def drawn(picture: Image.Image, seen: Seen) -> Image.Image:
     """The sheet: the picture and what it is taken for, then kinds, channels and layers."""
-    height = max(1, round(picture.height * WIDTH / picture.width))
-    small = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    scale = min(WIDTH / picture.width, HEIGHT_MAX / picture.height)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    small = picture.resize((width, height), Image.Resampling.LANCZOS)
     rows = -(-len(seen.channels) // COLUMNS) + bool(seen.kinds) + 2
     size = (GAP + COLUMNS * (WIDTH + GAP), 5 * TITLE + rows * (height + LABEL + GAP))
     sheet = Image.new("RGB", size, PAPER)
