@@ -38,9 +38,9 @@ def usual_activations(model: str) -> dict[str, Tensor]:
 
 def main() -> None:
     content = {
-        f"{model}/{layer}": both
+        f"{model}/{layer}": rows
         for model in LAYERS
-        for layer, both in usual_activations(model).items()
+        for layer, rows in usual_activations(model).items()
     }
     USUAL_FILE.write_bytes(save(content))
     print(f"{USUAL_FILE}: {USUAL_FILE.stat().st_size} bytes")

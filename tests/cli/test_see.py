@@ -59,7 +59,16 @@ def test_json_and_a_sheet_of_a_selection(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     seen = json.loads(done.stdout)
-    assert set(seen) == {"channels", "layers", "kinds", "classes", "seconds", "notes", "output"}
+    assert set(seen) == {
+        "channels",
+        "layers",
+        "kinds",
+        "classes",
+        "together",
+        "seconds",
+        "notes",
+        "output",
+    }
     assert [len(seen[name]) for name in ("channels", "layers", "kinds")] == [6, 6, 6]
     fields = {"address", "model", "layer", "name", "score", "peak", "place"}
     for row in (*seen["channels"], *seen["layers"], *seen["kinds"]):
@@ -123,7 +132,7 @@ def test_mistakes_are_sentences(tmp_path: Path) -> None:
 
 def test_a_sheet_that_can_not_be_saved_leaves_nothing(tmp_path: Path) -> None:
     row = SeenRow("m/l/1", "m", "l:1", "1", 1.0, (0.0, 0.0), 1.0, bytes([0, 255]))
-    seen = Seen((row,), (row,), (), (SeenClass("m", 1, "cat", 0.5),), (2, 1), ())
+    seen = Seen((row,), (row,), (), (SeenClass("m", 1, "cat", 0.5),), (), (2, 1), ())
     (tmp_path / "sheet.png").mkdir()
     with pytest.raises(FileError, match="can't be written"):
         see_sheet.write(tmp_path / "sheet.png", Image.new("RGB", (40, 20)), seen)

@@ -16,6 +16,7 @@ from dreamlayer.networks.kinds import kinds, usual
 from dreamlayer.networks.kinds.usual import UsualActivations
 from dreamlayer.networks.network import CLASS, extract, resolve_layer
 from dreamlayer.networks.registry import registry
+from dreamlink.recipe.recipe import Recipe
 from tests.bench.kinds import kind_channels
 from tests.bench.usual import LAYERS, usual_activations
 from tests.engine.looks import photo
@@ -67,6 +68,21 @@ def test_every_address_can_be_dreamed_and_is_of_this_network(cat):
         assert sight.expression.startswith("kind:" if dreamt else "features.12:")
 
 
+def test_channels_are_dreamed_together_as_strongly_as_each_other(cat, network):
+    """Each channel's activation counts by what is usual for it."""
+    expression = Recipe.of(
+        {"layer": seeing.together([(s.expression, s.loudness) for s in cat.channels])}
+    ).expression()
+    assert len(expression.terms) == len(cat.channels)
+    amounts = []
+    for (weight, target), sight in zip(expression.terms, cat.channels, strict=True):
+        layer = sight.address.split("/")[1]
+        assert (target.layer, target.channels) == (layer, (int(sight.name),))
+        scale = network.scales[network.layers.index(layer)]
+        amounts.append(weight * float(usual.find(MODEL, layer).spreads[int(sight.name)]) / scale)
+    assert max(amounts) < 1.02 * min(amounts)
+
+
 def test_lists_begin_with_the_strongest(cat):
     for sights in (cat.channels, cat.layers, cat.kinds):
         scores = [sight.score for sight in sights]
@@ -81,10 +97,11 @@ def test_how_loud_a_channel_is_does_not_matter(factors, seed):
     means = torch.rand(6, generator=random)
     spreads = torch.rand(6, generator=random) + 0.5
     gain = torch.tensor(factors)
-    quiet = UsualActivations(means, spreads, torch.zeros(6, dtype=torch.bool))
-    loud = UsualActivations(means * gain, spreads * gain, torch.zeros(6, dtype=torch.bool))
-    found = loud.deviations(cells * gain[:, None, None])
-    assert torch.allclose(found, quiet.deviations(cells), rtol=1e-4, atol=1e-5)
+    silent = torch.zeros(6, dtype=torch.bool)
+    quiet = UsualActivations(means, spreads, silent)
+    loud = UsualActivations(means * gain, spreads * gain, silent)
+    found, expected = loud.deviations(cells * gain[:, None, None]), quiet.deviations(cells)
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_silent_channel_is_never_named():
@@ -148,7 +165,7 @@ def test_a_cell_counts_as_far_as_its_pixels_are_selected():
 def test_a_heat_map_peaks_at_the_cell_that_fires():
     cells = torch.zeros(4, 6)
     cells[1, 4] = 3.0
-    sight = Sight("a", "m", "e", "1", 1.0, cells, GEOMETRY)
+    sight = Sight("a", "m", "e", "1", 1.0, 1.0, cells, GEOMETRY)
     heat = lay_over(sight, (64, 96), (64, 96))
     row, column = divmod(int(heat.argmax()), 96)
     centre = (sum(GEOMETRY.reach) + 1) / 2
@@ -170,7 +187,7 @@ def test_a_channel_that_is_handed_on_is_named_once():
     heat = torch.rand(5, 5)
     same, other = heat + 0.01 * torch.rand(5, 5), torch.rand(5, 5)
     sights = [
-        Sight(f"m/{layer}/{name}", "m", f"{layer}:{name}", name, score, cells, GEOMETRY)
+        Sight(f"m/{layer}/{name}", "m", f"{layer}:{name}", name, score, 1.0, cells, GEOMETRY)
         for layer, name, score, cells in (
             ("a", "3", 1.0, same), ("b", "3", 2.0, heat), ("a", "4", 0.5, heat),
             ("c", "3", 0.2, other),

@@ -21,6 +21,7 @@ ROW = {
 ANSWER: dict[str, Any] = {
     "op": "seen", "channels": [ROW], "layers": [ROW], "kinds": [], "notes": ["A note."],
     "classes": [{"model": "m", "number": 3, "name": "cat", "probability": 0.5}],
+    "together": [{"model": "m", "expression": "1:2*0.5"}],
     "heat": {"width": 3, "height": 2},
 }  # fmt: skip
 
@@ -66,7 +67,7 @@ def test_an_answer_is_rows_with_their_heat_maps() -> None:
 def broken() -> list[Any]:
     """Answers with one thing missing or wrong."""
     found = []
-    for name in ("channels", "layers", "kinds", "classes", "heat"):
+    for name in ("channels", "layers", "kinds", "classes", "together", "heat"):
         found += [{key: value for key, value in ANSWER.items() if key != name}]
         found += [{**ANSWER, name: value} for value in (None, 7, "x", [None], [ROW] * 65)]
     for name in ROW:

@@ -100,6 +100,7 @@ class FakeStudio:
             "expression": f"features.{first}:7", "score": 2.5, "peak": 4.0, "place": [1.0, 2.0],
         }  # fmt: skip
         lists = {"channels": [row], "layers": [], "kinds": [], "classes": [], "notes": []}
+        lists["together"] = []
         return {**lists, "heat": {"width": 2, "height": 1}}, bytes([0, 255])
 
     def dream(

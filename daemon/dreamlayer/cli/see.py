@@ -215,6 +215,7 @@ def _described(header: Header, seen: Seen, sent: _Sent, output: Path | None) -> 
          "probability": round(row.probability, 4)}
         for row in seen.classes
     ]  # fmt: skip
+    fields["together"] = [{"model": row.model, "layer": row.expression} for row in seen.together]
     fields |= {"seconds": header.get("seconds"), "notes": list(seen.notes)}
     return {**fields, "output": None if output is None else str(output)}
 
@@ -233,6 +234,8 @@ def _lines(seen: Seen) -> list[str]:
                 f"  {row.score:6.2f}  {row.address.ljust(width)}  --layer {_quoted(row.expression)}"
                 for row in rows
             ]
+    lines += ["", "All of these channels in one dream:"]
+    lines += [f'  --model {row.model} --layer "{row.expression}"' for row in seen.together]
     return lines if lines and lines[0] else lines[1:]
 
 

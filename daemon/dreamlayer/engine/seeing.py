@@ -1,9 +1,9 @@
 """Which channels, layers, kinds and classes of a network answer to a part of a picture.
 
 A channel's score is its mean activation over the part's cells, in standard deviations from what is
-usual in photos (`networks/kinds/usual.py`): so loud channels don't win, and channels of different
-layers and networks compare. The mean, not the peak: it asks what most of the part is made of, and a
-sparse channel's single high cell does not beat a subject. No gradient is computed.
+usual in photos (`networks/kinds/usual.py`): so loud channels don't win, and channels of
+different layers and networks compare. The mean, not the peak: it asks what
+most of the part is made of. No gradient is computed.
 
     picture ─ infer ─▶ maps ─ minus usual ─▶ deviations ─ mean over the part ─▶ score
                                                   └──── laid over the picture ─▶ heat map
@@ -12,7 +12,7 @@ sparse channel's single high cell does not beat a subject. No gradient is comput
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -45,6 +45,8 @@ class Sight:
         expression: what dreams it, in the recipe's words.
         name: the kind's, the layer's, or the channel's number.
         score: standard deviations above what is usual, a mean over the part.
+        loudness: the channel's spread in the layer's scale (`Network.scales`); 1 otherwise. A sum
+            of channels, each by 1 / loudness, amplifies all of them alike.
         deviations: (h, w), by how many standard deviations each cell is above what is usual.
         geometry: where these cells lie.
     """
@@ -54,6 +56,7 @@ class Sight:
     expression: str
     name: str
     score: float
+    loudness: float
     deviations: Tensor
     geometry: Geometry
 
@@ -99,6 +102,7 @@ def look_at(network: Network, picture: Tensor, weights: Tensor, count: int) -> S
     boxes = [((0, rows), (0, columns)) for rows, columns in network.grids(height, width)]
     maps = dict(zip(network.layers, network.infer(picture, boxes), strict=True))
     geometries = dict(zip(network.layers, network.maps, strict=True))
+    scales = dict(zip(network.layers, network.scales, strict=True))
     classes = (
         _classes(network, maps.pop(CLASS), geometries[CLASS], weights) if CLASS in maps else []
     )
@@ -107,6 +111,7 @@ def look_at(network: Network, picture: Tensor, weights: Tensor, count: int) -> S
         interruption.check()
         geometry = geometries[layer]
         own, whole = _of_layer(network.name, layer, cells[0], geometry, weights, count)
+        own = [replace(sight, loudness=sight.loudness / scales[layer]) for sight in own]
         channels += own
         layers.append(whole)
     known = kinds.seen(network.name).values()
@@ -152,20 +157,21 @@ def _of_layer(
     A layer's score is the root mean square of all its deviations in the part, minus 1, which it is
     in ordinary pictures: how much more goes on in the layer than usual.
     """
-    deviations = usual.find(model, layer).deviations(cells)
+    usually = usual.find(model, layer)
+    deviations = usually.deviations(cells)
     scores = _mean_over(deviations, geometry, weights)
     numbers = scores.topk(min(count, len(scores)))[1].tolist()
     address = f"{model}/{layer}"
     found = [
         Sight(
             f"{address}/{number}", model, f"{layer}:{number}", str(number), float(scores[number]),
-            deviations[number], geometry,
+            float(usually.spreads[number]), deviations[number], geometry,
         )
         for number in numbers
     ]  # fmt: skip
     energy = deviations.square().mean(0)
     score = float(_mean_over(energy[None], geometry, weights)[0].sqrt()) - 1
-    return found, Sight(address, model, layer, layer, score, energy.sqrt() - 1, geometry)
+    return found, Sight(address, model, layer, layer, score, 1.0, energy.sqrt() - 1, geometry)
 
 
 def _kind(
@@ -180,7 +186,7 @@ def _kind(
     channels = ",".join(map(str, kind.channels[0]))
     expression = f"kind:{kind.name}" if dreamt else f"{kind.layer}:{channels}"
     return Sight(
-        f"{model}/kind:{kind.name}", model, expression, kind.name, score, deviations, geometry
+        f"{model}/kind:{kind.name}", model, expression, kind.name, score, 1.0, deviations, geometry
     )
 
 
@@ -200,6 +206,20 @@ def _classes(
     best = probabilities.topk(min(CLASSES, len(probabilities)))
     pairs = zip(best[1].tolist(), best[0].tolist(), strict=True)
     return [(number, probability) for number, probability in pairs if probability >= PROBABLE]
+
+
+def together(channels: Sequence[tuple[str, float]]) -> str:
+    """An expression that dreams channels of one network, each as strongly as the others.
+
+    Their activations are weighed by what is usual for them: otherwise the loudest of them would be
+    dreamed, and the others hardly.
+
+    Args:
+        channels: each with its expression and its loudness (`Sight`), at least one.
+    """
+    mean = sum(1 / loudness for _, loudness in channels) / len(channels)
+    terms = [f"{expression}*{1 / (loudness * mean):.4f}" for expression, loudness in channels]
+    return " + ".join(terms)
 
 
 # Cells and pixels.

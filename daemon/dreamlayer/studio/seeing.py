@@ -26,6 +26,7 @@ from dreamlink.wire.messages import Frame, Header
 from dreamlink.wire.seeing import SeeRequest
 
 GREY = 0.5  # behind transparent pixels, whose colours may be anything
+TOGETHER = 10  # channels that are offered as one expression
 SURROUNDINGS = 0.5  # of the region's longer side are seen around it
 Using = Callable[[str, Sequence[str]], AbstractContextManager[Network]]
 
@@ -164,8 +165,23 @@ def _answer(
         for model, look in looks.items()
         for number, value in look.classes
     ]
-    header = {**rows, "classes": classes, "heat": {"width": heat_size[1], "height": heat_size[0]}}
+    together = [
+        {"model": model, "expression": seeing.together(own[:TOGETHER])}
+        for model in looks
+        if (own := _loudness(lists["channels"], model))
+    ]
+    header = {
+        **rows,
+        "together": together,
+        "classes": classes,
+        "heat": {"width": heat_size[1], "height": heat_size[0]},
+    }
     return {**header, "notes": _notes(request, looks)}, b"".join(maps)
+
+
+def _loudness(channels: Sequence[Sight], model: str) -> list[tuple[str, float]]:
+    """The channels of a network, each with its expression and its loudness."""
+    return [(sight.expression, sight.loudness) for sight in channels if sight.model == model]
 
 
 def _row(

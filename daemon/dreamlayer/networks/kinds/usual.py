@@ -64,10 +64,9 @@ def find(model: str, layer: str) -> UsualActivations:
 @cache
 def _stored() -> dict[str, dict[str, UsualActivations]]:
     found: dict[str, dict[str, UsualActivations]] = {}
-    for name, both in sorted(load(USUAL_FILE.read_bytes()).items(), key=_place):
+    for name, rows in sorted(load(USUAL_FILE.read_bytes()).items(), key=_place):
         model, layer = name.split("/")
-        means, spreads = both.float()
-        found.setdefault(model, {})[layer] = UsualActivations.of(means, spreads)
+        found.setdefault(model, {})[layer] = UsualActivations.of(*rows.float())
     return dict(reversed(found.items()))  # SqueezeNet, the default network, first
 
 

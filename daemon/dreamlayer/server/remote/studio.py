@@ -189,7 +189,7 @@ def _seen(message: Message) -> tuple[Header, Frame]:
         _checked(message)  # raises what it says
         raise RemoteRefusal(f"The other computer answered {header['op']!r:.40}.")
     Seen.of(header, frames)
-    names = ("channels", "layers", "kinds", "classes", "heat", "notes")
+    names = ("channels", "layers", "kinds", "together", "classes", "heat", "notes")
     return {name: header[name] for name in names}, frames[0]
 
 

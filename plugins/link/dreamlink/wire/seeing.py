@@ -140,10 +140,19 @@ class SeenClass:
 
 
 @dataclass(frozen=True)
+class SeenTogether:
+    """A network's channels of the list as one expression, each as strong as the others."""
+
+    model: str
+    expression: str
+
+
+@dataclass(frozen=True)
 class Seen:
     """A checked answer; each list begins with the strongest.
 
     Attributes:
+        together: for each network of `channels`, what dreams them (up to ten) in one dream.
         heat_size: (width, height) of every heat map.
         notes: sentences for the user.
     """
@@ -152,6 +161,7 @@ class Seen:
     layers: tuple[SeenRow, ...]
     kinds: tuple[SeenRow, ...]
     classes: tuple[SeenClass, ...]
+    together: tuple[SeenTogether, ...]
     heat_size: tuple[int, int]
     notes: tuple[str, ...]
 
@@ -182,8 +192,12 @@ class Seen:
             )
             for row in _rows(header, "classes")
         )
+        together = tuple(
+            SeenTogether(_text(row["model"]), _text(row["expression"]))
+            for row in _rows(header, "together")
+        )
         notes = tuple(f"{note!s:.300}" for note in header.get("notes", []))
-        return cls(rows[0], rows[1], rows[2], classes, (width, height), notes)
+        return cls(rows[0], rows[1], rows[2], classes, together, (width, height), notes)
 
 
 def _rows(header: Header, name: str) -> list[Mapping[str, Any]]:
