@@ -1,12 +1,12 @@
 """Does `see` find what is there? Its ten strongest channels are dreamed, another network judges.
 
-python -m tests.bench.seeing [--stamps FOLDER] [--draws N] [--network NAME …]
+python -m tests.bench.seeing [--stamps FOLDER] [--draws N] [--network NAME …] [--on GROUND …]
 
 For photos of a known subject: `see` ranks the channels of a network, the first ten are dreamed into
-the photo, and a classifier that did not dream says how probable the subject's classes are then. The
-same is done with ten channels drawn at random from the same layers. Five photos are those of
-tests/pictures; seven are stamps of Tux Paint (GPL, so they are not part of this project), which
-Debian's package tuxpaint-stamps-default puts into /usr/share/tuxpaint/stamps.
+the photo, or into an even grey, and a classifier that did not dream says how probable the subject's
+classes are then. The same is done with ten channels drawn at random from the same layers. Five
+photos are those of tests/pictures; seven are stamps of Tux Paint (GPL, so they are not part of this
+project), which Debian's package tuxpaint-stamps-default puts into /usr/share/tuxpaint/stamps.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ SUBJECTS: dict[str, Collection[int]] = {
     "military/vehicles/f22_raptor.png": (404, 895, 908),  # airliner, warplane, wing
 }
 JUDGES = {"efficientnet-lite0": "squeezenet1_1", "squeezenet1_1": "efficientnet-lite2"}
+GROUNDS = ("photo", "grey")  # what is dreamed on
 TEN = 10
 SIDE, DREAMED = 480, 192  # px, of what is seen and of what is dreamed
 DREAM = {"method": "painted", "steps": 14, "octaves": 1, "seed": 5}
@@ -65,6 +66,12 @@ def photo(path: Path, side: int) -> tuple[Tensor, bytes, Picture]:
     colours, alpha = pixels[..., :3], pixels[..., 3:]
     flat = (colours * alpha + 0.5 * (1 - alpha)).permute(2, 0, 1)[None]
     return flat, cut.tobytes(), Picture(*cut.size, "U8", "RGBA")
+
+
+def grey() -> Tensor:
+    """An even grey with a little noise, in which there is no subject."""
+    noise = torch.randn(1, 3, DREAMED, DREAMED, generator=torch.Generator().manual_seed(0))
+    return (0.5 + 0.05 * noise).clamp(0, 1)
 
 
 def log_odds(judge: Network, picture: Tensor, classes: Collection[int]) -> float:
@@ -96,12 +103,12 @@ def drawn(network: Network, layers: Iterable[str], dice: random.Random) -> str:
     return seeing.together(chosen)
 
 
-def measure(model: str, judge_name: str, paths: dict[str, Path], draws: int) -> None:
+def measure(model: str, judge_name: str, paths: dict[str, Path], draws: int, ground: str) -> None:
     """Print a table for a network, and how many subjects `see` found better than chance."""
     studio, judge = LocalStudio(), extract(judge_name, [CLASS])
     network = extract(model, usual.layers(model))
-    print(f"\n{model}, judged by {judge_name}: log odds of the subject\n")
-    print("| subject | photo | ten seen | ten random | better |")
+    print(f"\n{model} dreams into {ground}, {judge_name} judges: log odds of the subject\n")
+    print("| subject | before | ten seen | ten random | better |")
     print("|---|---|---|---|---|")
     better = raised = 0
     for name, path in paths.items():
@@ -109,7 +116,7 @@ def measure(model: str, judge_name: str, paths: dict[str, Path], draws: int) -> 
         request = SeeRequest(layout, layout.region, model=model, count=TEN)
         header, heat = studio.see(request, [pixels])
         seen = Seen.of(header, [heat])
-        base = photo(path, DREAMED)[0]
+        base = photo(path, DREAMED)[0] if ground == GROUNDS[0] else grey()
         classes = SUBJECTS[name]
         before = log_odds(judge, base, classes)
         after = log_odds(judge, dreamed(model, base, seen.together[0].expression), classes)
@@ -125,8 +132,8 @@ def measure(model: str, judge_name: str, paths: dict[str, Path], draws: int) -> 
         stem = Path(name).stem
         print(f"| {stem} | {before:.1f} | {after:.1f} | {mean:.1f} | {verdict} |", flush=True)
     print(
-        f"\nThe ten that are seen beat ten at random on {better} of {len(paths)} photos, and raise"
-        f" the subject above the photo itself on {raised}."
+        f"\nThe ten that are seen beat ten at random on {better} of {len(paths)} photos; on"
+        f" {raised} the subject is more probable than before the dream."
     )
 
 
@@ -152,6 +159,7 @@ def main() -> None:
     parser.add_argument("--stamps", type=Path, default=STAMPS, help="the folder of the stamps")
     parser.add_argument("--draws", type=int, default=2, help="random draws for each photo")
     parser.add_argument("--network", action="append", choices=tuple(JUDGES), default=[])
+    parser.add_argument("--on", action="append", choices=GROUNDS, default=[])
     arguments = parser.parse_args()
     timed()
     paths = {name: PICTURES / name for name in SUBJECTS if (PICTURES / name).exists()}
@@ -163,7 +171,8 @@ def main() -> None:
     for model in arguments.network or JUDGES:
         judge = JUDGES[model]
         if registry.ready(registry.find(judge)):
-            measure(model, judge, paths, arguments.draws)
+            for ground in arguments.on or GROUNDS:
+                measure(model, judge, paths, arguments.draws, ground)
         else:
             print(f"\n{model} has no judge: {judge} is not installed.")
 
