@@ -13,6 +13,7 @@ from PIL import Image
 
 from dreamlayer.cli import see_sheet
 from dreamlayer.cli.files.opening import FileError
+from dreamlink.picture import Region
 from dreamlink.wire.seeing import Seen, SeenClass, SeenRow
 from tests.engine.looks import PICTURES
 
@@ -46,7 +47,7 @@ def test_a_cat_is_named_in_words() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0].startswith("It is taken for: Egyptian cat ")
-    kinds = lines.index("Kinds of things, by how far above usual they are (standard deviations):")
+    kinds = lines.index("Kinds of things, and how far above usual they are:")
     assert lines[kinds + 1].split()[1] == "squeezenet1_1/kind:cats"
     assert any(line.startswith("Channels, ") for line in lines)
     assert any(line.startswith("Layers, ") for line in lines)
@@ -133,9 +134,10 @@ def test_mistakes_are_sentences(tmp_path: Path) -> None:
 def test_a_sheet_that_can_not_be_saved_leaves_nothing(tmp_path: Path) -> None:
     row = SeenRow("m/l/1", "m", "l:1", "1", 1.0, (0.0, 0.0), 1.0, bytes([0, 255]))
     seen = Seen((row,), (row,), (), (SeenClass("m", 1, "cat", 0.5),), (), (2, 1), ())
+    region = Region(0, 0, 1, 1)
     (tmp_path / "sheet.png").mkdir()
     with pytest.raises(FileError, match="can't be written"):
-        see_sheet.write(tmp_path / "sheet.png", Image.new("RGB", (40, 20)), seen)
+        see_sheet.write(tmp_path / "sheet.png", Image.new("RGB", (40, 20)), region, seen)
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
-    see_sheet.write(tmp_path / "other.webp", Image.new("RGB", (1, 300)), seen)
+    see_sheet.write(tmp_path / "other.webp", Image.new("RGBA", (1, 300)), region, seen)
     assert (tmp_path / "other.webp").is_file()

@@ -96,7 +96,7 @@ def _run(arguments: argparse.Namespace) -> None:
     with contextlib.closing(daemon()) as client:
         header, seen = _ask(client, request, sent.frames())
     if arguments.output is not None:
-        see_sheet.write(arguments.output, sent.picture.convert("RGB"), seen)
+        see_sheet.write(arguments.output, sent.picture, sent.region, seen)
     if arguments.json:
         print(json.dumps(_described(header, seen, sent, arguments.output)))
     else:
@@ -108,6 +108,7 @@ class _Sent:
 
     Attributes:
         picture: mode RGB or RGBA.
+        region: the part of it that is asked about.
         around: the part of the file's picture that it shows.
     """
 
@@ -116,7 +117,7 @@ class _Sent:
     ) -> None:
         self.picture = picture
         self.around = around
-        self._region = region
+        self.region = region
         self._mask = mask
 
     @classmethod
@@ -152,7 +153,7 @@ class _Sent:
 
         layout = Picture(*self.picture.size, "U8", self.picture.mode)
         return SeeRequest(
-            layout, self._region, self._mask is not None, model or _default(layers),
+            layout, self.region, self._mask is not None, model or _default(layers),
             tuple(layers), count,
         )  # fmt: skip
 
@@ -228,7 +229,7 @@ def _lines(seen: Seen) -> list[str]:
     for name, title in TITLES.items():
         rows: tuple[SeenRow, ...] = getattr(seen, name)
         if rows:
-            lines += ["", f"{title}, by how far above usual they are (standard deviations):"]
+            lines += ["", f"{title}, and how far above usual they are:"]
             width = max(len(row.address) for row in rows)
             lines += [
                 f"  {row.score:6.2f}  {row.address.ljust(width)}  --layer {_quoted(row.expression)}"

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from dreamlayer.cli.files.opening import FileError, reason
 
 if TYPE_CHECKING:
+    from dreamlink.picture import Region
     from dreamlink.wire.seeing import Seen, SeenRow
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -39,14 +40,15 @@ def check(path: Path, picture: Path, *, overwrite: bool) -> None:
         raise FileError(f"{path} exists: name another file, or add --overwrite.")
 
 
-def write(path: Path, picture: Image.Image, seen: Seen) -> None:
+def write(path: Path, picture: Image.Image, region: Region, seen: Seen) -> None:
     """Draw the sheet and save it, complete or not at all; raises FileError.
 
     Args:
-        picture: mode RGB, what the daemon was sent.
+        picture: what the daemon was sent, mode RGB or RGBA.
+        region: the part of it that was asked about.
         seen: its answer.
     """
-    sheet = drawn(picture, seen)
+    sheet = drawn(picture.convert("RGB"), region, seen)
     fresh = path.with_name(f".see-{secrets.token_hex(8)}{path.suffix}")
     try:
         sheet.save(fresh, quality=90)
@@ -57,7 +59,7 @@ def write(path: Path, picture: Image.Image, seen: Seen) -> None:
         fresh.unlink(missing_ok=True)
 
 
-def drawn(picture: Image.Image, seen: Seen) -> Image.Image:
+def drawn(picture: Image.Image, region: Region, seen: Seen) -> Image.Image:
     """The sheet: the picture and what it is taken for, then kinds, channels and layers."""
     scale = min(WIDTH / picture.width, HEIGHT_MAX / picture.height)
     width, height = (max(1, round(side * scale)) for side in picture.size)
@@ -65,7 +67,12 @@ def drawn(picture: Image.Image, seen: Seen) -> Image.Image:
     rows = -(-len(seen.channels) // COLUMNS) + bool(seen.kinds) + 2
     size = (GAP + COLUMNS * (WIDTH + GAP), 5 * TITLE + rows * (height + LABEL + GAP))
     sheet = Image.new("RGB", size, PAPER)
-    top = _section(sheet, 0, "", [(small, ["what was sent"])])
+    framed = small.copy()
+    if region[2:] != picture.size:
+        edges = (region.x, region.y, region.x + region.width, region.y + region.height)
+        box = [min(int(edge * scale), small.size[i % 2] - 1) for i, edge in enumerate(edges)]
+        ImageDraw.Draw(framed).rectangle(box, outline=GLOW, width=2)
+    top = _section(sheet, 0, "", [(framed, ["what is looked at"])])
     text = "\n".join(f"{row.name}  {row.probability:.0%}" for row in seen.classes)
     place = (2 * GAP + WIDTH, TITLE)
     ImageDraw.Draw(sheet).multiline_text(place, text, INK, _font(), spacing=6)
