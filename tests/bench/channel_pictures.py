@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -20,7 +21,8 @@ from torch import Tensor, nn
 
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.imagine.adam import Adam
-from dreamlayer.engine.imagine.imagine import MARGIN, NOISE, RATE
+from dreamlayer.engine.imagine.imagine import MARGIN, NOISE, OVERRIDE_STEPS, RATE
+from dreamlayer.engine.imagine.relu_override import ReluOverride
 from dreamlayer.engine.imagine.spectrum import Spectrum
 from dreamlayer.engine.imagine.transforms import ViewSampler
 from dreamlayer.networks.graph.layers import traced_network
@@ -57,14 +59,18 @@ def pictures(
     camera, adam = ViewSampler((side, side), (margin, margin), False, random), Adam(waves)
     own = torch.tensor(channels)
     spreads = usual.find(network.name, network.layers[0]).spreads[own]
+    asleep = True
     for step in range(steps):
         noise = NOISE[0] + (NOISE[1] - NOISE[0]) * step / steps
-        with torch.enable_grad():
+        # A channel that no noise wakes has no gradient: then one passes through closed ReLUs.
+        with torch.enable_grad(), ReluOverride() if asleep else nullcontext():
             flat = spectrum.picture().reshape(1, 3 * count, outer, outer)  # one view for all
             view = camera.view(flat, noise).reshape(count, 3, side, side)
             (cells,) = module(view)
-            value = (cells[torch.arange(count), own].mean((1, 2)) / spreads).sum()
+            active = cells[torch.arange(count), own].mean((1, 2))
+            value = (active / spreads).sum()
             (grad,) = torch.autograd.grad(value, spectrum.coefficients)
+        asleep = step < OVERRIDE_STEPS or not bool((active > 0).all())
         adam.climb(grad, RATE)
     with torch.no_grad():
         return spectrum.picture()[..., margin:-margin, margin:-margin].clamp(0, 1)
