@@ -6,11 +6,12 @@ python -m tests.bench.kinds
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from dreamlayer.networks.kinds.classes import KINDS
+from dreamlayer.networks.kinds.classes import KINDS, SEEN
 from dreamlayer.networks.kinds.kinds import KINDS_FILE
 from dreamlayer.networks.network import extract
 from dreamlayer.networks.registry import registry
@@ -22,13 +23,13 @@ SIDES = (480, 320, 224)  # px; the sizes at which each picture is measured
 DIGITS = 4
 
 
-def kind_channels() -> dict[str, list[int]]:
+def kind_channels(kinds: Mapping[str, tuple[int, ...]] = KINDS) -> dict[str, list[int]]:
     """The channels of each kind, those that count most first."""
     classifier = registry.load(MODEL).classifier[1]
     weights: Tensor = classifier.weight[:, :, 0, 0].detach()
     spread = weights.std(0)
     overall = weights.mean(0)
-    scores = {name: weights[list(classes)].mean(0) - overall for name, classes in KINDS.items()}
+    scores = {name: weights[list(classes)].mean(0) - overall for name, classes in kinds.items()}
     return {name: (score / spread).topk(CHANNELS)[1].tolist() for name, score in scores.items()}
 
 
@@ -48,9 +49,8 @@ def _rounded(values: Tensor) -> list[float]:
 
 def main() -> None:
     means, spreads = usual_activations()
-    content = {
-        MODEL: {"layer": LAYER, "kinds": kind_channels(), "means": means, "spreads": spreads}
-    }
+    own: dict[str, object] = {"layer": LAYER, "kinds": kind_channels()}
+    content = {MODEL: {**own, "seen": kind_channels(SEEN), "means": means, "spreads": spreads}}
     KINDS_FILE.write_text(json.dumps(content) + "\n", "utf-8")
 
 

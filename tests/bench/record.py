@@ -34,6 +34,7 @@ BENCHES = {
     "memory": Bench("tests.bench.memory", "memory.md"),
     "quality": Bench("tests.bench.quality", "quality.md"),
     "classes": Bench("tests.bench.classes", "classes.md"),
+    "seeing": Bench("tests.bench.seeing", "seeing.md"),
     "blending": Bench("tests.bench.blending", "blending.md"),
     "flicker": Bench("tests.bench.flicker", "films.md"),
     "answering": Bench("tests.bench.answering", "link.md"),

@@ -195,8 +195,26 @@ def _bad_blend(random: Random) -> Request:
     return [[pack(fields)]]
 
 
+def _bad_see(random: Random) -> Request:
+    """A look at a picture with one field that can't be, or pixels that do not fit."""
+    width, height = random.randint(1, 40), random.randint(1, 40)
+    fields: dict[str, Any] = {
+        "op": "see", "id": "x", "region": [0, 0, width, height], "mask": False, "model": "fake",
+        "picture": {"width": width, "height": height, "depth": "U8", "order": "G"},
+        "layers": ["1"], "count": 3,
+    }  # fmt: skip
+    kinds = {"region": list, "mask": bool, "model": str, "picture": dict, "layers": list}
+    name = random.choice((*kinds, "count", "frames"))
+    if name == "count":
+        fields[name] = random.choice((0, -1, 65, 2**63, True, 3.0, "3", None, []))
+    elif name != "frames":
+        fields[name] = unlike(random, lambda v: isinstance(v, kinds[name]))
+    return request(fields, [bytes(width * height + (name == "frames"))])
+
+
 _HEADERS: tuple[Callable[[Random], Request], ...] = (
     _not_msgpack, _not_a_map, _no_op, _unknown_op, _bad_id, _bad_keys, _bad_layers, _bad_blend,
+    _bad_see,
     *(_bad_recipe,) * 6, *(_bad_field,) * 3,
 )  # fmt: skip
 

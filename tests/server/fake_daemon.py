@@ -14,11 +14,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from dreamlayer.runtime import interruption
 from dreamlayer.server.lifecycle.single_instance import AlreadyRunning
 from dreamlayer.server.main import serve
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe, RecipeError
 from dreamlink.wire.messages import DreamRequest, Frame
+from dreamlink.wire.seeing import SeeRequest
 
 
 class Silent(RuntimeError):
@@ -33,6 +35,7 @@ class SilentRefusal(Silent, ValueError):
 
 
 SLOW = 905
+SEES_LONG, SEES_NOTHING = 64, 63  # the counts of a see that takes 10 s, or fails
 TURNED = bytes([*range(1, 256), 0])
 TILE = float(os.environ.get("DREAMLAYER_TEST_TILE", "0.05"))  # seconds
 TROUBLE = {
@@ -83,6 +86,22 @@ class FakeStudio:
             raise ValueError(f"There is no network {model!r}.")
         kinds: list[dict[str, object]] = [{"name": "things", "examples": ["cup"]}]
         return {"layers": [{"name": "features.0", "index": 0}], "kinds": kinds}
+
+    def see(self, request: SeeRequest, frames: Sequence[Frame]) -> tuple[dict[str, object], bytes]:
+        """One channel, of the layer that the first pixel names; `count` tells what goes wrong."""
+        if request.count == SEES_NOTHING:
+            raise ValueError("Nothing is selected.")
+        for _ in range(200 if request.count == SEES_LONG else 1):
+            interruption.check()
+            time.sleep(TILE)
+        first = memoryview(frames[0])[0]
+        row = {
+            "address": f"fake/features.{first}/7", "model": "fake", "name": "7",
+            "expression": f"features.{first}:7", "score": 2.5, "peak": 4.0, "place": [1.0, 2.0],
+        }  # fmt: skip
+        lists = {"channels": [row], "layers": [], "kinds": [], "classes": [], "notes": []}
+        lists["together"] = []
+        return {**lists, "heat": {"width": 2, "height": 1}}, bytes([0, 255])
 
     def dream(
         self, request: DreamRequest, frames: Sequence[Frame], before: FakeOverlay | None = None

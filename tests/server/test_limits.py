@@ -52,18 +52,27 @@ class Job:
 # One by one.
 
 
+def test_pictures_that_wait_to_be_looked_at_count_as_those_of_dreams_do() -> None:
+    """A look holds its pixels until it is answered; a dream that waits is counted with it."""
+    limits = Limits(Settings(waiting_memory=1))
+    waiting = [Job(peer("a"), MIB // 2)]
+    limits.check_memory(peer("b"), MIB // 2, waiting, Counter())
+    with pytest.raises(LimitError, match=r"setting waiting_memory"):
+        limits.check_memory(peer("b"), MIB // 2, waiting, Counter({LOCAL_USER: 1}))
+
+
 def test_the_pixels_of_a_picture_are_limited() -> None:
     limits = Limits(Settings(pixels_max=1))
-    limits.check_size(request(1000), [3_000_000])
+    limits.check_size(request(1000).picture, [3_000_000])
     with pytest.raises(LimitError, match=r"1001 × 1001.*1 megapixels.*setting pixels_max"):
-        limits.check_size(request(1001), [3_006_003])
+        limits.check_size(request(1001).picture, [3_006_003])
 
 
 def test_the_bytes_of_a_request_are_limited() -> None:
     limits = Limits(Settings(message_max=1))
-    limits.check_size(request(), [MIB // 2, MIB // 2])
+    limits.check_size(request().picture, [MIB // 2, MIB // 2])
     with pytest.raises(LimitError, match="setting message_max"):
-        limits.check_size(request(), [MIB, 1])
+        limits.check_size(request().picture, [MIB, 1])
 
 
 def test_waiting_dreams_are_limited_in_total_and_per_program() -> None:

@@ -23,7 +23,9 @@ from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State
 from dreamlink.wire.messages import PROTOCOL, DreamRequest, new_id, pack, unpack
+from dreamlink.wire.seeing import Seen, SeeRequest
 from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
+from tests.server.fake_daemon import SEES_LONG, SEES_NOTHING
 
 LISTENING = [sys.executable, "-m", "tests.server.listening_daemon"]
 ROOT = Path(__file__).parents[2]
@@ -221,6 +223,23 @@ def test_layers_and_models_are_those_of_the_other_computer(
     assert listed["kinds"] == [{"name": "things", "examples": ["cup"]}]
     assert "no network 'other'" in ask(client, "layers", model="other")["text"]
     assert "squeezenet1_1" in [model["name"] for model in ask(client, "models")["models"]]
+
+
+def test_the_other_computer_sees(connected: tuple[Computers, Client]) -> None:
+    _computers, client = connected
+    layout = Picture(8, 6, "U8", "RGB")
+    request = SeeRequest(layout, layout.region)
+    client.send(request.header(), bytes([5]) * layout.nbytes)
+    header, frames = receive(client)
+    assert (header["op"], header["id"]) == ("seen", request.id)
+    assert Seen.of(header, frames).channels[0].address == "fake/features.5/7"
+    long = SeeRequest(layout, layout.region, count=SEES_LONG)
+    client.send(long.header(), bytes(layout.nbytes))
+    client.send({"op": "cancel", "id": long.id})
+    assert receive(client)[0]["op"] == "cancelled"
+    refused = SeeRequest(layout, layout.region, count=SEES_NOTHING)
+    client.send(refused.header(), bytes(layout.nbytes))
+    assert receive(client)[0]["text"] == "The other computer says: Nothing is selected."
 
 
 def test_a_lost_computer_is_reported_and_reconnected_automatically(

@@ -91,9 +91,7 @@ class Router:
         self._blender = Blender(self.mailbox.post, log_place, settings.keep_memory * MIB)
         self._results = ResultStore(self.mailbox.post, discovery.daemon_folder(), settings)
         self._scheduler = Scheduler(self.mailbox.post, self._results, settings)
-        self._worker = Worker(
-            studio_factory, self._scheduler, self.mailbox.post, self._blender, log_place, settings
-        )
+        self._worker = Worker(studio_factory, self._scheduler, self._blender, log_place, settings)
         self._peers: dict[int, Peer] = {}  # by the descriptor of their connection
         self._line = SocketLine(self._socket, self._hang_up)
         unread_max = max(UNREAD_MIN, 4 * settings.waiting_max_client)

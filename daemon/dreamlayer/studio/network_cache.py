@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,14 +45,20 @@ class NetworkCache:
     def using(self, recipe: Recipe, device: torch.device) -> Iterator[Network]:
         """The network for a recipe, cut at its layers; loaded unless it is in the cache."""
         layers = binding.layer_names(recipe)
+        with self.using_layers(recipe.model, layers, device, recipe.pooling) as network:
+            yield network
+
+    @contextlib.contextmanager
+    def using_layers(
+        self, model: str, layers: Sequence[str], device: torch.device, pooling: str = "max"
+    ) -> Iterator[Network]:
+        """A network cut at some of its layers, by their full names, as `using` has it."""
         # The key is the whole specification, not the name alone: a user may remove a network and
         # add another one of the same name.
-        key = (registry.find(recipe.model), layers, recipe.pooling, str(device))
+        key = (registry.find(model), tuple(layers), pooling, str(device))
         cached = self._cached.pop(key, None)
         if cached is None:
-            cached = _CachedNetwork(
-                extract(recipe.model, layers, device, recipe.pooling), self._clock()
-            )
+            cached = _CachedNetwork(extract(model, layers, device, pooling), self._clock())
         self._cached[key] = cached
         while len(self._cached) > NETWORKS_KEPT:
             del self._cached[next(iter(self._cached))]

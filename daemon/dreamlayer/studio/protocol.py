@@ -12,7 +12,8 @@ from typing import Protocol
 
 from dreamlayer.studio.progress import Progress
 from dreamlink.recipe.recipe import Recipe
-from dreamlink.wire.messages import DreamRequest, Frame
+from dreamlink.wire.messages import DreamRequest, Frame, Header
+from dreamlink.wire.seeing import SeeRequest
 
 Listing = dict[str, list[dict[str, object]]]  # lists of rows by name
 
@@ -79,6 +80,13 @@ class Studio(Protocol):
         """What of a network can be amplified: lists of its `layers` and of its `kinds` of things.
 
         Both as `layers` answers them. Raises ValueError for an unknown network.
+        """
+
+    def see(self, request: SeeRequest, frames: Sequence[Frame]) -> tuple[Header, Frame]:
+        """What answers to a part of a picture: the fields of `seen`, and its heat maps as a frame.
+
+        Takes a fraction of a second once the networks are loaded, and checks for interruption.
+        Raises ValueError with a sentence for the user.
         """
 
     def dream(

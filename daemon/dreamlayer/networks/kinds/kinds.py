@@ -5,8 +5,9 @@ class. A kind's channels are those that count most for its classes, relative to 
 
     score of channel c = (mean of W[k, c] over the kind's classes − mean over all) / std over all
 
-`KINDS_FILE` holds the best 16 of each kind, and every channel's mean and standard deviation over
-free photos, so that loud channels don't win. `python -m tests.bench.kinds` makes it.
+`KINDS_FILE` holds the best 16 of each kind, also of those that are seen but not dreamt, and every
+channel's mean and standard deviation over free photos, so that loud channels don't win.
+`python -m tests.bench.kinds` makes it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -72,10 +74,27 @@ def find(model: str, name: str) -> Kind:
         raise UnknownKind(f"{model} knows no kind of things called {name!r:.60}. {hint}")
     stored = _stored()[model]
     members = ANIMALS if plain == MENAGERIE else (plain,)
-    channels = tuple(tuple(stored["kinds"][member]) for member in members)
+    return _kind(stored, plain, [stored["kinds"][member] for member in members])
+
+
+def seen(model: str) -> dict[str, Kind]:
+    """The kinds that a network recognises, by name; empty if it has none.
+
+    Those that it can dream (not the menagerie, which is made of them), and further ones, of which
+    no dream showed what a person would name.
+    """
+    stored = _stored().get(model)
+    if stored is None:
+        return {}
+    own = {**stored["kinds"], **stored["seen"]}
+    return {name: _kind(stored, name, [channels]) for name, channels in own.items()}
+
+
+def _kind(stored: _Stored, name: str, members: Sequence[Sequence[int]]) -> Kind:
+    channels = tuple(map(tuple, members))
     calm = CALM * sum(stored["spreads"]) / len(stored["spreads"])
     return Kind(
-        plain,
+        name,
         stored["layer"],
         channels,
         tuple(tuple(stored["means"][c] for c in own) for own in channels),
@@ -96,6 +115,7 @@ class _Stored(TypedDict):
 
     layer: str
     kinds: dict[str, list[int]]  # the channels of each, those that count most first
+    seen: dict[str, list[int]]  # the same, of kinds that are not dreamt
     means: list[float]
     spreads: list[float]
 

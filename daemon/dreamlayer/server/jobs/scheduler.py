@@ -7,8 +7,9 @@ gets exactly one final answer, whichever thread is first.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from dreamlayer.server.config.settings import Settings, limit_hint
 from dreamlayer.server.jobs.queue import JobQueue, QueuedDream, UrgentShare, everybody
@@ -17,6 +18,7 @@ from dreamlayer.server.jobs.turns import Turns
 from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlayer.server.transport.principal import Peer, Principal, room
 from dreamlink.wire.messages import Frame, Header, MessageError
+from dreamlink.wire.seeing import SeeRequest
 
 # While a guest's dream waits, the local user's get this share of the time, and then wait for the
 # guest's for so many seconds at most.
@@ -27,12 +29,29 @@ FINISHING = "Ending the last step of a dream that was cancelled…"
 TOO_OLD = f"The dream was not finished within the time allowed ({limit_hint('job_age')})."
 
 
-class Question(NamedTuple):
-    """A question answered between two tiles: a model's layers, or, for None, the list of models."""
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A question answered between two tiles: about a model, or about a picture.
+
+    Attributes:
+        peer, id: who is answered, and the request's id.
+        model: the network whose layers are asked for; None for the list of networks.
+        see: the request to see a picture, or None.
+        frames: its pixels.
+        cancelled: set when the answer is no longer wanted.
+    """
 
     peer: Peer
     id: str
-    model: str | None
+    model: str | None = None
+    see: SeeRequest | None = None
+    frames: Sequence[Frame] = ()
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the pixels."""
+        return sum(memoryview(frame).nbytes for frame in self.frames)
 
 
 class Scheduler:
@@ -55,6 +74,7 @@ class Scheduler:
         # compute thread has left them, even if they are over.
         self._running: list[QueuedDream] = []
         self._questions: Turns[Principal, Question] = Turns()
+        self._seeing: Question | None = None  # the one about a picture that is being answered
         self._counts = {"done": 0, "failed": 0, "cancelled": 0}
         self.ending = False
 
@@ -75,12 +95,14 @@ class Scheduler:
             return self._ahead(job)
 
     def cancel(self, peer: Peer, job_id: str) -> None:
-        """Cancel a dream of `peer`; does nothing if it has no such dream, or no longer."""
+        """Cancel a dream, or a look at a picture, of `peer`; does nothing if it has none such."""
         self._cancel(lambda job: job.peer == peer and job.id == job_id)
+        self._cancel_seeing(lambda question: question.peer == peer and question.id == job_id)
 
     def give_up(self, peer: Peer) -> None:
         """Cancel the dreams, except those to keep, of a peer that did not come back."""
         self._cancel(lambda job: job.peer == peer and not job.request.keep)
+        self._cancel_seeing(lambda question: question.peer == peer)
 
     def attach(self, peer: Peer, job_id: str) -> bool:
         """Send a dream's answers to `peer` from now on; False if it has none such in progress."""
@@ -108,9 +130,14 @@ class Scheduler:
                     self._end(job, "failed", {"op": "error", "text": TOO_OLD})
 
     def ask(self, question: Question) -> None:
-        """Have a question answered between two tiles; raises MessageError if too many wait."""
+        """Have a question answered between two tiles; raises MessageError if too many wait.
+
+        A client that looks at a picture has no use for its earlier look: that one is cancelled.
+        """
         principal = question.peer.principal
         with self._changed:
+            if question.see is not None:
+                self._cancel_seeing(lambda other: other.peer == question.peer)
             if room(QUESTIONS_MAX, principal, self._questions.counts()) <= 0:
                 raise MessageError("Too many questions are waiting for an answer: ask again soon.")
             self._questions.add(principal, question)
@@ -120,6 +147,7 @@ class Scheduler:
         """Cancel all dreams and make the compute thread end after the current tile."""
         with self._changed:
             self._cancel(lambda job: True)
+            self._cancel_seeing(lambda question: True)
             self.ending = True
             self._changed.notify()
 
@@ -139,6 +167,14 @@ class Scheduler:
         """The dreams that have not begun, in the order in which they will be computed."""
         with self._changed:
             return list(self._queue)
+
+    def seeing_bytes(self) -> Counter[Principal]:
+        """Bytes of the pictures that wait to be looked at, by principal."""
+        with self._changed:
+            held: Counter[Principal] = Counter()
+            for question in self._looks():
+                held[question.peer.principal] += question.nbytes
+            return held
 
     def status(self, viewer: Principal) -> Header:
         """The fields of `status` about dreams: those in progress, and how many ended how.
@@ -212,7 +248,19 @@ class Scheduler:
         """The next question, or None; with `guests` False only one of the local user's."""
         chosen = everybody if guests else _local
         with self._changed:
-            return self._questions.take(chosen) if self._questions.has(chosen) else None
+            question = self._questions.take(chosen) if self._questions.has(chosen) else None
+            self._seeing = question if question is not None and question.see else None
+            return question
+
+    def answer_question(
+        self, question: Question, header: Header, frames: Sequence[Frame] = ()
+    ) -> None:
+        """Send the answer to a question that was taken, unless it was cancelled."""
+        with self._changed:
+            self._seeing = None
+            if not question.cancelled.is_set():
+                answer = {**header, "id": question.id}
+                self._post(Outgoing(question.peer, answer, frames))
 
     def add_time(self, job: QueuedDream, seconds: float) -> None:
         """Note how long a tile of a dream has taken."""
@@ -268,6 +316,22 @@ class Scheduler:
                 job.cancelled.set()
                 self._end(job, "cancelled", {"op": "cancelled"})
                 self._tell_next()
+
+    def _looks(self) -> list[Question]:
+        """The questions about pictures, waiting or being answered. Lock held."""
+        waiting = [question for question in self._questions if question.see]
+        return [*([self._seeing] if self._seeing else []), *waiting]
+
+    def _cancel_seeing(self, chosen: Callable[[Question], bool]) -> None:
+        with self._changed:
+            for question in filter(chosen, self._looks()):
+                if question.cancelled.is_set():
+                    continue
+                question.cancelled.set()
+                if question is not self._seeing:
+                    self._questions.remove(question.peer.principal, question)
+                answer = {"op": "cancelled", "id": question.id}
+                self._post(Outgoing(question.peer, answer))
 
     def _tell_next(self) -> None:
         """Tell the dream whose turn it is what it waits for, if that is one that is over."""

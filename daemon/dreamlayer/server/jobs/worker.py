@@ -8,16 +8,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from dreamlayer.runtime.interruption import Interrupted, interruptible, uninterrupted
+from dreamlayer.runtime.interruption import Interrupted, interruptible
 from dreamlayer.server.config.settings import Settings, limit_hint
 from dreamlayer.server.jobs.blender import Blender
 from dreamlayer.server.jobs.error_text import sentence
 from dreamlayer.server.jobs.progress import Reporter
 from dreamlayer.server.jobs.queue import QueuedDream
-from dreamlayer.server.jobs.scheduler import Scheduler
+from dreamlayer.server.jobs.scheduler import Question, Scheduler
 from dreamlayer.server.jobs.stats import Rates
 from dreamlayer.server.lifecycle import logs
-from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlayer.server.transport.principal import Principal
 from dreamlayer.studio.protocol import DreamOverlay, Finished, Studio
 from dreamlink.wire.messages import Frame, Header
@@ -38,7 +37,6 @@ class Worker:
     Args:
         studio_factory: makes the studio; called in the compute thread.
         scheduler: has the dreams and questions to work on.
-        post: sends an answer.
         blender: keeps the finished dreams.
         log_place: where the log is, for error messages.
     """
@@ -47,14 +45,12 @@ class Worker:
         self,
         studio_factory: Callable[[], Studio],
         scheduler: Scheduler,
-        post: Callable[[Outgoing], None],
         blender: Blender,
         log_place: str,
         settings: Settings,
     ) -> None:
         self._studio_factory = studio_factory
         self._scheduler = scheduler
-        self._post = post
         self._blender = blender
         self._log_place = log_place
         self._preview_share = settings.preview_share / 100
@@ -191,30 +187,42 @@ class Worker:
         """Answer what waits, of guests one question at a time.
 
         A question may need a network that is not loaded. So while the local user's dream is under
-        way, guests' questions take a tenth of the time.
+        way, guests' questions take a tenth of the time. A look at a picture takes longer than
+        other answers, so a dream computes at least a tile between two of them.
         """
         local = dreaming is not None and dreaming.lane.principal.is_local
         guests = not local or time.monotonic() >= self._next_guest_question
         while (question := self._scheduler.take_question(guests)) is not None:
             began = time.monotonic()
             header: Header
+            frames: Sequence[Frame] = ()
             try:
-                with uninterrupted():  # by the end of the dream in between whose tiles it is asked
-                    header = _answer(self._load_studio(), question.model)
+                # By its own end, not by that of the dream in between whose tiles it is asked.
+                with interruptible(question.cancelled.is_set):
+                    header, frames = _answer(self._load_studio(), question)
+            except Interrupted:
+                header = {"op": "cancelled"}
             except BaseException as error:
                 header = {"op": "error", "text": sentence(error, self._log_place)}
-            self._post(Outgoing(question.peer, {**header, "id": question.id}))
+            self._scheduler.answer_question(question, header, frames)
             if not question.peer.principal.is_local:
                 guests = False
                 now = time.monotonic()
                 self._next_guest_question = now + (now - began) * DREAM_PER_QUESTION
+            if question.see is not None and dreaming is not None:
+                return
 
 
-def _answer(studio: Studio, model: str | None) -> Header:
-    """The answer to a question: a network's layers and kinds, or, for None, the networks."""
-    if model is None:
-        return {"op": "models", "models": studio.models()}
-    return {"op": "layers", "model": model, **studio.layers(model)}
+def _answer(studio: Studio, question: Question) -> tuple[Header, Sequence[Frame]]:
+    """The answer to a question: what is seen, a network's layers and kinds, or the networks."""
+    if question.see is not None:
+        began = time.monotonic()
+        seen, heat = studio.see(question.see, question.frames)
+        return {"op": "seen", **seen, "seconds": round(time.monotonic() - began, 3)}, [heat]
+    if question.model is None:
+        return {"op": "models", "models": studio.models()}, ()
+    layers = studio.layers(question.model)
+    return {"op": "layers", "model": question.model, **layers}, ()
 
 
 def _done(finished: Finished, seconds: float, notes: Sequence[str]) -> Header:

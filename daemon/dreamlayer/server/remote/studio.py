@@ -6,9 +6,11 @@ Finished dreams are kept there, too; blending one again is a request to that dae
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 
+from dreamlayer.runtime import interruption
 from dreamlayer.server.config.address import Address
 from dreamlayer.server.remote.link import Message, RemoteLink, RemoteUnreachable, answer
 from dreamlayer.server.transport.keys import KeyPair
@@ -19,6 +21,7 @@ from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import progress_text
 from dreamlink.wire.answers import check
 from dreamlink.wire.messages import BlendRequest, DreamRequest, Frame, Header, new_id
+from dreamlink.wire.seeing import Seen, SeeRequest
 
 POLL = 0.05  # seconds after which a dream without messages returns control to the worker
 ANSWER_WITHIN = 120.0  # seconds; the first answer may wait until torch is loaded there
@@ -103,6 +106,23 @@ class RemoteStudio:
             raise RemoteRefusal(f"The computer {self._address} sent no list of {name}.")
         return rows
 
+    def see(self, request: SeeRequest, frames: Sequence[Frame]) -> tuple[Header, Frame]:
+        """What the other computer's networks see; raises RemoteRefusal, RemoteUnreachable."""
+        theirs = replace(request, id=new_id())
+        conversation = self._link.ask(theirs.header(), frames)
+        end = time.monotonic() + ANSWER_WITHIN
+        over = False
+        try:
+            while time.monotonic() < end:
+                interruption.check()
+                message = conversation.next(POLL)
+                if message is not None:
+                    over = True
+                    return _seen(message)
+            raise RemoteUnreachable("The other computer does not answer.")
+        finally:
+            conversation.close(None if over else "cancel")
+
     def dream(
         self,
         request: DreamRequest,
@@ -160,6 +180,17 @@ class RemoteStudio:
             gain=header.get("gain"),
             notes=tuple(f"{note!s:.300}" for note in notes) if isinstance(notes, list) else (),
         )
+
+
+def _seen(message: Message) -> tuple[Header, Frame]:
+    """The fields of a valid answer to `see`, and its heat maps."""
+    header, frames = message
+    if header["op"] != "seen":
+        _checked(message)  # raises what it says
+        raise RemoteRefusal(f"The other computer answered {header['op']!r:.40}.")
+    Seen.of(header, frames)
+    names = ("channels", "layers", "kinds", "together", "classes", "heat", "notes")
+    return {name: header[name] for name in names}, frames[0]
 
 
 def _checked(message: Message) -> Message:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from dreamlayer.server.config.settings import Settings
@@ -30,6 +31,7 @@ from dreamlink.wire.messages import (
     Header,
     MessageError,
 )
+from dreamlink.wire.seeing import SeeRequest
 
 
 class DaemonRequestHandler:
@@ -73,6 +75,7 @@ class DaemonRequestHandler:
             "status": self._status,
             "models": self._models,
             "layers": self._layers,
+            "see": self._see,
         }
 
     @property
@@ -88,15 +91,20 @@ class DaemonRequestHandler:
         incoming: Mapping[Principal, int],
     ) -> None:
         """Check a request by its header, before its frames are received; raises ValueError."""
-        if header["op"] != "dream":
+        if header["op"] not in ("dream", "see"):
             raise MessageError(f"The request {header['op']!r:.60} takes no pixels.")
+        held = Counter(incoming) + self._scheduler.seeing_bytes()
+        if header["op"] == "see":
+            see = SeeRequest.announced(header, lengths)
+            self._limits.check_size(see.picture, lengths)
+            self._check_unread(peer)
+            self._limits.check_memory(peer, sum(lengths), self._scheduler.waiting(), held)
+            return
         self._check_not_stopping()
         request = DreamRequest.announced(header, lengths)
-        self._limits.check_size(request, lengths)
+        self._limits.check_size(request.picture, lengths)
         self._check_unread(peer)
-        self._limits.check_capacity(
-            peer, request, sum(lengths), self._scheduler.waiting(), incoming
-        )
+        self._limits.check_capacity(peer, request, sum(lengths), self._scheduler.waiting(), held)
 
     def handle(self, peer: Peer, header: Header, frames: Sequence[Frame]) -> None:
         """Answer a request; raises MessageError for an unknown or invalid one."""
@@ -185,3 +193,7 @@ class DaemonRequestHandler:
         if not isinstance(model, str):
             raise MessageError("The request names no model whose layers to list.")
         self._scheduler.ask(Question(peer, header["id"], model))
+
+    def _see(self, peer: Peer, header: Header, frames: Sequence[Frame]) -> None:
+        request = SeeRequest.of(header, frames)
+        self._scheduler.ask(Question(peer, header["id"], see=request, frames=frames))

@@ -13,6 +13,7 @@ from typing import Protocol
 from dreamlayer.server.config.settings import MIB, SETTINGS, Settings, format_value, limit_hint
 from dreamlayer.server.transport.outbox import UNREAD_BYTES
 from dreamlayer.server.transport.principal import Peer, Principal, room, share
+from dreamlink.picture import Picture
 from dreamlink.wire.messages import DreamRequest
 
 MEGAPIXEL = 1_000_000
@@ -40,9 +41,8 @@ class Limits:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def check_size(self, request: DreamRequest, lengths: Sequence[int]) -> None:
+    def check_size(self, picture: Picture, lengths: Sequence[int]) -> None:
         """Raise LimitError for a picture that is too large, regardless of other requests."""
-        picture = request.picture
         if picture.width * picture.height > self._settings.pixels_max * MEGAPIXEL:
             raise LimitError(
                 f"A picture of {picture.width} × {picture.height} pixels is larger than"
@@ -85,6 +85,24 @@ class Limits:
                 f"{own} dreams of this program are already waiting: dream again when some are done;"
                 f" {limit_hint('waiting_max_client')}."
             )
+        self.check_memory(peer, nbytes, others, incoming)
+
+    def check_memory(
+        self,
+        peer: Peer,
+        nbytes: int,
+        others: Sequence[WaitingDream],
+        incoming: Mapping[Principal, int],
+    ) -> None:
+        """Raise LimitError if the pixels of a request don't fit beside those that wait.
+
+        Args:
+            peer: the client that sends them.
+            nbytes: how many bytes they have.
+            others: the dreams in the queue that stay there.
+            incoming: bytes of other requests, received or not, by principal.
+        """
+        principal = peer.principal
         held = Counter(incoming)
         for job in others:
             held[job.lane.principal] += job.nbytes
