@@ -11,16 +11,19 @@ differentiated by torch.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from dreamlayer.engine.ascent.region_norms import RegionNorms
 from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.noise import Noise
+from dreamlayer.engine.image.planes import as_plane
 from dreamlayer.engine.imagine.adam import Adam
 from dreamlayer.engine.imagine.spectrum import CONTRAST, Spectrum
 from dreamlayer.engine.imagine.transforms import ViewSampler
-from dreamlayer.engine.objectives.terms import Objective
+from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
 from dreamlayer.engine.painting.region import PaintedRegion
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
@@ -54,7 +57,7 @@ class StagePainter:
         region: PaintedRegion,
         start: Tensor | None,
         network: TileableNetwork,
-        objective: Objective,
+        objective: AnyObjective,
         recipe: Recipe,
         contrast: float,
         chroma: float,
@@ -74,6 +77,10 @@ class StagePainter:
         self._adam = Adam(self._spectrum.coefficients, SQUARE_MEMORY)
         self._logits = torch.logit(region.base.float().clamp(SAFE, 1 - SAFE))
         self._start = torch.zeros_like(self._logits) if start is None else start
+        self._shares: Tensor | None = None
+        if isinstance(objective, RegionalObjective):
+            shares = objective.shares
+            self._shares = region.spread(shares.planes, shares.wrap).to(device).clamp(0.0, 1.0)
 
     def step(self, done: float) -> Iterator[float]:
         """Take one step; `done` is the share of the painting's steps taken before, 0..1.
@@ -83,19 +90,30 @@ class StagePainter:
         """
         sigma = NOISE[0] + (NOISE[1] - NOISE[0]) * done
         with torch.enable_grad():
-            view = self._camera.transformed(self._picture())
+            view, objective = self._view()
         seen = view.detach().to(self.region.base.dtype)
         noise = Noise(sigma, int(torch.randint(KEYS, (), generator=self.random)))
         canvas = PictureCanvas(*self._camera.size, noise=noise)
         whole, total, share = Window.whole(*self._camera.size), torch.zeros_like(seen), 0.0
         tiled = TiledObjective(
-            self.network, self.objective, canvas, whole, self.recipe.tile, None, self.nan_guard
+            self.network, objective, canvas, whole, self.recipe.tile, None, self.nan_guard
         )
         for part in tiled.add_gradient(seen, total):
             share += part
             yield min(share, 1.0)
+        if isinstance(objective, RegionalObjective):
+            norms = RegionNorms.of(objective.shares, self._camera.size, as_plane(total).read)
+            total *= norms.factors(whole)
         (grad,) = torch.autograd.grad(view, self._spectrum.coefficients, total.to(view.dtype))
         self._adam.climb(self.nan_guard.clean(grad), RATE)
+
+    def _view(self) -> tuple[Tensor, AnyObjective]:
+        """A random view (1, 3, h, w) of the picture so far, and the objective in it."""
+        if self._shares is None or not isinstance(self.objective, RegionalObjective):
+            return self._camera.transformed(self._picture()), self.objective
+        both = self._camera.transformed(torch.cat([self._picture(), self._shares], dim=1))
+        shares = self.objective.shares.with_planes(both[:, 3:].detach().contiguous(), wrap=False)
+        return both[:, :3], replace(self.objective, shares=shares)
 
     def added(self) -> Tensor:
         """The logits (1, 3, h, w) added to the window so far, before `shown`."""
