@@ -54,16 +54,17 @@ class ShareMap:
         """
         if (size, strip) in self._pixels:
             return self._pixels[size, strip]
+        grid = (max(1, round(size[0] / SOFT)), max(1, round(size[1] / SOFT)))
+        if strip.size == size and not self.wrap:
+            shares = F.interpolate(self._planes_for(grid), size, mode="bilinear")
+            self._pixels.clear()  # a small picture: the next step will ask for the same
+            self._pixels[size, strip] = shares
+            return shares
         rows, columns = (
             (torch.arange(*span, dtype=torch.float64) + 0.5) / length
             for span, length in zip(strip, size, strict=True)
         )
-        grid = (max(1, round(size[0] / SOFT)), max(1, round(size[1] / SOFT)))
-        shares = self.at(CellCentres(rows, columns, grid))[None]
-        if strip.size == size:  # a small picture: the next step will ask for the same
-            self._pixels.clear()
-            self._pixels[size, strip] = shares
-        return shares
+        return self.at(CellCentres(rows, columns, grid))[None]
 
     def with_planes(self, planes: Tensor, wrap: bool) -> ShareMap:
         """The same regions elsewhere, e.g. in a view of the window."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
 from dreamlayer.engine.ascent.region_norms import RegionNorms
@@ -37,6 +38,7 @@ NOISE = (0.08, 0.02)  # standard deviation at a painting's first and last step; 
 LOWEST = 1 / 48  # cycles/px: slower changes would tint whole areas
 BLUR = 3.0  # px; σ of what the colours are blurred by, times `calm_colours`
 SHIFT = 12  # px: views are shifted by up to this, down and right
+SHARE_SIDE = 6  # px that one value of a region's share stands for: views of it cost time
 SAFE = 0.02  # black and white, whose logits are infinite, count as so far from 0 and 1
 KEYS = 2**31  # number of noise patterns
 
@@ -77,10 +79,12 @@ class StagePainter:
         self._adam = Adam(self._spectrum.coefficients, SQUARE_MEMORY)
         self._logits = torch.logit(region.base.float().clamp(SAFE, 1 - SAFE))
         self._start = torch.zeros_like(self._logits) if start is None else start
-        self._shares: Tensor | None = None
+        self._shares: Tensor | None = None  # of the region
         if isinstance(objective, RegionalObjective):
             shares = objective.shares
-            self._shares = region.spread(shares.planes, shares.wrap).to(device).clamp(0.0, 1.0)
+            planes = region.spread(shares.planes, shares.wrap).to(device).clamp(0.0, 1.0)
+            few = (-(-size[0] // SHARE_SIDE), -(-size[1] // SHARE_SIDE))
+            self._shares = planes if wrap else F.adaptive_avg_pool2d(planes, few)
 
     def step(self, done: float) -> Iterator[float]:
         """Take one step; `done` is the share of the painting's steps taken before, 0..1.
@@ -109,11 +113,11 @@ class StagePainter:
 
     def _view(self) -> tuple[Tensor, AnyObjective]:
         """A random view (1, 3, h, w) of the picture so far, and the objective in it."""
-        if self._shares is None or not isinstance(self.objective, RegionalObjective):
-            return self._camera.transformed(self._picture()), self.objective
-        both = self._camera.transformed(torch.cat([self._picture(), self._shares], dim=1))
-        shares = self.objective.shares.with_planes(both[:, 3:].detach().contiguous(), wrap=False)
-        return both[:, :3], replace(self.objective, shares=shares)
+        view, shares = self._camera.transformed_with(self._picture(), self._shares)
+        if shares is None or not isinstance(self.objective, RegionalObjective):
+            return view, self.objective
+        seen = self.objective.shares.with_planes(shares, wrap=False)
+        return view, replace(self.objective, shares=seen)
 
     def added(self) -> Tensor:
         """The logits (1, 3, h, w) added to the window so far, before `shown`."""

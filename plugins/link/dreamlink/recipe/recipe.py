@@ -33,8 +33,8 @@ class Parameter:
     `minimum`, `maximum` and `step` (the increment of a spin box) are None for texts and switches.
     Front ends always show `main` parameters and fold the others under "More". A text with `choices`
     must be one of them. `live` parameters only control how the finished dream is blended with the
-    picture: they can be changed afterwards, without dreaming again. A text with `entry` is a list of such
-    entries, separated by semicolons.
+    picture: they can be changed afterwards, without dreaming again. A text with `entry` is a list
+    of such entries, separated by semicolons.
     """
 
     name: str
