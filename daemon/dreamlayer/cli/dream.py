@@ -111,8 +111,8 @@ def _add_recipe(group: Any) -> None:
     )  # fmt: skip
     group.add_argument(
         "--map", metavar="PICTURE", type=Path,
-        help="a dream map: a picture of flat colours, stretched over the input, each of which stands"
-        " for what --bind says",
+        help="a dream map: a picture of flat colours, stretched over the input; --bind says what"
+        " each of them stands for",
     )  # fmt: skip
     for parameter in PARAMETERS.values():
         _add_parameter(group, parameter)

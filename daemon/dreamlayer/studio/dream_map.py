@@ -147,7 +147,9 @@ def _extended(weights: Tensor) -> Tensor:
     total = weights.sum(dim=1, keepdim=True)
     if max(weights.shape[-2:]) == 1 or total.min() >= 1:
         return weights / total.clamp_min(1e-6)
-    coarse = _extended(F.avg_pool2d(weights, 2, ceil_mode=True))
+    pooled = F.avg_pool2d(weights, 2, ceil_mode=True)
+    # A single pixel of four counts as all, so that the nearest region has most of it.
+    coarse = _extended(pooled / pooled.sum(dim=1, keepdim=True).clamp_min(0.25))
     around = F.interpolate(coarse, weights.shape[-2:], mode="bilinear")
     around = around / around.sum(dim=1, keepdim=True).clamp_min(1e-6)
     return weights + (1 - total).clamp_min(0) * around

@@ -78,9 +78,10 @@ class DreamPixels:
 
     Attributes:
         raw: (H, W, samples), the picture, enlarged if that was asked for.
-        mask: (h, w) of the window, 255 = selected, or None: all is.
-        strength: (h, w) of the window, 255 = dream fully, or None: everywhere. It is 0 where a
-            dream map has no bound colour.
+        mask: (h, w) of the window, 255 = selected, or None: all is. It is 0 where a dream map has
+            no bound colour, so that `feather` softens the borders there.
+        strength: (h, w) of the window, 255 = dream fully, or None: everywhere. It takes the place
+            of the mask for a dream map if the mask goes into the alpha.
         guide: (1, 3, gh, gw), R, G, B in 0..1, or None.
         dream_map: what the map's colours say about the window, or None.
     """
@@ -110,8 +111,7 @@ class DreamPixels:
             return self.strength if self.mask is None else self.mask
         weights = _product(self.mask, self.strength)
         if not weights.any():
-            which = "strength map" if self.dream_map is None else "maps"
-            raise ValueError(f"The selection and the {which} do not overlap.")
+            raise ValueError("The selection and the strength map do not overlap.")
         return weights
 
 
@@ -162,7 +162,7 @@ def load_pixels(inputs: DecodedRequest) -> DreamPixels:
     Raises:
         ValueError: mask and maps leave nothing to dream in; with a sentence for the user.
     """
-    raw, strength, dream_map = inputs.picture.raw, None, None
+    raw, mask, strength, dream_map = inputs.picture.raw, inputs.mask, None, None
     if inputs.zoom > 1.0:
         raw = zoom_pixels(raw, inputs.picture.layout, inputs.zoom, inputs.recipe.wrap)
     if inputs.mask is not None and not inputs.mask.any():
@@ -178,9 +178,12 @@ def load_pixels(inputs: DecodedRequest) -> DreamPixels:
         dream_map = read_dream_map(
             inputs.dream_map, recipe.bindings(), inputs.window.size, recipe.wrap
         )
-        strength = _both(strength, dream_map.amount)
+        if inputs.clip:
+            strength = _both(strength, dream_map.amount)
+        else:
+            mask = _both(mask, dream_map.amount)
     guide = None if inputs.guide is None else read_all(inputs.guide)
-    return DreamPixels(raw, inputs.mask, strength, guide, dream_map)
+    return DreamPixels(raw, mask, strength, guide, dream_map)
 
 
 def brightness(image: SourceImage) -> pixels.Mask:
@@ -200,13 +203,13 @@ def brightness(image: SourceImage) -> pixels.Mask:
     return levels
 
 
-def _both(strength: pixels.Mask | None, amount: pixels.Mask | None) -> pixels.Mask | None:
-    """The product of a strength map and the amounts of a dream map, where there are some."""
-    if strength is None or amount is None:
-        return amount if strength is None else strength
-    both = _product(strength, amount)
+def _both(mask: pixels.Mask | None, amount: pixels.Mask | None) -> pixels.Mask | None:
+    """The product of a mask or strength map and the amounts of a dream map, if there are both."""
+    if mask is None or amount is None:
+        return amount if mask is None else mask
+    both = _product(mask, amount)
     if not both.any():
-        raise ValueError("The strength map and the colours of the dream map do not overlap.")
+        raise ValueError("Nothing is selected where the dream map has one of its colours.")
     return both
 
 

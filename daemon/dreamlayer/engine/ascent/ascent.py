@@ -81,8 +81,8 @@ class Ascent:
             x ← x + step_size · (g / mean|g| − tv · ∇TV(x − base) − stay · (x − base))
 
         There is one norm for all tiles and the whole selection: with a norm per tile a flat sky
-        would become as busy as a castle. Only the regions of a dream map have one each. If the gradient is zero everywhere the network adds
-        nothing.
+        would become as busy as a castle. Only the regions of a dream map have one each. If the
+        gradient is zero everywhere the network adds nothing.
 
         Args:
             x: (1, 3, H, W), 0..1: the octave's picture, dreamed so far.

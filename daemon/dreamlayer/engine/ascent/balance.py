@@ -16,7 +16,7 @@ from dreamlayer.engine.ascent.ascent import APRON
 from dreamlayer.engine.ascent.region_norms import RegionNorms
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.nan_guard import NanGuard
-from dreamlayer.engine.image.planes import Plane, StoredPlane, as_plane, exact_format, read_all
+from dreamlayer.engine.image.planes import Plane, as_plane, read_all
 from dreamlayer.engine.objectives.regional import RegionalObjective
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.receptive_layout import TileableNetwork

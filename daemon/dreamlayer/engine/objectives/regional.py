@@ -76,7 +76,7 @@ class RegionalObjective:
             if not rows.length or not part.for_map(number).terms:
                 continue
             # A gradient that is not finite shall not reach cells of other regions.
-            weights = (share[rows.slice()] * scale).to(cells)
+            weights = share[rows.slice()].to(cells) * scale
             there = replace(
                 location,
                 cells=Window(rows.shift(location.cells.rows.start), location.cells.columns),
