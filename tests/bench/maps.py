@@ -5,8 +5,9 @@ python -m tests.bench.maps [-o FOLDER] [--photo NAME …]
 Four quarters of each photo, each with an objective of its own. "own" is the least gain of the
 regions' own objectives, "own / others" its least ratio to the gain of any other region's objective
 there; both are compared with the same objective dreamed over the whole photo ("plain"). "border" is
-the detail's mean step across the regions' borders over that beside them, "cost" the processor time
-of a dream over that of one of the four everywhere. With -o the pictures are written.
+the detail's mean step across the regions' borders over that beside them, relative to the plain
+dreams at the same places; "cost" the processor time of a dream over that of one of the four
+everywhere. With -o the pictures are written.
 """
 
 from __future__ import annotations
@@ -92,35 +93,35 @@ class MapScene:
         text = self.recipe.bindings()[number].expression.text
         return replace(self.recipe, bind="", layer=text)
 
-    def gain(self, detail: Tensor, region: int, objective: int) -> float:
-        """The gain of a region's objective in another region, or in its own."""
+    def gains(self, details: Sequence[Tensor], region: int, objective: int) -> list[float]:
+        """The gain of one region's objective in another region, or in its own, by each detail."""
         measured = MeasuredRegion(
             self.recipe.bindings()[objective].expression, self.dream_map.painted.alone(region)
         )
         window = Window.whole(*self.source.shape[-2:])
         meter = GainMeter(self.source, self.network, self.recipe, window, None, measured)
-        return mean(meter.gains((self.source + detail).clamp(0, 1)) or [float("nan")])
+        return [mean(meter.gains((self.source + one).clamp(0, 1)) or [0.0]) for one in details]
 
 
 def measure(scene: MapScene, detail: Tensor) -> dict[str, float]:
     """The figures of a dream with a map."""
     count = len(COLOURS)
-    owns, ratios, plains = [], [], []
+    plain = [scene.plain(region) for region in range(count)]
+    found: list[list[tuple[float, float]]] = [[], []]  # own, and its ratio to the others' largest
     for region in range(count):
-        gains = [scene.gain(detail, region, objective) for objective in range(count)]
-        own = gains.pop(region)
-        owns.append(own)
-        ratios.append(own / max(gains))
-        everywhere = scene.plain(region)
-        gains = [scene.gain(everywhere, region, objective) for objective in range(count)]
-        own = gains.pop(region)
-        plains.append((own, own / max(gains)))
+        both = [
+            scene.gains([detail, plain[region]], region, objective) for objective in range(count)
+        ]
+        for number, rows in enumerate(found):
+            gains = [pair[number] for pair in both]
+            own = gains.pop(region)
+            rows.append((own, own / max(gains)))
     return {
-        "own": min(owns),
-        "own, plain": min(own for own, _ in plains),
-        "own / others": min(ratios),
-        "own / others, plain": min(ratio for _, ratio in plains),
-        "border": border(detail),
+        "own": min(own for own, _ in found[0]),
+        "own, plain": min(own for own, _ in found[1]),
+        "own / others": min(ratio for _, ratio in found[0]),
+        "own / others, plain": min(ratio for _, ratio in found[1]),
+        "border": border(detail) / mean(map(border, plain)),
     }
 
 
