@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dreamlink.wire.messages import Header
 
 LAYERS = """\
-values of --layer:
+values of --layer, and of --bind after a colour of the map (#ff0000=10:30):
   features.10                     a whole layer, by name or by number: 10
   10:mean                         the same, but weak places count as much as strong ones
   10:30   10:30,115               one channel of it, or several
@@ -126,6 +126,8 @@ def _add_parameter(group: Any, parameter: Parameter) -> None:
     if parameter.minimum is not None:
         unit = f" {parameter.unit}" if parameter.unit else ""
         notes.append(f"{parameter.minimum:g} to {parameter.maximum:g}{unit}")
+    if parameter.entry:
+        notes.append("once for each")
     if parameter.kind is bool:
         notes.append(f"default {'on' if parameter.default else 'off'}")
     else:

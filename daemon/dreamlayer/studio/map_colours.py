@@ -1,4 +1,4 @@
-"""Which colour of a dream map means which region: a table of all colours, in steps of 4 levels.
+"""Which colour of a dream map means which region: a table of all colours, in steps of 8 levels.
 
 A colour belongs to the bound one that it is near. One between two bound colours, as at soft or
 smoothed edges, belongs to both. What is far from all bound colours belongs to none.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Colour = tuple[int, int, int]
 Weights = NDArray[np.uint8]  # (colours, regions), 255ths; their sum is how much is dreamed there
 
-STEPS = 64  # of each channel in the table
+STEPS = 32  # of each channel in the table: more would take time in each first quick look
 NEAR = 40.0  # levels of 255: colours so near to a bound one are it, for noise and compression
 FAR = 80.0  # levels; colours so far from all bound ones, and from lines between two, are none
 SHORT = 0.1  # a shorter line between two colours wins if it is not further away by this share of it
