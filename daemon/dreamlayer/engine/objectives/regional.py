@@ -72,17 +72,14 @@ class RegionalObjective:
         total = torch.zeros_like(cells)
         shares = self._shares(location)
         for part, scale, share in zip(self.parts, self.scales, shares, strict=True):
-            rows = _span_of(share.amax(dim=1))
-            if not rows.length or not part.for_map(number).terms:
+            box = Window(_span_of(share.amax(dim=1)), _span_of(share.amax(dim=0)))
+            if not box.area or not part.for_map(number).terms:
                 continue
             # A gradient that is not finite shall not reach cells of other regions.
-            weights = share[rows.slice()].to(cells) * scale
-            there = replace(
-                location,
-                cells=Window(rows.shift(location.cells.rows.start), location.cells.columns),
-            )
-            own = part.grad(cells[..., rows.slice(), :], number, there, factor)
-            total[..., rows.slice(), :] += torch.where(weights > 0, own * weights, 0.0)
+            weights = share[box.slices()].to(cells) * scale
+            there = replace(location, cells=box.shift(*location.cells.origin))
+            own = part.grad(cells[box.slices()], number, there, factor)
+            total[box.slices()] += torch.where(weights > 0, own * weights, 0.0)
         return total
 
     def total(
