@@ -217,6 +217,37 @@ def test_a_guide_is_followed(photo: Path, tmp_path: Path) -> None:
     assert not np.array_equal(one, two)
 
 
+def test_a_map_says_what_is_dreamed_where(photo: Path, tmp_path: Path) -> None:
+    """Half the size of the picture: left red, right green, nothing in the middle."""
+    colours = np.full((80, 100, 3), 255, np.uint8)
+    colours[:, :30], colours[:, 70:] = (255, 0, 0), (0, 255, 0)
+    Image.fromarray(colours).save(tmp_path / "map.png")
+    options = ("--octaves=1", "--steps=2", "--seed=7", "--step-size=6")
+    bound = ("--map", tmp_path / "map.png", "--bind", "#ff0000=3", "--bind", "#00ff00=10:30")
+    told = good("dream", photo, "-o", tmp_path / "out.png", *options, *bound, "--json")
+    assert json.loads(told)["recipe"]["bind"] == "#ff0000=3; #00ff00=10:30"
+    assert json.loads(told)["map"] is True
+    before, after = array(photo), array(tmp_path / "out.png")
+    changed = (before != after).any(axis=2)
+    assert changed[:, :56].mean() > 0.9
+    assert changed[:, 144:].mean() > 0.5
+    assert not changed[:, 64:136].any()
+    again = ("--recipe", tmp_path / "out.png", "--map", tmp_path / "map.png")
+    good("dream", photo, "-o", tmp_path / "again.png", *again)
+    assert np.array_equal(array(tmp_path / "again.png"), after)
+    refused(
+        dreamlayer("dream", photo, "-o", tmp_path / "no.png", "--recipe", tmp_path / "out.png"),
+        "--map",
+    )
+    part = ("--select", "100,20,90,100")
+    done = dreamlayer("dream", photo, "-o", tmp_path / "part.png", *options, *bound, *part)
+    assert done.returncode == 0
+    assert "has nothing in #ff0000 here" in done.stderr
+    changed = (before != array(tmp_path / "part.png")).any(axis=2)
+    assert changed[20:120, 144:190].mean() > 0.5
+    assert not changed[:, :136].any()
+
+
 def test_an_output_replaces_an_input_if_told_so(photo: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.png"
     own.write_bytes(photo.read_bytes())
@@ -339,6 +370,12 @@ def as_list(*arguments: str) -> list[dict[str, Any]]:
         (("photo.png", "--mask", "missing.png"), "no file"),
         (("photo.png", "--mask", "tiny.png"), "the same size"),
         (("photo.png", "--mask", "black.png"), "selects nothing"),
+        (("photo.png", "--map", "photo.png"), "add e.g. --bind"),
+        (("photo.png", "--bind", "#ff0000=10"), "with --map PICTURE"),
+        (("photo.png", "--bind", "red=10", "--map", "photo.png"), "binds no colour"),
+        (("photo.png", "--bind", "#00ff00=10", "--map", "photo.png"), "most frequent colours"),
+        (("photo.png", "--bind", "#ff0000=10", "--map", "missing.png"), "no file"),
+        (("photo.png", "--bind", "#ff0000=10", "--layer", "3", "--map", "photo.png"), "omit one"),
     ],
 )  # fmt: skip
 def test_bad_input_gives_one_sentence_and_no_file(
@@ -406,6 +443,8 @@ def test_every_parameter_is_an_option_with_range_and_default() -> None:
     assert "--no-roll" in text
     for option in ("--select", "--mask", "--device", "--json", "--guide", "--preset", "--recipe"):
         assert option in text
+    assert "--map" in text
+    assert "--bind COLOUR=WHAT" in text
 
 
 def test_help_loads_nothing_heavy() -> None:

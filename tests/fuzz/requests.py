@@ -344,6 +344,15 @@ def _strength(random: Random, fields: dict[str, Any], frames: list[bytes]) -> No
     fields["strength"] |= change
 
 
+def _dream_map(random: Random, fields: dict[str, Any], frames: list[bytes]) -> None:
+    """A map that is none, or far larger than the region."""
+    if random.random() < 0.5:
+        fields["map"] = unlike(random, lambda v: v is None or isinstance(v, dict))
+    else:
+        sides = random.choice(((5000, 5000), (2**63, 2), (0, 4), (3, 3)))
+        fields["map"] = {"width": sides[0], "height": sides[1], "depth": "U8", "order": "RGB"}
+
+
 def _zoom(random: Random, fields: dict[str, Any], frames: list[bytes]) -> None:
     """A part of a picture can't be enlarged about the middle of the whole."""
     picture = fields["picture"]
@@ -376,5 +385,6 @@ def _quick(random: Random, fields: dict[str, Any], frames: list[bytes]) -> None:
 
 _GEOMETRIES = (
     _picture, _sizes, _region, _lengths, _guide, _edges, _clip, _quick, _strength, _zoom,
+    _dream_map,
 )  # fmt: skip
 _TRANSPORTS = (_cut_short, _too_much, _many_frames, _announced)

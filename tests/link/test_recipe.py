@@ -142,6 +142,8 @@ def test_invalid_layers_and_channels_are_refused(values: dict[str, object], word
 def test_layer_names_have_the_expression_and_are_short() -> None:
     short = Recipe.of({"layer": "10", "channels": "30", "seed": 7})
     assert layer_name("Cat", short) == "Dream of Cat (10:30, seed 7)"
+    bound = Recipe.of({"bind": "#ff0000=10; #00ff00=12", "seed": 7})
+    assert layer_name("Cat", bound) == "Dream of Cat (map, seed 7)"
     long = Recipe.of({"layer": " + ".join(["features.10:30"] * 20), "seed": 7})
     assert len(layer_name("Cat", long)) < 70
     assert layer_name("Cat", long).endswith("…, seed 7)")
@@ -158,7 +160,11 @@ def test_a_seed_is_drawn_once() -> None:
 NUMBER_LISTS = st.lists(st.integers(0, 5000), max_size=5, unique=True).map(
     lambda numbers: ",".join(map(str, numbers))
 )
-OWN = {"layer": st.sampled_from(["10", "layer3.1.conv2"]), "channels": NUMBER_LISTS}
+OWN = {
+    "layer": st.sampled_from(["10", "layer3.1.conv2"]),
+    "channels": NUMBER_LISTS,
+    "bind": st.sampled_from(["", "#ff0000=10:30", "#ff0000=kind:dogs; #0aF000=6 - 3*0.5"]),
+}
 
 
 def values_of(row: Parameter) -> st.SearchStrategy[Any]:

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from dreamlayer.cli.selection import Selection
     from dreamlink.client.reconnecting import ReconnectingClient
     from dreamlink.session.dream import Dream
+    from dreamlink.session.inputs import Pixels
     from dreamlink.wire.messages import Header
 
 LAYERS = """\
-values of --layer:
+values of --layer, and of --bind after a colour of the map (#ff0000=10:30):
   features.10                     a whole layer, by name or by number: 10
   10:mean                         the same, but weak places count as much as strong ones
   10:30   10:30,115               one channel of it, or several
@@ -108,6 +109,11 @@ def _add_recipe(group: Any) -> None:
         "--guide", metavar="PICTURE", type=Path,
         help="a picture of what to dream, for --layer LAYER:guide or LAYER:cosine",
     )  # fmt: skip
+    group.add_argument(
+        "--map", metavar="PICTURE", type=Path,
+        help="a dream map: a picture of flat colours, stretched over the input; --bind says what"
+        " each of them stands for",
+    )  # fmt: skip
     for parameter in PARAMETERS.values():
         _add_parameter(group, parameter)
 
@@ -120,6 +126,8 @@ def _add_parameter(group: Any, parameter: Parameter) -> None:
     if parameter.minimum is not None:
         unit = f" {parameter.unit}" if parameter.unit else ""
         notes.append(f"{parameter.minimum:g} to {parameter.maximum:g}{unit}")
+    if parameter.entry:
+        notes.append("once for each")
     if parameter.kind is bool:
         notes.append(f"default {'on' if parameter.default else 'off'}")
     else:
@@ -130,7 +138,9 @@ def _add_parameter(group: Any, parameter: Parameter) -> None:
         options["action"] = argparse.BooleanOptionalAction
     else:
         # Parsed later, so that the recipe table's own sentence reports an invalid value.
-        options["metavar"] = {int: "N", float: "X", str: "NAME"}[parameter.kind]
+        options["metavar"] = {int: "N", float: "X", str: parameter.entry or "NAME"}[parameter.kind]
+        if parameter.entry:
+            options["action"] = "append"
     group.add_argument(f"--{parameter.name.replace('_', '-')}", **options)
 
 
@@ -148,6 +158,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from dreamlayer.cli import selection
+    from dreamlayer.cli.dream_map import map_pixels, read_map
     from dreamlayer.cli.files import output, reading
     from dreamlayer.cli.files.recipe_file import StoredRecipe
     from dreamlink.recipe import presets
@@ -160,6 +171,7 @@ def _run(arguments: argparse.Namespace) -> None:
     else:
         recipe = _recipe(arguments, presets.values_under(_given(arguments)))
     _check_guide(recipe, arguments.guide)
+    _check_map(recipe, arguments.map)
     rectangle = base.select
     if arguments.select is not None:
         rectangle = selection.rectangle_of(arguments.select)
@@ -170,22 +182,31 @@ def _run(arguments: argparse.Namespace) -> None:
     mask = reading.read_mask(arguments.mask, size, most) if arguments.mask else None
     guide = reading.read_guide(arguments.guide, most) if arguments.guide else None
     selected = selection.select(size, rectangle, mask.image if mask else None)
+    dream_map = None
+    if arguments.map:
+        dream_map = read_map(arguments.map, most, recipe.bindings())
     if recipe.start != "noise":  # noise fills transparent parts too
         selection.refuse_transparent(arguments.input, source, selected)
-    inputs = [arguments.input, arguments.mask, arguments.guide, arguments.recipe]
+    inputs = [
+        arguments.input, arguments.mask, arguments.guide, arguments.map, arguments.recipe,
+    ]  # fmt: skip
     result = output.Output(
         arguments.output, source, [path for path in inputs if path is not None],
         overwrite=arguments.overwrite,
     )  # fmt: skip
     notes = [*source.notes, *result.notes, *_notes(arguments, base)]
-    _print_notes([*notes, *(other.page_note for other in (mask, guide) if other)])
+    _print_notes([*notes, *(other.page_note for other in (mask, guide, dream_map) if other)])
     with result:
-        dream = _run_dream(recipe, source, selected, guide.image if guide else None, arguments)
+        shown = None if dream_map is None else map_pixels(dream_map, size, selected.region)
+        dream = _run_dream(
+            recipe, source, selected, guide.image if guide else None, shown, arguments
+        )
         if dream.pixels is None:
             raise CommandError(dream.text)
         stored = StoredRecipe(
-            dream.report["recipe"], rectangle, mask is not None, guide is not None
-        )
+            dream.report["recipe"], rectangle, mask is not None, guide is not None,
+            dream_map is not None,
+        )  # fmt: skip
         dreamed = selection.part(source, selected.region, dream.pixels)
         result.notes.clear()
         result.write(source, dreamed, selected.region[:2], stored.to_dict())
@@ -208,7 +229,14 @@ def _recipe(arguments: argparse.Namespace, base: Mapping[str, object]) -> Recipe
     values: dict[str, object] = {}
     for name in _given(arguments):
         value, parameter = getattr(arguments, name), PARAMETERS[name]
+        if parameter.entry:
+            value = "; ".join(value)
         values[name] = value if parameter.kind is bool else parameter.parse(value)
+    if values.get("bind") and "layer" in values:
+        raise CommandError(
+            "--layer is dreamed everywhere, and --bind says what each colour of a map stands for:"
+            " omit one of them."
+        )
     if "layer" in values:
         values.setdefault("channels", "")  # the base's channels belong to its layer
     elif "model" in values and "layer" not in base:
@@ -222,17 +250,30 @@ def _recipe(arguments: argparse.Namespace, base: Mapping[str, object]) -> Recipe
 
 
 def _check_guide(recipe: Recipe, guide: Path | None) -> None:
-    if recipe.expression().needs_guide == (guide is not None):
+    if recipe.needs_guide == (guide is not None):
         return
     if guide is None:
         raise CommandError(
-            f"“{recipe.layer}” needs a guide picture: name one with --guide PICTURE."
+            f"“{recipe.bind or recipe.layer}” needs a guide picture: name one with --guide PICTURE."
         )
     layer = next(iter(recipe.expression().layers), Recipe().layer)
     raise CommandError(
         f"A guide is only used by layers with :guide or :cosine: add e.g. --layer {layer}:guide, or"
         " omit --guide."
     )
+
+
+def _check_map(recipe: Recipe, dream_map: Path | None) -> None:
+    if recipe.bindings() and dream_map is None:
+        raise CommandError(
+            f"“{recipe.bind}” says what the colours of a dream map stand for: name the map with"
+            " --map PICTURE."
+        )
+    if dream_map is not None and not recipe.bindings():
+        raise CommandError(
+            "Nothing says what the colours of --map stand for: add e.g."
+            " --bind '#ff0000=kind:dogs', once for each colour."
+        )
 
 
 def _notes(arguments: argparse.Namespace, base: StoredRecipe) -> list[str]:
@@ -257,6 +298,7 @@ def _run_dream(
     source: ImageFile,
     selected: Selection,
     guide: Image.Image | None,
+    dream_map: Pixels | None,
     arguments: argparse.Namespace,
 ) -> Dream:
     """Dream, and return the dream when it is over."""
@@ -273,6 +315,7 @@ def _run_dream(
         Pixels(source.layout(sent.width, sent.height), selection.pixels(source, sent)),
         mask=selected.mask.tobytes() if selected.mask else None,
         guide=Pixels(Picture(*guide.size, "U8", "RGB"), guide.tobytes()) if guide else None,
+        dream_map=dream_map,
     )
     request = inputs.request(
         recipe,

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from dreamlayer.engine.ascent.balance import balanced
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.planes import (
@@ -23,7 +24,9 @@ from dreamlayer.engine.image.planes import (
     clip,
 )
 from dreamlayer.engine.imagine.imagine import imagine
-from dreamlayer.engine.objectives.binding import bind
+from dreamlayer.engine.objectives.binding import bind_recipe
+from dreamlayer.engine.objectives.regional import RegionalObjective
+from dreamlayer.engine.objectives.share_map import ShareMap
 from dreamlayer.engine.objectives.terms import Objective
 from dreamlayer.engine.octave_loop import (
     CARRY_EXPONENT,
@@ -40,6 +43,9 @@ from dreamlink.recipe.recipe import Recipe
 
 IMAGINED_SIDE = (
     512  # px; longest side of a picture imagined from noise, which finer octaves then continue
+)
+FROM_NOISE = (
+    "A dream map needs a picture to dream on: set “start” to picture, or remove the map's colours."
 )
 IMAGINING_SHARE = 0.5  # share of the work that imagining takes
 
@@ -61,6 +67,7 @@ def dream(
     allocator: PlaneAllocator = allocate_in_memory,
     previous_detail: Plane | None = None,
     carry: float = 0.0,
+    shares: ShareMap | None = None,
 ) -> Generator[OctaveProgress, None, DreamResult]:
     """Dream into a picture.
 
@@ -79,6 +86,7 @@ def dream(
             for example of a film's previous frame.
         carry: share of `previous_detail` that this dream starts from, 0..1. The larger it is, the
             shorter are the steps.
+        shares: where the window belongs to which of the colours that the recipe binds.
 
     Yields:
         OctaveProgress after every tile; closing the generator there stops the dream.
@@ -93,9 +101,12 @@ def dream(
     size = (source.shape[-2], source.shape[-1])
     _check_size(size, network)
     random = torch.Generator().manual_seed(recipe.seed)
-    objective = bind(recipe.expression(), network, guide, recipe.spread)
+    objective = bind_recipe(recipe, network, guide, shares)
     weights = None if mask is None else as_stored_plane(mask)
     nan_guard = NanGuard()
+    if isinstance(objective, RegionalObjective):
+        coarsest = (sizes or dream_sizes(size, recipe, network.minimum))[0]
+        objective = balanced(objective, source, network, window, coarsest, recipe.tile, nan_guard)
     if recipe.is_painted:
         loop = OctaveLoop(
             source, network, recipe, window, weights, objective, random, allocator, nan_guard
@@ -114,6 +125,8 @@ def dream(
         )  # fmt: skip
         return (yield from loop.run(sizes, 0.0))
 
+    if isinstance(objective, RegionalObjective):
+        raise ValueError(FROM_NOISE)
     picture = yield from _imagine_window(
         source, network, recipe, window, objective, random, nan_guard
     )

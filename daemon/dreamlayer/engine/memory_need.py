@@ -65,13 +65,14 @@ def memory_need(
     if recipe.is_painted:
         side = min(1.0, PAINTED_SIDE / max(largest))
         working += PAINTING_BYTES * inside.area * side**2
-    if recipe.expression().needs_guide:
+    if recipe.needs_guide:
         working = max(working, guide_area * network.forward_bytes_per_pixel)
     return MemoryNeed(working, _plane_bytes(size, sizes, inside))
 
 
 def _map_bytes(network: Network, recipe: Recipe, canvas: Size) -> float:
-    if not any(target.kind in WHOLE_MAPS for _, target in recipe.expression().terms):
+    terms = [term for expression in recipe.expressions() for term in expression.terms]
+    if not any(target.kind in WHOLE_MAPS for _, target in terms):
         return 0.0
     grids = network.grids(*canvas)
     cells = (math.prod(g) * one.channels for g, one in zip(grids, network.maps, strict=True))

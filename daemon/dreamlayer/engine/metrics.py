@@ -10,6 +10,8 @@ from torch import Tensor
 from dreamlayer.engine.ascent.ascent import APRON
 from dreamlayer.engine.image.planes import ComputedPlane, TensorOrPlane, as_plane
 from dreamlayer.engine.objectives.binding import bind
+from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
+from dreamlayer.engine.objectives.share_map import ShareMap
 from dreamlayer.engine.objectives.terms import (
     CosineTerm,
     DirectionTerm,
@@ -25,6 +27,7 @@ from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
+from dreamlink.recipe.expression import Expression
 from dreamlink.recipe.recipe import Recipe
 
 SHIFTS = 16
@@ -37,13 +40,35 @@ def gain(
     recipe: Recipe,
     window: Window,
     guide: Tensor | None = None,
+    painted: ShareMap | None = None,
 ) -> float | None:
     """The gain of a result: how much more it excites the recipe's objective than the source does.
 
     The mean of the gains of a `GainMeter`; None if the source does not excite the objective at all.
+    Of a dream map, `painted` are its regions, and the result is the mean over them.
     """
-    gains = GainMeter(source, network, recipe, window, guide).gains(result)
+    meters = [GainMeter(source, network, recipe, window, guide)] if painted is None else [
+        GainMeter(
+            source, network, recipe, window, guide,
+            MeasuredRegion(recipe.bindings()[number].expression, painted.alone(index)),
+        )
+        for index, number in enumerate(painted.numbers)
+    ]  # fmt: skip
+    gains = [value for meter in meters for value in meter.gains(result)]
     return sum(gains) / len(gains) if gains else None
+
+
+@dataclass(frozen=True)
+class MeasuredRegion:
+    """What to measure in one region of a dream map.
+
+    Attributes:
+        expression: the objective, the region's own or another.
+        painted: one plane, more than 0.5 in the region.
+    """
+
+    expression: Expression
+    painted: ShareMap
 
 
 class GainMeter:
@@ -62,6 +87,7 @@ class GainMeter:
         network: ends at the layers of the recipe.
         window: the dreamed part; only cells that see it are counted.
         guide: (1, 3, h, w), 0..1, for expressions that need one.
+        region: of a dream map, instead of the recipe's expression in the whole window.
     """
 
     def __init__(
@@ -71,15 +97,20 @@ class GainMeter:
         recipe: Recipe,
         window: Window,
         guide: Tensor | None = None,
+        region: MeasuredRegion | None = None,
     ) -> None:
         # Kinds by their energy: its logarithm, which spreads them, has no ratio.
-        objective = bind(recipe.expression(), network, guide, "one")
+        expression = recipe.expression() if region is None else region.expression
+        objective = bind(expression, network, guide, "one")
         side = recipe.tile
         units = Objective(tuple(_gain_unit(summand) for summand in objective.terms))
 
         def tiled_objectives(target: Objective) -> list[TiledObjective]:
+            there: AnyObjective = target
+            if region is not None:
+                there = RegionalObjective.of([target], region.painted)
             canvases = _canvases(source, network, recipe)
-            return [TiledObjective(network, target, canvas, window, side) for canvas in canvases]
+            return [TiledObjective(network, there, canvas, window, side) for canvas in canvases]
 
         self._objectives = tiled_objectives(objective)
         self._before = [tiled.value(source) for tiled in self._objectives]

@@ -33,7 +33,7 @@ from dreamlayer.engine.image.planes import (
     read_all,
     strips,
 )
-from dreamlayer.engine.objectives.terms import Objective
+from dreamlayer.engine.objectives.regional import AnyObjective
 from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
@@ -103,7 +103,7 @@ class OctaveLoop:
     recipe: Recipe
     window: Window
     mask: StoredPlane | None
-    objective: Objective
+    objective: AnyObjective
     random: torch.Generator
     allocator: PlaneAllocator
     nan_guard: NanGuard

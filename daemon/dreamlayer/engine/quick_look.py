@@ -21,6 +21,7 @@ from torch import Tensor
 from dreamlayer.engine.dream import dream
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.planes import Plane, TensorOrPlane
+from dreamlayer.engine.objectives.share_map import ShareMap
 from dreamlayer.engine.octave_loop import DreamResult, OctaveProgress
 from dreamlayer.engine.painting.stages import PaintingStage, painting_stages, scaled_size
 from dreamlayer.geometry import Window
@@ -137,6 +138,7 @@ def run_quick_look(
     guide: Tensor | None = None,
     previous_detail: Plane | None = None,
     carry: float = 0.0,
+    shares: ShareMap | None = None,
 ) -> Generator[OctaveProgress | QuickLook, None, DreamResult]:
     """Dream on a copy of a picture, reduced by a factor; see `dream` for the other arguments.
 
@@ -154,7 +156,7 @@ def run_quick_look(
         stages = look_stages(size, recipe, reduced)
         painting = dream(
             source, network, recipe, window, mask=mask, guide=guide, stages=stages,
-            previous_detail=previous_detail, carry=carry,
+            previous_detail=previous_detail, carry=carry, shares=shares,
         )  # fmt: skip
         return (yield from _painted_looks(painting))
     plans = plan_looks(look_sizes(size, recipe, reduced, network.minimum), size, window, recipe)
@@ -165,7 +167,7 @@ def run_quick_look(
         steps = replace(recipe, steps=plan.steps, step_size=length)
         dreaming = dream(
             source, network, steps, window, mask=mask, guide=guide, sizes=plan.sizes,
-            previous_detail=previous_detail, carry=carry,
+            previous_detail=previous_detail, carry=carry, shares=shares,
         )  # fmt: skip
         while True:
             try:

@@ -19,6 +19,7 @@ from dreamlayer.compositing.zoom import zoom_pixels
 from dreamlayer.engine.image.planes import read_all
 from dreamlayer.geometry import Span, Window
 from dreamlayer.runtime import interruption
+from dreamlayer.studio.dream_map import DreamMap, read_dream_map
 from dreamlayer.studio.source import SourceImage
 from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.recipe import Recipe
@@ -43,6 +44,7 @@ class DecodedRequest:
         clip: whether the mask goes into the alpha rather than into the colours.
         strength: (h, w, samples), how strongly each pixel dreams, or None: all fully.
         guide: (gh, gw, samples), or None.
+        dream_map: (mh, mw, samples), stretched over the window, or None.
         zoom: how many times the picture is enlarged about its middle before it is dreamed on.
         carry: how much of the dream before this one starts from, 0 to 1.
         quick: whether to take a quick look.
@@ -61,6 +63,7 @@ class DecodedRequest:
     clip: bool
     strength: SourceImage | None
     guide: SourceImage | None
+    dream_map: SourceImage | None
     zoom: float
     carry: float
     quick: bool
@@ -75,15 +78,19 @@ class DreamPixels:
 
     Attributes:
         raw: (H, W, samples), the picture, enlarged if that was asked for.
-        mask: (h, w) of the window, 255 = selected, or None: all is.
-        strength: (h, w) of the window, 255 = dream fully, or None: everywhere.
+        mask: (h, w) of the window, 255 = selected, or None: all is. It is 0 where a dream map has
+            no bound colour, so that `feather` softens the borders there.
+        strength: (h, w) of the window, 255 = dream fully, or None: everywhere. It takes the place
+            of the mask for a dream map if the mask goes into the alpha.
         guide: (1, 3, gh, gw), R, G, B in 0..1, or None.
+        dream_map: what the map's colours say about the window, or None.
     """
 
     raw: pixels.Raw
     mask: pixels.Mask | None
     strength: pixels.Mask | None
     guide: Tensor | None
+    dream_map: DreamMap | None
 
     def weights(self, device: torch.device) -> Tensor | None:
         """The weight of each pixel (1, 1, h, w) for the engine, 0 to 255: mask times strength.
@@ -102,10 +109,7 @@ class DreamPixels:
     def _weights(self) -> pixels.Mask | None:
         if self.mask is None or self.strength is None:
             return self.strength if self.mask is None else self.mask
-        weights = np.empty(self.mask.shape, np.uint8)
-        for rows in _row_runs(weights):
-            product = self.mask[rows].astype(np.uint16) * self.strength[rows]
-            weights[rows] = (product + 254) // 255
+        weights = _product(self.mask, self.strength)
         if not weights.any():
             raise ValueError("The selection and the strength map do not overlap.")
         return weights
@@ -121,13 +125,16 @@ def decode(request: DreamRequest, frames: Sequence[Frame]) -> DecodedRequest:
     _check_wrap(request)
     region, following = request.region, iter(frames)
     picture = _image(next(following), request.picture)
-    mask = strength = guide = None
+    _check_dream_map(request)
+    mask = strength = guide = dream_map = None
     if request.mask:
         mask = pixels.view_mask(next(following), region.height, region.width)
     if request.strength:
         strength = _image(next(following), request.strength)
     if request.guide:
         guide = _image(next(following), request.guide)
+    if request.dream_map:
+        dream_map = _image(next(following), request.dream_map)
     return DecodedRequest(
         recipe=recipe,
         device=request.device,
@@ -139,6 +146,7 @@ def decode(request: DreamRequest, frames: Sequence[Frame]) -> DecodedRequest:
         clip=request.clip,
         strength=strength,
         guide=guide,
+        dream_map=dream_map,
         zoom=request.zoom,
         carry=request.carry,
         quick=request.quick,
@@ -152,9 +160,9 @@ def load_pixels(inputs: DecodedRequest) -> DreamPixels:
     """The pixels of a dream, ready for engine and blend.
 
     Raises:
-        ValueError: mask or strength map leaves nothing to dream in; with a sentence for the user.
+        ValueError: mask and maps leave nothing to dream in; with a sentence for the user.
     """
-    raw, strength = inputs.picture.raw, None
+    raw, mask, strength, dream_map = inputs.picture.raw, inputs.mask, None, None
     if inputs.zoom > 1.0:
         raw = zoom_pixels(raw, inputs.picture.layout, inputs.zoom, inputs.recipe.wrap)
     if inputs.mask is not None and not inputs.mask.any():
@@ -165,8 +173,17 @@ def load_pixels(inputs: DecodedRequest) -> DreamPixels:
             raise ValueError(
                 "The strength map is black or transparent everywhere, so nothing would be dreamed."
             )
+    if inputs.dream_map is not None:
+        recipe = inputs.recipe
+        dream_map = read_dream_map(
+            inputs.dream_map, recipe.bindings(), inputs.window.size, recipe.wrap
+        )
+        if inputs.clip:
+            strength = _both(strength, dream_map.amount)
+        else:
+            mask = _both(mask, dream_map.amount)
     guide = None if inputs.guide is None else read_all(inputs.guide)
-    return DreamPixels(raw, inputs.mask, strength, guide)
+    return DreamPixels(raw, mask, strength, guide, dream_map)
 
 
 def brightness(image: SourceImage) -> pixels.Mask:
@@ -184,6 +201,45 @@ def brightness(image: SourceImage) -> pixels.Mask:
         opacity = pixels.read_alpha(raw[rows], layout)
         levels[rows] = np.rint(grey * 255 if opacity is None else grey * opacity * 255)
     return levels
+
+
+def _both(mask: pixels.Mask | None, amount: pixels.Mask | None) -> pixels.Mask | None:
+    """The product of a mask or strength map and the amounts of a dream map, if there are both."""
+    if mask is None or amount is None:
+        return amount if mask is None else mask
+    both = _product(mask, amount)
+    if not both.any():
+        raise ValueError("Nothing is selected where the dream map has one of its colours.")
+    return both
+
+
+def _product(mask: pixels.Mask, strength: pixels.Mask) -> pixels.Mask:
+    """The product of two masks (h, w), in 255ths; 0 only where one of them is."""
+    weights = np.empty(mask.shape, np.uint8)
+    for rows in _row_runs(weights):
+        product = mask[rows].astype(np.uint16) * strength[rows]
+        weights[rows] = (product + 254) // 255
+    return weights
+
+
+def _check_dream_map(request: DreamRequest) -> None:
+    """Raise ValueError for a map without bound colours or the other way round, or from noise."""
+    bound = bool(request.recipe.bindings())
+    if bound and not request.dream_map:
+        raise ValueError(
+            "The recipe says what the colours of a dream map stand for, and there is no map:"
+            " choose one, or leave “bind” empty."
+        )
+    if request.dream_map and not bound:
+        raise ValueError(
+            "None of the dream map's colours stands for anything: say so in “bind”, e.g."
+            " #ff0000=kind:dogs."
+        )
+    if bound and request.recipe.start == "noise":
+        raise ValueError(
+            "A dream map needs a picture to dream on: set “start” to picture, or leave “bind”"
+            " empty."
+        )
 
 
 def _check_wrap(request: DreamRequest) -> None:

@@ -188,6 +188,10 @@ def _dream_with(
     weights = loaded.weights(device)
     guide = None if loaded.guide is None else loaded.guide.to(device)
     start, notes = warm_start(before, inputs, device)
+    shares = painted = None
+    if loaded.dream_map is not None:
+        shares, painted = loaded.dream_map.shares.to(device), loaded.dream_map.painted
+        notes = (*notes, *([loaded.dream_map.note] if loaded.dream_map.note else []))
     region = loaded.raw[window.rows.slice(), window.columns.slice()]
     if 2 * region.nbytes < loaded.raw.nbytes:
         region = region.copy()  # so that the surroundings needn't be kept
@@ -201,13 +205,13 @@ def _dream_with(
     if inputs.quick:
         looking = quick_look.run_quick_look(
             source, network, recipe, window, inputs.reduced, mask=weights, guide=guide,
-            previous_detail=start, carry=inputs.carry,
+            previous_detail=start, carry=inputs.carry, shares=shares,
         )  # fmt: skip
         dreamt = yield from report_looks(looking, inputs, blend)
     else:
         dreaming = engine.dream(
             source, network, recipe, window, mask=weights, guide=guide, allocator=room,
-            previous_detail=start, carry=inputs.carry,
+            previous_detail=start, carry=inputs.carry, shares=shares,
         )  # fmt: skip
         dreamt = yield from report_octaves(dreaming, inputs, blend)
     if not inputs.quick and inputs.window.area >= LARGE:
@@ -221,7 +225,7 @@ def _dream_with(
             yield Progress(1.0, "Measuring how much more active the layer is…")
         result = SourceImage(pixels.view(final, inputs.result), inputs.result)
         after = InsetPlane(source, window, to_device(result, device))
-        gain = metrics.gain(source, after, network, recipe, window, guide)
+        gain = metrics.gain(source, after, network, recipe, window, guide, painted)
     return Finished(
         final,
         overlay,

@@ -149,6 +149,12 @@ def _places() -> Iterator[Case]:
     yield Case(
         "place-guide", {"layer": "9:guide"}, Scene(mask=True, strength="G", guide="coffee.png")
     )
+    for name, changed in {
+        "map": {"bind": "#ff0000=10:30; #00ff00=kind:dogs"},
+        "map-one-colour": {"bind": "#00ff00=6 + class:castle*0.1"},
+        "map-painted": {"bind": "#ff0000=10:30; #00ff00=9:40", "method": "painted"},
+    }.items():
+        yield Case(f"place-{name}", changed, Scene(dream_map=True))
     yield Case("place-start-noise", {"start": "noise", "steps": 2}, SELECTED)
     yield Case("place-supersample", {"supersample": 1, "conditioning": "laplacian"}, SELECTED)
     yield Case("blend-whole", {}, Scene("coffee.png"), blends=LIGHT, manner={"gain": True})

@@ -19,6 +19,7 @@ from tests.bench.hashed.project import DreamRequest, Edges, Picture, Recipe, Reg
 PHOTOS = Path(__file__).parents[2] / "pictures"
 DTYPES = {"U8": "<u1", "U16": "<u2", "F16": "<f2", "F32": "<f4"}
 CHANNELS = {"RGBA": (0, 1, 2, 3), "BGRA": (2, 1, 0, 3), "RGB": (0, 1, 2), "GA": (1, 3), "G": (1,)}
+BANDS = ((255, 0, 0), (0, 255, 0), (255, 255, 255))  # of a dream map
 Pixels = NDArray[Any]
 
 
@@ -37,6 +38,7 @@ class Scene:
         clip: the mask goes into the alpha.
         strength: order of the pixels of a strength map, or "".
         guide: another photo, or "".
+        dream_map: three upright bands of flat colours, as in `BANDS`, are its map.
     """
 
     photo: str = "china.jpg"
@@ -51,6 +53,7 @@ class Scene:
     clip: bool = False
     strength: str = ""
     guide: str = ""
+    dream_map: bool = False
 
     def request(self, recipe: Recipe, **manner: Any) -> tuple[DreamRequest, list[bytes]]:
         """A request to dream here, and its frames."""
@@ -66,9 +69,13 @@ class Scene:
         guide = Picture(150, 120, "U8", "RGB") if self.guide else None
         if guide is not None:
             frames.append(_encoded(photo(self.guide, (150, 120)), guide).tobytes())
+        colours = None
+        if self.dream_map:
+            colours = Picture(*size, "U8", "RGB")
+            frames.append(bands(size).tobytes())
         request = DreamRequest(
             recipe, picture, region, mask=self.mask, guide=guide, edges=self.edges, clip=self.clip,
-            strength=strength, device="cpu", **manner,
+            strength=strength, dream_map=colours, device="cpu", **manner,
         )  # fmt: skip
         return request, frames
 
@@ -85,6 +92,12 @@ def ellipse(size: tuple[int, int]) -> Pixels:
     inside = 1.0 - across[None] ** 2 - down[:, None] ** 2
     found: Pixels = np.rint(np.clip(inside * 3.0, 0.0, 1.0) * 255).astype(np.uint8)
     return found
+
+
+def bands(size: tuple[int, int]) -> Pixels:
+    """A dream map (h, w, 3), bytes: as many upright bands as there are colours."""
+    numbers = np.arange(size[0]) * len(BANDS) // size[0]
+    return np.tile(np.array(BANDS, np.uint8)[numbers], (size[1], 1, 1))
 
 
 def opacity(size: tuple[int, int]) -> Pixels:

@@ -24,13 +24,14 @@ class StoredRecipe:
     Attributes:
         recipe: names and values of the recipe's parameters, with the seed that was drawn.
         select: the selected rectangle, in the picture's coordinates, or None.
-        mask, guide: whether there was a mask or a guide picture, which are not stored.
+        mask, guide, dream_map: whether there was one of these pictures, which are not stored.
     """
 
     recipe: Mapping[str, object] = field(default_factory=dict)
     select: Region | None = None
     mask: bool = False
     guide: bool = False
+    dream_map: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The values to store as JSON."""
@@ -39,6 +40,7 @@ class StoredRecipe:
             "select": None if self.select is None else list(self.select),
             "mask": self.mask,
             "guide": self.guide,
+            "map": self.dream_map,
         }
 
     @classmethod
@@ -60,7 +62,8 @@ class StoredRecipe:
             raise FileError(f"The selection in {path} is damaged: {error}") from error
         if not isinstance(recipe, dict) or (region is not None and region.empty):
             raise FileError(f"The recipe in {path} is damaged.")
-        return cls(recipe, region, values.get("mask") is True, values.get("guide") is True)
+        given = [values.get(name) is True for name in ("mask", "guide", "map")]
+        return cls(recipe, region, *given)
 
 
 def _read_json(path: Path) -> object:

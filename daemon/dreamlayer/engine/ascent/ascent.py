@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.ascent.conditioning import condition
+from dreamlayer.engine.ascent.region_norms import RegionNorms
 from dreamlayer.engine.ascent.regularisers import stay_change, tv_change
 from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.noise import Noise
@@ -31,7 +32,7 @@ from dreamlayer.engine.image.planes import (
     rewrite,
     strips,
 )
-from dreamlayer.engine.objectives.terms import Objective
+from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
@@ -54,7 +55,7 @@ class Ascent:
     """
 
     network: TileableNetwork
-    objective: Objective
+    objective: AnyObjective
     recipe: Recipe
     side: int
     random: torch.Generator
@@ -80,8 +81,8 @@ class Ascent:
             x ← x + step_size · (g / mean|g| − tv · ∇TV(x − base) − stay · (x − base))
 
         There is one norm for all tiles and the whole selection: with a norm per tile a flat sky
-        would become as busy as a castle. If the gradient is zero everywhere the network adds
-        nothing.
+        would become as busy as a castle. Only the regions of a dream map have one each. If the
+        gradient is zero everywhere the network adds nothing.
 
         Args:
             x: (1, 3, H, W), 0..1: the octave's picture, dreamed so far.
@@ -117,13 +118,25 @@ class Ascent:
                 yield min(done, 1.0)
         recipe = self.recipe
         condition(total, recipe.conditioning, recipe.smooth, recipe.calm_colours, wrap)
-        norm = _mean_magnitude(total, weights, canvas.origin)
-        factor = recipe.step_size / LEVELS / norm if norm > 0 else 0.0
-
-        def step_of(strip: Window) -> Tensor:
-            return _read_unrolled(total, canvas.origin, strip) * factor
-
+        step_of = self._normalised(total, weights, canvas.origin)
         self._move(inside, PlaneWindow(base, window), step_of, weights, wrap)
+
+    def _normalised(
+        self, total: Plane, mask: Plane | None, origin: tuple[int, int]
+    ) -> Callable[[Window], Tensor]:
+        """Reads strips of the step along a gradient: divided by its norm, or by each region's."""
+        length = self.recipe.step_size / LEVELS
+
+        def read(strip: Window) -> Tensor:
+            return _read_unrolled(total, origin, strip)
+
+        if isinstance(self.objective, RegionalObjective):
+            size = (total.shape[-2], total.shape[-1])
+            norms = RegionNorms.of(self.objective.shares, size, read, mask)
+            return lambda strip: read(strip) * norms.factors(strip) * length
+        norm = _mean_magnitude(total, mask, origin)
+        factor = length / norm if norm > 0 else 0.0
+        return lambda strip: read(strip) * factor
 
     def _allocate_gradient(self, inside: StoredPlane) -> StoredPlane:
         """Allocate the gradient: in 16 bits if the picture is stored in 16 bits."""

@@ -43,14 +43,36 @@ class ViewSampler:
 
         The picture is reflected beyond its edges. Differentiable with respect to the picture.
         """
+        return self.transformed_with(picture, None)[0]
+
+    def transformed_with(
+        self, picture: Tensor, planes: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """A view as of `transformed`, and planes (1, C, …, …) that cover the same in the same view.
+
+        The planes may be coarser than the picture; so is their view. If `wrap`, they are as large.
+        """
         if self.wrap:
-            picture = self._crop_periodic(picture)
+            picture, planes = self._crop_periodic(picture, planes)
+        place = self._placement(picture)
+        view = _sampled(picture, place, self.size)
+        if planes is None:
+            return view, None
+        coarse = [
+            max(1, round(length * few / many))
+            for length, few, many in zip(
+                self.size, planes.shape[-2:], picture.shape[-2:], strict=True
+            )
+        ]
+        return view, _sampled(planes, place, (coarse[0], coarse[1]))
+
+    def _placement(self, picture: Tensor) -> Tensor:
+        """Maps coordinates in a random view to coordinates in the picture, (2, 3)."""
         turned, zoomed, down, right = (2 * torch.rand(4, generator=self.random) - 1).tolist()
         angle, zoom = math.radians(TURN * turned), 1 + ZOOM * zoomed
         cosine, sine = math.cos(angle) / zoom, math.sin(angle) / zoom
         (height, width), (rows, columns) = self.size, picture.shape[-2:]
-        # Maps coordinates in the view to coordinates in the picture; both range from -1 to 1.
-        place = torch.tensor(
+        return torch.tensor(  # both range from -1 to 1
             [
                 [
                     cosine * width / columns,
@@ -61,17 +83,25 @@ class ViewSampler:
             ],
             device=picture.device,
         )
-        grid = F.affine_grid(place[None], [1, 3, height, width], align_corners=False)
-        return F.grid_sample(picture, grid, padding_mode="reflection", align_corners=False)
 
     def _offset(self, axis: int, shift: float, length: int) -> float:
         return 2 * self.margin[axis] * shift / length
 
-    def _crop_periodic(self, picture: Tensor) -> Tensor:
+    def _crop_periodic(
+        self, picture: Tensor, planes: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         """A part of the view's size and margins of a periodic picture, from a random origin."""
         for axis, side, margin in zip((-2, -1), self.size, self.margin, strict=True):
             length = picture.shape[axis]
             start = int(torch.randint(length, (), generator=self.random))
             indices = torch.arange(start, start + side + 2 * margin) % length
             picture = picture.index_select(axis, indices.to(picture.device))
-        return picture
+            if planes is not None:
+                planes = planes.index_select(axis, indices.to(planes.device))
+        return picture, planes
+
+
+def _sampled(picture: Tensor, place: Tensor, size: tuple[int, int]) -> Tensor:
+    """A picture (1, C, H, W) at a grid of `size` (h, w) that `place` lays over it."""
+    grid = F.affine_grid(place[None], [1, 3, *size], align_corners=False)
+    return F.grid_sample(picture, grid, padding_mode="reflection", align_corners=False)

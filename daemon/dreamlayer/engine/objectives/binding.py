@@ -7,6 +7,8 @@ from torch import Tensor
 
 from dreamlayer.engine.objectives import terms as objectives
 from dreamlayer.engine.objectives.kind_terms import FLOORS, KindTerm
+from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
+from dreamlayer.engine.objectives.share_map import ShareMap
 from dreamlayer.engine.objectives.terms import Objective, Term, WeightedTerm
 from dreamlayer.networks.kinds import kinds
 from dreamlayer.networks.network import CLASS, Network, UnknownLayer, extract, resolve_layer
@@ -31,13 +33,43 @@ def network_for(recipe: Recipe, device: torch.device | str = "cpu") -> Network:
 
 
 def layer_names(recipe: Recipe) -> tuple[str, ...]:
-    """The full names of the layers that a recipe's expression needs, without duplicates.
+    """The full names of the layers that a recipe's expressions need, without duplicates.
 
     Raises:
         UnboundExpression, registry.UnknownModel: with a sentence for the user.
     """
-    expression = recipe.expression()
-    return tuple(dict.fromkeys(_layer(expression, t, recipe.model) for _, t in expression.terms))
+    return tuple(
+        dict.fromkeys(
+            _layer(expression, target, recipe.model)
+            for expression in recipe.expressions()
+            for _, target in expression.terms
+        )
+    )
+
+
+def bind_recipe(
+    recipe: Recipe, network: Network, guide: Tensor | None, shares: ShareMap | None
+) -> AnyObjective:
+    """What a recipe amplifies: its expression, or one in each region of a dream map.
+
+    A map with a single region dreams as without a map.
+
+    Args:
+        shares: where the bound colours lie; needed if the recipe binds some.
+
+    Raises:
+        UnboundExpression: as `bind`, or the map is missing.
+    """
+    bindings = recipe.bindings()
+    if not bindings:
+        return bind(recipe.expression(), network, guide, recipe.spread)
+    if shares is None:
+        raise UnboundExpression("This dream follows the colours of a map, and none was given.")
+    parts = [
+        bind(bindings[number].expression, network, guide, recipe.spread)
+        for number in shares.numbers
+    ]
+    return parts[0] if len(parts) == 1 else RegionalObjective.of(parts, shares)
 
 
 def bind(

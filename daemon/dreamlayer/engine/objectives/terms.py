@@ -28,6 +28,20 @@ MATCHED_AT_ONCE = 4096  # cells compared with the guide's at a time, to limit me
 
 
 @dataclass(frozen=True)
+class CellCentres:
+    """Where cells or pixels lie in a window of a picture.
+
+    Attributes:
+        rows, columns: of the centres, float64, as fractions of the window: 0..1 within it.
+        grid: (rows, columns) of cells on the window.
+    """
+
+    rows: Tensor
+    columns: Tensor
+    grid: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class MapLocation:
     """The position of a tensor (1, C, h, w) of cells in its map.
 
@@ -36,11 +50,13 @@ class MapLocation:
         counted: the window of all the cells that the objective counts.
         focus: maps a point of the picture, fractions (x, y) of its width and height, to the cell
             (row, column) centred nearest to it.
+        centres: where cells of the map lie in the dreamed window; None: nobody will ask.
     """
 
     cells: Window
     counted: Window
     focus: Callable[[float, float], tuple[int, int]]
+    centres: Callable[[Window], CellCentres] | None = None
 
 
 MapLocations = Sequence[MapLocation] | Mapping[int, MapLocation]  # by map index

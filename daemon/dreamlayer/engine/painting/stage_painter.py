@@ -11,16 +11,20 @@ differentiated by torch.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
+from dreamlayer.engine.ascent.region_norms import RegionNorms
 from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.noise import Noise
+from dreamlayer.engine.image.planes import as_plane
 from dreamlayer.engine.imagine.adam import Adam
 from dreamlayer.engine.imagine.spectrum import CONTRAST, Spectrum
 from dreamlayer.engine.imagine.transforms import ViewSampler
-from dreamlayer.engine.objectives.terms import Objective
+from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
 from dreamlayer.engine.painting.region import PaintedRegion
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
@@ -34,6 +38,7 @@ NOISE = (0.08, 0.02)  # standard deviation at a painting's first and last step; 
 LOWEST = 1 / 48  # cycles/px: slower changes would tint whole areas
 BLUR = 3.0  # px; σ of what the colours are blurred by, times `calm_colours`
 SHIFT = 12  # px: views are shifted by up to this, down and right
+SHARE_SIDE = 6  # px that one value of a region's share stands for: views of it cost time
 SAFE = 0.02  # black and white, whose logits are infinite, count as so far from 0 and 1
 KEYS = 2**31  # number of noise patterns
 
@@ -54,7 +59,7 @@ class StagePainter:
         region: PaintedRegion,
         start: Tensor | None,
         network: TileableNetwork,
-        objective: Objective,
+        objective: AnyObjective,
         recipe: Recipe,
         contrast: float,
         chroma: float,
@@ -74,6 +79,12 @@ class StagePainter:
         self._adam = Adam(self._spectrum.coefficients, SQUARE_MEMORY)
         self._logits = torch.logit(region.base.float().clamp(SAFE, 1 - SAFE))
         self._start = torch.zeros_like(self._logits) if start is None else start
+        self._shares: Tensor | None = None  # of the region
+        if isinstance(objective, RegionalObjective):
+            shares = objective.shares
+            planes = region.spread(shares.planes, shares.wrap).to(device).clamp(0.0, 1.0)
+            few = (-(-size[0] // SHARE_SIDE), -(-size[1] // SHARE_SIDE))
+            self._shares = planes if wrap else F.adaptive_avg_pool2d(planes, few)
 
     def step(self, done: float) -> Iterator[float]:
         """Take one step; `done` is the share of the painting's steps taken before, 0..1.
@@ -83,19 +94,30 @@ class StagePainter:
         """
         sigma = NOISE[0] + (NOISE[1] - NOISE[0]) * done
         with torch.enable_grad():
-            view = self._camera.transformed(self._picture())
+            view, objective = self._view()
         seen = view.detach().to(self.region.base.dtype)
         noise = Noise(sigma, int(torch.randint(KEYS, (), generator=self.random)))
         canvas = PictureCanvas(*self._camera.size, noise=noise)
         whole, total, share = Window.whole(*self._camera.size), torch.zeros_like(seen), 0.0
         tiled = TiledObjective(
-            self.network, self.objective, canvas, whole, self.recipe.tile, None, self.nan_guard
+            self.network, objective, canvas, whole, self.recipe.tile, None, self.nan_guard
         )
         for part in tiled.add_gradient(seen, total):
             share += part
             yield min(share, 1.0)
+        if isinstance(objective, RegionalObjective):
+            norms = RegionNorms.of(objective.shares, self._camera.size, as_plane(total).read)
+            total *= norms.factors(whole)
         (grad,) = torch.autograd.grad(view, self._spectrum.coefficients, total.to(view.dtype))
         self._adam.climb(self.nan_guard.clean(grad), RATE)
+
+    def _view(self) -> tuple[Tensor, AnyObjective]:
+        """A random view (1, 3, h, w) of the picture so far, and the objective in it."""
+        view, shares = self._camera.transformed_with(self._picture(), self._shares)
+        if shares is None or not isinstance(self.objective, RegionalObjective):
+            return view, self.objective
+        seen = self.objective.shares.with_planes(shares, wrap=False)
+        return view, replace(self.objective, shares=seen)
 
     def added(self) -> Tensor:
         """The logits (1, 3, h, w) added to the window so far, before `shown`."""

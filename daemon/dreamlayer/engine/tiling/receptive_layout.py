@@ -22,7 +22,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.objectives.terms import MapLocation
+from dreamlayer.engine.objectives.terms import CellCentres, MapLocation
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.geometry import Span, Window
 from dreamlayer.networks.executors.base import Pass
@@ -201,12 +201,36 @@ class ReceptiveLayout:
 
     def location(self, number: int, cells: Window) -> MapLocation:
         """The location of some cells of a map, as terms of an objective need it."""
-        return MapLocation(cells, self.counted[number], lambda x, y: self._focus(number, x, y))
+        return MapLocation(
+            cells,
+            self.counted[number],
+            lambda x, y: self._focus(number, x, y),
+            lambda some: self._centres(number, some),
+        )
+
+    def _centres(self, number: int, cells: Window) -> CellCentres:
+        """The centres of the receptive fields of some cells of a map, in the window."""
+        geometry, canvas, window = self.network.maps[number], self.canvas, self.window
+        sides = (canvas.height, canvas.width)
+        places, counts = [], []
+        for axis in (0, 1):
+            pixels = torch.arange(*cells[axis], dtype=torch.float64) * geometry.stride
+            pixels += self._middle(number) + 0.5 + canvas.origin[axis] - canvas.shift[axis]
+            if canvas.wrap:
+                pixels %= sides[axis]
+            places.append((pixels - window[axis].start) / window[axis].length)
+            counts.append(max(1, round(window[axis].length / geometry.stride)))
+        return CellCentres(places[0], places[1], (counts[0], counts[1]))
+
+    def _middle(self, number: int) -> float:
+        """The centre of what a cell sees, in pixels from the cell's index × stride."""
+        geometry = self.network.maps[number]
+        return sum(geometry.reach) / 2 if self.network.local else (geometry.stride - 1) / 2
 
     def _focus(self, number: int, x: float, y: float) -> tuple[int, int]:
         """The counted cell whose receptive field is centred nearest to a point of the picture."""
         geometry, counted, canvas = self.network.maps[number], self.counted[number], self.canvas
-        middle = sum(geometry.reach) / 2 if self.network.local else (geometry.stride - 1) / 2
+        middle = self._middle(number)
         cell = []
         for fraction, length, shift, span in (
             (y, canvas.height, canvas.shift[0], counted.rows),

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.planes import StoredPlane, TensorOrPlane
-from dreamlayer.engine.objectives.terms import Objective
+from dreamlayer.engine.objectives.regional import AnyObjective
 from dreamlayer.engine.tiling import tile_size, workers
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.receptive_layout import EMPTY, ReceptiveLayout, TileableNetwork
@@ -53,7 +53,7 @@ class TiledObjective:
     """
 
     network: TileableNetwork
-    objective: Objective
+    objective: AnyObjective
     canvas: PictureCanvas
     window: Window
     side: int
@@ -138,7 +138,7 @@ class TiledObjective:
 
     def _add_block(
         self,
-        objective: Objective,
+        objective: AnyObjective,
         picture: TensorOrPlane,
         total: Tensor | StoredPlane,
         block: Window,
@@ -151,7 +151,7 @@ class TiledObjective:
         return block
 
     def _block_grad(
-        self, objective: Objective, picture: TensorOrPlane, block: Window
+        self, objective: AnyObjective, picture: TensorOrPlane, block: Window
     ) -> tuple[Window, Tensor]:
         """The pixels of a block that any cell sees, and their gradient."""
         layout = self.layout
@@ -168,7 +168,7 @@ class TiledObjective:
         return own.shift(-down, -right), grad
 
     def _map_grads(
-        self, objective: Objective, maps: Sequence[Tensor], cells: dict[int, Window], factor: int
+        self, objective: AnyObjective, maps: Sequence[Tensor], cells: dict[int, Window], factor: int
     ) -> list[Tensor]:
         """The objective's gradient at some cells of the maps, times `factor`."""
         grads = []
@@ -182,7 +182,7 @@ class TiledObjective:
         return grads
 
     def _block_value(
-        self, objective: Objective, picture: TensorOrPlane, number: int, cells: Window
+        self, objective: AnyObjective, picture: TensorOrPlane, number: int, cells: Window
     ) -> tuple[Window, float]:
         """Some cells of a map, and their share in the objective's value."""
 

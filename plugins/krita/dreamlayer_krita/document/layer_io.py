@@ -99,7 +99,7 @@ def read(
         map_, selection = _selection_as_map(place, selection), None
     elif strength is not None:
         map_ = _read_map(document, strength, place)
-    needs_guide = recipe.expression().needs_guide
+    needs_guide = recipe.needs_guide
     return LayerSource(
         document=document,
         node_id=node.uniqueId(),

@@ -16,10 +16,11 @@ from .recipe import PARAMETERS, Recipe, RecipeError, Value
 
 DEFAULT = "creatures"  # the preset that suits any picture
 INCLUDED = ("squeezenet1_1", "efficientnet-lite0")  # networks that are part of Dreamlayer
-KEPT = frozenset({"seed", "tile", "context", "feather"})  # a preset does not change these
+# A preset does not change these.
+KEPT = frozenset({"seed", "tile", "context", "feather", "bind"})
 # Parameters that adjust the default preset; any other asks for another dream.
 ADJUSTING = (
-    KEPT
+    KEPT - {"bind"}
     | {"contrast", "chroma", "size", "spread"}
     | {name for name, row in PARAMETERS.items() if row.live}
 )

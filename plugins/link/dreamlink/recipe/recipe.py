@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from .bindings import Binding, parse_bindings
 from .errors import RecipeError, shortened
 from .expression import Expression, parse
 
@@ -32,7 +33,8 @@ class Parameter:
     `minimum`, `maximum` and `step` (the increment of a spin box) are None for texts and switches.
     Front ends always show `main` parameters and fold the others under "More". A text with `choices`
     must be one of them. `live` parameters only control how the finished dream is blended with the
-    picture: they can be changed afterwards, without dreaming again.
+    picture: they can be changed afterwards, without dreaming again. A text with `entry` is a list
+    of such entries, separated by semicolons.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Parameter:
     main: bool = False
     live: bool = False
     choices: tuple[str, ...] = ()
+    entry: str = ""
 
     def check(self, value: object) -> Value:
         """Return `value` as this parameter's type, or raise RecipeError with one sentence."""
@@ -118,6 +121,14 @@ class Recipe:
         "Channels",
         "Amplify only these channels of the layer, e.g. 30 or 30,115. Leave empty for all.",
         main=True,
+    )
+    bind: str = _row(
+        "",
+        "Map colours",
+        "What the colours of a dream map stand for, instead of the network layer: up to 8 colours,"
+        " each with a layer, channel, kind or object, e.g. #ff0000=10:30; #00ff00=kind:dogs. Where"
+        " the map has none of them, nothing is dreamed.",
+        entry="COLOUR=WHAT",
     )
     spread: str = _row(
         "everywhere",
@@ -336,7 +347,23 @@ class Recipe:
             checked[name] = PARAMETERS[name].check(value)
         recipe = cls(**checked)
         recipe.expression()
+        recipe.bindings()
         return recipe
+
+    def bindings(self) -> tuple[Binding, ...]:
+        """What the colours of a dream map stand for; empty without a map.
+
+        Raises RecipeError, with one sentence.
+        """
+        return parse_bindings(self.bind)
+
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that is amplified: for each colour of the map, or `expression` everywhere."""
+        return tuple(bound.expression for bound in self.bindings()) or (self.expression(),)
+
+    @property
+    def needs_guide(self) -> bool:
+        return any(expression.needs_guide for expression in self.expressions())
 
     def expression(self) -> Expression:
         """What to amplify: `layer`, restricted to `channels`, which needs one plain layer.

@@ -210,5 +210,5 @@ def lost(reason: str) -> str:
 
 def layer_name(source: str, recipe: Recipe) -> str:
     """The name of the new layer, e.g. "Dream of Cat (features.10:30, seed 7)"."""
-    target = shortened(recipe.expression().text, TARGET_LENGTH)
+    target = "map" if recipe.bindings() else shortened(recipe.expression().text, TARGET_LENGTH)
     return f"Dream of {source} ({target}, seed {recipe.seed})"

@@ -28,7 +28,7 @@ class DreamRecord:
     Attributes:
         recipe: with the seed.
         source: the layer that was dreamed on.
-        guide, strength: the guide and the strength map; None without one.
+        guide, strength, dream_map: the guide and the maps; None without one.
         name: what the source was called.
         selected: where the selection was, as stored and not checked; None if nothing was selected.
         film: for an animated layer, how the film was made.
@@ -43,6 +43,7 @@ class DreamRecord:
     selected: object = None
     film: Mapping[str, Any] | None = None
     unknown: tuple[str, ...] = ()
+    dream_map: Any = None
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any], entry: Mapping[str, Any]) -> DreamRecord:
@@ -53,6 +54,7 @@ class DreamRecord:
             source=entry.get("source"),
             guide=entry.get("guide"),
             strength=entry.get("strength"),
+            dream_map=entry.get("map"),
             name=str(entry.get("name") or ""),
             selected=entry.get("selected"),
             film=film if isinstance(film, dict) else None,
@@ -60,9 +62,10 @@ class DreamRecord:
         )
 
 
-def origin(source: Any, guide: Any, strength: Any) -> dict[str, Any]:
+def origin(source: Any, guide: Any, strength: Any, dream_map: Any = None) -> dict[str, Any]:
     """What is stored of the layers that a dream was made from."""
-    return {"source": source, "guide": guide, "strength": strength}
+    layers = {"source": source, "guide": guide, "strength": strength}
+    return layers if dream_map is None else {**layers, "map": dream_map}
 
 
 def read_records(text: bytes) -> dict[str, Any]:

@@ -28,12 +28,14 @@ class RequestInputs:
         strength: a map as large as the region whose lightness is each pixel's dream strength;
             None for full strength everywhere.
         guide: the picture whose features the dream takes on; None without one.
+        dream_map: the colours that the recipe's `bind` names, over the region; None without them.
     """
 
     picture: Pixels
     mask: Frame | None = None
     strength: Pixels | None = None
     guide: Pixels | None = None
+    dream_map: Pixels | None = None
 
     def request(self, recipe: Recipe, region: Region, **fields: Any) -> DreamRequest:
         """The request that these inputs belong to.
@@ -48,6 +50,7 @@ class RequestInputs:
             mask=self.mask is not None,
             strength=self.strength.layout if self.strength else None,
             guide=self.guide.layout if self.guide else None,
+            dream_map=self.dream_map.layout if self.dream_map else None,
             **fields,
         )
 
@@ -58,4 +61,5 @@ class RequestInputs:
             self.mask,
             self.strength.frame if self.strength else None,
             self.guide.frame if self.guide else None,
+            self.dream_map.frame if self.dream_map else None,
         )

@@ -1,4 +1,4 @@
-"""The order of the frames behind a dream's request: picture, mask, strength map, guide."""
+"""The order of a dream's frames: picture, mask, strength map, guide, dream map."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ def in_frame_order(
     mask: Item | None = None,
     strength: Item | None = None,
     guide: Item | None = None,
+    dream_map: Item | None = None,
 ) -> list[Item]:
     """What belongs to each frame, in the order in which the frames travel.
 
     Frames that a request does not have are None here and are left out.
     """
-    return [item for item in (picture, mask, strength, guide) if item is not None]
+    return [item for item in (picture, mask, strength, guide, dream_map) if item is not None]

@@ -30,6 +30,7 @@ PROTOCOL = 2
 HEADER_MAX = 1 << 20  # bytes; the largest header is a list of layers
 GUIDE_MAX = 1024  # pixels of a guide's side
 QUICK_MAX = 768  # pixels of a side of the picture of a quick dream
+DREAM_MAP_FREE = 1 << 22  # pixels that a dream map may have, however small the region is
 ZOOM_MAX = 2.0  # times, from one frame of a film to the next
 KEPT_ID_MIN = 16  # characters; whoever knows the id of a kept dream may fetch it
 Frame = bytes | bytearray | memoryview
@@ -99,6 +100,8 @@ class DreamRequest:
         carry: how much of that dream it starts from, 0 to 1.
         zoom: how many times the picture is enlarged about its centre before the dream; the region
             must then be the whole picture.
+        dream_map: layout of a picture of any size, stretched over the region, whose colours the
+            recipe's `bind` names.
     """
 
     recipe: Recipe
@@ -119,6 +122,7 @@ class DreamRequest:
     after: str = ""
     carry: float = 0.0
     zoom: float = 1.0
+    dream_map: Picture | None = None
     id: str = field(default_factory=new_id)
 
     def header(self) -> Header:
@@ -143,6 +147,7 @@ class DreamRequest:
             "after": self.after,
             "carry": float(self.carry),
             "zoom": float(self.zoom),
+            "map": self.dream_map.to_dict() if self.dream_map else None,
         }
 
     @property
@@ -185,11 +190,12 @@ class DreamRequest:
             quick=_typed(header, "quick", bool, False),
             reduced=_typed(header, "reduced", float, 1.0),
             keep=_typed(header, "keep", bool, False),
-            strength=_map_of(header.get("strength")),
+            strength=_layout_of(header.get("strength")),
             live=_typed(header, "live", bool, False),
             after=_typed(header, "after", str, ""),
             carry=_typed(header, "carry", float, 0.0),
             zoom=_typed(header, "zoom", float, 1.0),
+            dream_map=_layout_of(header.get("map")),
             id=_typed(header, "id", str, ""),
         )
         request._check_options()
@@ -236,11 +242,19 @@ class DreamRequest:
                 f"A strength map must be as large as the region, {self.region.width} ×"
                 f" {self.region.height}, not {self.strength.width} × {self.strength.height}."
             )
+        most = max(self.region.width * self.region.height, DREAM_MAP_FREE)
+        if self.dream_map and self.dream_map.width * self.dream_map.height > most:
+            raise PictureError(
+                f"A dream map of {self.dream_map.width} × {self.dream_map.height} pixels is larger"
+                f" than the region that it covers, {self.region.width} × {self.region.height}:"
+                " reduce it."
+            )
         expected = in_frame_order(
             self.picture.nbytes,
             self.region.width * self.region.height if self.mask else None,
             self.strength.nbytes if self.strength else None,
             self.guide.nbytes if self.guide else None,
+            self.dream_map.nbytes if self.dream_map else None,
         )
         if list(lengths) != expected:
             raise MessageError(
@@ -287,7 +301,7 @@ def _guide_of(values: object) -> Picture | None:
     return guide
 
 
-def _map_of(values: object) -> Picture | None:
+def _layout_of(values: object) -> Picture | None:
     return None if values is None else Picture.of(values)
 
 

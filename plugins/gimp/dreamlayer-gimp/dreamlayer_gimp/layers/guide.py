@@ -28,7 +28,7 @@ class GuideDrawable:
     @classmethod
     def of(cls, drawable: Any, recipe: Recipe) -> GuideDrawable | None:
         """None without a guide. Raises CallRefused if the recipe and the chosen guide disagree."""
-        needed = recipe.expression().needs_guide
+        needed = recipe.needs_guide
         if drawable is None and needed:
             raise CallRefused(
                 f"“{recipe.layer}” needs a guide: choose a layer as the guide, then call Deep Dream"

@@ -57,7 +57,7 @@ class RepeatedDream:
 
     def with_stored_layers(self, options: CallOptions, recipe: Recipe) -> CallOptions:
         """The options, with the stored guide and strength map where the options have none."""
-        guide = self.guide if recipe.expression().needs_guide else None
+        guide = self.guide if recipe.needs_guide else None
         return replace(
             options, guide=options.guide or guide, strength=options.strength or self.strength
         )

@@ -1,0 +1,139 @@
+"""An objective for each region of a dream map, climbed together with one gradient.
+
+    gradient at a cell u = Σ_r scale_r · share_r(u) · gradient of objective r at u
+
+All regions are computed from the same maps in one pass forward and one back. Additive terms are
+sums over cells, so a share weighs a cell's own term, and the gradient is exact. A term of a map as
+a whole (a class, a cosine) sees the whole picture and changes its own region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from dreamlayer.engine.objectives.share_map import ShareMap
+from dreamlayer.engine.objectives.terms import (
+    MapLocation,
+    MapLocations,
+    Objective,
+    WeightedTerm,
+)
+from dreamlayer.geometry import Span, Window
+
+COUNTED_SHARE = 0.5  # cells with a larger share count for the value of a region
+NO_ROWS = Span(-2, -1)  # where no cell lies
+
+
+@dataclass(frozen=True)
+class RegionalObjective:
+    """Objectives with the regions in which they count.
+
+    Attributes:
+        parts: one a region, on the maps of one network.
+        shares: where the regions lie, in the same order.
+        scales: factors of the parts' gradients; see `balance.py`.
+    """
+
+    parts: tuple[Objective, ...]
+    shares: ShareMap
+    scales: tuple[float, ...]
+
+    @classmethod
+    def of(cls, parts: Sequence[Objective], shares: ShareMap) -> RegionalObjective:
+        return cls(tuple(parts), shares, (1.0,) * len(parts))
+
+    @property
+    def terms(self) -> tuple[WeightedTerm, ...]:
+        return tuple(term for part in self.parts for term in part.terms)
+
+    @property
+    def additive(self) -> bool:
+        return not self.whole_maps
+
+    @property
+    def whole_maps(self) -> set[int]:
+        """The indices of the maps that are needed as a whole."""
+        return {number for part in self.parts for number in part.whole_maps}
+
+    def for_map(self, number: int) -> RegionalObjective:
+        """The summands on one map."""
+        return replace(self, parts=tuple(part.for_map(number) for part in self.parts))
+
+    def alone(self, index: int) -> RegionalObjective:
+        """One region and its objective."""
+        return RegionalObjective.of([self.parts[index]], self.shares.alone(index))
+
+    def grad(self, cells: Tensor, number: int, location: MapLocation, factor: int) -> Tensor:
+        """`factor` times the objective's gradient at some cells (1, C, h, w) of map `number`."""
+        total = torch.zeros_like(cells)
+        shares = self._shares(location)
+        for part, scale, share in zip(self.parts, self.scales, shares, strict=True):
+            box = Window(_span_of(share.amax(dim=1)), _span_of(share.amax(dim=0)))
+            if not box.area or not part.for_map(number).terms:
+                continue
+            # A gradient that is not finite shall not reach cells of other regions.
+            weights = share[box.slices()].to(cells) * scale
+            there = replace(location, cells=box.shift(*location.cells.origin))
+            own = part.grad(cells[box.slices()], number, there, factor)
+            total[box.slices()] += torch.where(weights > 0, own * weights, 0.0)
+        return total
+
+    def total(
+        self, cells: Mapping[int, Tensor], locations: Mapping[int, MapLocation], factor: int
+    ) -> Tensor:
+        """`factor` times the share of some cells of one map in the objectives' sum.
+
+        A cell counts for the region that has most of it; a unit (`10:30@0.5,0.5`) for none.
+        """
+        ((number, some),) = cells.items()
+        location = locations[number]
+        values = [some.new_zeros(())]
+        for part, share in zip(self.parts, self._shares(location), strict=True):
+            chosen = some[..., share.to(some.device) > COUNTED_SHARE][:, :, None]
+            there = Window(NO_ROWS, Span(0, chosen.shape[-1]))
+            if chosen.numel() and part.for_map(number).terms:
+                own = {number: replace(location, cells=there)}
+                values.append(part.for_map(number).total({number: chosen}, own, factor))
+        return torch.stack(values).sum()
+
+    def value(self, maps: Mapping[int, Tensor], locations: Mapping[int, MapLocation]) -> Tensor:
+        """The objectives' sum, of complete maps; terms of a whole map see all of it."""
+        values = []
+        for part in self.parts:
+            whole = tuple(summand for summand in part.terms if not summand.term.additive)
+            values += [s.value(maps[s.map_index], locations[s.map_index]) for s in whole]
+        for number in maps:
+            additive = self._additive_on(number)
+            values.append(additive.total({number: maps[number]}, {number: locations[number]}, 1))
+        return torch.stack(values).sum()
+
+    def linearise(self, maps: Mapping[int, Tensor], locations: MapLocations) -> RegionalObjective:
+        """This objective with each term of a whole map replaced by its gradient at these maps."""
+        return replace(self, parts=tuple(part.linearise(maps, locations) for part in self.parts))
+
+    def _additive_on(self, number: int) -> RegionalObjective:
+        def additive(part: Objective) -> Objective:
+            return Objective(tuple(s for s in part.for_map(number).terms if s.term.additive))
+
+        return replace(self, parts=tuple(additive(part) for part in self.parts))
+
+    def _shares(self, location: MapLocation) -> Tensor:
+        """The regions' shares (R, rows, columns) in the cells of a location."""
+        if location.centres is None:
+            raise ValueError("These cells have no place in a picture.")
+        return self.shares.at(location.centres(location.cells))
+
+
+AnyObjective = Objective | RegionalObjective
+
+
+def _span_of(values: Tensor) -> Span:
+    """The span from the first to the last value (n) that is not 0."""
+    places = values.nonzero()
+    if not len(places):
+        return Span(0, 0)
+    return Span(int(places[0]), int(places[-1]) + 1)

@@ -1,0 +1,101 @@
+"""How much of each place belongs to which region of a dream map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - everybody's name for it
+from torch import Tensor
+
+from dreamlayer.engine.objectives.terms import CellCentres
+from dreamlayer.geometry import Window
+
+SOFT = 32  # px; a sudden change of a norm would show as an edge
+
+
+@dataclass(frozen=True)
+class ShareMap:
+    """The shares of regions in a window of a picture, whatever the window's size is.
+
+    Attributes:
+        planes: (1, R, h, w), float32, 0..1, one a region, stretched over the window. They add up
+            to 1 everywhere; beyond the window its edges count.
+        numbers: the regions' numbers among the recipe's bindings.
+        wrap: opposite edges of the window are neighbours.
+    """
+
+    planes: Tensor
+    numbers: Sequence[int]
+    wrap: bool = False
+    _reduced: dict[tuple[int, int], Tensor] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    _pixels: dict[tuple[tuple[int, int], Window], Tensor] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def at(self, centres: CellCentres) -> Tensor:
+        """The shares (R, rows, columns) at some cells or pixels, averaged over about one of them.
+
+        Bilinear, so that they change gradually over about two cells.
+        """
+        planes = self._planes_for(centres.grid)[0]
+        for axis, places in ((-2, centres.rows), (-1, centres.columns)):
+            planes = self._interpolated(planes, axis, places)
+        return planes
+
+    def at_pixels(self, size: tuple[int, int], strip: Window) -> Tensor:
+        """The shares (1, R, rows, columns) at the pixels of a strip of the window at `size` (h, w).
+
+        They change gradually from one region to the next, over about 2 · `SOFT` pixels.
+        """
+        if (size, strip) in self._pixels:
+            return self._pixels[size, strip]
+        grid = (max(1, round(size[0] / SOFT)), max(1, round(size[1] / SOFT)))
+        if strip.size == size and not self.wrap:
+            shares = F.interpolate(self._planes_for(grid), size, mode="bilinear")
+            self._pixels.clear()  # a small picture: the next step will ask for the same
+            self._pixels[size, strip] = shares
+            return shares
+        rows, columns = (
+            (torch.arange(*span, dtype=torch.float64) + 0.5) / length
+            for span, length in zip(strip, size, strict=True)
+        )
+        return self.at(CellCentres(rows, columns, grid))[None]
+
+    def with_planes(self, planes: Tensor, wrap: bool) -> ShareMap:
+        """The same regions elsewhere, e.g. in a view of the window."""
+        return ShareMap(planes, self.numbers, wrap)
+
+    def alone(self, index: int) -> ShareMap:
+        """One region's shares."""
+        return ShareMap(self.planes[:, index : index + 1], (self.numbers[index],), self.wrap)
+
+    def to(self, device: torch.device) -> ShareMap:
+        return replace(self, planes=self.planes.to(device))
+
+    def _planes_for(self, grid: tuple[int, int]) -> Tensor:
+        """The planes, averaged if they are finer than `grid` (rows, columns)."""
+        height, width = self.planes.shape[-2:]
+        size = (min(height, max(1, grid[0])), min(width, max(1, grid[1])))
+        if size == (height, width):
+            return self.planes
+        if size not in self._reduced:
+            self._reduced[size] = F.adaptive_avg_pool2d(self.planes, size)
+        return self._reduced[size]
+
+    def _interpolated(self, planes: Tensor, axis: int, places: Tensor) -> Tensor:
+        length = planes.shape[axis]
+        exact = places * length - 0.5
+        first = exact.floor()
+        above = (exact - first).to(planes)
+        indices = [first.long().to(planes.device) + after for after in (0, 1)]
+        if self.wrap:
+            indices = [index % length for index in indices]
+        else:
+            indices = [index.clamp(0, length - 1) for index in indices]
+        low, high = (planes.index_select(axis, index) for index in indices)
+        return low + (high - low) * (above[:, None] if axis == -2 else above)
