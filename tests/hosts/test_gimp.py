@@ -19,7 +19,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from dreamlink.client import launch
 from dreamlink.picture import Picture
-from dreamlink.recipe.recipe import PARAMETERS, Recipe
+from dreamlink.recipe.recipe import FORM_PARAMETERS, Recipe
 from dreamlink.session.dream import Dream
 from dreamlink.wire.messages import DreamRequest
 from tests.hosts.session import CHECKOUT, HostSession
@@ -221,5 +221,5 @@ def test_menu_entry_is_there_without_dreamlink(host: HostSession, runs: Runs) ->
     again = runs["arguments.py"]
     assert again.get("names"), again["output"]
     options = ["guide", "strength-map", "selection-as", "canvas-preview", "frames", "carry"]
-    recipe = [name.replace("_", "-") for name in PARAMETERS]
+    recipe = [name.replace("_", "-") for name in FORM_PARAMETERS]
     assert again["names"] == ["preset", "recipe", *recipe, *options]

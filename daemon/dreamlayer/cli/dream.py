@@ -158,8 +158,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from dreamlayer.cli import selection
-    from dreamlayer.cli.dream_map import map_pixels, read_map
     from dreamlayer.cli.files import output, reading
+    from dreamlayer.cli.files.dream_map import map_pixels, read_map
     from dreamlayer.cli.files.recipe_file import StoredRecipe
     from dreamlink.recipe import presets
 

@@ -29,7 +29,7 @@ from krita import (
 
 from dreamlink.client import discovery
 from dreamlink.recipe.presets import PRESETS
-from dreamlink.recipe.recipe import PARAMETERS
+from dreamlink.recipe.recipe import FORM_PARAMETERS
 
 LONG = {"octaves": 4, "steps": 500, "noise": 0.1, "noise_samples": 8}  # does not end during a test
 ON_TOP = ("preset", "layer", "channels", "octaves", "steps", "strength")
@@ -90,12 +90,12 @@ def check_presets_have_thumbnails():
 
 def check_main_parameters_are_on_top_and_the_rest_is_folded():
     yield from desk.new_document()
-    shown = [name for name in PARAMETERS if desk.part(QWidget, name).isVisible()]
+    shown = [name for name in FORM_PARAMETERS if desk.part(QWidget, name).isVisible()]
     assert {*ON_TOP} <= {"preset", *shown}, shown
-    assert len(shown) < len(PARAMETERS) / 2, shown
+    assert len(shown) < len(FORM_PARAMETERS) / 2, shown
     click("more", QToolButton)
     yield from desk.until(
-        lambda: all(desk.part(QWidget, name).isVisible() for name in PARAMETERS),
+        lambda: all(desk.part(QWidget, name).isVisible() for name in FORM_PARAMETERS),
         "all fields are shown",
     )
     for name in ("guide", "strength_map", "selected_as"):

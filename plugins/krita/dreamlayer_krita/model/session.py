@@ -13,7 +13,7 @@ from krita import Krita
 
 from dreamlink.picture import Picture
 from dreamlink.recipe import presets
-from dreamlink.recipe.recipe import PARAMETERS, Recipe, RecipeError, Value
+from dreamlink.recipe.recipe import FORM_PARAMETERS, Recipe, RecipeError, Value
 from dreamlink.session.dream import State
 from dreamlink.wire.messages import Frame
 
@@ -73,7 +73,7 @@ class Session:
         connection: its state.
         jobs: the dreams that are not over, in the order in which they were started; set again each
             time one of them makes progress.
-        recipe_values: a value for each parameter of a recipe; together they may not be a valid
+        recipe_values: a value for each parameter of the form; together they may not be a valid
             recipe while the user types.
         guide: the unique id of the layer chosen as guide, or None.
         strength_map: the unique id of the layer or mask chosen as strength map, or "selection", or
@@ -96,8 +96,9 @@ class Session:
         self.message = Observable(Message(""))
         self.connection = Observable(ConnectionStatus(ConnectionState.CLOSED))
         self.jobs: Observable[list[RunningJob]] = Observable([])
+        default = presets.find(presets.DEFAULT).recipe()
         self.recipe_values: Observable[dict[str, Value]] = Observable(
-            presets.find(presets.DEFAULT).recipe().to_dict()
+            {name: getattr(default, name) for name in FORM_PARAMETERS}
         )
         self.guide: Observable[Any] = Observable(None)
         self.strength_map: Observable[Any] = Observable(None)
@@ -128,9 +129,9 @@ class Session:
         new_values = values.to_dict() if isinstance(values, Recipe) else values
         accepted = dict(self.recipe_values.value)
         for name, value in new_values.items():
-            if name in PARAMETERS:
+            if name in FORM_PARAMETERS:
                 try:
-                    accepted[name] = PARAMETERS[name].check(value)
+                    accepted[name] = FORM_PARAMETERS[name].check(value)
                 except RecipeError:
                     continue
         self.recipe_values.set(accepted)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dreamlink.recipe import presets
-from dreamlink.recipe.recipe import PARAMETERS, SEED_MAX, Recipe, RecipeError, Value
+from dreamlink.recipe.recipe import FORM_PARAMETERS, SEED_MAX, Recipe, RecipeError, Value
 
 from ..model.session import Session
 from ..qt.guard import guarded, log
@@ -30,7 +30,7 @@ class RecipeForm(QtWidgets.QWidget):  # type: ignore[misc]
         self._session = session
         self._storing = False  # the fields are where the values come from
         self._showing = False  # several fields are set, and stored together
-        self._fields = {p.name: ParameterField(p) for p in PARAMETERS.values()}
+        self._fields = {p.name: ParameterField(p) for p in FORM_PARAMETERS.values()}
         for field in self._fields.values():
             field.touched.connect(guarded(lambda *_: self._touched(), log.error))
         session.recipe_values.subscribe(guarded(self._show, log.error))

@@ -416,3 +416,5 @@ PARAMETERS: dict[str, Parameter] = {
     )
     for f in dataclasses.fields(Recipe)
 }
+# Those that the hosts' forms have: none of them reads a dream map from a layer.
+FORM_PARAMETERS = {name: row for name, row in PARAMETERS.items() if not row.entry}

@@ -7,7 +7,7 @@ from typing import Any
 
 from gi.repository import Gimp, GimpUi, GObject, Gtk
 
-from dreamlink.recipe.recipe import PARAMETERS, Parameter
+from dreamlink.recipe.recipe import FORM_PARAMETERS, Parameter
 
 from ..call.arguments import argument_name
 from ..call.options import OPTIONS, Option
@@ -27,12 +27,12 @@ class Controls:
 
     def main(self) -> Any:
         """The controls of the main parameters."""
-        return self._column("main", [row for row in PARAMETERS.values() if row.main], ())
+        return self._column("main", [row for row in FORM_PARAMETERS.values() if row.main], ())
 
     def more(self) -> Any:
         """All other controls, in a folded list."""
         present = [option for option in OPTIONS if self._config.find_property(option.argument)]
-        rows = [row for row in PARAMETERS.values() if not row.main]
+        rows = [row for row in FORM_PARAMETERS.values() if not row.main]
         column = self._column("more", rows, present)
         scrolled = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER, vexpand=True)
         scrolled.set_min_content_height(MORE_HEIGHT)

@@ -7,7 +7,7 @@ from typing import Any
 from gi.repository import GdkPixbuf, GLib, Gtk
 
 from dreamlink.recipe import presets
-from dreamlink.recipe.recipe import PARAMETERS, Recipe, RecipeError
+from dreamlink.recipe.recipe import FORM_PARAMETERS, Recipe, RecipeError
 
 CUSTOM = ""  # the entry for settings that match no preset
 COLUMNS = 3  # of the list when it is open
@@ -45,7 +45,7 @@ class PresetChooser:
             return
         recipe = presets.find(name).recipe()
         self._changing = True
-        for row in PARAMETERS.values():
+        for row in FORM_PARAMETERS.values():
             if row.name not in presets.KEPT:
                 self._config.set_property(row.name.replace("_", "-"), getattr(recipe, row.name))
         self._changing = False
@@ -59,7 +59,7 @@ class PresetChooser:
         """Show which preset the settings match."""
         values = {
             name: self._config.get_property(name.replace("_", "-")) or row.kind()
-            for name, row in PARAMETERS.items()
+            for name, row in FORM_PARAMETERS.items()
         }
         try:
             preset = presets.of(Recipe.of(values))
