@@ -46,6 +46,7 @@ class ColorSpace(NamedTuple):
         return LINEAR_GRAY if self.model == "GRAYA" else LINEAR
 
 
+COLOURS = ColorSpace("RGBA", "U8", SRGB)
 LINEAR = ColorSpace("RGBA", "F32", "sRGB-elle-V2-g10.icc")
 LINEAR_GRAY = ColorSpace("GRAYA", "F32", "Gray-D50-elle-V2-g10.icc")
 

@@ -40,8 +40,8 @@ class StoredDream:
     Attributes:
         recipe: the recipe, with the seed.
         source_id, name: the layer that was dreamed on.
-        guide_id, strength_id: the layers used as guide and strength map, or None; the latter may
-            be "selection".
+        guide_id, strength_id, dream_map_id: the layers used as guide, strength map and dream map,
+            or None; the strength map may be "selection".
         selected: the selection's box and its values, one byte a pixel; None without a selection.
         too_large: whether there was a selection that was too large to be stored.
         film: the film's settings, of an animated layer.
@@ -53,6 +53,7 @@ class StoredDream:
     name: str = ""
     guide_id: str | None = None
     strength_id: str | None = None
+    dream_map_id: str | None = None
     selected: tuple[Region, bytes] | None = None
     too_large: bool = False
     film: Mapping[str, Any] | None = None
@@ -85,7 +86,12 @@ def store(
         entry["film"] = dict(film)
     if source is not None:
         entry.update(
-            origin(id_text(source.node_id), id_text(source.guide_id), id_text(source.strength_id)),
+            origin(
+                id_text(source.node_id),
+                id_text(source.guide_id),
+                id_text(source.strength_id),
+                id_text(source.dream_map_id),
+            ),
             name=source.name,
             selected=None if source.selection is None else list(source.place),
         )
@@ -125,6 +131,7 @@ def read_stored(document: Any, node_id: Any) -> StoredDream | None:
         name=record.name,
         guide_id=record.guide,
         strength_id=record.strength,
+        dream_map_id=record.dream_map,
         selected=selected,
         too_large=bool(record.selected) and selected is None,
         film=record.film,

@@ -19,7 +19,7 @@ from dreamlink.wire.messages import Frame
 from . import scratch
 from .color_space import space_of
 from .errors import DocumentError
-from .guide import read_guide
+from .guide_and_map import read_guide, read_map
 from .insertion import NORMAL, AddedLayer, insert, layer_below
 from .layers import (
     COMPOSED,
@@ -63,7 +63,11 @@ class DreamTarget(NamedTuple):
 
 
 def read(
-    recipe: Recipe, guide: Any = None, strength: Any = None, where: DreamTarget | None = None
+    recipe: Recipe,
+    guide: Any = None,
+    strength: Any = None,
+    where: DreamTarget | None = None,
+    dream_map: Any = None,
 ) -> LayerSource:
     """Read the active layer in the selection, plus `recipe.context` pixels around it.
 
@@ -75,6 +79,7 @@ def read(
         strength: the unique id of the layer or mask used as strength map, or "selection": then the
             selection is the map and does not limit the dream.
         where: another layer of the active document, or another selection.
+        dream_map: the unique id of the layer whose colours the recipe binds.
 
     Raises:
         DocumentError: there is nothing to dream on; the text says why.
@@ -100,6 +105,7 @@ def read(
     elif strength is not None:
         map_ = _read_map(document, strength, place)
     needs_guide = recipe.needs_guide
+    map_node = _map_node(document, dream_map, recipe)
     return LayerSource(
         document=document,
         node_id=node.uniqueId(),
@@ -117,6 +123,8 @@ def read(
         guide=read_guide(_guide_node(document, guide), document) if needs_guide else None,
         guide_id=guide if needs_guide else None,
         strength_id=strength,
+        dream_map=None if map_node is None else read_map(map_node, document, place),
+        dream_map_id=None if map_node is None else dream_map,
         opaque=noise or is_opaque(pixels.layout, pixels.frame, region),
         covered=place == layer and (selection is None or not bytes(selection).strip(b"\xff")),
     )
@@ -244,6 +252,24 @@ def _guide_node(document: Any, node_id: Any) -> Any:
             " layer."
         )
     return _node(document, node_id, "guide")
+
+
+def _map_node(document: Any, node_id: Any, recipe: Recipe) -> Any:
+    """The layer chosen as dream map; None without one."""
+    if node_id is None:
+        if recipe.bindings():
+            raise DocumentError(
+                "These settings say what the colours of a dream map stand for: choose the layer"
+                " with the colours as dream map under More."
+            )
+        return None
+    node = _node(document, node_id, "dream map")
+    if not recipe.bindings():
+        raise DocumentError(
+            f"Nothing is chosen for the colours of the dream map “{node.name()}”: write under More"
+            " what to dream in each, or choose None as dream map."
+        )
+    return node
 
 
 def _node(document: Any, node_id: Any, what: str) -> Any:

@@ -15,14 +15,13 @@ from dreamlink.wire.messages import Frame
 
 from ..qt.qt import QtCore, QtGui
 from . import layer_io, scratch
-from .color_space import LINEAR, LINEAR_GRAY, SRGB, ColorSpace
+from .color_space import COLOURS, LINEAR, LINEAR_GRAY, SRGB, ColorSpace
 from .source import LayerSource
 
 SIDE = 384  # pixels of the region's longer side: takes about a second on a common processor
 # Of a large layer not all pixels are read, but at least this many times SIDE: the look's pixels are
 # their means, so nothing flickers, and Krita answers again sooner.
 READ = 4
-COLOURS = ColorSpace("RGBA", "U8", SRGB)
 GRAY = "Gray-D50-elle-V2-srgbtrc.icc"
 
 

@@ -34,7 +34,9 @@ class LayerSource:
         as_mask: whether the selection becomes a transparency mask; otherwise the dream's alpha.
         strength: the strength map of the region.
         guide: the guide picture.
-        guide_id, strength_id: the arguments of `layer_io.read` that these two were read from.
+        dream_map: the colours over the region that the recipe binds.
+        guide_id, strength_id, dream_map_id: the arguments of `layer_io.read` that these were read
+            from.
         opaque: whether the dream of strength 0 hides all of what is below it.
         covered: whether the dream covers all of the layer that the canvas shows.
         above: the unique id of the layer to add the dream above; None: the source itself.
@@ -56,6 +58,8 @@ class LayerSource:
     guide: Pixels | None = None
     guide_id: Any = None
     strength_id: Any = None
+    dream_map: Pixels | None = None
+    dream_map_id: Any = None
     opaque: bool = True
     covered: bool = True
     above: Any = None
@@ -80,7 +84,8 @@ class LayerSource:
         return self._inputs(self.mask).frames()
 
     def _inputs(self, mask: Frame | None) -> RequestInputs:
-        return RequestInputs(Pixels(self.picture, self.pixels), mask, self.strength, self.guide)
+        picture = Pixels(self.picture, self.pixels)
+        return RequestInputs(picture, mask, self.strength, self.guide, self.dream_map)
 
 
 def is_opaque(picture: Picture, frame: Frame, region: Region) -> bool:

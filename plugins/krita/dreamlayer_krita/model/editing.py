@@ -44,11 +44,12 @@ class EditedDream:
         guide: Any = None,
         strength: Any = None,
         where: DreamTarget | None = None,
+        dream_map: Any = None,
     ) -> LayerSource:
         """As `layer_io.read`, but of the layer that this one was dreamed on."""
         if where is not None or not self.is_active:
-            return layer_io.read(recipe, guide, strength, where)
-        return read_again(self._stored, recipe, self.node_id, guide, strength)
+            return layer_io.read(recipe, guide, strength, where, dream_map)
+        return read_again(self._stored, recipe, self.node_id, guide, strength, dream_map=dream_map)
 
 
 def active_dream() -> tuple[Any, dream_store.StoredDream]:

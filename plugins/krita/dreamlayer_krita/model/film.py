@@ -241,7 +241,7 @@ class Film:
         self.text = self._summary(done, node_id is not None)
         self._changed(self)
         if node_id is not None:
-            source = replace(self.source, guide=None, strength=None)
+            source = replace(self.source, guide=None, strength=None, dream_map=None)
             self.result = FinishedFilm(source.document, node_id, source, self.recipe)
             self._finished(self.result)
 

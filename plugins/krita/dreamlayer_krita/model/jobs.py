@@ -194,7 +194,7 @@ class DreamJob:
             self._end(State.FAILED, str(error))
             return
         dream.pixels = dream.live = None  # the document has them now
-        source = replace(self.source, pixels=b"", guide=None, strength=None)
+        source = replace(self.source, pixels=b"", guide=None, strength=None, dream_map=None)
         self.result = FinishedDream(source.document, node_id, source, recipe, dream)
         self.fraction = 1.0
         text = f"Dreamed in {report['seconds']:.1f} s with seed {recipe.seed}."

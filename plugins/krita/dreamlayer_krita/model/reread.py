@@ -22,6 +22,7 @@ def read_again(
     guide: Any = None,
     strength: Any = None,
     whole: bool = False,
+    dream_map: Any = None,
 ) -> LayerSource:
     """The current pixels of the layer that a layer of the active document was dreamed on.
 
@@ -29,7 +30,7 @@ def read_again(
         stored: the stored settings of the dreamed layer.
         recipe: the new recipe.
         above: the unique id of the layer above which the new one is to be added.
-        guide, strength: replace those that it had.
+        guide, strength, dream_map: replace those that it had.
         whole: read the whole canvas, wherever the layer has pixels now.
 
     Raises:
@@ -41,9 +42,10 @@ def read_again(
         strength = _stored_id(active, stored.strength_id, "strength map")
     if guide is None and stored.guide_id:
         guide = _stored_id(active, stored.guide_id, "guide")
-    source = layer_io.read(
-        recipe, guide, strength, DreamTarget(node, _selected(active, stored), whole)
-    )
+    if dream_map is None and stored.dream_map_id and recipe.bindings():
+        dream_map = _stored_id(active, stored.dream_map_id, "dream map")
+    where = DreamTarget(node, _selected(active, stored), whole)
+    source = layer_io.read(recipe, guide, strength, where, dream_map)
     return replace(source, above=above)
 
 

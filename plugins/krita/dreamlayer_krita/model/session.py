@@ -13,7 +13,7 @@ from krita import Krita
 
 from dreamlink.picture import Picture
 from dreamlink.recipe import presets
-from dreamlink.recipe.recipe import FORM_PARAMETERS, Recipe, RecipeError, Value
+from dreamlink.recipe.recipe import PARAMETERS, Recipe, RecipeError, Value
 from dreamlink.session.dream import State
 from dreamlink.wire.messages import Frame
 
@@ -73,11 +73,12 @@ class Session:
         connection: its state.
         jobs: the dreams that are not over, in the order in which they were started; set again each
             time one of them makes progress.
-        recipe_values: a value for each parameter of the form; together they may not be a valid
+        recipe_values: a value for each parameter of a recipe; together they may not be a valid
             recipe while the user types.
         guide: the unique id of the layer chosen as guide, or None.
         strength_map: the unique id of the layer or mask chosen as strength map, or "selection", or
             None.
+        dream_map: the unique id of the layer chosen as dream map, or None.
         editing: the dreamed layer whose settings are being changed, or None.
         preview: the dream so far, of a picture that is too large to show it on the canvas; or None.
         finished: each dream that has become a layer of a document.
@@ -97,11 +98,10 @@ class Session:
         self.connection = Observable(ConnectionStatus(ConnectionState.CLOSED))
         self.jobs: Observable[list[RunningJob]] = Observable([])
         default = presets.find(presets.DEFAULT).recipe()
-        self.recipe_values: Observable[dict[str, Value]] = Observable(
-            {name: getattr(default, name) for name in FORM_PARAMETERS}
-        )
+        self.recipe_values: Observable[dict[str, Value]] = Observable(default.to_dict())
         self.guide: Observable[Any] = Observable(None)
         self.strength_map: Observable[Any] = Observable(None)
+        self.dream_map: Observable[Any] = Observable(None)
         self.editing: Observable[EditedDream | None] = Observable(None)
         self.preview: Observable[tuple[Picture, Frame] | None] = Observable(None)
         self.finished: Event[FinishedDream] = Event()
@@ -129,9 +129,9 @@ class Session:
         new_values = values.to_dict() if isinstance(values, Recipe) else values
         accepted = dict(self.recipe_values.value)
         for name, value in new_values.items():
-            if name in FORM_PARAMETERS:
+            if name in PARAMETERS:
                 try:
-                    accepted[name] = FORM_PARAMETERS[name].check(value)
+                    accepted[name] = PARAMETERS[name].check(value)
                 except RecipeError:
                     continue
         self.recipe_values.set(accepted)
@@ -155,16 +155,15 @@ class Session:
     def read(
         self, recipe: Recipe, where: layer_io.DreamTarget | None = None
     ) -> layer_io.LayerSource:
-        """Read the pixels to dream on, with the chosen guide and strength map.
+        """Read the pixels to dream on, with the chosen guide and maps.
 
         Raises:
             DocumentError: there is nothing to dream on.
         """
         editing = self.editing.value
         read = layer_io.read if editing is None else editing.read
-        return read(
-            recipe, self.guide.value, self.strength_map.value, where or self.growing_target()
-        )
+        target = where or self.growing_target()
+        return read(recipe, self.guide.value, self.strength_map.value, target, self.dream_map.value)
 
     def dream(self) -> None:
         """Dream on the active layer, or say why not; raises nothing."""

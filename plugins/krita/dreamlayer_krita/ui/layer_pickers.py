@@ -1,4 +1,4 @@
-"""Lists for the guide, the strength map, and how a dream in a selection is limited."""
+"""Lists for the guide, the maps, and how a dream in a selection is limited."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ GUIDE = (
 STRENGTH = (
     "A layer or mask that says how strong the dream is: fully where it is white, not at all where"
     " it is black or transparent. Or the selection, which then does not limit the dream."
+)
+MAP = (
+    "A layer painted with a few flat colours, up to 8. For each one a field appears that says what"
+    " to dream there. Choose the layer again after painting with other colours."
 )
 SELECTED_AS = (
     "How a dream is limited to the selection: the new layer is transparent elsewhere, or it has a"
@@ -94,13 +98,27 @@ class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
 
 
 class LayerPickers:
-    """The lists, each with a label; `guide_picked` is called when the user has chosen a guide."""
+    """The lists, each with a label.
 
-    def __init__(self, session: Session, guide_picked: Callable[[], None]) -> None:
+    Args:
+        guide_picked, map_picked: called when the user has chosen a guide or a dream map.
+        map_colours: shows the map's colours, below it.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        guide_picked: Callable[[], None],
+        map_picked: Callable[[], None],
+        map_colours: Any,
+    ) -> None:
         self._guide = LayerPicker("guide", GUIDE, [NONE], masks=False, chosen=session.guide)
         self._strength = LayerPicker(
             "strength_map", STRENGTH, [NONE, SELECTION], masks=True, chosen=session.strength_map
         )
+        self._map = LayerPicker("dream_map", MAP, [NONE], masks=False, chosen=session.dream_map)
+        self._map.activated.connect(guarded(lambda *_: map_picked(), session.say))
+        self._map_colours = map_colours
         self._selected_as = _selected_as()
         self._guide.activated.connect(guarded(lambda *_: guide_picked(), log.error))
         self._selected_as.activated.connect(guarded(lambda *_: self._store(), log.error))
@@ -110,6 +128,7 @@ class LayerPickers:
         for text, box in (
             ("Guide", self._guide),
             ("Strength map", self._strength),
+            ("Dream map", self._map),
             ("Selection as", self._selected_as),
         ):
             label = QtWidgets.QLabel(tr(text))
@@ -117,6 +136,8 @@ class LayerPickers:
             label.setBuddy(box)
             box.setAccessibleName(tr(text))
             rows.addRow(label, box)
+            if box is self._map:
+                rows.addRow(self._map_colours)
 
     def _store(self) -> None:
         group, name, _ = layer_io.SELECTED_AS

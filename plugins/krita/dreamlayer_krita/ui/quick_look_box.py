@@ -65,7 +65,12 @@ class QuickLookBox:
         self._timer.timeout.connect(guarded(self.look, self._say))
         self.widgets = [self.look_view, self._line, self.dream_view]
         follow = guarded(lambda _: self._follow(), session.say)
-        for observable in (session.recipe_values, session.guide, session.strength_map):
+        for observable in (
+            session.recipe_values,
+            session.guide,
+            session.strength_map,
+            session.dream_map,
+        ):
             observable.subscribe(follow)
         session.preview.subscribe(self._show_preview)
 

@@ -6,9 +6,13 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from krita import Krita
+
 from dreamlink.recipe import presets
 from dreamlink.recipe.recipe import FORM_PARAMETERS, SEED_MAX, Recipe, RecipeError, Value
 
+from ..document.errors import DocumentError
+from ..document.guide_and_map import map_colours
 from ..model.session import Session
 from ..qt.guard import guarded, log
 from ..qt.i18n import tr
@@ -17,6 +21,12 @@ from .layer_pickers import LayerPickers
 from .preset_box import PresetPicker
 from .widgets.fields import ParameterField, tool_tip
 from .widgets.icon_button import IconButton
+from .widgets.map_colour_rows import MapColourRows
+
+NO_COLOURS = (
+    "“{}” has no flat colours that could stand for something: paint it with a hard, opaque brush"
+    " in up to 8 colours, then choose it again."
+)
 
 
 class RecipeForm(QtWidgets.QWidget):  # type: ignore[misc]
@@ -33,10 +43,12 @@ class RecipeForm(QtWidgets.QWidget):  # type: ignore[misc]
         self._fields = {p.name: ParameterField(p) for p in FORM_PARAMETERS.values()}
         for field in self._fields.values():
             field.touched.connect(guarded(lambda *_: self._touched(), log.error))
+        layer = self._fields["layer"].widget
+        self._map = MapColourRows(self._touched, layer.completer)
         session.recipe_values.subscribe(guarded(self._show, log.error))
         self._show(session.recipe_values.value)
         self._presets = PresetPicker(session)
-        self._pickers = LayerPickers(session, self._guide_picked)
+        self._pickers = LayerPickers(session, self._guide_picked, self._map_picked, self._map)
         self._more = self._more_button()
         rest = self._rest()
         self._more.toggled.connect(rest.setVisible)
@@ -60,13 +72,17 @@ class RecipeForm(QtWidgets.QWidget):  # type: ignore[misc]
             for name, field in self._fields.items():
                 if field.value != values[name]:
                     field.put(values[name])
+            if self._map.value != values["bind"]:
+                self._map.put(str(values["bind"]))
         finally:
             self._showing = False
         if self._values() != values:
             self._store()
 
     def _values(self) -> dict[str, Value]:
-        return {name: field.value for name, field in self._fields.items()}
+        return {name: field.value for name, field in self._fields.items()} | {
+            "bind": self._map.value
+        }
 
     def _store(self) -> None:
         self._storing = True
@@ -91,6 +107,21 @@ class RecipeForm(QtWidgets.QWidget):  # type: ignore[misc]
         if kinds in (["squares"], ["channels"], ["kind"]):
             layer = next(iter(expression.layers), Recipe().layer)  # a kind names no layer
             self._session.show_recipe({"layer": f"{layer}:guide", "channels": ""})
+
+    def _map_picked(self) -> None:
+        """Show a field for each colour of the dream map, or none without a map."""
+        document, chosen = Krita.instance().activeDocument(), self._session.dream_map.value
+        node = document.nodeByUniqueID(chosen) if document is not None and chosen else None
+        try:
+            colours = [] if node is None else map_colours(node, document)
+            first = self._session.recipe().expression().text
+        except (RecipeError, DocumentError) as error:
+            self._session.say(str(error))
+            return
+        self._map.offer(colours, first)
+        self._store()
+        if node is not None and not colours:
+            self._session.say(NO_COLOURS.format(node.name()))
 
     def _main(self) -> Any:
         box, rows = _rows()
