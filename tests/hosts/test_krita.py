@@ -30,6 +30,7 @@ SCRIPTS = {  # in this order, with the picture that each opens
     "pixels.py": PHOTO,
     "painted.py": PHOTO,
     "store.py": None,
+    "map.py": None,
     "film.py": None,
     "fifty.py": None,
     "looks.py": None,

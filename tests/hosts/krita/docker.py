@@ -98,7 +98,7 @@ def check_main_parameters_are_on_top_and_the_rest_is_folded():
         lambda: all(desk.part(QWidget, name).isVisible() for name in FORM_PARAMETERS),
         "all fields are shown",
     )
-    for name in ("guide", "strength_map", "selected_as"):
+    for name in ("guide", "strength_map", "dream_map", "selected_as"):
         assert desk.part(QComboBox, name).isVisible(), name
     case.screenshot("docker-more")
     click("more", QToolButton)
