@@ -169,9 +169,10 @@ def test_layer_being_edited_is_read_instead_of_the_active_one(
     session, recipe = setup.session, Recipe()
     session.guide.set("guide")
     session.strength_map.set("selection")
-    assert session.read(recipe) == ("active", recipe, "guide", "selection", None)
+    session.dream_map.set("map")
+    assert session.read(recipe) == ("active", recipe, "guide", "selection", None, "map")
     session.editing.set(SimpleNamespace(read=lambda *arguments: ("edited", *arguments)))
-    assert session.read(recipe) == ("edited", recipe, "guide", "selection", None)
+    assert session.read(recipe) == ("edited", recipe, "guide", "selection", None, "map")
 
 
 def test_jobs_are_observed_until_they_are_over(setup: SessionSetup) -> None:
