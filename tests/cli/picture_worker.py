@@ -20,7 +20,9 @@ from dreamlayer.cli import dream, selection
 from dreamlayer.cli.main import main
 
 
-def stand_in(recipe: Any, source: Any, selected: Any, guide: Any, _arguments: Any) -> Any:
+def stand_in(
+    recipe: Any, source: Any, selected: Any, guide: Any, _dream_map: Any, _arguments: Any
+) -> Any:
     """The dream of strength 0: the source's own pixels."""
     values = recipe.with_seed().to_dict()
     report = {"recipe": values, "seconds": 0.0, "device": "cpu", "seed": values["seed"]}
