@@ -23,7 +23,7 @@ from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 RECIPE = '{"recipe": {"layer": "3"}, "select": [0, 0, 9, 9]}'
 OUTPUTS = ("png", "png", "jpg", "tif", "webp", "bmp")
-ROLES = ("picture", "picture", "picture", "mask", "guide", "recipe")
+ROLES = ("picture", "picture", "picture", "mask", "guide", "map", "recipe")
 MODES = {
     "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I"),
     "APNG": ("RGB", "RGBA", "L"),

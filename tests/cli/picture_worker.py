@@ -21,7 +21,7 @@ from dreamlayer.cli.main import main
 
 
 def stand_in(
-    recipe: Any, source: Any, selected: Any, guide: Any, _dream_map: Any, _arguments: Any
+    recipe: Any, source: Any, selected: Any, guide: Any, dream_map: Any, _arguments: Any
 ) -> Any:
     """The dream of strength 0: the source's own pixels."""
     values = recipe.with_seed().to_dict()
@@ -29,6 +29,8 @@ def stand_in(
     pixels = selection.pixels(source, selected.region)
     if guide is not None:
         guide.tobytes()
+    if dream_map is not None:
+        assert len(dream_map.frame) == dream_map.layout.nbytes
     if selected.mask is not None:
         selected.mask.tobytes()
     return SimpleNamespace(pixels=pixels, report=report, notes=[], text="")

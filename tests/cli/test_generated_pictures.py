@@ -69,6 +69,7 @@ class Worker:
         roles = {
             "picture": [file],
             "mask": [plain, "--mask", file],
+            "map": [plain, "--map", file, "--bind", "#808080=3"],
             "guide": [plain, "--guide", file, "--layer", "3:guide"],
             "recipe": [plain, "--recipe", file],
         }
@@ -146,6 +147,6 @@ def test_the_generator_makes_good_and_bad_files() -> None:
     """So that the test above is about something."""
     made = [generate(seed) for seed in range(120)]
     assert len({file.description.split()[0] for file in made}) > 10
-    assert {file.role for file in made} == {"picture", "mask", "guide", "recipe"}
+    assert {file.role for file in made} == {"picture", "mask", "guide", "map", "recipe"}
     assert sum(" whole " in file.description for file in made) > 20
     assert generate(5) == generate(5)
