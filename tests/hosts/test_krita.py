@@ -31,6 +31,7 @@ SCRIPTS = {  # in this order, with the picture that each opens
     "painted.py": PHOTO,
     "store.py": None,
     "map.py": None,
+    "see.py": PHOTO,
     "film.py": None,
     "fifty.py": None,
     "looks.py": None,

@@ -22,6 +22,7 @@ from .message_area import MessageArea
 from .queue_box import QueueBox
 from .quick_look_box import QuickLookBox
 from .recipe_form import RecipeForm
+from .seeing_window import SeeingWindow
 from .widgets.scroll_column import ScrollColumn
 from .widgets.tab_order import set_tab_order
 
@@ -69,7 +70,17 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         film_dialog.open_on_request(session, self)
         layer_boxes = [DreamedLayerBox(session), LiveParametersBox(session)]
         buttons = QtWidgets.QVBoxLayout()
-        buttons.addWidget(self._look.button)
+        self._seeing = SeeingWindow(self, session, lambda: self._look.button.setChecked(True))
+        see = self._button(
+            "see",
+            "What it sees…",
+            "What the networks see in the layer or selection, to choose what to dream by eye",
+            self._seeing.open_again,
+        )
+        looks = QtWidgets.QHBoxLayout()
+        looks.addWidget(self._look.button)
+        looks.addWidget(see)
+        buttons.addLayout(looks)
         buttons.addLayout(self._dream_and_cancel())
         column = QtWidgets.QVBoxLayout(self)
         column.addWidget(_scrolled(self._look.widgets, form, layer_boxes), 1)
