@@ -24,6 +24,7 @@ from screen import (
     PROGRESS,
     daemon_status,
     find,
+    forget_last_values,
     on_image,
     press_until_gone,
     show,
@@ -186,6 +187,7 @@ def undo_source(history):
 
 def remember_long_dream():
     """Make a long dream's values the last ones, and Deep Dream what Ctrl+F repeats."""
+    forget_last_values()  # those of an earlier script
     tiny, source = photo_part(24, 24)
     show(tiny)
     press = threading.Thread(target=press_until_gone, args=(DIALOG, "Return"), daemon=True)
