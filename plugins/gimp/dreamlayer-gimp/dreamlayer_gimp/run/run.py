@@ -20,6 +20,7 @@ from ..call.errors import CallRefused, Cancelled
 from ..call.options import CallOptions
 from ..layers import buffers, result_layer, stacking
 from ..layers.checks import check
+from ..layers.dream_map import refuse_other_image
 from ..layers.placement import DreamPlacement
 from ..layers.source import DrawableSource
 from . import animation, repeat
@@ -68,6 +69,8 @@ def _serve(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], conf
         raise CallRefused("No layer is selected: select the one to dream on in the Layers dialog.")
     make_tasks = _repeat_tasks if procedure.get_name() == repeat.PROCEDURE else _new_tasks
     tasks = make_tasks(procedure, run_mode, image, drawables, config)
+    for task in tasks:  # the frames of an animation are in an image of their own
+        refuse_other_image(image, task.options.dream_map)
     film = None
     made: MadeLayers = []
     clean = tasks[0].options.canvas_preview  # a killed call would leave the preview on the canvas
@@ -109,6 +112,7 @@ def _repeat_tasks(
         arguments.write_recipe(config, repeats[0].recipe)
         config.set_property("guide", repeats[0].guide)
         config.set_property("strength-map", repeats[0].strength)
+        config.set_property("map", repeats[0].dream_map)
         box = repeats[0].placement.region if repeats[0].placement else None
         if not _show_dialog(procedure, config, image, repeats[0].drawable, box):
             raise Cancelled
