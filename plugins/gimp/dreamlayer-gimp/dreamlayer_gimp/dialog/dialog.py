@@ -16,6 +16,7 @@ from ..call import arguments
 from ..call.errors import CallRefused
 from .completions import EntryCompletions
 from .controls import Controls
+from .map_colours_row import BIND, MAP
 from .preset_chooser import PresetChooser
 from .preview import DialogPreview
 
@@ -35,6 +36,7 @@ def show(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | N
         )
     GimpUi.init("dreamlayer-gimp")
     arguments.prepare_for_dialog(config)
+    _forget_other_map(config, image)
     config.connect(f"notify::{arguments.FROM_DIALOG}", _on_reset)
     dialog = GimpUi.ProcedureDialog.new(procedure, config, _title(procedure))
     with contextlib.closing(DialogPreview(config, image, drawable, box)) as preview:
@@ -53,6 +55,14 @@ def show(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | N
         confirmed: bool = dialog.run()
     dialog.destroy()
     return confirmed
+
+
+def _forget_other_map(config: Any, image: Any) -> None:
+    """Forget a map of another image and its colours: they are last values, and refused here."""
+    layer = config.get_property(MAP)
+    if layer is not None and not (layer.is_valid() and layer.get_image() == image):
+        config.set_property(MAP, None)
+        config.set_property(BIND, "")
 
 
 def _on_reset(config: Any, _property: object) -> None:
