@@ -13,6 +13,7 @@ from gi.repository import Gegl, Gimp
 from screen import (
     DIALOG,
     INTERACTIVE,
+    LAST,
     LETTERS,
     beside_dialog,
     changed_since,
@@ -142,6 +143,24 @@ def check_map_of_another_image_is_forgotten():
 
     layer = beside_dialog(act, image, [source], **QUICK, map=colours, bind=TAKEN).layer
     assert recipe_of(layer)["bind"] == ""
+
+
+def check_last_values_have_the_map():
+    """Repeat, and the dialog that is shown again, find it; in another image it is forgotten."""
+    image, source = photo_part(*SIZE)
+    colours = map_over(image, SIZE, 60, 80)
+    asked = {**QUICK, "map": colours, "bind": TAKEN}
+    first = beside_dialog(lambda: type_into(DIALOG, "alt+o"), image, [source], **asked).layer
+    repeated = deep_dream(image, [source], LAST).layer
+    assert pixels(repeated) == pixels(first) != pixels(source)
+    on_window(DIALOG, "alt+o")
+    shown = deep_dream(image, [source], INTERACTIVE).layer
+    assert pixels(shown) == pixels(first)
+    other, layer = photo_part(*SIZE)
+    answer = deep_dream(other, [layer], LAST)
+    assert "no map is chosen" in answer.text, answer
+    on_window(DIALOG, "alt+o")
+    assert recipe_of(deep_dream(other, [layer], INTERACTIVE).layer)["bind"] == ""
 
 
 def check_dream_again_shows_the_map():

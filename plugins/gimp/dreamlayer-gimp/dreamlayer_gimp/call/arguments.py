@@ -17,6 +17,8 @@ from .options import OPTIONS, CallOptions, Option
 PRESET, RECIPE = "preset", "recipe"
 SHOW_PREVIEW = "show-preview"
 FROM_DIALOG = "from-dialog"
+MAP, BIND = "map", "bind"
+LAST_MAP = "last-map"
 # Mnemonics of the dialog's own buttons: Cancel, OK, Load, Reset, Save, Presets, More, Preview.
 TAKEN_MNEMONICS = "colrspmv"
 # GIMP silently replaces a number outside an argument's limits by the default. So the limits are
@@ -72,6 +74,9 @@ def add_arguments(procedure: Any, rows_of_options: tuple[Option, ...] = OPTIONS)
     )
     procedure.add_boolean_aux_argument(
         FROM_DIALOG, "From the dialog", "Whether a person has seen these settings.", False, flags
+    )
+    procedure.add_string_aux_argument(
+        LAST_MAP, "Last map", "Which layer was the last dream map.", "", flags
     )
 
 

@@ -9,9 +9,9 @@ from gi.repository import Gimp, GimpUi, GObject, Gtk
 
 from dreamlink.recipe.recipe import PARAMETERS, Parameter
 
-from ..call.arguments import argument_name
+from ..call.arguments import BIND, MAP, argument_name
 from ..call.options import OPTIONS, Option
-from .map_colours_row import BIND, MAP, MapColoursRow
+from .map_colours_row import MapColoursRow
 
 Choices = Sequence[tuple[str, str]]  # values of the argument, and their labels
 NO_LAYER = -1  # the entry "None" in a list of layers, whose other values are GIMP's item ids

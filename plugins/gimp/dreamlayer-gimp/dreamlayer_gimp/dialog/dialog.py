@@ -12,11 +12,10 @@ from gi.repository import GimpUi, GLib, Gtk
 
 from dreamlink.picture import Region
 
-from ..call import arguments
+from ..call import arguments, last_map
 from ..call.errors import CallRefused
 from .completions import EntryCompletions
 from .controls import Controls
-from .map_colours_row import BIND, MAP
 from .preset_chooser import PresetChooser
 from .preview import DialogPreview
 
@@ -36,7 +35,6 @@ def show(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | N
         )
     GimpUi.init("dreamlayer-gimp")
     arguments.prepare_for_dialog(config)
-    _forget_other_map(config, image)
     config.connect(f"notify::{arguments.FROM_DIALOG}", _on_reset)
     dialog = GimpUi.ProcedureDialog.new(procedure, config, _title(procedure))
     with contextlib.closing(DialogPreview(config, image, drawable, box)) as preview:
@@ -53,16 +51,9 @@ def show(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | N
         dialog.get_content_area().pack_start(columns, True, True, 0)
         dialog.get_content_area().reorder_child(columns, 0)
         confirmed: bool = dialog.run()
+    last_map.remember(config)  # while the presets' list, which follows the config, is there
     dialog.destroy()
     return confirmed
-
-
-def _forget_other_map(config: Any, image: Any) -> None:
-    """Forget a map of another image and its colours: they are last values, and refused here."""
-    layer = config.get_property(MAP)
-    if layer is not None and not (layer.is_valid() and layer.get_image() == image):
-        config.set_property(MAP, None)
-        config.set_property(BIND, "")
 
 
 def _on_reset(config: Any, _property: object) -> None:

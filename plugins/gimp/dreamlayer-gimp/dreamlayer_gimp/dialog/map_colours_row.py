@@ -10,11 +10,11 @@ from gi.repository import GimpUi, Gtk
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.map_colours import bound_text, flat_colours
 
+from ..call.arguments import BIND, MAP
 from ..call.errors import CallRefused
 from ..call.guard import guarded
 from ..layers import dream_map
 
-BIND, MAP = "bind", "map"  # arguments
 TAKE = "Take colours from the map"
 
 
