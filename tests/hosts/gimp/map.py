@@ -22,7 +22,9 @@ from gi.repository import Gegl, Gimp
 
 from dreamlayer_gimp.layers import buffers, dream_map
 from dreamlink.picture import Region
+from dreamlink.recipe import presets
 from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.map_colours import bound_text, flat_colours
 
 P = Gimp.Precision
 RGBA = "R'G'B'A u8"
@@ -109,6 +111,21 @@ def check_one_colour_everywhere_is_the_plain_dream():
     colours = stripes(image, (BLUE, SIZE[0]))
     layer = deep_dream(image, [source], **FEW, bind="#0000ff=features.5", map=colours).layer
     assert pixels(layer) == pixels(plain) != pixels(source)
+
+
+def check_default_preset_with_the_colours_that_the_button_writes():
+    """Painted; its network has no kinds, so the second colour gets a channel."""
+    image, source = photo_part(*SIZE)
+    colours = stripes(image, (RED, 60), (NOTHING, 30), (BLUE, 60))
+    default = presets.find(presets.DEFAULT).recipe()
+    bind = bound_text("", flat_colours(dream_map.sample(colours)), default)
+    assert bind == "#ff0000=10; #0000ff=10:1"
+    asked = {"preset": presets.DEFAULT, "steps": 1, "seed": 7, "bind": bind}
+    layer = deep_dream(image, [source], **asked, map=colours).layer
+    assert recipe_of(layer)["method"] == "painted"
+    assert pixels(layer, RGBA, across(60, 90)) == pixels(source, RGBA, across(60, 90))
+    assert amount(layer, source, across(0, 60)) > 1
+    assert amount(layer, source, across(90, 150)) > 1
 
 
 def check_map_that_lies_elsewhere():
