@@ -19,7 +19,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from dreamlink.client import launch
 from dreamlink.picture import Picture
-from dreamlink.recipe.recipe import FORM_PARAMETERS, Recipe
+from dreamlink.recipe.recipe import PARAMETERS, Recipe
 from dreamlink.session.dream import Dream
 from dreamlink.wire.messages import DreamRequest
 from tests.hosts.session import CHECKOUT, HostSession
@@ -28,9 +28,9 @@ SCRIPTS = Path(__file__).parent / "gimp"
 PHOTO = CHECKOUT / "tests" / "pictures" / "chelsea.png"
 CONSOLE = (
     "dreams.py", "precisions.py", "layers.py", "looks.py", "stacks.py", "again.py", "frames.py",
-    "refusals.py",
+    "map.py", "refusals.py",
 )  # fmt: skip
-WINDOWS = ("windows.py", "preview.py", "painted.py", "fifty.py")
+WINDOWS = ("windows.py", "preview.py", "painted.py", "map_dialog.py", "fifty.py")
 TIMEOUT = 600  # seconds for a script with all its dreams, beside other work on the machine
 FAST = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7, "context": 40}  # as in desk.py
 
@@ -145,6 +145,11 @@ def test_what_became_of_the_source_is_told(runs: Runs) -> None:
     assert "“Plain”" not in output
 
 
+def test_missing_map_colours_are_told(runs: Runs) -> None:
+    sentence = "The dream map has nothing in #0000ff here, so that was not dreamed."
+    assert sentence in runs["map.py"]["output"]
+
+
 def test_gimp_says_nothing_of_an_inconsistent_undo(runs: Runs) -> None:
     fifty = runs["fifty.py"]
     assert fifty.get("finished"), fifty["output"][-3000:]
@@ -220,6 +225,8 @@ def test_menu_entry_is_there_without_dreamlink(host: HostSession, runs: Runs) ->
     assert facts["text"].endswith("Run Dreamlayer's install.py again.")
     again = runs["arguments.py"]
     assert again.get("names"), again["output"]
-    options = ["guide", "strength-map", "selection-as", "canvas-preview", "frames", "carry"]
-    recipe = [name.replace("_", "-") for name in FORM_PARAMETERS]
+    options = [
+        "guide", "strength-map", "map", "selection-as", "canvas-preview", "frames", "carry",
+    ]  # fmt: skip
+    recipe = [name.replace("_", "-") for name in PARAMETERS]
     assert again["names"] == ["preset", "recipe", *recipe, *options]

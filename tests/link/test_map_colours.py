@@ -1,12 +1,14 @@
-"""The colours of a map are found as a user would name them: the flat ones, no edges and specks."""
+"""The colours of a map are found as a user would name them, and bound to what can be dreamed."""
 
 import random
 import time
 
 import pytest
 
-from dreamlink.recipe.bindings import BINDINGS_MAX
-from dreamlink.session.map_colours import flat_colours
+from dreamlayer.networks.kinds.kinds import names
+from dreamlink.recipe.bindings import BINDINGS_MAX, parse_bindings
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.map_colours import CLASSES, KINDS, KINDS_MODEL, bound_text, flat_colours
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -64,3 +66,56 @@ def test_a_sample_is_searched_quickly():
     begin = time.perf_counter()
     assert flat_colours(drawn) == []
     assert time.perf_counter() - begin < 1.0
+
+
+def test_the_first_colour_gets_what_is_dreamed_without_a_map_and_the_others_kinds():
+    recipe = Recipe(layer="features.10", channels="30")
+    assert bound_text("", [RED, GREEN, BLUE], recipe) == (
+        "#ff0000=features.10:30; #00ff00=kind:dogs; #0000ff=kind:songbirds"
+    )
+
+
+def test_a_network_without_kinds_gets_channels_of_the_layer_or_objects():
+    lite = Recipe(model="efficientnet-lite0", layer="10")
+    assert bound_text("", [RED, GREEN], lite) == "#ff0000=10; #00ff00=10:1"
+    objects = Recipe(model="googlenet", layer="class:castle")
+    assert bound_text("", [RED, GREEN], objects) == "#ff0000=class:castle; #00ff00=class:daisy"
+
+
+def test_what_was_said_about_a_colour_stays_also_about_one_that_is_nearly_the_same():
+    text = "#0000f0=kind:fish; #123456=9; #ff0000=10:30 + 12*0.5"
+    assert bound_text(text, [RED, GREEN, BLUE], Recipe()) == (
+        "#ff0000=10:30 + 12*0.5; #00ff00=features.10; #0000ff=kind:fish"
+    )
+
+
+def test_nothing_is_bound_twice_by_itself():
+    text = "#ff0000=features.10; #00ff00=kind:dogs"
+    assert bound_text(text, [RED, GREEN, BLUE], Recipe()) == f"{text}; #0000ff=kind:songbirds"
+
+
+@pytest.mark.parametrize("text", ["#ff0000", "red=3", "#ff0000=10:", "#ff0000=9; #00f", ";;"])
+def test_what_is_half_typed_is_left_out(text):
+    assert bound_text(text, [GREEN], Recipe(layer="10: ")) == "#00ff00=kind:dogs"
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(),
+        Recipe(layer="kind:monkeys"),
+        Recipe(model="efficientnet-lite0", layer="10:1"),
+        Recipe(model="googlenet", layer="10 +"),
+        Recipe(model="vgg16", layer="class:jellyfish"),
+    ],
+)
+def test_as_many_as_can_be_bound_get_a_choice_each(recipe):
+    colours = [(level * 36, 255 - level * 36, level % 2 * 200) for level in range(BINDINGS_MAX)]
+    bindings = parse_bindings(bound_text("", colours, recipe))
+    assert [bound.colour for bound in bindings] == colours
+    assert len({bound.expression for bound in bindings}) == BINDINGS_MAX
+
+
+def test_the_choices_exist():
+    assert set(KINDS) <= set(names(KINDS_MODEL))
+    assert len(set(KINDS)) == len(set(CLASSES)) == BINDINGS_MAX

@@ -13,8 +13,9 @@ class LayerLook:
     """The daemon's own quick dream on a part of a picture: what the preview must show."""
 
     def __init__(
-        self, data, size, recipe, region=None, whole=None, reduced=1.0, order="RGBA", strength=None
-    ):
+        self, data, size, recipe, region=None, whole=None, reduced=1.0, order="RGBA", strength=None,
+        dream_map=None,
+    ):  # fmt: skip
         picture = Picture(*size, "U8", order)
         region = Region(*(region or picture.region))
         self.width = region.width
@@ -22,8 +23,9 @@ class LayerLook:
         request = DreamRequest(
             Recipe.of(recipe), picture, region, edges=region.edges(whole or picture.region),
             quick=True, reduced=reduced, strength=Picture(*size, "U8", "GA") if strength else None,
+            dream_map=Picture(region.width, region.height) if dream_map else None,
         )  # fmt: skip
-        frames = [data, strength] if strength else [data]
+        frames = [each for each in (data, strength, dream_map) if each]
         self._dream = self._end(Dream(self._client, request, *frames))
         self.rgb = rgb(bytes(self._dream.pixels), order)
 

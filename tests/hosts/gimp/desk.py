@@ -165,8 +165,12 @@ def ask_daemon(
     recipe: dict[str, Any],
     region: tuple[int, int, int, int] | None = None,
     mask: bytes | None = None,
+    dream_map: bytes | None = None,
 ) -> bytes:
-    """The daemon's answer to a request from here, without the plug-in."""
+    """The daemon's answer to a request from here, without the plug-in.
+
+    A dream map is as large as the region, R, G, B, A in 8 bits.
+    """
     from dreamlink.client.launch import connect
     from dreamlink.picture import Picture, Region
     from dreamlink.recipe.recipe import Recipe
@@ -177,8 +181,11 @@ def ask_daemon(
     where = Region(*region) if region else picture.region
     client = connect()
     masked = mask is not None
-    request = DreamRequest(Recipe.of(recipe), picture, where, mask=masked, clip=masked)
-    dream = Dream(client, request, data, *([mask] if masked else []))
+    layout = Picture(where.width, where.height) if dream_map is not None else None
+    request = DreamRequest(
+        Recipe.of(recipe), picture, where, mask=masked, clip=masked, dream_map=layout
+    )
+    dream = Dream(client, request, *(each for each in (data, mask, dream_map) if each is not None))
     while not dream.over:
         message = client.receive(60)
         assert message, "the daemon is silent"

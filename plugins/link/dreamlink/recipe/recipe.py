@@ -416,5 +416,5 @@ PARAMETERS: dict[str, Parameter] = {
     )
     for f in dataclasses.fields(Recipe)
 }
-# Those that the hosts' forms have: none of them reads a dream map from a layer.
+# Those with a field of their own in every form; the colours of a dream map have a special one.
 FORM_PARAMETERS = {name: row for name, row in PARAMETERS.items() if not row.entry}

@@ -9,7 +9,7 @@ from gi.repository import GObject
 
 from dreamlink.recipe import presets
 from dreamlink.recipe.errors import shortened
-from dreamlink.recipe.recipe import FORM_PARAMETERS, Parameter, Recipe, RecipeError
+from dreamlink.recipe.recipe import PARAMETERS, Parameter, Recipe, RecipeError
 
 from .errors import CallRefused
 from .options import OPTIONS, CallOptions, Option
@@ -17,6 +17,8 @@ from .options import OPTIONS, CallOptions, Option
 PRESET, RECIPE = "preset", "recipe"
 SHOW_PREVIEW = "show-preview"
 FROM_DIALOG = "from-dialog"
+MAP, BIND = "map", "bind"
+LAST_MAP = "last-map"
 # Mnemonics of the dialog's own buttons: Cancel, OK, Load, Reset, Save, Presets, More, Preview.
 TAKEN_MNEMONICS = "colrspmv"
 # GIMP silently replaces a number outside an argument's limits by the default. So the limits are
@@ -45,13 +47,13 @@ def add_arguments(procedure: Any, rows_of_options: tuple[Option, ...] = OPTIONS)
     )
     flags = GObject.ParamFlags.READWRITE
     # There are more labels than letters: the main rows, always visible, choose first.
-    rows = sorted(FORM_PARAMETERS.values(), key=lambda row: not row.main)
+    rows = sorted(PARAMETERS.values(), key=lambda row: not row.main)
     names = [argument_name(row.name) for row in rows] + [
         option.argument for option in rows_of_options
     ]
     texts = [_label(row) for row in rows] + [option.label for option in rows_of_options]
     labels = dict(zip(names, with_mnemonics(texts), strict=True))
-    for row in FORM_PARAMETERS.values():
+    for row in PARAMETERS.values():
         start = (argument_name(row.name), labels[argument_name(row.name)], row.help)
         end = (row.default, GObject.ParamFlags.READWRITE)
         if row.kind is bool:
@@ -72,6 +74,9 @@ def add_arguments(procedure: Any, rows_of_options: tuple[Option, ...] = OPTIONS)
     )
     procedure.add_boolean_aux_argument(
         FROM_DIALOG, "From the dialog", "Whether a person has seen these settings.", False, flags
+    )
+    procedure.add_string_aux_argument(
+        LAST_MAP, "Last map", "Which layer was the last dream map.", "", flags
     )
 
 
@@ -97,7 +102,7 @@ def read_recipe(config: Any, stored: Recipe | None = None) -> Recipe:
     """
     name, text = config.get_property(PRESET), config.get_property(RECIPE)
     given: dict[str, object] = {}
-    for row in FORM_PARAMETERS.values():
+    for row in PARAMETERS.values():
         value = config.get_property(argument_name(row.name))
         value = "" if value is None else value
         if value != row.default:
@@ -114,7 +119,7 @@ def read_recipe(config: Any, stored: Recipe | None = None) -> Recipe:
 def write_recipe(config: Any, recipe: Recipe) -> None:
     """Set the arguments to exactly this recipe, as if it had been entered in the dialog."""
     _clear_script_arguments(config)
-    for name in FORM_PARAMETERS:
+    for name in PARAMETERS:
         config.set_property(argument_name(name), getattr(recipe, name))
     config.set_property(FROM_DIALOG, True)
 

@@ -35,9 +35,7 @@ def guarded(method: Callable[..., Any]) -> Callable[..., Any]:
             self.fail(str(error))
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
-            self.fail(
-                f"The preview failed because of a bug in Dreamlayer ({type(error).__name__})."
-            )
+            self.fail(f"That failed because of a bug in Dreamlayer ({type(error).__name__}).")
         return None
 
     return call

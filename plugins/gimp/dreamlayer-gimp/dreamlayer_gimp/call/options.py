@@ -1,4 +1,4 @@
-"""Options of a call besides the recipe: guide and strength map, and how the result is delivered."""
+"""Options of a call besides the recipe: layers that help, and how the result is delivered."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ class CallOptions:
     Attributes:
         guide: the layer whose features the dream takes on; None without one.
         strength: the layer whose lightness is each pixel's dream strength; None without one.
+        dream_map: the layer whose colours the recipe's `bind` names; None without one.
         selection_as: what the selection becomes on the new layer, MASK or ALPHA.
         canvas_preview: whether to show the unfinished dream on the canvas.
         frames: whether to dream on all layers of the image, as the frames of an animation.
@@ -23,6 +24,7 @@ class CallOptions:
 
     guide: Any = None
     strength: Any = None
+    dream_map: Any = None
     selection_as: str = MASK
     canvas_preview: bool = False
     frames: bool = False
@@ -64,6 +66,13 @@ OPTIONS = (
         "Strength map",
         "The lightness of this layer controls how strongly each pixel dreams: fully where it is"
         " white, not at all where it is black or transparent.",
+    ),
+    Option(
+        "dream_map",
+        "map",
+        "Dream map",
+        "A layer painted with a few flat colours. Map colours says what each of them grows; where"
+        " the map has none of them, or is transparent, nothing is dreamed.",
     ),
     Option(
         "selection_as",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gi.repository import Gimp, GimpUi, GObject, Gtk
 
-from dreamlink.recipe.recipe import FORM_PARAMETERS, Parameter
+from dreamlink.recipe.recipe import PARAMETERS, Parameter
 
-from ..call.arguments import argument_name
+from ..call.arguments import BIND, MAP, argument_name
 from ..call.options import OPTIONS, Option
+from .map_colours_row import MapColoursRow
 
 Choices = Sequence[tuple[str, str]]  # values of the argument, and their labels
 NO_LAYER = -1  # the entry "None" in a list of layers, whose other values are GIMP's item ids
@@ -20,19 +21,21 @@ MORE_HEIGHT = 160  # pixels: the least height of the list below "More"
 class Controls:
     """Makes the dialog's widgets; each is bound to a property of the config, both ways."""
 
-    def __init__(self, dialog: Any, config: Any) -> None:
+    def __init__(self, dialog: Any, config: Any, say: Callable[[str], None]) -> None:
+        """`say` shows a sentence about what is wrong."""
         self._dialog = dialog
         self._config = config
+        self._say = say
         self._labels = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
 
     def main(self) -> Any:
         """The controls of the main parameters."""
-        return self._column("main", [row for row in FORM_PARAMETERS.values() if row.main], ())
+        return self._column("main", [row for row in PARAMETERS.values() if row.main], ())
 
     def more(self) -> Any:
         """All other controls, in a folded list."""
         present = [option for option in OPTIONS if self._config.find_property(option.argument)]
-        rows = [row for row in FORM_PARAMETERS.values() if not row.main]
+        rows = [row for row in PARAMETERS.values() if not row.main]
         column = self._column("more", rows, present)
         scrolled = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER, vexpand=True)
         scrolled.set_min_content_height(MORE_HEIGHT)
@@ -49,6 +52,9 @@ class Controls:
             if row.kind in (int, float):
                 self._limit_parameter(row)
         names = [argument_name(row.name) for row in rows] + [option.argument for option in options]
+        if BIND in names:  # below the map whose colours it names
+            names.remove(BIND)
+            names.insert(names.index(MAP) + 1, BIND)
         own = {
             argument_name(row.name): self._choice(
                 argument_name(row.name), [(word, word.capitalize()) for word in row.choices]
@@ -63,6 +69,10 @@ class Controls:
                 own[option.argument] = self._layer(option.argument)
             elif isinstance(option.default, float):
                 self._limit(option.argument, GimpUi.ScaleEntry, (0.0, 1.0), 0.05, 2)
+        if BIND in names:
+            colours = MapColoursRow(self._dialog, self._config, self._say)
+            self._labels.add_widget(colours.label)
+            own[BIND] = colours.row
         column = self._dialog.fill_box(kind, [name for name in names if name not in own])
         for place, name in enumerate(names):
             if name in own:

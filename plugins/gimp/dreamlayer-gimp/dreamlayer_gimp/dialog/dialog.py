@@ -12,7 +12,7 @@ from gi.repository import GimpUi, GLib, Gtk
 
 from dreamlink.picture import Region
 
-from ..call import arguments
+from ..call import arguments, last_map
 from ..call.errors import CallRefused
 from .completions import EntryCompletions
 from .controls import Controls
@@ -37,12 +37,12 @@ def show(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | N
     arguments.prepare_for_dialog(config)
     config.connect(f"notify::{arguments.FROM_DIALOG}", _on_reset)
     dialog = GimpUi.ProcedureDialog.new(procedure, config, _title(procedure))
-    controls = Controls(dialog, config)
-    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=GAP)
-    for widget in (PresetChooser(config).row, controls.main()):
-        column.pack_start(widget, False, False, 0)
-    column.pack_start(controls.more(), True, True, 0)
     with contextlib.closing(DialogPreview(config, image, drawable, box)) as preview:
+        controls = Controls(dialog, config, preview.fail)
+        column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=GAP)
+        for widget in (PresetChooser(config).row, controls.main()):
+            column.pack_start(widget, False, False, 0)
+        column.pack_start(controls.more(), True, True, 0)
         EntryCompletions(dialog, config, preview.ask)
         columns = Gtk.Box(spacing=GAP, border_width=GAP)
         columns.pack_start(preview.box, False, False, 0)
@@ -51,6 +51,7 @@ def show(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | N
         dialog.get_content_area().pack_start(columns, True, True, 0)
         dialog.get_content_area().reorder_child(columns, 0)
         confirmed: bool = dialog.run()
+    last_map.remember(config)  # while the presets' list, which follows the config, is there
     dialog.destroy()
     return confirmed
 

@@ -141,7 +141,7 @@ class DialogPreview:
     def _settings(self) -> tuple[Recipe, CallOptions]:
         """The settings that determine the look. Raises RecipeError, CallRefused."""
         options = arguments.read_options(self._config)
-        helpers = CallOptions(guide=options.guide, strength=options.strength)
+        helpers = CallOptions(options.guide, options.strength, options.dream_map)
         recipe = arguments.read_recipe(self._config)
         return replace(recipe, seed=recipe.seed or LOOK_SEED), helpers
 

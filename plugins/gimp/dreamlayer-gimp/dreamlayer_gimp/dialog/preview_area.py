@@ -17,6 +17,7 @@ from dreamlink.wire.messages import QUICK_MAX, DreamRequest, Frame
 from ..call.errors import CallRefused
 from ..call.options import CallOptions
 from ..layers import buffers
+from ..layers.dream_map import DreamMapDrawable, read_sampled, refuse_other_image
 from ..layers.guide import GuideDrawable
 from ..layers.look import LayerLook
 from ..layers.source import selected
@@ -95,6 +96,7 @@ class PreviewArea:
             self._selection(),
             self._strength(options),
             Pixels(guide.layout, guide.read()) if guide else None,
+            self._dream_map(recipe, options),
         )
         request = inputs.request(
             self.recipe(recipe),
@@ -139,12 +141,31 @@ class PreviewArea:
         """The strength map's part in the region, reduced; None without one."""
         if options.strength is None:
             return None
-        x, y, width, height = (round(value * self.reduced) for value in self.box)
-        strength = StrengthMap.of(
-            options.strength, Region(x, y, width, height).moved(*self.offsets)
-        )
+        strength = StrengthMap.of(options.strength, self._box_in_image())
         layout = replace(strength.layout, width=self.region.width, height=self.region.height)
         return Pixels(layout, self._read_of_image(options.strength, self.region, strength.form))
+
+    def _dream_map(self, recipe: Recipe, options: CallOptions) -> Pixels | None:
+        """The dream map's part in the region, reduced without new colours; None without one."""
+        refuse_other_image(self.image, options.dream_map)
+        made = DreamMapDrawable.of(options.dream_map, self._box_in_image(), recipe)
+        if made is None:
+            return None
+        _, left, top = made.drawable.get_offsets()
+        x, y, width, height = self.region
+        columns, rows = (
+            [floor((place + 0.5) * self.reduced) + moved for place in range(start, start + count)]
+            for start, count, moved in (
+                (x, width, self.offsets[0] - left),
+                (y, height, self.offsets[1] - top),
+            )
+        )
+        return read_sampled(made.drawable, columns, rows)
+
+    def _box_in_image(self) -> Region:
+        """The whole area to dream in, in the image's coordinates and not reduced."""
+        x, y, width, height = (round(value * self.reduced) for value in self.box)
+        return Region(x, y, width, height).moved(*self.offsets)
 
 
 def check_still_there(image: Any, drawable: Any) -> None:

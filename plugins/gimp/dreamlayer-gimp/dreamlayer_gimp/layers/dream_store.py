@@ -27,12 +27,15 @@ class LayerRecord:
     source: Any
     guide: Any
     strength: Any
+    dream_map: Any
 
 
 def store(layer: Any, recipe: Recipe, drawable: Any, options: CallOptions) -> None:
     """Attach the record to a dream's layer."""
     image = drawable.get_image()
-    tattoos = (_tattoo(image, item) for item in (drawable, options.guide, options.strength))
+    tattoos = [_tattoo(image, item) for item in (drawable, options.guide, options.strength)]
+    if options.dream_map is not None:
+        tattoos.append(_tattoo(image, options.dream_map))
     for name, value in ((RECIPE, recipe.to_dict()), (ORIGIN, origin(*tattoos))):
         data = json.dumps(value).encode()
         layer.attach_parasite(Gimp.Parasite.new(name, Gimp.PARASITE_PERSISTENT, data))
@@ -49,8 +52,8 @@ def load(image: Any, layer: Any) -> LayerRecord | None:
         return None
     if record.unknown:
         return None
-    items = (_item(image, tattoo) for tattoo in (record.source, record.guide, record.strength))
-    return LayerRecord(record.recipe, *items)
+    tattoos = (record.source, record.guide, record.strength, record.dream_map)
+    return LayerRecord(record.recipe, *(_item(image, tattoo) for tattoo in tattoos))
 
 
 def dreams_above(image: Any, drawable: Any) -> Iterator[tuple[Any, LayerRecord]]:

@@ -31,16 +31,18 @@ class GuideDrawable:
         needed = recipe.needs_guide
         if drawable is None and needed:
             raise CallRefused(
-                f"“{recipe.layer}” needs a guide: choose a layer as the guide, then call Deep Dream"
-                " again."
+                f"“{recipe.bind or recipe.layer}” needs a guide: choose a layer as the guide, then"
+                " call Deep Dream again."
             )
         if drawable is None:
             return None
         if not needed:
-            name = next(iter(recipe.expression().layers), Recipe().layer)  # an object names none
+            field = "Map colours" if recipe.bindings() else "Network layer"
+            layers = (name for each in recipe.expressions() for name in each.layers)
+            name = next(layers, Recipe().layer)  # an object names none
             raise CallRefused(
-                "A guide was chosen, but Network layer does not use it: enter e.g."
-                f" “{name}:guide” there, or choose no guide."
+                f"A guide was chosen, but {field} does not use it: enter e.g. “{name}:guide”"
+                " there, or choose no guide."
             )
         refuse_without_look(drawable)
         width, height = drawable.get_width(), drawable.get_height()

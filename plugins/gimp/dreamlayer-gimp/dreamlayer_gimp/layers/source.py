@@ -16,6 +16,7 @@ from ..call.errors import CallRefused
 from ..call.options import CallOptions
 from . import buffers, dream_store, layouts, lossless
 from .checks import check
+from .dream_map import DreamMapDrawable
 from .guide import GuideDrawable
 from .look import LayerLook, active_mask, canvas, is_full, shown
 from .placement import DreamPlacement
@@ -40,6 +41,7 @@ class DrawableSource:
         opaque: whether the layer below it is opaque wherever the dream is.
         strength: how strongly each pixel dreams; None for full strength everywhere.
         guide: the guide; None without one.
+        dream_map: what grows where; None without one.
         placement: of the earlier dream that is dreamed again; None without one.
         replaced: the dream in whose favour the source is hidden; None if it is not.
         window: the display that the call came from; None if there are no windows.
@@ -58,6 +60,7 @@ class DrawableSource:
     opaque: bool
     strength: StrengthMap | None
     guide: GuideDrawable | None
+    dream_map: DreamMapDrawable | None
     placement: DreamPlacement | None
     replaced: Any
     window: Any
@@ -92,10 +95,12 @@ class DrawableSource:
             covers = placement.covered if placed else covers
             opaque = placement.opaque
         corner = (left + region.x, top + region.y)
+        in_image = region.moved(left, top)
         strength: StrengthMap | None = None
         if options.strength is not None:
-            strength = StrengthMap.of(options.strength, region.moved(left, top))
+            strength = StrengthMap.of(options.strength, in_image)
         guide = GuideDrawable.of(options.guide, recipe)
+        dream_map = DreamMapDrawable.of(options.dream_map, in_image, recipe)
         replaced = None
         if placement is None and not drawable.get_visible():
             dreams = (dream for dream, _ in dream_store.dreams_above(image, drawable))
@@ -103,7 +108,7 @@ class DrawableSource:
         window = Gimp.default_display()
         return cls(
             image, drawable, look, region, seen, layout, form, corner, selection, covers,
-            opaque, strength, guide, placement, replaced, window,
+            opaque, strength, guide, dream_map, placement, replaced, window,
         )  # fmt: skip
 
     @property
@@ -121,14 +126,15 @@ class DrawableSource:
     def request(self, recipe: Recipe, **fields: Any) -> tuple[DreamRequest, list[Frame]]:
         """What to ask the daemon, with the frames that follow it.
 
-        `fields` are further fields of the request. Raises CallRefused if guide or
-        strength map were removed.
+        `fields` are further fields of the request. Raises CallRefused if guide, strength map or
+        dream map were removed.
         """
         inputs = RequestInputs(
             Pixels(self.layout, lossless.read(self.look, self.seen, self.form)),
             self.mask,
             Pixels(self.strength.layout, self.strength.read()) if self.strength else None,
             Pixels(self.guide.layout, self.guide.read()) if self.guide else None,
+            self.dream_map.read() if self.dream_map else None,
         )
         placed = self.placement is not None and self.placement.region is not None
         edges = NO_FEATHER if placed else self.region.edges(self.look.whole)

@@ -69,7 +69,7 @@ def dream_all(
 @contextlib.contextmanager
 def _frames_image(image: Any, options: CallOptions) -> Iterator[Any]:
     """A copy of the image whose layers are whole frames; deleted if the dream fails."""
-    inputs = [options.guide, options.strength]
+    inputs = [options.guide, options.strength, options.dream_map]
     chosen = [index for index, layer in enumerate(image.get_layers()) if layer not in inputs]
     if len(chosen) < 2:
         raise CallRefused(

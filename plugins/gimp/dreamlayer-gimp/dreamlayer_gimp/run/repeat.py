@@ -28,6 +28,7 @@ class RepeatedDream:
         recipe: the earlier dream's.
         guide: its guide; None without one.
         strength: its strength map; None without one.
+        dream_map: its dream map; None without one.
     """
 
     drawable: Any
@@ -35,6 +36,7 @@ class RepeatedDream:
     recipe: Recipe
     guide: Any
     strength: Any
+    dream_map: Any
 
     @classmethod
     def of(cls, image: Any, drawable: Any) -> RepeatedDream:
@@ -53,11 +55,26 @@ class RepeatedDream:
         own = stored.source is None or stored.source == dream
         placement = None if own else DreamPlacement.of(image, stored.source, dream)
         target = dream if own else stored.source
-        return cls(target, placement, stored.recipe, stored.guide, stored.strength)
+        layers = (stored.guide, stored.strength, stored.dream_map)
+        return cls(target, placement, stored.recipe, *layers)
 
     def with_stored_layers(self, options: CallOptions, recipe: Recipe) -> CallOptions:
-        """The options, with the stored guide and strength map where the options have none."""
+        """The options, with the stored guide and maps where the options have none.
+
+        Raises CallRefused if the map that the colours belong to is gone.
+        """
         guide = self.guide if recipe.needs_guide else None
+        dream_map = options.dream_map
+        if dream_map is None and recipe.bindings():
+            dream_map = self.dream_map
+            if dream_map is None and self.recipe.bindings():
+                raise CallRefused(
+                    "The dream map that this dream was made with is no longer in the image: choose"
+                    " another layer as the dream map, or leave “Map colours” empty."
+                )
         return replace(
-            options, guide=options.guide or guide, strength=options.strength or self.strength
+            options,
+            guide=options.guide or guide,
+            strength=options.strength or self.strength,
+            dream_map=dream_map,
         )

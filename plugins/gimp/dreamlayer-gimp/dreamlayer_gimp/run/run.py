@@ -15,11 +15,12 @@ from dreamlink.client.client import LinkError
 from dreamlink.picture import Region
 from dreamlink.recipe.recipe import Recipe, RecipeError
 
-from ..call import arguments
+from ..call import arguments, last_map
 from ..call.errors import CallRefused, Cancelled
 from ..call.options import CallOptions
 from ..layers import buffers, result_layer, stacking
 from ..layers.checks import check
+from ..layers.dream_map import refuse_other_image
 from ..layers.placement import DreamPlacement
 from ..layers.source import DrawableSource
 from . import animation, repeat
@@ -68,6 +69,8 @@ def _serve(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], conf
         raise CallRefused("No layer is selected: select the one to dream on in the Layers dialog.")
     make_tasks = _repeat_tasks if procedure.get_name() == repeat.PROCEDURE else _new_tasks
     tasks = make_tasks(procedure, run_mode, image, drawables, config)
+    for task in tasks:  # the frames of an animation are in an image of their own
+        refuse_other_image(image, task.options.dream_map)
     film = None
     made: MadeLayers = []
     clean = tasks[0].options.canvas_preview  # a killed call would leave the preview on the canvas
@@ -91,6 +94,8 @@ def _new_tasks(
 ) -> list[DreamTask]:
     """The dreams of "Deep Dream…", with the settings of the arguments or the dialog."""
     interactive = run_mode == Gimp.RunMode.INTERACTIVE
+    if run_mode != Gimp.RunMode.NONINTERACTIVE:
+        last_map.recall(config, image, forget=interactive)
     if interactive or not arguments.read_options(config).frames:  # frames can be layers of any kind
         for drawable in drawables:
             check(image, drawable)
@@ -105,10 +110,13 @@ def _repeat_tasks(
 ) -> list[DreamTask]:
     """The dreams of "Dream Again…"; the dialog shows the stored recipe of the first layer."""
     repeats = [RepeatedDream.of(image, drawable) for drawable in drawables]
+    if run_mode == Gimp.RunMode.WITH_LAST_VALS:
+        last_map.recall(config, image, forget=False)
     if run_mode == Gimp.RunMode.INTERACTIVE:
         arguments.write_recipe(config, repeats[0].recipe)
         config.set_property("guide", repeats[0].guide)
         config.set_property("strength-map", repeats[0].strength)
+        config.set_property(arguments.MAP, repeats[0].dream_map)
         box = repeats[0].placement.region if repeats[0].placement else None
         if not _show_dialog(procedure, config, image, repeats[0].drawable, box):
             raise Cancelled
