@@ -148,7 +148,7 @@ _ALL = (
     ),
     _painted_lite(
         "veins", "Veins", "Ribs and veins, as of leaves and bones.",
-        "4", contrast=0.53, chroma=0.5,
+        "4", contrast=0.5, chroma=0.35,
     ),
     # SqueezeNet's kinds, painted.
     _kind(
@@ -157,7 +157,7 @@ _ALL = (
     ),
     _kind(
         "bird", "A bird", "One large bird with a sharp beak, where the picture suits it best.",
-        "birds", spread="one", chroma=0.4,
+        "birds", spread="one", chroma=0.3,
     ),
     # EfficientNet-Lite0, by steps.
     _lite(
