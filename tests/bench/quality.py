@@ -6,7 +6,8 @@ python -m tests.bench.quality [PRESET …] [-o FOLDER] [--photo FILE …] [--siz
 Every preset is dreamed on every picture, or on the first if it begins with noise. The first table
 has its figures, the second each preset's worst picture, or the mean of the gates that are meant so;
 the third, the preset that reads most like it to a network that did not dream (without presets that
-grow one thing, as most of their picture is as it was, and those that begin with noise). A figure that misses its gate is in bold.
+grow one thing, as most of their picture is as it was, and those that begin with noise). A figure
+that misses its gate is in bold.
 tests/engine/gates.py defines what is measured. With --plain the figures of the plain loop of 2015
 (tests/engine/plain.py) stand behind, in brackets: same network, objective, octaves and steps.
 FOLDER gets every dream at full size, and one sheet of all presets for each picture. The exit status

@@ -86,8 +86,8 @@ GATES: dict[str, Gate] = {
     "fine chroma, mean": Gate(high=1.3, mean=True),
     "luma": Gate(high=0.015),  # change of the mean luma
     "clipped": Gate(high=0.02),  # increase of the share of clipped pixels
-    # Below, the photo is lost; above, there is hardly a dream. A pencil sketch is mostly paper, which
-    # early blocks leave alone: there it is up to 0.93.
+    # Below, the photo is lost; above, there is hardly a dream. A pencil sketch is mostly paper,
+    # which early blocks leave alone: there it is up to 0.93.
     "SSIM": Gate(0.5, 0.95),
     "SSIM falls by": Gate(1e-6),  # at least, from one strength to the next
     "probability": Gate(0.95),  # of a class imagined from noise, at unseen shifts and scales
