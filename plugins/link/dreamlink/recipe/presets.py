@@ -148,7 +148,7 @@ _ALL = (
     ),
     _painted_lite(
         "veins", "Veins", "Ribs and veins, as of leaves and bones.",
-        "4", contrast=0.5, chroma=0.35,
+        "4", contrast=0.45, chroma=0.5,
     ),
     # SqueezeNet's kinds, painted.
     _kind(
