@@ -46,11 +46,12 @@ def balanced(
     """
     full = (picture.shape[-2], picture.shape[-1])
     factor = min(1.0, MEASURED_SIDE / max(size))
-    size = tuple(max(network.minimum, round(length * factor)) for length in size)  # type: ignore[assignment]
-    small = read_all(resize.resize_plane(picture, size, objective.shares.wrap)).clamp(0, 1)
-    inside, stride = window.scale(full, size), network.stride
+    rows, columns = (max(network.minimum, round(length * factor)) for length in size)
+    reduced = (rows, columns)
+    small = read_all(resize.resize_plane(picture, reduced, objective.shares.wrap)).clamp(0, 1)
+    inside, stride = window.scale(full, reduced), network.stride
     place = (APRON * stride, APRON * stride)
-    canvas = PictureCanvas(*size, 2 * APRON * stride, place, objective.shares.wrap)
+    canvas = PictureCanvas(*reduced, 2 * APRON * stride, place, objective.shares.wrap)
     means = []
     for index in range(len(objective.parts)):
         alone = objective.alone(index)

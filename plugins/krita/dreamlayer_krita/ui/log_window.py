@@ -10,10 +10,10 @@ from typing import Any
 from dreamlink.client import discovery, private_files
 
 from ..model.session import Session
-from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.listener import ConnectionState
 from ..qt.qt import QtGui, QtWidgets
+from .widgets.text_button import text_button
 
 SHOWN_MAX = 1 << 16  # bytes at the end of each file
 LETTERS, LINES = 90, 24  # the window's size in characters
@@ -34,14 +34,14 @@ class LogWindow(QtWidgets.QDialog):  # type: ignore[misc]
         self._text.setObjectName("log")
         self._text.setReadOnly(True)
         self._text.setFont(QtGui.QFontDatabase.systemFont(QtGui.QFontDatabase.SystemFont.FixedFont))
-        self._start = self._button("Start", "Start the daemon", "log_start", start)
+        self._start = text_button("Start", "Start the daemon", "log_start", start)
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self._start)
         row.addStretch()
         row.addWidget(
-            self._button("Copy", "Copy all of it, for a bug report", "log_copy", self._copy)
+            text_button("Copy", "Copy all of it, for a bug report", "log_copy", self._copy)
         )
-        row.addWidget(self._button("Close", "Close this window", "log_close", self.close))
+        row.addWidget(text_button("Close", "Close this window", "log_close", self.close))
         column = QtWidgets.QVBoxLayout(self)
         column.addWidget(self._reason)
         column.addWidget(self._text)
@@ -65,14 +65,6 @@ class LogWindow(QtWidgets.QDialog):  # type: ignore[misc]
         if self.isVisible():
             self._text.setPlainText(read_logs())
             self._text.moveCursor(QtGui.QTextCursor.MoveOperation.End)
-
-    def _button(self, text: str, tip: str, name: str, action: Callable[[], Any]) -> Any:
-        button = QtWidgets.QPushButton(tr(text))
-        button.setObjectName(name)
-        button.setToolTip(tr(tip))
-        button.setAutoDefault(False)
-        button.clicked.connect(guarded(lambda *_: action(), log.error))
-        return button
 
     def _copy(self) -> None:
         QtWidgets.QApplication.clipboard().setText(self._text.toPlainText())

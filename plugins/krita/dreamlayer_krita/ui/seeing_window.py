@@ -18,6 +18,7 @@ from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtGui, QtWidgets
 from .widgets.fields import ignore_wheel, tool_tip
+from .widgets.text_button import text_button
 
 # A painted dream sees all of a layer, however large it is.
 WHOLE = Recipe.of({"method": "painted", "context": 256})
@@ -57,8 +58,8 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self._filter)
         row.addStretch()
-        row.addWidget(self._button("Look again", "Look at the active layer", "see_again", self.see))
-        row.addWidget(self._button("Close", "Close this window", "see_close", self.close))
+        row.addWidget(text_button("Look again", "Look at the active layer", "see_again", self.see))
+        row.addWidget(text_button("Close", "Close this window", "see_close", self.close))
         column = QtWidgets.QVBoxLayout(self)
         column.addWidget(self._line)
         column.addWidget(self._list, 1)
@@ -176,14 +177,6 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
             box.addItem(tr(text), name)
         box.currentIndexChanged.connect(guarded(lambda *_: self._fill(), log.error))
         return ignore_wheel(box)
-
-    def _button(self, text: str, tip: str, name: str, action: Callable[[], Any]) -> Any:
-        button = QtWidgets.QPushButton(tr(text))
-        button.setObjectName(name)
-        button.setToolTip(tr(tip))
-        button.setAutoDefault(False)
-        button.clicked.connect(guarded(lambda *_: action(), log.error))
-        return button
 
 
 def _image(layout: Picture, frame: Frame) -> Any:
