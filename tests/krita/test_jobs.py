@@ -2,7 +2,7 @@
 
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -95,6 +95,17 @@ class Selection(Rect):
         return b"\xff" * (box[2] * box[3])
 
 
+class UndoAction:
+    """Krita's Undo: an action that calls its slots when it is triggered."""
+
+    def __init__(self) -> None:
+        self.triggered = self
+        self.connect = (slots := list[Callable[[bool], None]]()).append
+        self.trigger = lambda: [slot(False) for slot in slots]
+        self.property = (properties := dict[str, object]()).get
+        self.setProperty = properties.__setitem__
+
+
 class Document:
     def __init__(self) -> None:
         self.size = (100, 80)
@@ -103,6 +114,7 @@ class Document:
         self.nodes: list[Node] = [self.source]
         self.closed = False
         self.redo = "Redo "  # the text of Krita's action
+        self.undo = UndoAction()
 
     def colorModel(self) -> str:  # noqa: N802
         return "RGBA"
@@ -151,7 +163,10 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     document = Document()
     app = SimpleNamespace(
         activeDocument=lambda: document,
-        action=lambda _name: SimpleNamespace(text=lambda: document.redo),
+        action={
+            "edit_undo": document.undo,
+            "edit_redo": SimpleNamespace(text=lambda: document.redo),
+        }.get,
         documents=lambda: [] if document.closed else [document],
         readSetting=lambda group, name, default: default,
     )
@@ -340,6 +355,36 @@ def test_second_dream_that_is_undone_at_once_shows_the_source(plugin: SimpleName
         document.redo = "Redo "
         finish(*start_job(plugin))
         assert not document.source.shown
+
+
+def test_undo_of_a_step_without_a_name_shows_the_source(plugin: SimpleNamespace) -> None:
+    """Krita's Redo does not tell of it: it names no step, or only for a moment."""
+    from dreamlayer_krita.document.replaced import replaced_layers
+
+    document.source.density = 80
+    for _ in range(2):
+        finish(*start_job(plugin))
+        replaced_layers.follow()
+        assert not document.source.shown
+        document.undo.trigger()
+        document.nodes = [document.source]
+        replaced_layers.follow()
+        assert document.source.shown
+
+
+def test_dream_deleted_long_after_an_undo_leaves_the_source_hidden(
+    plugin: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dreamlayer_krita.document import replaced
+
+    document.source.density = 80
+    finish(*start_job(plugin))
+    replaced.replaced_layers.follow()
+    document.undo.trigger()
+    monkeypatch.setattr(replaced, "UNDO_KNOWN", 0.0)
+    document.nodes = [document.source]
+    replaced.replaced_layers.follow()
+    assert not document.source.shown
 
 
 def test_dream_of_a_hidden_layer_is_hidden(plugin: SimpleNamespace) -> None:

@@ -7,13 +7,15 @@ again. If a dream was merged or deleted, the layer stays hidden: its picture may
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from krita import Krita
 
-UNDO_KNOWN = 3.0  # seconds within which Krita's Redo names the step that was undone
+UNDO_KNOWN = 3.0  # seconds within which a dream that is gone counts as undone by the last undo
+FOLLOWED = "dreamlayer_followed"  # set on an action whose calls are noted
 
 
 @dataclass
@@ -42,6 +44,7 @@ class ReplacedLayers:
     def __init__(self) -> None:
         self._layers: list[ReplacedLayer] = []
         self._no_redo: str | None = None  # the text of Krita's Redo while it names no step
+        self._undo_called = -math.inf  # when the user last undid, on time.monotonic()'s clock
 
     def add(self, document: Any, node_id: Any, dream_id: Any) -> None:
         """A layer was hidden because a dream that was just added takes its place."""
@@ -80,16 +83,26 @@ class ReplacedLayers:
     def _was_undone(self) -> bool:
         """Whether the last step was an undo: after any other there is nothing to redo.
 
-        Redo is always enabled, so its text must tell. A step without a name (Krita's own, of some
-        transform masks) is not noticed: the layer stays hidden, and the user shows it.
+        Redo is always enabled, so its text must tell. It does not always: Krita may add a step
+        without a name right after the undo (updates of vector and clone layers), or undo one
+        (transform masks). So the calls of Undo count too, but not clicks in the History docker.
         """
-        action = Krita.instance().action("edit_redo")
-        if action is None or Krita.instance().activeDocument() is None:
+        krita = Krita.instance()
+        if krita.activeDocument() is None:
             return False
-        text = str(action.text()).strip()
+        undo, redo = krita.action("edit_undo"), krita.action("edit_redo")
+        if undo is None or redo is None:
+            return False
+        if not undo.property(FOLLOWED):  # each window has actions of its own
+            undo.setProperty(FOLLOWED, True)
+            undo.triggered.connect(self._note_undo)
+        text = str(redo.text()).strip()
         if self._no_redo is None or len(text) < len(self._no_redo):
             self._no_redo = text
-        return len(text) > len(self._no_redo)
+        return len(text) > len(self._no_redo) or time.monotonic() < self._undo_called + UNDO_KNOWN
+
+    def _note_undo(self, *_: object) -> None:
+        self._undo_called = time.monotonic()
 
 
 replaced_layers = ReplacedLayers()  # one, since a document may be shown in several windows
