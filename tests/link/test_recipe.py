@@ -167,6 +167,29 @@ OWN = {
 }
 
 
+@pytest.mark.parametrize(
+    ("address", "model", "layer"),
+    [
+        ("squeezenet1_1/features.12/104", "squeezenet1_1", "features.12:104"),
+        (" efficientnet-lite0/_blocks.9 ", "efficientnet-lite0", "_blocks.9"),
+        ("squeezenet1_1/kind:water birds", "squeezenet1_1", "kind:water birds"),
+        ("vgg16/25/150", "vgg16", "25:150"),
+    ],
+)
+def test_an_address_names_network_and_layer(address: str, model: str, layer: str) -> None:
+    recipe = Recipe.of({"model": "other", "layer": address})
+    assert (recipe.model, recipe.layer) == (model, layer)
+    assert recipe == Recipe.of({"model": model, "layer": layer})
+
+
+@pytest.mark.parametrize(
+    "text", ["squeezenet1_1/", "squeezenet1_1/12:3", "a/b/c", "a/12/3/4", "a/12 + a/3", "a/kind:"]
+)
+def test_a_broken_address_is_a_sentence(text: str) -> None:
+    with pytest.raises(RecipeError, match="is no address: after the network"):
+        Recipe.of({"layer": text})
+
+
 def values_of(row: Parameter) -> st.SearchStrategy[Any]:
     if row.name in OWN:
         return OWN[row.name]

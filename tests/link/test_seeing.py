@@ -45,6 +45,7 @@ def test_a_request_survives_the_way() -> None:
         ({"layers": [12]}, "a layer has an invalid value"),
         ({"model": ""}, "name it in model"),
         ({"model": "x" * 101}, "model has an invalid value"),
+        ({"thumbnails": 1}, "thumbnails has an invalid value"),
         ({"mask": 1}, "mask has an invalid value"),
         ({"mask": False}, "don't fit their layout"),
         ({"picture": replace(LAYOUT, width=SEE_MAX + 1).to_dict()}, "at most 2048 pixels"),
@@ -64,6 +65,18 @@ def test_an_answer_is_rows_with_their_heat_maps() -> None:
     assert (seen.heat_size, seen.notes, seen.classes[0].name) == ((3, 2), ("A note.",), "cat")
 
 
+def test_thumbnails_go_to_the_rows_that_have_one() -> None:
+    other = {**ROW, "thumbnail": True, "specific": False}
+    answer = {**ANSWER, "channels": [ROW, other], "thumbnails": {"side": 2}}
+    seen = Seen.of(answer, [bytes(18), bytes(range(12))])
+    assert [row.thumbnail for row in seen.channels] == [b"", bytes(range(12))]
+    assert [row.specific for row in seen.channels] == [True, False]
+    assert (seen.thumbnail_side, seen.layers[0].thumbnail) == (2, b"")
+    for frames in ([bytes(18)], [bytes(18), bytes(11)], [bytes(18), bytes(12), b""]):
+        with pytest.raises(MessageError, match="answer is invalid"):
+            Seen.of(answer, frames)
+
+
 def broken() -> list[Any]:
     """Answers with one thing missing or wrong."""
     found = []
@@ -76,6 +89,7 @@ def broken() -> list[Any]:
             answer["channels"][0][name] = value
             found.append(answer)
     found += [{**ANSWER, "heat": {"width": 0, "height": 2}}]
+    found += [{**ANSWER, "thumbnails": value} for value in ([], {"side": 257}, {"side": "64"})]
     return found
 
 

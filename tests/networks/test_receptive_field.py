@@ -6,10 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from dreamlayer.networks.graph import receptive_field
+from dreamlayer.networks.graph import known_geometry, receptive_field
 from dreamlayer.networks.graph.extract import TracedNetwork
 from dreamlayer.networks.graph.layers import _FirstMap
+from dreamlayer.networks.kinds import usual
+from dreamlayer.networks.registry import registry
 from dreamlayer.networks.registry.torchvision_import import import_torchvision
+from tests.bench import geometry as bench
 
 
 def measure(name: str, layer: str, **options: bool) -> receptive_field.Geometry:
@@ -180,3 +183,14 @@ def test_networks_without_a_map_are_refused(network: nn.Module) -> None:
 def test_max_pooling_that_cannot_be_measured_is_refused() -> None:
     with pytest.raises(ValueError, match="dilation"):
         measure_module(nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2, dilation=2)))
+
+
+@pytest.mark.parametrize("model", usual.models())
+def test_stored_geometries_are_what_is_measured(model: str) -> None:
+    """Those of the embedded networks; all that `see` looks at and dreams begin with are stored."""
+    spec = registry.find(model)
+    for layer, measured in bench.measured(model).items():
+        assert known_geometry.find(spec.arch, spec.classes, layer) == measured
+    for layer in usual.layers(model):
+        assert known_geometry.find(spec.arch, spec.classes, layer) is not None
+    assert known_geometry.find(spec.arch, spec.classes + 1, usual.layers(model)[0]) is None

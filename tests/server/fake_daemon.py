@@ -87,7 +87,9 @@ class FakeStudio:
         kinds: list[dict[str, object]] = [{"name": "things", "examples": ["cup"]}]
         return {"layers": [{"name": "features.0", "index": 0}], "kinds": kinds}
 
-    def see(self, request: SeeRequest, frames: Sequence[Frame]) -> tuple[dict[str, object], bytes]:
+    def see(
+        self, request: SeeRequest, frames: Sequence[Frame]
+    ) -> tuple[dict[str, object], list[bytes]]:
         """One channel, of the layer that the first pixel names; `count` tells what goes wrong."""
         if request.count == SEES_NOTHING:
             raise ValueError("Nothing is selected.")
@@ -100,8 +102,11 @@ class FakeStudio:
             "expression": f"features.{first}:7", "score": 2.5, "peak": 4.0, "place": [1.0, 2.0],
         }  # fmt: skip
         lists = {"channels": [row], "layers": [], "kinds": [], "classes": [], "notes": []}
-        lists["together"] = []
-        return {**lists, "heat": {"width": 2, "height": 1}}, bytes([0, 255])
+        answer = {**lists, "together": [], "heat": {"width": 2, "height": 1}}
+        if not request.thumbnails:
+            return answer, [bytes([0, 255])]
+        row |= {"thumbnail": True, "specific": False}
+        return {**answer, "thumbnails": {"side": 1}}, [bytes([0, 255]), bytes([1, 2, 3])]
 
     def dream(
         self, request: DreamRequest, frames: Sequence[Frame], before: FakeOverlay | None = None

@@ -228,11 +228,13 @@ def test_layers_and_models_are_those_of_the_other_computer(
 def test_the_other_computer_sees(connected: tuple[Computers, Client]) -> None:
     _computers, client = connected
     layout = Picture(8, 6, "U8", "RGB")
-    request = SeeRequest(layout, layout.region)
-    client.send(request.header(), bytes([5]) * layout.nbytes)
-    header, frames = receive(client)
-    assert (header["op"], header["id"]) == ("seen", request.id)
-    assert Seen.of(header, frames).channels[0].address == "fake/features.5/7"
+    for thumbnail in (b"", bytes([1, 2, 3])):
+        request = SeeRequest(layout, layout.region, thumbnails=bool(thumbnail))
+        client.send(request.header(), bytes([5]) * layout.nbytes)
+        header, frames = receive(client)
+        assert (header["op"], header["id"]) == ("seen", request.id)
+        (row,) = Seen.of(header, frames).channels
+        assert (row.address, row.thumbnail) == ("fake/features.5/7", thumbnail)
     long = SeeRequest(layout, layout.region, count=SEES_LONG)
     client.send(long.header(), bytes(layout.nbytes))
     client.send({"op": "cancel", "id": long.id})

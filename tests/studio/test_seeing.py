@@ -9,6 +9,7 @@ from PIL import Image
 
 from dreamlayer.networks.graph.layers import UnknownLayer
 from dreamlayer.networks.registry.registry import UnknownModel
+from dreamlayer.networks.thumbnails import sheets
 from dreamlayer.runtime.interruption import Interrupted, interruptible
 from dreamlayer.studio.local import LocalStudio
 from dreamlayer.studio.seeing import CannotSee
@@ -37,8 +38,8 @@ def see(studio, pixels, region=None, mask=None, layout=None, **fields):
     layout = layout or Picture(width, height, "U8", "RGB")
     request = SeeRequest(layout, region or layout.region, mask=mask is not None, **fields)
     frames = [pixels.tobytes(), *([] if mask is None else [mask.tobytes()])]
-    header, heat = studio.see(request, frames)
-    return Seen.of(header, [heat])
+    header, answer = studio.see(request, frames)
+    return Seen.of(header, answer)
 
 
 def peak(row, size):
@@ -70,6 +71,17 @@ def test_both_embedded_networks_are_ranked_together(studio, scene):
     assert {row.model for row in seen.channels} == {MODEL, "efficientnet-lite0"}
     assert len(seen.channels) == 32
     assert len({row.address for row in seen.channels}) == 32
+
+
+def test_rows_have_thumbnails_if_they_are_wanted(studio, scene):
+    seen = see(studio, scene, count=20, thumbnails=True)
+    rows = [*seen.channels, *seen.layers, *seen.kinds]
+    assert {len(row.thumbnail) for row in rows} == {3 * seen.thumbnail_side**2}
+    assert len({row.thumbnail for row in rows}) == len({row.address for row in rows})
+    for row in rows:
+        found = sheets.find(row.address)
+        assert (found.pixels.tobytes(), found.specific) == (row.thumbnail, row.specific)
+    assert not any(row.thumbnail for row in see(studio, scene).channels)
 
 
 def test_a_mask_selects_as_a_rectangle_does(studio, scene):

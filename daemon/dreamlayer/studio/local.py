@@ -108,7 +108,7 @@ class LocalStudio:
         """The layers and kinds of a network; raises registry.UnknownModel."""
         return {"layers": [asdict(layer) for layer in describe(model)], "kinds": kinds_of(model)}
 
-    def see(self, request: SeeRequest, frames: Sequence[Frame]) -> tuple[Header, Frame]:
+    def see(self, request: SeeRequest, frames: Sequence[Frame]) -> tuple[Header, list[Frame]]:
         """What the networks see in a part of a picture; see `Studio.see`.
 
         On the CPU: a pass over so few pixels takes a fiftieth of a second.

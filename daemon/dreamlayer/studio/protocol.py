@@ -82,8 +82,8 @@ class Studio(Protocol):
         Both as `layers` answers them. Raises ValueError for an unknown network.
         """
 
-    def see(self, request: SeeRequest, frames: Sequence[Frame]) -> tuple[Header, Frame]:
-        """What answers to a part of a picture: the fields of `seen`, and its heat maps as a frame.
+    def see(self, request: SeeRequest, frames: Sequence[Frame]) -> tuple[Header, list[Frame]]:
+        """What answers to a part of a picture: the fields of `seen`, and its frames.
 
         Takes a fraction of a second once the networks are loaded, and checks for interruption.
         Raises ValueError with a sentence for the user.

@@ -19,6 +19,7 @@ from dreamlayer.geometry import Span, Window
 from dreamlayer.networks.kinds import usual
 from dreamlayer.networks.network import CLASS, Network, resolve_layer
 from dreamlayer.networks.registry import registry
+from dreamlayer.networks.thumbnails import sheets
 from dreamlayer.runtime import interruption
 from dreamlayer.studio.source import SourceImage
 from dreamlink.picture import Region
@@ -54,8 +55,8 @@ class _Scene:
     corner: tuple[int, int]
 
 
-def see(request: SeeRequest, frames: Sequence[Frame], using: Using) -> tuple[Header, Frame]:
-    """The fields of `seen`, and its heat maps.
+def see(request: SeeRequest, frames: Sequence[Frame], using: Using) -> tuple[Header, list[Frame]]:
+    """The fields of `seen`, its heat maps, and the thumbnails if they are wanted.
 
     Args:
         using: a context with a network that ends at some of its layers, by their full names.
@@ -149,9 +150,10 @@ def _mask(request: SeeRequest, frames: Sequence[Frame]) -> Tensor:
 
 def _answer(
     request: SeeRequest, scene: _Scene, lists: dict[str, list[Sight]], looks: dict[str, SeenIn]
-) -> tuple[Header, Frame]:
+) -> tuple[Header, list[Frame]]:
     heat_size = _heat_size(request)
     maps: list[bytes] = []
+    thumbnails: list[bytes] = []
     rows: dict[str, list[Header]] = {}
     for name, sights in lists.items():
         rows[name] = []
@@ -160,6 +162,10 @@ def _answer(
             row, heat = _row(request, scene, sight, heat_size)
             rows[name].append(row)
             maps.append(heat)
+            found = sheets.find(sight.address) if request.thumbnails else None
+            if found is not None:
+                row |= {"thumbnail": True, "specific": found.specific}
+                thumbnails.append(found.pixels.tobytes())
     classes = [
         {"model": model, "number": number, "name": _class_name(model, number), "probability": value}
         for model, look in looks.items()
@@ -175,8 +181,13 @@ def _answer(
         "together": together,
         "classes": classes,
         "heat": {"width": heat_size[1], "height": heat_size[0]},
+        "notes": _notes(request, looks),
     }
-    return {**header, "notes": _notes(request, looks)}, b"".join(maps)
+    answer: list[Frame] = [b"".join(maps)]
+    if request.thumbnails:
+        header["thumbnails"] = {"side": sheets.SIDE}
+        answer.append(b"".join(thumbnails))
+    return header, answer
 
 
 def _loudness(channels: Sequence[Sight], model: str) -> list[tuple[str, float]]:

@@ -8,6 +8,7 @@ from functools import cache
 
 from torch import Tensor, nn
 
+from dreamlayer.networks.graph import known_geometry
 from dreamlayer.networks.graph import receptive_field as geometry
 from dreamlayer.networks.graph.extract import CLASS, TracedNetwork
 from dreamlayer.networks.graph.receptive_field import Geometry
@@ -55,7 +56,8 @@ def describe(model_name: str, parts: bool = False) -> list[LayerInfo]:
     """Return the numbered layers that have maps, from the picture inwards.
 
     With `parts` also their submodules ("features.10.squeeze"): several times as many, and each is
-    measured, so the first call is slow. Raises registry.UnknownModel.
+    measured, so the first call is slow. So is that of a network that is not
+    embedded. Raises registry.UnknownModel.
     """
     numbers = _numbers(model_name)
     return [
@@ -165,4 +167,5 @@ def _skeleton_up_to(arch: str, classes: int, layer: str) -> nn.Module:
 
 @cache
 def _geometry(arch: str, classes: int, layer: str) -> Geometry:
-    return geometry.measure(_skeleton_up_to(arch, classes, layer))
+    known = known_geometry.find(arch, classes, layer)
+    return known or geometry.measure(_skeleton_up_to(arch, classes, layer))

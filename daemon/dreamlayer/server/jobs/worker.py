@@ -217,8 +217,8 @@ def _answer(studio: Studio, question: Question) -> tuple[Header, Sequence[Frame]
     """The answer to a question: what is seen, a network's layers and kinds, or the networks."""
     if question.see is not None:
         began = time.monotonic()
-        seen, heat = studio.see(question.see, question.frames)
-        return {"op": "seen", **seen, "seconds": round(time.monotonic() - began, 3)}, [heat]
+        seen, frames = studio.see(question.see, question.frames)
+        return {"op": "seen", **seen, "seconds": round(time.monotonic() - began, 3)}, frames
     if question.model is None:
         return {"op": "models", "models": studio.models()}, ()
     layers = studio.layers(question.model)

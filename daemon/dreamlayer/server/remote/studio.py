@@ -106,7 +106,7 @@ class RemoteStudio:
             raise RemoteRefusal(f"The computer {self._address} sent no list of {name}.")
         return rows
 
-    def see(self, request: SeeRequest, frames: Sequence[Frame]) -> tuple[Header, Frame]:
+    def see(self, request: SeeRequest, frames: Sequence[Frame]) -> tuple[Header, list[Frame]]:
         """What the other computer's networks see; raises RemoteRefusal, RemoteUnreachable."""
         theirs = replace(request, id=new_id())
         conversation = self._link.ask(theirs.header(), frames)
@@ -182,15 +182,15 @@ class RemoteStudio:
         )
 
 
-def _seen(message: Message) -> tuple[Header, Frame]:
-    """The fields of a valid answer to `see`, and its heat maps."""
+def _seen(message: Message) -> tuple[Header, list[Frame]]:
+    """The fields of a valid answer to `see`, and its frames."""
     header, frames = message
     if header["op"] != "seen":
         _checked(message)  # raises what it says
         raise RemoteRefusal(f"The other computer answered {header['op']!r:.40}.")
     Seen.of(header, frames)
-    names = ("channels", "layers", "kinds", "together", "classes", "heat", "notes")
-    return {name: header[name] for name in names}, frames[0]
+    names = ("channels", "layers", "kinds", "together", "classes", "heat", "notes", "thumbnails")
+    return {name: header[name] for name in names if name in header}, list(frames)
 
 
 def _checked(message: Message) -> Message:

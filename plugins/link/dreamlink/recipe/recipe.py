@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from .address import parse_address
 from .bindings import Binding, parse_bindings
 from .errors import RecipeError, shortened
 from .expression import Expression, parse
@@ -112,7 +113,8 @@ class Recipe:
         "Network layer",
         "What to amplify: a layer by name (features.10) or number (10), one of its channels"
         " (10:30), a kind of things (kind:dogs), or an object by name (class:castle). Combine"
-        " several with weights, + and -: 10:30 + 12*0.5 - 3. Early layers draw strokes and"
+        " several with weights, + and -: 10:30 + 12*0.5 - 3. An address, as What it sees shows"
+        " them (squeezenet1_1/features.10/30), names the network too. Early layers draw strokes and"
         " textures, late ones animals and objects. See: dreamlayer layers MODEL, dreamlayer kinds.",
         main=True,
     )
@@ -333,6 +335,8 @@ class Recipe:
     def of(cls, values: Mapping[str, object]) -> Recipe:
         """A checked recipe from names and values; missing ones get their default.
 
+        An address ("network/layer/channel") as `layer` says `model` too.
+
         Raises:
             RecipeError: unknown name, wrong type, out of range, or nothing to amplify.
         """
@@ -345,6 +349,9 @@ class Recipe:
                 )
                 raise RecipeError(f"There is no parameter {name!r:.60}{hint}")
             checked[name] = PARAMETERS[name].check(value)
+        address = parse_address(checked.get("layer", ""))
+        if address is not None:
+            checked |= {"model": address.model, "layer": address.layer}
         recipe = cls(**checked)
         recipe.expression()
         recipe.bindings()

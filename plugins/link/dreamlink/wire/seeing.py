@@ -7,7 +7,7 @@ answer is checked here, before a host relies on it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ COUNT_MAX = 64  # rows of a list
 LAYERS_MAX = 64  # that a request may name
 NAME_MAX = 100  # characters
 HEAT_MAX = 256  # pixels of a side of a heat map
+THUMBNAIL_MAX = 256  # pixels of a side of a thumbnail
 INVALID = "The daemon's answer is invalid (see: {}); nothing was changed."
 
 
@@ -35,6 +36,7 @@ class SeeRequest:
         model: the network; "" for all whose usual activations are known.
         layers: which of its layers, by name or number; none for all that are worth dreaming on.
         count: how many rows each list has at most.
+        thumbnails: whether pictures of what the rows answer to are wanted.
     """
 
     picture: Picture
@@ -43,6 +45,7 @@ class SeeRequest:
     model: str = ""
     layers: tuple[str, ...] = ()
     count: int = 10
+    thumbnails: bool = False
     id: str = field(default_factory=new_id)
 
     def header(self) -> Header:
@@ -55,6 +58,7 @@ class SeeRequest:
             "model": self.model,
             "layers": list(self.layers),
             "count": self.count,
+            "thumbnails": self.thumbnails,
         }
 
     @classmethod
@@ -76,6 +80,7 @@ class SeeRequest:
             model=_name(header.get("model", ""), "model"),
             layers=_layers(header.get("layers", [])),
             count=_value(header, "count", int, 10),
+            thumbnails=_value(header, "thumbnails", bool, False),
             id=_name(header.get("id", ""), "id"),
         )
         request._check(lengths)
@@ -117,6 +122,9 @@ class SeenRow:
         place: (x, y), where in the region it is strongest, in pixels of the picture sent.
         peak: how strong it is there, in standard deviations; 255 in the heat map.
         heat: bytes of the map over the whole picture sent, row by row: 0 = as usual, or less.
+        thumbnail: what it answers to, imagined: R, G, B, a byte each, row by row, a square of
+            `Seen.thumbnail_side` pixels; b"" if there is none, or none was wanted.
+        specific: whether the thumbnail is of this channel rather than of its layer.
     """
 
     address: str
@@ -127,6 +135,8 @@ class SeenRow:
     place: tuple[float, float]
     peak: float
     heat: bytes
+    thumbnail: bytes = b""
+    specific: bool = True
 
 
 @dataclass(frozen=True)
@@ -154,6 +164,7 @@ class Seen:
     Attributes:
         together: for each network of `channels`, what dreams them (up to ten) in one dream.
         heat_size: (width, height) of every heat map.
+        thumbnail_side: pixels; 0 if no thumbnails were wanted.
         notes: sentences for the user.
     """
 
@@ -164,6 +175,7 @@ class Seen:
     together: tuple[SeenTogether, ...]
     heat_size: tuple[int, int]
     notes: tuple[str, ...]
+    thumbnail_side: int = 0
 
     @classmethod
     def of(cls, header: Header, frames: Sequence[Frame]) -> Seen:
@@ -177,12 +189,21 @@ class Seen:
     def _of(cls, header: Header, frames: Sequence[Frame]) -> Seen:
         heat = header["heat"]
         width, height = (_whole(heat[name], 1, HEAT_MAX) for name in ("width", "height"))
+        side = _whole(header.get("thumbnails", {"side": 0})["side"], 0, THUMBNAIL_MAX)
         lists = [_rows(header, name) for name in ("channels", "layers", "kinds")]
         count, area = sum(map(len, lists)), width * height
-        if [len(frame) for frame in frames] != [count * area]:
+        drawn = sum(_drawn(row) for listed in lists for row in listed)
+        expected = [count * area, *([drawn * 3 * side * side] if side else [])]
+        if [len(frame) for frame in frames] != expected:
             raise ValueError("the heat maps don't fit")
-        maps = iter(bytes(frames[0][i * area : (i + 1) * area]) for i in range(count))
-        rows = [tuple(_row(row, next(maps)) for row in listed) for listed in lists]
+        maps, pictures = _cut(frames[0], area), _cut(frames[-1], 3 * side * side)
+        rows = [
+            tuple(
+                _row(row, next(maps), next(pictures) if _drawn(row) else b"")
+                for row in listed
+            )
+            for listed in lists
+        ]
         classes = tuple(
             SeenClass(
                 _text(row["model"]),
@@ -197,7 +218,12 @@ class Seen:
             for row in _rows(header, "together")
         )
         notes = tuple(f"{note!s:.300}" for note in header.get("notes", []))
-        return cls(rows[0], rows[1], rows[2], classes, together, (width, height), notes)
+        return cls(rows[0], rows[1], rows[2], classes, together, (width, height), notes, side)
+
+
+def _cut(frame: Frame, length: int) -> Iterator[bytes]:
+    """Parts of a frame, each as long."""
+    return (bytes(frame[start : start + length]) for start in range(0, len(frame), length or 1))
 
 
 def _rows(header: Header, name: str) -> list[Mapping[str, Any]]:
@@ -207,11 +233,18 @@ def _rows(header: Header, name: str) -> list[Mapping[str, Any]]:
     return rows
 
 
-def _row(row: Mapping[str, Any], heat: bytes) -> SeenRow:
+def _drawn(row: Mapping[str, Any]) -> bool:
+    return "thumbnail" in row and row["thumbnail"] is True
+
+
+def _row(row: Mapping[str, Any], heat: bytes, thumbnail: bytes) -> SeenRow:
     texts = [_text(row[name]) for name in ("address", "model", "expression", "name")]
     x, y = (_number(value, 0.0, float(SEE_MAX)) for value in row["place"])
     score, peak = (_number(row[name], -1e30, 1e30) for name in ("score", "peak"))
-    return SeenRow(texts[0], texts[1], texts[2], texts[3], score, (x, y), peak, heat)
+    specific = row.get("specific", True) is True
+    return SeenRow(
+        texts[0], texts[1], texts[2], texts[3], score, (x, y), peak, heat, thumbnail, specific
+    )
 
 
 def _text(value: object) -> str:
