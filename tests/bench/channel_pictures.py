@@ -3,7 +3,7 @@
 python -m tests.bench.channel_pictures -o FOLDER [--network NAME] [--layer NAME]
 
 Writes what is imagined into FOLDER, a file a layer, without loss; a second run goes on where the
-first one ended. When nothing is missing it packs the sheets of `networks/thumbnails`. All 4008
+first one ended. Then it packs the sheets of `thumbnails`. All 4008
 channels take about 80 minutes of one core. Prints how many are specific, i.e. wake their own
 channel at least three times as much as the median of the layer's others. The pictures are those of
 `engine/imagine`, several at once, each for a channel of its own.
@@ -36,8 +36,8 @@ from dreamlayer.networks.graph.preprocessing import Preprocessing
 from dreamlayer.networks.kinds import kinds, usual
 from dreamlayer.networks.network import Network, extract
 from dreamlayer.networks.registry import registry
-from dreamlayer.networks.thumbnails import sheets
-from dreamlayer.networks.thumbnails.sheets import ACROSS, SIDE, NetworkIndex
+from dreamlayer.thumbnails import sheets
+from dreamlayer.thumbnails.sheets import ACROSS, SIDE, NetworkIndex
 from dreamlink.recipe.recipe import Recipe
 from tests.engine import looks
 
@@ -124,6 +124,10 @@ def make_channels(model: str, layer: str, path: Path) -> None:
     )
 
 
+def file_of(work: Path, model: str, name: str) -> Path:
+    return work / f"{model}-{name}.npz"
+
+
 def sheet_names(model: str) -> list[str]:
     """The sheets of a network: of its layers' channels, of whole layers, and of kinds."""
     return [*usual.layers(model), sheets.LAYERS, *([sheets.KINDS] if kinds.seen(model) else [])]
@@ -175,28 +179,32 @@ def save(path: Path, pixels: NDArray[np.uint8], gains: NDArray[np.float64]) -> N
 
 
 def pack(work: Path) -> None:
-    """Write the sheets and their index; prints what they weigh."""
+    """Write the sheets of what is there, and their index; prints what they weigh."""
     content: dict[str, NetworkIndex] = {}
     for model in usual.models():
-        layers, known = usual.layers(model), list(kinds.seen(model))
-        content[model] = {"layers": layers, "kinds": known, "channels": {}}
-        for name in sheet_names(model):
+        made = [name for name in sheet_names(model) if file_of(work, model, name).exists()]
+        content[model] = {
+            "layers": usual.layers(model) if sheets.LAYERS in made else [],
+            "kinds": list(kinds.seen(model)) if sheets.KINDS in made else [],
+            "channels": {},
+        }
+        for name in made:
             gains = sheet_of(work, model, name)
-            if name not in layers:
-                continue
-            silent = usual.find(model, name).silent.numpy()
-            content[model]["channels"][name] = {
-                "silent": np.flatnonzero(silent).tolist(),
-                "vague": np.flatnonzero(~silent & (gains < SPECIFIC)).tolist(),
-            }
-    sheets.INDEX.write_text(json.dumps(content, separators=(",", ":")) + "\n", "utf-8")
+            if name in usual.layers(model):
+                silent = usual.find(model, name).silent.numpy()
+                content[model]["channels"][name] = {
+                    "silent": np.flatnonzero(silent).tolist(),
+                    "vague": np.flatnonzero(~silent & (gains < SPECIFIC)).tolist(),
+                }
+    text = json.dumps(content, separators=(",", ":")).replace("},", "},\n")
+    sheets.INDEX.write_text(text + "\n", "utf-8")
     weight = sum(path.stat().st_size for path in sheets.FOLDER.rglob("*.*"))
     print(f"{sheets.FOLDER}: {weight / 1e6:.2f} MB")
 
 
 def sheet_of(work: Path, model: str, name: str) -> NDArray[np.float64]:
     """Write one sheet; returns the gains of its pictures."""
-    made = np.load(work / f"{model}-{name}.npz")
+    made = np.load(file_of(work, model, name))
     pixels = made["pixels"]
     rows = -(-len(pixels) // ACROSS)
     grid = np.full((rows * ACROSS, SIDE, SIDE, 3), GREY, np.uint8)
@@ -218,16 +226,13 @@ def main() -> None:
     arguments = parser.parse_args()
     work: Path = arguments.output
     work.mkdir(parents=True, exist_ok=True)
-    complete = True
     for model in usual.models():
         for name in sheet_names(model):
-            path = work / f"{model}-{name}.npz"
+            path = file_of(work, model, name)
             wanted = arguments.network in ("", model) and arguments.layer in ("", name)
             if wanted and not path.exists():
                 make(model, name, path)
-            complete = complete and path.exists()
-    if complete:
-        pack(work)
+    pack(work)
 
 
 if __name__ == "__main__":

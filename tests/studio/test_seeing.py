@@ -9,10 +9,10 @@ from PIL import Image
 
 from dreamlayer.networks.graph.layers import UnknownLayer
 from dreamlayer.networks.registry.registry import UnknownModel
-from dreamlayer.networks.thumbnails import sheets
 from dreamlayer.runtime.interruption import Interrupted, interruptible
 from dreamlayer.studio.local import LocalStudio
 from dreamlayer.studio.seeing import CannotSee
+from dreamlayer.thumbnails import sheets
 from dreamlink.picture import Picture, Region
 from dreamlink.wire.seeing import Seen, SeeRequest
 from tests.engine.looks import PICTURES

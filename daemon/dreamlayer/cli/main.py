@@ -10,7 +10,8 @@ import os
 import sys
 import textwrap
 
-from dreamlayer.cli import doctor, dream, keys, models, see, serve, settings, status, stop, streams
+from dreamlayer.cli import doctor, dream, keys, models, serve, settings, status, stop, streams
+from dreamlayer.cli.seeing import atlas, see
 from dreamlayer.daemon_client import CommandError
 from dreamlink import VERSION
 
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     dream.add(commands)
     see.add(commands)
+    atlas.add(commands)
     serve.add(commands)
     text = "list the named recipes"
     presets = commands.add_parser("presets", help=text, description=text)

@@ -19,9 +19,9 @@ from dreamlayer.geometry import Span, Window
 from dreamlayer.networks.kinds import usual
 from dreamlayer.networks.network import CLASS, Network, resolve_layer
 from dreamlayer.networks.registry import registry
-from dreamlayer.networks.thumbnails import sheets
 from dreamlayer.runtime import interruption
 from dreamlayer.studio.source import SourceImage
+from dreamlayer.thumbnails import sheets
 from dreamlink.picture import Region
 from dreamlink.wire.messages import Frame, Header
 from dreamlink.wire.seeing import SeeRequest
@@ -210,6 +210,7 @@ def _row(
     described = {
         "address": sight.address, "model": sight.model, "expression": sight.expression,
         "name": sight.name, "score": sight.score, "peak": peak, "place": [x, y],
+        "loudness": sight.loudness,
     }  # fmt: skip
     return described, _heat(request, scene, full, peak, heat_size)
 

@@ -21,6 +21,7 @@ LAYERS_MAX = 64  # that a request may name
 NAME_MAX = 100  # characters
 HEAT_MAX = 256  # pixels of a side of a heat map
 THUMBNAIL_MAX = 256  # pixels of a side of a thumbnail
+LOUDNESS_MIN = 1e-12
 INVALID = "The daemon's answer is invalid (see: {}); nothing was changed."
 
 
@@ -125,6 +126,7 @@ class SeenRow:
         thumbnail: what it answers to, imagined: R, G, B, a byte each, row by row, a square of
             `Seen.thumbnail_side` pixels; b"" if there is none, or none was wanted.
         specific: whether the thumbnail is of this channel rather than of its layer.
+        loudness: > 0; how strong its objective usually is: in a sum each is divided by its own.
     """
 
     address: str
@@ -137,6 +139,7 @@ class SeenRow:
     heat: bytes
     thumbnail: bytes = b""
     specific: bool = True
+    loudness: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -198,10 +201,7 @@ class Seen:
             raise ValueError("the heat maps don't fit")
         maps, pictures = _cut(frames[0], area), _cut(frames[-1], 3 * side * side)
         rows = [
-            tuple(
-                _row(row, next(maps), next(pictures) if _drawn(row) else b"")
-                for row in listed
-            )
+            tuple(_row(row, next(maps), next(pictures) if _drawn(row) else b"") for row in listed)
             for listed in lists
         ]
         classes = tuple(
@@ -242,9 +242,11 @@ def _row(row: Mapping[str, Any], heat: bytes, thumbnail: bytes) -> SeenRow:
     x, y = (_number(value, 0.0, float(SEE_MAX)) for value in row["place"])
     score, peak = (_number(row[name], -1e30, 1e30) for name in ("score", "peak"))
     specific = row.get("specific", True) is True
+    loudness = _number(row.get("loudness", 1.0), LOUDNESS_MIN, 1e30)
     return SeenRow(
-        texts[0], texts[1], texts[2], texts[3], score, (x, y), peak, heat, thumbnail, specific
-    )
+        texts[0], texts[1], texts[2], texts[3], score, (x, y), peak, heat, thumbnail, specific,
+        loudness,
+    )  # fmt: skip
 
 
 def _text(value: object) -> str:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from dreamlayer.networks.kinds import kinds, usual
-from dreamlayer.networks.thumbnails import sheets
+from dreamlayer.thumbnails import sheets
 
 MODELS = usual.models()
 WEIGHT_MAX = 4_000_000  # bytes of all sheets

@@ -1,4 +1,7 @@
-"""The sheet of `dreamlayer see`: the strongest channels and kinds, each as a heat map."""
+"""The sheet of `dreamlayer see`: the strongest channels and kinds.
+
+Each is a heat map, with a picture of what it answers to in the corner.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ DARK = 0.25  # of the picture's light where nothing answers
 INK, PAPER = (30, 30, 30), (250, 250, 250)
 GLOW = (255, 150, 30)  # over the picture, where the answer is strong
 GLOWING = 0.35
+FRAME = 2  # px around a thumbnail
 
 
 def check(path: Path, picture: Path, *, overwrite: bool) -> None:
@@ -81,9 +85,20 @@ def drawn(picture: Image.Image, region: Region, seen: Seen) -> Image.Image:
         ("Channels", seen.channels),
         ("Layers", seen.layers[:COLUMNS]),
     ):
-        cells = [(_heated(small, row, seen.heat_size), _label(row)) for row in listed]
+        cells = [(_pictured(small, row, seen), _label(row)) for row in listed]
         top = _section(sheet, top, title, cells)
     return sheet.crop((0, 0, size[0], top + GAP))
+
+
+def _pictured(small: Image.Image, row: SeenRow, seen: Seen) -> Image.Image:
+    """The heat map, with the row's thumbnail in the corner if there is one."""
+    heated = _heated(small, row, seen.heat_size)
+    side = seen.thumbnail_side
+    if row.thumbnail and min(heated.size) > 2 * side:
+        frame = Image.new("RGB", (side + 2 * FRAME, side + 2 * FRAME), PAPER)
+        frame.paste(Image.frombytes("RGB", (side, side), row.thumbnail), (FRAME, FRAME))
+        heated.paste(frame, (heated.width - frame.width, heated.height - frame.height))
+    return heated
 
 
 def _heated(small: Image.Image, row: SeenRow, size: tuple[int, int]) -> Image.Image:

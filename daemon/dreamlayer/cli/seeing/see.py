@@ -61,7 +61,7 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     command.add_argument(
         "-o", "--output", metavar="SHEET", type=Path,
-        help="write a sheet with the heat maps of the strongest: .png, .jpg or .webp",
+        help="write a sheet with heat maps and pictures of the strongest: .png, .jpg or .webp",
     )  # fmt: skip
     command.add_argument("--overwrite", action="store_true", help="let the sheet replace a file")
     command.add_argument(
@@ -81,22 +81,23 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from dreamlayer.cli import see_sheet, selection
+    from dreamlayer.cli import selection
     from dreamlayer.cli.files import reading
+    from dreamlayer.cli.seeing import sheet
 
     rectangle = selection.rectangle_of(arguments.select) if arguments.select else None
     if arguments.output is not None:
-        see_sheet.check(arguments.output, arguments.input, overwrite=arguments.overwrite)
+        sheet.check(arguments.output, arguments.input, overwrite=arguments.overwrite)
     source = reading.read(arguments.input, arguments.pixels_max)
     size = source.image.size
     mask = reading.read_mask(arguments.mask, size, arguments.pixels_max) if arguments.mask else None
     selected = selection.select(size, rectangle, mask.image if mask else None)
     sent = _Sent.of(source, selected)
-    request = sent.request(arguments.model, arguments.layer, arguments.count)
+    request = sent.request(arguments)
     with contextlib.closing(daemon()) as client:
         header, seen = _ask(client, request, sent.frames())
     if arguments.output is not None:
-        see_sheet.write(arguments.output, sent.picture, sent.region, seen)
+        sheet.write(arguments.output, sent.picture, sent.region, seen)
     if arguments.json:
         print(json.dumps(_described(header, seen, sent, arguments.output)))
     else:
@@ -147,15 +148,16 @@ class _Sent:
             picture = picture.resize((size[0], size[1]), Image.Resampling.BOX, reducing_gap=3.0)
         return cls(picture, around, smaller, mask)
 
-    def request(self, model: str, layers: list[str], count: int) -> SeeRequest:
+    def request(self, arguments: argparse.Namespace) -> SeeRequest:
         from dreamlink.picture import Picture
         from dreamlink.wire.seeing import SeeRequest
 
         layout = Picture(*self.picture.size, "U8", self.picture.mode)
+        model, layers = arguments.model or _default(arguments.layer), tuple(arguments.layer)
+        thumbnails = arguments.output is not None
         return SeeRequest(
-            layout, self.region, self._mask is not None, model or _default(layers),
-            tuple(layers), count,
-        )  # fmt: skip
+            layout, self.region, self._mask is not None, model, layers, arguments.count, thumbnails
+        )
 
     def frames(self) -> list[bytes]:
         mask = [] if self._mask is None else [self._mask.tobytes()]

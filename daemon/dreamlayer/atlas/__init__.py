@@ -1,0 +1,1 @@
+"""Pages that show what networks have learned: layers, their channels, kinds."""

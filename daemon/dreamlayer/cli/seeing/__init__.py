@@ -1,0 +1,1 @@
+"""What the networks see in a picture, and what they have learned: `see` and `atlas`."""
