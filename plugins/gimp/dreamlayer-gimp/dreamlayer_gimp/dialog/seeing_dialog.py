@@ -36,7 +36,7 @@ class SeeingDialog:
         self._window: Any = None  # until it is opened
         self._line = Gtk.Label(wrap=True, max_width_chars=1, xalign=0.0, hexpand=True)
         self._note = Gtk.Label(xalign=0.0, ellipsize=Pango.EllipsizeMode.END)
-        self._filter = Gtk.ComboBoxText(tooltip_text=seen_list.FILTER_HELP, valign=Gtk.Align.START)
+        self._filter = Gtk.ComboBoxText(tooltip_text=seen_list.FILTER_HELP)
         for label, which in seen_list.FILTERS:
             self._filter.append(which, label)
         self._filter.set_active(0)
@@ -122,9 +122,13 @@ class SeeingDialog:
         window.connect("response", self._on_response)
         window.add_button("_Look again", AGAIN).set_tooltip_text("Look at the layer as it is now")
         window.add_button("_Close", Gtk.ResponseType.CLOSE)
+        label = Gtk.Label.new_with_mnemonic("_Show")
+        label.set_mnemonic_widget(self._filter)
         top = Gtk.Box(spacing=GAP)
         top.pack_start(self._line, True, True, 0)
-        top.pack_start(self._filter, False, False, 0)
+        for widget in (label, self._filter):
+            widget.set_valign(Gtk.Align.START)
+            top.pack_start(widget, False, False, 0)
         content = window.get_content_area()
         content.set_spacing(GAP // 2)
         content.set_border_width(GAP)
