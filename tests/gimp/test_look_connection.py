@@ -156,6 +156,7 @@ def test_a_lost_daemon_is_told_and_the_next_question_looks_for_another(
     dialog.daemon.lost = True
     dialog.loop.turn()
     assert said[-1] == LOST and dialog.loop.idle
+    assert not dialog.texts, "the preview has lost nothing"
     dialog.daemon.lost = False
     made = asked(dialog, said)
     dialog.daemon.answers.append(({**ANSWER, "id": dialog.daemon.sent[-1]["id"]}, [bytearray(12)]))

@@ -30,6 +30,7 @@ from screen import (
     find,
     pixels_of_screen,
     place_on_screen,
+    rgb,
     titles,
     type_into,
     until,
@@ -60,10 +61,11 @@ def pictures(data, size, order="RGBA", which="", **asked):
 
 
 def packed(picture):
-    """A pixbuf's RGB bytes, without what pads its rows."""
-    line, stride = 3 * picture.get_width(), picture.get_rowstride()
+    """A pixbuf's RGB bytes, without alpha and without what pads its rows."""
+    line, stride = picture.get_n_channels() * picture.get_width(), picture.get_rowstride()
     data = picture.get_pixels()
-    return b"".join(data[y * stride : y * stride + line] for y in range(picture.get_height()))
+    lines = [data[y * stride : y * stride + line] for y in range(picture.get_height())]
+    return rgb(b"".join(lines)) if picture.get_has_alpha() else b"".join(lines)
 
 
 def wait_for_row(expected):

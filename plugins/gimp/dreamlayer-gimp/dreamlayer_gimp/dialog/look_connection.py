@@ -108,8 +108,10 @@ class LookConnection:
         self._timer = 0
         for question in self._questions.values():
             question.sent = False  # the next connection asks again
+        looked, asked = self._looks.busy, self._is_seeing
         self._looks.forget()
-        self._looks.say(text)
+        if looked or not asked:
+            self._looks.say(text)
         if self._seeing is not None:
             self._seeing.fail(text)
 
@@ -140,8 +142,12 @@ class LookConnection:
     @property
     def _busy(self) -> bool:
         """Whether there is something to send or to wait for."""
-        seeing = self._seeing is not None and not self._seeing.over
-        return self._looks.busy or seeing or bool(self._questions)
+        return self._looks.busy or self._is_seeing or bool(self._questions)
+
+    @property
+    def _is_seeing(self) -> bool:
+        """Whether an answer on what the networks see is waited for."""
+        return self._seeing is not None and not self._seeing.over
 
     def _send_questions(self, client: Client) -> None:
         if self._seeing is not None:
@@ -174,5 +180,5 @@ class LookConnection:
         """Say what is waited for, to those who wait."""
         if self._looks.busy:
             self._looks.say(sentence)
-        if self._seeing is not None and not self._seeing.over:
+        if self._seeing is not None and self._is_seeing:
             self._seeing.say(sentence)

@@ -37,7 +37,7 @@ def thumbnail(picture: Any, side: int) -> Any:
 
 
 def shaded(picture: Any, shade: bytes, size: tuple[int, int]) -> Any:
-    """A copy of a pixbuf without alpha below a shade, R, G, B, A in 8 bits, which is scaled to fit.
+    """A copy of an opaque pixbuf below a shade, R, G, B, A in 8 bits, which is scaled to fit.
 
     `size` is the shade's width and height.
     """

@@ -127,7 +127,7 @@ class SeeingDialog:
         top = Gtk.Box(spacing=GAP)
         top.pack_start(self._line, True, True, 0)
         for widget in (label, self._filter):
-            widget.set_valign(Gtk.Align.START)
+            widget.set_valign(Gtk.Align.CENTER)
             top.pack_start(widget, False, False, 0)
         content = window.get_content_area()
         content.set_spacing(GAP // 2)
