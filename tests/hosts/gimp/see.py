@@ -25,7 +25,6 @@ from gi.repository import Gegl, Gimp
 from screen import (
     DIALOG,
     beside_dialog,
-    changed_since,
     close_all,
     find,
     pixels_of_screen,
@@ -48,6 +47,7 @@ QUICK = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7}
 WINDOW = "^What it sees here$"
 SIZE = (200, 150)
 U8 = "R'G'B'A u8"
+LEFT, LINE = 6, 50  # pixels: where the window's line begins, and a part of its height
 TOP = 3  # pictures that are looked for in a row: the strongest
 
 
@@ -82,6 +82,30 @@ def open_window():
     type_into(DIALOG, "alt+w")
     find(WINDOW)
     case.xdotool("mousemove", "5", "5")  # no tooltip in the way
+
+
+def line():
+    """What the screen shows at the left of the window's upper line."""
+    said = case.xdotool("getwindowgeometry", "--shell", titles(WINDOW)[-1])
+    place = dict(part.split("=") for part in said.splitlines())
+    x, y, width = (int(place[name]) for name in ("X", "Y", "WIDTH"))
+    across, shown = int(case.xdotool("getdisplaygeometry").split()[0]), pixels_of_screen()
+    starts = (3 * (row * across + x + LEFT) for row in range(y + LEFT, y + LEFT + LINE))
+    return [shown[start : start + 3 * width // 2] for start in starts]
+
+
+def wait_for_sentence(before):
+    """Wait until the line says something, and something else than before."""
+
+    def is_said():
+        now = line()
+        return now != before and not is_blank(now)
+
+    until(is_said, "the window's line says nothing new")
+
+
+def is_blank(rows):
+    return all(row == row[:3] * (len(row) // 3) for row in rows)
 
 
 def leave():
@@ -172,7 +196,7 @@ def choose_filter(number):
 
 
 def check_only_the_selection_is_asked_about():
-    """With as much around it as a half of its longer side; the window is not modal."""
+    """With as much around it as a half of its longer side."""
     image, source = photo_part(*SIZE)
     data = pixels(source, U8)
     whole = pictures(data, SIZE)
@@ -212,8 +236,16 @@ def check_an_empty_layer_is_told():
     image.insert_layer(empty, None, 0)
 
     def act():
-        open_window()
-        time.sleep(3)
+        until(idle, "the look is not finished")
+        signal_daemon("STOP")
+        try:
+            open_window()
+            time.sleep(1)
+            looking = line()
+            assert not is_blank(looking)
+        finally:
+            signal_daemon("CONT")
+        wait_for_sentence(looking)
         case.screenshot("see-empty")
         leave()
 
@@ -261,9 +293,9 @@ def check_a_lost_daemon_is_told_and_another_looks():
         signal_daemon("STOP")
         open_window()
         time.sleep(1)
-        waiting = pixels_of_screen()
+        looking = line()
         kill_daemon()
-        until(lambda: changed_since(waiting), "the window says nothing of a lost daemon")
+        wait_for_sentence(looking)
         time.sleep(1)
         case.screenshot("see-lost")
         type_into(WINDOW, "alt+l")
@@ -279,7 +311,8 @@ def check_no_daemon_is_told():
 
     def act():
         open_window()
-        time.sleep(3)
+        wait_for_sentence([])
+        time.sleep(1)
         case.screenshot("see-none")
         assert place_on_screen(expected[0][1], SIDE) is None
         leave()

@@ -8,6 +8,7 @@ from gi.repository import Gdk, Gtk, Pango
 
 from dreamlink.session import seen_list
 from dreamlink.session.seeing import Seeing
+from dreamlink.session.seen_list import COLUMNS, LINES, SIDE
 from dreamlink.wire.seeing import SeenRow
 
 from ..call.guard import guarded
@@ -118,6 +119,7 @@ class SeeingDialog:
 
     def _make_window(self) -> Any:
         window = Gtk.Dialog(title=seen_list.TITLE, transient_for=self._parent)
+        window.set_default_size(COLUMNS * (SIDE + 2 * GAP) + 3 * GAP, (LINES + 2) * SIDE)
         window.connect("delete-event", lambda *_: True)  # after the response, which hides it
         window.connect("response", self._on_response)
         window.add_button("_Look again", AGAIN).set_tooltip_text("Look at the layer as it is now")

@@ -9,7 +9,7 @@ from gi.repository import Gtk, Pango
 
 from dreamlink.session import seen_list
 from dreamlink.session.seeing import Seeing
-from dreamlink.session.seen_list import COLUMNS, LINES, SIDE
+from dreamlink.session.seen_list import COLUMNS, SIDE
 from dreamlink.wire.seeing import SeenRow
 
 from .pixbufs import pixbuf, shaded, thumbnail
@@ -43,7 +43,6 @@ class SeenGrid:
         self.widget = Gtk.ScrolledWindow(
             hscrollbar_policy=Gtk.PolicyType.NEVER, shadow_type=Gtk.ShadowType.IN
         )
-        self.widget.set_size_request(COLUMNS * (SIDE + 2 * GAP), LINES * SIDE)
         self.widget.add(self._flow)
 
     @property
