@@ -42,7 +42,7 @@ CHECKS = (
 # What starts neither a host nor, for more than a moment, a daemon; each line has a core of its own.
 QUICK = (
     ("engine",),
-    ("compositing", "house", "krita", "link", "networks", "runtime", "studio"),
+    ("compositing", "gimp", "house", "krita", "link", "networks", "runtime", "studio"),
 )
 started = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""The question what the networks see, from the pixels to the answer or a sentence."""
+"""Krita's part in the question what the networks see: it listens to the link until it is over."""
 
 import sys
 from collections.abc import Iterator
@@ -72,16 +72,17 @@ def test_the_answer_is_shown_once_and_the_link_is_left(asked: SimpleNamespace) -
     assert len(asked.link.sent) == 1, "there is nothing left to cancel"
 
 
-def test_an_error_is_told(asked: SimpleNamespace) -> None:
+def test_an_error_is_told_and_the_link_is_left(asked: SimpleNamespace) -> None:
     own = asked.link.sent[0][0]["id"]
     asked.job.received({"op": "error", "id": own, "text": "Nothing is selected."}, [])
-    assert asked.said[-1] == "Nothing is selected." and not asked.shown
+    assert asked.said[-1] == "Nothing is selected." and not asked.shown and not asked.link.listeners
 
 
-def test_a_damaged_answer_is_told(asked: SimpleNamespace) -> None:
+def test_an_answer_that_can_not_be_shown_is_told(asked: SimpleNamespace) -> None:
     own = asked.link.sent[0][0]["id"]
-    asked.job.received({**ANSWER, "id": own}, [])
-    assert "invalid" in asked.said[-1] and not asked.shown and not asked.link.listeners
+    asked.job.received({**ANSWER, "id": own}, [bytearray(12)])
+    asked.job.fail("Krita's picture is gone.")  # the link calls it when a listener raises
+    assert asked.said[-1] == "Krita's picture is gone."
 
 
 def test_stopping_tells_the_daemon(asked: SimpleNamespace) -> None:

@@ -1,4 +1,4 @@
-"""Quick looks that the daemon makes for a test: what the dialog's preview must show."""
+"""What the daemon answers to a test: looks that the dialog must show, and what is seen."""
 
 from screen import daemon_status, rgb
 
@@ -6,6 +6,8 @@ from dreamlink.client.launch import connect
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State
+from dreamlink.session.inputs import Pixels
+from dreamlink.session.seeing import Seeing
 from dreamlink.wire.messages import DreamRequest
 
 
@@ -49,6 +51,23 @@ def look(*arguments, **more):
     made = LayerLook(*arguments, **more)
     made.close()
     return made.rgb
+
+
+def see(data, size, region=None, mask=None, order="RGBA"):
+    """What the networks see in a part of a picture; an answer, as the link checks it."""
+    picture = Picture(*size, "U8", order)
+    question = Seeing(
+        Pixels(picture, data), Region(*(region or picture.region)), mask, lambda: None
+    )
+    client = connect()
+    question.send(client)
+    while not question.over:
+        message = client.receive(60)
+        assert message, "the daemon is silent"
+        question.receive(*message)
+    client.close()
+    assert question.seen is not None, question.text
+    return question.seen
 
 
 def dreams_done():

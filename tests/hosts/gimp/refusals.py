@@ -1,22 +1,20 @@
 """Inside GIMP: what can't be dreamed on gives one sentence and leaves the image unchanged."""
 
 import json
-import os
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import case
 
 sys.path.insert(0, case.arguments["scripts"])
+from daemon_process import HOME, daemon_pid, launcher
 from desk import FAST, GRAY, PLUGIN, SUCCESS, deep_dream, photo_part, pixels, run_checks, snapshot
 from gi.repository import Gegl, Gimp
 
 from dreamlink.wire.messages import PROTOCOL
 
-HOME = Path(os.environ["DREAMLAYER_HOME"])
 ENDLESS = {**FAST, "steps": 500, "octaves": 4}
 
 
@@ -220,15 +218,6 @@ def check_interactive_without_a_display():
 # The daemon
 
 
-def daemon_pid():
-    return json.loads((HOME / "daemon.json").read_text())["pid"]
-
-
-def kill_daemon():
-    if (HOME / "daemon.json").exists():
-        subprocess.run(["kill", "-9", str(daemon_pid())], check=False)
-
-
 def check_daemon_killed_in_the_middle():
     image, source = photo_part()
     assert deep_dream(image, [source], **FAST).status == SUCCESS
@@ -239,22 +228,6 @@ def check_daemon_killed_in_the_middle():
     assert 2 <= time.monotonic() - started < 10
     assert deep_dream(image, [source], **FAST).status == SUCCESS, "no new daemon came"
     assert daemon_pid() != killed
-
-
-@contextmanager
-def launcher(text):
-    """With another launcher.json, or none, and no daemon running."""
-    path = HOME / "launcher.json"
-    kept = path.read_text()
-    kill_daemon()
-    path.unlink()
-    if text:
-        path.write_text(text)
-    try:
-        yield json.loads(kept)["command"]
-    finally:
-        kill_daemon()
-        path.write_text(kept)
 
 
 def check_daemon_not_installed():

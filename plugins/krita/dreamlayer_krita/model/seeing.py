@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 
-from dreamlink.wire.messages import Header, MessageError
-from dreamlink.wire.seeing import Seen, SeeRequest
+from dreamlink.session.inputs import Pixels
+from dreamlink.session.seeing import Seeing
+from dreamlink.wire.messages import Header
+from dreamlink.wire.seeing import Seen
 
 from ..document.source import LayerSource
 from .daemon_link import DaemonLink
 
-COUNT = 12  # rows of each list
-ASKING = "Looking at the picture…"
-
 
 class SeeingJob:
-    """One question: a listener of the link until it is answered.
+    """One question: a listener of the link until it is over.
 
     Args:
         source: reduced, as for a quick look.
@@ -31,55 +29,40 @@ class SeeingJob:
         show: Callable[[Seen], None],
         say: Callable[[str], None],
     ) -> None:
-        selection = source.selection
+        picture = Pixels(source.picture, source.pixels)
         self._link = link
-        self._request = SeeRequest(
-            source.picture, source.region, selection is not None, count=COUNT
-        )
-        self._frames = [source.pixels, *([] if selection is None else [selection])]
         self._show = show
         self._say = say
-        self._over = False
+        self._question = Seeing(picture, source.region, source.selection, self._changed)
 
     def start(self) -> None:
-        self._say(ASKING)
+        self._say(self._question.text)
         self._link.open(self)
 
     def stop(self) -> None:
         """Nobody wants the answer any more."""
-        if not self._over:
-            self._end("")
-            with contextlib.suppress(ConnectionError):  # then the daemon stops by itself
-                self._link.send({"op": "cancel", "id": self._request.id})
+        self._question.cancel()
 
     def waiting(self, sentence: str) -> None:
-        self._say(sentence)
+        self._question.say(sentence)
 
     def connected(self) -> None:
-        self._link.send(self._request.header(), *self._frames)
+        self._question.send(self._link)
 
     def received(self, header: Header, frames: list[bytearray]) -> None:
-        if self._over or header.get("id") != self._request.id:
-            return
-        if header.get("op") != "seen":
-            self._end(str(header.get("text", "")))
-            return
-        try:
-            seen = Seen.of(header, frames)
-        except MessageError as error:
-            self._end(str(error))
-            return
-        self._end("")
-        self._show(seen)
+        self._question.receive(header, frames)
 
     def lost(self, reason: str) -> None:
-        self._over = True
-        self._say(reason)
+        self._question.fail(reason)
 
     def fail(self, reason: str) -> None:
-        self._end(reason)
+        self._question.fail(reason)
+        self._say(reason)  # also if the answer could not be shown
 
-    def _end(self, text: str) -> None:
-        self._over = True
-        self._link.leave(self)
-        self._say(text)
+    def _changed(self) -> None:
+        question = self._question
+        if question.over:
+            self._link.leave(self)
+        self._say(question.text)
+        if question.seen is not None:
+            self._show(question.seen)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
+from dreamlink.session import seen_list
+from dreamlink.session.seen_list import COLUMNS, LINES, SIDE
 from dreamlink.wire.messages import Frame
-from dreamlink.wire.seeing import Seen, SeenClass, SeenRow
+from dreamlink.wire.seeing import Seen, SeenRow
 
 from ..document import layer_io
 from ..document.reduce import crop_to_middle, reduce_source
@@ -22,14 +24,8 @@ from .widgets.text_button import text_button
 
 # A painted dream sees all of a layer, however large it is.
 WHOLE = Recipe.of({"method": "painted", "context": 256})
-SIDE = 112  # pixels of a picture in the list
-DARK = 160  # of 255: how dark the picture is where nothing answers
 GAP = 24  # pixels between two pictures
-COLUMNS, LINES = 5, 4  # of pictures that the window shows at first
 TEXT_LINES = 2  # below a picture
-CLASSES = 3  # that are named
-NONE = "Nothing here answers more than usual."
-CHOSEN = "Dreams now of {}. Choose a preset to come back."
 
 
 class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
@@ -48,7 +44,7 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
         self._picture: Any = None
         self._rows: list[SeenRow] = []
         self.setObjectName("seeing_window")
-        self.setWindowTitle(tr("What it sees here"))
+        self.setWindowTitle(tr(seen_list.TITLE))
         self._line = QtWidgets.QLabel()
         self._line.setObjectName("seeing_line")
         self._line.setWordWrap(True)
@@ -109,38 +105,30 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
 
     def _show(self, seen: Seen) -> None:
         self._seen = seen
-        self._line.setText(_believed(seen.classes))
+        believed = seen_list.classes(seen)
+        self._line.setText(tr(seen_list.MOST_LIKE).format(believed) if believed else "")
         self._fill()
         if not self._rows:
-            self._line.setText(tr(NONE))
+            self._line.setText(tr(seen_list.NONE))
 
     def _fill(self) -> None:
         self._list.clear()
-        seen, wanted = self._seen, self._filter.currentData()
-        lists = (
-            {"kinds": seen.kinds, "channels": seen.channels, "layers": seen.layers} if seen else {}
-        )
-        self._rows = [
-            row
-            for name, rows in lists.items()
-            if wanted in ("", name)
-            for row in rows
-            if row.score > 0
-        ]
+        seen = self._seen
+        self._rows = seen_list.rows(seen, self._filter.currentData())
         for row in self._rows:
             assert seen is not None
-            item = QtWidgets.QListWidgetItem(self._icon(row, seen.heat_size), _short(row))
-            item.setToolTip(f"{row.address}\n{row.score:.1f}")
+            icon = self._icon(row, seen.heat_size)
+            item = QtWidgets.QListWidgetItem(icon, seen_list.short_name(row))
+            item.setToolTip(seen_list.details(row))
             item.setTextAlignment(QtCore.Qt.AlignmentFlag.AlignHCenter)
             self._list.addItem(item)
 
     def _icon(self, row: SeenRow, size: tuple[int, int]) -> Any:
         """The picture, dark where the row does not answer."""
         small = self._picture.copy()
-        shade = bytearray(4 * len(row.heat))  # black; its opacity is the fourth sample
-        shade[3::4] = row.heat.translate(bytes(DARK - DARK * value // 255 for value in range(256)))
+        shade = seen_list.shade(row.heat)
         kind = QtGui.QImage.Format.Format_ARGB32
-        dark = QtGui.QImage(bytes(shade), *size, 4 * size[0], kind)
+        dark = QtGui.QImage(shade, *size, 4 * size[0], kind)
         painter = QtGui.QPainter(small)
         painter.setRenderHint(QtGui.QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawImage(small.rect(), dark)
@@ -149,10 +137,8 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
 
     def _choose(self, item: Any) -> None:
         row = self._rows[self._list.row(item)]
-        self._session.show_recipe(
-            {"model": row.model, "layer": row.expression, "channels": "", "start": "picture"}
-        )
-        self._session.say(tr(CHOSEN).format(_name(row)), aloud=False)
+        self._session.show_recipe(seen_list.chosen(row))
+        self._session.say(tr(seen_list.CHOSEN).format(seen_list.name(row)), aloud=False)
         self._chosen()
 
     def _make_list(self) -> Any:
@@ -170,10 +156,8 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
     def _make_filter(self) -> Any:
         box = QtWidgets.QComboBox()
         box.setObjectName("see_filter")
-        box.setToolTip(tool_tip("Which of the answers are listed"))
-        for text, name in (
-            ("Everything", ""), ("Things", "kinds"), ("Channels", "channels"), ("Layers", "layers"),
-        ):  # fmt: skip
+        box.setToolTip(tool_tip(seen_list.FILTER_HELP))
+        for text, name in seen_list.FILTERS:
             box.addItem(tr(text), name)
         box.currentIndexChanged.connect(guarded(lambda *_: self._fill(), log.error))
         return ignore_wheel(box)
@@ -182,18 +166,3 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
 def _image(layout: Picture, frame: Frame) -> Any:
     kind = QtGui.QImage.Format.Format_ARGB32
     return QtGui.QImage(bytes(frame), layout.width, layout.height, 4 * layout.width, kind).copy()
-
-
-def _believed(classes: Iterable[SeenClass]) -> str:
-    named = [f"{each.name} ({each.probability:.0%})" for each in list(classes)[:CLASSES]]
-    return tr("Most like: {}").format(", ".join(named)) if named else ""
-
-
-def _name(row: SeenRow) -> str:
-    return row.name if "/kind:" in row.address else row.address
-
-
-def _short(row: SeenRow) -> str:
-    """The text below a picture."""
-    model, _, inside = row.address.partition("/")
-    return row.name if "/kind:" in row.address else f"{inside}\n{model}"

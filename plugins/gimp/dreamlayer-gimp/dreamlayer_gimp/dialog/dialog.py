@@ -18,6 +18,7 @@ from .completions import EntryCompletions
 from .controls import Controls
 from .preset_chooser import PresetChooser
 from .preview import DialogPreview
+from .seeing_dialog import SeeingDialog
 
 GAP = 12  # pixels
 
@@ -37,10 +38,15 @@ def show(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | N
     arguments.prepare_for_dialog(config)
     config.connect(f"notify::{arguments.FROM_DIALOG}", _on_reset)
     dialog = GimpUi.ProcedureDialog.new(procedure, config, _title(procedure))
-    with contextlib.closing(DialogPreview(config, image, drawable, box)) as preview:
+    with (
+        contextlib.closing(DialogPreview(config, image, drawable, box)) as preview,
+        contextlib.closing(SeeingDialog(dialog, config, preview)) as seeing,
+    ):
         controls = Controls(dialog, config, preview.fail)
+        presets = PresetChooser(config).row
+        presets.pack_start(seeing.button, False, False, 0)
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=GAP)
-        for widget in (PresetChooser(config).row, controls.main()):
+        for widget in (presets, controls.main()):
             column.pack_start(widget, False, False, 0)
         column.pack_start(controls.more(), True, True, 0)
         EntryCompletions(dialog, config, preview.ask)

@@ -1,4 +1,4 @@
-"""The dialog's own connection to the daemon, for quick looks and lists of names.
+"""The dialog's own connection to the daemon: quick looks, what is seen, lists of names.
 
 The dialog's main loop runs it.
 """
@@ -16,6 +16,7 @@ from dreamlink.client.launch import PAUSE, connecting
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.quick_looks import QuickLooks
+from dreamlink.session.seeing import Seeing
 from dreamlink.wire.messages import DreamRequest, Frame, Header, new_id
 
 from ..call.guard import guarded
@@ -35,13 +36,15 @@ class ListQuestion:
 class LookConnection:
     """Quick looks over a connection that is opened for the first one. Nothing here waits.
 
-    Questions go over the same connection; none is opened for them.
+    What the networks see is asked over the same connection, and opens it, too. So are questions
+    for names; no connection is opened for them.
     """
 
     def __init__(self, changed: Callable[[], None]) -> None:
         """`changed` is called when `picture` or `text` has changed."""
         self._looks = QuickLooks(changed)
         self._client: Client | None = None
+        self._seeing: Seeing | None = None
         self._questions: dict[str, ListQuestion] = {}  # by their ops
         self._connecting: Generator[str, None, Client] | None = None
         self._next_step = 0.0
@@ -75,6 +78,12 @@ class LookConnection:
         if self._client is not None:
             self._start_polling()
 
+    def see(self, question: Seeing) -> None:
+        """Ask what the networks see; an earlier question is cancelled."""
+        self._stop_seeing()
+        self._seeing = question
+        self._start_polling()
+
     def cancel(self) -> None:
         """Stop the look that is under way."""
         self._looks.cancel()
@@ -87,6 +96,7 @@ class LookConnection:
         if self._connecting is not None:
             self._connecting.close()
         self.cancel()  # else the daemon would wait for us to come back
+        self._stop_seeing()
         if self._client is not None:
             self._client.close()
 
@@ -98,8 +108,17 @@ class LookConnection:
         self._timer = 0
         for question in self._questions.values():
             question.sent = False  # the next connection asks again
+        looked, asked = self._looks.busy, self._is_seeing
         self._looks.forget()
-        self._looks.say(text)
+        if looked or not asked:
+            self._looks.say(text)
+        if self._seeing is not None:
+            self._seeing.fail(text)
+
+    def _stop_seeing(self) -> None:
+        if self._seeing is not None:
+            self._seeing.cancel()
+            self._seeing = None
 
     def _start_polling(self) -> None:
         if not self._timer:
@@ -115,19 +134,32 @@ class LookConnection:
         self._send_questions(self._client)
         for header, frames in self._client.read():
             if not self._looks.receive(header, frames):
-                self._take_answer(header)
-        busy = self._looks.busy or bool(self._questions)
-        if not busy:
+                self._take_answer(header, frames)
+        if not self._busy:
             self._timer = 0
-        return busy
+        return bool(self._timer)
+
+    @property
+    def _busy(self) -> bool:
+        """Whether there is something to send or to wait for."""
+        return self._looks.busy or self._is_seeing or bool(self._questions)
+
+    @property
+    def _is_seeing(self) -> bool:
+        """Whether an answer on what the networks see is waited for."""
+        return self._seeing is not None and not self._seeing.over
 
     def _send_questions(self, client: Client) -> None:
+        if self._seeing is not None:
+            self._seeing.send(client)
         for question in self._questions.values():
             if not question.sent:
                 client.send(question.request)
                 question.sent = True
 
-    def _take_answer(self, header: Header) -> None:
+    def _take_answer(self, header: Header, frames: list[bytearray]) -> None:
+        if self._seeing is not None and self._seeing.receive(header, frames):
+            return
         for op, question in list(self._questions.items()):
             if question.request["id"] == header.get("id"):
                 del self._questions[op]
@@ -139,7 +171,14 @@ class LookConnection:
             return
         self._connecting = self._connecting or connecting()
         try:
-            self._looks.say(next(self._connecting))
+            self._wait(next(self._connecting))
         except StopIteration as done:
             self._client, self._connecting = done.value, None
         self._next_step = time.monotonic() + PAUSE
+
+    def _wait(self, sentence: str) -> None:
+        """Say what is waited for, to those who wait."""
+        if self._looks.busy:
+            self._looks.say(sentence)
+        if self._seeing is not None and self._is_seeing:
+            self._seeing.say(sentence)

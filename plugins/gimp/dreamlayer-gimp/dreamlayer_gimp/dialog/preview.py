@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gi.repository import GdkPixbuf, Gegl, GLib, Gtk, Pango
+from gi.repository import GLib, Gtk, Pango
 
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe, RecipeError
 from dreamlink.session.look_size import LOOK_SEED
 from dreamlink.session.quick_looks import live_parameters
+from dreamlink.session.seeing import Seeing
 from dreamlink.wire.messages import Frame, Header
 
 from ..call import arguments
@@ -21,11 +22,12 @@ from ..call.guard import guarded
 from ..call.options import CallOptions
 from ..layers.look import LayerLook
 from .look_connection import LookConnection
+from .pixbufs import pixbuf
 from .preview_area import CENTRE, SIDE, PreviewArea, check_still_there
 
 SETTLE_TIME = 250  # milliseconds without a change before a new look is asked for
-CHECK, DARK, LIGHT = 8, 0x666666, 0x999999  # the chequerboard behind transparent pixels
 CAPTION_LINES = 3  # below the picture
+ALL = Recipe.of({"method": "painted"})  # sees all of a layer, however large it is
 HINT = "Press to see the layer without the dream."
 DRAG = " Drag to see another part."
 
@@ -62,6 +64,18 @@ class DialogPreview:
     def ask(self, request: Header, answered: Callable[[Header], None]) -> None:
         """Ask the daemon over the preview's connection, as `LookConnection.ask` says."""
         self._looks.ask(request, answered)
+
+    def see(self, changed: Callable[[], None]) -> Seeing:
+        """Ask over the preview's connection what the networks see in all of the area to dream in.
+
+        `changed` is called with each change of what is returned. Raises CallRefused.
+        """
+        image, drawable, box = self._target
+        check_still_there(image, drawable)
+        area = PreviewArea.of(image, drawable, LayerLook.of(drawable), box, ALL, CENTRE)
+        question = area.question(changed)
+        self._looks.see(question)
+        return question
 
     def fail(self, text: str) -> None:
         """Show what is wrong instead of a dream."""
@@ -226,27 +240,3 @@ class DialogPreview:
 
     def _draw(self, layout: Picture, pixels: Frame) -> None:
         self._picture.set_from_pixbuf(pixbuf(layout, bytes(pixels)))
-
-
-def pixbuf(layout: Picture, pixels: bytes) -> Any:
-    """A picture for the screen, on a chequerboard. The pixels are U8: GA, RGBA or RGB."""
-    width, height, order = layout.width, layout.height, layout.order
-    if order == "GA":
-        buffer = Gegl.Buffer.new("Y'A u8", 0, 0, width, height)
-        area = Gegl.Rectangle.new(0, 0, width, height)
-        buffer.set(area, "Y'A u8", pixels)
-        pixels, order = buffer.get(area, 1.0, "R'G'B'A u8", Gegl.AbyssPolicy.NONE), "RGBA"
-    alpha = order == "RGBA"
-    made = GdkPixbuf.Pixbuf.new_from_bytes(
-        GLib.Bytes.new(pixels),
-        GdkPixbuf.Colorspace.RGB,
-        alpha,
-        8,
-        width,
-        height,
-        width * (4 if alpha else 3),
-    )
-    if not alpha:
-        return made
-    nearest = GdkPixbuf.InterpType.NEAREST
-    return made.composite_color_simple(width, height, nearest, 255, CHECK, LIGHT, DARK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import floor
 from typing import Any
@@ -12,6 +13,7 @@ from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.inputs import Pixels, RequestInputs
 from dreamlink.session.look_size import reduced_recipe, reduction
+from dreamlink.session.seeing import Seeing
 from dreamlink.wire.messages import QUICK_MAX, DreamRequest, Frame
 
 from ..call.errors import CallRefused
@@ -107,6 +109,18 @@ class PreviewArea:
             reduced=self.reduced,
         )
         return request, inputs.frames()
+
+    def question(self, changed: Callable[[], None]) -> Seeing:
+        """What the networks see in this part; nothing is asked yet.
+
+        They look at as much around it as a half of its longer side, if there is. `changed` is
+        called with each change.
+        """
+        around = max(self.region.width, self.region.height) // 2
+        seen = self.region.grow(around).clip(self.whole)
+        picture = Pixels(self._layout(seen), self._read(seen))
+        region = self.region.moved(-seen.x, -seen.y)
+        return Seeing(picture, region, self._selection(), changed)
 
     def source(self) -> tuple[Picture, Frame]:
         """Layout and pixels of the part without a dream."""
