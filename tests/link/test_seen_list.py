@@ -50,9 +50,21 @@ def test_things_have_names_and_the_rest_addresses() -> None:
 
 
 def test_what_is_chosen_is_dreamed() -> None:
-    recipe = Recipe.of({"channels": "3", "start": "noise", **seen_list.chosen(CHANNEL)})
+    recipe = Recipe.of({"channels": "3", "start": "noise", **seen_list.chosen([(CHANNEL, 2.0)])})
     assert (recipe.model, recipe.layer, recipe.channels) == ("net", "features.12:7", "")
     assert recipe.start == "picture"
+
+
+def test_several_are_dreamed_at_once() -> None:
+    parts = [(CHANNEL, 1.0), (KIND, 3.0)]
+    recipe = Recipe.of(seen_list.chosen(parts))
+    assert [weight for weight, _ in recipe.expression().terms] == [0.5, 1.5]
+    assert seen_list.names(parts) == "net/features.12/7 + cats"
+
+
+def test_a_vague_picture_is_told() -> None:
+    assert seen_list.VAGUE not in seen_list.details(CHANNEL)
+    assert seen_list.VAGUE in seen_list.details(replace(CHANNEL, specific=False))
 
 
 def test_a_picture_is_dark_where_nothing_answers() -> None:

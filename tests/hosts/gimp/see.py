@@ -37,10 +37,11 @@ from screen import (
 )
 
 from dreamlink.picture import Picture
-from dreamlink.session.seen_list import SIDE, rows, shade
+from dreamlink.session.seen_list import SIDE, chosen, rows
 
 sys.path.insert(0, str(PLUGIN))
-from dreamlayer_gimp.dialog.pixbufs import pixbuf, shaded, thumbnail
+from dreamlayer_gimp.dialog.pixbufs import pixbuf, thumbnail
+from dreamlayer_gimp.dialog.seen_grid import picture_of
 
 Gegl.init(None)  # else it can't read reduced pixels
 QUICK = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7}
@@ -57,7 +58,7 @@ def pictures(data, size, order="RGBA", which="", **asked):
     small = thumbnail(pixbuf(Picture(*size, "U8", order), bytes(data)), SIDE)
     listed = rows(seen, which)
     assert listed
-    return [(row, packed(shaded(small, shade(row.heat), seen.heat_size))) for row in listed]
+    return [(row, packed(picture_of(row, small, seen))) for row in listed]
 
 
 def packed(picture):
@@ -166,6 +167,29 @@ def check_a_click_dreams_of_what_is_seen():
     assert {name: told[name] for name in recipe} == recipe
     assert (told["channels"], told["start"]) == ("", "picture")
     until(lambda: not titles(WINDOW), "the window outlives the dialog")
+
+
+def check_several_are_mixed():
+    image, source = photo_part(*SIZE)
+    data = pixels(source, U8)
+    expected = pictures(data, SIZE)
+    parts = [(row, 1.0) for row, _ in expected[:2]]
+    recipe = {**QUICK, **chosen(parts)}
+    dreamed = look(data, SIZE, recipe)
+
+    def act():
+        open_window()
+        first, second, *_ = wait_for_row(expected)
+        press(first)
+        case.xdotool("keydown", "ctrl")
+        press(second)
+        case.xdotool("keyup", "ctrl")
+        wait_for_picture(dreamed, SIZE[0], "the dream of both")
+        time.sleep(1)
+        case.screenshot("see-mix")
+        leave()
+
+    beside_dialog(act, image, [source], **QUICK)
 
 
 def check_the_filter_shows_one_list():

@@ -1,10 +1,21 @@
 """What the networks see: the list, its filter, a choice, a selection, and what can't be seen."""
 
+import collections
+
 import case
 import desk
 import live
 from docker import click
-from krita import QComboBox, QLabel, QLineEdit, QListWidget, QPushButton, QWidget, Selection
+from krita import (
+    QComboBox,
+    QDoubleSpinBox,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QPushButton,
+    QWidget,
+    Selection,
+)
 
 
 def run(_document):
@@ -52,13 +63,47 @@ def check_a_cat_is_seen_and_a_click_dreams_of_it():
     items = desk.part(QListWidget, "seen")
     place = next(row for row, text in enumerate(texts) if "\n" in text and "/" in text)
     chosen = items.item(place)
-    items.itemClicked.emit(chosen)
+    items.setCurrentItem(chosen)
     recipe = desk.session().recipe()
     assert chosen.toolTip().startswith(f"{recipe.model}/"), (chosen.toolTip(), recipe.model)
     assert desk.part(QLineEdit, "layer").text() == recipe.layer != "features.10"
     screen = desk.part(QWidget, "look")
     yield from desk.until(lambda: screen.image is not None and not live.line(), "a look", 60)
     assert desk.history() == before, "the document was changed"
+    live.switch()
+    close()
+
+
+def check_several_are_mixed_by_weight():
+    yield from opened()
+    yield from looked()
+    desk.part(QComboBox, "see_filter").setCurrentIndex(2)
+    items = desk.part(QListWidget, "seen")
+    by_network = collections.defaultdict(list)
+    for row in range(items.count()):
+        address = items.item(row).toolTip().partition("\n")[0]
+        by_network[address.partition("/")[0]].append((row, address))
+    same = next(rows for rows in by_network.values() if len(rows) > 1)
+    for row, _ in same[:2]:
+        items.item(row).setSelected(True)
+    session, weights = desk.session(), desk.part(QWidget, "mix_weights")
+    assert weights.isVisible()
+    (first, _), (second, _) = session.recipe().expression().terms
+    desk.part(QDoubleSpinBox, "weight_1").setValue(3.0)
+    (less, _), (more, _) = session.recipe().expression().terms
+    assert abs(more / less - 3 * second / first) < 0.01 * more / less
+    yield 500
+    case.screenshot("see-mix")
+    other = next(rows for rows in by_network.values() if rows is not same)
+    before = session.recipe()
+    items.item(other[0][0]).setSelected(True)
+    assert "A mix is of one network" in line(), line()
+    assert session.recipe() == before
+    items.clearSelection()
+    items.item(same[0][0]).setSelected(True)
+    assert not weights.isVisible()
+    assert len(session.recipe().expression().terms) == 1
+    desk.part(QComboBox, "see_filter").setCurrentIndex(0)
     live.switch()
     close()
 

@@ -8,7 +8,8 @@ from typing import Any
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session import seen_list
-from dreamlink.session.seen_list import COLUMNS, LINES, SIDE
+from dreamlink.session.mixing import CannotMix
+from dreamlink.session.seen_list import COLUMNS, FRAME, INSET, LINES, SIDE
 from dreamlink.wire.messages import Frame
 from dreamlink.wire.seeing import Seen, SeenRow
 
@@ -20,6 +21,7 @@ from ..qt.guard import guarded, log
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtGui, QtWidgets
 from .widgets.fields import ignore_wheel, tool_tip
+from .widgets.mix_weights import MixWeights
 from .widgets.text_button import text_button
 
 # A painted dream sees all of a layer, however large it is.
@@ -31,7 +33,8 @@ TEXT_LINES = 2  # below a picture
 class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
     """A list of pictures, strongest first: bright where the network sees it. Not modal.
 
-    A click makes the row what is dreamed.
+    In the corner of each is what its row answers to. A click makes the row what is dreamed;
+    several that are chosen are mixed, each with a weight.
     """
 
     def __init__(self, parent: Any, session: Session, chosen: Callable[[], None]) -> None:
@@ -51,6 +54,7 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
         self._line.setTextFormat(QtCore.Qt.TextFormat.PlainText)
         self._filter = self._make_filter()
         self._list = self._make_list()
+        self._weights = MixWeights(self._choose)
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self._filter)
         row.addStretch()
@@ -59,6 +63,7 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
         column = QtWidgets.QVBoxLayout(self)
         column.addWidget(self._line)
         column.addWidget(self._list, 1)
+        column.addWidget(self._weights)
         column.addLayout(row)
         self.resize(COLUMNS * (SIDE + GAP) + SIDE // 2, (LINES + 1) * SIDE)
 
@@ -106,39 +111,59 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
     def _show(self, seen: Seen) -> None:
         self._seen = seen
         believed = seen_list.classes(seen)
-        self._line.setText(tr(seen_list.MOST_LIKE).format(believed) if believed else "")
+        most_like = [tr(seen_list.MOST_LIKE).format(believed)] if believed else []
+        self._line.setText("\n".join([*most_like, tr(seen_list.HELP)]))
         self._fill()
         if not self._rows:
             self._line.setText(tr(seen_list.NONE))
 
     def _fill(self) -> None:
         self._list.clear()
+        self._weights.offer([])
         seen = self._seen
         self._rows = seen_list.rows(seen, self._filter.currentData())
         for row in self._rows:
             assert seen is not None
-            icon = self._icon(row, seen.heat_size)
+            icon = self._icon(row, seen)
             item = QtWidgets.QListWidgetItem(icon, seen_list.short_name(row))
             item.setToolTip(seen_list.details(row))
             item.setTextAlignment(QtCore.Qt.AlignmentFlag.AlignHCenter)
             self._list.addItem(item)
 
-    def _icon(self, row: SeenRow, size: tuple[int, int]) -> Any:
-        """The picture, dark where the row does not answer."""
+    def _icon(self, row: SeenRow, seen: Seen) -> Any:
+        """The picture, dark where the row does not answer, and what it answers to."""
         small = self._picture.copy()
+        size, kind = seen.heat_size, QtGui.QImage.Format
         shade = seen_list.shade(row.heat)
-        kind = QtGui.QImage.Format.Format_ARGB32
-        dark = QtGui.QImage(shade, *size, 4 * size[0], kind)
+        dark = QtGui.QImage(shade, *size, 4 * size[0], kind.Format_ARGB32)
         painter = QtGui.QPainter(small)
         painter.setRenderHint(QtGui.QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawImage(small.rect(), dark)
+        if row.thumbnail:
+            side = seen.thumbnail_side
+            place = QtCore.QRect(small.width() - INSET, small.height() - INSET, INSET, INSET)
+            painter.fillRect(place, QtCore.Qt.GlobalColor.white)
+            inside = place.adjusted(FRAME, FRAME, -FRAME, -FRAME)
+            thumbnail = QtGui.QImage(row.thumbnail, side, side, 3 * side, kind.Format_RGB888)
+            painter.drawImage(inside, thumbnail)
         painter.end()
         return QtGui.QIcon(QtGui.QPixmap.fromImage(small))
 
-    def _choose(self, item: Any) -> None:
-        row = self._rows[self._list.row(item)]
-        self._session.show_recipe(seen_list.chosen(row))
-        self._session.say(tr(seen_list.CHOSEN).format(seen_list.name(row)), aloud=False)
+    def _on_selection(self) -> None:
+        self._weights.offer([self._rows[self._list.row(i)] for i in self._list.selectedItems()])
+        self._choose()
+
+    def _choose(self) -> None:
+        parts = self._weights.parts
+        if not parts:
+            return
+        try:
+            values = seen_list.chosen(parts)
+        except CannotMix as error:
+            self._line.setText(str(error))
+            return
+        self._session.show_recipe(values)
+        self._session.say(tr(seen_list.CHOSEN).format(seen_list.names(parts)), aloud=False)
         self._chosen()
 
     def _make_list(self) -> Any:
@@ -149,8 +174,8 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
         pictures.setResizeMode(QtWidgets.QListView.ResizeMode.Adjust)
         pictures.setMovement(QtWidgets.QListView.Movement.Static)
         pictures.setWordWrap(True)
-        pictures.itemClicked.connect(guarded(self._choose, self._session.say))
-        pictures.itemActivated.connect(guarded(self._choose, self._session.say))
+        pictures.setSelectionMode(QtWidgets.QAbstractItemView.SelectionMode.ExtendedSelection)
+        pictures.itemSelectionChanged.connect(guarded(self._on_selection, self._session.say))
         return pictures
 
     def _make_filter(self) -> Any:

@@ -48,7 +48,7 @@ class Seeing:
         self.seen: Seen | None = None
         self.text = ASKING
         self.over = False
-        self._request = SeeRequest(picture.layout, region, masked, count=COUNT)
+        self._request = SeeRequest(picture.layout, region, masked, count=COUNT, thumbnails=True)
         self._frames = in_frame_order(picture.frame, selection)
         self._changed = changed
         self._sender: Sender | None = None

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..wire.seeing import Seen, SeenRow
+from .mixing import mixed
 
 TITLE = "What it sees here"
-SIDE = 112  # pixels of a picture in the list
+SIDE = 128  # pixels of a picture in the list
+INSET = 52  # pixels of what the row answers to, in the corner of its picture
+FRAME = 2  # white pixels around it
 COLUMNS, LINES = 5, 4  # of pictures that the window shows at first
 EVERYTHING = ""
 FILTERS = (  # labels, and which of the answer's lists they show
@@ -18,6 +23,8 @@ FILTER_HELP = "Which of the answers are listed"
 NONE = "Nothing here answers more than usual."
 MOST_LIKE = "Most like: {}"
 CHOSEN = "Dreams now of {}. Choose a preset to come back."
+HELP = "Click one to dream of it, several with Ctrl for a mix."
+VAGUE = "Its picture shows other channels as much."
 CLASSES = 3  # that are named
 DARK = 160  # of 255: how dark a picture is where nothing answers
 SHADES = bytes(DARK - DARK * value // 255 for value in range(256))  # by the heat map's values
@@ -54,12 +61,22 @@ def short_name(row: SeenRow) -> str:
 
 def details(row: SeenRow) -> str:
     """What a tool tip says."""
-    return f"{row.address}\n{row.score:.1f}"
+    lines = [row.address, f"{row.score:.1f}"]
+    return "\n".join(lines if row.specific else [*lines, VAGUE])
 
 
-def chosen(row: SeenRow) -> dict[str, str]:
-    """The parameters of the recipe that dream of the row."""
-    return {"model": row.model, "layer": row.expression, "channels": "", "start": "picture"}
+def chosen(parts: Sequence[tuple[SeenRow, float]]) -> dict[str, str]:
+    """The parameters of the recipe that dream of rows, each with its weight, all at once.
+
+    Raises CannotMix.
+    """
+    model, layer = parts[0][0].model, mixed(parts)
+    return {"model": model, "layer": layer, "channels": "", "start": "picture"}
+
+
+def names(parts: Sequence[tuple[SeenRow, float]]) -> str:
+    """The names of what is chosen, in a sentence."""
+    return " + ".join(name(row) for row, _ in parts)
 
 
 def shade(heat: bytes) -> bytes:

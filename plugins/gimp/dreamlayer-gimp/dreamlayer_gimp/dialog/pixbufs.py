@@ -7,7 +7,9 @@ from typing import Any
 from gi.repository import GdkPixbuf, Gegl, GLib
 
 from dreamlink.picture import Picture
+from dreamlink.session.seen_list import FRAME, INSET
 
+WHITE = 0xFFFFFFFF
 CHECK, DARK, LIGHT = 8, 0x666666, 0x999999  # the chequerboard behind transparent pixels
 
 
@@ -47,6 +49,22 @@ def shaded(picture: Any, shade: bytes, size: tuple[int, int]) -> Any:
     made = picture.copy()
     dark = _wrapped(shade, *size, True)
     dark.composite(made, 0, 0, width, height, 0, 0, across, down, smooth, 255)
+    return made
+
+
+def with_inset(picture: Any, rgb: bytes, side: int) -> Any:
+    """A copy of a pixbuf with a square of `side` px, R, G, B in 8 bits, framed in its corner."""
+    width, height = picture.get_width(), picture.get_height()
+    box = min(INSET, width, height)
+    inner = box - 2 * FRAME
+    left, top = width - box, height - box
+    made = picture.copy()
+    made.new_subpixbuf(left, top, box, box).fill(WHITE)
+    scale = inner / side
+    _wrapped(rgb, side, side, False).scale(
+        made, left + FRAME, top + FRAME, inner, inner, left + FRAME, top + FRAME, scale, scale,
+        GdkPixbuf.InterpType.BILINEAR,
+    )  # fmt: skip
     return made
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gi.repository import Gdk, Gtk, Pango
 
 from dreamlink.session import seen_list
+from dreamlink.session.mixing import CannotMix
 from dreamlink.session.seeing import Seeing
 from dreamlink.session.seen_list import COLUMNS, LINES, SIDE
 from dreamlink.wire.seeing import SeenRow
 
 from ..call.guard import guarded
+from .mix_weights import MixWeights
 from .preview import DialogPreview
 from .seen_grid import SeenGrid
 
@@ -22,7 +25,8 @@ AGAIN = 1  # the response of the button "Look again"
 class SeeingDialog:
     """A window beside the dialog, which can be used at the same time.
 
-    A click on a picture makes its row what is dreamed.
+    A click on a picture makes its row what is dreamed; several that are chosen are mixed, each with
+    a weight.
 
     Attributes:
         button: opens the window and looks.
@@ -42,7 +46,8 @@ class SeeingDialog:
             self._filter.append(which, label)
         self._filter.set_active(0)
         self._filter.connect("changed", self._on_filter)
-        self._grid = SeenGrid(self._choose)
+        self._weights = MixWeights(self._choose)
+        self._grid = SeenGrid(self._on_selected)
         self.button = Gtk.Button.new_with_mnemonic("_What it sees…")
         self.button.set_tooltip_text(
             "List the things, channels and layers that answer to the layer or selection, to choose"
@@ -104,7 +109,8 @@ class SeeingDialog:
             return
         self._fill()
         classes = seen_list.classes(question.seen)
-        self._line.set_text(seen_list.MOST_LIKE.format(classes) if classes else "")
+        most_like = [seen_list.MOST_LIKE.format(classes)] if classes else []
+        self._line.set_text("\n".join([*most_like, seen_list.HELP]))
         if self._grid.empty:
             self._line.set_text(seen_list.NONE)
 
@@ -112,10 +118,23 @@ class SeeingDialog:
         self._grid.show(self._question, self._filter.get_active_id())
 
     @guarded
-    def _choose(self, row: SeenRow) -> None:
-        for name, value in seen_list.chosen(row).items():
+    def _on_selected(self, rows: Sequence[SeenRow]) -> None:
+        self._weights.offer(rows)
+        self._choose()
+
+    @guarded
+    def _choose(self) -> None:
+        parts = self._weights.parts
+        if not parts:
+            return
+        try:
+            values = seen_list.chosen(parts)
+        except CannotMix as error:
+            self._note.set_text(str(error))
+            return
+        for name, value in values.items():
             self._config.set_property(name, value)
-        self._note.set_text(seen_list.CHOSEN.format(seen_list.name(row)))
+        self._note.set_text(seen_list.CHOSEN.format(seen_list.names(parts)))
 
     def _make_window(self) -> Any:
         window = Gtk.Dialog(title=seen_list.TITLE, transient_for=self._parent)
@@ -136,6 +155,7 @@ class SeeingDialog:
         content.set_border_width(GAP)
         content.pack_start(top, False, False, 0)
         content.pack_start(self._grid.widget, True, True, 0)
+        content.pack_start(self._weights.widget, False, False, 0)
         content.pack_start(self._note, False, False, 0)
         return window
 
