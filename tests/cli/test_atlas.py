@@ -9,12 +9,17 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageStat
 
+from dreamlayer import networks
 from dreamlayer.cli.main import main
+from dreamlayer.cli.seeing import channel_pictures
 from dreamlayer.networks.kinds import kinds, usual
 from dreamlayer.thumbnails import sheets
+from dreamlayer.thumbnails.own import OwnThumbnails
 from dreamlink.recipe.recipe import Recipe
 
+EMBEDDED = Path(networks.__file__ or ".").parent / "weights"
 VOID = {"meta", "link", "input", "rect", "br"}
 
 
@@ -97,13 +102,18 @@ def test_an_atlas_of_one_network_replaces_another(atlas: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["vgg16"], "no pictures of vgg16's channels. An atlas can be had of squeezenet1_1 and"),
+        (["googlenet"], "weights of googlenet are not on this computer. Get them with:"),
         (["squeezenet"], "squeezenet1_1"),
     ],
 )
 def test_other_networks_are_a_sentence(
-    arguments: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("DREAMLAYER_HOME", str(tmp_path / "home"))
     assert main(["atlas", *arguments, "-o", str(tmp_path / "new")]) == 1
     assert words in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
@@ -118,3 +128,48 @@ def test_other_files_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["atlas", "-o", str(tmp_path / "none" / "atlas")]) == 1
     assert "there is no folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+
+
+def test_pictures_of_another_network_are_dreamed_once_and_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, folder = tmp_path / "home", tmp_path / "pages"
+    monkeypatch.setenv("DREAMLAYER_HOME", str(home))
+    weights = EMBEDDED / "squeezenet1_1.safetensors"
+    assert main(["models", "add", "mine", "--arch", "squeezenet1_1", str(weights)]) == 0
+    command = ["atlas", "mine", "--layer", "3", "--channels", "1", "-o", str(folder)]
+    try:
+        assert main(command) == 0
+    finally:
+        main(["stop"])
+    pictures = {path: path.stat().st_mtime_ns for path in home.rglob("*.webp")}
+    assert {path.stem for path in pictures} == {"0", "whole"}
+    page = Page(folder / "mine" / "features.3.html")
+    assert page.addresses == ["mine/features.3/0"]
+    with Image.open(folder / "mine" / "features.3.webp") as image:
+        square = image.convert("RGB").crop((0, 0, sheets.SIDE, sheets.SIDE))
+        assert max(ImageStat.Stat(square).stddev) > 20
+    capsys.readouterr()
+    assert main(command) == 0
+    assert "Starting" not in capsys.readouterr().err  # nothing was missing, so no daemon
+    assert pictures == {path: path.stat().st_mtime_ns for path in home.rglob("*.webp")}
+    assert main(["models", "remove", "mine"]) == 0
+    assert not list(home.rglob("*.webp"))
+
+
+def test_an_interrupted_atlas_shows_what_there_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C after the first picture of a thousand."""
+    monkeypatch.setenv("DREAMLAYER_HOME", str(tmp_path / "home"))
+
+    def make(made: OwnThumbnails, model: str, *_: object) -> None:
+        made.save(model, "features.3", 5, Image.effect_noise((64, 64), 90))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(channel_pictures, "make", make)
+    assert main(["atlas", "vgg16", "-o", str(tmp_path / "pages")]) == 0
+    assert "goes on where it stopped" in capsys.readouterr().err
+    assert Page(tmp_path / "pages" / "vgg16" / "features.3.html").addresses == [
+        "vgg16/features.3/5"
+    ]

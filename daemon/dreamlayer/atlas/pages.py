@@ -46,7 +46,7 @@ def layer_page(network: NetworkEntry, layer: LayerEntry) -> str:
         if at >= 0
     ]
     off = layer.count - len(layer.channels)
-    silent = f" {off} more {'is' if off == 1 else 'are'} silent in photos." if off else ""
+    silent = f" {off} more {'is' if off == 1 else 'are'} silent or not pictured." if off else ""
     vague = any(channel.vague for channel in layer.channels)
     faint = " Those with a dotted frame show other channels as much." if vague else ""
     cells = (
@@ -130,12 +130,12 @@ def _layer_row(network: NetworkEntry, place: int) -> str:
 
 
 def _sees(layer: LayerEntry) -> str:
-    return f"{layer.field} × {layer.field} pixels"
+    return "the whole picture" if layer.field is None else f"{layer.field} × {layer.field} pixels"
 
 
 def _field(layer: LayerEntry) -> str:
     """The receptive field to scale, over a picture as in training."""
-    side = min(layer.field, TRAINED)
+    side = min(layer.field or TRAINED, TRAINED)
     corner = (TRAINED - side) / 2
     text = f"What a cell sees of a picture of {TRAINED} × {TRAINED} pixels: {_sees(layer)}"
     return (

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from dreamlayer.atlas import pages
 from dreamlayer.atlas.contents import NetworkEntry
-from dreamlayer.thumbnails import sheets
 
 INDEX = "index.html"
 STATIC = ("atlas.css", "atlas.js")
@@ -44,8 +43,8 @@ def write(folder: Path, networks: Sequence[NetworkEntry]) -> Path:
     for network in networks:
         inside = folder / network.name
         inside.mkdir(exist_ok=True)
-        for sheet in (sheets.FOLDER / network.name).glob("*.webp"):
-            shutil.copyfile(sheet, inside / sheet.name)
+        for name, sheet in network.sheets.items():
+            (inside / f"{name}.webp").write_bytes(sheet)
         for layer in network.layers:
             page = pages.layer_page(network, layer)
             (inside / f"{layer.name}.html").write_text(page, "utf-8")

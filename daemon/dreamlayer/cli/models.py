@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dreamlayer.daemon_client import CommandError, ask, daemon
 
 if TYPE_CHECKING:
+    from dreamlayer.thumbnails.own import OwnThumbnails
     from dreamlink.wire.messages import Header
 
 WIDTH = 88  # characters
@@ -125,6 +126,7 @@ def _add(arguments: argparse.Namespace) -> None:
         _triple(arguments.mean, "mean"),
         _triple(arguments.std, "std"),
     )
+    own_thumbnails().forget(spec.name)  # of other weights that had this name
     print(f"{spec.name} is ready: {spec.title} is a {spec.arch} with {spec.classes} classes.")
 
 
@@ -133,6 +135,7 @@ def _remove(arguments: argparse.Namespace) -> None:
     from dreamlayer.networks.registry import weight_files
 
     print(weight_files.remove(arguments.name))
+    own_thumbnails().forget(arguments.name)
 
 
 def _layers(arguments: argparse.Namespace) -> None:
@@ -194,3 +197,11 @@ def use_own_networks() -> None:
     from dreamlink.client import discovery
 
     user_store.keep_in(discovery.home() / "models")
+
+
+def own_thumbnails() -> OwnThumbnails:
+    """The pictures of channels that this user's commands have made."""
+    from dreamlayer.thumbnails.own import OwnThumbnails
+    from dreamlink.client import discovery
+
+    return OwnThumbnails(discovery.home() / "thumbnails")
