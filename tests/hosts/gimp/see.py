@@ -10,7 +10,7 @@ import case
 
 sys.path.insert(0, case.arguments["scripts"])
 from daemon_looks import idle, look, see
-from daemon_process import kill_daemon, launcher, signal_daemon
+from daemon_process import kill_daemon, launcher, signal_daemon, unread
 from desk import (
     GRAY,
     PLUGIN,
@@ -46,6 +46,7 @@ Gegl.init(None)  # else it can't read reduced pixels
 QUICK = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7}
 WINDOW = "^What it sees here$"
 SIZE = (200, 150)
+SMALL = (64, 48)  # the kernel takes its pixels while the daemon is held
 U8 = "R'G'B'A u8"
 LEFT, LINE = 6, 50  # pixels: where the window's line begins, and a part of its height
 TOP = 3  # pictures that are looked for in a row: the strongest
@@ -253,23 +254,26 @@ def check_an_empty_layer_is_told():
 
 
 def check_a_closed_window_looks_no_more():
-    """The daemon, held, answers after the window was closed; opened again, it looks anew."""
-    image, source = photo_part(*SIZE)
+    """The daemon, held, gets a cancel after the question; opened again, the window looks anew."""
+    image, source = photo_part(*SMALL)
     data = pixels(source, U8)
-    expected = pictures(data, SIZE)
-    dreamed = look(data, SIZE, QUICK)
+    expected = pictures(data, SMALL)
+    dreamed = look(data, SMALL, QUICK)
 
     def act():
-        wait_for_picture(dreamed, SIZE[0], "the dialog's dream")
+        wait_for_picture(dreamed, SMALL[0], "the dialog's dream")
         until(idle, "the look is not finished")
         signal_daemon("STOP")
         try:
             open_window()
+            until(lambda: unread() > len(data), "the daemon is not asked")
             time.sleep(1)
             assert place_on_screen(expected[0][1], SIDE) is None
             case.screenshot("see-waiting")
+            asked = unread()
             type_into(WINDOW, "Escape")
             until(lambda: not titles(WINDOW), "the window does not close while it looks")
+            until(lambda: unread() > asked, "the daemon is not told")
         finally:
             signal_daemon("CONT")
         time.sleep(2)
