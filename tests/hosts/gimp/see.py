@@ -30,6 +30,7 @@ from screen import (
     pixels_of_screen,
     place_on_screen,
     rgb,
+    set_number,
     titles,
     type_into,
     until,
@@ -85,14 +86,20 @@ def open_window():
     case.xdotool("mousemove", "5", "5")  # no tooltip in the way
 
 
-def line():
-    """What the screen shows at the left of the window's upper line."""
+def window_on_screen():
+    """The rows of RGB pixels where the screen shows the window."""
     said = case.xdotool("getwindowgeometry", "--shell", titles(WINDOW)[-1])
     place = dict(part.split("=") for part in said.splitlines())
-    x, y, width = (int(place[name]) for name in ("X", "Y", "WIDTH"))
+    x, y, width, height = (int(place[name]) for name in ("X", "Y", "WIDTH", "HEIGHT"))
     across, shown = int(case.xdotool("getdisplaygeometry").split()[0]), pixels_of_screen()
-    starts = (3 * (row * across + x + LEFT) for row in range(y + LEFT, y + LEFT + LINE))
-    return [shown[start : start + 3 * width // 2] for start in starts]
+    starts = (3 * (row * across + x) for row in range(y, y + height))
+    return [shown[start : start + 3 * width] for start in starts]
+
+
+def line():
+    """What the window's upper line says, at its left."""
+    rows = window_on_screen()[LEFT : LEFT + LINE]
+    return [row[3 * LEFT : len(row) // 6 * 3] for row in rows]
 
 
 def wait_for_sentence(*before):
@@ -167,6 +174,35 @@ def check_a_click_dreams_of_what_is_seen():
     assert {name: told[name] for name in recipe} == recipe
     assert (told["channels"], told["start"]) == ("", "picture")
     until(lambda: not titles(WINDOW), "the window outlives the dialog")
+
+
+def check_what_was_chosen_is_marked_until_something_else_is():
+    image, source = photo_part(*SIZE)
+    data = pixels(source, U8)
+    expected = pictures(data, SIZE)
+    row = expected[1][0]
+    dreamed = look(data, SIZE, {**QUICK, "model": row.model, "layer": row.expression})
+    plain = look(data, SIZE, {**QUICK, "model": row.model})
+
+    def act():
+        open_window()
+        place = wait_for_row(expected)[1]
+        find(DIALOG)
+        time.sleep(1)
+        unmarked = window_on_screen()
+        press(place)
+        wait_for_picture(dreamed, SIZE[0], "the dream of what was chosen")
+        find(DIALOG)
+        time.sleep(1)
+        marked = window_on_screen()
+        assert marked != unmarked
+        set_number("layer", QUICK["layer"])
+        wait_for_picture(plain, SIZE[0], "the dream of another layer")
+        until(lambda: window_on_screen() != marked, "it is still marked")
+        case.screenshot("see-unmarked")
+        leave()
+
+    beside_dialog(act, image, [source], **QUICK)
 
 
 def check_the_filter_shows_one_list():

@@ -65,6 +65,10 @@ class SeenGrid:
         self._flow.show_all()
         self.widget.get_vadjustment().set_value(0)
 
+    def choose_none(self) -> None:
+        """Mark no picture as the chosen one."""
+        self._flow.unselect_all()
+
     def _on_activated(self, _flow: object, child: Any) -> None:
         self._chosen(self._rows[child.get_index()])
 
