@@ -86,20 +86,21 @@ def open_window():
     case.xdotool("mousemove", "5", "5")  # no tooltip in the way
 
 
-def window_on_screen():
-    """The rows of RGB pixels where the screen shows the window."""
+def line():
+    """The rows of RGB pixels with what the window's upper line says, at its left."""
     said = case.xdotool("getwindowgeometry", "--shell", titles(WINDOW)[-1])
     place = dict(part.split("=") for part in said.splitlines())
-    x, y, width, height = (int(place[name]) for name in ("X", "Y", "WIDTH", "HEIGHT"))
+    x, y, width = (int(place[name]) for name in ("X", "Y", "WIDTH"))
     across, shown = int(case.xdotool("getdisplaygeometry").split()[0]), pixels_of_screen()
-    starts = (3 * (row * across + x) for row in range(y, y + height))
-    return [shown[start : start + 3 * width] for start in starts]
+    starts = (3 * (row * across + x + LEFT) for row in range(y + LEFT, y + LEFT + LINE))
+    return [shown[start : start + 3 * width // 2] for start in starts]
 
 
-def line():
-    """What the window's upper line says, at its left."""
-    rows = window_on_screen()[LEFT : LEFT + LINE]
-    return [row[3 * LEFT : len(row) // 6 * 3] for row in rows]
+def beside(place):
+    """Some pixels left of a picture, which have another colour if it is chosen."""
+    (x, y), across = place, int(case.xdotool("getdisplaygeometry").split()[0])
+    end = 3 * ((y + SIDE // 2) * across + x)
+    return pixels_of_screen()[end - 3 * 4 : end]
 
 
 def wait_for_sentence(*before):
@@ -189,16 +190,15 @@ def check_what_was_chosen_is_marked_until_something_else_is():
         place = wait_for_row(expected)[1]
         find(DIALOG)
         time.sleep(1)
-        unmarked = window_on_screen()
+        unmarked = beside(place)
         press(place)
         wait_for_picture(dreamed, SIZE[0], "the dream of what was chosen")
         find(DIALOG)
         time.sleep(1)
-        marked = window_on_screen()
-        assert marked != unmarked
+        assert beside(place) != unmarked
         set_number("layer", QUICK["layer"])
         wait_for_picture(plain, SIZE[0], "the dream of another layer")
-        until(lambda: window_on_screen() != marked, "it is still marked")
+        until(lambda: beside(place) == unmarked, "it is still marked")
         case.screenshot("see-unmarked")
         leave()
 
