@@ -23,6 +23,14 @@ def kill_daemon():
     signal_daemon("KILL")
 
 
+def unread():
+    """How many bytes have been sent to the daemon that it has not read, e.g. while it is held."""
+    endpoint = json.loads((HOME / "daemon.json").read_text())["endpoint"]
+    port = f":{int(endpoint.rpartition(':')[2]):04X}"
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(row[4].partition(":")[2], 16) for row in rows if row[1].endswith(port))
+
+
 @contextmanager
 def launcher(text):
     """With another launcher.json, or none, and no daemon running."""

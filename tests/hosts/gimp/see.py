@@ -9,117 +9,43 @@ import time
 import case
 
 sys.path.insert(0, case.arguments["scripts"])
-from daemon_looks import idle, look, see
-from daemon_process import kill_daemon, launcher, signal_daemon
-from desk import (
-    GRAY,
-    PLUGIN,
-    open_photo,
-    photo_part,
-    pixels,
-    recipe_of,
-    run_checks,
-    snapshot,
-)
+from daemon_looks import idle, look
+from daemon_process import kill_daemon, launcher, signal_daemon, unread
+from desk import GRAY, open_photo, photo_part, pixels, recipe_of, run_checks, snapshot
 from gi.repository import Gegl, Gimp
 from screen import (
     DIALOG,
     beside_dialog,
     close_all,
     find,
-    pixels_of_screen,
     place_on_screen,
-    rgb,
+    set_number,
     titles,
     type_into,
     until,
     wait_for_picture,
 )
+from seen_window import (
+    WINDOW,
+    beside,
+    choose_filter,
+    is_blank,
+    leave,
+    line,
+    open_window,
+    pictures,
+    press,
+    wait_for_row,
+    wait_for_sentence,
+)
 
-from dreamlink.picture import Picture
-from dreamlink.session.seen_list import SIDE, chosen, rows
-
-sys.path.insert(0, str(PLUGIN))
-from dreamlayer_gimp.dialog.pixbufs import pixbuf, thumbnail
-from dreamlayer_gimp.dialog.seen_grid import picture_of
+from dreamlink.session.seen_list import SIDE, chosen
 
 Gegl.init(None)  # else it can't read reduced pixels
 QUICK = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7}
-WINDOW = "^What it sees here$"
 SIZE = (200, 150)
+SMALL = (64, 48)  # the kernel takes its pixels while the daemon is held
 U8 = "R'G'B'A u8"
-LEFT, LINE = 6, 50  # pixels: where the window's line begins, and a part of its height
-TOP = 3  # pictures that are looked for in a row: the strongest
-
-
-def pictures(data, size, order="RGBA", which="", **asked):
-    """What the window must show of a picture: rows, with their small pictures as RGB bytes."""
-    seen = see(data, size, order=order, **asked)
-    small = thumbnail(pixbuf(Picture(*size, "U8", order), bytes(data)), SIDE)
-    listed = rows(seen, which)
-    assert listed
-    return [(row, packed(picture_of(row, small, seen))) for row in listed]
-
-
-def packed(picture):
-    """A pixbuf's RGB bytes, without alpha and without what pads its rows."""
-    line, stride = picture.get_n_channels() * picture.get_width(), picture.get_rowstride()
-    data = picture.get_pixels()
-    lines = [data[y * stride : y * stride + line] for y in range(picture.get_height())]
-    return rgb(b"".join(lines)) if picture.get_has_alpha() else b"".join(lines)
-
-
-def wait_for_row(expected):
-    """Wait until the strongest are visible, one beside the other; returns their places."""
-    first = wait_for_picture(expected[0][1], SIDE, f"the picture of {expected[0][0].address}")
-    places = [first, *(place_on_screen(data, SIDE) for _, data in expected[1:TOP])]
-    assert None not in places, places
-    assert len({top for _, top in places}) == 1, f"they are not in one row: {places}"
-    assert [left for left, _ in places] == sorted({left for left, _ in places}), places
-    return places
-
-
-def open_window():
-    type_into(DIALOG, "alt+w")
-    find(WINDOW)
-    case.xdotool("mousemove", "5", "5")  # no tooltip in the way
-
-
-def line():
-    """What the screen shows at the left of the window's upper line."""
-    said = case.xdotool("getwindowgeometry", "--shell", titles(WINDOW)[-1])
-    place = dict(part.split("=") for part in said.splitlines())
-    x, y, width = (int(place[name]) for name in ("X", "Y", "WIDTH"))
-    across, shown = int(case.xdotool("getdisplaygeometry").split()[0]), pixels_of_screen()
-    starts = (3 * (row * across + x + LEFT) for row in range(y + LEFT, y + LEFT + LINE))
-    return [shown[start : start + 3 * width // 2] for start in starts]
-
-
-def wait_for_sentence(*before):
-    """Wait until the line says something, and something else than before."""
-
-    def is_said():
-        now = line()
-        return now not in before and not is_blank(now)
-
-    until(is_said, "the window's line says nothing new")
-
-
-def is_blank(rows):
-    return all(row == row[:3] * (len(row) // 3) for row in rows)
-
-
-def leave():
-    type_into(WINDOW, "Escape")
-    until(lambda: not titles(WINDOW), "the window does not close")
-    type_into(DIALOG, "Escape")
-
-
-def press(place):
-    """Click into a picture, and move the pointer away."""
-    x, y = place
-    case.xdotool("mousemove", str(x + SIDE // 2), str(y + 30), "click", "1")
-    case.xdotool("mousemove", "5", "5")
 
 
 def check_a_cat_is_seen():
@@ -169,6 +95,34 @@ def check_a_click_dreams_of_what_is_seen():
     until(lambda: not titles(WINDOW), "the window outlives the dialog")
 
 
+def check_what_was_chosen_is_marked_until_something_else_is():
+    image, source = photo_part(*SIZE)
+    data = pixels(source, U8)
+    expected = pictures(data, SIZE)
+    row = expected[1][0]
+    dreamed = look(data, SIZE, {**QUICK, "model": row.model, "layer": row.expression})
+    plain = look(data, SIZE, {**QUICK, "model": row.model})
+
+    def act():
+        open_window()
+        place = wait_for_row(expected)[1]
+        find(DIALOG)
+        time.sleep(1)
+        unmarked = beside(place)
+        press(place)
+        wait_for_picture(dreamed, SIZE[0], "the dream of what was chosen")
+        find(DIALOG)
+        time.sleep(1)
+        assert beside(place) != unmarked
+        set_number("layer", QUICK["layer"])
+        wait_for_picture(plain, SIZE[0], "the dream of another layer")
+        until(lambda: beside(place) == unmarked, "it is still marked")
+        case.screenshot("see-unmarked")
+        leave()
+
+    beside_dialog(act, image, [source], **QUICK)
+
+
 def check_several_are_mixed():
     image, source = photo_part(*SIZE)
     data = pixels(source, U8)
@@ -213,10 +167,6 @@ def check_the_filter_shows_one_list():
         leave()
 
     beside_dialog(act, image, [source], **QUICK)
-
-
-def choose_filter(number):
-    type_into(WINDOW, "alt+s", "Home", *["Down"] * number)
 
 
 def check_only_the_selection_is_asked_about():
@@ -277,23 +227,26 @@ def check_an_empty_layer_is_told():
 
 
 def check_a_closed_window_looks_no_more():
-    """The daemon, held, answers after the window was closed; opened again, it looks anew."""
-    image, source = photo_part(*SIZE)
+    """The daemon, held, gets a cancel after the question; opened again, the window looks anew."""
+    image, source = photo_part(*SMALL)
     data = pixels(source, U8)
-    expected = pictures(data, SIZE)
-    dreamed = look(data, SIZE, QUICK)
+    expected = pictures(data, SMALL)
+    dreamed = look(data, SMALL, QUICK)
 
     def act():
-        wait_for_picture(dreamed, SIZE[0], "the dialog's dream")
+        wait_for_picture(dreamed, SMALL[0], "the dialog's dream")
         until(idle, "the look is not finished")
         signal_daemon("STOP")
         try:
             open_window()
+            until(lambda: unread() > len(data), "the daemon is not asked")
             time.sleep(1)
             assert place_on_screen(expected[0][1], SIDE) is None
             case.screenshot("see-waiting")
+            asked = unread()
             type_into(WINDOW, "Escape")
             until(lambda: not titles(WINDOW), "the window does not close while it looks")
+            until(lambda: unread() > asked, "the daemon is not told")
         finally:
             signal_daemon("CONT")
         time.sleep(2)

@@ -39,6 +39,7 @@ class SeeingDialog:
         self._preview = preview
         self._question: Seeing | None = None
         self._window: Any = None  # until it is opened
+        self._choosing = False
         self._line = Gtk.Label(wrap=True, max_width_chars=1, xalign=0.0, hexpand=True)
         self._note = Gtk.Label(xalign=0.0, ellipsize=Pango.EllipsizeMode.END)
         self._filter = Gtk.ComboBoxText(tooltip_text=seen_list.FILTER_HELP)
@@ -54,9 +55,11 @@ class SeeingDialog:
             " by eye what to dream."
         )
         self.button.connect("clicked", self._on_open)
+        self._handler = config.connect("notify::layer", self._on_layer_changed)
 
     def close(self) -> None:
         """Close the window, and stop looking."""
+        self._config.disconnect(self._handler)
         self._stop()
         if self._window is not None:
             self._window.destroy()
@@ -85,6 +88,13 @@ class SeeingDialog:
     @guarded
     def _on_filter(self, _box: object) -> None:
         self._fill()
+
+    @guarded
+    def _on_layer_changed(self, _config: object, _property: object) -> None:
+        """When something else is dreamed, e.g. of a preset, none of the pictures is chosen."""
+        if not self._choosing:
+            self._note.set_text("")
+            self._grid.choose_none()
 
     def _see(self) -> None:
         """Look at the selection, or at the whole layer. Raises CallRefused."""
@@ -132,8 +142,10 @@ class SeeingDialog:
         except CannotMix as error:
             self._note.set_text(str(error))
             return
+        self._choosing = True
         for name, value in values.items():
             self._config.set_property(name, value)
+        self._choosing = False
         self._note.set_text(seen_list.CHOSEN.format(seen_list.names(parts)))
 
     def _make_window(self) -> Any:

@@ -55,6 +55,7 @@ class SeenGrid:
 
     def show(self, question: Seeing | None, which: str) -> None:
         """Show one of the lists of an answer, or all of them; nothing before there is one."""
+        self._flow.unselect_all()  # else each that goes would change what is chosen
         for child in self._flow.get_children():
             child.destroy()
         seen = question.seen if question is not None else None
@@ -67,6 +68,10 @@ class SeenGrid:
             self._flow.add(_entry(row, picture_of(row, small, seen)))
         self._flow.show_all()
         self.widget.get_vadjustment().set_value(0)
+
+    def choose_none(self) -> None:
+        """Mark no picture as the chosen one."""
+        self._flow.unselect_all()
 
     def _on_selected(self, flow: Any) -> None:
         chosen = sorted(child.get_index() for child in flow.get_selected_children())
