@@ -23,8 +23,9 @@ FIRST_LINES = 5
 PACKAGES = (
     "daemon", "daemon/kernels",
     *(f"daemon/dreamlayer/{name}" for name in (
-        "cli", "compositing", "doctor", "engine", "engine/tiling", "networks",
+        "atlas", "cli", "compositing", "doctor", "engine", "engine/tiling", "networks",
         "networks/executors", "runtime", "server", "server/jobs", "studio",
+        "thumbnails",
     )),
     "plugins/link", "plugins/krita", "plugins/gimp", "install", "tests",
 )  # fmt: skip

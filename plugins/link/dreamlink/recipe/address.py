@@ -16,14 +16,14 @@ INSIDE = re.compile(r"(?:kind:[^/]+|[\w.]+(?:/\d+)?)\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Address:
+class LayerAddress:
     """What an address stands for: a network, and what is dreamed there as a recipe's `layer`."""
 
     model: str
     layer: str
 
 
-def parse_address(text: str) -> Address | None:
+def parse_address(text: str) -> LayerAddress | None:
     """What "network/layer/channel", "network/layer" or "network/kind:NAME" stands for.
 
     Returns:
@@ -41,4 +41,4 @@ def parse_address(text: str) -> Address | None:
             f"{text.strip()!r:.80} is no address: after the network's name and / it goes on with a"
             " layer and perhaps a channel (features.12/104), or with a kind of things (kind:dogs)."
         )
-    return Address(network[1], inside.strip().replace("/", ":"))
+    return LayerAddress(network[1], inside.strip().replace("/", ":"))

@@ -15,7 +15,7 @@ GAP = 6  # pixels
 ACROSS = 4  # weights in a line
 
 
-class MixWeights:
+class MixWeightFields:
     """A weight for each of several rows; hidden if there are fewer than two.
 
     A row keeps its weight while it stays chosen.

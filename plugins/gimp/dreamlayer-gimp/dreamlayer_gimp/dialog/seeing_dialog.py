@@ -14,7 +14,7 @@ from dreamlink.session.seen_list import COLUMNS, LINES, SIDE
 from dreamlink.wire.seeing import SeenRow
 
 from ..call.guard import guarded
-from .mix_weights import MixWeights
+from .mix_weights import MixWeightFields
 from .preview import DialogPreview
 from .seen_grid import SeenGrid
 
@@ -47,7 +47,7 @@ class SeeingDialog:
             self._filter.append(which, label)
         self._filter.set_active(0)
         self._filter.connect("changed", self._on_filter)
-        self._weights = MixWeights(self._choose)
+        self._weights = MixWeightFields(self._choose)
         self._grid = SeenGrid(self._on_selected)
         self.button = Gtk.Button.new_with_mnemonic("_What it sees…")
         self.button.set_tooltip_text(
