@@ -14,7 +14,7 @@ import torch
 from dreamlayer.compositing import pixels
 from dreamlayer.compositing.overlay import Overlay
 from dreamlayer.engine import dream as engine
-from dreamlayer.engine import metrics, quick_look
+from dreamlayer.engine import grid_look, metrics, quick_look
 from dreamlayer.engine.image.planes import ComputedPlane, InsetPlane, copy
 from dreamlayer.engine.memory_need import memory_need
 from dreamlayer.engine.octave_loop import DreamResult
@@ -27,10 +27,11 @@ from dreamlayer.runtime.devices import Devices
 from dreamlayer.runtime.duty_cycle import paced
 from dreamlayer.runtime.plane_storage import MIB, PlaneStorage
 from dreamlayer.studio.inputs import DecodedRequest, DreamPixels, decode, load_pixels
+from dreamlayer.studio.looks import one_thread, run_looks
 from dreamlayer.studio.model_list import kinds_of, local_models
 from dreamlayer.studio.network_cache import NetworkCache
 from dreamlayer.studio.previews import report_looks, report_octaves
-from dreamlayer.studio.progress import Progress
+from dreamlayer.studio.progress import LooksProgress, Progress
 from dreamlayer.studio.protocol import DreamOverlay, Finished, Listing
 from dreamlayer.studio.room import check_room
 from dreamlayer.studio.seeing import see
@@ -38,6 +39,7 @@ from dreamlayer.studio.source import SourceImage, to_device
 from dreamlayer.studio.warm_start import warm_start
 from dreamlink.client import discovery
 from dreamlink.recipe import presets
+from dreamlink.wire.looks import LooksRequest
 from dreamlink.wire.messages import DreamRequest, Frame, Header
 from dreamlink.wire.seeing import SeeRequest
 
@@ -134,9 +136,22 @@ class LocalStudio:
             ValueError: with a sentence for the user.
         """
         self._sending = True
-        inputs = decode(request, frames)
         if before is not None and not isinstance(before, Overlay):
             raise TypeError(f"{type(before).__name__} is no dream of this studio")
+        return (yield from self._dream(decode(request, frames), before))
+
+    def looks(
+        self, request: LooksRequest, frames: Sequence[Frame]
+    ) -> Generator[LooksProgress, None, None]:
+        """Take looks of several recipes; see `Studio.looks`."""
+        return one_thread(
+            run_looks(request, lambda dream: self._dream(decode(dream, frames, in_grid=True), None))
+        )
+
+    def _dream(
+        self, inputs: DecodedRequest, before: Overlay | None
+    ) -> Generator[Progress, None, Finished]:
+        """Dream on the device that is wanted or, if that fails, on the CPU."""
         device, note = self._devices.choose(inputs.device)
         finished: Finished | None = None
         try:
@@ -202,7 +217,12 @@ def _dream_with(
     def blend(dreamt: DreamResult) -> Frame:
         return overlay_of(dreamt).blend(recipe)
 
-    if inputs.quick:
+    if inputs.in_grid:
+        grid = grid_look.run_grid_look(
+            source, network, recipe, window, inputs.reduced, mask=weights
+        )
+        dreamt = yield from report_looks(grid, inputs, blend)
+    elif inputs.quick:
         looking = quick_look.run_quick_look(
             source, network, recipe, window, inputs.reduced, mask=weights, guide=guide,
             previous_detail=start, carry=inputs.carry, shares=shares,

@@ -83,13 +83,12 @@ class Scheduler:
     def submit(self, job: QueuedDream) -> int:
         """Queue a dream; returns how many go before it. Raises MessageError for an id in use.
 
-        A quick dream replaces the other quick dreams of its client, which are cancelled.
+        A quick dream cancels the quick dreams of its client, and looks cancel its looks.
         """
         with self._changed:
             if self._find(job.lane.principal, job.id) is not None:
                 raise MessageError(f"The dream {job.id!r} is already in progress.")
-            if job.request.quick:
-                self._cancel(lambda other: other.request.quick and other.peer == job.peer)
+            self._cancel(job.replaces)
             self._queue.add(job)
             self._changed.notify()
             return self._ahead(job)
