@@ -17,22 +17,31 @@ from torch import Tensor
 from dreamlayer.engine.dream import dream
 from dreamlayer.engine.image.planes import TensorOrPlane
 from dreamlayer.engine.octave_loop import DreamResult, OctaveProgress
-from dreamlayer.engine.painting.stages import RATE, STEPS, PaintingStage, scaled_size
-from dreamlayer.engine.quick_look import LEAST_STEPS, QuickLook, look_sizes, look_stages
+from dreamlayer.engine.painting.stages import (
+    RATE,
+    STEPS,
+    PaintingStage,
+    painting_stages,
+    scaled_size,
+)
+from dreamlayer.engine.quick_look import LEAST_STEPS, QuickLook, look_sizes
 from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
 # Of the rough look. One of the embedded networks takes about 0.1 s for it, on a core and a half.
-ROUGH_SIDE = 160  # px; longer side at which it is painted
+ROUGH_SIDES = (96, 208)  # px; limits of the longer side at which it is painted, which is …
+ROUGH_PART = 0.6  # … this share of the finished look's
 ROUGH_STEPS = 8  # of a painting
 ROUGH_WORK = 2.0e5  # pixels × steps, of a dream by steps
 ROUGH_NOISE = 3  # of a recipe's steps, of a dream from noise: the fewest that show anything
 # Of the finished look.
+ENLARGED = 2.4  # times the copy's size it is painted at most, so that finer things are seen as such
 FINE_WORK = 9.0e5  # pixels × steps, of a painting
 FINE_STEPS = 24  # of a painting, at most; and at least half of them
 FINE_NOISE = 8  # as ROUGH_NOISE
 CLIMB = 3.0  # how far a painting's coefficients go at most: the sum of its rates
+TILE = 512  # px, larger than any of these pictures: the best side need not be measured
 WORTH = 1.5  # times the work of the rough look, or there is only the finished one
 
 Size = tuple[int, int]
@@ -69,6 +78,7 @@ def run_grid_look(
         PictureTooSmall, ValueError: as `dream`.
     """
     size = (source.shape[-2], source.shape[-1])
+    recipe = replace(recipe, tile=recipe.tile or TILE)
     passes = _passes(size, window, recipe, reduced, network.minimum)
     total, done = sum(each.work for each in passes), 0.0
     for each in passes:
@@ -118,13 +128,16 @@ def _passes(
 
 def _painted(size: Size, window: Window, recipe: Recipe, reduced: float) -> list[_Pass]:
     """A stage each: the first of the dream's own, as that sets what is seen."""
-    first = look_stages(size, recipe, reduced)[0].side
+    longer = max(size)
+    first = painting_stages(longer * reduced, recipe)[0].side
+    first = min(first, longer * (ENLARGED if reduced > 1 else 1.0))
+    rough = min(ROUGH_SIDES[1], max(ROUGH_SIDES[0], ROUGH_PART * first), first)
     # The work of one step, at the finished look's size.
     area = window.scale(size, scaled_size(size, first)).area
     wanted = STEPS * recipe.steps * RATE  # how far the dream's own coefficients may go
     fine = min(FINE_STEPS, max(FINE_STEPS // 2, int(FINE_WORK / max(1, area))))
     passes = []
-    for side, steps in ((min(first, ROUGH_SIDE), ROUGH_STEPS), (first, fine)):
+    for side, steps in ((rough, ROUGH_STEPS), (first, fine)):
         rate = min(CLIMB, wanted) / steps
         stage = PaintingStage(side, steps, 0, steps, rate)
         work = float(window.scale(size, scaled_size(size, side)).area * steps)

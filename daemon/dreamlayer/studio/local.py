@@ -5,6 +5,7 @@ The daemon's compute thread imports and calls this module, which imports torch.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, replace
@@ -25,9 +26,10 @@ from dreamlayer.runtime import devices, plane_storage
 from dreamlayer.runtime.allocator import HeapTrimmer
 from dreamlayer.runtime.devices import Devices
 from dreamlayer.runtime.duty_cycle import paced
+from dreamlayer.runtime.one_thread import one_thread
 from dreamlayer.runtime.plane_storage import MIB, PlaneStorage
 from dreamlayer.studio.inputs import DecodedRequest, DreamPixels, decode, load_pixels
-from dreamlayer.studio.looks import one_thread, run_looks
+from dreamlayer.studio.looks import run_looks
 from dreamlayer.studio.model_list import kinds_of, local_models
 from dreamlayer.studio.network_cache import NetworkCache
 from dreamlayer.studio.previews import report_looks, report_octaves
@@ -115,9 +117,12 @@ class LocalStudio:
 
         On the CPU: a pass over so few pixels takes a fiftieth of a second.
         """
-        return see(
-            request, frames, lambda model, layers: self._networks.using_layers(model, layers, CPU)
-        )
+        with one_thread():
+            return see(
+                request,
+                frames,
+                lambda model, layers: self._networks.using_layers(model, layers, CPU),
+            )
 
     def dream(
         self,

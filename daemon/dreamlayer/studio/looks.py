@@ -6,10 +6,7 @@ all others have, too. So no work is done twice, and each look is what the quick 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Generator
-
-import torch
 
 from dreamlayer.runtime.interruption import Interrupted
 from dreamlayer.studio.previews import result_preview
@@ -44,27 +41,6 @@ def run_looks(
     finally:
         for look in looks.values():
             look.close()
-
-
-def one_thread(
-    steps: Generator[LooksProgress, None, None],
-) -> Generator[LooksProgress, None, None]:
-    """Take the steps with one thread of torch's, whose operations on so few pixels are short.
-
-    Two threads would wait for each other longer than they work, and ten times as long if other
-    programs compute. A network's own passes still use all cores.
-    """
-    with contextlib.closing(steps):
-        while True:
-            usual = torch.get_num_threads()
-            torch.set_num_threads(1)
-            try:
-                progress = next(steps)
-            except StopIteration:
-                return
-            finally:
-                torch.set_num_threads(usual)
-            yield progress
 
 
 def computing_order(request: LooksRequest) -> list[int]:
