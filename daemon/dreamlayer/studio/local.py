@@ -149,9 +149,17 @@ class LocalStudio:
         self, request: LooksRequest, frames: Sequence[Frame]
     ) -> Generator[LooksProgress, None, None]:
         """Take looks of several recipes; see `Studio.looks`."""
-        return one_thread(
-            run_looks(request, lambda dream: self._dream(decode(dream, frames, in_grid=True), None))
-        )
+
+        def dream(one: DreamRequest) -> Generator[Progress, None, Finished]:
+            return self._dream(decode(one, frames, in_grid=True), None)
+
+        with contextlib.closing(run_looks(request, dream)) as looking:
+            while True:
+                with one_thread():
+                    progress = next(looking, None)
+                if progress is None:
+                    return
+                yield progress
 
     def _dream(
         self, inputs: DecodedRequest, before: Overlay | None

@@ -13,16 +13,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..recipe import presets
-from ..recipe.expression import Expression, parse
-from ..recipe.presets import INCLUDED, KEPT
-from ..recipe.recipe import PARAMETERS, Recipe, RecipeError
+from ...recipe import presets
+from ...recipe.expression import Expression, parse
+from ...recipe.presets import INCLUDED, KEPT
+from ...recipe.recipe import PARAMETERS, Recipe, RecipeError
+from ...recipe.target import Target, Terms
+from .layers import other_layers, pull
 from .things import Thing, thing_name
 
 COUNT = 8  # neighbours
 LARGER = 1.6  # times as large things are, of a painted dream
 OCTAVES = 2  # more make larger things, of a dream by steps
-STRONGER = 1.7  # times
+STRONGER = 1.8  # times
+DRAWN = 1.6  # step size of what was painted before: as strong as that was
+CALMED = 0.9  # contrast from which on a painted dream may become calmer and still be seen
 PART = 0.7  # of the look's side at which the coarsest octave may be, so that two of them are seen
 LOUDEST = 6  # things of a sort, of which one is taken
 TERMS = 3  # that a mix has at most
@@ -70,7 +74,7 @@ def neighbours_of(
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     taken = [middle]
     found: list[Neighbour | None] = []
-    for sort in (_others, _mixes, _others, _finer, _larger, _other_method, _tones, _presets):
+    for sort in (_kinds, _mixes, _others, _finer, _larger, _other_method, _tones, _presets):
         found.append(_first_new(sort(middle, things, chance), taken, reduced))
     for place, neighbour in enumerate(found):
         if neighbour is None:  # there are always presets
@@ -123,11 +127,21 @@ def _look(recipe: Recipe) -> dict[str, Any]:
 
 
 def _others(middle: Recipe, things: Sequence[Thing], chance: random.Random) -> Offers:
-    """Other things that fire here: first another sort of them, or another network's."""
-    loud = _loudest(things)
-    chance.shuffle(loud)
-    loud.sort(key=lambda thing: thing.sort == "layers")  # which look much like the middle's
-    yield from _dreamed_as(middle, loud, chance)
+    """Other things that fire here; of a layer's whole also another layer."""
+    offered = [thing for thing in _loudest(things) if thing.sort != "layers"]
+    if _sort(middle.expression().terms[0][1].kind) == "layers":
+        far = _layers_beside(middle)
+        offered += chance.sample(far, min(len(far), LOUDEST // 2))
+    chance.shuffle(offered)
+    yield from _dreamed_as(middle, offered, chance)
+
+
+def _kinds(middle: Recipe, things: Sequence[Thing], chance: random.Random) -> Offers:
+    """Kinds of things that the picture resembles, which are seen best; else other things."""
+    kinds = [thing for thing in _loudest(things) if thing.sort == "kinds"]
+    chance.shuffle(kinds)
+    yield from _dreamed_as(middle, kinds, chance)
+    yield from _others(middle, things, chance)
 
 
 def _dreamed_as(middle: Recipe, things: Sequence[Thing], chance: random.Random) -> Offers:
@@ -149,32 +163,55 @@ def _manner(middle: Recipe) -> Recipe:
 
 def _mixes(middle: Recipe, things: Sequence[Thing], chance: random.Random) -> Offers:
     """The middle with something else of the same sort, both as strong."""
-    expression = middle.expression()
-    sorts = {_sort(target.kind) for _, target in expression.terms}
-    if len(expression.terms) >= TERMS or len(sorts) != 1 or min(w for w, _ in expression.terms) < 0:
+    terms = middle.expression().terms
+    sorts = {_sort(target.kind) for _, target in terms}
+    if len(terms) >= TERMS or len(sorts) != 1 or min(weight for weight, _ in terms) < 0:
         return
-    loud = [thing for thing in _loudest(things) if {thing.sort} == sorts]
-    loud = [thing for thing in loud if thing.model == middle.model]
-    chance.shuffle(loud)
-    known = {parse(thing.expression).terms[0][1]: thing.weight for thing in things}
-    for thing in loud:
+    beside = [thing for thing in _loudest(things) if thing.model == middle.model]
+    beside = [thing for thing in beside if {thing.sort} == sorts]
+    if sorts == {"layers"}:
+        beside = _layers_beside(middle)
+    chance.shuffle(beside)
+    weights = {parse(thing.expression).terms[0][1]: thing.weight for thing in things}
+    for thing in beside:
         target = parse(thing.expression).terms[0][1]
-        if target in [own for _, own in expression.terms]:
+        if target in [own for _, own in terms]:
             continue
-        alone = len(expression.terms) == 1
+        alone = len(terms) == 1
         own = [
-            (known.get(each, thing.weight) if alone else weight, each)
-            for weight, each in expression.terms
+            (
+                weights.get(each, _weight(middle.model, each, thing.weight)) if alone else weight,
+                each,
+            )
+            for weight, each in terms
         ]
         mixed = sum_of([*own, (thing.weight, target)])
         yield Neighbour(
-            f"with {thing.name}", replace(middle, layer=mixed, channels="", start="picture")
+            f"with {thing.name}",
+            replace(_manner(middle), layer=mixed, channels="", start="picture"),
         )
 
 
-def sum_of(terms: Sequence[tuple[float, Any]]) -> str:
-    """The text of a sum of targets, with its weights in three digits."""
-    rounded = tuple((float(f"{weight:.3g}"), target) for weight, target in terms)
+def _layers_beside(middle: Recipe) -> list[Thing]:
+    """The layers of the middle's network that draw something else."""
+    layer = middle.expression().terms[0][1].layer
+    return [
+        Thing(
+            middle.model, str(target), thing_name(target), "layers", 1 / pull(middle.model, target)
+        )
+        for target in other_layers(middle.model, layer)
+    ]
+
+
+def _weight(model: str, target: Target, beside: float) -> float:
+    """What a target is multiplied by; if that is not known, as much as what is beside it."""
+    return 1 / pull(model, target) if target.kind == "squares" else beside
+
+
+def sum_of(terms: Terms | Sequence[tuple[float, Target]]) -> str:
+    """The text of a sum of targets: the largest weight is 1, the others have three digits."""
+    most = max(weight for weight, _ in terms)
+    rounded = tuple((float(f"{weight / most:.3g}"), target) for weight, target in terms)
     return str(Expression(rounded, "") * 1.0)
 
 
@@ -201,7 +238,8 @@ def _scaled(middle: Recipe, times: float, octaves: int) -> Recipe:
 
 def _other_method(middle: Recipe, _things: Sequence[Thing], _chance: random.Random) -> Offers:
     if middle.is_painted:
-        yield Neighbour("drawn in steps", replace(middle, method="steps", colour="capped"))
+        drawn = replace(middle, method="steps", colour="capped", step_size=DRAWN)
+        yield Neighbour("drawn in steps", drawn)
     else:
         painted = replace(middle, method="painted", start="picture", colour="full")
         yield Neighbour("painted", painted)
@@ -213,10 +251,10 @@ def _tones(middle: Recipe, _things: Sequence[Thing], chance: random.Random) -> O
     if middle.is_painted:
         tones = {
             "bolder": {"contrast": middle.contrast * STRONGER},
-            "calmer": {"contrast": middle.contrast / STRONGER},
-            "more colourful": {"chroma": middle.chroma + 0.6, "contrast": middle.contrast * 1.2},
-            "in light and dark": {"chroma": 0.0, "contrast": middle.contrast * 1.2},
+            "more colourful": {"chroma": 1.4, "contrast": middle.contrast * 1.3},
         }
+        if middle.contrast >= CALMED:
+            tones["calmer"] = {"contrast": middle.contrast / STRONGER}
     else:
         tones = {
             "bolder": {"step_size": middle.step_size * STRONGER},

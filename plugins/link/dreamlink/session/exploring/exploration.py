@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..picture import Picture
-from ..recipe.recipe import Recipe
-from ..wire.looks import Look
-from ..wire.messages import Frame
-from .look_size import reduced_recipe
+from ...picture import Picture
+from ...recipe.recipe import Recipe
+from ...wire.looks import Look
+from ...wire.messages import Frame
+from ..look_size import reduced_recipe
 from .neighbours import Neighbour, describe, explorable, neighbours_of, surprise
 from .things import Thing
 

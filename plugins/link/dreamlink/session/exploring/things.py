@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..recipe.expression import ExpressionError, parse
-from ..recipe.target import Target
-from ..wire.seeing import Seen, SeenRow
-
-LAYER = re.compile(r"(?:.*[._])?(blocks|features)\.(\d+)", re.ASCII)
-WORDS = {"blocks": "block", "features": "layer"}
+from ...recipe.expression import ExpressionError, parse
+from ...recipe.target import Target
+from ...wire.seeing import Seen, SeenRow
+from .layers import layer_name, pull
 
 
 @dataclass(frozen=True)
@@ -60,14 +57,6 @@ def thing_name(target: Target) -> str:
     return f"channel{'s' if len(target.channels) > 1 else ''} {numbers}{more} of {layer}"
 
 
-def layer_name(layer: str) -> str:
-    """A layer by the number that the network counts it by, e.g. "block 12"; else as written."""
-    if layer.isdigit():
-        return f"layer {layer}"
-    match = LAYER.fullmatch(layer)
-    return f"{WORDS[match[1]]} {match[2]}" if match else layer
-
-
 def _read(
     sort: str, rows: Iterable[SeenRow], weights: dict[tuple[str, Target], float]
 ) -> Iterable[Thing]:
@@ -80,7 +69,8 @@ def _read(
             continue
         if len(terms) == 1:
             target = terms[0][1]
-            weight = weights.get((row.model, target), 1.0)
+            alone = 1 / pull(row.model, target) if target.kind == "squares" else 1.0
+            weight = weights.get((row.model, target), alone)
             yield Thing(row.model, row.expression, thing_name(target), sort, weight)
 
 
