@@ -10,15 +10,15 @@ from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import Frame
 from dreamlink.wire.seeing import Seen, SeenClass, SeenRow
 
-from ..document import layer_io
-from ..document.reduce import crop_to_middle, reduce_source
-from ..model.seeing import SeeingJob
-from ..model.session import Session
-from ..qt.guard import guarded, log
-from ..qt.i18n import tr
-from ..qt.qt import QtCore, QtGui, QtWidgets
-from .widgets.fields import ignore_wheel, tool_tip
-from .widgets.text_button import text_button
+from ...document import layer_io
+from ...document.reduce import crop_to_middle, reduce_source
+from ...model.seeing import SeeingJob
+from ...model.session import Session
+from ...qt.guard import guarded, log
+from ...qt.i18n import tr
+from ...qt.qt import QtCore, QtGui, QtWidgets
+from ..widgets.fields import ignore_wheel, tool_tip
+from ..widgets.text_button import text_button
 
 # A painted dream sees all of a layer, however large it is.
 WHOLE = Recipe.of({"method": "painted", "context": 256})
