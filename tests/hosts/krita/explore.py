@@ -7,6 +7,8 @@ import desk
 from docker import click
 from krita import QAbstractButton, QApplication, QDialog, QLabel, QPushButton, Selection
 
+from dreamlink.recipe import presets
+
 NINE, MIDDLE = range(9), 4
 
 
@@ -38,7 +40,7 @@ def cell(index):
 
 
 def captions():
-    return [cell(index).text() for index in NINE]
+    return [cell(index).caption for index in NINE]
 
 
 def looks():
@@ -76,6 +78,7 @@ def close():
 
 
 def check_nine_looks_differ_and_the_document_is_left_alone():
+    desk.session().show_recipe(presets.find(presets.DEFAULT).recipe())
     document = yield from opened()
     before, history = desk.snapshot(document), desk.history()
     yield 300

@@ -24,6 +24,7 @@ class LookCell(QtWidgets.QAbstractButton):  # type: ignore[misc]
 
     Attributes:
         image: the look, a QImage; or None.
+        caption: the line below it. Not the button's own text, into which KDE writes mnemonics.
     """
 
     def __init__(self, name: str, side: int, used: Callable[[], None], marked: bool) -> None:
@@ -34,6 +35,7 @@ class LookCell(QtWidgets.QAbstractButton):  # type: ignore[misc]
         super().__init__()
         self.setObjectName(name)
         self.image: Any = None
+        self.caption = ""
         self._side = side
         self._used = guarded(used, log.error)
         self._marked = marked
@@ -43,7 +45,7 @@ class LookCell(QtWidgets.QAbstractButton):  # type: ignore[misc]
 
     def show_look(self, caption: str, picture: tuple[Picture, Frame] | None, tip: str) -> None:
         """Show a look, or none; `tip` says more than there is room for."""
-        self.setText(caption)
+        self.caption = caption
         self.setAccessibleName(caption)
         self.setToolTip(tool_tip(tip))
         self.image = None
@@ -98,7 +100,7 @@ class LookCell(QtWidgets.QAbstractButton):  # type: ignore[misc]
         self._frame(painter, place)
         below = QtCore.QRect(within.left(), place.bottom() + GAP, within.width(), line)
         elide = QtCore.Qt.TextElideMode.ElideRight
-        text = self.fontMetrics().elidedText(self.text(), elide, below.width())
+        text = self.fontMetrics().elidedText(self.caption, elide, below.width())
         painter.setPen(palette.color(QtGui.QPalette.ColorRole.WindowText))
         painter.drawText(below, int(QtCore.Qt.AlignmentFlag.AlignHCenter), text)
         painter.end()

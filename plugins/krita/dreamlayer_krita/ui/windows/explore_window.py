@@ -6,7 +6,8 @@ from typing import Any
 
 from dreamlink.recipe.recipe import Recipe, RecipeError
 from dreamlink.session.exploring.exploration import MIDDLE, Cell
-from dreamlink.session.exploring.neighbours import COUNT, describe
+from dreamlink.session.exploring.neighbours import COUNT
+from dreamlink.session.exploring.recipes import describe
 from dreamlink.wire.looks import LOOKS_SIDE
 
 from ...document import layer_io
@@ -22,7 +23,7 @@ from ..widgets.text_button import text_button
 # A painted dream sees all of a layer, however large it is.
 WHOLE = Recipe.of({"method": "painted", "context": 96})
 LOOK_SIDE = 192  # pixels of a look's longer side: nine rough ones take less than two seconds
-CELL_SIDE = 216  # pixels of a cell, at first
+CELL_SIDE = 240  # pixels of a cell, at first
 COLUMNS = 3
 HINT = "Click a look to go on from it. Double-click it, or press “Use this”, to dream that."
 TAKEN = "Dreams now of {}. Choose a preset to come back."

@@ -14,11 +14,13 @@ from ...recipe.recipe import Recipe
 from ...wire.looks import Look
 from ...wire.messages import Frame
 from ..look_size import reduced_recipe
-from .neighbours import Neighbour, describe, explorable, neighbours_of, surprise
+from .neighbours import neighbours_of, surprise
+from .recipes import Neighbour, describe, explorable
 from .things import Thing
 
 MIDDLE = 4  # index of the middle among the nine cells, which are counted row by row
 HISTORY_MAX = 100  # middles that can be gone back to; their looks take about half a MB each
+ENOUGH = 6  # things to choose neighbours from
 NOW = "your settings"
 
 
@@ -127,13 +129,17 @@ class Exploration:
         if look.picture is not None:
             cell.picture = look.picture
 
-    def _around(self, middle: Cell) -> Place:
-        near = neighbours_of(middle.recipe, self._things, self._next_seed(), self._reduced)
+    def _around(self, middle: Cell, seen: Place | None = None) -> Place:
+        """A middle with neighbours: if possible, things that were not `seen` just before."""
+        shown = {cell.recipe.layer for cell in seen.cells} if seen else set()
+        new = [thing for thing in self._things if thing.expression not in shown]
+        things = new if len(new) >= ENOUGH else self._things
+        near = neighbours_of(middle.recipe, things, self._next_seed(), self._reduced)
         cells = [_cell(neighbour) for neighbour in near]
         return Place([*cells[:MIDDLE], middle, *cells[MIDDLE:]])
 
     def _go_on(self, middle: Cell) -> None:
-        self._places[self._position + 1 :] = [self._around(middle)]
+        self._places[self._position + 1 :] = [self._around(middle, self.place)]
         del self._places[:-HISTORY_MAX]
         self._position = len(self._places) - 1
 
