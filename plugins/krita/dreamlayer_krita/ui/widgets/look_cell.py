@@ -98,11 +98,11 @@ class LookCell(QtWidgets.QAbstractButton):  # type: ignore[misc]
             painter.setRenderHint(QtGui.QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawImage(place, self.image)
         self._frame(painter, place)
-        below = QtCore.QRect(within.left(), place.bottom() + GAP, within.width(), line)
+        below = QtCore.QRect(within.left(), place.bottom() + GAP, within.width(), line + GAP)
         elide = QtCore.Qt.TextElideMode.ElideRight
         text = self.fontMetrics().elidedText(self.caption, elide, below.width())
         painter.setPen(palette.color(QtGui.QPalette.ColorRole.WindowText))
-        painter.drawText(below, int(QtCore.Qt.AlignmentFlag.AlignHCenter), text)
+        painter.drawText(below, QtCore.Qt.AlignmentFlag.AlignHCenter, text)
         painter.end()
 
     def _place(self, room: Any) -> Any:

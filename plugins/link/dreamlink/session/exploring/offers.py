@@ -19,6 +19,8 @@ from .layers import other_layers, pull
 from .recipes import Neighbour, limited, painted_from
 from .things import Thing, thing_name
 
+FINEST = 0.8  # size of things that may become finer still: smaller ones can't be seen in a look
+LARGEST = 2.2  # the same for those that may become larger: the picture has room for few then
 LARGER = 1.6  # times as large things are, of a painted dream
 OCTAVES = 2  # more make larger things, of a dream by steps
 STRONGER = 1.8  # times
@@ -98,15 +100,13 @@ def finer(middle: Recipe, _things: Sequence[Thing], _chance: random.Random) -> O
     if middle.start == "noise":
         yield Neighbour("into your picture", replace(middle, start="picture", method="steps"))
         return
-    yield Neighbour("finer", _scaled(middle, 1 / LARGER, -OCTAVES))
-    yield Neighbour("much finer", _scaled(middle, LARGER**-2, -2 * OCTAVES))
+    if not middle.is_painted or middle.size >= FINEST:
+        yield Neighbour("finer", _scaled(middle, 1 / LARGER, -OCTAVES))
 
 
 def larger(middle: Recipe, _things: Sequence[Thing], _chance: random.Random) -> Offers:
-    if middle.start == "noise":
-        return
-    yield Neighbour("larger", _scaled(middle, LARGER, OCTAVES))
-    yield Neighbour("much larger", _scaled(middle, LARGER**2, 2 * OCTAVES))
+    if middle.start == "picture" and (not middle.is_painted or middle.size <= LARGEST):
+        yield Neighbour("larger", _scaled(middle, LARGER, OCTAVES))
 
 
 def other_method(middle: Recipe, _things: Sequence[Thing], _chance: random.Random) -> Offers:
