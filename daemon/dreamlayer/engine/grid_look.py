@@ -33,7 +33,7 @@ from dreamlink.recipe.recipe import Recipe
 ROUGH_SIDES = (96, 208)  # px; limits of the longer side at which it is painted, which is …
 ROUGH_PART = 0.6  # … this share of the finished look's
 ROUGH_STEPS = 8  # of a painting
-ROUGH_WORK = 2.0e5  # pixels × steps, of a dream by steps
+ROUGH_WORK = 1.4e5  # pixels × steps, of a dream by steps
 ROUGH_NOISE = 3  # of a recipe's steps, of a dream from noise: the fewest that show anything
 # Of the finished look.
 ENLARGED = 2.4  # times the copy's size it is painted at most, so that finer things are seen as such
