@@ -64,11 +64,16 @@ class QueuedDream:
         """Bytes of the request's pixels."""
         return sum(memoryview(frame).nbytes for frame in self.frames)
 
+    @property
+    def is_looks(self) -> bool:
+        """Whether it is several looks, which take seconds; they count as one quick dream."""
+        return isinstance(self.request, LooksRequest)
+
     def may_pause(self, running: QueuedDream) -> bool:
-        """Whether this dream goes before one that runs."""
+        """Whether this dream goes before one that runs; quick ones also before looks."""
         if self.lane.principal.is_local != running.lane.principal.is_local:
             return self.lane.principal.is_local
-        return self.request.quick and not running.request.quick
+        return self.request.quick and (running.is_looks or not running.request.quick)
 
     def replaces(self, other: QueuedDream) -> bool:
         """Whether this one is in place of another: quick dreams and looks are, each of its own."""

@@ -9,16 +9,15 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from dreamlayer.server.config.settings import Settings, limit_hint
+from dreamlayer.server.jobs.question import Question
 from dreamlayer.server.jobs.queue import JobQueue, QueuedDream, UrgentShare, everybody
 from dreamlayer.server.jobs.results import ResultStore
 from dreamlayer.server.jobs.turns import Turns
 from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlayer.server.transport.principal import Peer, Principal, room
 from dreamlink.wire.messages import Frame, Header, MessageError
-from dreamlink.wire.seeing import SeeRequest
 
 # While a guest's dream waits, the local user's get this share of the time, and then wait for the
 # guest's for so many seconds at most.
@@ -27,31 +26,6 @@ QUESTIONS_MAX = 64  # that wait
 RECONNECTED = "Connected again…"
 FINISHING = "Ending the last step of a dream that was cancelled…"
 TOO_OLD = f"The dream was not finished within the time allowed ({limit_hint('job_age')})."
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """A question answered between two tiles: about a model, or about a picture.
-
-    Attributes:
-        peer, id: who is answered, and the request's id.
-        model: the network whose layers are asked for; None for the list of networks.
-        see: the request to see a picture, or None.
-        frames: its pixels.
-        cancelled: set when the answer is no longer wanted.
-    """
-
-    peer: Peer
-    id: str
-    model: str | None = None
-    see: SeeRequest | None = None
-    frames: Sequence[Frame] = ()
-    cancelled: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the pixels."""
-        return sum(memoryview(frame).nbytes for frame in self.frames)
 
 
 class Scheduler:
@@ -227,6 +201,11 @@ class Scheduler:
     def _next_urgent(self, paused: QueuedDream) -> QueuedDream | None:
         """Remove and return the dream for which `paused` is to be paused. Lock held."""
         queue, quick = self._queue, paused.request.quick
+        if paused.is_looks:  # its share of the time is that of quick dreams, which it counts as
+            sides = (_local,) if paused.lane.principal.is_local else (_local, _guest)
+            waiting = next((side for side in sides if queue.has_quick(side)), None)
+            if waiting is not None:
+                return queue.next_quick(waiting)
         if paused.lane.principal.is_local:
             return None if quick else self._next_quick(local=True)
         if quick and queue.has_quick(_local):  # which otherwise waits for dreams that are not quick

@@ -15,8 +15,9 @@ from dreamlayer.server.jobs.blender import Blender
 from dreamlayer.server.jobs.error_text import sentence
 from dreamlayer.server.jobs.looks_report import LooksReporter
 from dreamlayer.server.jobs.progress import Reporter
+from dreamlayer.server.jobs.question import Question
 from dreamlayer.server.jobs.queue import QueuedDream
-from dreamlayer.server.jobs.scheduler import Question, Scheduler
+from dreamlayer.server.jobs.scheduler import Scheduler
 from dreamlayer.server.jobs.stats import Rates
 from dreamlayer.server.lifecycle import logs
 from dreamlayer.server.transport.principal import Principal

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dreamlayer.server.config.settings import Settings
 from dreamlayer.server.jobs.blender import Blender
+from dreamlayer.server.jobs.question import Question
 from dreamlayer.server.jobs.queue import QueuedDream
 from dreamlayer.server.jobs.results import LOST, ResultStore
-from dreamlayer.server.jobs.scheduler import FINISHING, Question, Scheduler
+from dreamlayer.server.jobs.scheduler import FINISHING, Scheduler
 from dreamlayer.server.jobs.worker import WARM_UP, Worker
 from dreamlayer.server.lifecycle import process
 from dreamlayer.server.requests.limits import Limits

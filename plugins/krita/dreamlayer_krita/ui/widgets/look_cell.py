@@ -14,6 +14,7 @@ from .fields import tool_tip
 
 LEAST = 96  # pixels of a side
 GAP = 4  # pixels around the picture
+TIP = "A look: click it to go on from it"
 FRAME = 3  # pixels: what marks the middle
 _Key = QtCore.Qt.Key
 ARROWS = (_Key.Key_Left, _Key.Key_Right, _Key.Key_Up, _Key.Key_Down)
@@ -47,7 +48,7 @@ class LookCell(QtWidgets.QAbstractButton):  # type: ignore[misc]
         """Show a look, or none; `tip` says more than there is room for."""
         self.caption = caption
         self.setAccessibleName(caption)
-        self.setToolTip(tool_tip(tip))
+        self.setToolTip(tool_tip(tip or TIP))
         self.image = None
         if picture is not None:
             layout, frame = picture
