@@ -41,6 +41,7 @@ FINE_WORK = 9.0e5  # pixels × steps, of a painting
 FINE_STEPS = 24  # of a painting, at most; and at least half of them
 FINE_NOISE = 8  # as ROUGH_NOISE
 CLIMB = 3.0  # how far a painting's coefficients go at most: the sum of its rates
+ROUGH_CLIMB = 2.0  # the same of the rough look, whose steps all go the same way
 TILE = 512  # px, larger than any of these pictures: the best side need not be measured
 WORTH = 1.5  # times the work of the rough look, or there is only the finished one
 
@@ -137,8 +138,8 @@ def _painted(size: Size, window: Window, recipe: Recipe, reduced: float) -> list
     wanted = STEPS * recipe.steps * RATE  # how far the dream's own coefficients may go
     fine = min(FINE_STEPS, max(FINE_STEPS // 2, int(FINE_WORK / max(1, area))))
     passes = []
-    for side, steps in ((rough, ROUGH_STEPS), (first, fine)):
-        rate = min(CLIMB, wanted) / steps
+    for side, steps, climb in ((rough, ROUGH_STEPS, ROUGH_CLIMB), (first, fine, CLIMB)):
+        rate = min(climb, wanted) / steps
         stage = PaintingStage(side, steps, 0, steps, rate)
         work = float(window.scale(size, scaled_size(size, side)).area * steps)
         passes.append(_Pass(recipe, work, stages=[stage]))
