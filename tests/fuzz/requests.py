@@ -212,9 +212,38 @@ def _bad_see(random: Random) -> Request:
     return request(fields, [bytes(width * height + (name == "frames"))])
 
 
+def _bad_looks(random: Random) -> Request:
+    """Looks with one field that can't be, a recipe that is none, or pixels that do not fit."""
+    width, height = random.randint(1, 40), random.randint(1, 40)
+    fields: dict[str, Any] = {
+        "op": "looks", "id": f"{random.getrandbits(64):016x}", "mask": False, "reduced": 2.0,
+        "region": [0, 0, width, height], "recipes": [{"steps": 3}] * random.randint(1, 9),
+        "picture": {"width": width, "height": height, "depth": "U8", "order": "G"},
+    }  # fmt: skip
+    kinds = {"region": list, "mask": bool, "picture": dict, "recipes": list, "reduced": float}
+    name = random.choice((*kinds, "recipe", "side", "frames"))
+    if name == "recipe":
+        row = PARAMETERS[random.choice(tuple(PARAMETERS))]
+        wrong = random.choice(({row.name: _wrong(random, row)}, unlike(random, _is_dict)))
+        fields["recipes"] = [*fields["recipes"][:8], wrong]
+    elif name == "side":
+        fields["picture"]["width"] = random.choice((0, 385, 2**31, 2**63))
+    elif name != "frames":
+        fields[name] = unlike(random, lambda v: isinstance(v, kinds[name]))
+        if name == "recipes" and random.random() < 0.5:
+            fields[name] = [{}] * random.choice((0, 10, 500))
+        if name == "reduced" and random.random() < 0.5:
+            fields[name] = random.choice((0.0, -1.0, 1e308, math.inf, math.nan))
+    return request(fields, [bytes(width * height + (name == "frames"))])
+
+
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
 _HEADERS: tuple[Callable[[Random], Request], ...] = (
     _not_msgpack, _not_a_map, _no_op, _unknown_op, _bad_id, _bad_keys, _bad_layers, _bad_blend,
-    _bad_see,
+    _bad_see, _bad_looks,
     *(_bad_recipe,) * 6, *(_bad_field,) * 3,
 )  # fmt: skip
 

@@ -32,6 +32,7 @@ SCRIPTS = {  # in this order, with the picture that each opens
     "store.py": None,
     "map.py": None,
     "see.py": PHOTO,
+    "explore.py": PHOTO,
     "film.py": None,
     "fifty.py": None,
     "looks.py": None,

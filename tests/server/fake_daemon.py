@@ -17,8 +17,10 @@ from typing import Any
 from dreamlayer.runtime import interruption
 from dreamlayer.server.lifecycle.single_instance import AlreadyRunning
 from dreamlayer.server.main import serve
+from dreamlayer.studio.progress import LooksProgress, RecipeLook
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe, RecipeError
+from dreamlink.wire.looks import LooksRequest
 from dreamlink.wire.messages import DreamRequest, Frame
 from dreamlink.wire.seeing import SeeRequest
 
@@ -107,6 +109,24 @@ class FakeStudio:
             return answer, [bytes([0, 255])]
         row |= {"thumbnail": True, "specific": False}
         return {**answer, "thumbnails": {"side": 1}}, [bytes([0, 255]), bytes([1, 2, 3])]
+
+    def looks(self, request: LooksRequest, frames: Sequence[Frame]) -> Iterator[LooksProgress]:
+        """Two looks of each recipe, of the first pixel; `channels` tells what goes wrong.
+
+        A number below 900 is the tiles that each look takes.
+        """
+        layout = Picture(request.region.width, request.region.height, "U8", "RGB")
+        pixels = bytes([memoryview(frames[0])[0]]) * layout.nbytes
+        for complete in (False, True):
+            for index, dream in enumerate(request.dreams):
+                number = (*dream.recipe.expression().terms[0][1].channels, 1)[0]
+                if number in TROUBLE:
+                    yield LooksProgress(0.5, RecipeLook(index, True, error=TROUBLE[number]))
+                    continue
+                for _ in range(number):
+                    time.sleep(TILE)
+                    yield LooksProgress(index / len(request.dreams))
+                yield LooksProgress(0.5, RecipeLook(index, complete, (layout, pixels)))
 
     def dream(
         self, request: DreamRequest, frames: Sequence[Frame], before: FakeOverlay | None = None

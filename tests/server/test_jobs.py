@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamlayer.server.config.settings import Settings
+from dreamlayer.server.jobs.question import Question
 from dreamlayer.server.jobs.queue import JobQueue, QueuedDream, UrgentShare
 from dreamlayer.server.jobs.results import ResultStore
-from dreamlayer.server.jobs.scheduler import GUEST_TURN, QUESTIONS_MAX, Question, Scheduler
+from dreamlayer.server.jobs.scheduler import GUEST_TURN, QUESTIONS_MAX, Scheduler
 from dreamlayer.server.lifecycle.awake_clock import STEP, AwakeClock
 from dreamlayer.server.transport.disconnected import DisconnectedClients
 from dreamlayer.server.transport.mailbox import Outgoing

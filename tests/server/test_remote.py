@@ -22,6 +22,7 @@ from dreamlink.client.client import Client
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State
+from dreamlink.wire.looks import Look, LooksRequest
 from dreamlink.wire.messages import PROTOCOL, DreamRequest, new_id, pack, unpack
 from dreamlink.wire.seeing import Seen, SeeRequest
 from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
@@ -242,6 +243,34 @@ def test_the_other_computer_sees(connected: tuple[Computers, Client]) -> None:
     refused = SeeRequest(layout, layout.region, count=SEES_NOTHING)
     client.send(refused.header(), bytes(layout.nbytes))
     assert receive(client)[0]["text"] == "The other computer says: Nothing is selected."
+
+
+def test_the_other_computer_takes_looks(connected: tuple[Computers, Client]) -> None:
+    _computers, client = connected
+    layout = Picture(8, 6, "U8", "RGB")
+
+    def start(*channels: int) -> LooksRequest:
+        recipes = [Recipe.of({"layer": "3", "channels": str(number)}) for number in channels]
+        request = LooksRequest.make(recipes, layout, layout.region)
+        client.send(request.header(), bytes([5]) * layout.nbytes)
+        return request
+
+    request = start(1, 901)
+    looks, text = [], ""
+    while (answer := receive(client))[0]["op"] != "looked":
+        if answer[0]["op"] == "look":
+            looks.append(Look.of(answer[0], answer[1], 2))
+            text = looks[-1].text or text
+    assert answer[0]["id"] == request.id
+    assert [look.picture for look in looks if look.index == 0] == [
+        (layout, bytes([5]) * layout.nbytes)
+    ] * 2
+    assert text.startswith("The other computer says: This layer has only 512 channels")
+    long = start(400)
+    while receive(client)[0]["op"] != "queued":
+        pass
+    client.send({"op": "cancel", "id": long.id})
+    assert receive(client)[0]["op"] == "cancelled"
 
 
 def test_a_lost_computer_is_reported_and_reconnected_automatically(

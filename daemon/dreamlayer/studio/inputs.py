@@ -48,6 +48,7 @@ class DecodedRequest:
         zoom: how many times the picture is enlarged about its middle before it is dreamed on.
         carry: how much of the dream before this one starts from, 0 to 1.
         quick: whether to take a quick look.
+        in_grid: whether the look is one of several side by side, and so a smaller one.
         reduced: how many times smaller than the whole dream's the picture of a quick look is.
         live: whether to offer the region's pixels after each octave.
         measure_gain: whether to measure how much more active the layer became.
@@ -67,6 +68,7 @@ class DecodedRequest:
     zoom: float
     carry: float
     quick: bool
+    in_grid: bool
     reduced: float
     live: bool
     measure_gain: bool
@@ -115,8 +117,10 @@ class DreamPixels:
         return weights
 
 
-def decode(request: DreamRequest, frames: Sequence[Frame]) -> DecodedRequest:
+def decode(request: DreamRequest, frames: Sequence[Frame], in_grid: bool = False) -> DecodedRequest:
     """A request and its frames as inputs of the studio; a seed is drawn if the recipe has none.
+
+    `in_grid` tells that the quick look is one of several side by side.
 
     Raises:
         ValueError: options that exclude each other; with a sentence for the user.
@@ -150,6 +154,7 @@ def decode(request: DreamRequest, frames: Sequence[Frame]) -> DecodedRequest:
         zoom=request.zoom,
         carry=request.carry,
         quick=request.quick,
+        in_grid=in_grid,
         reduced=request.reduced,
         live=request.live and region.width * region.height <= LIVE_MAX,
         measure_gain=request.gain,

@@ -5,6 +5,7 @@ The daemon's compute thread imports and calls this module, which imports torch.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, replace
@@ -14,7 +15,7 @@ import torch
 from dreamlayer.compositing import pixels
 from dreamlayer.compositing.overlay import Overlay
 from dreamlayer.engine import dream as engine
-from dreamlayer.engine import metrics, quick_look
+from dreamlayer.engine import grid_look, metrics, quick_look
 from dreamlayer.engine.image.planes import ComputedPlane, InsetPlane, copy
 from dreamlayer.engine.memory_need import memory_need
 from dreamlayer.engine.octave_loop import DreamResult
@@ -25,12 +26,14 @@ from dreamlayer.runtime import devices, plane_storage
 from dreamlayer.runtime.allocator import HeapTrimmer
 from dreamlayer.runtime.devices import Devices
 from dreamlayer.runtime.duty_cycle import paced
+from dreamlayer.runtime.one_thread import one_thread
 from dreamlayer.runtime.plane_storage import MIB, PlaneStorage
 from dreamlayer.studio.inputs import DecodedRequest, DreamPixels, decode, load_pixels
+from dreamlayer.studio.looks import run_looks
 from dreamlayer.studio.model_list import kinds_of, local_models
 from dreamlayer.studio.network_cache import NetworkCache
 from dreamlayer.studio.previews import report_looks, report_octaves
-from dreamlayer.studio.progress import Progress
+from dreamlayer.studio.progress import LooksProgress, Progress
 from dreamlayer.studio.protocol import DreamOverlay, Finished, Listing
 from dreamlayer.studio.room import check_room
 from dreamlayer.studio.seeing import see
@@ -38,6 +41,7 @@ from dreamlayer.studio.source import SourceImage, to_device
 from dreamlayer.studio.warm_start import warm_start
 from dreamlink.client import discovery
 from dreamlink.recipe import presets
+from dreamlink.wire.looks import LooksRequest
 from dreamlink.wire.messages import DreamRequest, Frame, Header
 from dreamlink.wire.seeing import SeeRequest
 
@@ -113,9 +117,12 @@ class LocalStudio:
 
         On the CPU: a pass over so few pixels takes a fiftieth of a second.
         """
-        return see(
-            request, frames, lambda model, layers: self._networks.using_layers(model, layers, CPU)
-        )
+        with one_thread():
+            return see(
+                request,
+                frames,
+                lambda model, layers: self._networks.using_layers(model, layers, CPU),
+            )
 
     def dream(
         self,
@@ -134,9 +141,30 @@ class LocalStudio:
             ValueError: with a sentence for the user.
         """
         self._sending = True
-        inputs = decode(request, frames)
         if before is not None and not isinstance(before, Overlay):
             raise TypeError(f"{type(before).__name__} is no dream of this studio")
+        return (yield from self._dream(decode(request, frames), before))
+
+    def looks(
+        self, request: LooksRequest, frames: Sequence[Frame]
+    ) -> Generator[LooksProgress, None, None]:
+        """Take looks of several recipes; see `Studio.looks`."""
+
+        def dream(one: DreamRequest) -> Generator[Progress, None, Finished]:
+            return self._dream(decode(one, frames, in_grid=True), None)
+
+        with contextlib.closing(run_looks(request, dream)) as looking:
+            while True:
+                with one_thread():
+                    progress = next(looking, None)
+                if progress is None:
+                    return
+                yield progress
+
+    def _dream(
+        self, inputs: DecodedRequest, before: Overlay | None
+    ) -> Generator[Progress, None, Finished]:
+        """Dream on the device that is wanted or, if that fails, on the CPU."""
         device, note = self._devices.choose(inputs.device)
         finished: Finished | None = None
         try:
@@ -202,7 +230,12 @@ def _dream_with(
     def blend(dreamt: DreamResult) -> Frame:
         return overlay_of(dreamt).blend(recipe)
 
-    if inputs.quick:
+    if inputs.in_grid:
+        grid = grid_look.run_grid_look(
+            source, network, recipe, window, inputs.reduced, mask=weights
+        )
+        dreamt = yield from report_looks(grid, inputs, blend)
+    elif inputs.quick:
         looking = quick_look.run_quick_look(
             source, network, recipe, window, inputs.reduced, mask=weights, guide=guide,
             previous_detail=start, carry=inputs.carry, shares=shares,

@@ -12,10 +12,12 @@ import torch
 from dreamlayer.engine.objectives import binding
 from dreamlayer.networks.network import Network, extract
 from dreamlayer.networks.registry import registry
+from dreamlayer.networks.registry.catalogue import EMBEDDED, ModelSpec
 from dreamlayer.runtime import devices
 from dreamlink.recipe.recipe import Recipe
 
 NETWORKS_KEPT = 4  # cut networks; a cut at another layer is another one
+SMALL_KEPT = 20  # of those that are part of Dreamlayer: a few MB each, and looks need many at once
 
 Key = tuple[
     registry.ModelSpec, tuple[str, ...], str, str
@@ -60,12 +62,18 @@ class NetworkCache:
         if cached is None:
             cached = _CachedNetwork(extract(model, layers, device, pooling), self._clock())
         self._cached[key] = cached
-        while len(self._cached) > NETWORKS_KEPT:
-            del self._cached[next(iter(self._cached))]
+        self._drop_oldest(NETWORKS_KEPT, lambda spec: spec.weights != EMBEDDED)
+        self._drop_oldest(SMALL_KEPT, lambda spec: spec.weights == EMBEDDED)
         try:
             yield cached.network
         finally:
             cached.last_used = self._clock()
+
+    def _drop_oldest(self, kept: int, chosen: Callable[[ModelSpec], bool]) -> None:
+        """Keep no more than so many of the chosen networks."""
+        keys = [key for key in self._cached if chosen(key[0])]
+        for key in keys[: max(0, len(keys) - kept)]:
+            del self._cached[key]
 
     def drop_idle(self) -> float | None:
         """Drop networks that have been idle for too long; must not be called while one is in use.

@@ -70,7 +70,7 @@ def report_looks(
                 yield Progress(
                     now.fraction,
                     "Looking closer…",
-                    preview=functools.partial(_result_preview, blended, inputs.result),
+                    preview=functools.partial(_look_preview, blended, inputs.result),
                     look=True,
                     live=blended if inputs.live else None,
                 )
@@ -85,11 +85,15 @@ def _blend_so_far(so_far: Callable[[], octave_loop.DreamResult], blend: Blend) -
     return blend(so_far())
 
 
-def _result_preview(
+def _look_preview(
     blended: Callable[[], Frame], layout: Picture, side: int
 ) -> tuple[Picture, bytes]:
-    """A preview of the pixels that would be returned."""
-    return _preview(SourceImage(pixels.view(blended(), layout), layout), side)
+    return result_preview(blended(), layout, side)
+
+
+def result_preview(frame: Frame, layout: Picture, side: int) -> tuple[Picture, bytes]:
+    """A preview, U8 RGB, of the pixels that are returned; `side` as of `Progress.preview`."""
+    return _preview(SourceImage(pixels.view(frame, layout), layout), side)
 
 
 def _preview(picture: Plane, side: int) -> tuple[Picture, bytes]:

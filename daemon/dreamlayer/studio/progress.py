@@ -33,3 +33,28 @@ class Progress:
     preview: Callable[[int], tuple[Picture, Frame]] | None = None
     look: bool = False
     live: Callable[[], Frame] | None = None
+
+
+@dataclass(frozen=True)
+class RecipeLook:
+    """A look of one of several recipes, or why there is none.
+
+    Attributes:
+        index: of the recipe.
+        complete: whether it is the last one of this recipe.
+        picture: layout and pixels of the region with the dream laid over it, U8 RGB.
+        error: what went wrong, in place of a picture.
+    """
+
+    index: int
+    complete: bool
+    picture: tuple[Picture, Frame] | None = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class LooksProgress:
+    """How far several looks are: a tile further, or with one of them."""
+
+    fraction: float
+    look: RecipeLook | None = None

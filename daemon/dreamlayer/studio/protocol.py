@@ -10,8 +10,9 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dreamlayer.studio.progress import Progress
+from dreamlayer.studio.progress import LooksProgress, Progress
 from dreamlink.recipe.recipe import Recipe
+from dreamlink.wire.looks import LooksRequest
 from dreamlink.wire.messages import DreamRequest, Frame, Header
 from dreamlink.wire.seeing import SeeRequest
 
@@ -101,6 +102,21 @@ class Studio(Protocol):
 
         Yields:
             Progress after every tile; closing the generator there cancels the dream.
+
+        Raises:
+            ValueError: with a sentence for the user.
+        """
+
+    def looks(
+        self, request: LooksRequest, frames: Sequence[Frame]
+    ) -> Generator[LooksProgress, None, None]:
+        """Take looks of several recipes: a rough one of each first, then finer ones.
+
+        What can't be dreamed is told in that recipe's look; the others go on.
+
+        Yields:
+            LooksProgress after every tile and with every look; closing the generator there cancels
+            all.
 
         Raises:
             ValueError: with a sentence for the user.

@@ -150,6 +150,7 @@ class Painting:
         return StagePainter(
             region, start, loop.network, loop.objective, loop.recipe, contrast,
             loop.recipe.chroma * self._colourfulness, loop.random, loop.nan_guard,
+            stage.rate,
         )  # fmt: skip
 
     def _carried(self, stage: PaintingStage) -> Tensor | None:

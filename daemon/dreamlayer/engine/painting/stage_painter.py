@@ -32,7 +32,6 @@ from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.geometry import Window
 from dreamlink.recipe.recipe import Recipe
 
-RATE = 0.1  # of Adam
 SQUARE_MEMORY = 0.99  # of Adam: there are few steps, and each sees another view
 NOISE = (0.08, 0.02)  # standard deviation at a painting's first and last step; the range is 0..1
 LOWEST = 1 / 48  # cycles/px: slower changes would tint whole areas
@@ -52,6 +51,7 @@ class StagePainter:
         contrast: factor of all that is added.
         chroma: factor of what is added in colour, relative to light.
         random: a generator on the CPU, so that a seed means the same on every device.
+        rate: of Adam.
     """
 
     def __init__(
@@ -65,7 +65,9 @@ class StagePainter:
         chroma: float,
         random: torch.Generator,
         nan_guard: NanGuard,
+        rate: float,
     ) -> None:
+        self._rate = rate
         self.region, self.network, self.objective = region, network, objective
         self.recipe, self.random, self.nan_guard = recipe, random, nan_guard
         size, device = region.size, region.base.device
@@ -109,7 +111,7 @@ class StagePainter:
             norms = RegionNorms.of(objective.shares, self._camera.size, as_plane(total).read)
             total *= norms.factors(whole)
         (grad,) = torch.autograd.grad(view, self._spectrum.coefficients, total.to(view.dtype))
-        self._adam.climb(self.nan_guard.clean(grad), RATE)
+        self._adam.climb(self.nan_guard.clean(grad), self._rate)
 
     def _view(self) -> tuple[Tensor, AnyObjective]:
         """A random view (1, 3, h, w) of the picture so far, and the objective in it."""

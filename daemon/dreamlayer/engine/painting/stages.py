@@ -19,6 +19,7 @@ STANDARD_SIDE = 480  # px; the first stage grows with the square root of the pic
 LEAST_SIDE = 64  # px; the first stage is not smaller than this, unless the picture is
 CLOSE = 1.25  # sizes with a smaller ratio are not worth a stage or an octave of their own
 STEPS = 6  # for each of the recipe's steps, which are meant for one of many octaves
+RATE = 0.1  # of Adam, in each of these steps
 SHARES = {1: (1.0,), 2: (0.6, 0.4), 3: (0.5, 0.32, 0.18)}  # of all steps, by number of stages
 
 Size = tuple[int, int]
@@ -33,12 +34,14 @@ class PaintingStage:
         steps: how many are taken.
         before: how many all the stages before it take.
         total: how many all the stages take.
+        rate: of Adam; a rough look takes fewer steps, and larger ones.
     """
 
     side: float
     steps: int
     before: int
     total: int
+    rate: float = RATE
 
 
 def painting_stages(longer: float, recipe: Recipe) -> list[PaintingStage]:

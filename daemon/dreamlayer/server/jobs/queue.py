@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dreamlayer.server.jobs.turns import Turns
 from dreamlayer.server.transport.principal import Peer, Principal
+from dreamlink.wire.looks import LooksRequest
 from dreamlink.wire.messages import DreamRequest, Frame, Header
 
 Chosen = Callable[[Principal], bool]
@@ -27,7 +28,7 @@ def everybody(_principal: Principal) -> bool:
 
 
 class QueuedDream:
-    """A dream in progress, from request to answer.
+    """A dream in progress, or several looks as one quick dream, from request to answer.
 
     Attributes:
         peer: the connection that gets the answers; a new one if the client came back.
@@ -41,7 +42,9 @@ class QueuedDream:
         over: whether the final answer was given.
     """
 
-    def __init__(self, peer: Peer, request: DreamRequest, frames: Sequence[Frame]) -> None:
+    def __init__(
+        self, peer: Peer, request: DreamRequest | LooksRequest, frames: Sequence[Frame]
+    ) -> None:
         self.peer = self.lane = peer
         self.request = request
         self.frames = frames
@@ -61,11 +64,21 @@ class QueuedDream:
         """Bytes of the request's pixels."""
         return sum(memoryview(frame).nbytes for frame in self.frames)
 
+    @property
+    def is_looks(self) -> bool:
+        """Whether it is several looks, which take seconds; they count as one quick dream."""
+        return isinstance(self.request, LooksRequest)
+
     def may_pause(self, running: QueuedDream) -> bool:
-        """Whether this dream goes before one that runs."""
+        """Whether this dream goes before one that runs; quick ones also before looks."""
         if self.lane.principal.is_local != running.lane.principal.is_local:
             return self.lane.principal.is_local
-        return self.request.quick and not running.request.quick
+        return self.request.quick and (running.is_looks or not running.request.quick)
+
+    def replaces(self, other: QueuedDream) -> bool:
+        """Whether this one is in place of another: quick dreams and looks are, each of its own."""
+        quick = self.request.quick and type(self.request) is type(other.request)
+        return quick and other.request.quick and self.peer == other.peer
 
     def describe(self, viewer: Principal) -> Header:
         """The dream as `status` lists it; its id, which may fetch it, only to its principal."""

@@ -24,6 +24,7 @@ from dreamlayer.server.config.settings import MIB, Settings, limit_hint
 from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlayer.server.transport.principal import Peer, Principal, room
 from dreamlink.client import private_files
+from dreamlink.wire.looks import LooksRequest
 from dreamlink.wire.messages import DreamRequest, Frame, Header, MessageError
 
 log = logging.getLogger(__name__)
@@ -193,7 +194,11 @@ class ResultStore:
     # For the compute thread.
 
     def put(
-        self, peer: Peer, request: DreamRequest, header: Header, pixels: Frame | None = None
+        self,
+        peer: Peer,
+        request: DreamRequest | LooksRequest,
+        header: Header,
+        pixels: Frame | None = None,
     ) -> None:
         """Answer a dream's client; a result that must not be lost is held until confirmed."""
         result = StoredResult(peer, request.keep, {**header, "id": request.id}, pixels)

@@ -9,16 +9,15 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from dreamlayer.server.config.settings import Settings, limit_hint
+from dreamlayer.server.jobs.question import Question
 from dreamlayer.server.jobs.queue import JobQueue, QueuedDream, UrgentShare, everybody
 from dreamlayer.server.jobs.results import ResultStore
 from dreamlayer.server.jobs.turns import Turns
 from dreamlayer.server.transport.mailbox import Outgoing
 from dreamlayer.server.transport.principal import Peer, Principal, room
 from dreamlink.wire.messages import Frame, Header, MessageError
-from dreamlink.wire.seeing import SeeRequest
 
 # While a guest's dream waits, the local user's get this share of the time, and then wait for the
 # guest's for so many seconds at most.
@@ -27,31 +26,6 @@ QUESTIONS_MAX = 64  # that wait
 RECONNECTED = "Connected again…"
 FINISHING = "Ending the last step of a dream that was cancelled…"
 TOO_OLD = f"The dream was not finished within the time allowed ({limit_hint('job_age')})."
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """A question answered between two tiles: about a model, or about a picture.
-
-    Attributes:
-        peer, id: who is answered, and the request's id.
-        model: the network whose layers are asked for; None for the list of networks.
-        see: the request to see a picture, or None.
-        frames: its pixels.
-        cancelled: set when the answer is no longer wanted.
-    """
-
-    peer: Peer
-    id: str
-    model: str | None = None
-    see: SeeRequest | None = None
-    frames: Sequence[Frame] = ()
-    cancelled: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the pixels."""
-        return sum(memoryview(frame).nbytes for frame in self.frames)
 
 
 class Scheduler:
@@ -83,13 +57,12 @@ class Scheduler:
     def submit(self, job: QueuedDream) -> int:
         """Queue a dream; returns how many go before it. Raises MessageError for an id in use.
 
-        A quick dream replaces the other quick dreams of its client, which are cancelled.
+        A quick dream cancels the quick dreams of its client, and looks cancel its looks.
         """
         with self._changed:
             if self._find(job.lane.principal, job.id) is not None:
                 raise MessageError(f"The dream {job.id!r} is already in progress.")
-            if job.request.quick:
-                self._cancel(lambda other: other.request.quick and other.peer == job.peer)
+            self._cancel(job.replaces)
             self._queue.add(job)
             self._changed.notify()
             return self._ahead(job)
@@ -228,6 +201,11 @@ class Scheduler:
     def _next_urgent(self, paused: QueuedDream) -> QueuedDream | None:
         """Remove and return the dream for which `paused` is to be paused. Lock held."""
         queue, quick = self._queue, paused.request.quick
+        if paused.is_looks:  # its share of the time is that of quick dreams, which it counts as
+            sides = (_local,) if paused.lane.principal.is_local else (_local, _guest)
+            waiting = next((side for side in sides if queue.has_quick(side)), None)
+            if waiting is not None:
+                return queue.next_quick(waiting)
         if paused.lane.principal.is_local:
             return None if quick else self._next_quick(local=True)
         if quick and queue.has_quick(_local):  # which otherwise waits for dreams that are not quick

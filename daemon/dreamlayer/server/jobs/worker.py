@@ -6,19 +6,23 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from typing import Protocol, TypeVar
 
 from dreamlayer.runtime.interruption import Interrupted, interruptible
 from dreamlayer.server.config.settings import Settings, limit_hint
 from dreamlayer.server.jobs.blender import Blender
 from dreamlayer.server.jobs.error_text import sentence
+from dreamlayer.server.jobs.looks_report import LooksReporter
 from dreamlayer.server.jobs.progress import Reporter
+from dreamlayer.server.jobs.question import Question
 from dreamlayer.server.jobs.queue import QueuedDream
-from dreamlayer.server.jobs.scheduler import Question, Scheduler
+from dreamlayer.server.jobs.scheduler import Scheduler
 from dreamlayer.server.jobs.stats import Rates
 from dreamlayer.server.lifecycle import logs
 from dreamlayer.server.transport.principal import Principal
 from dreamlayer.studio.protocol import DreamOverlay, Finished, Studio
+from dreamlink.wire.looks import LooksRequest
 from dreamlink.wire.messages import Frame, Header
 
 log = logging.getLogger(__name__)
@@ -29,6 +33,17 @@ FORGOTTEN = (
     "The dream before is no longer kept, so this one started from scratch"
     f" ({limit_hint('keep_memory')})."
 )
+
+
+class _Step(Protocol):
+    """The progress of a dream, or of looks."""
+
+    @property
+    def fraction(self) -> float: ...
+
+
+Tile = TypeVar("Tile", bound=_Step)
+Result = TypeVar("Result")
 
 
 class Worker:
@@ -126,18 +141,21 @@ class Worker:
         """Compute one dream and answer its client, even if the dream fails."""
         began = time.monotonic()
         pixels: Frame | None = None
+        header: Header
         finished: Finished | None = None
         request = job.request
         before = self._blender.kept(job.peer, request.after) if request.carry else None
         try:
-            finished = self._dream(job, before)
+            ended, finished = self._dream(job, before)
         except BaseException as error:  # SystemExit too: without this thread nothing works
             outcome, header = "failed", {"op": "error", "text": sentence(error, self._log_place)}
         else:
-            if finished is None or job.cancelled.is_set():  # an answered dream is not kept
+            seconds = time.monotonic() - began
+            if not ended or job.cancelled.is_set():  # an answered dream is not kept
                 outcome, header = "cancelled", {"op": "cancelled"}
+            elif finished is None:
+                outcome, header = "done", {"op": "looked", "seconds": round(seconds, 3)}
             else:
-                seconds = time.monotonic() - began
                 notes = [FORGOTTEN] if request.carry > 0 and before is None else []
                 outcome, header = "done", _done(finished, seconds, notes)
                 self._rates.add(finished.megapixel_steps, seconds)
@@ -148,40 +166,55 @@ class Worker:
             self._networks, self._device = list(self._studio.networks), self._studio.device
         self._scheduler.finish(job, outcome, header, pixels)
 
-    def _dream(self, job: QueuedDream, before: DreamOverlay | None) -> Finished | None:
-        """The result, or None if the dream was cancelled; `before` is the dream to start from."""
+    def _dream(self, job: QueuedDream, before: DreamOverlay | None) -> tuple[bool, Finished | None]:
+        """Whether it came to its end, and the result, which looks have none of.
+
+        `before` is the dream to start from.
+        """
         try:
             with interruptible(job.cancelled.is_set):
                 return self._compute(job, before)
         except Interrupted:
-            return None
+            return False, None
 
-    def _compute(self, job: QueuedDream, before: DreamOverlay | None) -> Finished | None:
-        frames, studio = job.frames, self._load_studio()
+    def _compute(
+        self, job: QueuedDream, before: DreamOverlay | None
+    ) -> tuple[bool, Finished | None]:
+        frames, studio, request = job.frames, self._load_studio(), job.request
         if job.cancelled.is_set():  # then the frames may be gone
-            return None
-        reporter = Reporter(
-            job.request,
-            lambda header, frames: self._scheduler.answer(job, header, frames),
-            preview_share=self._preview_share,
-        )
-        steps = studio.dream(job.request, frames, before)
+            return False, None
+
+        def send(header: Header, frames: Sequence[Frame]) -> None:
+            self._scheduler.answer(job, header, frames)
+
+        if isinstance(request, LooksRequest):
+            looks = LooksReporter(send, self._log_place)
+            return self._run_steps(job, studio.looks(request, frames), looks.report)
+        reporter = Reporter(request, send, preview_share=self._preview_share)
+        return self._run_steps(job, studio.dream(request, frames, before), reporter.report)
+
+    def _run_steps(
+        self,
+        job: QueuedDream,
+        steps: Generator[Tile, None, Result],
+        report: Callable[[Tile], None],
+    ) -> tuple[bool, Result | None]:
+        """Compute tile by tile; in between, what is urgent. As `_dream` returns."""
         with contextlib.closing(steps):
             while not job.cancelled.is_set():
                 began = time.monotonic()
                 try:
                     progress = next(steps)
                 except StopIteration as end:
-                    finished: Finished = end.value
-                    return finished
+                    return True, end.value
                 finally:
                     self._scheduler.add_time(job, time.monotonic() - began)
                 job.fraction = progress.fraction
-                reporter.report(progress)
+                report(progress)
                 while (urgent := self._scheduler.take_urgent(job)) is not None:
                     self._work(urgent)
                 self._answer_questions(job)
-        return None
+        return False, None
 
     def _answer_questions(self, dreaming: QueuedDream | None = None) -> None:
         """Answer what waits, of guests one question at a time.

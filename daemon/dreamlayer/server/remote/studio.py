@@ -9,17 +9,19 @@ import functools
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from typing import NoReturn
 
 from dreamlayer.runtime import interruption
 from dreamlayer.server.config.address import Address
 from dreamlayer.server.remote.link import Message, RemoteLink, RemoteUnreachable, answer
 from dreamlayer.server.transport.keys import KeyPair
-from dreamlayer.studio.progress import Progress
+from dreamlayer.studio.progress import LooksProgress, Progress, RecipeLook
 from dreamlayer.studio.protocol import DreamOverlay, Finished, Listing
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import progress_text
 from dreamlink.wire.answers import check
+from dreamlink.wire.looks import Look, LooksRequest
 from dreamlink.wire.messages import BlendRequest, DreamRequest, Frame, Header, new_id
 from dreamlink.wire.seeing import Seen, SeeRequest
 
@@ -167,6 +169,38 @@ class RemoteStudio:
         finally:
             conversation.close("received" if over else "cancel")
 
+    def looks(
+        self, request: LooksRequest, frames: Sequence[Frame]
+    ) -> Generator[LooksProgress, None, None]:
+        """Looks of several recipes, taken there; closing the generator cancels them.
+
+        Raises:
+            RemoteUnreachable, RemoteRefusal: as `dream`.
+        """
+        theirs = request.with_id(new_id())
+        yield LooksProgress(0.0)
+        conversation = self._link.ask(theirs.header(), frames)
+        count, complete, over = len(request.dreams), 0, False
+        try:
+            while True:
+                message = conversation.next(POLL)
+                if message is None or message[0]["op"] in ("queued", "progress"):
+                    yield LooksProgress(complete / count)
+                    continue
+                header, answered = message
+                over = header["op"] != "look"
+                if over:
+                    if header["op"] != "looked":
+                        _refuse(message)
+                    return
+                look = Look.of(header, answered, count)
+                complete += look.complete
+                error = RemoteRefusal(f"The other computer says: {look.text}")
+                told = RecipeLook(look.index, look.complete, look.picture, error)
+                yield LooksProgress(min(1.0, complete / count), told)
+        finally:
+            conversation.close(None if over else "cancel")
+
     def _finished(self, request: DreamRequest, header: Header, frames: Sequence[Frame]) -> Finished:
         notes = header.get("notes")
         device = f"{header.get('device', '?'):.80} of {self._address}"
@@ -186,11 +220,16 @@ def _seen(message: Message) -> tuple[Header, list[Frame]]:
     """The fields of a valid answer to `see`, and its frames."""
     header, frames = message
     if header["op"] != "seen":
-        _checked(message)  # raises what it says
-        raise RemoteRefusal(f"The other computer answered {header['op']!r:.40}.")
+        _refuse(message)
     Seen.of(header, frames)
     names = ("channels", "layers", "kinds", "together", "classes", "heat", "notes", "thumbnails")
     return {name: header[name] for name in names if name in header}, list(frames)
+
+
+def _refuse(message: Message) -> NoReturn:
+    """Raise what an error says, or that this answer was not expected."""
+    header, _ = _checked(message)
+    raise RemoteRefusal(f"The other computer answered {header['op']!r:.40}.")
 
 
 def _checked(message: Message) -> Message:

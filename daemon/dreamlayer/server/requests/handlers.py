@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dreamlayer.server.config.settings import Settings
 from dreamlayer.server.jobs.blender import Blender
+from dreamlayer.server.jobs.question import Question
 from dreamlayer.server.jobs.queue import QueuedDream
 from dreamlayer.server.jobs.results import LOST, ResultStore
-from dreamlayer.server.jobs.scheduler import FINISHING, Question, Scheduler
+from dreamlayer.server.jobs.scheduler import FINISHING, Scheduler
 from dreamlayer.server.jobs.worker import WARM_UP, Worker
 from dreamlayer.server.lifecycle import process
 from dreamlayer.server.requests.limits import Limits
@@ -23,6 +24,7 @@ from dreamlayer.server.transport.outbox import Outbox
 from dreamlayer.server.transport.principal import Peer, Principal
 from dreamlayer.studio.model_list import local_models
 from dreamlink import VERSION
+from dreamlink.wire.looks import LooksRequest
 from dreamlink.wire.messages import (
     KEPT_ID_MIN,
     BlendRequest,
@@ -76,6 +78,7 @@ class DaemonRequestHandler:
             "models": self._models,
             "layers": self._layers,
             "see": self._see,
+            "looks": self._looks,
         }
 
     @property
@@ -91,7 +94,7 @@ class DaemonRequestHandler:
         incoming: Mapping[Principal, int],
     ) -> None:
         """Check a request by its header, before its frames are received; raises ValueError."""
-        if header["op"] not in ("dream", "see"):
+        if header["op"] not in ("dream", "looks", "see"):
             raise MessageError(f"The request {header['op']!r:.60} takes no pixels.")
         held = Counter(incoming) + self._scheduler.seeing_bytes()
         if header["op"] == "see":
@@ -101,7 +104,8 @@ class DaemonRequestHandler:
             self._limits.check_memory(peer, sum(lengths), self._scheduler.waiting(), held)
             return
         self._check_not_stopping()
-        request = DreamRequest.announced(header, lengths)
+        kind = LooksRequest if header["op"] == "looks" else DreamRequest
+        request = kind.announced(header, lengths)
         self._limits.check_size(request.picture, lengths)
         self._check_unread(peer)
         self._limits.check_capacity(peer, request, sum(lengths), self._scheduler.waiting(), held)
@@ -121,11 +125,23 @@ class DaemonRequestHandler:
         if request.keep:
             self._results.reserve(peer.principal, request)
         try:
-            ahead = self._scheduler.submit(job)
+            self._submit(job)
         except MessageError:
             if request.keep:
                 self._results.release(peer.principal, request.id)
             raise
+
+    def _looks(self, peer: Peer, header: Header, frames: Sequence[Frame]) -> None:
+        self._check_not_stopping()
+        request = LooksRequest.of(header, frames)
+        job = QueuedDream(peer, request, frames)
+        self._limits.check_capacity(peer, request, job.nbytes, self._scheduler.waiting())
+        self._submit(job)
+
+    def _submit(self, job: QueuedDream) -> None:
+        """Queue a dream and say so; raises MessageError for an id in use."""
+        peer, request = job.peer, job.request
+        ahead = self._scheduler.submit(job)
         self._send(Outgoing(peer, {"op": "queued", "id": request.id, "ahead": ahead}))
         ended = FINISHING if not ahead and self._scheduler.finishing else None
         if text := WARM_UP if self._worker.loading else ended:

@@ -14,6 +14,7 @@ from dreamlayer.server.config.settings import MIB, SETTINGS, Settings, format_va
 from dreamlayer.server.transport.outbox import UNREAD_BYTES
 from dreamlayer.server.transport.principal import Peer, Principal, room, share
 from dreamlink.picture import Picture
+from dreamlink.wire.looks import LooksRequest
 from dreamlink.wire.messages import DreamRequest
 
 MEGAPIXEL = 1_000_000
@@ -32,7 +33,7 @@ class WaitingDream(Protocol):
     @property
     def nbytes(self) -> int: ...
     @property
-    def request(self) -> DreamRequest: ...
+    def request(self) -> DreamRequest | LooksRequest: ...
 
 
 class Limits:
@@ -57,7 +58,7 @@ class Limits:
     def check_capacity(
         self,
         peer: Peer,
-        request: DreamRequest,
+        request: DreamRequest | LooksRequest,
         nbytes: int,
         waiting: Sequence[WaitingDream],
         incoming: Mapping[Principal, int] = NOTHING,
@@ -140,6 +141,7 @@ class Limits:
         return format_value(SETTINGS[name].name, getattr(self._settings, name))
 
 
-def _is_replaced(job: WaitingDream, peer: Peer, request: DreamRequest) -> bool:
-    """Whether a waiting quick dream would be replaced by a newer one of the same client."""
-    return request.quick and job.request.quick and job.lane == peer
+def _is_replaced(job: WaitingDream, peer: Peer, request: DreamRequest | LooksRequest) -> bool:
+    """Whether a waiting quick dream, or looks, would be replaced by newer ones of this client."""
+    quick = request.quick and job.request.quick and type(job.request) is type(request)
+    return quick and job.lane == peer

@@ -11,7 +11,7 @@ from dreamlink.picture import Edges, Picture, Region
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.inputs import Pixels
 from dreamlink.session.look_size import longest_side, reduction_to_fit
-from dreamlink.wire.messages import Frame
+from dreamlink.wire.messages import QUICK_MAX, Frame
 
 from ..qt.qt import QtCore, QtGui
 from . import layer_io, scratch
@@ -66,11 +66,18 @@ def without_selection(source: LayerSource) -> LayerSource:
     return replace(source, selection=None, edges=Edges(True, True, True, True))
 
 
-def reduce_source(source: LayerSource) -> tuple[LayerSource, float]:
-    """The source in 8 bits, small enough for a quick look, and the factor of the reduction."""
+def reduce_source(
+    source: LayerSource, side: int = SIDE, most: int = QUICK_MAX
+) -> tuple[LayerSource, float]:
+    """The source in 8 bits, small enough for a look, and the factor of the reduction.
+
+    Args:
+        side: pixels that the region's longer side has at most.
+        most: pixels that the longer side of the region with its surroundings has at most.
+    """
     region, picture = source.region, source.picture
     thinned = max(1.0, source.place.width / region.width)  # when it was read
-    factor = reduction_to_fit(region, picture.region, SIDE)
+    factor = reduction_to_fit(region, picture.region, side, most)
     layout = Picture(*_reduced_size((picture.width, picture.height), factor), "U8", "BGRA")
     width, height = _reduced_size((region.width, region.height), factor)
     place = Region(

@@ -22,9 +22,10 @@ from .message_area import MessageArea
 from .queue_box import QueueBox
 from .quick_look_box import QuickLookBox
 from .recipe_form import RecipeForm
-from .seeing_window import SeeingWindow
 from .widgets.scroll_column import ScrollColumn
 from .widgets.tab_order import set_tab_order
+from .windows.explore_window import ExploreWindow
+from .windows.seeing_window import SeeingWindow
 
 FOLLOW = 40  # milliseconds until a layer is shown again whose dream was undone
 LINES_MIN = 8  # of text: the form's smallest height
@@ -80,6 +81,15 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         looks = QtWidgets.QHBoxLayout()
         looks.addWidget(self._look.button)
         looks.addWidget(see)
+        self._explore = ExploreWindow(self, session)
+        looks.addWidget(
+            self._button(
+                "explore",
+                "Explore…",
+                "Nine looks at the layer: these settings and others near them, to choose by eye",
+                self._explore.open_again,
+            )
+        )
         buttons.addLayout(looks)
         buttons.addLayout(self._dream_and_cancel())
         column = QtWidgets.QVBoxLayout(self)

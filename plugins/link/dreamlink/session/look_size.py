@@ -41,16 +41,15 @@ def reduction(box: Region, recipe: Recipe, side: int) -> float:
     return max(1.0, min(longest / side, most_reduced(recipe)))
 
 
-def reduction_to_fit(region: Region, picture: Region, side: int) -> float:
+def reduction_to_fit(region: Region, picture: Region, side: int, most: int = QUICK_MAX) -> float:
     """How many times to reduce a picture so that all of `region` fits into a look; at least 1.
 
-    The region then has at most `side` × `side` pixels, and the picture around it no more than a
-    quick look may have.
+    The region then has at most `side` × `side` pixels, and the picture around it `most` × `most`.
     """
     return max(
         1.0,
         max(region.width, region.height) / side,
-        max(picture.width, picture.height) / QUICK_MAX,
+        max(picture.width, picture.height) / most,
     )
 
 

@@ -13,16 +13,16 @@ from dreamlink.session.seen_list import COLUMNS, FRAME, INSET, LINES, SIDE
 from dreamlink.wire.messages import Frame
 from dreamlink.wire.seeing import Seen, SeenRow
 
-from ..document import layer_io
-from ..document.reduce import crop_to_middle, reduce_source
-from ..model.seeing import SeeingJob
-from ..model.session import Session
-from ..qt.guard import guarded, log
-from ..qt.i18n import tr
-from ..qt.qt import QtCore, QtGui, QtWidgets
-from .widgets.fields import ignore_wheel, tool_tip
-from .widgets.mix_weights import MixWeights
-from .widgets.text_button import text_button
+from ...document import layer_io
+from ...document.reduce import crop_to_middle, reduce_source
+from ...model.seeing import SeeingJob
+from ...model.session import Session
+from ...qt.guard import guarded, log
+from ...qt.i18n import tr
+from ...qt.qt import QtCore, QtGui, QtWidgets
+from ..widgets.fields import ignore_wheel, tool_tip
+from ..widgets.mix_weights import MixWeights
+from ..widgets.text_button import text_button
 
 # A painted dream sees all of a layer, however large it is.
 WHOLE = Recipe.of({"method": "painted", "context": 256})

@@ -1,0 +1,1 @@
+"""The windows that the docker opens to choose what to dream by eye."""

@@ -1,0 +1,1 @@
+"""Explore: looks at a recipe's neighbours, and the walk through them. Nothing here waits."""
