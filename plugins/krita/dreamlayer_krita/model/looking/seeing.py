@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dreamlink.wire.messages import Header, MessageError
 from dreamlink.wire.seeing import Seen, SeeRequest
 
-from ..document.source import LayerSource
-from .daemon_link import DaemonLink
+from ...document.source import LayerSource
+from ..daemon_link import DaemonLink
 
 COUNT = 12  # rows of each list
 ASKING = "Looking at the picture…"
