@@ -26,7 +26,7 @@ from dreamlink.picture import Picture
 from dreamlink.recipe import presets
 from dreamlink.session.exploring.exploration import Exploration
 from dreamlink.session.exploring.things import things_of
-from dreamlink.wire.looks import Look, LooksRequest
+from dreamlink.wire.looks import LookAnswer, LooksRequest
 from dreamlink.wire.seeing import Seen, SeeRequest
 from tests.engine.looks import PICTURES
 from tests.server.daemons import Daemon, ask, receive
@@ -124,7 +124,7 @@ def _take(
     while True:
         header, frames = receive(client)
         if header["op"] == "look":
-            look = Look.of(header, frames, len(cells))
+            look = LookAnswer.of(header, frames, len(cells))
             walk.take(cells[look.index], look)
             seen.add(look.index)
             if len(seen) == len(cells) and not first:

@@ -43,7 +43,7 @@ def exploring(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
         sys.modules, "dreamlayer_krita.qt.qt", SimpleNamespace(QtCore=None, QtGui=None)
     )
     monkeypatch.syspath_prepend(str(PLUGIN))
-    from dreamlayer_krita.model.exploring import Exploring
+    from dreamlayer_krita.model.looking.exploring import Exploring
 
     def source(width: int) -> Any:
         return SimpleNamespace(

@@ -43,7 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
         sys.modules, "dreamlayer_krita.qt.qt", SimpleNamespace(QtCore=None, QtGui=None)
     )
     monkeypatch.syspath_prepend(str(PLUGIN))
-    from dreamlayer_krita.model.seeing import SeeingJob
+    from dreamlayer_krita.model.looking.seeing import SeeingJob
 
     source: Any = SimpleNamespace(
         picture=Picture(3, 2), region=Region(1, 0, 2, 1), pixels=bytes(24), selection=b"\xff\x00"

@@ -20,7 +20,7 @@ from dreamlink.session.exploring.neighbours import COUNT, neighbours_of, surpris
 from dreamlink.session.exploring.offers import sum_of
 from dreamlink.session.exploring.recipes import describe, explorable, visible
 from dreamlink.session.exploring.things import Thing, things_of
-from dreamlink.wire.looks import Look
+from dreamlink.wire.looks import LookAnswer
 from dreamlink.wire.seeing import Seen, SeenRow, SeenTogether
 
 SQUEEZENET, LITE = "squeezenet1_1", "efficientnet-lite0"
@@ -210,12 +210,12 @@ def test_a_recipe_is_described() -> None:
 
 def take_all(walk: Exploration) -> None:
     for index, _ in walk.wanted():
-        walk.take(index, Look(index, True, "", PICTURE))
+        walk.take(index, LookAnswer(index, True, "", PICTURE))
 
 
 def test_a_chosen_cell_becomes_the_middle_with_its_look() -> None:
     walk = Exploration(DEFAULT, THINGS, 2.0)
-    walk.take(0, Look(0, False, "", PICTURE))
+    walk.take(0, LookAnswer(0, False, "", PICTURE))
     chosen = walk.place.cells[0].recipe
     walk.choose(0)
     assert walk.middle.recipe == chosen
@@ -252,7 +252,7 @@ def test_choosing_the_middle_changes_nothing() -> None:
 
 def test_a_refused_recipe_keeps_its_reason() -> None:
     walk = Exploration(DEFAULT, THINGS, 2.0)
-    walk.take(1, Look(1, True, "No such layer.", None))
+    walk.take(1, LookAnswer(1, True, "No such layer.", None))
     assert (walk.place.cells[1].text, walk.place.cells[1].picture) == ("No such layer.", None)
     assert 1 not in [index for index, _ in walk.wanted()]
 

@@ -9,7 +9,7 @@ import pytest
 
 from dreamlink.picture import Picture, PictureError, Region
 from dreamlink.recipe.recipe import Recipe, RecipeError
-from dreamlink.wire.looks import LOOKS_SIDE, Look, LooksRequest
+from dreamlink.wire.looks import LOOKS_SIDE, LookAnswer, LooksRequest
 from dreamlink.wire.messages import MessageError, pack, unpack
 
 LAYOUT = Picture(30, 20, "U8", "BGRA")
@@ -70,10 +70,10 @@ def test_a_large_picture_is_refused() -> None:
 
 
 def test_a_look_is_a_picture_or_a_reason() -> None:
-    look = Look.of(LOOK, [bytearray(6)], 9)
+    look = LookAnswer.of(LOOK, [bytearray(6)], 9)
     assert (look.index, look.complete, look.text) == (3, False, "")
     assert look.picture == (SMALL, bytearray(6))
-    failed = Look.of({**LOOK, "complete": True, "text": "No such layer."}, [], 9)
+    failed = LookAnswer.of({**LOOK, "complete": True, "text": "No such layer."}, [], 9)
     assert (failed.text, failed.picture) == ("No such layer.", None)
 
 
@@ -94,4 +94,4 @@ def test_a_look_is_a_picture_or_a_reason() -> None:
 )
 def test_a_damaged_look_is_refused(changes: dict[str, Any], frames: list[bytearray]) -> None:
     with pytest.raises(MessageError, match="invalid"):
-        Look.of({**LOOK, **changes}, frames, 9)
+        LookAnswer.of({**LOOK, **changes}, frames, 9)

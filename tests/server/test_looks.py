@@ -12,7 +12,7 @@ from dreamlink.client.client import Client
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import State
-from dreamlink.wire.looks import LOOKS_SIDE, Look, LooksRequest
+from dreamlink.wire.looks import LOOKS_SIDE, LookAnswer, LooksRequest
 from dreamlink.wire.messages import Header
 from tests.server.daemons import Daemon, ask, finish, receive, start_dream
 
@@ -54,7 +54,7 @@ def test_each_recipe_has_a_rough_look_before_any_is_complete(client: Client) -> 
     told = answers(client, request)
     assert told[0][0]["op"] == "queued"
     assert told[-1][0]["op"] == "looked" and told[-1][0]["seconds"] > 0
-    looks = [Look.of(header, frames, 9) for header, frames in told if header["op"] == "look"]
+    looks = [LookAnswer.of(header, frames, 9) for header, frames in told if header["op"] == "look"]
     assert [(look.index, look.complete) for look in looks] == [
         (index, complete) for complete in (False, True) for index in range(9)
     ]
@@ -65,7 +65,7 @@ def test_each_recipe_has_a_rough_look_before_any_is_complete(client: Client) -> 
 def test_one_that_can_t_be_dreamed_does_not_stop_the_others(client: Client) -> None:
     request = start(client, [1, 901, 908, 1])
     told = answers(client, request)
-    looks = [Look.of(header, frames, 4) for header, frames in told if header["op"] == "look"]
+    looks = [LookAnswer.of(header, frames, 4) for header, frames in told if header["op"] == "look"]
     texts = {look.index: look.text for look in looks}
     assert texts[0] == texts[3] == ""
     assert "only 512 channels" in texts[1] and "failed unexpectedly" in texts[2]

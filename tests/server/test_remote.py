@@ -22,7 +22,7 @@ from dreamlink.client.client import Client
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream, State
-from dreamlink.wire.looks import Look, LooksRequest
+from dreamlink.wire.looks import LookAnswer, LooksRequest
 from dreamlink.wire.messages import PROTOCOL, DreamRequest, new_id, pack, unpack
 from dreamlink.wire.seeing import Seen, SeeRequest
 from tests.server.daemons import SOON, Daemon, ask, finish, receive, start_dream, wait_until
@@ -259,7 +259,7 @@ def test_the_other_computer_takes_looks(connected: tuple[Computers, Client]) -> 
     looks, text = [], ""
     while (answer := receive(client))[0]["op"] != "looked":
         if answer[0]["op"] == "look":
-            looks.append(Look.of(answer[0], answer[1], 2))
+            looks.append(LookAnswer.of(answer[0], answer[1], 2))
             text = looks[-1].text or text
     assert answer[0]["id"] == request.id
     assert [look.picture for look in looks if look.index == 0] == [

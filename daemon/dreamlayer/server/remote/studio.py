@@ -21,7 +21,7 @@ from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import progress_text
 from dreamlink.wire.answers import check
-from dreamlink.wire.looks import Look, LooksRequest
+from dreamlink.wire.looks import LookAnswer, LooksRequest
 from dreamlink.wire.messages import BlendRequest, DreamRequest, Frame, Header, new_id
 from dreamlink.wire.seeing import Seen, SeeRequest
 
@@ -193,7 +193,7 @@ class RemoteStudio:
                     if header["op"] != "looked":
                         _refuse(message)
                     return
-                look = Look.of(header, answered, count)
+                look = LookAnswer.of(header, answered, count)
                 complete += look.complete
                 error = RemoteRefusal(f"The other computer says: {look.text}")
                 told = RecipeLook(look.index, look.complete, look.picture, error)

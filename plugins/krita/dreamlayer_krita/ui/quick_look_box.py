@@ -11,7 +11,7 @@ from dreamlink.wire.messages import Frame
 from ..document import layer_io
 from ..document.reduce import crop_to_middle, reduce_source, without_selection
 from ..document.source import LayerSource
-from ..model.quick_look import QuickLookJob
+from ..model.looking.quick_look import QuickLookJob
 from ..model.session import Session
 from ..qt.guard import guarded
 from ..qt.i18n import tr

@@ -126,7 +126,7 @@ class LooksRequest:
 
 
 @dataclass(frozen=True)
-class Look:
+class LookAnswer:
     """A checked answer `look`: how far one of the recipes is.
 
     Attributes:
@@ -142,7 +142,7 @@ class Look:
     picture: tuple[Picture, Frame] | None
 
     @classmethod
-    def of(cls, header: Header, frames: Sequence[Frame], count: int) -> Look:
+    def of(cls, header: Header, frames: Sequence[Frame], count: int) -> LookAnswer:
         """Check an answer to a request of `count` recipes; raises MessageError."""
         index, complete, text = header.get("index"), header.get("complete"), header.get("text", "")
         if type(index) is not int or not 0 <= index < count:

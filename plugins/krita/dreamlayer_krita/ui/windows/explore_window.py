@@ -12,7 +12,7 @@ from dreamlink.wire.looks import LOOKS_SIDE
 
 from ...document import layer_io
 from ...document.reduce import crop_to_middle, reduce_source
-from ...model.exploring import Exploring
+from ...model.looking.exploring import Exploring
 from ...model.session import Session
 from ...qt.guard import guarded, log
 from ...qt.i18n import tr

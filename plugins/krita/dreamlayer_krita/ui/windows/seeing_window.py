@@ -15,7 +15,7 @@ from dreamlink.wire.seeing import Seen, SeenRow
 
 from ...document import layer_io
 from ...document.reduce import crop_to_middle, reduce_source
-from ...model.seeing import SeeingJob
+from ...model.looking.seeing import SeeingJob
 from ...model.session import Session
 from ...qt.guard import guarded, log
 from ...qt.i18n import tr

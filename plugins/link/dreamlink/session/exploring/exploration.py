@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ...picture import Picture
 from ...recipe.recipe import Recipe
-from ...wire.looks import Look
+from ...wire.looks import LookAnswer
 from ...wire.messages import Frame
 from ..look_size import reduced_recipe
 from .neighbours import neighbours_of, surprise
@@ -122,7 +122,7 @@ class Exploration:
             if not cells[index].complete
         ]
 
-    def take(self, index: int, look: Look) -> None:
+    def take(self, index: int, look: LookAnswer) -> None:
         """Keep a look of the present place's cell."""
         cell = self.place.cells[index]
         cell.complete, cell.text = look.complete, look.text

@@ -12,8 +12,8 @@ from dreamlink.session.look_size import reduced_recipe
 from dreamlink.session.quick_looks import QuickLooks
 from dreamlink.wire.messages import DreamRequest, Frame, Header
 
-from ..document.source import LayerSource
-from .daemon_link import DaemonLink
+from ...document.source import LayerSource
+from ..daemon_link import DaemonLink
 
 
 class QuickLookJob:

@@ -9,8 +9,8 @@ from dreamlink.session.seeing import Seeing
 from dreamlink.wire.messages import Header
 from dreamlink.wire.seeing import Seen
 
-from ..document.source import LayerSource
-from .daemon_link import DaemonLink
+from ...document.source import LayerSource
+from ..daemon_link import DaemonLink
 
 
 class SeeingJob:

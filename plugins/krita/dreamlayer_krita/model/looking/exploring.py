@@ -9,12 +9,12 @@ from dreamlink.recipe.presets import KEPT
 from dreamlink.recipe.recipe import Recipe, Value
 from dreamlink.session.exploring.exploration import Exploration
 from dreamlink.session.exploring.things import things_of
-from dreamlink.wire.looks import Look, LooksRequest
+from dreamlink.wire.looks import LookAnswer, LooksRequest
 from dreamlink.wire.messages import Frame, Header, MessageError
 from dreamlink.wire.seeing import Seen, SeeRequest
 
-from ..document.source import LayerSource
-from .daemon_link import DaemonLink
+from ...document.source import LayerSource
+from ..daemon_link import DaemonLink
 
 COUNT = 12  # rows of each list of what is seen
 ASKING = "Looking at the picture…"
@@ -182,7 +182,7 @@ class Exploring:
         assert self.walk is not None
         op = header["op"]
         if op == "look":
-            look = Look.of(header, frames, len(self._asked))
+            look = LookAnswer.of(header, frames, len(self._asked))
             self.walk.take(self._asked[look.index], look)
             self._changed()
             if all(cell.picture or cell.text for cell in self.walk.place.cells):
