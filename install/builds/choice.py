@@ -122,24 +122,24 @@ def _for_card(card: GraphicsCard, computer: Computer) -> BuildChoice:
     found = f"{card.name} found"
     if card.maker == "NVIDIA":
         return _for_nvidia(card, found, computer.system)
-    unusable = f"{found}, which PyTorch can't use here"
-    if computer.processor != "x86":
-        return BuildChoice(CPU, unusable)
-    if card.maker == "Intel":
+    if computer.processor == "x86" and card.maker == "Intel":
         return BuildChoice(XPU, found)
-    if computer.system == "win32":
-        return BuildChoice(
-            CPU, unusable, "PyTorch has no build for AMD's cards on Windows, only on Linux."
-        )
-    if card.gfx in GFX:
+    if (computer.system, computer.processor) == ("linux", "x86") and card.gfx in GFX:
         return BuildChoice(ROCM, found)
+    return BuildChoice(CPU, f"{found}, which PyTorch can't use here", _without_rocm(card, computer))
+
+
+def _without_rocm(card: GraphicsCard, computer: Computer) -> str:
+    """Why a card of AMD is not used."""
+    if card.maker != "AMD" or computer.processor != "x86":
+        return ""
+    if computer.system == "win32":
+        return "PyTorch has no build for AMD's cards on Windows, only on Linux."
     if card.gfx:
-        return BuildChoice(CPU, unusable, f"PyTorch has no code for AMD's {card.gfx}.")
-    return BuildChoice(
-        CPU,
-        unusable,
+        return f"PyTorch has no code for AMD's {card.gfx}."
+    return (
         "If it is a Radeon RX 6800 or newer, use a kernel with the driver amdgpu and its part kfd"
-        f" (there must be a /dev/kfd), {AGAIN}.",
+        f" (there must be a /dev/kfd), {AGAIN}."
     )
 
 
@@ -171,5 +171,5 @@ def _for_nvidia(card: GraphicsCard, found: str, system: str) -> BuildChoice:
 
 def _driver(card: GraphicsCard) -> str:
     if card.driver:
-        return f"Its driver {'.'.join(map(str, card.driver))}"
+        return f"Its driver {'.'.join(map(str, card.driver[:2]))}"
     return f"Its driver (for CUDA {'.'.join(map(str, card.cuda))})"

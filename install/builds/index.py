@@ -38,14 +38,13 @@ def offers(environment: Environment, build: TorchBuild, requirements: Iterable[s
             "PIP_EXTRA_INDEX_URL": Path(nothing).resolve().as_uri(),
         }
         return all(
-            _has(environment, address(build), *requirement.split("=="), elsewhere)
+            _has(environment, address(build), requirement, elsewhere)
             for requirement in requirements
         )
 
 
-def _has(
-    environment: Environment, url: str, name: str, version: str, changes: Mapping[str, str]
-) -> bool:
+def _has(environment: Environment, url: str, requirement: str, changes: Mapping[str, str]) -> bool:
+    name, _, version = requirement.partition("==")
     options = ["--disable-pip-version-check", "--no-input", *CONNECT]
     question = ["index", "versions", name, "--index-url", url]
     try:

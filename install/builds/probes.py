@@ -69,4 +69,4 @@ class Probes:
     ask: Callable[[Sequence[str]], str | None] = ask
     displays: Callable[[], list[str]] = displays
     root: Path = Path("/")
-    windows: str = field(default_factory=lambda: os.environ.get("SystemRoot", r"C:\Windows"))
+    windows: str = field(default_factory=lambda: os.environ.get("SYSTEMROOT", r"C:\Windows"))

@@ -98,11 +98,11 @@ def carry_out(planned: SetupPlan) -> bool:
     Raises:
         InstallError: with what to do.
     """
-    if planned.is_carried_out:
-        if planned.record.device != planned.device:
-            record.write(planned.own, replace(planned.record, device=planned.device))
-        return True
     own = planned.own
+    if planned.is_settled and planned.record.device != planned.device:  # the same build for both
+        record.write(own, replace(planned.record, device=planned.device))
+    if planned.is_carried_out:
+        return True
     stop_daemon(own.environment)
     own.pip_log.unlink(missing_ok=True)
     if planned.is_settled:
