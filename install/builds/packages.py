@@ -29,9 +29,17 @@ def requirements(checkout: Path) -> list[str]:
 
 
 def version(environment: Environment) -> str:
-    """The version of the PyTorch in an environment, e.g. 2.13.0+cu130; "" if there is none."""
-    whole = [folder for folder in _records(environment, "torch") if (folder / "RECORD").is_file()]
-    return whole[0].name.removesuffix(".dist-info").partition("-")[2] if len(whole) == 1 else ""
+    """The version of the PyTorch in an environment, e.g. 2.13.0+cu130.
+
+    "" if there is none, or if pip was stopped while it installed PyTorch or torchvision.
+    """
+    versions = []
+    for name in PYTORCH:
+        records = list(_records(environment, name))
+        if len(records) != 1 or not (records[0] / "RECORD").is_file():
+            return ""
+        versions.append(records[0].name.removesuffix(".dist-info").partition("-")[2])
+    return versions[0]
 
 
 def remove_broken(environment: Environment) -> None:

@@ -236,6 +236,11 @@ def test_the_proof_says_why_a_card_can_not_be_used(
 
 def test_an_installation_that_was_killed_is_repaired(checkout: Path, own: Own) -> None:
     install(checkout, own)
+    (vision,) = own.environment.folder.glob("lib/python3*/site-packages/torchvision-*.dist-info")
+    (vision / "RECORD").rename(vision / "elsewhere")
+    assert packages.version(own.environment) == ""
+    (vision / "elsewhere").rename(vision / "RECORD")
+    assert packages.version(own.environment) == "2.13.0+cu130"
     (info,) = own.environment.folder.glob("lib/python3*/site-packages/torch-*.dist-info")
     (info / "RECORD").unlink()
     (info.parent / "torch" / "__init__.py").unlink()
