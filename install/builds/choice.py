@@ -35,7 +35,7 @@ class BuildChoice:
 
     build: TorchBuild
     reason: str  # the first words of a sentence
-    advice: str = ""  # sentences: what the user can do to get a better one
+    advice: str = ""  # a sentence: what the user can do to get a better one
 
     def sentence(self, system: str) -> str:
         """What will be fetched, for the user."""
@@ -126,21 +126,18 @@ def _for_card(card: GraphicsCard, computer: Computer) -> BuildChoice:
         return BuildChoice(XPU, found)
     if (computer.system, computer.processor) == ("linux", "x86") and card.gfx in GFX:
         return BuildChoice(ROCM, found)
-    return BuildChoice(CPU, f"{found}, which PyTorch can't use here", _without_rocm(card, computer))
+    return BuildChoice(CPU, f"{found}, {_why_not(card, computer)}")
 
 
-def _without_rocm(card: GraphicsCard, computer: Computer) -> str:
-    """Why a card of AMD is not used."""
-    if card.maker != "AMD" or computer.processor != "x86":
-        return ""
-    if computer.system == "win32":
-        return "PyTorch has no build for AMD's cards on Windows, only on Linux."
-    if card.gfx:
-        return f"PyTorch has no code for AMD's {card.gfx}."
-    return (
-        "If it is a Radeon RX 6800 or newer, use a kernel with the driver amdgpu and its part kfd"
-        f" (there must be a /dev/kfd), {AGAIN}."
-    )
+def _why_not(card: GraphicsCard, computer: Computer) -> str:
+    """Why a card of Intel or AMD is not used; the user can do nothing about it."""
+    if card.maker == "AMD" and computer.system == "win32":
+        return "for which PyTorch has no build on Windows, only on Linux"
+    if card.maker == "AMD" and computer.processor == "x86":
+        if card.gfx:
+            return f"for whose {card.gfx} PyTorch has no code"
+        return "which its driver does not offer to ROCm (/dev/kfd)"
+    return "which PyTorch can't use here"
 
 
 def _for_nvidia(card: GraphicsCard, found: str, system: str) -> BuildChoice:
@@ -153,11 +150,7 @@ def _for_nvidia(card: GraphicsCard, found: str, system: str) -> BuildChoice:
         )
     capability = card.capability
     if capability and capability < CU126_CAPABILITY:
-        return BuildChoice(
-            CPU,
-            f"{found}, which is too old for PyTorch",
-            "PyTorch needs a card of the generation Maxwell (GeForce GTX 750) or newer.",
-        )
+        return BuildChoice(CPU, f"{found}, which is too old for PyTorch")
     newest = card.driver >= CU130_DRIVER or card.cuda >= (13, 0)
     if capability >= CU130_CAPABILITY and newest:
         return BuildChoice(CU130, found)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,10 @@ def asked(answers: Answers) -> Callable[[Sequence[str]], str | None]:
         return told
 
     return ask
+
+
+def _first_word(answers: Answers, command: Sequence[str]) -> str | None:
+    return answers.get(command[0])
 
 
 def put(root: Path, index: int, vendor: str, device: str, gfx: int = 0) -> None:
@@ -91,6 +97,7 @@ def chosen(computer: Probes, device: str = "auto") -> tuple[str, str]:
         (V100, "cu126", "V100"),
         (GTX_1060_NEW + RTX_4070, "cu130", "RTX 4070 found"),
         (RTX_4070 + GTX_1060_NEW, "cu130", "RTX 4070 found"),
+        (GTX_1060.replace("560.94", "535.183.01") + RTX_4070_OLD, "cu126", "RTX 4070 found"),
         ("Quadro P400, 470.256.02\n", "cpu", "update it to 525.60 or newer"),  # no capability
         ("NVIDIA A2, 580.95.05, [N/A]\n", "cu126", "NVIDIA A2 found"),
     ],
@@ -102,8 +109,16 @@ def test_cards_of_nvidia(tmp_path: Path, smi: str, build: str, words: str) -> No
 
 
 def test_only_a_new_card_with_an_old_driver_gets_advice(tmp_path: Path) -> None:
-    for smi in (RTX_4070, RTX_5090, GTX_1060, GTX_1060_NEW):
+    for smi in (RTX_4070, RTX_5090, GTX_1060, GTX_1060_NEW, GTX_680):
         assert chosen(linux(tmp_path, {"nvidia-smi": smi}))[1].endswith("\n")
+
+
+def test_nvidia_smi_is_looked_for_on_the_path_and_where_windows_puts_it_into_linux(
+    tmp_path: Path,
+) -> None:
+    for place in ("nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi"):
+        computer = Probes("linux", "x86_64", "", partial(_first_word, {place: RTX_4070}), list)
+        assert chosen(replace(computer, root=tmp_path))[0] == "cu130"
 
 
 def test_windows_names_the_program_by_its_whole_path_and_has_its_own_limit() -> None:
@@ -170,13 +185,14 @@ def test_intels_graphics_on_windows() -> None:
     [
         (110000, "rocm7.2", "AMD Radeon (0x744c) found: PyTorch for ROCm 7.2, about 5.0 GB"),
         (90010, "rocm7.2", "ROCm"),
-        (80003, "cpu", "PyTorch has no code for AMD's gfx803."),
-        (0, "cpu", "there must be a /dev/kfd"),
+        (80003, "cpu", "for whose gfx803 PyTorch has no code: PyTorch for the processor"),
+        (0, "cpu", "does not offer to ROCm (/dev/kfd)"),
     ],
 )
 def test_radeon_on_linux(tmp_path: Path, gfx: int, build: str, words: str) -> None:
     put(tmp_path, 0, "0x1002", "0x744c", gfx)
     name, said = chosen(linux(tmp_path))
+    assert said.endswith("\n")  # there is no advice that could help
     assert name == build
     assert words in said
 
@@ -184,7 +200,9 @@ def test_radeon_on_linux(tmp_path: Path, gfx: int, build: str, words: str) -> No
 def test_radeon_on_windows_is_told_that_there_is_no_build() -> None:
     name, said = chosen(windows("AMD Radeon RX 7900 XTX"))
     assert name == "cpu"
-    assert "no build for AMD's cards on Windows" in said
+    assert said.startswith(
+        "AMD Radeon RX 7900 XTX found, for which PyTorch has no build on Windows"
+    )
 
 
 def test_the_best_of_several_cards_decides(tmp_path: Path) -> None:
@@ -286,3 +304,26 @@ def test_what_is_run_for_the_drivers_library_is_python() -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0 or "OSError" in done.stderr or not done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a shell script stands in for nvidia-smi")
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        (f"echo '{RTX_4070.strip()}'", True),
+        ("sleep 60", False),
+        ("kill -SEGV $$", False),
+        ("head -c 100000 /dev/urandom", False),
+        (f"echo '{RTX_4070.strip()}'; exit 9", False),
+    ],
+)
+def test_a_real_program_is_asked_and_never_stops_the_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, found: bool
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    hasty = Probes(ask=partial(probes.ask, patience=0.5), root=tmp_path)
+    names = [card.name for card in cards.look(hasty).cards]
+    assert ("NVIDIA GeForce RTX 4070" in names) is found
