@@ -180,10 +180,11 @@ def _check_python() -> None:
         )
 
 
-def check_space(home: Path, fetched: float, unpacked: float) -> None:
+def check_space(home: Path, fetched: float, unpacked: float, otherwise: str = "") -> None:
     """Raise InstallError if the disks have no room for so many bytes.
 
-    pip unpacks in `home`, but downloads into the folder for temporary files.
+    pip unpacks in `home`, but downloads into the folder for temporary files. `otherwise` is what
+    else the user can do about it.
     """
     temporary = Path(tempfile.gettempdir())
     together = home.stat().st_dev == temporary.stat().st_dev
@@ -196,7 +197,7 @@ def check_space(home: Path, fetched: float, unpacked: float) -> None:
             move = "DREAMLAYER_HOME" if folder == home else "TMPDIR (on Windows TEMP)"
             raise InstallError(
                 f"There are only {free / 1e9:.1f} GB free in {folder}, but Dreamlayer needs"
-                f" {needed / 1e9:.1f}: free some space, or set {move} to another folder."
+                f" {needed / 1e9:.1f}: free some space, or set {move} to another folder{otherwise}."
             )
 
 

@@ -124,7 +124,8 @@ def _install(planned: SetupPlan) -> Setback:
     setback = Setback()
     if not planned.has_build:
         _announce(planned)
-        check_space(environment.folder.parent, *wanted.size(planned.computer.system))
+        smaller = ", or add --device cpu, which needs less" if wanted.device else ""
+        check_space(environment.folder.parent, *wanted.size(planned.computer.system), smaller)
         make(environment)
         packages.remove_broken(environment)
         if wanted.is_in_pytorchs_index and not _fetch(planned, wanted):
