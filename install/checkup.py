@@ -9,6 +9,8 @@ from pathlib import Path
 
 from dreamlink.client import discovery
 from install import hosts, kritarc, places
+from install.builds import report, setup
+from install.builds.cards import Computer
 from install.environment import Environment, clean_environ, pip_command
 from install.errors import InstallError
 from install.own import Own, greet_daemon, running_daemon
@@ -54,10 +56,10 @@ for problem in dict.fromkeys(whole(*library) for library in libraries()):
 CheckResult = tuple[bool, str]  # whether the part is in order, and a sentence about it
 
 
-def check(checkout: Path, own: Own, machine: Machine) -> int:
+def check(checkout: Path, own: Own, machine: Machine, computer: Computer) -> int:
     """Print a line about each part; returns 1 if a part is not in order, else 0."""
     all_good = True
-    for good, sentence in _results(checkout, own, machine):
+    for good, sentence in _results(checkout, own, machine, computer):
         print(f"{'ok ' if good else '!! '} {sentence}", flush=True)
         all_good = all_good and good
     if own.environment.script.exists():
@@ -65,7 +67,9 @@ def check(checkout: Path, own: Own, machine: Machine) -> int:
     return 0 if all_good else 1
 
 
-def _results(checkout: Path, own: Own, machine: Machine) -> Iterator[CheckResult]:
+def _results(
+    checkout: Path, own: Own, machine: Machine, computer: Computer
+) -> Iterator[CheckResult]:
     environment = own.environment
     if not environment.folder.exists():
         yield False, "Dreamlayer is not installed for this user: run install.py."
@@ -81,6 +85,8 @@ def _results(checkout: Path, own: Own, machine: Machine) -> Iterator[CheckResult
         yield False, f"Environment: the installation into {environment.folder} broke off: {AGAIN}"
     libraries_good, sentence = _libraries(own)
     yield libraries_good, sentence
+    if libraries_good:
+        yield _pytorch(checkout, own, computer)
     yield _launcher(own)
     if libraries_good:  # without them it can't start
         yield _daemon(own)
@@ -106,6 +112,14 @@ def _libraries(own: Own) -> CheckResult:
     words = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
     reason = words[0].rstrip(".") if words else "pip does not work"
     return False, f"Libraries: {reason}: delete {own.environment.folder} and {AGAIN}"
+
+
+def _pytorch(checkout: Path, own: Own, computer: Computer) -> CheckResult:
+    """Whether PyTorch is the build for this computer."""
+    try:
+        return report.state(setup.plan(checkout, own, computer))
+    except InstallError as error:
+        return False, str(error)
 
 
 def library_problems(environment: Environment) -> list[str]:

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,10 @@ from install.errors import InstallError
 
 STAMP = "dreamlayer.stamp"  # a file in the environment with the fingerprint of its sources
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "daemon/dreamlayer", "plugins/link/dreamlink")
-SPACE_NEEDED = 2.5e9  # bytes; three times as much with libraries for graphics cards
 PIP_WITH_PYTHON_OPTION = (22, 3)
 CLUES = (  # texts in pip's log, and what they mean for the user
-    ("No space left on device", "The disk is full: free some space (about 3 GB)"),
-    ("There is not enough space on the disk", "The disk is full: free some space (about 3 GB)"),
+    ("No space left on device", "The disk is full: free some space"),
+    ("There is not enough space on the disk", "The disk is full: free some space"),
     ("CERTIFICATE_VERIFY_FAILED", "The package index is not trusted: fix its certificate"),
     ("InvalidProxyURL", "The proxy's address is wrong: correct HTTPS_PROXY, e.g."
      " http://proxy.example:3128"),
@@ -135,10 +135,11 @@ def build(environment: Environment, checkout: Path, log: Path) -> None:
     """
     make(environment)
     folder = environment.folder
-    print("Downloading the libraries. PyTorch is large: this can take minutes", flush=True)
+    print("Installing Dreamlayer and its libraries: this can take minutes", flush=True)
     stamp = fingerprint(checkout)  # first, so that a change meanwhile is noticed
     (folder / STAMP).unlink(missing_ok=True)
-    _install(environment, checkout, log)
+    log.unlink(missing_ok=True)
+    pip_install(environment, log, str(checkout))
     (folder / STAMP).write_text(stamp, encoding="utf-8")
 
 
@@ -152,7 +153,6 @@ def make(environment: Environment) -> None:
     folder = environment.folder
     if environment.works():
         return
-    _check_space(folder.parent)
     has_pip = _prepare_venv()
     _clear(folder)
     print(f"Creating Dreamlayer's own environment in {folder}", flush=True)
@@ -180,13 +180,25 @@ def _check_python() -> None:
         )
 
 
-def _check_space(home: Path) -> None:
-    free = shutil.disk_usage(home).free
-    if free < SPACE_NEEDED:
-        raise InstallError(
-            f"There are only {free / 1e9:.1f} GB free in {home}, but Dreamlayer needs"
-            f" {SPACE_NEEDED / 1e9:.1f}: free some space, or set DREAMLAYER_HOME to another folder."
-        )
+def check_space(home: Path, fetched: float, unpacked: float, otherwise: str = "") -> None:
+    """Raise InstallError if the disks have no room for so many bytes.
+
+    pip unpacks in `home`, but downloads into the folder for temporary files. `otherwise` is what
+    else the user can do about it.
+    """
+    temporary = Path(tempfile.gettempdir())
+    together = home.stat().st_dev == temporary.stat().st_dev
+    needs = {home: unpacked + fetched if together else unpacked}
+    if not together:
+        needs[temporary] = fetched
+    for folder, needed in needs.items():
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            move = "DREAMLAYER_HOME" if folder == home else "TMPDIR (on Windows TEMP)"
+            raise InstallError(
+                f"There are only {free / 1e9:.1f} GB free in {folder}, but Dreamlayer needs"
+                f" {needed / 1e9:.1f}: free some space, or set {move} to another folder{otherwise}."
+            )
 
 
 def _prepare_venv() -> bool:
@@ -257,10 +269,14 @@ def _run(argv: Sequence[str], folder: Path) -> None:
         )
 
 
-def _install(environment: Environment, checkout: Path, log: Path) -> None:
-    log.unlink(missing_ok=True)
+def pip_install(environment: Environment, log: Path, *arguments: str) -> None:
+    """Have pip install something into the environment; what it does is shown, and logged.
+
+    Raises:
+        InstallError: with what to do.
+    """
     options = ["--no-user", "--disable-pip-version-check", "--no-warn-script-location"]
-    command = [*pip_command(environment), "--log", str(log), "install", *options, str(checkout)]
+    command = [*pip_command(environment), "--log", str(log), "install", *options, *arguments]
     # Not in the current folder, from which Python would import.
     if subprocess.call(command, env=clean_environ(), cwd=environment.folder) == 0:
         return

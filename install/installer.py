@@ -14,11 +14,13 @@ from pathlib import Path
 
 from dreamlayer.cli import streams
 from install import checkup, hosts, kritarc, places, removal
+from install.builds import cards, setup
+from install.builds.choice import DEVICES
 from install.command_link import link_command
-from install.environment import build, clean_environ
+from install.environment import clean_environ
 from install.errors import InstallError
 from install.manifest import write_manifest
-from install.own import Own, greet_daemon, stop_daemon
+from install.own import Own, greet_daemon
 from install.places import GimpPlace, KritaPlace, Machine, NewGimp
 
 SAMPLE = Path("tests", "pictures", "peaks.jpg")
@@ -36,8 +38,8 @@ def main(checkout: Path, arguments: Sequence[str] | None = None) -> int:
             removal.uninstall(own, machine)
             return 0
         if options.check:
-            return checkup.check(checkout, own, machine)
-        return _install(checkout, own, machine, options.dream)
+            return checkup.check(checkout, own, machine, cards.look())
+        return _install(checkout, own, machine, options)
     except InstallError as error:
         print(f"\n{error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -65,21 +67,29 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="remove everything that was installed, and nothing else",
     )
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        help="what PyTorch shall compute with, also after later updates; auto, as at first, is the"
+        " best graphics card that it can use",
+    )
+    options = parser.parse_args(arguments)
+    if options.device and (options.check or options.uninstall):
+        parser.error("--device is for installing: leave --check or --uninstall away")
+    return options
 
 
-def _install(checkout: Path, own: Own, machine: Machine, picture: Path | None) -> int:
+def _install(checkout: Path, own: Own, machine: Machine, options: argparse.Namespace) -> int:
+    picture: Path | None = options.dream
     if picture is not None and not picture.is_file():
         raise InstallError(f"There is no picture {picture}: give its path after --dream.")
     if os.environ.get("SUDO_USER", "root") != "root":
         print("Installing for root. To install for yourself, run it without sudo.")
+    planned = setup.plan(checkout, own, cards.look(), options.device)
     own.make()
-    current = own.environment.is_current(checkout)
+    current = setup.carry_out(planned)
     if current:
         print(f"Dreamlayer's environment is up to date: {own.environment.folder}", flush=True)
-    else:
-        stop_daemon(own.environment)
-        build(own.environment, checkout, own.pip_log)
     own.write_launcher()
     kritas, gimps, problems = _install_plugins(checkout, own, machine)
     write_manifest(own, kritas, gimps)

@@ -52,6 +52,11 @@ class Own:
         return self.home / discovery.MANIFEST_FILE
 
     @property
+    def torch_record(self) -> Path:
+        """What is remembered of the choice of PyTorch, see builds/record.py."""
+        return self.home / discovery.TORCH_FILE
+
+    @property
     def pip_log(self) -> Path:
         return self.home / "install.log"
 
@@ -68,7 +73,7 @@ class Own:
             discovery.MACHINE_FILE,
         )  # fmt: skip
         older = self.home.glob(f"{discovery.LOG_FILE}.*")
-        own = [self.launcher, self.manifest, self.pip_log, self.sample]
+        own = [self.launcher, self.manifest, self.torch_record, self.pip_log, self.sample]
         return [*own, *(self.home / name for name in names), *older]
 
     @property

@@ -125,6 +125,8 @@ def make_environment(place: environment.Environment) -> None:
     place.folder.parent.mkdir(parents=True, exist_ok=True)
     with roots.locked(place.folder.with_suffix(".lock"), say):
         say(f"Setting up the environment {place.folder}")
+        if not place.works():
+            environment.check_space(place.folder.parent, 0.5e9, 2e9)
         environment.make(place)
         project = f"{CHECKOUT}[test,efficientnet]"
         options = ["--quiet", "--disable-pip-version-check", "--editable", project]

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import dreamlayer
-from dreamlayer.doctor import anonymous, home, machine, plugins, service
+from dreamlayer.doctor import anonymous, home, machine, plugins, service, torch_build
 from dreamlayer.doctor.findings import Finding, safely
 from dreamlayer.runtime import devices
 from dreamlink import VERSION
@@ -75,10 +75,41 @@ def test_a_device_that_does_not_respond_is_wrong(monkeypatch):
     assert "--device cpu" in said
 
 
-def test_a_card_that_pytorch_does_not_use_is_a_warning(monkeypatch):
-    monkeypatch.setattr(machine, "_has_nvidia_card", lambda: True)
+@pytest.mark.parametrize(
+    ("record", "card", "cuda", "words"),
+    [
+        ({}, True, None, "Run install.py again: it installs the PyTorch for this card"),
+        ({}, True, "13.0", "Update the NVIDIA driver to version 580 or newer"),
+        ({"advice": "Its driver 535.183 is old."}, True, None, "Its driver 535.183 is old."),
+        ({"advice": "Go online."}, False, None, "Go online."),
+        ({"device": "cpu", "advice": "Go online."}, True, None, ""),
+        ({}, False, None, ""),
+        ([], False, None, ""),
+    ],
+)
+def test_a_card_that_pytorch_does_not_use_is_a_warning_with_what_can_help(
+    folder, monkeypatch, record, card, cuda, words
+):
+    (folder / discovery.TORCH_FILE).write_text(json.dumps(record))
+    monkeypatch.setattr(torch_build, "has_nvidia_card", lambda: card)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
     monkeypatch.setattr(devices, "find", lambda name: torch.device("cpu"))
-    assert any("can't use it" in said for said in only(machine.check(), "warning"))
+    said = only(machine._device(), "warning")
+    if words:
+        assert len(said) == 1
+        assert "does not use the graphics card" in said[0]
+        assert words in said[0]
+    else:
+        assert not said
+
+
+def test_without_a_record_of_install_py_or_with_a_damaged_one_the_doctor_goes_on(
+    folder, monkeypatch
+):
+    monkeypatch.setattr(torch_build, "has_nvidia_card", lambda: False)
+    assert torch_build.remedy(False) == ""
+    (folder / discovery.TORCH_FILE).write_text("{")
+    assert torch_build.remedy(False) == ""
 
 
 def test_a_failing_check_is_a_finding():

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from install import checkup
+from install.builds.cards import Computer
 from install.environment import STAMP, Environment, fingerprint
 from install.own import Own
 from install.places import Machine
 
 CHECKOUT = Path(__file__).parents[2]
 Package = Callable[..., Path]
+HERE = Computer("linux", "x86")
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def package(own: Own) -> Package:
 
 def check(own: Own, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What is not in order."""
-    assert checkup.check(CHECKOUT, own, Machine("linux", tmp_path, {}, tmp_path)) == 1
+    assert checkup.check(CHECKOUT, own, Machine("linux", tmp_path, {}, tmp_path), HERE) == 1
     out = capsys.readouterr().out
     assert "Traceback" not in out
     return [line for line in out.splitlines() if line.startswith("!!")]

@@ -113,9 +113,14 @@ def test_a_folder_that_is_no_environment_is_not_overwritten(home: Path):
 
 def test_a_full_disk_is_noticed_before_the_download(home: Path, monkeypatch: pytest.MonkeyPatch):
     home.mkdir()
-    monkeypatch.setattr(environment, "SPACE_NEEDED", 1e18)
-    with pytest.raises(InstallError, match=r"GB free .* free some space"):
-        environment.build(Environment(home / "env"), CHECKOUT, home / "log")
+    environment.check_space(home, 1.0, 1.0)
+    with pytest.raises(InstallError, match=r"GB free in .* needs 2000000000\.0: free some space"):
+        environment.check_space(home, 1e18, 1e18)
+    elsewhere = Path("/dev/shm")
+    if elsewhere.is_dir() and elsewhere.stat().st_dev != home.stat().st_dev:
+        monkeypatch.setattr(environment.tempfile, "gettempdir", lambda: str(elsewhere))
+        with pytest.raises(InstallError, match=r"free in /dev/shm.* needs 1000000000.*TMPDIR"):
+            environment.check_space(home, 1e18, 1.0)
 
 
 @pytest.fixture

@@ -14,12 +14,16 @@ from pathlib import Path
 
 import msgpack
 import pytest
+import torch
 from PIL import Image
 
 import dreamlayer
 import dreamlink
 from install import environment, hosts, installer
+from install.builds import packages, record, setup
+from install.builds.cards import Computer
 from install.environment import STAMP, Environment
+from install.own import Own
 
 CHECKOUT = Path(__file__).parents[2]
 KRITARC = "[python]\nenable_other=true\n\n[theme]\nTheme=dark\n"
@@ -47,7 +51,7 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Environments that were made."""
+    """Environments that were made, with the processor's build of PyTorch, which fits here."""
     made = []
     sources = [Path(dreamlayer.__file__).parents[1], Path(dreamlink.__file__).parents[1]]
 
@@ -65,7 +69,14 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
             (packages / info.name).symlink_to(info)
         (mine.folder / STAMP).write_text(environment.fingerprint(checkout))
 
-    monkeypatch.setattr(installer, "build", build)
+    def version(mine: Environment) -> str:
+        return f"{torch.__version__.partition('+')[0]}+cpu" if mine.python.exists() else ""
+
+    monkeypatch.setattr(setup, "make", lambda mine: None)
+    monkeypatch.setattr(setup, "build", build)
+    monkeypatch.setattr(setup.index, "offers", lambda *question: False)
+    monkeypatch.setattr(packages, "version", version)
+    monkeypatch.setattr(installer.cards, "look", lambda: Computer("linux", "x86"))
     return made
 
 
@@ -160,6 +171,34 @@ def test_one_host_that_fails_does_not_keep_the_plugin_from_the_others(
     assert run() == 1
     assert "GIMP 3.2: " in capsys.readouterr().err
     assert hosts.gimp_differences(CHECKOUT, person / ".config/GIMP/3.0", msgpack_folder()) == []
+
+
+def test_the_device_is_remembered_until_another_is_named(
+    person: Path, builds: list[Path], capsys, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(installer, "_dream", lambda checkout, own, picture: Path("dream.png"))
+    own = Own(person / ".local/share/dreamlayer")
+    for arguments, device in (((), "auto"), (("--device", "cpu"), "cpu"), ((), "cpu")):
+        assert run(*arguments) == 0
+        assert record.read(own).device == device
+    assert run("--device", "auto") == 0
+    assert record.read(own).device == "auto"
+    assert len(builds) == 1
+    assert "index can't be reached, or does not have the build cpu" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run("--check", "--device", "cpu")
+    assert "--device is for installing" in capsys.readouterr().err
+
+
+def test_a_computer_that_pytorch_has_no_build_for_is_refused_before_anything_is_made(
+    person: Path, builds: list[Path], capsys, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(installer.cards, "look", lambda: Computer("darwin", "other", (14, 5)))
+    before = files(person)
+    assert run() == 1
+    assert "no build for Macs with an Intel processor" in capsys.readouterr().err
+    assert files(person) == before
+    assert builds == []
 
 
 def msgpack_folder() -> Path:

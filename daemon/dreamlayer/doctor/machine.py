@@ -6,13 +6,12 @@ import importlib.metadata
 import os
 import platform
 import re
-import shutil
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 
+from dreamlayer.doctor import torch_build
 from dreamlayer.doctor.findings import Finding, ok, warning, wrong
 
 AGAIN = "Run install.py again."
@@ -81,10 +80,10 @@ def _device() -> Iterator[Finding]:
         )
         return
     text = f"Device: {devices.describe(device)}, {os.cpu_count()} cores"
-    if device.type == "cpu" and _has_nvidia_card():
+    remedy = torch_build.remedy(bool(torch.version.cuda)) if device.type == "cpu" else ""
+    if remedy:
         yield warning(
-            f"{text}; there is an NVIDIA card, but PyTorch {torch.__version__} can't use it.",
-            f"Update its driver and restart the computer. {AGAIN}",
+            f"{text}; PyTorch {torch.__version__} does not use the graphics card.", remedy
         )
     elif device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
@@ -95,10 +94,6 @@ def _device() -> Iterator[Finding]:
             yield ok(text)
     else:
         yield ok(text)
-
-
-def _has_nvidia_card() -> bool:
-    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
 
 
 def _kernel() -> Finding:

@@ -1,0 +1,1 @@
+"""The build of PyTorch that fits this computer: found, installed, proven and remembered."""

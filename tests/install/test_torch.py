@@ -1,0 +1,309 @@
+"""The right PyTorch is installed, changed, kept, proven and remembered, with pip and an index."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from install import environment
+from install.builds import index, packages, proof, record, report, setup
+from install.builds.cards import Computer
+from install.builds.nvidia import GraphicsCard
+from install.builds.table import CPU, CU130
+from install.errors import InstallError
+from install.own import Own
+from tests.install.conftest import STUB, StubIndex
+
+CARD = GraphicsCard("NVIDIA", "NVIDIA GeForce RTX 4070", (580, 95, 5), capability=(8, 9))
+OLD_CARD = GraphicsCard("NVIDIA", "NVIDIA GeForce GTX 1060", (580, 95, 5), capability=(6, 1))
+WITH_CARD = Computer("linux", "x86", cards=(CARD,))
+WITH_OLD_CARD = Computer("linux", "x86", cards=(OLD_CARD,))
+WITHOUT_CARD = Computer("linux", "x86")
+PROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+
+[project]
+name = "dreamlayer"
+version = "0.1.0"
+dependencies = [
+    "torch==2.13.0",         # what the project pins
+    "torchvision==0.28.0",
+    "sums==1.0; python_version >= '3'",
+]
+"""
+BACKEND = '''
+import zipfile
+def build_wheel(folder, settings=None, metadata=None):
+    name, info = "dreamlayer-0.1.0-py3-none-any.whl", "dreamlayer-0.1.0.dist-info"
+    files = {
+        "dreamlayer.py": "",
+        f"{info}/METADATA": """Metadata-Version: 2.1
+Name: dreamlayer
+Version: 0.1.0
+Requires-Dist: torch==2.13.0
+Requires-Dist: torchvision==0.28.0
+Requires-Dist: sums==1.0
+""",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{path},,\\n" for path in [*files, f"{info}/RECORD"])
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
+        for path, text in files.items():
+            wheel.writestr(path, text)
+    return name
+'''
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(PROJECT)
+    (folder / "backend.py").write_text(BACKEND)
+    return folder
+
+
+@pytest.fixture
+def own(
+    tmp_path: Path, stub_index: StubIndex, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> Own:
+    """A folder in which nothing is installed; environments are made without pip, which is quick."""
+    monkeypatch.setenv("DREAMLAYER_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(environment, "_has_venv", lambda: False)
+    mine = Own.of_this_user()
+    mine.make()
+    return mine
+
+
+def install(
+    checkout: Path, own: Own, computer: Computer = WITH_CARD, asked: str | None = None
+) -> str:
+    """Do what install.py does about the environment; returns the version of PyTorch."""
+    setup.carry_out(setup.plan(checkout, own, computer, asked))
+    return packages.version(own.environment)
+
+
+def is_settled(checkout: Path, own: Own, computer: Computer = WITH_CARD) -> bool:
+    """Whether another run has nothing to do."""
+    return setup.carry_out(setup.plan(checkout, own, computer))
+
+
+def state(checkout: Path, own: Own, computer: Computer = WITH_CARD) -> tuple[bool, str]:
+    return report.state(setup.plan(checkout, own, computer))
+
+
+def installed(own: Own) -> set[str]:
+    return set(packages._required(own.environment))
+
+
+def test_the_build_for_the_card_is_installed_changed_changed_back_and_kept(
+    checkout: Path, own: Own, stub_index: StubIndex, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert install(checkout, own) == "2.13.0+cu130"
+    said = capfd.readouterr().out
+    assert said.startswith("NVIDIA GeForce RTX 4070 found: PyTorch for CUDA 13, about 2.8 GB to")
+    libraries = {"dreamlayer", "torch", "torchvision", "sums", "nvidia-stub", "nvidia-more"}
+    assert installed(own) == libraries
+    assert sorted(stub_index.fetched()) == [
+        "cu130: nvidia_stub-13.0", "cu130: torch-2.13.0+cu130", "cu130: torchvision-0.28.0+cu130",
+        "simple: nvidia_more-1.0", "simple: sums-1.0",
+    ]  # fmt: skip
+    assert state(checkout, own) == (True, "PyTorch 2.13.0+cu130 (PyTorch for CUDA 13)")
+
+    assert is_settled(checkout, own)
+    assert stub_index.asked == []
+
+    assert install(checkout, own, asked="cpu") == "2.13.0+cpu"
+    assert stub_index.fetched() == ["cpu: torch-2.13.0+cpu", "cpu: torchvision-0.28.0+cpu"]
+    assert installed(own) == libraries - {"nvidia-stub", "nvidia-more"}
+    assert is_settled(checkout, own)
+
+    (checkout / "README.md").write_text("another version of the sources")  # an update
+    assert not own.environment.is_current(checkout)
+    assert install(checkout, own) == "2.13.0+cpu"
+    assert own.environment.is_current(checkout)
+    assert stub_index.asked == []
+    assert record.read(own).device == "cpu"
+
+    assert install(checkout, own, asked="auto") == "2.13.0+cu130"
+    assert installed(own) == libraries
+    assert record.read(own).device == "auto"
+    assert state(checkout, own)[0]
+
+
+def test_a_change_of_card_or_driver_is_noticed_and_told(
+    checkout: Path, own: Own, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert install(checkout, own, WITHOUT_CARD) == "2.13.0+cpu"
+    assert capfd.readouterr().out.startswith("No graphics card found that PyTorch can use")
+    good, said = state(checkout, own, WITH_OLD_CARD)
+    assert not good
+    assert "PyTorch for CUDA 12.6 fits: run install.py again" in said
+    for computer, settled in ((WITHOUT_CARD, True), (WITH_OLD_CARD, False)):
+        assert setup.plan(checkout, own, computer).is_carried_out is settled
+
+
+def test_without_pytorchs_index_pips_own_is_used_and_not_tried_again_and_again(
+    checkout: Path, own: Own, stub_index: StubIndex,
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("DREAMLAYER_TORCH_INDEX", "http://127.0.0.1:9/whl")
+    assert install(checkout, own) == "2.13.0+cpu"
+    assert "index can't be reached, or does not have the build cu130" in capfd.readouterr().out
+    good, said = state(checkout, own)
+    assert not good
+    assert "Go online, then run install.py --device auto to try it again." in said
+
+    monkeypatch.setenv("DREAMLAYER_TORCH_INDEX", f"{stub_index.address}/whl")
+    stub_index.asked.clear()
+    assert is_settled(checkout, own)
+    assert stub_index.asked == []
+    assert install(checkout, own, asked="auto") == "2.13.0+cu130"
+    assert record.read(own).problem == record.read(own).advice == ""
+
+
+def test_the_index_has_a_build_if_it_has_both_packages_in_the_pinned_versions(
+    own: Own, stub_index: StubIndex
+) -> None:
+    environment.make(own.environment)
+    both = ("torch==2.13.0+cu130", "torchvision==0.28.0+cu130")
+    assert index.offers(own.environment, CU130, both)
+    assert not index.offers(own.environment, CU130, ["torch==2.13.0"])
+    assert not index.offers(own.environment, CU130, ["sums==1.0"])  # pip's own index has it
+    stub_index.add("whl/cu130", "torchvision", "0.27.0+cu130")
+    (stub_index.folder / "whl/cu130/torchvision/torchvision-0.28.0+cu130-py3-none-any.whl").unlink()
+    assert not index.offers(own.environment, CU130, both)
+
+
+def test_the_processors_build_from_pips_own_index_is_as_good(
+    checkout: Path, own: Own, stub_index: StubIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DREAMLAYER_TORCH_INDEX", "http://127.0.0.1:9/whl")
+    assert install(checkout, own, WITHOUT_CARD) == "2.13.0+cpu"
+    assert record.read(own).problem == ""
+    assert state(checkout, own, WITHOUT_CARD)[0]
+    assert is_settled(checkout, own, WITHOUT_CARD)
+
+
+def test_a_build_that_fails_on_the_card_is_replaced_by_the_processors(
+    checkout: Path, own: Own, stub_index: StubIndex,
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("CARD_IS_BROKEN", "1")
+    assert install(checkout, own) == "2.13.0+cpu"
+    assert "nvidia-stub" not in installed(own)
+    said = capfd.readouterr().out
+    assert (
+        "PyTorch for CUDA 13 does not work with the graphics here (PyTorch finds no card that it"
+        " can use): changing to PyTorch for the processor"
+    ) in said
+    good, said = state(checkout, own)
+    assert not good
+    assert "Update the graphics driver, restart the computer, then run install.py" in said
+    assert is_settled(checkout, own)
+    newer = GraphicsCard("NVIDIA", CARD.name, (581, 1), capability=(8, 9))
+    assert not setup.plan(checkout, own, Computer("linux", "x86", cards=(newer,))).is_carried_out
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("import time; time.sleep(60)", "it does not answer"),
+        ("import os; os.abort()", "it ended with code -6"),
+        ("raise OSError('libcudart is missing.')", "OSError: libcudart is missing"),
+        (STUB.format(version="", device="cuda").replace("512.0", "3.0"), "a sum is 3 instead"),
+        (STUB.format(version="", device=""), "PyTorch finds no card that it can use"),
+        (STUB.format(version="", device="cuda"), ""),
+    ],
+)
+def test_the_proof_says_why_a_card_can_not_be_used(
+    own: Own, monkeypatch: pytest.MonkeyPatch, code: str, words: str
+) -> None:
+    environment.make(own.environment)
+    (site,) = own.environment.folder.glob("lib/python3*/site-packages")
+    (site / "torch.py").write_text(code)
+    monkeypatch.setattr(proof, "PATIENCE", 0.5 if "sleep" in code else 60)
+    said = proof.failure(own.environment, CU130)
+    assert said.startswith(words) and bool(said) == bool(words)
+    assert proof.failure(own.environment, CPU) == ""
+
+
+def test_an_installation_that_was_killed_is_repaired(checkout: Path, own: Own) -> None:
+    install(checkout, own)
+    (vision,) = own.environment.folder.glob("lib/python3*/site-packages/torchvision-*.dist-info")
+    (vision / "RECORD").rename(vision / "elsewhere")
+    assert packages.version(own.environment) == ""
+    (vision / "elsewhere").rename(vision / "RECORD")
+    assert packages.version(own.environment) == "2.13.0+cu130"
+    (info,) = own.environment.folder.glob("lib/python3*/site-packages/torch-*.dist-info")
+    (info / "RECORD").unlink()
+    (info.parent / "torch" / "__init__.py").unlink()
+    assert packages.version(own.environment) == ""
+    assert install(checkout, own) == "2.13.0+cu130"
+    assert (info.parent / "torch" / "__init__.py").is_file()
+
+
+def test_the_general_indexs_build_for_linux_is_that_of_cuda_13(
+    checkout: Path, own: Own, stub_index: StubIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub_index.add_build("simple", "", "cuda")
+    (stub_index.folder / "simple/torch/torch-2.13.0+cpu-py3-none-any.whl").unlink()
+    (stub_index.folder / "simple/torchvision/torchvision-0.28.0+cpu-py3-none-any.whl").unlink()
+    monkeypatch.setenv("DREAMLAYER_TORCH_INDEX", "http://127.0.0.1:9/whl")
+    assert install(checkout, own) == "2.13.0"
+    assert state(checkout, own)[0]
+    assert is_settled(checkout, own)
+
+
+def test_what_pip_is_told_stays_in_force(
+    checkout: Path, own: Own, stub_index: StubIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub_index.add("more", "only_here", "1.0")
+    stub_index.add("more", "only_here", "2.0")
+    stub_index.add_build("whl/cu130", "+cu130", "cuda", "only_here")
+    (tmp_path / "constraints.txt").write_text("only_here<2\n")
+    (tmp_path / "pip.conf").write_text(
+        f"[global]\nextra-index-url = {stub_index.address}/more\n"
+        f"constraint = {tmp_path / 'constraints.txt'}\n"
+    )
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    assert install(checkout, own) == "2.13.0+cu130"
+    assert "more: only_here-1.0" in stub_index.fetched()
+
+
+def test_the_room_that_the_build_needs_is_asked_for_before_anything_is_fetched(
+    checkout: Path, own: Own, stub_index: StubIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(own.home)._replace(free=int(3e9))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(
+        InstallError, match=r"only 3\.0 GB free in .* needs [47]\.[97].*free some.*device cpu"
+    ):
+        install(checkout, own)
+    assert stub_index.asked == []
+    assert not own.environment.folder.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"device": "toaster"}', '{"cards": 3}'])
+def test_a_damaged_record_is_an_empty_one(own: Own, text: str) -> None:
+    own.torch_record.write_text(text)
+    assert record.read(own) == record.TorchRecord()
+
+
+def test_a_record_comes_back_as_it_was_written(own: Own) -> None:
+    written = record.TorchRecord("cpu", "cu130", "2.13.0+cpu", ("a card",), "why", "what to do")
+    record.write(own, written)
+    assert record.read(own) == written
+    assert json.loads(own.torch_record.read_text())["advice"] == "what to do"
+
+
+def test_the_projects_own_pins_are_read() -> None:
+    pins = packages.requirements(Path(__file__).parents[2])
+    assert pins[0].startswith("torch==")
+    assert len(pins) > 8
