@@ -122,8 +122,6 @@ def _for_card(card: GraphicsCard, computer: Computer) -> BuildChoice:
     found = f"{card.name} found"
     if card.maker == "NVIDIA":
         return _for_nvidia(card, found, computer.system)
-    if computer.processor == "x86" and card.maker == "Intel":
-        return BuildChoice(XPU, found)
     if (computer.system, computer.processor) == ("linux", "x86") and card.gfx in GFX:
         return BuildChoice(ROCM, found)
     return BuildChoice(CPU, f"{found}, {_why_not(card, computer)}")
@@ -131,6 +129,8 @@ def _for_card(card: GraphicsCard, computer: Computer) -> BuildChoice:
 
 def _why_not(card: GraphicsCard, computer: Computer) -> str:
     """Why a card of Intel or AMD is not used; the user can do nothing about it."""
+    if card.maker == "Intel":  # --device xpu installs PyTorch for it, but no executor uses it
+        return "which Dreamlayer can't use yet"
     if card.maker == "AMD" and computer.system == "win32":
         return "for which PyTorch has no build on Windows, only on Linux"
     if card.maker == "AMD" and computer.processor == "x86":
