@@ -5,7 +5,6 @@ The daemon's compute thread imports and calls this module, which imports torch.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, replace
@@ -153,13 +152,7 @@ class LocalStudio:
         def dream(one: DreamRequest) -> Generator[Progress, None, Finished]:
             return self._dream(decode(one, frames, in_grid=True), None)
 
-        with contextlib.closing(run_looks(request, dream)) as looking:
-            while True:
-                with one_thread():
-                    progress = next(looking, None)
-                if progress is None:
-                    return
-                yield progress
+        return run_looks(request, dream)
 
     def _dream(
         self, inputs: DecodedRequest, before: Overlay | None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 
 from dreamlayer.runtime.interruption import Interrupted
+from dreamlayer.runtime.one_thread import one_thread
 from dreamlayer.studio.previews import result_preview
 from dreamlayer.studio.progress import LooksProgress, Progress, RecipeLook
 from dreamlayer.studio.protocol import Finished
@@ -93,7 +94,8 @@ class _QuickDream:
         picture: tuple[Picture, Frame]
         while not self._over:
             try:
-                progress = next(self._steps)
+                with one_thread():
+                    progress = next(self._steps)
             except StopIteration as end:
                 self._over, self.fraction = True, 1.0
                 finished: Finished = end.value

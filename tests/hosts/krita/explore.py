@@ -1,5 +1,7 @@
 """Explore: nine looks, going on by a click, back and forth, a surprise, and what the form gets."""
 
+import os
+import signal
 import time
 
 import case
@@ -211,14 +213,24 @@ def check_an_empty_layer_is_told():
     close()
 
 
-def check_a_missing_daemon_is_told():
+def check_a_busy_daemon_is_told_and_the_middle_stays():
     yield from opened()
     yield from complete()
-    pid = desk.daemon()
-    with desk.held(pid):
+    with desk.held(desk.daemon()):
         cell(0).click()
         yield 300
         assert line().startswith("Taking nine looks"), line()
         assert None in looks() and looks()[MIDDLE] is not None
+    yield from nine()
+    close()
+
+
+def check_a_lost_daemon_is_told_and_a_click_starts_another():
+    yield from opened()
+    cell(0).click()
+    os.kill(desk.daemon(), signal.SIGKILL)
+    yield from desk.until(lambda: "daemon" in line(), "the window tells that it is lost", 20)
+    assert looks()[MIDDLE] is not None
+    cell(8).click()
     yield from nine()
     close()
