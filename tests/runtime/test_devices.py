@@ -12,6 +12,7 @@ import torch
 from dreamlayer.networks.network import Network
 from dreamlayer.runtime import devices
 from dreamlayer.runtime.devices import Devices
+from dreamlayer.studio import network_cache
 from dreamlayer.studio.local import LocalStudio
 from dreamlayer.studio.network_cache import NetworkCache
 from dreamlink.picture import Picture
@@ -325,7 +326,8 @@ def test_the_list_of_networks_names_the_executor(monkeypatch, engine):
         assert networks.describe() == [f"squeezenet1_1 features.3 on cpu ({engine})"]
 
 
-def test_the_most_recently_used_networks_are_kept():
+def test_the_most_recently_used_networks_are_kept(monkeypatch):
+    monkeypatch.setattr(network_cache, "SMALL_KEPT", 4)
     networks = NetworkCache()
     for number in range(2, 8):
         with networks.using(Recipe.of({"layer": f"features.{number}"}), CPU):
