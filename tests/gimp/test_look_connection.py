@@ -104,7 +104,7 @@ def question(said: list[str]) -> Seeing:
 def asked(dialog: SimpleNamespace, said: list[str]) -> Seeing:
     """A question that was sent to the daemon."""
     made = question(said)
-    dialog.connection.see(made)
+    dialog.connection.follow("see", made)
     for _ in range(3):
         dialog.loop.turn()
     assert dialog.daemon.ops()[-1][0] == "see"
