@@ -27,7 +27,6 @@ from screen import (
     DIALOG,
     beside_dialog,
     close_all,
-    find,
     titles,
     type_into,
     until,
@@ -203,11 +202,16 @@ def check_an_empty_layer_is_told():
     image.insert_layer(empty, None, 0)
 
     def act():
-        open_window()
-        time.sleep(2)
-        until(idle, "it still looks", 90)
-        time.sleep(1)
-        case.screenshot("explore-empty")
+        until(idle, "the look is not finished")
+        signal_daemon("STOP")  # so that the sentence is not the daemon's
+        try:
+            open_window()
+            wait_for_sentence(window=WINDOW)
+            time.sleep(1)
+            case.screenshot("explore-empty")
+            assert unread() == 0, "the daemon is asked"
+        finally:
+            signal_daemon("CONT")
         leave()
 
     beside_dialog(act, image, [empty], **QUICK)
@@ -261,12 +265,14 @@ def check_a_lost_daemon_is_told_and_another_looks():
         signal_daemon("STOP")
         press(places[0])
         time.sleep(1)
-        looking = line()
+        looking = line(WINDOW)
         kill_daemon()
-        wait_for_sentence(looking)
+        wait_for_sentence(looking, window=WINDOW)
         time.sleep(1)
         case.screenshot("explore-lost")
-        type_into(WINDOW, "alt+b", "alt+f")  # goes on, with another daemon
+        type_into(WINDOW, "alt+b")
+        wait_for_looks(first)
+        type_into(WINDOW, "alt+f")  # asks another daemon for what is missing
         wait_for_looks(walk.looks())
         leave()
 
@@ -274,17 +280,26 @@ def check_a_lost_daemon_is_told_and_another_looks():
 
 
 def check_no_daemon_is_told():
+    """The daemon is lost first, so that the window has said all else that it may say."""
     image, source = photo_part(*SIZE)
     first = Walk(pixels(source, U8), SIZE, QUICK).looks()
 
     def act():
         until(idle, "the look is not finished")
+        signal_daemon("STOP")
+        open_window()
+        time.sleep(1)
+        looking = line(WINDOW)
         with launcher(None):
+            wait_for_sentence(looking, window=WINDOW)
+            lost = line(WINDOW)
+            type_into(WINDOW, "Escape")
+            closed()
             open_window()
-            time.sleep(6)
+            wait_for_sentence(looking, lost, window=WINDOW)
+            time.sleep(1)
             case.screenshot("explore-none")
             assert not any(are_seen(first))
-            find(DIALOG)
             type_into(WINDOW, "Escape")
             closed()
         open_window()

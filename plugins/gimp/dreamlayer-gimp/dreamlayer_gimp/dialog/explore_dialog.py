@@ -47,7 +47,9 @@ class ExploreDialog:
         self._preview = preview
         self._explorer: Explorer | None = None
         self._window: Any = None  # until it is opened
-        self._line = Gtk.Label(xalign=0.0, ellipsize=Pango.EllipsizeMode.END)
+        # As wide as the looks: a long sentence takes more lines.
+        self._line = Gtk.Label(wrap=True, max_width_chars=1, xalign=0.0)
+        self._line.set_line_wrap_mode(Pango.WrapMode.WORD_CHAR)
         self._grid = LookGrid(self._choose, self._use)
         self.button = Gtk.Button.new_with_mnemonic("E_xplore…")
         self.button.set_tooltip_text(
@@ -143,9 +145,7 @@ class ExploreDialog:
 
     @guarded
     def _say(self, text: str) -> None:
-        line = text or (nine_cells.HINT if self._walk is not None else "")
-        self._line.set_text(line)
-        self._line.set_tooltip_text(line)  # all of it, if it is cut off
+        self._line.set_text(text or (nine_cells.HINT if self._walk is not None else ""))
 
     @guarded
     def _show(self) -> None:

@@ -50,7 +50,7 @@ class LookGrid:
         """
         self._chosen = chosen
         self._used = used
-        self._size = CELL_SIDE, CELL_SIDE
+        self._size = CELL_SIDE, NARROWEST
         self._style = Gtk.CssProvider()
         self._style.load_from_data(STYLE)
         self._pictures: list[Any] = []

@@ -125,7 +125,11 @@ class PreviewArea:
         return self._look_source(self.region.grow(around).clip(self.whole))
 
     def look_source(self) -> LookSource:
-        """What several looks are taken of: the part with its surroundings."""
+        """What several looks are taken of: the part with its surroundings. Raises CallRefused."""
+        layout, pixels = self.source()
+        samples = len(layout.order)
+        if not any(memoryview(pixels)[samples - 1 :: samples]):  # looks would be black
+            raise CallRefused("The layer is fully transparent there: choose one with content.")
         return self._look_source(self.seen)
 
     def _look_source(self, seen: Region) -> LookSource:
