@@ -181,6 +181,25 @@ def check_only_the_selection_is_looked_at():
     beside_dialog(act, image, [source], **QUICK)
 
 
+def check_an_upright_layer_fits_the_screen():
+    image, source = photo_part(100, 190)
+
+    def act():
+        open_window()
+        until(lambda: not idle(), "nothing is asked")
+        time.sleep(2)
+        until(idle, "the looks are not finished", 90)
+        time.sleep(1)
+        case.screenshot("explore-upright")
+        said = case.xdotool("getwindowgeometry", "--shell", titles(WINDOW)[-1])
+        place = dict(part.split("=") for part in said.splitlines())
+        screen = int(case.xdotool("getdisplaygeometry").split()[1])
+        assert int(place["Y"]) >= 0 and int(place["Y"]) + int(place["HEIGHT"]) <= screen, place
+        leave()
+
+    beside_dialog(act, image, [source], **QUICK)
+
+
 def check_a_gray_layer_is_explored():
     image, source = photo_part(*SIZE, base=GRAY)
     walk = Walk(pixels(source, "Y'A u8"), SIZE, QUICK, order="GA")
