@@ -12,6 +12,8 @@ import pytest
 
 from dreamlink.client.client import LinkError
 from dreamlink.picture import Picture
+from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.exploring.explorer import Explorer, LookSource
 from dreamlink.session.inputs import Pixels
 from dreamlink.session.seeing import ASKING, Seeing
 from tests.link.test_seeing import ANSWER
@@ -104,7 +106,7 @@ def question(said: list[str]) -> Seeing:
 def asked(dialog: SimpleNamespace, said: list[str]) -> Seeing:
     """A question that was sent to the daemon."""
     made = question(said)
-    dialog.connection.see(made)
+    dialog.connection.follow("see", made)
     for _ in range(3):
         dialog.loop.turn()
     assert dialog.daemon.ops()[-1][0] == "see"
@@ -162,3 +164,37 @@ def test_a_lost_daemon_is_told_and_the_next_question_looks_for_another(
     dialog.daemon.answers.append(({**ANSWER, "id": dialog.daemon.sent[-1]["id"]}, [bytearray(12)]))
     dialog.loop.turn()
     assert made.seen is not None
+
+
+def test_two_windows_ask_over_one_connection(dialog: SimpleNamespace) -> None:
+    said: list[str] = []
+    first = asked(dialog, [])
+    source = LookSource(PICTURE, PICTURE.layout.region)
+    explorer = Explorer(source, source, 1.0, Recipe(), lambda: None, said.append)
+    dialog.connection.follow("explore", explorer)
+    dialog.loop.turn()
+    explored = dialog.daemon.sent[-1]
+    assert explored["op"] == "see" and not first.over, "the other window's question goes on"
+    dialog.daemon.answers = [({**ANSWER, "id": explored["id"]}, [bytearray(12)])]
+    dialog.loop.turn()
+    dialog.loop.turn()
+    assert dialog.daemon.ops()[-1][0] == "looks"
+    explorer.choose(0)
+    dialog.connection.follow("explore", explorer)
+    dialog.loop.turn()
+    assert [op for op, _ in dialog.daemon.ops()] == ["see", "see", "looks", "looks"]
+    dialog.daemon.lost = True
+    dialog.loop.turn()
+    assert said[-1] == LOST and first.text == LOST and dialog.loop.idle
+
+
+def test_another_walk_cancels_the_one_before(dialog: SimpleNamespace) -> None:
+    source = LookSource(PICTURE, PICTURE.layout.region)
+    for _ in range(2):
+        explorer = Explorer(source, source, 1.0, Recipe(), lambda: None, lambda _text: None)
+        dialog.connection.follow("explore", explorer)
+        for _ in range(3):
+            dialog.loop.turn()
+    assert [op for op, _ in dialog.daemon.ops()] == ["see", "cancel", "see"]
+    dialog.connection.close()
+    assert dialog.daemon.ops()[-1][0] == "cancel" and dialog.daemon.closed

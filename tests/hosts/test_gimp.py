@@ -30,7 +30,9 @@ CONSOLE = (
     "dreams.py", "precisions.py", "layers.py", "looks.py", "stacks.py", "again.py", "frames.py",
     "map.py", "refusals.py",
 )  # fmt: skip
-WINDOWS = ("windows.py", "preview.py", "painted.py", "map_dialog.py", "see.py", "fifty.py")
+WINDOWS = (
+    "windows.py", "preview.py", "painted.py", "map_dialog.py", "see.py", "explore.py", "fifty.py",
+)  # fmt: skip
 TIMEOUT = 600  # seconds for a script with all its dreams, beside other work on the machine
 FAST = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7, "context": 40}  # as in desk.py
 

@@ -188,9 +188,12 @@ def changed_since(still):
     return sum(map(ne, still, pixels_of_screen())) > 300
 
 
-def place_on_screen(picture, width):
-    """The position of an RGB picture on the screen, pixel for pixel; None if it is not visible."""
-    shown = pixels_of_screen()
+def place_on_screen(picture, width, shown=b""):
+    """The position of an RGB picture on the screen, pixel for pixel; None if it is not visible.
+
+    `shown` is the screen, if it is already known.
+    """
+    shown = shown or pixels_of_screen()
     across = int(case.xdotool("getdisplaygeometry").split()[0])
     rows = [picture[start : start + 3 * width] for start in range(0, len(picture), 3 * width)]
     found = shown.find(rows[0])

@@ -62,9 +62,9 @@ def open_window():
     case.xdotool("mousemove", "5", "5")  # no tooltip in the way
 
 
-def line():
-    """The rows of RGB pixels with what the window's upper line says, at its left."""
-    said = case.xdotool("getwindowgeometry", "--shell", titles(WINDOW)[-1])
+def line(window=WINDOW):
+    """The rows of RGB pixels with what a window's upper line says, at its left."""
+    said = case.xdotool("getwindowgeometry", "--shell", titles(window)[-1])
     place = dict(part.split("=") for part in said.splitlines())
     x, y, width = (int(place[name]) for name in ("X", "Y", "WIDTH"))
     across, shown = int(case.xdotool("getdisplaygeometry").split()[0]), pixels_of_screen()
@@ -79,11 +79,11 @@ def beside(place):
     return pixels_of_screen()[end - 3 * 4 : end]
 
 
-def wait_for_sentence(*before):
+def wait_for_sentence(*before, window=WINDOW):
     """Wait until the line says something, and something else than before."""
 
     def is_said():
-        now = line()
+        now = line(window)
         return now not in before and not is_blank(now)
 
     until(is_said, "the window's line says nothing new")

@@ -20,8 +20,8 @@ FROM_DIALOG = "from-dialog"
 MAP, BIND = "map", "bind"
 LAST_MAP = "last-map"
 # Mnemonics of the dialog's own buttons: Cancel, OK, Load, Reset, Save, Presets, More, Preview, What
-# it sees.
-TAKEN_MNEMONICS = "colrspmvw"
+# it sees, Explore.
+TAKEN_MNEMONICS = "colrspmvwx"
 # GIMP silently replaces a number outside an argument's limits by the default. So the limits are
 # wide: the recipe table then refuses a wrong number. The dialog's controls have the real limits.
 INT_LIMIT = 2**31

@@ -16,6 +16,7 @@ from ..call import arguments, last_map
 from ..call.errors import CallRefused
 from .completions import EntryCompletions
 from .controls import Controls
+from .explore_dialog import ExploreDialog
 from .preset_chooser import PresetChooser
 from .preview import DialogPreview
 from .seeing_dialog import SeeingDialog
@@ -41,10 +42,12 @@ def show(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | N
     with (
         contextlib.closing(DialogPreview(config, image, drawable, box)) as preview,
         contextlib.closing(SeeingDialog(dialog, config, preview)) as seeing,
+        contextlib.closing(ExploreDialog(dialog, config, preview)) as exploring,
     ):
         controls = Controls(dialog, config, preview.fail)
         presets = PresetChooser(config).row
-        presets.pack_start(seeing.button, False, False, 0)
+        for button in (seeing.button, exploring.button):
+            presets.pack_start(button, False, False, 0)
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=GAP)
         for widget in (presets, controls.main()):
             column.pack_start(widget, False, False, 0)

@@ -1,4 +1,4 @@
-"""The dialog's own connection to the daemon: quick looks, what is seen, lists of names.
+"""The dialog's own connection to the daemon: quick looks, what is seen, Explore, lists of names.
 
 The dialog's main loop runs it.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import Protocol
 
 from gi.repository import GLib
 
@@ -15,8 +16,8 @@ from dreamlink.client.client import Client
 from dreamlink.client.launch import PAUSE, connecting
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.dream import Sender
 from dreamlink.session.quick_looks import QuickLooks
-from dreamlink.session.seeing import Seeing
 from dreamlink.wire.messages import DreamRequest, Frame, Header, new_id
 
 from ..call.guard import guarded
@@ -33,10 +34,27 @@ class ListQuestion:
     sent: bool = False
 
 
+class WindowQuestion(Protocol):
+    """What a window beside the dialog asks: `Seeing`, `Explorer`."""
+
+    @property
+    def over(self) -> bool: ...
+
+    def send(self, sender: Sender) -> None: ...
+
+    def receive(self, header: Header, frames: list[bytearray]) -> bool: ...
+
+    def say(self, text: str, /) -> None: ...
+
+    def fail(self, text: str) -> None: ...
+
+    def cancel(self) -> None: ...
+
+
 class LookConnection:
     """Quick looks over a connection that is opened for the first one. Nothing here waits.
 
-    What the networks see is asked over the same connection, and opens it, too. So are questions
+    The windows beside the dialog ask over the same connection, and open it, too. So do questions
     for names; no connection is opened for them.
     """
 
@@ -44,7 +62,7 @@ class LookConnection:
         """`changed` is called when `picture` or `text` has changed."""
         self._looks = QuickLooks(changed)
         self._client: Client | None = None
-        self._seeing: Seeing | None = None
+        self._windows: dict[str, WindowQuestion] = {}  # what each asks, by its name
         self._questions: dict[str, ListQuestion] = {}  # by their ops
         self._connecting: Generator[str, None, Client] | None = None
         self._next_step = 0.0
@@ -78,10 +96,15 @@ class LookConnection:
         if self._client is not None:
             self._start_polling()
 
-    def see(self, question: Seeing) -> None:
-        """Ask what the networks see; an earlier question is cancelled."""
-        self._stop_seeing()
-        self._seeing = question
+    def follow(self, window: str, question: WindowQuestion) -> None:
+        """Ask what a window wants to know; its earlier question is cancelled.
+
+        A question that goes on is followed again.
+        """
+        earlier = self._windows.get(window)
+        if earlier is not None and earlier is not question:
+            earlier.cancel()
+        self._windows[window] = question
         self._start_polling()
 
     def cancel(self) -> None:
@@ -96,7 +119,8 @@ class LookConnection:
         if self._connecting is not None:
             self._connecting.close()
         self.cancel()  # else the daemon would wait for us to come back
-        self._stop_seeing()
+        for question in self._windows.values():
+            question.cancel()
         if self._client is not None:
             self._client.close()
 
@@ -108,17 +132,12 @@ class LookConnection:
         self._timer = 0
         for question in self._questions.values():
             question.sent = False  # the next connection asks again
-        looked, asked = self._looks.busy, self._is_seeing
+        looked, asked = self._looks.busy, self._asking
         self._looks.forget()
         if looked or not asked:
             self._looks.say(text)
-        if self._seeing is not None:
-            self._seeing.fail(text)
-
-    def _stop_seeing(self) -> None:
-        if self._seeing is not None:
-            self._seeing.cancel()
-            self._seeing = None
+        for waiting in asked:
+            waiting.fail(text)
 
     def _start_polling(self) -> None:
         if not self._timer:
@@ -142,23 +161,23 @@ class LookConnection:
     @property
     def _busy(self) -> bool:
         """Whether there is something to send or to wait for."""
-        return self._looks.busy or self._is_seeing or bool(self._questions)
+        return self._looks.busy or bool(self._asking) or bool(self._questions)
 
     @property
-    def _is_seeing(self) -> bool:
-        """Whether an answer on what the networks see is waited for."""
-        return self._seeing is not None and not self._seeing.over
+    def _asking(self) -> list[WindowQuestion]:
+        """The windows' questions whose answers are waited for."""
+        return [question for question in self._windows.values() if not question.over]
 
     def _send_questions(self, client: Client) -> None:
-        if self._seeing is not None:
-            self._seeing.send(client)
+        for asked in self._asking:
+            asked.send(client)
         for question in self._questions.values():
             if not question.sent:
                 client.send(question.request)
                 question.sent = True
 
     def _take_answer(self, header: Header, frames: list[bytearray]) -> None:
-        if self._seeing is not None and self._seeing.receive(header, frames):
+        if any(asked.receive(header, frames) for asked in self._asking):
             return
         for op, question in list(self._questions.items()):
             if question.request["id"] == header.get("id"):
@@ -180,5 +199,5 @@ class LookConnection:
         """Say what is waited for, to those who wait."""
         if self._looks.busy:
             self._looks.say(sentence)
-        if self._seeing is not None and self._is_seeing:
-            self._seeing.say(sentence)
+        for asked in self._asking:
+            asked.say(sentence)

@@ -10,6 +10,8 @@ from gi.repository import GLib, Gtk, Pango
 
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe, RecipeError
+from dreamlink.session.exploring.explorer import Explorer
+from dreamlink.session.exploring.nine_cells import LOOK_SIDE, WHOLE
 from dreamlink.session.look_size import LOOK_SEED
 from dreamlink.session.quick_looks import live_parameters
 from dreamlink.session.seeing import Seeing
@@ -27,7 +29,6 @@ from .preview_area import CENTRE, SIDE, PreviewArea, check_still_there
 
 SETTLE_TIME = 250  # milliseconds without a change before a new look is asked for
 CAPTION_LINES = 3  # below the picture
-ALL = Recipe.of({"method": "painted"})  # sees all of a layer, however large it is
 HINT = "Press to see the layer without the dream."
 DRAG = " Drag to see another part."
 
@@ -70,12 +71,24 @@ class DialogPreview:
 
         `changed` is called with each change of what is returned. Raises CallRefused.
         """
-        image, drawable, box = self._target
-        check_still_there(image, drawable)
-        area = PreviewArea.of(image, drawable, LayerLook.of(drawable), box, ALL, CENTRE)
-        question = area.question(changed)
-        self._looks.see(question)
+        question = self._whole_area(SIDE).question(changed)
+        self._looks.follow("see", question)
         return question
+
+    def explorer(self, changed: Callable[[], None], say: Callable[[str], None]) -> Explorer:
+        """A walk from the present settings in all of the area to dream in; nothing is asked yet.
+
+        Raises RecipeError, CallRefused.
+        """
+        recipe = arguments.read_recipe(self._config)
+        seen = self._whole_area(SIDE)
+        small = self._whole_area(LOOK_SIDE, seen.look)
+        sources = seen.seen_source(), small.look_source()
+        return Explorer(*sources, small.reduced, recipe, changed, say)
+
+    def explore(self, explorer: Explorer) -> None:
+        """Ask over the preview's connection what the walk wants to know."""
+        self._looks.follow("explore", explorer)
 
     def fail(self, text: str) -> None:
         """Show what is wrong instead of a dream."""
@@ -210,6 +223,13 @@ class DialogPreview:
         check_still_there(image, drawable)
         look = self._look = self._look or LayerLook.of(drawable)
         return PreviewArea.of(image, drawable, look, box, recipe, self._position)
+
+    def _whole_area(self, side: int, look: LayerLook | None = None) -> PreviewArea:
+        """All of the area to dream in on `side` pixels, as it is now. Raises CallRefused."""
+        image, drawable, box = self._target
+        check_still_there(image, drawable)
+        look = look or LayerLook.of(drawable)
+        return PreviewArea.of(image, drawable, look, box, WHOLE, CENTRE, side)
 
     # Display
 

@@ -11,6 +11,7 @@ from gi.repository import Gimp
 
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.exploring.explorer import LookSource
 from dreamlink.session.inputs import Pixels, RequestInputs
 from dreamlink.session.look_size import reduced_recipe, reduction
 from dreamlink.session.seeing import Seeing
@@ -60,18 +61,19 @@ class PreviewArea:
         box: Region | None,
         recipe: Recipe,
         position: tuple[float, float],
+        side: int = SIDE,
     ) -> PreviewArea:
-        """The part at a position in `box`, 0 to 1 across and down.
+        """The part at a position in `box`, 0 to 1 across and down, of `side` pixels at most.
 
         `box` is a part of the layer; None for the selection's, or the whole layer.
 
         GIMP does not tell plug-ins which part of an image its window shows. Raises CallRefused.
         """
         full = box or selected(image, drawable, look.whole)
-        reduced = reduction(full, recipe, SIDE)
+        reduced = reduction(full, recipe, side)
         whole = _reduce(look.whole, reduced)
         box = _reduce(full, reduced).clip(whole)
-        width, height = min(box.width, SIDE), min(box.height, SIDE)
+        width, height = min(box.width, side), min(box.height, side)
         left = box.x + round((box.width - width) * position[0])
         top = box.y + round((box.height - height) * position[1])
         region = Region(left, top, width, height)
@@ -113,14 +115,26 @@ class PreviewArea:
     def question(self, changed: Callable[[], None]) -> Seeing:
         """What the networks see in this part; nothing is asked yet.
 
-        They look at as much around it as a half of its longer side, if there is. `changed` is
-        called with each change.
+        `changed` is called with each change.
         """
+        return Seeing(*self.seen_source(), changed)
+
+    def seen_source(self) -> LookSource:
+        """What is asked about: with as much around it as a half of its longer side."""
         around = max(self.region.width, self.region.height) // 2
-        seen = self.region.grow(around).clip(self.whole)
+        return self._look_source(self.region.grow(around).clip(self.whole))
+
+    def look_source(self) -> LookSource:
+        """What several looks are taken of: the part with its surroundings. Raises CallRefused."""
+        layout, pixels = self.source()
+        samples = len(layout.order)
+        if not any(memoryview(pixels)[samples - 1 :: samples]):  # looks would be black
+            raise CallRefused("The layer is fully transparent there: choose one with content.")
+        return self._look_source(self.seen)
+
+    def _look_source(self, seen: Region) -> LookSource:
         picture = Pixels(self._layout(seen), self._read(seen))
-        region = self.region.moved(-seen.x, -seen.y)
-        return Seeing(picture, region, self._selection(), changed)
+        return LookSource(picture, self.region.moved(-seen.x, -seen.y), self._selection())
 
     def source(self) -> tuple[Picture, Frame]:
         """Layout and pixels of the part without a dream."""

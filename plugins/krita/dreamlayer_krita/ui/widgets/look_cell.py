@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dreamlink.picture import Picture
+from dreamlink.session.exploring.nine_cells import LOOK_HELP
 from dreamlink.wire.messages import Frame
 
 from ...qt.guard import guarded, log
@@ -14,7 +15,6 @@ from .fields import tool_tip
 
 LEAST = 96  # pixels of a side
 GAP = 4  # pixels around the picture
-TIP = "A look: click it to go on from it"
 FRAME = 3  # pixels: what marks the middle
 _Key = QtCore.Qt.Key
 ARROWS = (_Key.Key_Left, _Key.Key_Right, _Key.Key_Up, _Key.Key_Down)
@@ -48,7 +48,7 @@ class LookCell(QtWidgets.QAbstractButton):  # type: ignore[misc]
         """Show a look, or none; `tip` says more than there is room for."""
         self.caption = caption
         self.setAccessibleName(caption)
-        self.setToolTip(tool_tip(tip or TIP))
+        self.setToolTip(tool_tip(tip or LOOK_HELP))
         self.image = None
         if picture is not None:
             layout, frame = picture

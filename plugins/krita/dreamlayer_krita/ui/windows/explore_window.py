@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dreamlink.recipe.recipe import Recipe, RecipeError
+from dreamlink.recipe.recipe import RecipeError
+from dreamlink.session.exploring import nine_cells
 from dreamlink.session.exploring.exploration import MIDDLE, Cell
-from dreamlink.session.exploring.neighbours import COUNT
+from dreamlink.session.exploring.nine_cells import CELL_SIDE, CELLS, COLUMNS, LOOK_SIDE, WHOLE
 from dreamlink.session.exploring.recipes import describe
 from dreamlink.wire.looks import LOOKS_SIDE
 
@@ -20,14 +21,7 @@ from ...qt.qt import QtCore, QtGui, QtWidgets
 from ..widgets.look_cell import ARROWS, LookCell
 from ..widgets.text_button import text_button
 
-# A painted dream sees all of a layer, however large it is.
-WHOLE = Recipe.of({"method": "painted", "context": 96})
-LOOK_SIDE = 192  # pixels of a look's longer side: nine rough ones take less than two seconds
-CELL_SIDE = 240  # pixels of a cell, at first
-COLUMNS = 3
-HINT = "Click a look to go on from it. Double-click it, or press “Use this”, to dream that."
-TAKEN = "Dreams now of {}. Choose a preset to come back."
-MOVES = dict(zip(ARROWS, (-1, 1, -COLUMNS, COLUMNS), strict=True))
+STEPS = dict(zip(ARROWS, ((-1, 0), (1, 0), (0, -1), (0, 1)), strict=True))  # across, down
 
 
 class ExploreWindow(QtWidgets.QDialog):  # type: ignore[misc]
@@ -43,21 +37,19 @@ class ExploreWindow(QtWidgets.QDialog):  # type: ignore[misc]
         self._line.setObjectName("explore_line")
         self._line.setWordWrap(True)
         self._line.setTextFormat(QtCore.Qt.TextFormat.PlainText)
-        self._cells = [self._cell(index) for index in range(COUNT + 1)]
+        self._cells = [self._cell(index) for index in range(CELLS)]
         grid = QtWidgets.QGridLayout()
         grid.setSpacing(0)
         for index, cell in enumerate(self._cells):
             grid.addWidget(cell, *divmod(index, COLUMNS))
-        self._back = self._button("Back", "To the looks before", "explore_back", "back")
-        self._forward = self._button("Forward", "To the looks after", "explore_forward", "forward")
+        self._back = self._button("Back", nine_cells.BACK_HELP, "explore_back", "back")
+        self._forward = self._button(
+            "Forward", nine_cells.FORWARD_HELP, "explore_forward", "forward"
+        )
         self._surprise = self._button(
-            "Surprise me", "Something far away that fires in this picture", "explore_surprise",
-            "surprise",
-        )  # fmt: skip
-        self._use = text_button(
-            "Use this", "Dream what the middle shows: its settings go to the form", "explore_use",
-            self._take,
-        )  # fmt: skip
+            "Surprise me", nine_cells.SURPRISE_HELP, "explore_surprise", "surprise"
+        )
+        self._use = text_button("Use this", nine_cells.USE_HELP, "explore_use", self._take)
         row = QtWidgets.QHBoxLayout()
         for button in (self._back, self._forward, self._surprise):
             row.addWidget(button)
@@ -112,11 +104,8 @@ class ExploreWindow(QtWidgets.QDialog):  # type: ignore[misc]
             super().keyPressEvent(event)
             return
         place = self._cells.index(focused)
-        if event.key() in MOVES:
-            moved = place + MOVES[event.key()]
-            in_row = moved // COLUMNS == place // COLUMNS
-            if 0 <= moved < len(self._cells) and (in_row or abs(moved - place) == COLUMNS):
-                self._cells[moved].setFocus()
+        if event.key() in STEPS:
+            self._cells[nine_cells.beside(place, *STEPS[event.key()])].setFocus()
         elif event.key() in (QtCore.Qt.Key.Key_Return, QtCore.Qt.Key.Key_Enter):
             if place == MIDDLE:
                 self._take()
@@ -137,7 +126,7 @@ class ExploreWindow(QtWidgets.QDialog):  # type: ignore[misc]
             return
         self._session.show_recipe(job.chosen())
         name = describe(job.walk.middle.recipe)
-        self._session.say(tr(TAKEN).format(name), aloud=False)
+        self._session.say(tr(nine_cells.TAKEN).format(name), aloud=False)
         self.close()
 
     def _stop(self) -> None:
@@ -146,17 +135,17 @@ class ExploreWindow(QtWidgets.QDialog):  # type: ignore[misc]
             job.stop()
 
     def _say(self, text: str) -> None:
-        self._line.setText(text or tr(HINT))
+        self._line.setText(text or tr(nine_cells.HINT))
 
     def _show(self) -> None:
         """Show the cells and what can be done."""
         walk = self._job.walk if self._job is not None else None
         cells = walk.place.cells if walk is not None else [Cell("", WHOLE)] * len(self._cells)
         for shown, cell in zip(self._cells, cells, strict=True):
-            caption, tip = tr(cell.name), describe(cell.recipe) if cell.name else ""
+            caption = tr(cell.name)
             if cell.text:
-                caption, tip = tr("not here: {}").format(caption), cell.text
-            shown.show_look(caption, cell.picture, tip)
+                caption = tr(nine_cells.NOT_HERE).format(caption)
+            shown.show_look(caption, cell.picture, nine_cells.details(cell))
             shown.setEnabled(not cell.text)
         self._back.setEnabled(walk is not None and walk.can_go_back)
         self._forward.setEnabled(walk is not None and walk.can_go_forward)
