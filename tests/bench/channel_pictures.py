@@ -193,6 +193,7 @@ def pack(work: Path) -> None:
             if name in usual.layers(model):
                 silent = usual.find(model, name).silent.numpy()
                 content[model]["channels"][name] = {
+                    "count": len(silent),
                     "silent": np.flatnonzero(silent).tolist(),
                     "vague": np.flatnonzero(~silent & (gains < SPECIFIC)).tolist(),
                 }

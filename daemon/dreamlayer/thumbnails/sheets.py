@@ -43,8 +43,9 @@ class Thumbnail:
 
 
 class ChannelIndex(TypedDict):
-    """The channels of a layer of which the sheet shows nothing of their own, by their numbers."""
+    """The channels of a layer, and those of which the sheet shows nothing of their own."""
 
+    count: int
     silent: list[int]  # off in ordinary pictures; grey in the sheet
     vague: list[int]  # their pictures are as much of other channels
 
@@ -79,7 +80,8 @@ def _channel(model: str, network: NetworkIndex, layer: str, channel: str) -> Thu
     if known is None or not channel.isascii() or not channel.isdigit():
         return None
     number = int(channel)
-    pixels = None if number in known["silent"] else _square(model, layer, number)
+    missing = number >= known["count"] or number in known["silent"]
+    pixels = None if missing else _square(model, layer, number)
     return None if pixels is None else Thumbnail(pixels, number not in known["vague"])
 
 
