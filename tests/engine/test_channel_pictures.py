@@ -3,7 +3,7 @@
 import torch
 
 from dreamlayer.networks.network import extract
-from tests.bench.channel_pictures import batched, is_specific, pictures
+from tests.bench.channel_pictures import SPECIFIC, batched, gain, imagined
 
 MODEL, LAYER = "squeezenet1_1", "features.9"
 
@@ -11,12 +11,12 @@ MODEL, LAYER = "squeezenet1_1", "features.9"
 def test_each_picture_is_of_its_own_channel():
     network = extract(MODEL, [LAYER])
     channels = [3, 10, 200]
-    made = pictures(network, batched(MODEL, LAYER), channels, 64, 24)
+    made = imagined(network, batched(MODEL, LAYER), channels, 64, 24)
     assert made.shape == (3, 3, 64, 64)
     assert 0 <= float(made.min()) <= float(made.max()) <= 1
     for channel, picture in zip(channels, made, strict=True):
-        assert is_specific(network, picture, channel)
-    assert not is_specific(network, made[0], channels[1])
+        assert gain(network, picture, channel) >= SPECIFIC
+    assert gain(network, made[0], channels[1]) < SPECIFIC
 
 
 def test_several_pictures_at_once_have_the_maps_that_each_has_alone():
