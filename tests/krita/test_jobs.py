@@ -362,6 +362,7 @@ def test_undo_of_a_step_without_a_name_shows_the_source(plugin: SimpleNamespace)
     from dreamlayer_krita.document.replaced import replaced_layers
 
     document.source.density = 80
+    replaced_layers.follow()
     for _ in range(2):
         finish(*start_job(plugin))
         replaced_layers.follow()
@@ -372,19 +373,24 @@ def test_undo_of_a_step_without_a_name_shows_the_source(plugin: SimpleNamespace)
         assert document.source.shown
 
 
-def test_dream_deleted_long_after_an_undo_leaves_the_source_hidden(
+def test_dream_that_outlives_an_undo_and_is_merged_leaves_the_source_hidden(
     plugin: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Something else was undone; in the same second the dream is merged with another layer."""
     from dreamlayer_krita.document import replaced
 
+    now = [100.0]
+    monkeypatch.setattr(replaced.time, "monotonic", lambda: now[0])
     document.source.density = 80
     finish(*start_job(plugin))
     replaced.replaced_layers.follow()
     document.undo.trigger()
-    monkeypatch.setattr(replaced, "UNDO_KNOWN", 0.0)
+    for now[0] in (100.2, 100.7):
+        replaced.replaced_layers.follow()
     document.nodes = [document.source]
-    replaced.replaced_layers.follow()
-    assert not document.source.shown
+    for now[0] in (100.8, 101.0, 105.0):
+        replaced.replaced_layers.follow()
+        assert not document.source.shown
 
 
 def test_dream_of_a_hidden_layer_is_hidden(plugin: SimpleNamespace) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 from krita import Krita
 
-UNDO_KNOWN = 3.0  # seconds within which a dream that is gone counts as undone by the last undo
+UNDO_KNOWN = 3.0  # seconds within which Krita's Redo names the step that was undone
+UNDO_RUNS = 0.5  # seconds that an undo may take until the layer is gone
 FOLLOWED = "dreamlayer_followed"  # set on an action whose calls are noted
 
 
@@ -25,14 +26,16 @@ class ReplacedLayer:
     Attributes:
         node_id: its unique id.
         dreams: the unique ids of the layers that replace it.
+        seen: when one of them was there last, on time.monotonic()'s clock.
         replaced: whether one of them was there when last looked.
         visible: since they were undone: whether the layer was visible before that.
-        gone: when none of them was there any more, on time.monotonic()'s clock.
+        gone: when none of them was there any more, on the same clock.
     """
 
     document: Any
     node_id: Any
     dreams: list[Any]
+    seen: float
     replaced: bool = True
     visible: bool | None = None
     gone: float | None = None
@@ -48,14 +51,15 @@ class ReplacedLayers:
 
     def add(self, document: Any, node_id: Any, dream_id: Any) -> None:
         """A layer was hidden because a dream that was just added takes its place."""
+        now = time.monotonic()
         for entry in self._layers:
             if entry.document == document and entry.node_id == node_id:
                 if dream_id not in entry.dreams:
                     entry.dreams.append(dream_id)
                 # At once, not when next looked: the dream may be undone before that.
-                entry.replaced, entry.visible, entry.gone = True, None, None
+                entry.replaced, entry.visible, entry.gone, entry.seen = True, None, None, now
                 return
-        self._layers.append(ReplacedLayer(document, node_id, [dream_id]))
+        self._layers.append(ReplacedLayer(document, node_id, [dream_id], now))
 
     def dream_in_place_of(self, document: Any, node_id: Any) -> Any:
         """The newest visible dream in whose favour a layer was hidden; None without one."""
@@ -76,7 +80,9 @@ class ReplacedLayers:
         undone = self._was_undone()
         for entry in list(self._layers):
             if entry.document in Krita.instance().documents():  # events may have closed it
-                _follow(entry, cancelled or undone)
+                # A dream that was still there after an undo was taken away by something else.
+                called = self._undo_called > entry.seen - UNDO_RUNS
+                _follow(entry, cancelled or undone or called)
             elif entry in self._layers:
                 self._layers.remove(entry)
 
@@ -85,7 +91,8 @@ class ReplacedLayers:
 
         Redo is always enabled, so its text must tell. It does not always: Krita may add a step
         without a name right after the undo (updates of vector and clone layers), or undo one
-        (transform masks). So the calls of Undo count too, but not clicks in the History docker.
+        (transform masks). So `follow` counts calls of Undo too, but no clicks in the History
+        docker.
         """
         krita = Krita.instance()
         if krita.activeDocument() is None:
@@ -99,7 +106,7 @@ class ReplacedLayers:
         text = str(redo.text()).strip()
         if self._no_redo is None or len(text) < len(self._no_redo):
             self._no_redo = text
-        return len(text) > len(self._no_redo) or time.monotonic() < self._undo_called + UNDO_KNOWN
+        return len(text) > len(self._no_redo)
 
     def _note_undo(self, *_: object) -> None:
         self._undo_called = time.monotonic()
@@ -113,7 +120,7 @@ def _follow(entry: ReplacedLayer, undone: bool) -> None:
     layer = find(entry.node_id)
     there = any(find(dream) is not None for dream in entry.dreams)
     if there:
-        entry.gone = None
+        entry.gone, entry.seen = None, time.monotonic()
     if layer is None or there == entry.replaced:
         return
     if there:
