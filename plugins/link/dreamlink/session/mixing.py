@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from ..wire.seeing import SeenRow
 
 MOST = 8  # in one mix: more can't be told apart in a dream
+LEAST_WEIGHT, MOST_WEIGHT, WEIGHT_STEP = 0.1, 5.0, 0.1  # of the hosts' fields
+WEIGHT_HELP = "How strongly this is dreamed, compared with the others"
 OTHER_NETWORK = "A mix is of one network: {} is of {}, what is chosen already of {}."
 TOO_MANY = "A mix has up to {} parts."
 

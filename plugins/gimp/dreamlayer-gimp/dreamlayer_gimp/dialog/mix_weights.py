@@ -8,9 +8,9 @@ from typing import Any
 from gi.repository import Gtk
 
 from dreamlink.session import seen_list
+from dreamlink.session.mixing import LEAST_WEIGHT, MOST_WEIGHT, WEIGHT_HELP, WEIGHT_STEP
 from dreamlink.wire.seeing import SeenRow
 
-LEAST, MOST, STEP = 0.1, 5.0, 0.1
 GAP = 6  # pixels
 ACROSS = 4  # weights in a line
 
@@ -54,9 +54,9 @@ class MixWeightFields:
 
     def _add(self, place: int, row: SeenRow, weight: float) -> None:
         line, column = divmod(place, ACROSS)
-        field = Gtk.SpinButton.new_with_range(LEAST, MOST, STEP)
+        field = Gtk.SpinButton.new_with_range(LEAST_WEIGHT, MOST_WEIGHT, WEIGHT_STEP)
         field.set_value(weight)
-        field.set_tooltip_text("How strongly this is dreamed, compared with the others")
+        field.set_tooltip_text(WEIGHT_HELP)
         field.connect("value-changed", lambda *_: self._changed())
         label = Gtk.Label(label=seen_list.short_name(row).partition("\n")[0])
         label.set_mnemonic_widget(field)

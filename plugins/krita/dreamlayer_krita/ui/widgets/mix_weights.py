@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dreamlink.session import seen_list
+from dreamlink.session.mixing import LEAST_WEIGHT, MOST_WEIGHT, WEIGHT_HELP, WEIGHT_STEP
 from dreamlink.wire.seeing import SeenRow
 
 from ...qt.guard import guarded, log
@@ -13,9 +14,7 @@ from ...qt.i18n import tr
 from ...qt.qt import QtWidgets
 from .fields import ignore_wheel, tool_tip
 
-LEAST, MOST, STEP = 0.1, 5.0, 0.1
 ACROSS = 4  # weights in a line
-HELP = "How strongly this is dreamed, compared with the others"
 
 
 class MixWeights(QtWidgets.QWidget):  # type: ignore[misc]
@@ -61,11 +60,11 @@ class MixWeights(QtWidgets.QWidget):  # type: ignore[misc]
         line, column = divmod(place, ACROSS)
         field = QtWidgets.QDoubleSpinBox()
         field.setObjectName(f"weight_{place}")
-        field.setRange(LEAST, MOST)
-        field.setSingleStep(STEP)
+        field.setRange(LEAST_WEIGHT, MOST_WEIGHT)
+        field.setSingleStep(WEIGHT_STEP)
         field.setDecimals(1)
         field.setValue(weight)
-        field.setToolTip(tool_tip(HELP))
+        field.setToolTip(tool_tip(WEIGHT_HELP))
         field.valueChanged.connect(self._changed)
         label = QtWidgets.QLabel(seen_list.short_name(row).partition("\n")[0])
         label.setBuddy(field)
