@@ -9,11 +9,14 @@ from pathlib import Path
 
 from dreamlink.client import discovery
 from install import hosts, kritarc, places
-from install.builds import report, setup
+from install.builds import report
 from install.builds.cards import Computer
-from install.environment import Environment, clean_environ, pip_command
-from install.errors import InstallError
+from install.builds.plan import plan
+from install.environment import Environment, clean_environ
+from install.errors import InstallError, for_user
 from install.own import Own, greet_daemon, running_daemon
+from install.packages import project
+from install.packages.pip import pip_command
 from install.places import Machine
 
 AGAIN = "run install.py again."
@@ -60,7 +63,7 @@ def check(checkout: Path, own: Own, machine: Machine, computer: Computer) -> int
     """Print a line about each part; returns 1 if a part is not in order, else 0."""
     all_good = True
     for good, sentence in _results(checkout, own, machine, computer):
-        print(f"{'ok ' if good else '!! '} {sentence}", flush=True)
+        print(for_user(f"{'ok ' if good else '!! '} {sentence}"), flush=True)
         all_good = all_good and good
     if own.environment.script.exists():
         print(f"    For details, and for bug reports: {own.environment.script} doctor")
@@ -77,7 +80,7 @@ def _results(
     if not environment.works():
         yield False, f"The Python in {environment.folder} no longer works: {AGAIN}"
         return
-    if environment.is_current(checkout):
+    if project.is_current(environment, checkout):
         yield True, f"Environment: {environment.folder}, built from this source tree"
     elif environment.is_complete:
         yield False, f"Environment: {environment.folder} was built from other sources: {AGAIN}"
@@ -117,7 +120,7 @@ def _libraries(own: Own) -> CheckResult:
 def _pytorch(checkout: Path, own: Own, computer: Computer) -> CheckResult:
     """Whether PyTorch is the build for this computer."""
     try:
-        return report.state(setup.plan(checkout, own, computer))
+        return report.state(plan(checkout, own, computer))
     except InstallError as error:
         return False, str(error)
 

@@ -11,8 +11,9 @@ import pytest
 
 from install import checkup
 from install.builds.cards import Computer
-from install.environment import STAMP, Environment, fingerprint
+from install.environment import STAMP, Environment
 from install.own import Own
+from install.packages.project import fingerprint
 from install.places import Machine
 
 CHECKOUT = Path(__file__).parents[2]

@@ -19,11 +19,12 @@ from PIL import Image
 
 import dreamlayer
 import dreamlink
-from install import environment, hosts, installer
-from install.builds import packages, record, setup
+from install import hosts, installer
+from install.builds import record, setup
 from install.builds.cards import Computer
 from install.environment import STAMP, Environment
 from install.own import Own
+from install.packages import installed, project, sources
 
 CHECKOUT = Path(__file__).parents[2]
 KRITARC = "[python]\nenable_other=true\n\n[theme]\nTheme=dark\n"
@@ -53,29 +54,36 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Environments that were made, with the processor's build of PyTorch, which fits here."""
     made = []
-    sources = [Path(dreamlayer.__file__).parents[1], Path(dreamlink.__file__).parents[1]]
+    code = [Path(dreamlayer.__file__).parents[1], Path(dreamlink.__file__).parents[1]]
 
-    def build(mine: Environment, checkout: Path, log: Path) -> None:
+    def make(mine: Environment) -> None:
+        if mine.works():
+            return
         made.append(mine.folder)
         python = [sys.executable, "-m", "venv", "--without-pip", mine.folder]
         subprocess.run(python, check=True)
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         packages = mine.folder / "lib" / version / "site-packages"
-        folders = [str(folder) for folder in [*sources, *site.getsitepackages()]]
+        folders = [str(folder) for folder in [*code, *site.getsitepackages()]]
         lines = [f"import site; site.addsitedir({folder!r})\n" for folder in folders]
         (packages / "borrowed.pth").write_text("".join(lines))
         (packages / "msgpack").symlink_to(Path(msgpack.__file__).parent)
         for info in Path(msgpack.__file__).parents[1].glob("msgpack-*.dist-info"):
             (packages / info.name).symlink_to(info)
-        (mine.folder / STAMP).write_text(environment.fingerprint(checkout))
+
+    def install(
+        mine: Environment, checkout: Path, source: sources.PackageSource, log: Path
+    ) -> None:
+        (mine.folder / STAMP).write_text(project.fingerprint(checkout))
 
     def version(mine: Environment) -> str:
         return f"{torch.__version__.partition('+')[0]}+cpu" if mine.python.exists() else ""
 
-    monkeypatch.setattr(setup, "make", lambda mine: None)
-    monkeypatch.setattr(setup, "build", build)
-    monkeypatch.setattr(setup.index, "offers", lambda *question: False)
-    monkeypatch.setattr(packages, "version", version)
+    monkeypatch.setattr(setup, "make", make)
+    monkeypatch.setattr(setup, "pip_install", lambda *arguments: None)
+    monkeypatch.setattr(project, "install_project", install)
+    monkeypatch.setattr(sources, "offers", lambda *question: False)
+    monkeypatch.setattr(installed, "version", version)
     monkeypatch.setattr(installer.cards, "look", lambda: Computer("linux", "x86"))
     return made
 
@@ -140,9 +148,41 @@ def test_a_file_that_others_put_into_dreamlayers_folder_survives(person: Path, c
     theirs.write_text("theirs")
     for ours in ("daemon.log", "daemon.log.1", "daemon.err", "plugins.json"):
         (theirs.parents[1] / ours).write_text("ours")
+    for folder in ("python/bin", "downloads/http", "thumbnails/vgg16"):
+        (theirs.parents[1] / folder).mkdir(parents=True)
     assert run("--uninstall") == 0
     assert files(theirs.parents[1]) == {"env/notes.txt": b"theirs"}
     assert str(theirs.parents[1]) in capsys.readouterr().out
+
+
+def test_what_the_user_has_made_stays_and_is_offered_to_go(person: Path, capsys):
+    folder = person / ".local/share/dreamlayer"
+    for name in ("models/mine.safetensors", "keys/key.json", "settings.json", "daemon.log"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("content")
+    assert run("--uninstall") == 0
+    assert set(files(folder)) == {"models/mine.safetensors", "keys/key.json", "settings.json"}
+    said = capsys.readouterr().out
+    assert "Kept" in said
+    for words in ("networks of your own (models)", "settings (settings.json)", "(keys)"):
+        assert words in said
+    assert "install.py --uninstall --everything" in said
+    assert run("--uninstall", "--everything") == 0
+    assert not folder.exists()
+    assert "Kept" not in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run("--everything")
+    assert "--everything is for --uninstall" in capsys.readouterr().err
+
+
+def test_sentences_name_what_the_user_started(
+    person: Path, capsys, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("DREAMLAYER_STARTED_AS", "Install-Windows.cmd")
+    assert run("--check") == 1
+    assert "run Install-Windows.cmd." in capsys.readouterr().out
+    assert run("--offline", "nowhere") == 1
+    assert "There is no folder nowhere" in capsys.readouterr().err
 
 
 def test_check_of_nothing_says_so_and_makes_nothing(person: Path, capsys):
