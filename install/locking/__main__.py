@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from install.locking.builds import GENERAL, TORCH, coverage, harvests, pins_of
@@ -73,7 +74,7 @@ def _is_general(pin: Pin) -> bool:
     )
 
 
-def _needed(uv: Uv, requires: list[str] | tuple[str, ...], libraries: list[Pin]) -> list[Pin]:
+def _needed(uv: Uv, requires: Sequence[str], libraries: list[Pin]) -> list[Pin]:
     return _without(uv.lock(requires, libraries), libraries) if requires else []
 
 

@@ -1,4 +1,4 @@
-"""The lock files of PyTorch's builds: one a build, for the systems and Pythons that it is pinned on.
+"""The lock files of PyTorch's builds, one a build, for the systems and Pythons it is locked on.
 
 A wheel of PyTorch's own index is named by a local version, e.g. 2.13.0+cu126, and its hash is in
 pytorch.json. Where the general package index has the same build, its wheel is taken instead, whose
@@ -70,7 +70,7 @@ def harvests() -> list[Harvest]:
 
 
 def pins_of(harvest: Harvest, general: Mapping[str, Pin]) -> list[Pin]:
-    """torch and torchvision of a build.
+    """The pins of torch and torchvision of a build.
 
     Args:
         general: the two packages as the general index has them

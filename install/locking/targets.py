@@ -21,7 +21,7 @@ class System:
     tags: tuple[str, ...]  # what wheels for it are called, newest first
 
 
-LINUX = tuple(f"manylinux_2_{minor}" for minor in range(28, 16, -1)) + ("manylinux2014",)
+LINUX = (*(f"manylinux_2_{minor}" for minor in range(28, 16, -1)), "manylinux2014")
 SYSTEMS = (
     System(
         "linux-x86_64", "linux", "Linux", "x86_64", "posix",

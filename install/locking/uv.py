@@ -52,7 +52,7 @@ class Uv:
         return parse(got.read_text(encoding="utf-8"))
 
     def _index(self) -> list[str]:
-        """uv reads nothing of pip's configuration, so it is told the index that pip would ask."""
+        """The index that pip would ask: uv reads nothing of pip's configuration."""
         done = subprocess.run(
             [*self._pip, "config", "get", "global.index-url"],
             capture_output=True, text=True, check=False,
@@ -69,6 +69,6 @@ class Uv:
 
 @contextmanager
 def fresh_uv() -> Iterator[Uv]:
-    """uv for a while, in a folder that is removed afterwards."""
+    """Make uv for a while, in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         yield Uv(Path(folder))
