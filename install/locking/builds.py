@@ -1,0 +1,116 @@
+"""The lock files of PyTorch's builds, one a build, for the systems and Pythons it is locked on.
+
+A wheel of PyTorch's own index is named by a local version, e.g. 2.13.0+cu126, and its hash is in
+pytorch.json. Where the general package index has the same build, its wheel is taken instead, whose
+hash that index vouches for: Windows's there is the processor's, and Linux's is CUDA 13's. What
+Dreamlayer has of torchvision are definitions of networks, so on Windows its plain wheel goes with
+every build: PyTorch's index has no hashes of the others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from install.locking.pins import LOCKED, Pin
+from install.locking.targets import SYSTEMS, TARGETS, System, Target
+
+SOURCES = 2  # independent ones that must agree on a hash
+TORCH = ("torch", "torchvision")
+LINUX, WINDOWS = "sys_platform == 'linux'", "sys_platform == 'win32'"
+GENERAL = "pypi"
+# Where a build takes which package from the general index, and whether it has what it needs there.
+FROM_GENERAL: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "cpu": {WINDOWS: TORCH},
+    "cu130": {LINUX: TORCH, WINDOWS: ("torchvision",)},
+    "cu126": {WINDOWS: ("torchvision",)},
+}
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """What is known of a build in PyTorch's index."""
+
+    name: str
+    requires: Sequence[str]  # what only this build needs, as requirements
+    hashes: Mapping[str, str]  # by the wheel's name, those with enough sources
+
+    def wheels(self, package: str, target: Target) -> list[str]:
+        """The hashes of the wheels of a package for a system and Python."""
+        start = f"{package}-"
+        return [
+            digits
+            for name, digits in self.hashes.items()
+            if name.startswith(start) and _fits(name, target)
+        ]
+
+
+def _fits(wheel: str, target: Target) -> bool:
+    _, _, python, abi, platform = wheel.removesuffix(".whl").split("-")
+    tags = set(platform.split("."))
+    return python == abi == target.tag and not tags.isdisjoint(target.system.tags)
+
+
+def harvests() -> list[Harvest]:
+    """What pytorch.json has."""
+    data = json.loads((LOCKED / "pytorch.json").read_text(encoding="utf-8"))
+    return [
+        Harvest(
+            name,
+            build["requires"],
+            {
+                wheel: entry["sha256"]
+                for wheel, entry in build["files"].items()
+                if entry["sources"] >= SOURCES
+            },
+        )
+        for name, build in data["builds"].items()
+    ]
+
+
+def pins_of(harvest: Harvest, general: Mapping[str, Pin]) -> list[Pin]:
+    """The pins of torch and torchvision of a build.
+
+    Args:
+        general: the two packages as the general index has them
+    """
+    pins = []
+    for package in TORCH:
+        plain = general[package]
+        for system_marker in (LINUX, WINDOWS):
+            if package in FROM_GENERAL.get(harvest.name, {}).get(system_marker, ()):
+                pins.append(replace(plain, marker=system_marker))
+                continue
+            targets = [target for target in TARGETS if target.meets(system_marker)]
+            hashes = {digits for target in targets for digits in harvest.wheels(package, target)}
+            if hashes:
+                version = f"{plain.version}+{harvest.name}"
+                pins.append(Pin(package, version, system_marker, tuple(sorted(hashes))))
+    return pins
+
+
+def coverage(harvest: Harvest) -> dict[str, list[str]]:
+    """The Pythons for which a build is pinned with hashes, by system."""
+    return {
+        system.name: [
+            target.python
+            for target in TARGETS
+            if target.system == system and _is_covered(harvest, target)
+        ]
+        for system in SYSTEMS
+    }
+
+
+def _is_covered(harvest: Harvest, target: Target) -> bool:
+    return all(
+        harvest.wheels(package, target) or _is_general(harvest.name, package, target.system)
+        for package in TORCH
+    )
+
+
+def _is_general(build: str, package: str, system: System) -> bool:
+    return any(
+        package in packages and Target(system, "3.12").meets(marker)
+        for marker, packages in FROM_GENERAL.get(build, {}).items()
+    )

@@ -1,0 +1,74 @@
+"""uv, which finds versions for all systems and Pythons at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from install.locking.pins import Pin, parse
+from install.locking.targets import PYTHONS
+
+VERSION = "0.13.9"  # of uv
+
+
+class Uv:
+    """uv in an environment of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        programs = folder / ("Scripts" if os.name == "nt" else "bin")
+        venv.create(folder, with_pip=True)
+        self._pip = [str(programs / "python"), "-m", "pip"]
+        self._run([*self._pip, "install", "--quiet", f"uv=={VERSION}"])
+        self._uv = str(programs / "uv")
+
+    def lock(
+        self,
+        requirements: Iterable[str],
+        constraints: Iterable[Pin] = (),
+        upgrade: bool = False,
+        oldest: str = PYTHONS[0],
+    ) -> list[Pin]:
+        """The pins of everything that the requirements need, with the hashes of all wheels.
+
+        Args:
+            constraints: pins that are kept if their packages are needed
+            upgrade: whether these are given up for newer versions
+            oldest: the Python from which on they must do
+        """
+        wanted, got = self._folder / "wanted.txt", self._folder / "got.txt"
+        wanted.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
+        got.write_text("" if upgrade else "".join(f"{pin}\n" for pin in constraints), "utf-8")
+        command = [self._uv, "--quiet", "pip", "compile", str(wanted), "--output-file", str(got)]
+        options = ["--universal", "--python-version", oldest, "--generate-hashes"]
+        plain = ["--no-header", "--no-annotate", "--no-emit-index-url", "--only-binary", ":all:"]
+        self._run([*command, *options, *plain, *self._index()])
+        return parse(got.read_text(encoding="utf-8"))
+
+    def _index(self) -> list[str]:
+        """The index that pip would ask: uv reads nothing of pip's configuration."""
+        done = subprocess.run(
+            [*self._pip, "config", "get", "global.index-url"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        address = os.environ.get("PIP_INDEX_URL") or done.stdout.strip()
+        return ["--default-index", address] if address else []
+
+    @staticmethod
+    def _run(command: list[str]) -> None:
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+        if done.returncode != 0:
+            sys.exit(f"This failed, for the reason above: {' '.join(command)}")
+
+
+@contextmanager
+def fresh_uv() -> Iterator[Uv]:
+    """Make uv for a while, in a folder that is removed afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Uv(Path(folder))
