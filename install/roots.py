@@ -46,6 +46,13 @@ PACKAGES = (
     "fonts-dejavu-core",
     "adwaita-icon-theme",
 )
+# Roots of people without Krita and GIMP, in which installing is tried.
+BARE = ("ca-certificates", "procps", "util-linux")
+BARE_ROOTS = {
+    "bookworm-bare": ("bookworm", (*BARE, "python3", "python3-venv")),
+    "trixie-bare": ("trixie", BARE),  # there is no Python
+}
+RECIPES = {suite: (suite, PACKAGES) for suite in SUITES} | BARE_ROOTS  # suites, and packages
 # No recommended packages and no documents: a third of the size. No fsyncs: a folder is used only
 # once it is complete. forky's package lists may be older than their stated validity.
 APT_OPTIONS = (
@@ -121,21 +128,21 @@ def why_not() -> str | None:
     return None
 
 
-def ensure(suite: str, log: Log = print) -> Path:
-    """The finished root of a suite ("trixie" or "forky"), made on the first call.
+def ensure(name: str, log: Log = print) -> Path:
+    """The finished root of a recipe ("trixie", "forky" …), made on the first call.
 
     The folder's name carries a hash of the recipe, so a changed recipe makes a new root. Two runs
     that need the same root at once wait for each other. Raises RootError if it can't be made.
     """
-    if suite not in SUITES:
-        raise RootError(f"There is no root for {suite!r}: choose one of {', '.join(SUITES)}.")
+    if name not in RECIPES:
+        raise RootError(f"There is no root for {name!r}: choose one of {', '.join(RECIPES)}.")
     reason = why_not()
     if reason:
         raise RootError(reason)
-    root = cache() / "roots" / f"{suite}-{_recipe_hash()}"
+    root = cache() / "roots" / f"{name}-{_recipe_hash(name)}"
     with locked(root.with_suffix(".lock"), log):
         if not root.is_dir():
-            _make(suite, root, log)
+            _make(name, root, log)
     return root
 
 
@@ -206,12 +213,12 @@ def locked(path: Path, log: Log) -> Iterator[None]:
         yield
 
 
-def _recipe_hash() -> str:
-    recipe = json.dumps([PACKAGES, APT_OPTIONS, DPKG_OPTIONS])
+def _recipe_hash(name: str) -> str:
+    recipe = json.dumps([RECIPES[name][1], APT_OPTIONS, DPKG_OPTIONS])
     return hashlib.sha256(recipe.encode()).hexdigest()[:12]
 
 
-def _make(suite: str, root: Path, log: Log) -> None:
+def _make(name: str, root: Path, log: Log) -> None:
     """Make a root in a folder of another name and rename it, so a partial root is never used."""
     unfinished = root.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -221,19 +228,21 @@ def _make(suite: str, root: Path, log: Log) -> None:
             "free some space, or set DREAMLAYER_CACHE to another folder."
         )
     start = time.monotonic()
-    log(f"Making a Debian {suite} with Krita and GIMP in it (one to four minutes) …")
+    suite, packages = RECIPES[name]
+    hosts = " with Krita and GIMP in it" if "krita" in packages else ""
+    log(f"Making a Debian {suite}{hosts} (one to four minutes) …")
     if not shutil.which("mmdebstrap"):
         _apt("update", log)
         _apt("install --yes --no-install-recommends mmdebstrap", log)
     # In its own namespaces, so an interrupted build leaves neither mounts nor processes.
     private = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
-    _run([*private, *_mmdebstrap(suite, unfinished, log)], root.with_suffix(".log"))
+    _run([*private, *_mmdebstrap(suite, packages, unfinished, log)], root.with_suffix(".log"))
     (unfinished / OUTSIDE.strip("/")).mkdir()
     unfinished.rename(root)
     log(f"{root} is ready after {time.monotonic() - start:.0f} s.")
 
 
-def _mmdebstrap(suite: str, folder: Path, log: Log) -> list[str]:
+def _mmdebstrap(suite: str, packages: Sequence[str], folder: Path, log: Log) -> list[str]:
     options = [f"--aptopt={option}" for option in (*APT_OPTIONS, *_network_options())]
     options += [f"--dpkgopt={option}" for option in DPKG_OPTIONS]
     return [
@@ -241,7 +250,7 @@ def _mmdebstrap(suite: str, folder: Path, log: Log) -> list[str]:
         "--mode=root",
         "--variant=apt",
         "--format=directory",
-        f"--include={','.join(PACKAGES)}",
+        f"--include={','.join(packages)}",
         *options,
         suite,
         str(folder),
@@ -319,8 +328,8 @@ def _last_line(text: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Make or find the root of a suite, and run a command in it if there is one."""
-    if not arguments or arguments[0] not in SUITES:
-        print(f"usage: python3 {sys.argv[0]} {{{','.join(SUITES)}}} [COMMAND …]", file=sys.stderr)
+    if not arguments or arguments[0] not in RECIPES:
+        print(f"usage: python3 {sys.argv[0]} {{{','.join(RECIPES)}}} [COMMAND …]", file=sys.stderr)
         return 2
     try:
         root = ensure(arguments[0], lambda line: print(line, file=sys.stderr))
