@@ -1,4 +1,4 @@
-"""python -m install.locking: write the lock files."""
+"""Write the lock files, then ask pip about every wheel for every system and Python: minutes."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from install.locking.builds import GENERAL, TORCH, coverage, harvests, pins_of
+from install.locking.builds import GENERAL, GENERAL_ON_LINUX, TORCH, coverage, harvests, pins_of
+from install.locking.check import check
 from install.locking.pins import LOCKED, Pin, parse, write
 from install.locking.project import Project, read_project
 from install.locking.targets import PYTHONS, SYSTEMS, TARGETS
-from install.locking.uv import Uv, fresh_uv
+from install.locking.tools import PIP, Tools, fresh_tools
 
-PIP = "26.3"  # what the installer brings pip to
 EDITABLE = "editables"  # what the build backend asks for in an editable installation
+ODD = (
+    "networkx<3.6 ; python_full_version == '3.14.1'",  # which newer ones refuse
+)
 EXTRAS = {  # the lock file of each, and the oldest Python that it is for
     "efficientnet": ("models.txt", PYTHONS[0]),
     "test": ("tests.txt", "3.11"),  # grimp's, which checks the imports
@@ -25,17 +29,21 @@ EXTRAS = {  # the lock file of each, and the oldest Python that it is for
 def main() -> int:
     """Parse the command line and do it."""
     parser = argparse.ArgumentParser(prog="python -m install.locking", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only check what there is")
     parser.add_argument("--upgrade", action="store_true", help="take newer transitive packages")
     options = parser.parse_args()
-    with fresh_uv() as uv:
-        lock(uv, read_project(Path(__file__).resolve().parents[2]), options.upgrade)
-    return 0
+    with fresh_tools() as tools:
+        if not options.check:
+            lock(tools, read_project(Path(__file__).resolve().parents[2]), options.upgrade)
+        complaints = check(tools)
+    print("\n".join(complaints) or "Every wheel is there and locked, and nothing is missing.")
+    return 1 if complaints else 0
 
 
-def lock(uv: Uv, project: Project, upgrade: bool) -> None:
+def lock(tools: Tools, project: Project, upgrade: bool) -> None:
     """Write all lock files."""
     old = _old_pins()
-    everything = uv.lock(project.dependencies, old, upgrade)
+    everything = tools.lock([*project.dependencies, *ODD], old, upgrade)
     torch = {pin.name: pin for pin in everything if pin.name in TORCH}
     libraries = [pin for pin in everything if pin.name not in TORCH and _is_general(pin)]
     only_linux = [pin for pin in everything if pin.name not in TORCH and not _is_general(pin)]
@@ -47,17 +55,21 @@ def lock(uv: Uv, project: Project, upgrade: bool) -> None:
         covered[harvest.name] = coverage(harvest)
         if not any(covered[harvest.name].values()):
             continue
-        needed = only_linux if harvest.name == "cu130" else _needed(uv, harvest.requires, libraries)
+        needed = (
+            only_linux
+            if harvest.name == GENERAL_ON_LINUX
+            else _needed(tools, harvest.requires, libraries)
+        )
         title = f"PyTorch's build {harvest.name}, where coverage.json has it"
         write(f"torch-{harvest.name}.txt", title, [*pins_of(harvest, torch), *needed])
     text = json.dumps(covered, indent=2) + "\n"
     (LOCKED / "coverage.json").write_text(text, encoding="utf-8", newline="\n")
-    build = uv.lock([*project.build, EDITABLE], old, upgrade)
+    build = tools.lock([*project.build, EDITABLE], old, upgrade)
     write("build.txt", "What builds Dreamlayer from a checkout", build)
-    write("pip.txt", "The pip that installs everything else", uv.lock([f"pip=={PIP}"]))
+    write("pip.txt", "The pip that installs everything else", tools.lock([f"pip=={PIP}"]))
     for extra, (name, oldest) in EXTRAS.items():
-        asked = [*project.dependencies, *project.extras[extra]]
-        pins = uv.lock(asked, [*everything, *old], oldest=oldest)
+        asked = [*project.dependencies, *ODD, *project.extras[extra]]
+        pins = tools.lock(asked, [*everything, *old], oldest=oldest)
         write(name, f"What the extra `{extra}` adds", _without(pins, everything))
 
 
@@ -70,12 +82,15 @@ def _old_pins() -> list[Pin]:
 def _is_general(pin: Pin) -> bool:
     """Whether a package is needed on other systems than Linux too, so by every build of PyTorch."""
     return any(
-        target.meets(pin.marker) and target.system.sys_platform != "linux" for target in TARGETS
+        replace(target, patch=patch).meets(pin.marker)
+        for target in TARGETS
+        for patch in (1, 9)
+        if target.system.sys_platform != "linux"
     )
 
 
-def _needed(uv: Uv, requires: Sequence[str], libraries: list[Pin]) -> list[Pin]:
-    return _without(uv.lock(requires, libraries), libraries) if requires else []
+def _needed(tools: Tools, requires: Sequence[str], libraries: list[Pin]) -> list[Pin]:
+    return _without(tools.lock(requires, libraries), libraries) if requires else []
 
 
 def _without(pins: list[Pin], others: list[Pin]) -> list[Pin]:

@@ -20,10 +20,11 @@ SOURCES = 2  # independent ones that must agree on a hash
 TORCH = ("torch", "torchvision")
 LINUX, WINDOWS = "sys_platform == 'linux'", "sys_platform == 'win32'"
 GENERAL = "pypi"
+GENERAL_ON_LINUX = "cu130"  # the build that it is there
 # Where a build takes which package from the general index, and whether it has what it needs there.
 FROM_GENERAL: Mapping[str, Mapping[str, Sequence[str]]] = {
     "cpu": {WINDOWS: TORCH},
-    "cu130": {LINUX: TORCH, WINDOWS: ("torchvision",)},
+    GENERAL_ON_LINUX: {LINUX: TORCH, WINDOWS: ("torchvision",)},
     "cu126": {WINDOWS: ("torchvision",)},
 }
 

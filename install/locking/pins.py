@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from install.locking.targets import TARGETS, Target
@@ -60,9 +60,15 @@ def read(name: str) -> list[Pin]:
 
 def write(name: str, title: str, pins: Iterable[Pin]) -> None:
     """Write a lock file, without the pins that hold on none of the systems and Pythons."""
-    kept = sorted(pin for pin in pins if any(target.meets(pin.marker) for target in TARGETS))
+    kept = sorted(pin for pin in pins if _is_needed(pin))
     text = HEADER.format(title=title) + "".join(f"{pin}\n" for pin in kept)
     (LOCKED / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _is_needed(pin: Pin) -> bool:
+    return any(
+        replace(target, patch=patch).meets(pin.marker) for target in TARGETS for patch in (1, 9)
+    )
 
 
 def chosen(pins: Iterable[Pin], target: Target) -> dict[str, Pin]:

@@ -45,6 +45,7 @@ class Target:
 
     system: System
     python: str  # e.g. 3.12
+    patch: int = 9  # the third number of its version; no pin should depend on it, but for odd ones
 
     @property
     def tag(self) -> str:
@@ -58,13 +59,13 @@ class Target:
     def _environment(self, extra: str) -> dict[str, str]:
         known: Environment = {
             "implementation_name": "cpython",
-            "implementation_version": f"{self.python}.9",
+            "implementation_version": f"{self.python}.{self.patch}",
             "os_name": self.system.os_name,
             "platform_machine": self.system.platform_machine,
             "platform_release": "",
             "platform_system": self.system.platform_system,
             "platform_version": "",
-            "python_full_version": f"{self.python}.9",
+            "python_full_version": f"{self.python}.{self.patch}",
             "platform_python_implementation": "CPython",
             "python_version": self.python,
             "sys_platform": self.system.sys_platform,

@@ -1,0 +1,109 @@
+"""uv, which finds versions for all systems and Pythons at once, and pip, which knows the wheels."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from install.locking.pins import Pin, parse
+from install.locking.targets import PYTHONS, Target
+
+UV = "0.13.9"
+PIP = "26.3"  # what the installer brings pip to
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """What the package index says of the wheel that pip would take."""
+
+    name: str
+    version: str
+    sha256: str
+    requires: tuple[str, ...]
+    requires_python: str
+
+
+class Tools:
+    """Both in an environment of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        programs = folder / ("Scripts" if os.name == "nt" else "bin")
+        venv.create(folder, with_pip=True)
+        self._pip = [str(programs / "python"), "-m", "pip", "--disable-pip-version-check"]
+        _run([*self._pip, "install", "--quiet", f"pip=={PIP}", f"uv=={UV}"])
+        self._uv = str(programs / "uv")
+
+    def lock(
+        self,
+        requirements: Iterable[str],
+        known: Iterable[Pin] = (),
+        upgrade: bool = False,
+        oldest: str = PYTHONS[0],
+    ) -> list[Pin]:
+        """The pins of everything that the requirements need, with the hashes of all wheels.
+
+        Args:
+            known: pins that are kept if their packages are needed
+            upgrade: whether these are given up for newer versions
+            oldest: the Python from which on the pins must do
+        """
+        wanted, got = self._folder / "wanted.txt", self._folder / "got.txt"
+        wanted.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
+        got.write_text("" if upgrade else "".join(f"{pin}\n" for pin in known), encoding="utf-8")
+        command = [self._uv, "--quiet", "pip", "compile", str(wanted), "--output-file", str(got)]
+        options = ["--universal", "--python-version", oldest, "--generate-hashes"]
+        plain = ["--no-header", "--no-annotate", "--no-emit-index-url", "--only-binary", ":all:"]
+        _run([*command, *options, *plain, *self._index()])
+        return parse(got.read_text(encoding="utf-8"))
+
+    def wheels(self, pins: Iterable[Pin], target: Target) -> list[Wheel]:
+        """The wheels that pip would take for a system and Python; only their metadata is read."""
+        report = self._folder / "report.json"
+        requirements = [f"{pin.name}=={pin.version}" for pin in pins]
+        platforms = [option for tag in target.system.tags for option in ("--platform", tag)]
+        command = [*self._pip, "install", "--quiet", "--dry-run", "--report", str(report)]
+        options = ["--no-deps", "--ignore-installed", "--only-binary", ":all:"]
+        place = ["--target", str(self._folder / "nothing"), "--python-version", target.python]
+        _run([*command, *options, *place, *platforms, *requirements])
+        entries = json.loads(report.read_text(encoding="utf-8"))["install"]
+        return [
+            Wheel(
+                entry["metadata"]["name"],
+                entry["metadata"]["version"],
+                entry["download_info"]["archive_info"]["hashes"]["sha256"],
+                tuple(entry["metadata"].get("requires_dist", [])),
+                entry["metadata"].get("requires_python", ""),
+            )
+            for entry in entries
+        ]
+
+    def _index(self) -> list[str]:
+        """The index that pip would ask: uv reads nothing of pip's configuration."""
+        done = subprocess.run(
+            [*self._pip, "config", "get", "global.index-url"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        address = os.environ.get("PIP_INDEX_URL") or done.stdout.strip()
+        return ["--default-index", address] if address else []
+
+
+@contextmanager
+def fresh_tools() -> Iterator[Tools]:
+    """Make the tools for a while, in a folder that is removed afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Tools(Path(folder))
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        sys.exit(f"This failed, for the reason above: {' '.join(command)}")
