@@ -6,6 +6,7 @@ import contextlib
 import shutil
 
 from dreamlink.client import discovery
+from dreamlink.client.setup import unpacking
 from install import hosts, kritarc, places
 from install.command_link import unlink_command
 from install.environment import STAMP
@@ -46,7 +47,8 @@ def _remove_files(own: Own) -> bool:
     present = [path for path in own.files if path.is_file()]
     for path in present:
         path.unlink()
-    shutil.rmtree(own.home / discovery.MACHINES, ignore_errors=True)
+    for folder in (discovery.MACHINES, unpacking.FOLDER, unpacking.UNFINISHED):
+        shutil.rmtree(own.home / folder, ignore_errors=True)
     for copy in discovery.sandbox_copies():
         shutil.rmtree(copy / discovery.MACHINES, ignore_errors=True)
         with contextlib.suppress(OSError):
