@@ -63,12 +63,16 @@ def everything(
 def krita(ingredients: Ingredients, setup: bytes) -> Files:
     """The zip that Krita's "Import Python Plugin from File…" takes.
 
-    The importer copies the module's folder, its .desktop and its .action, so all is in these.
+    The importer copies the module's folder, its .desktop and its .action, so all is in these. The
+    .action is beside the folder, as the importer would leave another one in it, which Krita reads.
 
     Args:
         setup: the zip of `everything`.
     """
-    return _plugin(hosts.stage_krita, hosts.KRITA_PARTS[1], ingredients, setup)
+    module = hosts.KRITA_PARTS[1]
+    files = _plugin(hosts.stage_krita, module, ingredients, setup)
+    files[f"actions/{module}.action"] = files.pop(f"{module}/{module}.action")
+    return files
 
 
 def gimp(ingredients: Ingredients, setup: bytes) -> Files:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from install.archives import packing
 from tests.hosts import plugin_zips
 from tests.hosts.session import CHECKOUT, HostSession, Result
 
@@ -74,3 +75,25 @@ def test_krita_installs(in_krita: Result, check: str) -> None:
 
 def test_krita_ends_well(in_krita: Result) -> None:
     in_krita.facts()
+
+
+@pytest.fixture(scope="module")
+def in_gimp(bare_host: HostSession) -> Result:
+    """GIMP with the zip's folder in its plug-ins, as a file manager unpacks it."""
+    if not (CHECKOUT / ".git").exists():
+        pytest.skip("archives are made from a git checkout")
+    uninstall(bare_host)
+    packing.write_folder(bare_host.gimp_profile / "plug-ins", plugin_zips.gimp(bare_host))
+    bare_host.variables["DREAMLAYER_SETUP_ARGUMENTS"] = ARGUMENTS
+    script = HERE / "gimp" / "installing.py"
+    return bare_host.run_gimp(script, PHOTO, timeout=TIMEOUT, scripts=str(HERE / "gimp"))
+
+
+@pytest.mark.parametrize("check", checks("gimp"))
+def test_gimp_installs(in_gimp: Result, check: str) -> None:
+    told = in_gimp.verdict.get(check, "The check did not run:\n" + in_gimp.stdout)
+    assert told == "ok"
+
+
+def test_gimp_ends_well(in_gimp: Result) -> None:
+    in_gimp.facts()

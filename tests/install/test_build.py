@@ -170,8 +170,10 @@ def test_krita_s_importer_finds_the_module_and_all_is_in_it(built: Built):
     module = config["Desktop Entry"]["X-KDE-Library"]
     folders = [name for name in names if name.endswith(f"/{module}/") or name == f"{module}/"]
     assert len(desktop) == 1 and folders == [f"{module}/"]
-    assert {f"{module}/__init__.py", f"{module}/{module}.action"} <= set(names)
-    assert all(name.startswith(f"{module}/") for name in names if name not in desktop)
+    taken = [*desktop, f"actions/{module}.action"]
+    assert {f"{module}/__init__.py", *taken} <= set(names)
+    others = [name for name in names if name not in (*taken, "actions/")]
+    assert all(name.startswith(f"{module}/") for name in others)
 
 
 @pytest.mark.parametrize("host", ["krita", "gimp"])
@@ -180,14 +182,15 @@ def test_a_plugin_s_zip_is_what_the_installer_installs_and_the_setup(
 ):
     """install.py then finds that the plug-in is current, but for what only the zip has."""
     files = built.archive(f"-{host}-{WHERE}.zip")
-    installed = tmp_path / ("pykrita" if host == "krita" else "plug-ins")
-    packing.write_folder(installed, files)
-    msgpack = Environment(built.checkout / commands.ENVIRONMENT).folder / "msgpack"
-    packing.write_folder(msgpack.parent, msgpack_files(built))
-    differences = hosts.krita_differences if host == "krita" else hosts.gimp_differences
     module = "dreamlayer_krita" if host == "krita" else "dreamlayer-gimp"
+    installed = dict(files)
+    if action := installed.pop(f"actions/{module}.action", None):
+        installed[f"{module}/{module}.action"] = action
+    packing.write_folder(tmp_path / ("pykrita" if host == "krita" else "plug-ins"), installed)
+    packing.write_folder(tmp_path / "parts", msgpack_files(built))
+    differences = hosts.krita_differences if host == "krita" else hosts.gimp_differences
     surplus = {f"{module}/setup.zip", f"{module}/licences.spdx.json"}
-    assert set(differences(built.checkout, tmp_path, msgpack)) == surplus
+    assert set(differences(built.checkout, tmp_path, tmp_path / "parts" / "msgpack")) == surplus
     everything = built.everything()
     assert of_zip(files[f"{module}/setup.zip"].data) == everything
     if host == "gimp":

@@ -30,15 +30,15 @@ def window():
 
 def check_docker_says_what_is_missing_and_offers_to_install():
     yield from desk.new_document()
+    desk.trigger()  # which also shows the docker
+    yield from desk.until(lambda: "Install…" in desk.message(), "the dream is refused")
+    assert "not installed" in desk.message(), desk.message()
     assert "not installed yet" in text() and "Install…" in text(), text()
     assert button("install").isVisible() and button("install").text() == "Install…"
     assert not button("install_cancel").isVisible()
     assert not button("install_details").isVisible()
-    desk.docker().setFloating(False)
+    yield 500
     case.screenshot("install-before")
-    desk.trigger()
-    yield from desk.until(lambda: "Install…" in desk.message(), "the dream is refused")
-    assert "not installed" in desk.message(), desk.message()
 
 
 def check_first_it_says_what_will_be_fetched():
