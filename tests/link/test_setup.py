@@ -19,6 +19,7 @@ from dreamlink.client.setup.setup_run import CANCELLED, DONE, NOTHING, SetupPhas
 from dreamlink.client.setup.unpacking import FOLDER, UNFINISHED, UnpackError, unpacking
 
 LAUNCHER = json.dumps({"command": ["dreamlayer", "serve"]})
+SAID = "Go online, then run install.py again."
 posix = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
 
 
@@ -222,9 +223,9 @@ def test_the_present_line_is_shown_with_the_time(home: Path, plugin: Path):
 
 @posix
 def test_a_failure_is_the_installers_own_sentence_and_can_be_tried_again(home, plugin):
-    setup = run(SetupRun(), archive(plugin, "echo more; echo 'Go online, then try.' >&2; exit 1"))
-    assert (setup.phase, setup.text) == (SetupPhase.FAILED, "Go online, then try.")
-    assert list(setup.lines)[:2] == ["more", "Go online, then try."]
+    setup = run(SetupRun(), archive(plugin, f"echo more; echo '{SAID}' >&2; exit 1"))
+    assert (setup.phase, setup.text) == (SetupPhase.FAILED, "Go online, then try again.")
+    assert list(setup.lines)[:2] == ["more", SAID]
     run(setup, archive(plugin, 'echo \'{"command": ["d"]}\' > ../launcher.json'))
     assert setup.phase is SetupPhase.DONE
     assert "more" not in setup.lines

@@ -32,7 +32,7 @@ def check_docker_says_what_is_missing_and_offers_to_install():
     yield from desk.new_document()
     desk.trigger()  # which also shows the docker
     yield from desk.until(lambda: "Install…" in desk.message(), "the dream is refused")
-    assert "not installed" in desk.message(), desk.message()
+    assert "is not installed" in desk.message(), desk.message()
     assert "not installed yet" in text() and "Install…" in text(), text()
     assert button("install").isVisible() and button("install").text() == "Install…"
     assert not button("install_cancel").isVisible()
@@ -61,7 +61,7 @@ def check_failure_is_the_installers_sentence_and_is_tried_again():
     button("install").click()
     yield 300
     desk.part(QPushButton, "install_start").click()
-    yield from desk.until(lambda: "go online" in text(), "the sentence is shown")
+    yield from desk.until(lambda: "go online, then try again" in text(), "the sentence is shown")
     yield 300
     assert button("install").text() == "Try again" and button("install_details").isVisible()
     log = desk.part(QPlainTextEdit, "install_log")

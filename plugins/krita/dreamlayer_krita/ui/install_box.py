@@ -18,7 +18,7 @@ from .widgets.text_button import text_button
 from .windows.install_window import InstallWindow
 
 IDLE, BUSY = 1000, 150  # milliseconds between two looks
-LINES_MIN, LINES_MAX = 2, 8  # of text
+LINES_MIN, LINES_MAX = 3, 8  # of text
 
 
 class InstallBox(QtWidgets.QWidget):  # type: ignore[misc]
@@ -119,5 +119,8 @@ class InstallBox(QtWidgets.QWidget):  # type: ignore[misc]
 
     def hideEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
         super().hideEvent(event)
-        if not self._run.is_busy and self._offer is None:
+        guarded(self._close_window, self._session.say)()
+
+    def _close_window(self) -> None:
+        if not self._run.is_busy and self._offer is None:  # else only the docker was hidden
             self._window.close()

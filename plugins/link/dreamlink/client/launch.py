@@ -162,8 +162,8 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
         raise LinkError(str(error)) from error
     if not command:
         raise LinkError(
-            "The Dreamlayer daemon is not running and not installed for this user."
-            " Click Install… where the plug-in offers that, or run Dreamlayer's install.py."
+            "The program that dreams is not installed for this user: click Install… where the"
+            " plug-in offers that, or run Dreamlayer's install.py."
         )
     if discovery.is_sandboxed():
         raise LinkError(

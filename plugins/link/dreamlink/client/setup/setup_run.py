@@ -155,7 +155,7 @@ class SetupRun:
         elif code == 0:
             self._end(SetupPhase.FAILED, NOTHING)
         elif any(self.lines):  # the installer's last line is a sentence that says what to do
-            self._end(SetupPhase.FAILED, self._line)
+            self._end(SetupPhase.FAILED, self._line.replace("run install.py again", "try again"))
         else:
             self._end(SetupPhase.FAILED, f"The installer ended without a word (status {code}).")
 

@@ -17,7 +17,7 @@ PLUGIN = Path(__file__).resolve().parents[3]
 TITLE = "Install Dreamlayer"
 POLL = 150  # milliseconds
 GAP = 12  # pixels
-LETTERS, LOG_SIZE = 64, (560, 240)  # the text's width in characters; the details in pixels
+LETTERS, LOG_SIZE = 64, (540, 240)  # the text's width in characters; the details in pixels
 INSTALL, DONE = 1, 2  # responses
 
 
@@ -54,10 +54,17 @@ class InstallDialog:
         self._bar = Gtk.ProgressBar(no_show_all=True)
         self._log = Gtk.TextView(editable=False, cursor_visible=False, monospace=True)
         self._log.set_wrap_mode(Gtk.WrapMode.WORD_CHAR)
-        scrolled = Gtk.ScrolledWindow(min_content_height=LOG_SIZE[1], min_content_width=LOG_SIZE[0])
+        for side in ("left", "right", "top", "bottom"):
+            self._log.set_property(f"{side}-margin", GAP // 2)
+        width, height = LOG_SIZE
+        scrolled = Gtk.ScrolledWindow(
+            min_content_width=width, min_content_height=height, vexpand=True
+        )
         scrolled.add(self._log)
         scrolled.show_all()
-        self._details = Gtk.Expander(label="_Details", use_underline=True, no_show_all=True)
+        self._details = Gtk.Expander(
+            label="_Details", use_underline=True, no_show_all=True, resize_toplevel=True
+        )
         self._details.add(scrolled)
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=GAP, border_width=GAP)
         for widget in (self._line, self._what, self._bar):
@@ -133,5 +140,6 @@ def _label(text: str) -> Any:
     """A paragraph that can be copied into a report."""
     label = Gtk.Label(label=text, wrap=True, xalign=0.0, selectable=True, can_focus=False)
     label.set_line_wrap_mode(Pango.WrapMode.WORD_CHAR)
+    label.set_width_chars(LETTERS)  # or the window would be as high as a narrow one has to be
     label.set_max_width_chars(LETTERS)
     return label
