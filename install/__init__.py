@@ -1,1 +1,1 @@
-"""The two set-up commands: install.py installs and dreams, test.py tests. Standard library only."""
+"""The set-up commands: install.py installs, test.py tests, archives/ is what people download."""

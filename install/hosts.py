@@ -14,7 +14,11 @@ from pathlib import Path
 
 from install.errors import InstallError
 
-KRITA_PARTS = ("dreamlayer_krita.desktop", "dreamlayer_krita", "dreamlink")  # in pykrita/
+KRITA_PARTS = ("dreamlayer_krita.desktop", "dreamlayer_krita")  # in pykrita/
+# In Krita's data folder: what older versions put there, and what Krita's own importer does. Krita
+# would take the actions from there, and not those of the plug-in.
+KRITA_OBSOLETE = ("pykrita/dreamlink", "actions/dreamlayer_krita.action")
+KRITA_LIBRARIES = "dreamlayer_krita/lib"  # put on the module path by the plug-in
 GIMP_PARTS = ("dreamlayer-gimp",)  # in plug-ins/
 GIMP_SCRIPT = "dreamlayer-gimp.py"
 MSGPACK_FILES = ("__init__.py", "exceptions.py", "ext.py", "fallback.py")  # its pure-Python part
@@ -32,27 +36,32 @@ def install_krita(checkout: Path, data: Path, msgpack: Path) -> Path:
     Raises:
         InstallError: a source is missing or the folder can't be written.
     """
-    return _place(lambda stage: _stage_krita(checkout, msgpack, stage), data / "pykrita")
+    folder = _place(lambda stage: stage_krita(checkout, msgpack, stage), data / "pykrita")
+    _remove(data, KRITA_OBSOLETE)
+    return folder
 
 
 def install_gimp(checkout: Path, profile: Path, msgpack: Path) -> Path:
     """Install the GIMP plug-in into a profile, e.g. ~/.config/GIMP/3.0; like `install_krita`."""
-    return _place(lambda stage: _stage_gimp(checkout, msgpack, stage), profile / "plug-ins")
+    return _place(lambda stage: stage_gimp(checkout, msgpack, stage), profile / "plug-ins")
 
 
 def krita_differences(checkout: Path, data: Path, msgpack: Path) -> list[str]:
     """Files of the Krita plug-in that are missing, surplus or different from the checkout's."""
-    return _differences(lambda stage: _stage_krita(checkout, msgpack, stage), data / "pykrita")
+    obsolete = [name for name in KRITA_OBSOLETE if _present(data / name)]
+    return obsolete + _differences(
+        lambda stage: stage_krita(checkout, msgpack, stage), data / "pykrita"
+    )
 
 
 def gimp_differences(checkout: Path, profile: Path, msgpack: Path) -> list[str]:
     """Files of the GIMP plug-in that are missing, surplus or different from the checkout's."""
-    return _differences(lambda stage: _stage_gimp(checkout, msgpack, stage), profile / "plug-ins")
+    return _differences(lambda stage: stage_gimp(checkout, msgpack, stage), profile / "plug-ins")
 
 
 def remove_krita(data: Path) -> bool:
     """Remove what `install_krita` installed; returns whether there was anything."""
-    return _remove(data / "pykrita", KRITA_PARTS)
+    return _remove(data, KRITA_OBSOLETE) | _remove(data / "pykrita", KRITA_PARTS)
 
 
 def remove_gimp(profile: Path) -> bool:
@@ -77,14 +86,16 @@ def vendor_dreamlink(checkout: Path, msgpack: Path, target: Path) -> None:
     (vendor / "__init__.py").write_text('"""Bundled libraries."""\n', encoding="utf-8")
 
 
-def _stage_krita(checkout: Path, msgpack: Path, stage: Path) -> None:
+def stage_krita(checkout: Path, msgpack: Path, stage: Path) -> None:
+    """Put the Krita plug-in together in a folder; the arguments are those of `install_krita`."""
     source = checkout / "plugins" / "krita"
     _copy_file(source / "dreamlayer_krita.desktop", stage / "dreamlayer_krita.desktop")
     _copy_tree(source / "dreamlayer_krita", stage / "dreamlayer_krita")
-    vendor_dreamlink(checkout, msgpack, stage / "dreamlink")
+    vendor_dreamlink(checkout, msgpack, stage / KRITA_LIBRARIES / "dreamlink")
 
 
-def _stage_gimp(checkout: Path, msgpack: Path, stage: Path) -> None:
+def stage_gimp(checkout: Path, msgpack: Path, stage: Path) -> None:
+    """Put the GIMP plug-in together in a folder, like `stage_krita`."""
     plugin = stage / "dreamlayer-gimp"
     _copy_tree(checkout / "plugins" / "gimp" / "dreamlayer-gimp", plugin)
     vendor_dreamlink(checkout, msgpack, plugin / "dreamlink")

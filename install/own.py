@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dreamlink.client import discovery, private_files
+from dreamlink.client.setup import output
 from install.environment import Environment
 from install.errors import InstallError
 
@@ -70,7 +71,7 @@ class Own:
         """All of Dreamlayer's files here except the environment."""
         names = (
             discovery.DAEMON_FILE, LOCK_FILE, discovery.LOG_FILE, discovery.SAID_FILE,
-            discovery.MACHINE_FILE,
+            discovery.MACHINE_FILE, output.NAME,
         )  # fmt: skip
         older = self.home.glob(f"{discovery.LOG_FILE}.*")
         own = [self.launcher, self.manifest, self.torch_record, self.pip_log, self.sample]

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from dreamlink.client import discovery
+from dreamlink.client.setup import unpacking
 from install import hosts, kritarc, places
 from install.command_link import unlink_command
 from install.environment import BEGUN, MADE, STAMP
@@ -83,7 +84,8 @@ def _remove_files(own: Own) -> bool:
     present = [path for path in own.files if path.is_file()]
     for path in present:
         path.unlink()
-    folders = [own.home / discovery.MACHINES, own.home / THUMBNAILS, downloads(own.environment)]
+    ours = (discovery.MACHINES, unpacking.FOLDER, unpacking.UNFINISHED, THUMBNAILS)
+    folders = [*(own.home / name for name in ours), downloads(own.environment)]
     removed = [_remove(folder) for folder in folders]
     for copy in discovery.sandbox_copies():
         shutil.rmtree(copy / discovery.MACHINES, ignore_errors=True)

@@ -65,8 +65,8 @@ class Person:
         return target
 
     def starts(self, *argv: str | Path, shown: Sequence[Path] = ()) -> subprocess.Popen[str]:
-        """Start a program in the home; `shown` are more folders of this machine that it can read."""
-        binds = {folder: "ro" for folder in shown} | {self.home: "rw"}
+        """Start a program in the home; it can read the folders of this machine that are `shown`."""
+        binds = dict.fromkeys(shown, "ro") | {self.home: "rw"}
         env = {"HOME": str(self.home), "LANG": "C.UTF-8", "USER": NAME, **self.python}
         command = [*AS_PERSON, *map(str, argv)]
         entered = roots.command(self.root, command, binds, env, self.home)

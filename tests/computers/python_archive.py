@@ -18,7 +18,9 @@ import tarfile
 from pathlib import Path
 
 SYSTEMS_OWN = re.compile(r"lib(c|m|dl|pthread|rt|util|crypt)\.so|ld-linux|linux-vdso")
-LEFT_OUT = shutil.ignore_patterns("site-packages", "test", "__pycache__", "*.a", "idlelib", "config-*")
+LEFT_OUT = shutil.ignore_patterns(
+    "site-packages", "test", "__pycache__", "*.a", "idlelib", "config-*"
+)
 
 
 def make(folder: Path, patchelf: Path) -> dict[str, str]:

@@ -83,6 +83,7 @@ class HostSession:
 
     home: the user's home. data: the folder of Dreamlayer's own files, with a launcher.json that
     starts the daemon of this Python's environment. pictures: copies of what was opened.
+    variables: further ones for the programs that are started from now on.
     """
 
     def __init__(self, suite: str, root: Path, template: Path | None = None) -> None:
@@ -92,6 +93,7 @@ class HostSession:
         self.home = self.folder / "home"
         self.data = self.folder / "data"
         self.pictures = self.folder / "pictures"
+        self.variables: dict[str, str] = {}
         self.versions = VERSIONS[suite]
         self.krita_data = self.home / ".local/share/krita"
         self.gimp_profile = self.home / ".config/GIMP" / self.versions.gimp
@@ -193,6 +195,7 @@ class HostSession:
             "PYTHONUNBUFFERED": "1",  # what was printed before a crash is seen
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONWARNINGS": "ignore::SyntaxWarning",  # dozens in the plug-ins that Krita brings
+            **self.variables,
         }
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from install.errors import InstallError
 
 CHECKOUT = Path(__file__).parents[2]
 MSGPACK = Path(msgpack.__file__).parent
+LINK = Path(hosts.KRITA_LIBRARIES, "dreamlink")  # in pykrita/
 
 ROUND_TRIP = """
 import sys
@@ -60,14 +61,14 @@ def test_gimp_finds_an_executable_of_its_folders_name(tmp_path: Path):
 def test_the_presets_thumbnails_come_along(tmp_path: Path):
     krita = hosts.install_krita(CHECKOUT, tmp_path, MSGPACK)
     gimp = hosts.install_gimp(CHECKOUT, tmp_path / "3.0", MSGPACK)
-    for link in (krita / "dreamlink", gimp / "dreamlayer-gimp" / "dreamlink"):
+    for link in (krita / LINK, gimp / "dreamlayer-gimp" / "dreamlink"):
         assert (link / "recipe" / "thumbnails" / "animals.jpg").read_bytes().startswith(b"\xff\xd8")
 
 
 @pytest.mark.parametrize("host", ["krita", "gimp"])
 def test_the_link_runs_in_a_python_without_any_packages(tmp_path: Path, host: str):
     if host == "krita":
-        path = hosts.install_krita(CHECKOUT, tmp_path, MSGPACK)
+        path = hosts.install_krita(CHECKOUT, tmp_path, MSGPACK) / hosts.KRITA_LIBRARIES
     else:
         path = hosts.install_gimp(CHECKOUT, tmp_path, MSGPACK) / "dreamlayer-gimp"
     argv = [sys.executable, "-I", "-S", "-c", ROUND_TRIP, str(path)]
@@ -76,7 +77,7 @@ def test_the_link_runs_in_a_python_without_any_packages(tmp_path: Path, host: st
 
 
 def test_the_licences_of_what_is_copied_come_along(tmp_path: Path):
-    link = hosts.install_krita(CHECKOUT, tmp_path, MSGPACK) / "dreamlink"
+    link = hosts.install_krita(CHECKOUT, tmp_path, MSGPACK) / LINK
     assert "MIT" in (link / "LICENSE").read_text()
     assert "Apache" in (link / "_vendor" / "msgpack" / "COPYING").read_text()
 
@@ -84,15 +85,44 @@ def test_the_licences_of_what_is_copied_come_along(tmp_path: Path):
 def test_a_new_copy_leaves_nothing_of_the_old_one(tmp_path: Path, checkout: Path):
     (checkout / "plugins/krita/dreamlayer_krita/old.py").touch()
     pykrita = hosts.install_krita(checkout, tmp_path, MSGPACK)
-    (pykrita / "dreamlink" / "__pycache__").mkdir()
+    (pykrita / LINK / "__pycache__").mkdir()
     (pykrita / ".dreamlayer-killed" / "new").mkdir(parents=True)
     (checkout / "plugins/krita/dreamlayer_krita/old.py").unlink()
     (checkout / "plugins/krita/dreamlayer_krita/__init__.py").write_text("new = True\n")
     hosts.install_krita(checkout, tmp_path, MSGPACK)
     assert sorted(path.name for path in pykrita.iterdir()) == sorted(hosts.KRITA_PARTS)
     assert not (pykrita / "dreamlayer_krita" / "old.py").exists()
-    assert not (pykrita / "dreamlink" / "__pycache__").exists()
+    assert not (pykrita / LINK / "__pycache__").exists()
     assert (pykrita / "dreamlayer_krita" / "__init__.py").read_text() == "new = True\n"
+
+
+def test_what_older_versions_and_krita_s_importer_put_elsewhere_is_replaced(tmp_path: Path):
+    """Krita would take the importer's copy of the actions, and not the plug-in's newer one."""
+    older = [tmp_path / "pykrita/dreamlink/client.py", tmp_path / "actions/dreamlayer_krita.action"]
+    theirs = tmp_path / "actions/other.action"
+    for path in (*older, theirs):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert set(hosts.KRITA_OBSOLETE) <= set(hosts.krita_differences(CHECKOUT, tmp_path, MSGPACK))
+    hosts.install_krita(CHECKOUT, tmp_path, MSGPACK)
+    assert not any(path.exists() for path in older)
+    assert hosts.krita_differences(CHECKOUT, tmp_path, MSGPACK) == []
+    older[1].touch()
+    assert hosts.remove_krita(tmp_path)
+    assert tree(tmp_path) == {"actions/other.action": b""}
+
+
+def test_krita_s_plugin_finds_its_own_libraries_before_others(tmp_path: Path):
+    pykrita = hosts.install_krita(CHECKOUT, tmp_path, MSGPACK)
+    (pykrita / "dreamlink").mkdir()
+    (pykrita / "dreamlink" / "__init__.py").write_text("raise AssertionError('an older one')")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import dreamlayer_krita, dreamlink;"
+        "print(dreamlink.__file__)"
+    )
+    argv = [sys.executable, "-I", "-S", "-c", code, str(pykrita)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()).parent == pykrita / LINK
 
 
 def test_what_python_compiled_is_not_copied(tmp_path: Path, checkout: Path):

@@ -233,7 +233,7 @@ def check_daemon_killed_in_the_middle():
 def check_daemon_not_installed():
     image, source = photo_part()
     with launcher(None):
-        refuse(image, [source], "not running and not installed", "install.py")
+        refuse(image, [source], "is not installed", "Install…", "install.py")
 
 
 def check_daemon_that_cannot_start():

@@ -24,8 +24,8 @@ def without_dreamlink():
     """The message of a docker that is created while the whole shared package is missing."""
     from dreamlayer_krita.docker import DreamDocker
 
-    plugins = Path(sys.modules["dreamlayer_krita"].__file__).parents[1]
-    (plugins / "dreamlink").rename(plugins / "hidden")
+    libraries = Path(sys.modules["dreamlayer_krita"].__file__).with_name("lib")
+    (libraries / "dreamlink").rename(libraries / "hidden")
     for name in [
         n for n in sys.modules if n.startswith(("dreamlink", "dreamlayer_krita.ui.panel"))
     ]:

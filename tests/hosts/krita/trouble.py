@@ -64,7 +64,7 @@ def check_daemon_not_installed():
     launcher = discovery.home() / discovery.LAUNCHER_FILE
     hidden = launcher.rename(launcher.with_suffix(".hidden"))
     try:
-        yield from expect_refusal("not running and not installed", "install.py")
+        yield from expect_refusal("is not installed", "Install…", "install.py")
     finally:
         hidden.rename(launcher)
 

@@ -8,6 +8,7 @@ from typing import Any
 from krita import Krita
 
 from ..document.replaced import replaced_layers
+from ..model import installing
 from ..model.session import Message, RunningJob, Session
 from ..qt.connection import Link
 from ..qt.guard import guarded, log
@@ -17,6 +18,7 @@ from . import film_dialog
 from .completions import Completions
 from .connection_line import ConnectionLine
 from .dreamed_layer_box import DreamedLayerBox
+from .install_box import InstallBox
 from .live_parameters import LiveParametersBox
 from .message_area import MessageArea
 from .queue_box import QueueBox
@@ -52,6 +54,9 @@ def open_panel(announce: Callable[[str], None]) -> Panel:
     notifier.setActive(True)
     for end in (notifier.applicationClosing, panel.destroyed):  # the latter when its window closes
         end.connect(guarded(lambda *_: session.close(), log.error))
+    notifier.applicationClosing.connect(
+        guarded(lambda *_: installing.setup_run.cancel(), log.error)
+    )
     return panel
 
 
@@ -92,10 +97,12 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]
         )
         buttons.addLayout(looks)
         buttons.addLayout(self._dream_and_cancel())
+        connection = ConnectionLine(session)
         column = QtWidgets.QVBoxLayout(self)
+        column.addWidget(InstallBox(session, connection.start_daemon))
         column.addWidget(_scrolled(self._look.widgets, form, layer_boxes), 1)
         column.addLayout(buttons)
-        for widget in (QueueBox(session), MessageArea(session), ConnectionLine(session)):
+        for widget in (QueueBox(session), MessageArea(session), connection):
             column.addWidget(widget)
 
     def showEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)

@@ -162,8 +162,8 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
         raise LinkError(str(error)) from error
     if not command:
         raise LinkError(
-            "The Dreamlayer daemon is not running and not installed for this user."
-            " Run Dreamlayer's install.py, or start it with `dreamlayer serve`."
+            "The program that dreams is not installed for this user: click Install… where the"
+            " plug-in offers that, or run Dreamlayer's install.py."
         )
     if discovery.is_sandboxed():
         raise LinkError(
@@ -193,7 +193,7 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
                 stdout=output,
                 stderr=output,
                 cwd=_folder_of_no_modules(),
-                env=_environment(home),
+                env=environment(home),
                 start_new_session=True,  # it survives the host, and the host's Ctrl-C
                 creationflags=flags,
             )
@@ -209,8 +209,8 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
         ) from error
 
 
-def _environment(home: Path) -> dict[str, str]:
-    """The daemon's environment variables."""
+def environment(home: Path) -> dict[str, str]:
+    """The environment variables for the daemon and the installer: without the host's own."""
     variables = {
         name: value
         for name, value in os.environ.items()

@@ -17,6 +17,7 @@ from ..call.errors import CallRefused
 from .completions import EntryCompletions
 from .controls import Controls
 from .explore_dialog import ExploreDialog
+from .installing import install_dialog
 from .preset_chooser import PresetChooser
 from .preview import DialogPreview
 from .seeing_dialog import SeeingDialog
@@ -27,8 +28,11 @@ GAP = 12  # pixels
 def show(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | None = None) -> bool:
     """Show the dialog with the last values; False if the user cancels.
 
-    Its preview shows the part of `drawable` in `box`, or else its selected part. Raises
-    CallRefused if there is no display.
+    Its preview shows the part of `drawable` in `box`, or else its selected part. What is not
+    installed can be installed before.
+
+    Raises:
+        CallRefused: there is no display, or something is missing that can't be installed from here.
     """
     if not Gtk.init_check(None)[0]:  # GimpUi would end the process
         raise CallRefused(
@@ -36,6 +40,8 @@ def show(procedure: Any, config: Any, image: Any, drawable: Any, box: Region | N
             " NONINTERACTIVE."
         )
     GimpUi.init("dreamlayer-gimp")
+    if not install_dialog.make_sure():
+        return False
     arguments.prepare_for_dialog(config)
     config.connect(f"notify::{arguments.FROM_DIALOG}", _on_reset)
     dialog = GimpUi.ProcedureDialog.new(procedure, config, _title(procedure))

@@ -1,0 +1,1 @@
+"""The archives that people download: wheels, a zip of everything, and zips for Krita and GIMP."""

@@ -1,0 +1,1 @@
+"""The window that installs the program that dreams, where it is missing."""

@@ -1,0 +1,99 @@
+"""The plug-ins' zips in real hosts: taken as a user takes them, they install the rest themselves.
+
+The installer in them is a stand-in (`plugin_zips.py`); the daemon that then dreams is the real one.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from install.archives import packing
+from tests.hosts import plugin_zips
+from tests.hosts.session import CHECKOUT, HostSession, Result
+
+HERE = Path(__file__).parent
+PHOTO = CHECKOUT / "tests/pictures/chelsea.png"
+ARGUMENTS = "--offline '/some folder'"
+TIMEOUT = 300
+
+
+def checks(host: str) -> list[str]:
+    tree = ast.parse((HERE / host / "installing.py").read_text(encoding="utf-8"))
+    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return [name for name in names if name.startswith("check_")]
+
+
+def uninstall(host: HostSession) -> None:
+    """Let Dreamlayer be not installed, and the stand-in without network at first."""
+    host.run_outside(["rm", "-rf", str(host.data / "setup")])
+    for name in ("daemon.json", "daemon.machine"):
+        (host.data / name).unlink(missing_ok=True)
+    launcher = host.data / "launcher.json"
+    if launcher.exists():
+        launcher.replace(host.data / "launcher.kept")
+    (host.data / "offline").touch()
+
+
+@pytest.fixture(scope="module")
+def imported(bare_host: HostSession) -> dict[str, Any]:
+    """What Krita's importer said to the zip."""
+    if not (CHECKOUT / ".git").exists():
+        pytest.skip("archives are made from a git checkout")
+    uninstall(bare_host)
+    archive = bare_host.folder / "dreamlayer-krita.zip"
+    archive.write_bytes(plugin_zips.krita(bare_host))
+    script = HERE / "krita" / "importing.py"
+    return bare_host.run_krita(script, timeout=TIMEOUT, zip=str(archive)).facts()
+
+
+@pytest.fixture(scope="module")
+def in_krita(bare_host: HostSession, imported: dict[str, Any]) -> Result:
+    script = HERE / "krita" / "installing.py"
+    bare_host.variables["DREAMLAYER_SETUP_ARGUMENTS"] = ARGUMENTS
+    folder = str(bare_host.folder)
+    return bare_host.run_krita(script, PHOTO, timeout=TIMEOUT, folder=folder)
+
+
+def test_krita_imports_and_enables_the_plugin(
+    bare_host: HostSession, imported: dict[str, Any]
+) -> None:
+    (question,) = imported["said"]
+    assert "<li>Dreamlayer</li>" in question and "Enable plugins now?" in question
+    assert imported["enabled"] == "true"
+    assert (bare_host.krita_data / "actions" / "dreamlayer_krita.action").is_file()
+
+
+@pytest.mark.parametrize("check", checks("krita"))
+def test_krita_installs(in_krita: Result, check: str) -> None:
+    told = in_krita.verdict.get(check, "The check did not run:\n" + in_krita.stdout)
+    assert told == ""
+
+
+def test_krita_ends_well(in_krita: Result) -> None:
+    in_krita.facts()
+
+
+@pytest.fixture(scope="module")
+def in_gimp(bare_host: HostSession) -> Result:
+    """GIMP with the zip's folder in its plug-ins, as a file manager unpacks it."""
+    if not (CHECKOUT / ".git").exists():
+        pytest.skip("archives are made from a git checkout")
+    uninstall(bare_host)
+    packing.write_folder(bare_host.gimp_profile / "plug-ins", plugin_zips.gimp(bare_host))
+    bare_host.variables["DREAMLAYER_SETUP_ARGUMENTS"] = ARGUMENTS
+    script = HERE / "gimp" / "installing.py"
+    return bare_host.run_gimp(script, PHOTO, timeout=TIMEOUT, scripts=str(HERE / "gimp"))
+
+
+@pytest.mark.parametrize("check", checks("gimp"))
+def test_gimp_installs(in_gimp: Result, check: str) -> None:
+    told = in_gimp.verdict.get(check, "The check did not run:\n" + in_gimp.stdout)
+    assert told == "ok"
+
+
+def test_gimp_ends_well(in_gimp: Result) -> None:
+    in_gimp.facts()
