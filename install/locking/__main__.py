@@ -1,4 +1,4 @@
-"""Write the lock files, then ask pip about every wheel for every system and Python: minutes."""
+"""Write the lock files, then try them on every system and Python: minutes."""
 
 from __future__ import annotations
 
