@@ -1,4 +1,4 @@
-"""Tries the lock files on every system and Python: is every wheel there, allowed, and complete?"""
+"""Tries the lock files on every system and Python: is every wheel there, and nothing missing?"""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Sequence
 
 from install.locking.pins import LOCKED, Pin, read
-from install.locking.targets import TARGETS, Target
+from install.locking.targets import TARGETS, Machine
 from install.locking.tools import Tools
 
-ALWAYS = ("build.txt", "pip.txt", "models.txt")
+ALWAYS = ("build.txt", "pip.txt")
 
 
 def check(tools: Tools) -> list[str]:
@@ -30,9 +30,9 @@ def coverage() -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def _sets(target: Target) -> Iterable[Sequence[Pin]]:
+def _sets(target: Machine) -> Iterable[Sequence[Pin]]:
     libraries = read("libraries.txt")
-    yield [*libraries, *read("torch-pypi.txt")]
+    yield [*libraries, *read("torch-pypi.txt"), *read("models.txt")]
     for name in ALWAYS:
         yield read(name)
     if target.system.sys_platform == "linux":  # what is in PyTorch's own index can't be asked for

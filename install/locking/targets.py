@@ -44,7 +44,7 @@ SYSTEMS = (
 
 
 @dataclass(frozen=True)
-class Target:
+class Machine:
     """A system and a Python."""
 
     system: System
@@ -80,4 +80,4 @@ class Target:
         return f"{self.system.name}, Python {self.python}"
 
 
-TARGETS = tuple(Target(system, python) for system in SYSTEMS for python in PYTHONS)
+TARGETS = tuple(Machine(system, python) for system in SYSTEMS for python in PYTHONS)

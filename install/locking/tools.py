@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from install.locking.pins import Pin, parse
-from install.locking.targets import PYTHONS, Target
+from install.locking.targets import PYTHONS, Machine
 
 UV = "0.13.9"
 PIP = "26.3"  # what the installer brings pip to
@@ -52,11 +52,11 @@ class Tools:
         _run([*command, *options, *plain, *self._index()])
         return parse(got.read_text(encoding="utf-8"))
 
-    def refusal(self, pins: Iterable[Pin], target: Target) -> str:
+    def refusal(self, pins: Iterable[Pin], target: Machine) -> str:
         """What uv has against installing these pins on a system and Python; "" is nothing.
 
-        It looks for a wheel of each with one of the hashes, and for requirements of theirs that
-        are not pinned; it reads their metadata only.
+        It looks for a wheel of each, and for requirements of theirs that are not pinned. It reads
+        metadata only, so it does not compare hashes: `lock` takes these from the index.
         """
         locked = self._folder / "locked.txt"
         locked.write_text("".join(f"{pin}\n" for pin in pins), encoding="utf-8")
@@ -66,6 +66,7 @@ class Tools:
         done = subprocess.run(
             [*command, *kind, *where, *self._index(), "--requirements", str(locked)],
             capture_output=True, text=True, check=False,
+            env=os.environ | {"MACOSX_DEPLOYMENT_TARGET": "14.0"},  # the oldest for PyTorch
         )  # fmt: skip
         return done.stderr.strip() if done.returncode else ""
 
