@@ -1,4 +1,4 @@
-"""Write the lock files, then ask pip about every wheel for every system and Python: minutes."""
+"""Write the lock files, then try them on every system and Python: minutes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from install.locking.check import check
 from install.locking.pins import LOCKED, Pin, parse, write
 from install.locking.project import Project, read_project
 from install.locking.targets import PYTHONS, SYSTEMS, TARGETS
-from install.locking.tools import PIP, Tools, fresh_tools
+from install.locking.tools import Tools, fresh_tools
 
 EDITABLE = "editables"  # what the build backend asks for in an editable installation
 ODD = (
@@ -49,7 +49,8 @@ def lock(tools: Tools, project: Project, upgrade: bool) -> None:
     only_linux = [pin for pin in everything if pin.name not in TORCH and not _is_general(pin)]
     write("libraries.txt", "What Dreamlayer needs, but for PyTorch's builds", libraries)
     general = "PyTorch as the general package index has it"
-    write(f"torch-{GENERAL}.txt", general, [*torch.values(), *only_linux])
+    exact = [replace(pin, equals="===") for pin in torch.values()]
+    write(f"torch-{GENERAL}.txt", general, [*exact, *only_linux])
     covered = {GENERAL: {system.name: list(PYTHONS) for system in SYSTEMS}}
     for harvest in harvests():
         covered[harvest.name] = coverage(harvest)
@@ -66,7 +67,6 @@ def lock(tools: Tools, project: Project, upgrade: bool) -> None:
     (LOCKED / "coverage.json").write_text(text, encoding="utf-8", newline="\n")
     build = tools.lock([*project.build, EDITABLE], old, upgrade)
     write("build.txt", "What builds Dreamlayer from a checkout", build)
-    write("pip.txt", "The pip that installs everything else", tools.lock([f"pip=={PIP}"]))
     for extra, (name, oldest) in EXTRAS.items():
         asked = [*project.dependencies, *ODD, *project.extras[extra]]
         pins = tools.lock(asked, [*everything, *old], oldest=oldest)

@@ -3,8 +3,9 @@
 A wheel of PyTorch's own index is named by a local version, e.g. 2.13.0+cu126, and its hash is in
 pytorch.json. Where the general package index has the same build, its wheel is taken instead, whose
 hash that index vouches for: Windows's there is the processor's, and Linux's is CUDA 13's. What
-Dreamlayer has of torchvision are definitions of networks, so on Windows its plain wheel goes with
-every build: PyTorch's index has no hashes of the others.
+Dreamlayer has of torchvision are definitions of networks, so its plain wheel goes with every build:
+there are no public hashes of Windows's others, and without PyTorch's index a copy of torch's wheel
+is enough.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from install.locking.pins import LOCKED, Pin
-from install.locking.targets import SYSTEMS, TARGETS, System, Target
+from install.locking.targets import SYSTEMS, TARGETS, Machine, System
 
 SOURCES = 2  # independent ones that must agree on a hash
 TORCH = ("torch", "torchvision")
+ANY_BUILD = ("torchvision",)  # the general index's wheel will do with PyTorch's other builds
 LINUX, WINDOWS = "sys_platform == 'linux'", "sys_platform == 'win32'"
 GENERAL = "pypi"
 GENERAL_ON_LINUX = "cu130"  # the build that it is there
@@ -37,7 +39,7 @@ class Harvest:
     requires: Sequence[str]  # what only this build needs, as requirements
     hashes: Mapping[str, str]  # by the wheel's name, those with enough sources
 
-    def wheels(self, package: str, target: Target) -> list[str]:
+    def wheels(self, package: str, target: Machine) -> list[str]:
         """The hashes of the wheels of a package for a system and Python."""
         start = f"{package}-"
         return [
@@ -47,7 +49,7 @@ class Harvest:
         ]
 
 
-def _fits(wheel: str, target: Target) -> bool:
+def _fits(wheel: str, target: Machine) -> bool:
     _, _, python, abi, platform = wheel.removesuffix(".whl").split("-")
     tags = set(platform.split("."))
     return python == abi == target.tag and not tags.isdisjoint(target.system.tags)
@@ -81,13 +83,16 @@ def pins_of(harvest: Harvest, general: Mapping[str, Pin]) -> list[Pin]:
         plain = general[package]
         for system_marker in (LINUX, WINDOWS):
             if package in FROM_GENERAL.get(harvest.name, {}).get(system_marker, ()):
-                pins.append(replace(plain, marker=system_marker))
+                pins.append(replace(plain, marker=system_marker, equals="==="))
                 continue
             targets = [target for target in TARGETS if target.meets(system_marker)]
             hashes = {digits for target in targets for digits in harvest.wheels(package, target)}
-            if hashes:
-                version = f"{plain.version}+{harvest.name}"
-                pins.append(Pin(package, version, system_marker, tuple(sorted(hashes))))
+            if not hashes:
+                continue
+            version = f"{plain.version}+{harvest.name}"
+            if package in ANY_BUILD:
+                version, hashes = plain.version, hashes | set(plain.hashes)
+            pins.append(Pin(package, version, system_marker, tuple(sorted(hashes))))
     return pins
 
 
@@ -103,7 +108,7 @@ def coverage(harvest: Harvest) -> dict[str, list[str]]:
     }
 
 
-def _is_covered(harvest: Harvest, target: Target) -> bool:
+def _is_covered(harvest: Harvest, target: Machine) -> bool:
     return all(
         harvest.wheels(package, target) or _is_general(harvest.name, package, target.system)
         for package in TORCH
@@ -112,6 +117,6 @@ def _is_covered(harvest: Harvest, target: Target) -> bool:
 
 def _is_general(build: str, package: str, system: System) -> bool:
     return any(
-        package in packages and Target(system, "3.12").meets(marker)
+        package in packages and Machine(system, "3.12").meets(marker)
         for marker, packages in FROM_GENERAL.get(build, {}).items()
     )

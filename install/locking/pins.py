@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from install.locking.targets import TARGETS, Target
+from install.locking.targets import TARGETS, Machine
 
 LOCKED = Path(__file__).resolve().parents[1] / "locked"
 HEADER = (
     "# {title}\n# Made by `python -m install.locking`: change that, or what it reads, not this.\n"
 )
-LINE = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)(?:\s*;\s*(?P<marker>.+))?")
+LINE = re.compile(
+    r"(?P<name>[A-Za-z0-9._-]+)(?P<equals>===?)(?P<version>[^\s=]+)(?:\s*;\s*(?P<marker>.+))?"
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -24,9 +26,12 @@ class Pin:
     version: str
     marker: str
     hashes: tuple[str, ...]  # SHA-256, in hexadecimal digits
+    equals: str = "=="  # or "===", which no local version meets, as 2.13.0+cpu does 2.13.0
 
     def __str__(self) -> str:
-        head = f"{self.name}=={self.version}" + (f" ; {self.marker}" if self.marker else "")
+        head = f"{self.name}{self.equals}{self.version}" + (
+            f" ; {self.marker}" if self.marker else ""
+        )
         return " \\\n    ".join((head, *(f"--hash=sha256:{digits}" for digits in self.hashes)))
 
 
@@ -50,6 +55,7 @@ def _pin(line: str) -> Pin:
         found["version"],
         found["marker"] or "",
         tuple(hashes),
+        found["equals"],
     )
 
 
@@ -71,7 +77,7 @@ def _is_needed(pin: Pin) -> bool:
     )
 
 
-def chosen(pins: Iterable[Pin], target: Target) -> dict[str, Pin]:
+def chosen(pins: Iterable[Pin], target: Machine) -> dict[str, Pin]:
     """The pins that hold on a system and Python, by name.
 
     Raises:

@@ -18,29 +18,33 @@ class System:
     platform_system: str
     platform_machine: str
     os_name: str
-    tags: tuple[str, ...]  # what wheels for it are called, newest first
+    uv: str  # its name for uv
+    tags: tuple[str, ...]  # what wheels of PyTorch for it are called, newest first
 
 
 LINUX = (*(f"manylinux_2_{minor}" for minor in range(28, 16, -1)), "manylinux2014")
 SYSTEMS = (
     System(
-        "linux-x86_64", "linux", "Linux", "x86_64", "posix",
+        "linux-x86_64", "linux", "Linux", "x86_64", "posix", "x86_64-manylinux_2_28",
         tuple(f"{tag}_x86_64" for tag in LINUX),
     ),
     System(
-        "linux-aarch64", "linux", "Linux", "aarch64", "posix",
+        "linux-aarch64", "linux", "Linux", "aarch64", "posix", "aarch64-manylinux_2_28",
         tuple(f"{tag}_aarch64" for tag in LINUX),
     ),
-    System("windows-x64", "win32", "Windows", "AMD64", "nt", ("win_amd64",)),
     System(
-        "macos-arm64", "darwin", "Darwin", "arm64", "posix",
+        "windows-x64", "win32", "Windows", "AMD64", "nt", "x86_64-pc-windows-msvc",
+        ("win_amd64",),
+    ),
+    System(
+        "macos-arm64", "darwin", "Darwin", "arm64", "posix", "aarch64-apple-darwin",
         tuple(f"macosx_{major}_0_arm64" for major in (14, 13, 12, 11)),
     ),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Target:
+class Machine:
     """A system and a Python."""
 
     system: System
@@ -76,4 +80,4 @@ class Target:
         return f"{self.system.name}, Python {self.python}"
 
 
-TARGETS = tuple(Target(system, python) for system in SYSTEMS for python in PYTHONS)
+TARGETS = tuple(Machine(system, python) for system in SYSTEMS for python in PYTHONS)

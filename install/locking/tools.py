@@ -1,8 +1,7 @@
-"""uv, which finds versions for all systems and Pythons at once, and pip, which knows the wheels."""
+"""uv, which finds versions for all systems and Pythons at once."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -10,29 +9,17 @@ import tempfile
 import venv
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from install.locking.pins import Pin, parse
-from install.locking.targets import PYTHONS, Target
+from install.locking.targets import PYTHONS, Machine
 
 UV = "0.13.9"
-PIP = "26.3"  # what the installer brings pip to
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """What the package index says of the wheel that pip would take."""
-
-    name: str
-    version: str
-    sha256: str
-    requires: tuple[str, ...]
-    requires_python: str
+PIP = "26.3"
 
 
 class Tools:
-    """Both in an environment of their own."""
+    """uv in an environment of its own, and the pip that knows which index to ask."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -65,26 +52,23 @@ class Tools:
         _run([*command, *options, *plain, *self._index()])
         return parse(got.read_text(encoding="utf-8"))
 
-    def wheels(self, pins: Iterable[Pin], target: Target) -> list[Wheel]:
-        """The wheels that pip would take for a system and Python; only their metadata is read."""
-        report = self._folder / "report.json"
-        requirements = [f"{pin.name}=={pin.version}" for pin in pins]
-        platforms = [option for tag in target.system.tags for option in ("--platform", tag)]
-        command = [*self._pip, "install", "--quiet", "--dry-run", "--report", str(report)]
-        options = ["--no-deps", "--ignore-installed", "--only-binary", ":all:"]
-        place = ["--target", str(self._folder / "nothing"), "--python-version", target.python]
-        _run([*command, *options, *place, *platforms, *requirements])
-        entries = json.loads(report.read_text(encoding="utf-8"))["install"]
-        return [
-            Wheel(
-                entry["metadata"]["name"],
-                entry["metadata"]["version"],
-                entry["download_info"]["archive_info"]["hashes"]["sha256"],
-                tuple(entry["metadata"].get("requires_dist", [])),
-                entry["metadata"].get("requires_python", ""),
-            )
-            for entry in entries
-        ]
+    def refusal(self, pins: Iterable[Pin], target: Machine) -> str:
+        """What uv has against installing these pins on a system and Python; "" is nothing.
+
+        It looks for a wheel of each, and for requirements of theirs that are not pinned. It reads
+        metadata only, so it does not compare hashes: `lock` takes these from the index.
+        """
+        locked = self._folder / "locked.txt"
+        locked.write_text("".join(f"{pin}\n" for pin in pins), encoding="utf-8")
+        command = [self._uv, "--quiet", "pip", "install", "--dry-run", "--require-hashes"]
+        kind = ["--only-binary", ":all:", "--target", str(self._folder / "nothing")]
+        where = ["--python-platform", target.system.uv, "--python-version", target.python]
+        done = subprocess.run(
+            [*command, *kind, *where, *self._index(), "--requirements", str(locked)],
+            capture_output=True, text=True, check=False,
+            env=os.environ | {"MACOSX_DEPLOYMENT_TARGET": "14.0"},  # the oldest for PyTorch
+        )  # fmt: skip
+        return done.stderr.strip() if done.returncode else ""
 
     def _index(self) -> list[str]:
         """The index that pip would ask: uv reads nothing of pip's configuration."""
