@@ -63,7 +63,10 @@ def uninstall(own: Own, machine: Machine, *, everything: bool = False) -> None:
         removed |= _remove(own.home / name)
     removed |= _remove_python(own)
     with contextlib.suppress(OSError):
-        own.home.rmdir()  # only if it is empty
+        own.home.rmdir()  # only if it is empty, and so on
+        if own.home.parent == machine.home / ".local" / "share":  # which it may have brought
+            own.home.parent.rmdir()
+            own.home.parent.parent.rmdir()
     print("Dreamlayer is uninstalled." if removed else "Dreamlayer was not installed.")
     _say_what_is_left(own)
 
