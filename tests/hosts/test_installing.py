@@ -6,6 +6,8 @@ The installer in them is a stand-in (`plugin_zips.py`); the daemon that then dre
 from __future__ import annotations
 
 import ast
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +31,9 @@ def checks(host: str) -> list[str]:
 
 def uninstall(host: HostSession) -> None:
     """Let Dreamlayer be not installed, and the stand-in without network at first."""
-    host.run_outside(["rm", "-rf", str(host.data / "setup")])
-    for name in ("daemon.json", "daemon.machine"):
-        (host.data / name).unlink(missing_ok=True)
+    host.run_outside([sys.executable, "-m", "dreamlayer", "stop"])
+    shutil.rmtree(host.data / "setup", ignore_errors=True)
+    (host.data / "setup.log").unlink(missing_ok=True)
     launcher = host.data / "launcher.json"
     if launcher.exists():
         launcher.replace(host.data / "launcher.kept")
