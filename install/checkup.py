@@ -13,6 +13,7 @@ from install.builds import report, setup
 from install.builds.cards import Computer
 from install.environment import Environment, clean_environ, pip_command
 from install.errors import InstallError
+from install.login import setup as login
 from install.own import Own, greet_daemon, running_daemon
 from install.places import Machine
 
@@ -88,6 +89,7 @@ def _results(
     if libraries_good:
         yield _pytorch(checkout, own, computer)
     yield _launcher(own)
+    yield login.state(own, machine)
     if libraries_good:  # without them it can't start
         yield _daemon(own)
     yield from _plugins(checkout, own, machine)

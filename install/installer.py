@@ -19,6 +19,7 @@ from install.builds.choice import DEVICES
 from install.command_link import link_command
 from install.environment import clean_environ
 from install.errors import InstallError
+from install.login import setup as login
 from install.manifest import write_manifest
 from install.own import Own, greet_daemon
 from install.places import GimpPlace, KritaPlace, Machine, NewGimp
@@ -73,9 +74,17 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="what PyTorch shall compute with, also after later updates; auto, as at first, is the"
         " best graphics card that it can use",
     )
+    parser.add_argument(
+        "--autostart",
+        action=argparse.BooleanOptionalAction,
+        help="start the daemon at each login, also after later updates; as at first, programs start"
+        " it when they need it",
+    )
     options = parser.parse_args(arguments)
     if options.device and (options.check or options.uninstall):
         parser.error("--device is for installing: leave --check or --uninstall away")
+    if options.autostart is not None and (options.check or options.uninstall):
+        parser.error("--autostart is for installing: leave --check or --uninstall away")
     return options
 
 
@@ -93,6 +102,7 @@ def _install(checkout: Path, own: Own, machine: Machine, options: argparse.Names
     own.write_launcher()
     kritas, gimps, problems = _install_plugins(checkout, own, machine)
     write_manifest(own, kritas, gimps)
+    problems += login.arrange(own, machine, options.autostart)
     link = link_command(own.environment, machine)
     if current and picture is None and own.sample.is_file():
         _start(own)

@@ -6,9 +6,11 @@ import contextlib
 import shutil
 
 from dreamlink.client import discovery
+from dreamlink.client.wish import WISH_FILE
 from install import hosts, kritarc, places
 from install.command_link import unlink_command
 from install.environment import STAMP
+from install.login import setup as login
 from install.own import Own, stop_daemon
 from install.places import Machine
 
@@ -22,7 +24,8 @@ def uninstall(own: Own, machine: Machine) -> None:
         InstallError: something is in use or write-protected.
     """
     environment = own.environment
-    removed = stop_daemon(environment)
+    removed = login.remove(machine)
+    removed |= stop_daemon(environment)
     for krita in places.kritas(machine):
         if hosts.remove_krita(krita.data) | kritarc.disable(krita.settings):
             print(f"{krita.name}: removed the plug-in from {krita.data}")
@@ -50,7 +53,7 @@ def _remove_files(own: Own) -> bool:
     for copy in discovery.sandbox_copies():
         shutil.rmtree(copy / discovery.MACHINES, ignore_errors=True)
         with contextlib.suppress(OSError):
-            for name in (discovery.DAEMON_FILE, discovery.MACHINE_FILE):
+            for name in (discovery.DAEMON_FILE, discovery.MACHINE_FILE, WISH_FILE):
                 (copy / name).unlink(missing_ok=True)
             copy.rmdir()
     with contextlib.suppress(OSError):

@@ -206,6 +206,13 @@ def locked(path: Path, log: Log) -> Iterator[None]:
         yield
 
 
+def have_program(name: str, package: str, log: Log) -> None:
+    """Install a Debian package, unless its program is there; raises RootError."""
+    if not shutil.which(name):
+        _apt("update", log)
+        _apt(f"install --yes --no-install-recommends {package}", log)
+
+
 def _recipe_hash() -> str:
     recipe = json.dumps([PACKAGES, APT_OPTIONS, DPKG_OPTIONS])
     return hashlib.sha256(recipe.encode()).hexdigest()[:12]
@@ -222,9 +229,7 @@ def _make(suite: str, root: Path, log: Log) -> None:
         )
     start = time.monotonic()
     log(f"Making a Debian {suite} with Krita and GIMP in it (one to four minutes) …")
-    if not shutil.which("mmdebstrap"):
-        _apt("update", log)
-        _apt("install --yes --no-install-recommends mmdebstrap", log)
+    have_program("mmdebstrap", "mmdebstrap", log)
     # In its own namespaces, so an interrupted build leaves neither mounts nor processes.
     private = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
     _run([*private, *_mmdebstrap(suite, unfinished, log)], root.with_suffix(".log"))
