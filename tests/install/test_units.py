@@ -2,6 +2,7 @@
 
 import os
 import string
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,9 +12,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from install.errors import InstallError
-from install.login import command, entry, units
+from install.login import entry, units
 from install.login.choice import StartPlan
-from tests.install.stand_ins import login
+from tests.install.stand_ins import login, need
 from tests.install.user_session import UserSession
 
 # Stands in for the daemon's Python: writes down how it was called, and where.
@@ -23,8 +24,9 @@ mv "$0.new" "$0.called"
 """
 ARGUMENTS = ("-I", "-m", "dreamlayer", "serve")
 FOLDERS = [  # names for a home that mean something to systemd, a shell or a desktop
-    "Zoë Müller 100%", "%h %n %%", "$HOME ${PATH} $$", "`id` $(id)", "it's", 'a"b', "\\", "\\x41\\n",
-    " leading and trailing ", "a=b", "; # c", "-x", "~", "'", "{a,b}*?", "日本　語", "😀", "a:b|c&d",
+    "Zoë Müller 100%", "%h %n %%", "$HOME ${PATH} $$", "`id` $(id)", "it's", 'a"b', "\\",
+    "\\x41\\n", " at both ends ", "a=b", "; # c", "-x", "~", "'", "{a,b}*?", "日本　語", "😀",
+    "a:b|c&d",
 ]  # fmt: skip
 letters = st.one_of(
     st.sampled_from(string.punctuation.replace("/", "") + " "),
@@ -114,18 +116,30 @@ def test_a_wish_starts_exactly_the_command(
 @example(FOLDERS)
 @given(st.lists(names, min_size=2, max_size=12))
 def test_the_desktops_entry_starts_exactly_the_command(
-    session: UserSession, config: Path, tmp_path_factory: pytest.TempPathFactory, names: list[str]
+    tmp_path_factory: pytest.TempPathFactory, names: list[str]
 ):
-    """As systemd's own reader of such entries understands them."""
-    folder = config / "autostart"
-    folder.mkdir(parents=True, exist_ok=True)
-    made = plans(tmp_path_factory.mktemp("entries"), names)
-    for number, plan in enumerate(made):
-        (folder / f"test{number}.desktop").write_text(entry.text(plan))
-    session.systemctl("daemon-reload")
-    session.systemctl("start", *(f"app-test{n}@autostart.service" for n in range(len(made))))
-    for plan in made:
+    """As GLib understands it, which GNOME and Xfce use."""
+    need("gio", "libglib2.0-bin")
+    top = tmp_path_factory.mktemp("entries")
+    for plan in plans(top, [name.replace("=", "") or "_" for name in names]):
+        (top / "test.desktop").write_text(entry.text(plan))
+        subprocess.run(["gio", "launch", top / "test.desktop"], check=True)
         assert called(plan) == as_planned(plan)
+
+
+def test_systemd_understands_the_desktops_entry(session: UserSession, config: Path, tmp_path: Path):
+    """Which starts such entries for some desktops."""
+    (config / "autostart").mkdir(parents=True)
+    plan = make_plan(tmp_path / FOLDERS[0], True)
+    (config / "autostart" / entry.NAME).write_text(entry.text(plan))
+    session.systemctl("daemon-reload")
+    session.systemctl("start", "app-dreamlayer@autostart.service")
+    assert called(plan) == as_planned(plan)
+
+
+def test_an_equals_sign_in_the_path_of_the_program_is_told(tmp_path: Path):
+    with pytest.raises(InstallError, match=r"a=b/env.* equals sign: set DREAMLAYER_HOME"):
+        entry.text(make_plan(tmp_path / "a=b", False))
 
 
 def test_systemd_finds_nothing_to_complain_about(session: UserSession, tmp_path: Path):
@@ -156,5 +170,6 @@ def test_a_wish_that_can_not_be_removed_does_not_start_the_daemon_again_and_agai
 @pytest.mark.parametrize("name", ["line\nbreak", "\x1b[31m", "\udcff"])
 def test_a_path_that_no_unit_can_name_is_told(name: str):
     plan = StartPlan(Path("/home", name, "python"), ARGUMENTS)
-    with pytest.raises(InstallError, match=r"control characters.*Set DREAMLAYER_HOME"):
-        command.shell_command(plan)
+    for text in (units.service, entry.text):
+        with pytest.raises(InstallError, match=r"control characters.*Set DREAMLAYER_HOME"):
+            text(plan)
