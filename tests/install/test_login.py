@@ -103,7 +103,9 @@ class TestLinux:
         assert linux.state() == (True, setup.ON_DEMAND)
         assert not linux.remove()
 
-    def test_a_sandboxed_host_gets_units_that_are_watched_at_once(self, linux: UserComputer, capsys):
+    def test_a_sandboxed_host_gets_units_that_are_watched_at_once(
+        self, linux: UserComputer, capsys
+    ):
         linux.has_systemd()
         linux.has_flatpak()
         assert linux.arrange() == []
@@ -155,7 +157,9 @@ class TestLinux:
         assert linux.remove()
         assert linux.files() == set()
 
-    def test_who_wants_no_autostart_gets_none_without_systemd_either(self, linux: UserComputer, capsys):
+    def test_who_wants_no_autostart_gets_none_without_systemd_either(
+        self, linux: UserComputer, capsys
+    ):
         linux.has_flatpak()
         linux.arrange()
         assert linux.arrange(False) == []
