@@ -157,11 +157,15 @@ def leave_files_of_the_boot_before(home: Path) -> None:
         (folder / "daemon.machine").write_text(BOOT_BEFORE)
 
 
-def wait_until_it_ended(session: UserSession) -> None:
+def wait_until(condition: Callable[[], bool], what: str) -> None:
     end = time.monotonic() + 60
-    while session.systemctl("is-active", "dreamlayer.service") != "inactive":
-        assert time.monotonic() < end, session.systemctl("status", "dreamlayer.service")
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain: {what}"
         time.sleep(0.1)
+
+
+def has_ended(session: UserSession) -> bool:
+    return session.systemctl("is-active", "dreamlayer.service") == "inactive"
 
 
 def test_the_daemon_is_started_and_dreams(session: UserSession, home: Path, sandbox: Sandbox):
@@ -172,7 +176,7 @@ def test_the_daemon_is_started_and_dreams(session: UserSession, home: Path, sand
         told = plug_in(session, sandbox, "stop")
         assert (told.get("state"), told.get("changed")) == ("done", True), told
         assert told["said"]
-        wait_until_it_ended(session)
+        wait_until(lambda: has_ended(session), "the end of the daemon")
         assert wishes(home) == []
         assert session.systemctl("is-active", "dreamlayer.path") == "active"
         assert (
@@ -211,6 +215,25 @@ def test_a_daemon_that_does_not_start_is_told_and_tried_once(
     assert "`dreamlayer doctor`" in told["error"]
     assert wishes(home) == []
     assert session.systemctl("is-active", "dreamlayer.service") == "failed"
+
+
+def test_at_the_next_login_the_daemon_runs_if_the_user_wants_that(home: Path):
+    with login(home) as session:
+        assert "at login, by systemd" in outside(session, INSTALL.replace("None", "True"))
+        assert session.systemctl("is-active", "dreamlayer.service") == "inactive"
+    file = home / ".local/share/dreamlayer/daemon.json"
+    file.unlink(missing_ok=True)
+    with login(home) as session:
+        wait_until(file.exists, "the daemon of the second login")
+        assert session.systemctl("is-active", "dreamlayer.service", "dreamlayer.path").split() == [
+            "active", "active",
+        ]  # fmt: skip
+        outside(session, INSTALL.replace("None", "False"))
+        assert session.systemctl("is-active", "dreamlayer.service") == "active"  # it may dream
+    file.unlink(missing_ok=True)
+    with login(home) as session:
+        assert session.systemctl("is-active", "dreamlayer.service") == "inactive"
+        assert session.systemctl("is-active", "dreamlayer.path") == "active"
 
 
 def test_systemd_has_nothing_of_ours_after_it_was_removed(session: UserSession, home: Path):

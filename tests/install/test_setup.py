@@ -23,6 +23,7 @@ from install import environment, hosts, installer
 from install.builds import packages, record, setup
 from install.builds.cards import Computer
 from install.environment import STAMP, Environment
+from install.login import systemd
 from install.own import Own
 
 CHECKOUT = Path(__file__).parents[2]
@@ -40,6 +41,8 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PATH", f"/usr/bin{os.pathsep}{home / '.local' / 'bin'}")
     monkeypatch.setattr(installer.places, "new_gimps", lambda machine: [])
+    # It would be that of who runs the tests.
+    monkeypatch.setattr(systemd.UserManager, "_call", lambda manager, *arguments: False)
     for folder in (".local/bin", ".local/share/krita/pykrita/other", ".config/GIMP/3.0/plug-ins/a"):
         (home / folder).mkdir(parents=True)
     (home / ".config/kritarc").write_text(KRITARC)
@@ -94,7 +97,7 @@ def test_a_person_installs_dreams_checks_and_uninstalls(person: Path, builds: li
     before = files(person)
     Image.new("RGB", (96, 64), "teal").save(person / "blau grün.png")
     try:
-        assert run("--dream", "blau grün.png") == 0
+        assert run("--dream", "blau grün.png", "--autostart") == 0
         said = capsys.readouterr().out
         assert str(person / "blau grün-dream.png") in said
         for way in ("Filter ▸ Deep Dream…", "Filters ▸ Artistic ▸ Deep Dream…"):
@@ -117,6 +120,7 @@ def test_a_person_installs_dreams_checks_and_uninstalls(person: Path, builds: li
 
         capsys.readouterr()
         assert run("--check") == 0, capsys.readouterr().out
+        assert (person / ".config/autostart/dreamlayer.desktop").is_file()
         (person / ".local/share/krita/pykrita/dreamlink/recipe/recipe.py").write_text("")
         (person / ".config/kritarc").write_text(KRITARC)
         assert run("--check") == 1
