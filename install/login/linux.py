@@ -126,9 +126,9 @@ def _entry(machine: Machine) -> Path:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a file is there and was written here: not a link, as to mask a unit, or another's."""
+    """Whether a file was written here. An empty one masks a unit, so it is the user's."""
     try:
-        return not path.is_symlink() and path.read_bytes().startswith(MARK.encode())
+        return path.read_bytes().startswith(MARK.encode())
     except OSError:
         return False
 
@@ -139,7 +139,7 @@ def _has(path: Path, text: str) -> bool:
 
 def _write(path: Path, text: str) -> None:
     """Write a file of ours, in a folder in which nobody else can write."""
-    if path.is_symlink() or (path.exists() and not _is_ours(path)):
+    if os.path.lexists(path) and not _is_ours(path):
         raise InstallError(
             f"{path} is not Dreamlayer's, so it stays as it is, and the daemon's start is not set"
             " up: rename it, then run install.py again."

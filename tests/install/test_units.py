@@ -137,6 +137,12 @@ def test_systemd_understands_the_desktops_entry(session: UserSession, config: Pa
     assert called(plan) == as_planned(plan)
 
 
+def test_the_desktops_entry_escapes_what_its_specification_says(tmp_path: Path):
+    """Also what GLib takes as it is: once for the quotes, and each backslash twice as a string."""
+    text = entry.text(StartPlan(tmp_path / 'a"b`c$d\\e', ()))
+    assert r'/a\\"b\\`c\\$d\\\\e"' in text
+
+
 def test_an_equals_sign_in_the_path_of_the_program_is_told(tmp_path: Path):
     with pytest.raises(InstallError, match=r"a=b/env.* equals sign: set DREAMLAYER_HOME"):
         entry.text(make_plan(tmp_path / "a=b", False))
