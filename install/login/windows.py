@@ -6,8 +6,10 @@ import importlib
 import subprocess
 from typing import Any
 
+from install.errors import InstallError
 from install.login.choice import StartPlan
 
+LENGTH_MAX = 260  # characters that Windows takes of such a value
 RUN = r"Software\Microsoft\Windows\CurrentVersion\Run"
 NAME = "Dreamlayer"
 
@@ -15,11 +17,21 @@ NAME = "Dreamlayer"
 def arrange(plan: StartPlan, registry: Any = None) -> str:
     """Write or remove the value; returns what the user gets, "" if only the usual.
 
-    `registry` has the functions of winreg. Raises OSError.
+    `registry` has the functions of winreg.
+
+    Raises:
+        InstallError: the command is too long for Windows.
+        OSError: the registry can't be written.
     """
     registry = registry or _winreg()
     if not plan.at_login:
         return "The daemon is no longer started at login" if remove(registry) else ""
+    if len(command(plan)) > LENGTH_MAX:
+        raise InstallError(
+            f"The daemon can't be started at login, as Windows takes {LENGTH_MAX} characters for"
+            f" that, and {plan.python} is too long: set DREAMLAYER_HOME to a folder with a shorter"
+            " path, then run install.py again."
+        )
     with registry.CreateKey(registry.HKEY_CURRENT_USER, RUN) as key:
         registry.SetValueEx(key, NAME, 0, registry.REG_SZ, command(plan))
     return "The daemon starts at each login"

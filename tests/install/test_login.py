@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from install import installer
+from install.errors import InstallError
 from install.login import choice, setup, windows
 from install.login.choice import StartPlan
 from install.own import Own
@@ -332,6 +333,14 @@ def test_windows_has_a_value_of_the_key_run(tmp_path: Path):
     assert windows.arrange(on_demand, registry) == ""
     assert not windows.remove(registry)
     assert registry.values == {"Theirs": "theirs.exe"}
+
+
+def test_what_windows_would_not_start_is_told():
+    registry = FakeRegistry()
+    plan = StartPlan(Path("C:/", "d" * 250, "python.exe"), ("-m", "dreamlayer"), at_login=True)
+    with pytest.raises(InstallError, match=r"260 characters.* set DREAMLAYER_HOME to .* shorter"):
+        windows.arrange(plan, registry)
+    assert registry.values is None
 
 
 @pytest.mark.parametrize("action", ["--check", "--uninstall"])
