@@ -22,47 +22,52 @@ filesystems=host;
 """
 
 
-def flatpak(session: UserSession, argv: Sequence[str]) -> list[str]:
-    """The command that runs a program in the session, in Krita's Flatpak."""
+def flatpak(
+    session: UserSession,
+    argv: Sequence[str],
+    *options: str,
+    root: Path = Path("/"),
+    **variables: str,
+) -> list[str]:
+    """The command that runs a program in the session, in Krita's Flatpak.
+
+    `root` has the system's folders, of which the Flatpak has its own; `options` are bubblewrap's.
+    """
     home = session.environ["HOME"]
     info = Path(home).parent / "flatpak-info"
     info.write_text(INFO)
     box = Path(home, ".var", "app", "org.kde.krita")
-    options = ["--bind", home, home, "--ro-bind", str(info), "/.flatpak-info"]
-    variables = {
+    binds = ["--bind", home, home, "--ro-bind", str(info), "/.flatpak-info"]
+    own = {
         "FLATPAK_ID": box.name,
         "XDG_DATA_HOME": str(box / "data"),
         "XDG_CONFIG_HOME": str(box / "config"),
     }
-    return session.command(_sandbox(options, argv), **variables)
+    return session.command(_sandbox([*binds, *options], argv, root), **own, **variables)
 
 
 def snap(session: UserSession, argv: Sequence[str]) -> list[str]:
     """The command that runs a program in the session, in Krita's Snap."""
     home = session.environ["HOME"]
     folder = Path(home, "snap", "krita")
-    options = ["--bind", str(folder), str(folder)]  # and nothing of the hidden folders
+    binds = ["--bind", str(folder), str(folder)]  # and nothing of the hidden folders
     variables = {
         "SNAP_NAME": "krita",
         "SNAP_REAL_HOME": home,
         "SNAP_USER_COMMON": str(folder / "common"),
         "HOME": str(folder / "current"),
     }
-    return session.command(_sandbox(options, argv), **variables)
+    return session.command(_sandbox(binds, argv, Path("/")), **variables)
 
 
-def _sandbox(options: Sequence[str], argv: Sequence[str]) -> list[str]:
-    prefix = (
-        [] if PYTHON.is_relative_to("/usr") else ["--ro-bind", sys.base_prefix, sys.base_prefix]
-    )
-    links = [
-        word
-        for name in ("lib", "lib64", "bin")
-        for word in (
-            ("--symlink", f"usr/{name}", f"/{name}") if Path("/", name).is_symlink() else ()
-        )
-    ]
+def _sandbox(binds: Sequence[str], argv: Sequence[str], root: Path) -> list[str]:
     private = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--die-with-parent"]
-    system = ["--proc", "/proc", "--dev", "/dev", "--ro-bind", "/usr", "/usr", "--tmpfs", "/tmp"]
-    passwd = ["--ro-bind", "/etc/passwd", "/etc/passwd", "--chdir", "/"]
-    return ["bwrap", *private, *system, *links, *prefix, *passwd, *options, "--", *argv]
+    system = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run"]
+    for name in ("usr", "etc", "var"):
+        system += ["--ro-bind", str(root / name), f"/{name}"]
+    for name in ("lib", "lib64", "bin", "sbin"):
+        if (root / name).is_symlink():
+            system += ["--symlink", f"usr/{name}", f"/{name}"]
+    if not PYTHON.is_relative_to("/usr"):
+        system += ["--ro-bind", sys.base_prefix, sys.base_prefix]
+    return ["bwrap", *private, *system, *binds, "--chdir", "/", "--", *argv]

@@ -6,11 +6,8 @@ The sandboxes are bubblewrap's, systemd is the real one, the plug-in is installe
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import site
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,11 +16,10 @@ from typing import Any
 import msgpack
 import pytest
 
-import dreamlayer
-import dreamlink
 from install import hosts
 from install.environment import Environment
-from tests.install import sandboxes
+from tests.install import borrowed, sandboxes
+from tests.install.outside import INSTALL, REMOVE, outside
 from tests.install.stand_ins import login, need
 from tests.install.user_session import UserSession
 
@@ -36,26 +32,6 @@ DATA = {  # where Krita keeps its data there
     sandboxes.flatpak: ".var/app/org.kde.krita/data/krita",
     sandboxes.snap: "snap/krita/current/.local/share/krita",
 }
-
-# What install.py does for the daemon's start, and takes back; runs outside the sandboxes.
-INSTALL = """
-import sys
-from install.login import setup
-from install.own import Own
-from install.places import Machine
-own, machine = Own.of_this_user(), Machine()
-own.make()
-own.write_launcher()
-problems = setup.arrange(own, machine, None)
-good, sentence = setup.state(own, machine)
-print(sentence)
-sys.exit(" ".join(problems) or not good)
-"""
-REMOVE = """
-from install.login import setup
-from install.places import Machine
-setup.remove(Machine())
-"""
 
 # The plug-in, in a sandbox. Its arguments: the folder of the plug-in, then code to run before.
 PLUG_IN = """
@@ -96,14 +72,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for data in DATA.values():
         hosts.install_krita(CHECKOUT, home / data, msgpack_folder)
     (home / "snap/krita/common").mkdir()
-    environment = Environment(home / ".local/share/dreamlayer/env")
-    python = [sys.executable, "-m", "venv", "--without-pip", environment.folder]
-    subprocess.run(python, check=True)
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    sources = [Path(package.__file__ or "").parents[1] for package in (dreamlayer, dreamlink)]
-    folders = [str(folder) for folder in [*sources, *site.getsitepackages()]]
-    lines = [f"import site; site.addsitedir({folder!r})\n" for folder in folders]
-    (environment.folder / "lib" / version / "site-packages/borrowed.pth").write_text("".join(lines))
+    borrowed.make(Environment(home / ".local/share/dreamlayer/env"))
     return home
 
 
@@ -118,14 +87,6 @@ def session(home: Path) -> Iterator[UserSession]:
 def sandbox(request: pytest.FixtureRequest) -> Sandbox:
     chosen: Sandbox = request.param
     return chosen
-
-
-def outside(session: UserSession, code: str) -> str:
-    """Run code of the installer in the session; returns what it printed."""
-    paths = os.pathsep.join(str(CHECKOUT / path) for path in ("", "plugins/link", "daemon"))
-    done = session.run(sys.executable, "-B", "-c", code, PYTHONPATH=paths)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def plug_in(session: UserSession, sandbox: Sandbox, *words: str, before: str = "") -> Any:

@@ -7,7 +7,6 @@ import ast
 import hashlib
 import json
 import os
-import site
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,6 @@ import pytest
 import torch
 from PIL import Image
 
-import dreamlayer
 import dreamlink
 from install import environment, hosts, installer
 from install.builds import packages, record, setup
@@ -25,6 +23,7 @@ from install.builds.cards import Computer
 from install.environment import STAMP, Environment
 from install.login import systemd
 from install.own import Own
+from tests.install import borrowed
 
 CHECKOUT = Path(__file__).parents[2]
 KRITARC = "[python]\nenable_other=true\n\n[theme]\nTheme=dark\n"
@@ -56,17 +55,10 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Environments that were made, with the processor's build of PyTorch, which fits here."""
     made = []
-    sources = [Path(dreamlayer.__file__).parents[1], Path(dreamlink.__file__).parents[1]]
 
     def build(mine: Environment, checkout: Path, log: Path) -> None:
         made.append(mine.folder)
-        python = [sys.executable, "-m", "venv", "--without-pip", mine.folder]
-        subprocess.run(python, check=True)
-        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        packages = mine.folder / "lib" / version / "site-packages"
-        folders = [str(folder) for folder in [*sources, *site.getsitepackages()]]
-        lines = [f"import site; site.addsitedir({folder!r})\n" for folder in folders]
-        (packages / "borrowed.pth").write_text("".join(lines))
+        packages = borrowed.make(mine)
         (packages / "msgpack").symlink_to(Path(msgpack.__file__).parent)
         for info in Path(msgpack.__file__).parents[1].glob("msgpack-*.dist-info"):
             (packages / info.name).symlink_to(info)

@@ -57,9 +57,9 @@ class Wish:
                 " answer. Run `dreamlayer doctor` in a terminal: it says what is wrong."
             )
         return (
-            "The Dreamlayer daemon is not running. This program's sandbox keeps it from starting"
-            " the daemon, and nothing outside did: run Dreamlayer's install.py again in a terminal,"
-            " or run `dreamlayer serve` there, then try again."
+            "The Dreamlayer daemon is not running, and can't be started from this program's"
+            " sandbox: run Dreamlayer's install.py again in a terminal, or `dreamlayer serve`, then"
+            " try again."
         )
 
     def close(self) -> None:
