@@ -14,6 +14,7 @@ from install.builds.cards import Computer
 from install.builds.plan import plan
 from install.environment import Environment, clean_environ
 from install.errors import InstallError, for_user
+from install.login import setup as login
 from install.own import Own, greet_daemon, running_daemon
 from install.packages import project
 from install.packages.pip import pip_command
@@ -91,6 +92,7 @@ def _results(
     if libraries_good:
         yield _pytorch(checkout, own, computer)
     yield _launcher(own)
+    yield login.state(own, machine)
     if libraries_good:  # without them it can't start
         yield _daemon(own)
     yield from _plugins(checkout, own, machine)

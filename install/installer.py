@@ -20,6 +20,7 @@ from install.builds.plan import plan
 from install.command_link import link_command
 from install.environment import clean_environ
 from install.errors import InstallError, for_user
+from install.login import setup as login
 from install.manifest import write_manifest
 from install.own import Own, greet_daemon
 from install.packages import sources
@@ -86,10 +87,16 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         help="take all packages from this folder, which install/build.py --wheelhouse has filled",
     )
+    parser.add_argument(
+        "--autostart",
+        action=argparse.BooleanOptionalAction,
+        help="start the daemon at each login, also after later updates; as at first, programs start"
+        " it when they need it",
+    )
     options = parser.parse_args(arguments)
     installs = not (options.check or options.uninstall)
-    for name in ("device", "offline"):
-        if getattr(options, name) and not installs:
+    for name in ("device", "offline", "autostart"):
+        if getattr(options, name) is not None and not installs:
             parser.error(f"--{name} is for installing: leave --check or --uninstall away")
     if options.everything and not options.uninstall:
         parser.error("--everything is for --uninstall")
@@ -113,6 +120,7 @@ def _install(checkout: Path, own: Own, machine: Machine, options: argparse.Names
     own.write_launcher()
     kritas, gimps, problems = _install_plugins(checkout, own, machine)
     write_manifest(own, kritas, gimps)
+    problems += login.arrange(own, machine, options.autostart)
     link = link_command(own.environment, machine)
     if current and picture is None and own.sample.is_file():
         _start(own)

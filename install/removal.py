@@ -14,10 +14,12 @@ from pathlib import Path
 
 from dreamlink.client import discovery
 from dreamlink.client.setup import unpacking
+from dreamlink.client.wish import WISH_FILE
 from install import hosts, kritarc, places
 from install.command_link import unlink_command
 from install.environment import BEGUN, MADE, STAMP
 from install.errors import for_user
+from install.login import setup as login
 from install.own import Own, stop_daemon
 from install.packages.pip import downloads
 from install.places import Machine
@@ -44,7 +46,8 @@ def uninstall(own: Own, machine: Machine, *, everything: bool = False) -> None:
         InstallError: something is in use or write-protected.
     """
     environment = own.environment
-    removed = stop_daemon(environment)
+    removed = login.remove(machine)
+    removed |= stop_daemon(environment)
     for krita in places.kritas(machine):
         if hosts.remove_krita(krita.data) | kritarc.disable(krita.settings):
             print(f"{krita.name}: removed the plug-in from {krita.data}")
@@ -93,7 +96,7 @@ def _remove_files(own: Own) -> bool:
     for copy in discovery.sandbox_copies():
         shutil.rmtree(copy / discovery.MACHINES, ignore_errors=True)
         with contextlib.suppress(OSError):
-            for name in (discovery.DAEMON_FILE, discovery.MACHINE_FILE):
+            for name in (discovery.DAEMON_FILE, discovery.MACHINE_FILE, WISH_FILE):
                 (copy / name).unlink(missing_ok=True)
             copy.rmdir()
     return bool(present) or any(removed)

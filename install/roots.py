@@ -213,6 +213,13 @@ def locked(path: Path, log: Log) -> Iterator[None]:
         yield
 
 
+def have_program(name: str, package: str, log: Log) -> None:
+    """Install a Debian package, unless its program is there; raises RootError."""
+    if not shutil.which(name):
+        _apt("update", log)
+        _apt(f"install --yes --no-install-recommends {package}", log)
+
+
 def _recipe_hash(name: str) -> str:
     recipe = json.dumps([RECIPES[name][1], APT_OPTIONS, DPKG_OPTIONS])
     return hashlib.sha256(recipe.encode()).hexdigest()[:12]
@@ -231,9 +238,7 @@ def _make(name: str, root: Path, log: Log) -> None:
     suite, packages = RECIPES[name]
     hosts = " with Krita and GIMP in it" if "krita" in packages else ""
     log(f"Making a Debian {suite}{hosts} (one to four minutes) …")
-    if not shutil.which("mmdebstrap"):
-        _apt("update", log)
-        _apt("install --yes --no-install-recommends mmdebstrap", log)
+    have_program("mmdebstrap", "mmdebstrap", log)
     # In its own namespaces, so an interrupted build leaves neither mounts nor processes.
     private = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
     _run([*private, *_mmdebstrap(suite, packages, unfinished, log)], root.with_suffix(".log"))

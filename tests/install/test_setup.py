@@ -7,7 +7,6 @@ import ast
 import hashlib
 import json
 import os
-import site
 import subprocess
 import sys
 from pathlib import Path
@@ -17,14 +16,15 @@ import pytest
 import torch
 from PIL import Image
 
-import dreamlayer
 import dreamlink
 from install import hosts, installer
 from install.builds import record, setup
 from install.builds.cards import Computer
 from install.environment import STAMP, Environment
+from install.login import systemd
 from install.own import Own
 from install.packages import installed, project, sources
+from tests.install import borrowed
 
 CHECKOUT = Path(__file__).parents[2]
 KRITARC = "[python]\nenable_other=true\n\n[theme]\nTheme=dark\n"
@@ -41,6 +41,8 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PATH", f"/usr/bin{os.pathsep}{home / '.local' / 'bin'}")
     monkeypatch.setattr(installer.places, "new_gimps", lambda machine: [])
+    # It would be that of who runs the tests.
+    monkeypatch.setattr(systemd.UserManager, "_call", lambda manager, *arguments: False)
     for folder in (".local/bin", ".local/share/krita/pykrita/other", ".config/GIMP/3.0/plug-ins/a"):
         (home / folder).mkdir(parents=True)
     (home / ".config/kritarc").write_text(KRITARC)
@@ -54,19 +56,12 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Environments that were made, with the processor's build of PyTorch, which fits here."""
     made = []
-    code = [Path(dreamlayer.__file__).parents[1], Path(dreamlink.__file__).parents[1]]
 
     def make(mine: Environment) -> None:
         if mine.works():
             return
         made.append(mine.folder)
-        python = [sys.executable, "-m", "venv", "--without-pip", mine.folder]
-        subprocess.run(python, check=True)
-        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        packages = mine.folder / "lib" / version / "site-packages"
-        folders = [str(folder) for folder in [*code, *site.getsitepackages()]]
-        lines = [f"import site; site.addsitedir({folder!r})\n" for folder in folders]
-        (packages / "borrowed.pth").write_text("".join(lines))
+        packages = borrowed.make(mine)
         (packages / "msgpack").symlink_to(Path(msgpack.__file__).parent)
         for info in Path(msgpack.__file__).parents[1].glob("msgpack-*.dist-info"):
             (packages / info.name).symlink_to(info)
@@ -102,7 +97,7 @@ def test_a_person_installs_dreams_checks_and_uninstalls(person: Path, builds: li
     before = files(person)
     Image.new("RGB", (96, 64), "teal").save(person / "blau grün.png")
     try:
-        assert run("--dream", "blau grün.png") == 0
+        assert run("--dream", "blau grün.png", "--autostart") == 0
         said = capsys.readouterr().out
         assert str(person / "blau grün-dream.png") in said
         for way in ("Filter ▸ Deep Dream…", "Filters ▸ Artistic ▸ Deep Dream…"):
@@ -125,6 +120,7 @@ def test_a_person_installs_dreams_checks_and_uninstalls(person: Path, builds: li
 
         capsys.readouterr()
         assert run("--check") == 0, capsys.readouterr().out
+        assert (person / ".config/autostart/dreamlayer.desktop").is_file()
         (person / ".local/share/krita/pykrita/dreamlink/recipe/recipe.py").write_text("")
         (person / ".config/kritarc").write_text(KRITARC)
         assert run("--check") == 1
