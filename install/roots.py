@@ -23,6 +23,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 try:
@@ -31,6 +32,7 @@ except ImportError:  # Windows: no roots there, and no lock
     fcntl = None  # type: ignore[assignment]
 
 SUITES = ("trixie", "forky")  # Krita 5.2 and GIMP 3.0; Krita 5.3 and GIMP 3.2
+WINE = "wine"  # the root that stands in for Windows
 
 PACKAGES = (
     "krita",
@@ -46,6 +48,7 @@ PACKAGES = (
     "fonts-dejavu-core",
     "adwaita-icon-theme",
 )
+WINE_PACKAGES = ("wine", "wine64")
 # No recommended packages and no documents: a third of the size. No fsyncs: a folder is used only
 # once it is complete. forky's package lists may be older than their stated validity.
 APT_OPTIONS = (
@@ -92,6 +95,26 @@ chroot "$root" "$@" || exit $?
 Log = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """What a root is made of; `about` says it in the log."""
+
+    suite: str
+    packages: tuple[str, ...]
+    about: str
+
+    def digest(self) -> str:
+        """A hash of what is installed and how."""
+        text = json.dumps([self.packages, APT_OPTIONS, DPKG_OPTIONS])
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+RECIPES = {
+    **{suite: Recipe(suite, PACKAGES, "with Krita and GIMP in it") for suite in SUITES},
+    WINE: Recipe("trixie", WINE_PACKAGES, "with Wine in it"),
+}
+
+
 class RootError(RuntimeError):
     """A root can't be made; the text says why and what to do."""
 
@@ -121,21 +144,22 @@ def why_not() -> str | None:
     return None
 
 
-def ensure(suite: str, log: Log = print) -> Path:
-    """The finished root of a suite ("trixie" or "forky"), made on the first call.
+def ensure(name: str, log: Log = print) -> Path:
+    """The finished root of a suite ("trixie" or "forky") or WINE, made on the first call.
 
     The folder's name carries a hash of the recipe, so a changed recipe makes a new root. Two runs
     that need the same root at once wait for each other. Raises RootError if it can't be made.
     """
-    if suite not in SUITES:
-        raise RootError(f"There is no root for {suite!r}: choose one of {', '.join(SUITES)}.")
+    recipe = RECIPES.get(name)
+    if recipe is None:
+        raise RootError(f"There is no root for {name!r}: choose one of {', '.join(RECIPES)}.")
     reason = why_not()
     if reason:
         raise RootError(reason)
-    root = cache() / "roots" / f"{suite}-{_recipe_hash()}"
+    root = cache() / "roots" / f"{name}-{recipe.digest()}"
     with locked(root.with_suffix(".lock"), log):
         if not root.is_dir():
-            _make(suite, root, log)
+            _make(recipe, root, log)
     return root
 
 
@@ -206,12 +230,7 @@ def locked(path: Path, log: Log) -> Iterator[None]:
         yield
 
 
-def _recipe_hash() -> str:
-    recipe = json.dumps([PACKAGES, APT_OPTIONS, DPKG_OPTIONS])
-    return hashlib.sha256(recipe.encode()).hexdigest()[:12]
-
-
-def _make(suite: str, root: Path, log: Log) -> None:
+def _make(recipe: Recipe, root: Path, log: Log) -> None:
     """Make a root in a folder of another name and rename it, so a partial root is never used."""
     unfinished = root.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -221,19 +240,19 @@ def _make(suite: str, root: Path, log: Log) -> None:
             "free some space, or set DREAMLAYER_CACHE to another folder."
         )
     start = time.monotonic()
-    log(f"Making a Debian {suite} with Krita and GIMP in it (one to four minutes) …")
+    log(f"Making a Debian {recipe.suite} {recipe.about} (one to four minutes) …")
     if not shutil.which("mmdebstrap"):
         _apt("update", log)
         _apt("install --yes --no-install-recommends mmdebstrap", log)
     # In its own namespaces, so an interrupted build leaves neither mounts nor processes.
     private = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
-    _run([*private, *_mmdebstrap(suite, unfinished, log)], root.with_suffix(".log"))
+    _run([*private, *_mmdebstrap(recipe, unfinished, log)], root.with_suffix(".log"))
     (unfinished / OUTSIDE.strip("/")).mkdir()
     unfinished.rename(root)
     log(f"{root} is ready after {time.monotonic() - start:.0f} s.")
 
 
-def _mmdebstrap(suite: str, folder: Path, log: Log) -> list[str]:
+def _mmdebstrap(recipe: Recipe, folder: Path, log: Log) -> list[str]:
     options = [f"--aptopt={option}" for option in (*APT_OPTIONS, *_network_options())]
     options += [f"--dpkgopt={option}" for option in DPKG_OPTIONS]
     return [
@@ -241,11 +260,11 @@ def _mmdebstrap(suite: str, folder: Path, log: Log) -> list[str]:
         "--mode=root",
         "--variant=apt",
         "--format=directory",
-        f"--include={','.join(PACKAGES)}",
+        f"--include={','.join(recipe.packages)}",
         *options,
-        suite,
+        recipe.suite,
         str(folder),
-        f"deb {_signed_by()}{_archive(log)} {suite} main",
+        f"deb {_signed_by()}{_archive(log)} {recipe.suite} main",
     ]
 
 
@@ -319,8 +338,8 @@ def _last_line(text: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Make or find the root of a suite, and run a command in it if there is one."""
-    if not arguments or arguments[0] not in SUITES:
-        print(f"usage: python3 {sys.argv[0]} {{{','.join(SUITES)}}} [COMMAND …]", file=sys.stderr)
+    if not arguments or arguments[0] not in RECIPES:
+        print(f"usage: python3 {sys.argv[0]} {{{','.join(RECIPES)}}} [COMMAND …]", file=sys.stderr)
         return 2
     try:
         root = ensure(arguments[0], lambda line: print(line, file=sys.stderr))

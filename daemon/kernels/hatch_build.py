@@ -43,7 +43,7 @@ class KernelHook(BuildHookInterface[Any]):  # type: ignore[misc, unused-ignore]
     _temporary: Path | None = None
 
     def dependencies(self) -> list[str]:
-        """Return the packages that the build needs, for pip to install them: the pinned compiler."""
+        """Return the packages that pip installs for the build: the pinned compiler."""
         target = self._requested()
         return list(self.metadata.core.optional_dependencies["build"]) if target else []
 

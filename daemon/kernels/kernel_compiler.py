@@ -1,4 +1,4 @@
-"""Compiles the kernel: with this computer's C++ compiler for itself, with Zig's for other systems."""
+"""Compiles the kernel: by this computer's C++ compiler for itself, by Zig's for other systems."""
 
 from __future__ import annotations
 
