@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -19,6 +20,12 @@ BROKEN = (
     " kernel_compiler.HERE = kernel_compiler.HERE / 'nowhere'; "
 )
 pytestmark = pytest.mark.skipif(not has_zig(), reason=NO_ZIG)
+
+
+def test_the_compiler_by_hash_is_the_one_of_the_project():
+    pinned = re.findall(r"^ziglang==\S+", (SOURCES / "requirements.txt").read_text(), re.MULTILINE)
+    assert len(pinned) == 1
+    assert f'"{pinned[0]}"' in (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def build(target: str, folder: Path, before: str = "") -> subprocess.CompletedProcess[str]:
