@@ -48,7 +48,7 @@ PACKAGES = (
     "fonts-dejavu-core",
     "adwaita-icon-theme",
 )
-WINE_PACKAGES = ("wine", "wine64")
+WINE_PACKAGES = ("wine", "wine64", "gcc-mingw-w64-x86-64-posix")  # and what compiles a python.exe
 # No recommended packages and no documents: a third of the size. No fsyncs: a folder is used only
 # once it is complete. forky's package lists may be older than their stated validity.
 APT_OPTIONS = (
