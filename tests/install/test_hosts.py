@@ -197,6 +197,15 @@ def test_differences_are_told_by_name(tmp_path: Path):
     ]
 
 
+def test_windows_has_no_execute_bit_that_could_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    plugin = hosts.install_gimp(CHECKOUT, tmp_path, MSGPACK) / "dreamlayer-gimp"
+    (plugin / "dreamlayer-gimp.py").chmod(0o644)  # as Windows reports every file
+    monkeypatch.setattr(hosts, "EXECUTE_BITS", False)
+    assert hosts.gimp_differences(CHECKOUT, tmp_path, MSGPACK) == []
+
+
 def test_foreign_plugins_do_not_count_as_differences(tmp_path: Path):
     pykrita = hosts.install_krita(CHECKOUT, tmp_path, MSGPACK)
     (pykrita / "foreign.desktop").touch()
