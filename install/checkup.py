@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dreamlink.client import discovery
-from install import hosts, kritarc, places
 from install.builds import report
 from install.builds.cards import Computer
 from install.builds.plan import plan
 from install.environment import Environment, clean_environ
 from install.errors import InstallError, for_user
+from install.hosts import copying, kritarc, places
+from install.hosts.places import Machine
 from install.login import setup as login
 from install.own import Own, greet_daemon, running_daemon
 from install.packages import project
 from install.packages.pip import pip_command
-from install.places import Machine
 
 AGAIN = "run install.py again."
 # Runs in the environment, so it is text. A package counts as whole if the files that its record
@@ -172,7 +172,7 @@ def _plugins(checkout: Path, own: Own, machine: Machine) -> Iterator[CheckResult
     kritas, gimps = places.kritas(machine), places.gimps(machine)
     for krita in kritas:
         try:
-            yield _compared(krita.name, hosts.krita_differences(checkout, krita.data, msgpack))
+            yield _compared(krita.name, copying.krita_differences(checkout, krita.data, msgpack))
             if kritarc.enabled(krita.settings):
                 yield True, f"{krita.name}: the plug-in is enabled in {krita.settings}"
             else:
@@ -181,7 +181,7 @@ def _plugins(checkout: Path, own: Own, machine: Machine) -> Iterator[CheckResult
             yield False, f"{krita.name}: {error}"
     for gimp in gimps:
         try:
-            yield _compared(gimp.name, hosts.gimp_differences(checkout, gimp.profile, msgpack))
+            yield _compared(gimp.name, copying.gimp_differences(checkout, gimp.profile, msgpack))
         except InstallError as error:
             yield False, f"{gimp.name}: {error}"
     for new in places.new_gimps(machine):

@@ -13,18 +13,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dreamlayer.cli import streams
-from install import checkup, hosts, kritarc, places, removal
+from install import checkup, removal
 from install.builds import cards, setup
 from install.builds.choice import DEVICES
 from install.builds.plan import plan
 from install.command_link import link_command
 from install.environment import clean_environ
 from install.errors import InstallError, for_user
+from install.hosts import copying, kritarc, places
+from install.hosts.manifest import write_manifest
+from install.hosts.places import GimpPlace, KritaPlace, Machine, NewGimp
 from install.login import setup as login
-from install.manifest import write_manifest
 from install.own import Own, greet_daemon
 from install.packages import sources
-from install.places import GimpPlace, KritaPlace, Machine, NewGimp
 
 SAMPLE = Path("tests", "pictures", "peaks.jpg")
 SAMPLE_SEED = "7"
@@ -155,8 +156,8 @@ def _install_plugins(
             problems.append(f"{krita.name}: {error}")
     for gimp in places.gimps(machine):
         try:
-            if hosts.gimp_differences(checkout, gimp.profile, msgpack):
-                hosts.install_gimp(checkout, gimp.profile, msgpack)
+            if copying.gimp_differences(checkout, gimp.profile, msgpack):
+                copying.install_gimp(checkout, gimp.profile, msgpack)
             print(f"{gimp.name}: the plug-in is in {gimp.profile / 'plug-ins'}", flush=True)
             gimps.append(gimp)
         except InstallError as error:
@@ -165,8 +166,8 @@ def _install_plugins(
 
 
 def _install_into_krita(checkout: Path, krita: KritaPlace, msgpack: Path, machine: Machine) -> None:
-    if hosts.krita_differences(checkout, krita.data, msgpack):
-        hosts.install_krita(checkout, krita.data, msgpack)
+    if copying.krita_differences(checkout, krita.data, msgpack):
+        copying.install_krita(checkout, krita.data, msgpack)
     print(f"{krita.name}: the plug-in is in {krita.data / 'pykrita'}", flush=True)
     if kritarc.enable(krita.settings) and places.is_running("krita", machine):
         print(

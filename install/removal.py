@@ -15,14 +15,14 @@ from pathlib import Path
 from dreamlink.client import discovery
 from dreamlink.client.setup import unpacking
 from dreamlink.client.wish import WISH_FILE
-from install import hosts, kritarc, places
 from install.command_link import unlink_command
 from install.environment import BEGUN, MADE, STAMP
 from install.errors import for_user
+from install.hosts import copying, kritarc, places
+from install.hosts.places import Machine
 from install.login import setup as login
 from install.own import Own, stop_daemon
 from install.packages.pip import downloads
-from install.places import Machine
 
 KEPT = {  # what the user has made, in Dreamlayer's folder
     "models": "networks of your own",
@@ -49,11 +49,11 @@ def uninstall(own: Own, machine: Machine, *, everything: bool = False) -> None:
     removed = login.remove(machine)
     removed |= stop_daemon(environment)
     for krita in places.kritas(machine):
-        if hosts.remove_krita(krita.data) | kritarc.disable(krita.settings):
+        if copying.remove_krita(krita.data) | kritarc.disable(krita.settings):
             print(f"{krita.name}: removed the plug-in from {krita.data}")
             removed = True
     for gimp in places.gimps(machine):
-        if hosts.remove_gimp(gimp.profile):
+        if copying.remove_gimp(gimp.profile):
             print(f"{gimp.name}: removed the plug-in from {gimp.profile}")
             removed = True
     removed |= unlink_command(environment, machine)

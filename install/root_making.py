@@ -33,6 +33,7 @@ PACKAGES = (
     "adwaita-icon-theme",
 )
 WINE_PACKAGES = ("wine", "wine64", "gcc-mingw-w64-x86-64-posix")  # and what compiles a python.exe
+BARE_PYTHON = ("python3", "python3-venv")
 BARE_PACKAGES = ("ca-certificates", "procps")  # of people without Krita and GIMP
 # No recommended packages and no documents: a third of the size. No fsyncs: a folder is used only
 # once it is complete. forky's package lists may be older than their stated validity.
@@ -65,7 +66,7 @@ def cache() -> Path:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class RootRecipe:
     """What a root is made of; `about` says it in the log."""
 
     suite: str
@@ -79,14 +80,16 @@ class Recipe:
 
 
 RECIPES = {
-    **{suite: Recipe(suite, PACKAGES, "with Krita and GIMP in it") for suite in SUITES},
-    WINE: Recipe("trixie", WINE_PACKAGES, "with Wine in it"),
-    "bookworm-bare": Recipe("bookworm", (*BARE_PACKAGES, "python3", "python3-venv"), "with Python"),
-    "trixie-bare": Recipe("trixie", BARE_PACKAGES, "with neither Python nor hosts"),
+    **{suite: RootRecipe(suite, PACKAGES, "with Krita and GIMP in it") for suite in SUITES},
+    WINE: RootRecipe("trixie", WINE_PACKAGES, "with Wine in it"),
+    "bookworm-bare": RootRecipe(
+        "bookworm", (*BARE_PACKAGES, "python3", "python3-venv"), "with Python"
+    ),
+    "trixie-bare": RootRecipe("trixie", BARE_PACKAGES, "with neither Python nor hosts"),
 }
 
 
-def make(recipe: Recipe, root: Path, log: Log) -> None:
+def make(recipe: RootRecipe, root: Path, log: Log) -> None:
     """Make a root in a folder of another name and rename it, so a partial root is never used."""
     unfinished = root.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -113,7 +116,7 @@ def have_program(name: str, package: str, log: Log) -> None:
         _apt(f"install --yes --no-install-recommends {package}", log)
 
 
-def _mmdebstrap(recipe: Recipe, folder: Path, log: Log) -> list[str]:
+def _mmdebstrap(recipe: RootRecipe, folder: Path, log: Log) -> list[str]:
     options = [f"--aptopt={option}" for option in (*APT_OPTIONS, *_network_options())]
     options += [f"--dpkgopt={option}" for option in DPKG_OPTIONS]
     return [
@@ -195,5 +198,3 @@ def _run(argv: list[str], log_file: Path) -> None:
 def last_line(text: str) -> str:
     lines = text.strip().splitlines()
     return lines[-1] if lines else "no reason given"
-
-

@@ -28,7 +28,7 @@ except ImportError:  # Windows: no roots there, and no lock
 if not __package__:  # this file is the program
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from install.root_making import (  # noqa: E402
+from install.root_making import (
     OUTSIDE,
     RECIPES,
     SUITES,
@@ -66,6 +66,7 @@ shift
 mount -o remount,bind,ro "$root"
 chroot "$root" "$@" || exit $?
 """
+
 
 def why_not() -> str | None:
     """A sentence that says why this machine can't have Debian roots; None if it can."""

@@ -14,7 +14,7 @@ from install.locking.check import check
 from install.locking.pins import LOCKED, Pin, parse, write
 from install.locking.project import Project, read_project
 from install.locking.targets import PYTHONS, SYSTEMS, TARGETS
-from install.locking.tools import Tools, fresh_tools
+from install.locking.tools import LockingTools, fresh_tools
 
 EDITABLE = "editables"  # what the build backend asks for in an editable installation
 ODD = (
@@ -40,7 +40,7 @@ def main() -> int:
     return 1 if complaints else 0
 
 
-def lock(tools: Tools, project: Project, upgrade: bool) -> None:
+def lock(tools: LockingTools, project: Project, upgrade: bool) -> None:
     """Write all lock files."""
     old = _old_pins()
     everything = tools.lock([*project.dependencies, *ODD], old, upgrade)
@@ -89,7 +89,7 @@ def _is_general(pin: Pin) -> bool:
     )
 
 
-def _needed(tools: Tools, requires: Sequence[str], libraries: list[Pin]) -> list[Pin]:
+def _needed(tools: LockingTools, requires: Sequence[str], libraries: list[Pin]) -> list[Pin]:
     return _without(tools.lock(requires, libraries), libraries) if requires else []
 
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from install.locking.pins import LOCKED, Pin
-from install.locking.targets import SYSTEMS, TARGETS, Machine, System
+from install.locking.targets import SYSTEMS, TARGETS, LockTarget, System
 
 SOURCES = 2  # independent ones that must agree on a hash
 TORCH = ("torch", "torchvision")
@@ -39,7 +39,7 @@ class Harvest:
     requires: Sequence[str]  # what only this build needs, as requirements
     hashes: Mapping[str, str]  # by the wheel's name, those with enough sources
 
-    def wheels(self, package: str, target: Machine) -> list[str]:
+    def wheels(self, package: str, target: LockTarget) -> list[str]:
         """The hashes of the wheels of a package for a system and Python."""
         start = f"{package}-"
         return [
@@ -49,7 +49,7 @@ class Harvest:
         ]
 
 
-def _fits(wheel: str, target: Machine) -> bool:
+def _fits(wheel: str, target: LockTarget) -> bool:
     _, _, python, abi, platform = wheel.removesuffix(".whl").split("-")
     tags = set(platform.split("."))
     return python == abi == target.tag and not tags.isdisjoint(target.system.tags)
@@ -108,7 +108,7 @@ def coverage(harvest: Harvest) -> dict[str, list[str]]:
     }
 
 
-def _is_covered(harvest: Harvest, target: Machine) -> bool:
+def _is_covered(harvest: Harvest, target: LockTarget) -> bool:
     return all(
         harvest.wheels(package, target) or _is_general(harvest.name, package, target.system)
         for package in TORCH
@@ -117,6 +117,6 @@ def _is_covered(harvest: Harvest, target: Machine) -> bool:
 
 def _is_general(build: str, package: str, system: System) -> bool:
     return any(
-        package in packages and Machine(system, "3.12").meets(marker)
+        package in packages and LockTarget(system, "3.12").meets(marker)
         for marker, packages in FROM_GENERAL.get(build, {}).items()
     )

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Sequence
 
 from install.locking.pins import LOCKED, Pin, read
-from install.locking.targets import TARGETS, Machine
-from install.locking.tools import Tools
+from install.locking.targets import TARGETS, LockTarget
+from install.locking.tools import LockingTools
 
 
-def check(tools: Tools) -> list[str]:
+def check(tools: LockingTools) -> list[str]:
     """The complaints, with the system and Python."""
     complaints = []
     for target in TARGETS:
@@ -28,7 +28,7 @@ def coverage() -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def _sets(target: Machine) -> Iterable[Sequence[Pin]]:
+def _sets(target: LockTarget) -> Iterable[Sequence[Pin]]:
     libraries = read("libraries.txt")
     yield [*libraries, *read("torch-pypi.txt"), *read("models.txt")]
     yield read("build.txt")

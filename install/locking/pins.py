@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from install.locking.targets import TARGETS, Machine
+from install.locking.targets import TARGETS, LockTarget
 
 LOCKED = Path(__file__).resolve().parents[1] / "locked"
 HEADER = (
@@ -77,7 +77,7 @@ def _is_needed(pin: Pin) -> bool:
     )
 
 
-def chosen(pins: Iterable[Pin], target: Machine) -> dict[str, Pin]:
+def chosen(pins: Iterable[Pin], target: LockTarget) -> dict[str, Pin]:
     """The pins that hold on a system and Python, by name.
 
     Raises:

@@ -44,7 +44,7 @@ SYSTEMS = (
 
 
 @dataclass(frozen=True)
-class Machine:
+class LockTarget:
     """A system and a Python."""
 
     system: System
@@ -80,4 +80,4 @@ class Machine:
         return f"{self.system.name}, Python {self.python}"
 
 
-TARGETS = tuple(Machine(system, python) for system in SYSTEMS for python in PYTHONS)
+TARGETS = tuple(LockTarget(system, python) for system in SYSTEMS for python in PYTHONS)

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from install.locking.pins import Pin, parse
-from install.locking.targets import PYTHONS, Machine
+from install.locking.targets import PYTHONS, LockTarget
 
 UV = "0.13.9"
 PIP = "26.3"
 
 
-class Tools:
+class LockingTools:
     """uv in an environment of its own, and the pip that knows which index to ask."""
 
     def __init__(self, folder: Path) -> None:
@@ -52,7 +52,7 @@ class Tools:
         _run([*command, *options, *plain, *self._index()])
         return parse(got.read_text(encoding="utf-8"))
 
-    def refusal(self, pins: Iterable[Pin], target: Machine) -> str:
+    def refusal(self, pins: Iterable[Pin], target: LockTarget) -> str:
         """What uv has against installing these pins on a system and Python; "" is nothing.
 
         It looks for a wheel of each, and for requirements of theirs that are not pinned. It reads
@@ -81,10 +81,10 @@ class Tools:
 
 
 @contextmanager
-def fresh_tools() -> Iterator[Tools]:
+def fresh_tools() -> Iterator[LockingTools]:
     """Make the tools for a while, in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        yield Tools(Path(folder))
+        yield LockingTools(Path(folder))
 
 
 def _run(command: list[str]) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dreamlink.client import private_files, wish
-from install import places
+from install.hosts import places
+from install.hosts.places import Machine
 from install.own import Own
-from install.places import Machine
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from dreamlink.client import private_files
 from install.errors import InstallError
+from install.hosts.places import Machine
 from install.login import entry, units
 from install.login.choice import StartPlan
 from install.login.systemd import UserManager
 from install.login.units import MARK, PATH, SERVICE
-from install.places import Machine
 
 SANDBOXES = "Krita or GIMP in a Flatpak or Snap"
 AGAIN = "run install.py again."

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dreamlink.client import private_files
+from install.hosts.places import Machine
 from install.login.choice import StartPlan
-from install.places import Machine
 
 LABEL = "dreamlayer.daemon"
 PATIENCE = 30.0  # seconds for launchctl

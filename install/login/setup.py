@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from install.errors import InstallError
+from install.hosts.places import Machine
 from install.login import choice, linux, macos, windows
 from install.login.choice import StartPlan
 from install.own import Own
-from install.places import Machine
 
 ON_DEMAND = "Start: on demand, by the program that needs the daemon"
 

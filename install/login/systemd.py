@@ -6,8 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from install.hosts.places import Machine
 from install.login.units import PATH, SERVICE
-from install.places import Machine
 
 PATIENCE = 60.0  # seconds for systemctl; to stop the daemon takes 10 s in the middle of a dream
 

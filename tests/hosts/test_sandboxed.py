@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgpack
 
-from install import hosts, kritarc
 from install.environment import Environment
+from install.hosts import copying, kritarc
 from tests.hosts.session import CHECKOUT, DRIVER, INSIDE, SCREENSHOTS, HostSession
 from tests.install import borrowed, sandboxes
 from tests.install.outside import INSTALL, outside
@@ -37,7 +37,7 @@ def run(_document):
 def make_home(home: Path) -> None:
     """A user whose Krita is a Flatpak, with our plug-in and the tests' driver, both enabled."""
     box = home / ".var/app/org.kde.krita"
-    hosts.install_krita(CHECKOUT, box / "data/krita", Path(msgpack.__file__).parent)
+    copying.install_krita(CHECKOUT, box / "data/krita", Path(msgpack.__file__).parent)
     pykrita = box / "data/krita/pykrita"
     shutil.copy(INSIDE / f"{DRIVER}.desktop", pykrita)
     shutil.copytree(INSIDE / DRIVER, pykrita / DRIVER)

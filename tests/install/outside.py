@@ -13,7 +13,7 @@ INSTALL = """
 import sys
 from install.login import setup
 from install.own import Own
-from install.places import Machine
+from install.hosts.places import Machine
 own, machine = Own.of_this_user(), Machine()
 own.make()
 own.write_launcher()
@@ -24,7 +24,7 @@ sys.exit(" ".join(problems) or not good)
 """
 REMOVE = """
 from install.login import setup
-from install.places import Machine
+from install.hosts.places import Machine
 setup.remove(Machine())
 """
 

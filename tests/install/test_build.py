@@ -19,13 +19,13 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from dreamlink import VERSION
-from install import hosts
 from install.archives import commands, licences, packing, sources, systems, wheelhouse, wheels
 from install.archives.packing import PackedFile
 from install.archives.tools import BUILDING, PARTS, Tools
 from install.builds.table import BUILDS
 from install.environment import Environment
 from install.errors import InstallError
+from install.hosts import copying
 
 CHECKOUT = Path(__file__).parents[2]
 IGNORED = re.compile(
@@ -189,13 +189,13 @@ def test_a_plugin_s_zip_is_what_the_installer_installs_and_the_setup(
         installed[f"{module}/{module}.action"] = action
     packing.write_folder(tmp_path / ("pykrita" if host == "krita" else "plug-ins"), installed)
     packing.write_folder(tmp_path / "parts", msgpack_files(built))
-    differences = hosts.krita_differences if host == "krita" else hosts.gimp_differences
+    differences = copying.krita_differences if host == "krita" else copying.gimp_differences
     surplus = {f"{module}/setup.zip", f"{module}/licences.spdx.json"}
     assert set(differences(built.checkout, tmp_path, tmp_path / "parts" / "msgpack")) == surplus
     everything = built.everything()
     assert of_zip(files[f"{module}/setup.zip"].data) == everything
     if host == "gimp":
-        assert files[f"{module}/{hosts.GIMP_SCRIPT}"].is_program
+        assert files[f"{module}/{copying.GIMP_SCRIPT}"].is_program
 
 
 def msgpack_files(built: Built) -> dict[str, PackedFile]:

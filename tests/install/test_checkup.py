@@ -12,9 +12,9 @@ import pytest
 from install import checkup
 from install.builds.cards import Computer
 from install.environment import STAMP, Environment
+from install.hosts.places import Machine
 from install.own import Own
 from install.packages.project import fingerprint
-from install.places import Machine
 
 CHECKOUT = Path(__file__).parents[2]
 Package = Callable[..., Path]

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from install.locking.builds import SOURCES, harvests
 from install.locking.check import coverage
 from install.locking.pins import LOCKED, Pin, chosen, read
-from install.locking.targets import PYTHONS, SYSTEMS, TARGETS, Machine
+from install.locking.targets import PYTHONS, SYSTEMS, TARGETS, LockTarget
 
 FILES = sorted(path.name for path in LOCKED.glob("*.txt"))
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
@@ -28,12 +28,12 @@ def normal(name: str) -> str:
     return re.sub("[-_.]+", "-", name).lower()
 
 
-def pins(build: str, target: Machine) -> dict[str, Pin]:
+def pins(build: str, target: LockTarget) -> dict[str, Pin]:
     return chosen([*read("libraries.txt"), *read(f"torch-{build}.txt")], target)
 
 
 @each_target()
-def test_what_the_project_asks_for_is_locked_in_that_version(target: Machine) -> None:
+def test_what_the_project_asks_for_is_locked_in_that_version(target: LockTarget) -> None:
     for build, systems in coverage().items():
         if target.python in systems[target.system.name]:
             locked = pins(build, target)
@@ -44,9 +44,9 @@ def test_what_the_project_asks_for_is_locked_in_that_version(target: Machine) ->
 
 
 def test_single_releases_of_python_are_not_refused() -> None:
-    odd = Machine(SYSTEMS[0], "3.14", patch=1)
+    odd = LockTarget(SYSTEMS[0], "3.14", patch=1)
     assert pins("pypi", odd)["networkx"].version < "3.6"  # newer ones refuse 3.14.1
-    assert pins("pypi", Machine(SYSTEMS[0], "3.14", patch=2))["networkx"].version >= "3.6"
+    assert pins("pypi", LockTarget(SYSTEMS[0], "3.14", patch=2))["networkx"].version >= "3.6"
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -88,7 +88,7 @@ def test_the_usual_builds_are_locked_for_every_python() -> None:
 def test_the_processors_wheel_of_linux_is_allowed() -> None:
     (cpu,) = [harvest for harvest in harvests() if harvest.name == "cpu"]
     assert cpu.hashes[CPU_WHEEL] == CPU_SHA256
-    assert CPU_SHA256 in pins("cpu", Machine(SYSTEMS[0], "3.11"))["torch"].hashes
+    assert CPU_SHA256 in pins("cpu", LockTarget(SYSTEMS[0], "3.11"))["torch"].hashes
 
 
 def test_a_hash_with_one_source_is_not_used() -> None:

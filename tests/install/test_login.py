@@ -12,10 +12,10 @@ import pytest
 
 from install import installer
 from install.errors import InstallError
+from install.hosts.places import Machine
 from install.login import choice, setup, windows
 from install.login.choice import StartPlan
 from install.own import Own
-from install.places import Machine
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from install import places
-from install.places import Machine
+from install.hosts import places
+from install.hosts.places import Machine
 
 
 @pytest.fixture

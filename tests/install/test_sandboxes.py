@@ -16,8 +16,8 @@ from typing import Any
 import msgpack
 import pytest
 
-from install import hosts
 from install.environment import Environment
+from install.hosts import copying
 from tests.install import borrowed, sandboxes
 from tests.install.outside import INSTALL, REMOVE, outside
 from tests.install.stand_ins import login, need
@@ -70,7 +70,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("users") / "Zoë Müller 100%"
     msgpack_folder = Path(msgpack.__file__).parent
     for data in DATA.values():
-        hosts.install_krita(CHECKOUT, home / data, msgpack_folder)
+        copying.install_krita(CHECKOUT, home / data, msgpack_folder)
     (home / "snap/krita/common").mkdir()
     borrowed.make(Environment(home / ".local/share/dreamlayer/env"))
     return home

@@ -17,10 +17,11 @@ import torch
 from PIL import Image
 
 import dreamlink
-from install import hosts, installer
+from install import installer
 from install.builds import record, setup
 from install.builds.cards import Computer
 from install.environment import STAMP, Environment
+from install.hosts import copying
 from install.login import systemd
 from install.own import Own
 from install.packages import installed, project, sources
@@ -206,7 +207,7 @@ def test_one_host_that_fails_does_not_keep_the_plugin_from_the_others(
     (person / ".config/GIMP/3.2/plug-ins").write_text("a file, not a folder")
     assert run() == 1
     assert "GIMP 3.2: " in capsys.readouterr().err
-    assert hosts.gimp_differences(CHECKOUT, person / ".config/GIMP/3.0", msgpack_folder()) == []
+    assert copying.gimp_differences(CHECKOUT, person / ".config/GIMP/3.0", msgpack_folder()) == []
 
 
 def test_the_device_is_remembered_until_another_is_named(
