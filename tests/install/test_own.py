@@ -120,11 +120,22 @@ def test_a_full_disk_is_noticed_before_the_download(home: Path, monkeypatch: pyt
     disk_space.check_space(home, 1.0, 1.0)
     with pytest.raises(InstallError, match=r"GB free in .* needs 3000000000\.0: free some space"):
         disk_space.check_space(home, 1e18, 1e18)
+
+
+def test_the_disk_of_temporary_files_is_looked_at_too(home: Path, monkeypatch: pytest.MonkeyPatch):
+    home.mkdir()
     elsewhere = Path("/dev/shm")
-    if elsewhere.is_dir() and elsewhere.stat().st_dev != home.stat().st_dev:
-        monkeypatch.setattr(disk_space.tempfile, "gettempdir", lambda: str(elsewhere))
-        with pytest.raises(InstallError, match=r"free in /dev/shm.* needs 1000000000.*TMPDIR"):
-            disk_space.check_space(home, 1e18, 1.0)
+    if not elsewhere.is_dir() or elsewhere.stat().st_dev == home.stat().st_dev:
+        pytest.skip("there is no second disk")
+    usage = shutil.disk_usage(home)
+    free = {elsewhere: int(1e9), home: int(5e9)}
+    monkeypatch.setattr(disk_space.tempfile, "gettempdir", lambda: str(elsewhere))
+    monkeypatch.setattr(
+        disk_space.shutil, "disk_usage", lambda path: usage._replace(free=free[path])
+    )
+    disk_space.check_space(home, 0.9e9, 4e9)
+    with pytest.raises(InstallError, match=r"1\.0 GB free in /dev/shm.* needs 2\.0.*TMPDIR"):
+        disk_space.check_space(home, 2e9, 1e9)
 
 
 @pytest.fixture

@@ -104,7 +104,8 @@ def test_a_person_installs_dreams_checks_and_uninstalls(person: Path, builds: li
         for way in ("Filter ▸ Deep Dream…", "Filters ▸ Artistic ▸ Deep Dream…"):
             assert way in said
         assert Image.open(person / "blau grün-dream.png").size == (96, 64)
-        assert (person / ".local/share/krita/pykrita/dreamlink/_vendor/msgpack").is_dir()
+        libraries = person / ".local/share/krita/pykrita" / copying.KRITA_LIBRARIES
+        assert (libraries / "dreamlink/_vendor/msgpack").is_dir()
         assert (person / ".config/GIMP/3.0/plug-ins/dreamlayer-gimp").is_dir()
         assert "enable_dreamlayer_krita=true" in (person / ".config/kritarc").read_text()
         told = json.loads((person / ".local/share/dreamlayer/plugins.json").read_text())["plugins"]
@@ -122,7 +123,7 @@ def test_a_person_installs_dreams_checks_and_uninstalls(person: Path, builds: li
         capsys.readouterr()
         assert run("--check") == 0, capsys.readouterr().out
         assert (person / ".config/autostart/dreamlayer.desktop").is_file()
-        (person / ".local/share/krita/pykrita/dreamlink/recipe/recipe.py").write_text("")
+        (libraries / "dreamlink/recipe/recipe.py").write_text("")
         (person / ".config/kritarc").write_text(KRITARC)
         assert run("--check") == 1
         said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("!!")]
@@ -221,7 +222,6 @@ def test_the_device_is_remembered_until_another_is_named(
     assert run("--device", "auto") == 0
     assert record.read(own).device == "auto"
     assert len(builds) == 1
-    assert "index can't be reached, or does not have the build cpu" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         run("--check", "--device", "cpu")
     assert "--device is for installing" in capsys.readouterr().err
