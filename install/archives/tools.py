@@ -14,8 +14,9 @@ from install.errors import InstallError
 from install.packages.pip import pip_command
 
 HERE = Path(__file__).parent
-BUILDING = HERE.parent / "locked" / "build.txt"  # what builds wheels
-CROSS = HERE / "cross.txt"  # what compiles the kernel for other systems
+LOCKED = HERE.parent / "locked"
+BUILDING = LOCKED / "build.txt"  # what builds wheels
+CROSS = LOCKED / "cross.txt"  # what compiles the kernel for other systems
 PARTS = HERE / "parts.txt"  # what goes into the archives
 PARTS_PYTHON = "3.11"  # msgpack's wheels are each for a Python; their pure-Python part is the same
 

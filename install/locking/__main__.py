@@ -22,6 +22,7 @@ ODD = (
 )
 EXTRAS = {  # the lock file of each, and the oldest Python that it is for
     "efficientnet": ("models.txt", PYTHONS[0]),
+    "build": ("cross.txt", PYTHONS[0]),
     "test": ("tests.txt", "3.11"),  # grimp's, which checks the imports
 }
 
@@ -70,11 +71,11 @@ def lock(tools: LockingTools, project: Project, upgrade: bool) -> None:
     for extra, (name, oldest) in EXTRAS.items():
         asked = [*project.dependencies, *ODD, *project.extras[extra]]
         pins = tools.lock(asked, [*everything, *old], oldest=oldest)
-        write(name, f"What the extra `{extra}` adds", _without(pins, everything))
+        write(name, f"What the extra `{extra}` adds", _without(pins, [*everything, *build]))
 
 
 def _old_pins() -> list[Pin]:
-    names = ("libraries.txt", "torch-pypi.txt", "build.txt", "tests.txt", "models.txt")
+    names = ("libraries.txt", "torch-pypi.txt", "build.txt", "tests.txt", "models.txt", "cross.txt")
     paths = [LOCKED / name for name in names]
     return [pin for path in paths if path.exists() for pin in parse(path.read_text("utf-8"))]
 
