@@ -208,9 +208,12 @@ def locked(path: Path, log: Log) -> Iterator[None]:
 
 def have_program(name: str, package: str, log: Log) -> None:
     """Install a Debian package, unless its program is there; raises RootError."""
-    if not shutil.which(name):
-        _apt("update", log)
-        _apt(f"install --yes --no-install-recommends {package}", log)
+    if shutil.which(name):
+        return
+    with locked(cache() / "apt.lock", log):  # apt refuses a second one at the same time
+        if not shutil.which(name):
+            _apt("update", log)
+            _apt(f"install --yes --no-install-recommends {package}", log)
 
 
 def _recipe_hash() -> str:
