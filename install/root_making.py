@@ -10,9 +10,15 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: no roots there, and no lock
+    fcntl = None  # type: ignore[assignment]
 
 SUITES = ("trixie", "forky")  # Krita 5.2 and GIMP 3.0; Krita 5.3 and GIMP 3.2
 WINE = "wine"  # the root that stands in for Windows
@@ -65,6 +71,22 @@ def cache() -> Path:
     return Path(named) if named else Path.home() / ".cache" / "dreamlayer-tests"
 
 
+@contextmanager
+def locked(path: Path, log: Log) -> Iterator[None]:
+    """Hold a lock file; the system releases it if this process dies."""
+    if fcntl is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log(f"Waiting for another run that holds {path} …")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 @dataclass(frozen=True)
 class RootRecipe:
     """What a root is made of; `about` says it in the log."""
@@ -111,9 +133,12 @@ def make(recipe: RootRecipe, root: Path, log: Log) -> None:
 
 def have_program(name: str, package: str, log: Log) -> None:
     """Install a Debian package, unless its program is there; raises RootError."""
-    if not shutil.which(name):
-        _apt("update", log)
-        _apt(f"install --yes --no-install-recommends {package}", log)
+    if shutil.which(name):
+        return
+    with locked(cache() / "apt.lock", log):  # apt refuses a second one at the same time
+        if not shutil.which(name):
+            _apt("update", log)
+            _apt(f"install --yes --no-install-recommends {package}", log)
 
 
 def _mmdebstrap(recipe: RootRecipe, folder: Path, log: Log) -> list[str]:

@@ -16,14 +16,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-try:
-    import fcntl
-except ImportError:  # Windows: no roots there, and no lock
-    fcntl = None  # type: ignore[assignment]
 
 if not __package__:  # this file is the program
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -38,10 +32,11 @@ from install.root_making import (
     cache,
     have_program,
     last_line,
+    locked,
     make,
 )
 
-__all__ = ["OUTSIDE", "RECIPES", "SUITES", "WINE", "RootError", "cache", "have_program"]
+__all__ = ["OUTSIDE", "RECIPES", "SUITES", "WINE", "RootError", "cache", "have_program", "locked"]
 
 # Runs as process 1 of its own process and mount namespaces, so all its mounts and processes are
 # gone when it ends, however it ends. Arguments: the root, then pairs of "ro"/"rw" and a path, then
@@ -155,22 +150,6 @@ def _with_environment(
     variables = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **(env or {})}
     words = [f"{name}={value}" for name, value in variables.items()]
     return ["env", "-i", f"--chdir={cwd}", *words, *argv]
-
-
-@contextmanager
-def locked(path: Path, log: Log) -> Iterator[None]:
-    """Hold a lock file; the system releases it if this process dies."""
-    if fcntl is None:
-        yield
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log(f"Waiting for another run that holds {path} …")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def main(arguments: list[str]) -> int:

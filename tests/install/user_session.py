@@ -34,7 +34,10 @@ read -r _ || true
 kill -9 -1 || true
 wait
 echo $$ > /sys/fs/cgroup/cgroup.procs
-find $group -depth -type d -exec rmdir {} +
+for _ in $(seq 100); do  # what was killed takes a moment to be gone
+    find $group -depth -type d -exec rmdir {} + 2> /dev/null && break
+    sleep 0.1
+done
 """
 PATIENCE = 60.0  # seconds
 
