@@ -212,11 +212,26 @@ def test_a_run_that_ends_well_is_followed_line_by_line(home, plugin, monkeypatch
 @posix
 def test_the_present_line_is_shown_with_the_time(home: Path, plugin: Path):
     setup = SetupRun()
-    setup.start(archive(plugin, "echo Fetching PyTorch; sleep 60"))
+    setup.start(archive(plugin, "echo Fetching PyTorch; echo ' ━━━ 2/2 MB'; sleep 60"))
     end = time.monotonic() + 20
     while not setup.text.startswith("Fetching PyTorch (0:"):
         assert time.monotonic() < end, setup.text
         setup.poll()
+    assert setup.lines[-1] == " ━━━ 2/2 MB"
+    setup.cancel()
+    wait(setup)
+
+
+@posix
+def test_a_long_line_is_cut_while_it_is_the_present_one(home: Path, plugin: Path):
+    setup = SetupRun()
+    setup.start(archive(plugin, f"echo '{'package, ' * 100}'; sleep 60"))
+    end = time.monotonic() + 20
+    while not setup.lines:
+        assert time.monotonic() < end, setup.text
+        setup.poll()
+    assert len(setup.text) < 140 and "… (0:" in setup.text
+    assert len(setup.lines[0]) > 700
     setup.cancel()
     wait(setup)
 

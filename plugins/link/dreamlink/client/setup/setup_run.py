@@ -23,6 +23,8 @@ from .unpacking import UnpackError, unpacking
 
 KEPT = 2000  # lines
 STEP = 0.03  # seconds of unpacking in one poll
+SHOWN = 120  # characters of the present line
+BAR = "━"  # what pip draws when a download is done
 PATIENCE = 5.0  # seconds that a cancelled installer has to end
 UNPACKING = "Unpacking the installer"
 STARTING = "Starting the installer"
@@ -71,7 +73,8 @@ class SetupRun:
         if not self.is_busy:
             return self._line
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        return f"{self._line} ({minutes}:{seconds:02})"
+        line = self._line if len(self._line) <= SHOWN else f"{self._line[:SHOWN]}…"
+        return f"{line} ({minutes}:{seconds:02})"
 
     def start(self, archive: Path) -> None:
         """Begin, unless it is under way; a failure is a phase, nothing is raised."""
@@ -143,7 +146,7 @@ class SetupRun:
 
     def _take(self, lines: list[str]) -> None:
         self.lines.extend(lines)
-        said = [line.strip() for line in lines if line.strip()]
+        said = [line.strip() for line in lines if line.strip() and BAR not in line]
         if said and self.phase is SetupPhase.RUNNING:
             self._line = said[-1]
 
