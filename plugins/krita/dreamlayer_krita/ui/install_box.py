@@ -83,7 +83,7 @@ class InstallBox(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _show(self) -> None:
         run = self._run
-        text = run.text or (self._offer.sentence if self._offer is not None else "")
+        text = run.text or (tr(self._offer.sentence) if self._offer is not None else "")
         if text != self._text.whole:
             self._text.show_text(text)
             self._text.setToolTip(text)

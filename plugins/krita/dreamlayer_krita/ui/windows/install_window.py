@@ -62,7 +62,7 @@ class InstallWindow(QtWidgets.QDialog):  # type: ignore[misc]
         run = self._run
         said = "\n".join(run.lines).strip("\n")
         begun = run.is_busy or bool(said)
-        self._what.show_text(offer.what())
+        self._what.show_text(tr(offer.what()))
         self._what.setHidden(begun)
         self._line.show_text(run.text)
         self._line.setVisible(bool(run.text))
