@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dreamlink.client import discovery
-from install import hosts, kritarc, places
-from install.builds import report, setup
+from install.builds import report
 from install.builds.cards import Computer
-from install.environment import Environment, clean_environ, pip_command
-from install.errors import InstallError
+from install.builds.plan import plan
+from install.environment import Environment, clean_environ
+from install.errors import InstallError, for_user
+from install.hosts import copying, kritarc, places
+from install.hosts.places import Machine
+from install.login import setup as login
 from install.own import Own, greet_daemon, running_daemon
-from install.places import Machine
+from install.packages import project
+from install.packages.pip import pip_command
 
 AGAIN = "run install.py again."
 # Runs in the environment, so it is text. A package counts as whole if the files that its record
@@ -60,7 +64,7 @@ def check(checkout: Path, own: Own, machine: Machine, computer: Computer) -> int
     """Print a line about each part; returns 1 if a part is not in order, else 0."""
     all_good = True
     for good, sentence in _results(checkout, own, machine, computer):
-        print(f"{'ok ' if good else '!! '} {sentence}", flush=True)
+        print(for_user(f"{'ok ' if good else '!! '} {sentence}"), flush=True)
         all_good = all_good and good
     if own.environment.script.exists():
         print(f"    For details, and for bug reports: {own.environment.script} doctor")
@@ -77,7 +81,7 @@ def _results(
     if not environment.works():
         yield False, f"The Python in {environment.folder} no longer works: {AGAIN}"
         return
-    if environment.is_current(checkout):
+    if project.is_current(environment, checkout):
         yield True, f"Environment: {environment.folder}, built from this source tree"
     elif environment.is_complete:
         yield False, f"Environment: {environment.folder} was built from other sources: {AGAIN}"
@@ -88,6 +92,7 @@ def _results(
     if libraries_good:
         yield _pytorch(checkout, own, computer)
     yield _launcher(own)
+    yield login.state(own, machine)
     if libraries_good:  # without them it can't start
         yield _daemon(own)
     yield from _plugins(checkout, own, machine)
@@ -117,7 +122,7 @@ def _libraries(own: Own) -> CheckResult:
 def _pytorch(checkout: Path, own: Own, computer: Computer) -> CheckResult:
     """Whether PyTorch is the build for this computer."""
     try:
-        return report.state(setup.plan(checkout, own, computer))
+        return report.state(plan(checkout, own, computer))
     except InstallError as error:
         return False, str(error)
 
@@ -167,7 +172,7 @@ def _plugins(checkout: Path, own: Own, machine: Machine) -> Iterator[CheckResult
     kritas, gimps = places.kritas(machine), places.gimps(machine)
     for krita in kritas:
         try:
-            yield _compared(krita.name, hosts.krita_differences(checkout, krita.data, msgpack))
+            yield _compared(krita.name, copying.krita_differences(checkout, krita.data, msgpack))
             if kritarc.enabled(krita.settings):
                 yield True, f"{krita.name}: the plug-in is enabled in {krita.settings}"
             else:
@@ -176,7 +181,7 @@ def _plugins(checkout: Path, own: Own, machine: Machine) -> Iterator[CheckResult
             yield False, f"{krita.name}: {error}"
     for gimp in gimps:
         try:
-            yield _compared(gimp.name, hosts.gimp_differences(checkout, gimp.profile, msgpack))
+            yield _compared(gimp.name, copying.gimp_differences(checkout, gimp.profile, msgpack))
         except InstallError as error:
             yield False, f"{gimp.name}: {error}"
     for new in places.new_gimps(machine):

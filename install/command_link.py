@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from install.environment import Environment
-from install.places import Machine
+from install.hosts.places import Machine
 
 
 def link_command(environment: Environment, machine: Machine) -> Path | None:

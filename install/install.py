@@ -3,6 +3,7 @@
     python3 install/install.py                   install or update; dream on the sample picture
     python3 install/install.py --dream PICTURE   install if necessary, then dream on PICTURE
     python3 install/install.py --device cpu      the same, for the processor (auto, cuda, ...)
+    python3 install/install.py --autostart       the same, and start the daemon at each login
     python3 install/install.py --check           report what is installed and whether it works
     python3 install/install.py --uninstall       remove everything that was installed
 

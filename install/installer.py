@@ -13,15 +13,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dreamlayer.cli import streams
-from install import checkup, hosts, kritarc, places, removal
+from install import checkup, removal
 from install.builds import cards, setup
 from install.builds.choice import DEVICES
+from install.builds.plan import plan
 from install.command_link import link_command
 from install.environment import clean_environ
-from install.errors import InstallError
-from install.manifest import write_manifest
+from install.errors import InstallError, for_user
+from install.hosts import copying, kritarc, places
+from install.hosts.manifest import write_manifest
+from install.hosts.places import GimpPlace, KritaPlace, Machine, NewGimp
+from install.login import setup as login
 from install.own import Own, greet_daemon
-from install.places import GimpPlace, KritaPlace, Machine, NewGimp
+from install.packages import sources
 
 SAMPLE = Path("tests", "pictures", "peaks.jpg")
 SAMPLE_SEED = "7"
@@ -35,18 +39,18 @@ def main(checkout: Path, arguments: Sequence[str] | None = None) -> int:
     try:
         own, machine = Own.of_this_user(), Machine()
         if options.uninstall:
-            removal.uninstall(own, machine)
+            removal.uninstall(own, machine, everything=options.everything)
             return 0
         if options.check:
             return checkup.check(checkout, own, machine, cards.look())
         return _install(checkout, own, machine, options)
     except InstallError as error:
-        print(f"\n{error}", file=sys.stderr)
+        print(for_user(f"\n{error}"), file=sys.stderr)
     except KeyboardInterrupt:
-        print("\nInterrupted. Run install.py again to continue.", file=sys.stderr)
+        print(for_user("\nInterrupted. Run install.py again to continue."), file=sys.stderr)
         return 130
     except OSError as error:
-        print(f"\n{_sentence(error)}", file=sys.stderr)
+        print(for_user(f"\n{_sentence(error)}"), file=sys.stderr)
     return 1
 
 
@@ -65,7 +69,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     which.add_argument(
         "--uninstall",
         action="store_true",
-        help="remove everything that was installed, and nothing else",
+        help="remove everything that was installed; settings and networks of your own are kept",
+    )
+    parser.add_argument(
+        "--everything",
+        action="store_true",
+        help="with --uninstall: remove settings, keys and networks of your own, too",
     )
     parser.add_argument(
         "--device",
@@ -73,9 +82,25 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="what PyTorch shall compute with, also after later updates; auto, as at first, is the"
         " best graphics card that it can use",
     )
+    parser.add_argument(
+        "--offline",
+        metavar="FOLDER",
+        type=Path,
+        help="take all packages from this folder, which install/build.py --wheelhouse has filled",
+    )
+    parser.add_argument(
+        "--autostart",
+        action=argparse.BooleanOptionalAction,
+        help="start the daemon at each login, also after later updates; as at first, programs start"
+        " it when they need it",
+    )
     options = parser.parse_args(arguments)
-    if options.device and (options.check or options.uninstall):
-        parser.error("--device is for installing: leave --check or --uninstall away")
+    installs = not (options.check or options.uninstall)
+    for name in ("device", "offline", "autostart"):
+        if getattr(options, name) is not None and not installs:
+            parser.error(f"--{name} is for installing: leave --check or --uninstall away")
+    if options.everything and not options.uninstall:
+        parser.error("--everything is for --uninstall")
     return options
 
 
@@ -83,9 +108,12 @@ def _install(checkout: Path, own: Own, machine: Machine, options: argparse.Names
     picture: Path | None = options.dream
     if picture is not None and not picture.is_file():
         raise InstallError(f"There is no picture {picture}: give its path after --dream.")
+    if options.offline and not options.offline.is_dir():
+        raise InstallError(f"There is no folder {options.offline}: give its path after --offline.")
     if os.environ.get("SUDO_USER", "root") != "root":
         print("Installing for root. To install for yourself, run it without sudo.")
-    planned = setup.plan(checkout, own, cards.look(), options.device)
+    source = sources.of_folder(options.offline.resolve()) if options.offline else None
+    planned = plan(checkout, own, cards.look(), options.device, source)
     own.make()
     current = setup.carry_out(planned)
     if current:
@@ -93,6 +121,7 @@ def _install(checkout: Path, own: Own, machine: Machine, options: argparse.Names
     own.write_launcher()
     kritas, gimps, problems = _install_plugins(checkout, own, machine)
     write_manifest(own, kritas, gimps)
+    problems += login.arrange(own, machine, options.autostart)
     link = link_command(own.environment, machine)
     if current and picture is None and own.sample.is_file():
         _start(own)
@@ -101,7 +130,7 @@ def _install(checkout: Path, own: Own, machine: Machine, options: argparse.Names
         result = _dream(checkout, own, picture)
     _print_summary(own, result, kritas, gimps, link, machine)
     for problem in problems:
-        print(f"\n{problem}", file=sys.stderr)
+        print(for_user(f"\n{problem}"), file=sys.stderr)
     return 1 if problems else 0
 
 
@@ -127,8 +156,8 @@ def _install_plugins(
             problems.append(f"{krita.name}: {error}")
     for gimp in places.gimps(machine):
         try:
-            if hosts.gimp_differences(checkout, gimp.profile, msgpack):
-                hosts.install_gimp(checkout, gimp.profile, msgpack)
+            if copying.gimp_differences(checkout, gimp.profile, msgpack):
+                copying.install_gimp(checkout, gimp.profile, msgpack)
             print(f"{gimp.name}: the plug-in is in {gimp.profile / 'plug-ins'}", flush=True)
             gimps.append(gimp)
         except InstallError as error:
@@ -137,13 +166,15 @@ def _install_plugins(
 
 
 def _install_into_krita(checkout: Path, krita: KritaPlace, msgpack: Path, machine: Machine) -> None:
-    if hosts.krita_differences(checkout, krita.data, msgpack):
-        hosts.install_krita(checkout, krita.data, msgpack)
+    if copying.krita_differences(checkout, krita.data, msgpack):
+        copying.install_krita(checkout, krita.data, msgpack)
     print(f"{krita.name}: the plug-in is in {krita.data / 'pykrita'}", flush=True)
     if kritarc.enable(krita.settings) and places.is_running("krita", machine):
         print(
-            "  Krita is running and may overwrite this setting: if Deep Dream… is missing after"
-            " its next start, close Krita and run install.py again."
+            for_user(
+                "  Krita is running and may overwrite this setting: if Deep Dream… is missing after"
+                " its next start, close Krita and run install.py again."
+            )
         )
 
 
@@ -167,7 +198,8 @@ def _make_profile(new: NewGimp) -> None:
         return
     older = new.profile.parent.is_dir() and any(new.profile.parent.iterdir())
     if older:
-        print(f"  That failed: start {new.name} once yourself, then run install.py again.")
+        again = for_user("run install.py again")
+        print(f"  That failed: start {new.name} once yourself, then {again}.")
     else:
         new.profile.mkdir(parents=True)
 
@@ -218,12 +250,14 @@ def _print_summary(
     if gimps:
         print("  GIMP          Restart it and open a picture: Filters ▸ Artistic ▸ Deep Dream…")
     print(f"  Command line  {_quoted(link or own.environment.script)} dream PICTURE -o DREAM.png")
-    print("  Later         Run install.py again to update; see also --check and --uninstall.")
+    again = for_user("Run install.py again to update; see also --check and --uninstall.")
+    print(f"  Later         {again}")
     print("                If something does not work: dreamlayer doctor")
     if not kritas and not gimps:
-        print("\nNeither Krita nor GIMP 3 was found: install one, then run install.py again.")
+        again = for_user("run install.py again")
+        print(f"\nNeither Krita nor GIMP 3 was found: install one, then {again}.")
     for hint in places.hints(machine):
-        print(f"\n{hint}")
+        print(for_user(f"\n{hint}"))
 
 
 def _quoted(program: Path) -> str:

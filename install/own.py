@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dreamlink.client import discovery, private_files
 from dreamlink.client.setup import output
+from dreamlink.client.wish import WISH_FILE
 from install.environment import Environment
 from install.errors import InstallError
 
@@ -58,6 +59,11 @@ class Own:
         return self.home / discovery.TORCH_FILE
 
     @property
+    def start_record(self) -> Path:
+        """Whether the user wants the daemon at login, see login/choice.py."""
+        return self.home / "start.json"
+
+    @property
     def pip_log(self) -> Path:
         return self.home / "install.log"
 
@@ -71,11 +77,11 @@ class Own:
         """All of Dreamlayer's files here except the environment."""
         names = (
             discovery.DAEMON_FILE, LOCK_FILE, discovery.LOG_FILE, discovery.SAID_FILE,
-            discovery.MACHINE_FILE, output.NAME,
+            discovery.MACHINE_FILE, output.NAME, WISH_FILE,
         )  # fmt: skip
         older = self.home.glob(f"{discovery.LOG_FILE}.*")
         own = [self.launcher, self.manifest, self.torch_record, self.pip_log, self.sample]
-        return [*own, *(self.home / name for name in names), *older]
+        return [*own, self.start_record, *(self.home / name for name in names), *older]
 
     @property
     def start_command(self) -> list[str]:

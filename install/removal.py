@@ -1,45 +1,88 @@
-"""`install.py --uninstall`: removes everything that was installed, and nothing else."""
+"""`install.py --uninstall`: removes everything that was installed, and nothing else.
+
+What the user has made since (settings, keys, networks of their own) is kept and named, and only
+removed with --everything.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import sys
+from pathlib import Path
 
 from dreamlink.client import discovery
 from dreamlink.client.setup import unpacking
-from install import hosts, kritarc, places
+from dreamlink.client.wish import WISH_FILE
 from install.command_link import unlink_command
-from install.environment import STAMP
+from install.environment import BEGUN, MADE, STAMP
+from install.errors import for_user
+from install.hosts import copying, kritarc, places
+from install.hosts.places import Machine
+from install.login import setup as login
 from install.own import Own, stop_daemon
-from install.places import Machine
+from install.packages.pip import downloads
+
+KEPT = {  # what the user has made, in Dreamlayer's folder
+    "models": "networks of your own",
+    "settings.json": "settings",
+    "keys": "keys of computers that dream for each other",
+}
+THUMBNAILS = "thumbnails"  # of channels, which the daemon makes on demand
+PYTHON = "python"  # the folder with the Python that a start script has brought
+ENVIRONMENTS_OWN = (STAMP, MADE, BEGUN, "pyvenv.cfg")  # files that say that it is one of ours
 
 
-def uninstall(own: Own, machine: Machine) -> None:
+def uninstall(own: Own, machine: Machine, *, everything: bool = False) -> None:
     """Stop the daemon and remove the plug-ins, the environment and Dreamlayer's own files.
 
     A second run finds nothing left to do.
+
+    Args:
+        everything: also what the user has made.
 
     Raises:
         InstallError: something is in use or write-protected.
     """
     environment = own.environment
-    removed = stop_daemon(environment)
+    removed = login.remove(machine)
+    removed |= stop_daemon(environment)
     for krita in places.kritas(machine):
-        if hosts.remove_krita(krita.data) | kritarc.disable(krita.settings):
+        if copying.remove_krita(krita.data) | kritarc.disable(krita.settings):
             print(f"{krita.name}: removed the plug-in from {krita.data}")
             removed = True
     for gimp in places.gimps(machine):
-        if hosts.remove_gimp(gimp.profile):
+        if copying.remove_gimp(gimp.profile):
             print(f"{gimp.name}: removed the plug-in from {gimp.profile}")
             removed = True
     removed |= unlink_command(environment, machine)
-    if any((environment.folder / name).is_file() for name in (STAMP, "pyvenv.cfg")):
+    if any((environment.folder / name).is_file() for name in ENVIRONMENTS_OWN):
         print(f"Removing {environment.folder}", flush=True)
         shutil.rmtree(environment.folder)
         removed = True
     removed |= _remove_files(own)
+    for name in KEPT if everything else ():
+        removed |= _remove(own.home / name)
+    removed |= _remove_python(own)
+    with contextlib.suppress(OSError):
+        own.home.rmdir()  # only if it is empty, and so on
+        if own.home.parent == machine.home / ".local" / "share":  # which it may have brought
+            own.home.parent.rmdir()
+            own.home.parent.parent.rmdir()
     print("Dreamlayer is uninstalled." if removed else "Dreamlayer was not installed.")
-    if own.home.is_dir():
+    _say_what_is_left(own)
+
+
+def _say_what_is_left(own: Own) -> None:
+    if not own.home.is_dir():
+        return
+    left = {path.name for path in own.home.iterdir()} - ({PYTHON} if _is_in_use(own) else set())
+    kept = [f"{words} ({name})" for name, words in KEPT.items() if name in left]
+    if kept:
+        print(f"Kept in {own.home}: {', '.join(kept)}.")
+        print(for_user("To remove that, too: install.py --uninstall --everything"))
+    if left - KEPT.keys():
         print(f"Its folder has other files and was kept: {own.home}")
 
 
@@ -47,14 +90,36 @@ def _remove_files(own: Own) -> bool:
     present = [path for path in own.files if path.is_file()]
     for path in present:
         path.unlink()
-    for folder in (discovery.MACHINES, unpacking.FOLDER, unpacking.UNFINISHED):
-        shutil.rmtree(own.home / folder, ignore_errors=True)
+    ours = (discovery.MACHINES, unpacking.FOLDER, unpacking.UNFINISHED, THUMBNAILS)
+    folders = [*(own.home / name for name in ours), downloads(own.environment)]
+    removed = [_remove(folder) for folder in folders]
     for copy in discovery.sandbox_copies():
         shutil.rmtree(copy / discovery.MACHINES, ignore_errors=True)
         with contextlib.suppress(OSError):
-            for name in (discovery.DAEMON_FILE, discovery.MACHINE_FILE):
+            for name in (discovery.DAEMON_FILE, discovery.MACHINE_FILE, WISH_FILE):
                 (copy / name).unlink(missing_ok=True)
             copy.rmdir()
-    with contextlib.suppress(OSError):
-        own.home.rmdir()  # only if it is empty
-    return bool(present)
+    return bool(present) or any(removed)
+
+
+def _remove_python(own: Own) -> bool:
+    """Remove the Python that a start script has brought, unless this runs in it on Windows.
+
+    Windows removes no program that runs; the start script then does it.
+    """
+    return not _is_in_use(own) and _remove(own.home / PYTHON)
+
+
+def _is_in_use(own: Own) -> bool:
+    return os.name == "nt" and (own.home / PYTHON) in Path(sys.base_prefix).parents
+
+
+def _remove(path: Path) -> bool:
+    """Remove a file or a folder; returns whether there was one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+        return True
+    if os.path.lexists(path):
+        path.unlink()
+        return True
+    return False

@@ -12,16 +12,11 @@ need root permissions on a Debian machine: `why_not` returns a sentence about wh
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import re
-import shlex
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,40 +25,23 @@ try:
 except ImportError:  # Windows: no roots there, and no lock
     fcntl = None  # type: ignore[assignment]
 
-SUITES = ("trixie", "forky")  # Krita 5.2 and GIMP 3.0; Krita 5.3 and GIMP 3.2
+if not __package__:  # this file is the program
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-PACKAGES = (
-    "krita",
-    "python3-pyqt5",  # only recommended by krita, but without it there are no Python plug-ins
-    "gimp",
-    "xvfb",
-    "xauth",
-    "xdotool",
-    "openbox",  # xdotool can only activate windows where there is a window manager
-    "imagemagick",  # screenshots
-    "x11-utils",
-    "dbus-x11",
-    "fonts-dejavu-core",
-    "adwaita-icon-theme",
+from install.root_making import (
+    OUTSIDE,
+    RECIPES,
+    SUITES,
+    WINE,
+    Log,
+    RootError,
+    cache,
+    have_program,
+    last_line,
+    make,
 )
-# No recommended packages and no documents: a third of the size. No fsyncs: a folder is used only
-# once it is complete. forky's package lists may be older than their stated validity.
-APT_OPTIONS = (
-    'APT::Install-Recommends "false"',
-    'Acquire::Languages "none"',
-    'Acquire::Check-Valid-Until "false"',
-    'Acquire::Retries "3"',
-)
-DPKG_OPTIONS = (
-    "force-unsafe-io",
-    "path-exclude=/usr/share/doc/*",
-    "path-exclude=/usr/share/man/*",
-    "path-exclude=/usr/share/locale/*",
-)
-KEYRINGS = ("debian-archive-keyring.gpg", "debian-archive-keyring.pgp")
-SPACE_NEEDED = 4e9  # bytes: the root and, while it is made, the packages it comes from
 
-OUTSIDE = "/outer"  # the machine's own files, seen inside a root
+__all__ = ["OUTSIDE", "RECIPES", "SUITES", "WINE", "RootError", "cache", "have_program"]
 
 # Runs as process 1 of its own process and mount namespaces, so all its mounts and processes are
 # gone when it ends, however it ends. Arguments: the root, then pairs of "ro"/"rw" and a path, then
@@ -89,18 +67,6 @@ mount -o remount,bind,ro "$root"
 chroot "$root" "$@" || exit $?
 """
 
-Log = Callable[[str], None]
-
-
-class RootError(RuntimeError):
-    """A root can't be made; the text says why and what to do."""
-
-
-def cache() -> Path:
-    """The folder where tests cache what is slow to make; `DREAMLAYER_CACHE` overrides it."""
-    named = os.environ.get("DREAMLAYER_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "dreamlayer-tests"
-
 
 def why_not() -> str | None:
     """A sentence that says why this machine can't have Debian roots; None if it can."""
@@ -116,26 +82,27 @@ def why_not() -> str | None:
     if answer.returncode != 0:
         return (
             f"Debian roots need namespaces and mounts, which are refused here "
-            f"({_last_line(answer.stderr)}): give the container the capability SYS_ADMIN."
+            f"({last_line(answer.stderr)}): give the container the capability SYS_ADMIN."
         )
     return None
 
 
-def ensure(suite: str, log: Log = print) -> Path:
-    """The finished root of a suite ("trixie" or "forky"), made on the first call.
+def ensure(name: str, log: Log = print) -> Path:
+    """The finished root of a recipe ("trixie", "forky" …), made on the first call.
 
     The folder's name carries a hash of the recipe, so a changed recipe makes a new root. Two runs
     that need the same root at once wait for each other. Raises RootError if it can't be made.
     """
-    if suite not in SUITES:
-        raise RootError(f"There is no root for {suite!r}: choose one of {', '.join(SUITES)}.")
+    recipe = RECIPES.get(name)
+    if recipe is None:
+        raise RootError(f"There is no root for {name!r}: choose one of {', '.join(RECIPES)}.")
     reason = why_not()
     if reason:
         raise RootError(reason)
-    root = cache() / "roots" / f"{suite}-{_recipe_hash()}"
+    root = cache() / "roots" / f"{name}-{recipe.digest()}"
     with locked(root.with_suffix(".lock"), log):
         if not root.is_dir():
-            _make(suite, root, log)
+            make(recipe, root, log)
     return root
 
 
@@ -206,121 +173,10 @@ def locked(path: Path, log: Log) -> Iterator[None]:
         yield
 
 
-def _recipe_hash() -> str:
-    recipe = json.dumps([PACKAGES, APT_OPTIONS, DPKG_OPTIONS])
-    return hashlib.sha256(recipe.encode()).hexdigest()[:12]
-
-
-def _make(suite: str, root: Path, log: Log) -> None:
-    """Make a root in a folder of another name and rename it, so a partial root is never used."""
-    unfinished = root.with_suffix(".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    if shutil.disk_usage(root.parent).free < SPACE_NEEDED:
-        raise RootError(
-            f"A Debian root needs {SPACE_NEEDED / 1e9:.0f} GB of free space below {root.parent}: "
-            "free some space, or set DREAMLAYER_CACHE to another folder."
-        )
-    start = time.monotonic()
-    log(f"Making a Debian {suite} with Krita and GIMP in it (one to four minutes) …")
-    if not shutil.which("mmdebstrap"):
-        _apt("update", log)
-        _apt("install --yes --no-install-recommends mmdebstrap", log)
-    # In its own namespaces, so an interrupted build leaves neither mounts nor processes.
-    private = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
-    _run([*private, *_mmdebstrap(suite, unfinished, log)], root.with_suffix(".log"))
-    (unfinished / OUTSIDE.strip("/")).mkdir()
-    unfinished.rename(root)
-    log(f"{root} is ready after {time.monotonic() - start:.0f} s.")
-
-
-def _mmdebstrap(suite: str, folder: Path, log: Log) -> list[str]:
-    options = [f"--aptopt={option}" for option in (*APT_OPTIONS, *_network_options())]
-    options += [f"--dpkgopt={option}" for option in DPKG_OPTIONS]
-    return [
-        "mmdebstrap",
-        "--mode=root",
-        "--variant=apt",
-        "--format=directory",
-        f"--include={','.join(PACKAGES)}",
-        *options,
-        suite,
-        str(folder),
-        f"deb {_signed_by()}{_archive(log)} {suite} main",
-    ]
-
-
-def _archive(log: Log) -> str:
-    """The address of the Debian archive that this machine's own apt uses.
-
-    apt itself is asked, so the files and formats of its configuration don't matter.
-    """
-    archives = _debian_archives()
-    if not archives:  # apt knows an archive's origin only after it has fetched its lists
-        _apt("update", log)
-        archives = _debian_archives()
-    if not archives:
-        raise RootError(
-            "This machine's apt knows no Debian archive to make the roots from: "
-            "add Debian's main archive to /etc/apt/sources.list.d and try again."
-        )
-    return archives[0]
-
-
-def _debian_archives() -> list[str]:
-    form = "$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)"
-    asked = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
-    lines = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()
-    # security updates have a label of their own, third parties an origin of their own
-    ours = "Debian|Debian|main|"
-    return [line.removeprefix(ours) for line in lines if line.startswith(ours)]
-
-
-def _network_options() -> list[str]:
-    """Proxies, certificates and the like that this machine's apt needs to reach its archive."""
-    dumped = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True)
-    lines = dumped.stdout.splitlines()
-    wanted = re.compile(r'Acquire::(https?|ftp|ForceIPv[46]|Proxy-Auto-Detect)\b.* "[^"]+";')
-    return [line.rstrip(";") for line in lines if wanted.fullmatch(line)]
-
-
-def _signed_by() -> str:
-    for name in KEYRINGS:
-        path = Path("/usr/share/keyrings") / name
-        if path.exists():
-            return f"[signed-by={path}] "
-    return ""  # apt then uses the keys that it trusts in general
-
-
-def _apt(action: str, log: Log) -> None:
-    argv = ["apt-get", *action.split()]
-    log(f"{shlex.join(argv)} …")
-    _run(argv, cache() / "apt.log")
-
-
-def _run(argv: list[str], log_file: Path) -> None:
-    log_file.parent.mkdir(parents=True, exist_ok=True)
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-    with log_file.open("w", encoding="utf-8") as log:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, check=False
-        )
-    if done.returncode != 0:
-        output = log_file.read_text(encoding="utf-8", errors="replace").splitlines()
-        raise RootError(
-            f"{shlex.join(argv[:2])} … failed with status {done.returncode}; its output is in "
-            f"{log_file}, and ends with:\n" + "\n".join(output[-15:])
-        )
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "no reason given"
-
-
 def main(arguments: list[str]) -> int:
     """Make or find the root of a suite, and run a command in it if there is one."""
-    if not arguments or arguments[0] not in SUITES:
-        print(f"usage: python3 {sys.argv[0]} {{{','.join(SUITES)}}} [COMMAND …]", file=sys.stderr)
+    if not arguments or arguments[0] not in RECIPES:
+        print(f"usage: python3 {sys.argv[0]} {{{','.join(RECIPES)}}} [COMMAND …]", file=sys.stderr)
         return 2
     try:
         root = ensure(arguments[0], lambda line: print(line, file=sys.stderr))

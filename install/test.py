@@ -30,6 +30,8 @@ sys.path = [str(CHECKOUT), str(CHECKOUT / "plugins" / "link")] + [
 
 from install import environment, roots  # noqa: E402
 from install.errors import InstallError  # noqa: E402
+from install.packages.disk_space import check_space  # noqa: E402
+from install.packages.pip import pip_command  # noqa: E402
 
 PLUGINS = ("plugins/krita", "plugins/gimp/dreamlayer-gimp")
 TYPED = ("daemon", "plugins/link", *PLUGINS, "install")
@@ -126,11 +128,11 @@ def make_environment(place: environment.Environment) -> None:
     with roots.locked(place.folder.with_suffix(".lock"), say):
         say(f"Setting up the environment {place.folder}")
         if not place.works():
-            environment.check_space(place.folder.parent, 0.5e9, 2e9)
+            check_space(place.folder.parent, 0.5e9, 2e9)
         environment.make(place)
-        project = f"{CHECKOUT}[test,efficientnet]"
+        project = f"{CHECKOUT}[test,build,efficientnet]"
         options = ["--quiet", "--disable-pip-version-check", "--editable", project]
-        command = [*environment.pip_command(place), "install", *options]
+        command = [*pip_command(place), "install", *options]
         if subprocess.call(command, env=environment.clean_environ()):
             raise InstallError("pip failed: the reason is above. Fix that, then run this again.")
 

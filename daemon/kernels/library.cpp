@@ -1,8 +1,9 @@
 // The library's C interface: which variants this processor can run, and running pieces of work.
 #include <algorithm>
-#include <thread>
 
+#include "processor.h"
 #include "steps.h"
+#include "yielding.h"
 
 #define DECLARE(name) \
     namespace name { \
@@ -34,21 +35,10 @@ struct Variant {
     void (*run)(const Step &, Int, Int, Int, Int, float *);
 };
 
-const Variant VARIANTS[] = {
+constexpr Variant VARIANTS[] = {  // no code of C++'s runtime has to make them
 #if defined(WITH_X86)
-    {"avx512",
-     [] {
-         __builtin_cpu_init();
-         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-     },
-     avx512::panel, avx512::workspace, avx512::parts, avx512::run},
-    {"avx2",
-     [] {
-         __builtin_cpu_init();
-         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-     },
-     avx2::panel, avx2::workspace, avx2::parts, avx2::run},
+    {"avx512", processor::has_avx512, avx512::panel, avx512::workspace, avx512::parts, avx512::run},
+    {"avx2", processor::has_avx2, avx2::panel, avx2::workspace, avx2::parts, avx2::run},
 #endif
     {"portable", [] { return true; }, portable::panel, portable::workspace, portable::parts, portable::run},
 };
@@ -115,10 +105,15 @@ void share(const Variant &variant, const Step &step, const Piece &piece, Int par
             progress.done.fetch_add(1, std::memory_order_release);
         }
     for (int i = 0; progress.done.load(std::memory_order_acquire) < parts; i++)
-        if (i >= SPINS) std::this_thread::yield();
+        if (i >= SPINS) yield_processor();
 }
 
 }  // namespace
+
+#if defined(WITHOUT_RUNTIME)
+// What Windows calls when it loads the library: there is nothing to do.
+extern "C" int __stdcall DllMainCRTStartup(void *, unsigned, void *) { return 1; }
+#endif
 
 // The name of a variant, numbered from the fastest: "" if this processor cannot run it, null behind
 // the last.

@@ -14,7 +14,7 @@ from install.archives import contents, licences, packing, sources, systems, tool
 from install.archives.packing import Files, PackedFile
 from install.archives.systems import TargetSystem
 from install.archives.wheels import Builder
-from install.builds.choice import AUTO
+from install.builds.table import BUILDS, CPU
 from install.errors import InstallError
 
 ENVIRONMENT = Path("build", "archives")  # git ignores both
@@ -55,8 +55,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         help="instead of archives, a folder with all packages for an installation without network",
     )
-    parser.add_argument("--python", metavar="3.11", help="the wheelhouse's Python, not this one")
-    parser.add_argument("--device", default=AUTO, help="the wheelhouse's build of PyTorch")
+    parser.add_argument(
+        "--device",
+        default=CPU.name,
+        choices=tuple(BUILDS),
+        help="the wheelhouse's build of PyTorch; it is for this system and this version of Python",
+    )
     return parser.parse_args(arguments)
 
 
@@ -66,7 +70,7 @@ def _fill(checkout: Path, options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as work:
         builder = Builder.of(found, prepared, Path(work, "tree"))
         wheel = builder.wheel(systems.NATIVE, Path(work))
-        wheelhouse.fill(options.wheelhouse, wheel, prepared, options.python, options.device)
+        wheelhouse.fill(options.wheelhouse, checkout, wheel, prepared, BUILDS[options.device])
     print(f"\n{options.wheelhouse} has all packages for an installation without network.")
 
 

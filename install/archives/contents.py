@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from install import hosts
 from install.archives.packing import Files, PackedFile, below, chosen, read_folder, write_folder
 from install.archives.sources import Sources
 from install.archives.systems import TargetSystem
 from install.errors import InstallError
+from install.hosts import copying
 
 # Of the sources, what the installation needs and what a reader may look for; no tests, no tools of
 # developers.
@@ -19,7 +19,10 @@ NEEDED = (
     "CHANGELOG.md", "LICENSE", "README.md", "daemon", "docs", "install", "plugins",
     "pyproject.toml", "tests/pictures/README.md", "tests/pictures/peaks.jpg",
 )  # fmt: skip
-FOR_DEVELOPERS = ("install/archives", "install/roots.py", "install/test.py")
+FOR_DEVELOPERS = (
+    "install/archives", "install/build.py", "install/locking", "install/root_making.py",
+    "install/roots.py", "install/test.py",
+)  # fmt: skip
 SETUP_ZIP = "setup.zip"  # in a plug-in; dreamlink/client/setup unpacks it
 LICENCES = "licences.spdx.json"
 
@@ -69,17 +72,17 @@ def krita(ingredients: Ingredients, setup: bytes) -> Files:
     Args:
         setup: the zip of `everything`.
     """
-    module = hosts.KRITA_PARTS[1]
-    files = _plugin(hosts.stage_krita, module, ingredients, setup)
+    module = copying.KRITA_PARTS[1]
+    files = _plugin(copying.stage_krita, module, ingredients, setup)
     files[f"actions/{module}.action"] = files.pop(f"{module}/{module}.action")
     return files
 
 
 def gimp(ingredients: Ingredients, setup: bytes) -> Files:
     """The zip with the folder to put into GIMP's plug-ins; like `krita`."""
-    folder = hosts.GIMP_PARTS[0]
-    files = _plugin(hosts.stage_gimp, folder, ingredients, setup)
-    script = f"{folder}/{hosts.GIMP_SCRIPT}"
+    folder = copying.GIMP_PARTS[0]
+    files = _plugin(copying.stage_gimp, folder, ingredients, setup)
+    script = f"{folder}/{copying.GIMP_SCRIPT}"
     return files | {script: PackedFile(files[script].data, is_program=True)}
 
 

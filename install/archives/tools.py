@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from install.archives.packing import Files, PackedFile
-from install.environment import Environment, clean_environ, make, pip_command
+from install.environment import Environment, clean_environ, make
 from install.errors import InstallError
+from install.packages.pip import pip_command
 
 HERE = Path(__file__).parent
-BUILDING = HERE / "building.txt"  # what builds wheels
+BUILDING = HERE.parent / "locked" / "build.txt"  # what builds wheels
 CROSS = HERE / "cross.txt"  # what compiles the kernel for other systems
 PARTS = HERE / "parts.txt"  # what goes into the archives
 PARTS_PYTHON = "3.11"  # msgpack's wheels are each for a Python; their pure-Python part is the same

@@ -3,34 +3,47 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 from install.archives.tools import Tools
-from install.builds import index
-from install.builds.choice import AUTO
-from install.builds.table import BUILDS
+from install.builds import probes
+from install.builds.cards import PROCESSORS
+from install.builds.table import TorchBuild, general
 from install.errors import InstallError
+from install.packages import installed, locks, sources
 
 
-def fill(folder: Path, wheel: Path, tools: Tools, python: str | None, device: str) -> None:
+def fill(folder: Path, checkout: Path, wheel: Path, tools: Tools, build: TorchBuild) -> None:
     """Put Dreamlayer's wheel, and what it requires on this system, into the folder.
 
     Args:
         wheel: Dreamlayer's own, for this system.
-        python: the version of the Python that will be installed with, e.g. 3.11; None: this one's.
-        device: PyTorch's build, as install.py's --device; "auto" is that of pip's own index.
+        build: of PyTorch; where its own index can't be reached, pip's sources may have it.
 
     Raises:
-        InstallError: a package can't be fetched, or there is no such build.
+        InstallError: a package can't be fetched, or there are no hashes for this build.
     """
-    if device not in (AUTO, *BUILDS):
-        raise InstallError(f"There is no build {device}: choose from {AUTO}, {', '.join(BUILDS)}.")
+    processor = PROCESSORS.get(probes.architecture(), "other")
+    system = locks.SYSTEMS.get((sys.platform, processor), "")
+    is_general = build == general(sys.platform, processor)
+    name = locks.GENERAL if is_general else build.name
+    if not locks.has_build(checkout, name, system, sys.version_info[:2]):
+        raise InstallError(
+            f"There is no list of packages for {build.title} with this Python and system: choose"
+            " another --device, or run this with Python 3.10 to 3.14."
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    options = ["--only-binary=:all:", "--dest", str(folder.absolute())]
-    if python:
-        options += ["--python-version", python]
-    if device != AUTO:
-        options += ["--extra-index-url", index.address(BUILDS[device])]
-    tools.pip("download", *options, str(wheel))
+    locked = locks.options(checkout, "libraries", locks.of_build(name), "build")
+    options = [] if is_general else _source(checkout, tools, build)
+    tools.pip("download", "--dest", str(folder.absolute()), *options, *locked)
     if not (folder / wheel.name).exists():
         shutil.copyfile(wheel, folder / wheel.name)
+
+
+def _source(checkout: Path, tools: Tools, build: TorchBuild) -> list[str]:
+    """The options for PyTorch's own index, if it can be reached."""
+    pins = [pin for pin in installed.requirements(checkout) if pin.startswith("torch==")]
+    source = sources.of_pytorch(build.name)
+    is_there = sources.offers(tools.environment, source, [build.pinned(pin) for pin in pins])
+    return list(source.options) if is_there else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from install.builds.setup import SetupPlan
+from install.builds.plan import SetupPlan
 from install.builds.table import BUILDS
 
 
@@ -18,6 +18,6 @@ def state(planned: SetupPlan) -> tuple[bool, str]:
         )
     if before.problem and planned.choice.build.device:
         return False, f"PyTorch {installed}, because: {before.problem}. {before.advice}"
-    known = BUILDS.get(planned.installed_build)
+    known = BUILDS.get(installed.partition("+")[2] or planned.general.name)
     title = f" ({known.title})" if known else ""
     return True, f"PyTorch {installed}{title}. {planned.choice.advice}".rstrip(". ")

@@ -33,8 +33,8 @@ python3 - <<'END' || exit 1
 import sys
 from pathlib import Path
 sys.path.insert(0, "{CHECKOUT}")
-from install import hosts
-hosts.install_HOST(Path("{CHECKOUT}"), Path("FOLDER"), Path("MSGPACK"))
+from install.hosts import copying
+copying.install_HOST(Path("{CHECKOUT}"), Path("FOLDER"), Path("MSGPACK"))
 END
 cp ../launcher.kept ../launcher.json
 echo "Dreamlayer is installed."

@@ -126,11 +126,11 @@ class HostSession:
         """Put the plug-ins where the installer puts them, for this user, and enable them."""
         import msgpack
 
-        from install import hosts, kritarc
+        from install.hosts import copying, kritarc
 
         source = Path(msgpack.__file__).parent
-        hosts.install_krita(CHECKOUT, self.krita_data, source)
-        hosts.install_gimp(CHECKOUT, self.gimp_profile, source)
+        copying.install_krita(CHECKOUT, self.krita_data, source)
+        copying.install_gimp(CHECKOUT, self.gimp_profile, source)
         kritarc.enable(self._kritarc)
 
     def run_krita(

@@ -18,7 +18,7 @@ from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.session.dream import Dream
 from dreamlink.wire.messages import DreamRequest
-from install import hosts
+from install.hosts import copying
 from tests.hosts.session import CHECKOUT, HostSession, Result
 
 DESK = Path(__file__).parent / "krita"
@@ -150,7 +150,7 @@ def ask_daemon(request: DreamRequest, *frames: bytes) -> bytearray | None:
 @pytest.fixture(scope="module")
 def incomplete(host: HostSession, runs: Runs) -> Iterator[dict[str, Any]]:
     """Krita with a plug-in from which msgpack is missing."""
-    shutil.rmtree(host.krita_data / "pykrita" / hosts.KRITA_LIBRARIES / "dreamlink" / "_vendor")
+    shutil.rmtree(host.krita_data / "pykrita" / copying.KRITA_LIBRARIES / "dreamlink" / "_vendor")
     yield runs["incomplete.py"].facts()
     host.install_plugins()
 

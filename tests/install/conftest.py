@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import threading
 import zipfile
@@ -12,6 +14,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+
+from install.packages import locks
 
 STUB = """
 import os, types
@@ -89,6 +93,39 @@ class StubIndex:
         self.add(index, "torch", f"2.13.0{version}", *requires, code=stub)
         self.add(index, "torchvision", f"0.28.0{version}", f"torch==2.13.0{version}")
 
+    def hashes(self, name: str, *versions: str) -> str:
+        """The options for the wheels of these versions, as in a list of packages."""
+        names = [f"{name}-{version}-py3-none-any.whl" for version in versions]
+        wheels = [wheel for wanted in names for wheel in self.folder.rglob(wanted)]
+        digests = [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels]
+        return " ".join(f"--hash=sha256:{digest}" for digest in digests)
+
+    def lock(self, checkout: Path, *more: str) -> None:
+        """Write the lists of packages of a project; `more` are PyTorch's, e.g. name==1.0."""
+        pinned = [pin.partition("==") for pin in ("nvidia_stub==13.0", "nvidia_more==1.0", *more)]
+        also = [f"{name}=={version} {self.hashes(name, version)}" for name, _, version in pinned]
+        alone = {"libraries": "sums", "build": "tools"}
+        lists = {key: [f"{name}==1.0 {self.hashes(name, '1.0')}"] for key, name in alone.items()}
+        for build in ("cpu", "cu126", "cu130"):
+            torch, vision = f"2.13.0+{build}", f"0.28.0+{build}"
+            lists[f"torch-{build}"] = [
+                f"torch=={torch} {self.hashes('torch', torch)}",
+                f"torchvision==0.28.0 {self.hashes('torchvision', vision, '0.28.0')}",
+                *(also if build != "cpu" else []),
+            ]
+        lists["torch-pypi"] = [
+            f"torch===2.13.0 {self.hashes('torch', '2.13.0')}",
+            f"torchvision===0.28.0 {self.hashes('torchvision', '0.28.0')}",
+        ]
+        folder = checkout / "install" / "locked"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, lines in lists.items():
+            (folder / f"{name}.txt").write_text("\n".join([*lines, ""]))
+        pythons = [f"3.{minor}" for minor in range(10, 15)]
+        everywhere = dict.fromkeys(locks.SYSTEMS.values(), pythons)
+        told = {name.removeprefix("torch-"): everywhere for name in lists if "torch" in name}
+        (folder / "coverage.json").write_text(json.dumps(told))
+
 
 class _Handler(SimpleHTTPRequestHandler):
     def __init__(self, index: StubIndex, *arguments: object, directory: str) -> None:
@@ -98,6 +135,11 @@ class _Handler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         self.index.asked.append(unquote(self.path))
         super().do_GET()
+
+    def end_headers(self) -> None:
+        if self.path.endswith(".whl"):
+            self.send_header("Cache-Control", "max-age=365000000, immutable")
+        super().end_headers()
 
     def log_message(self, *arguments: object) -> None:
         pass
@@ -112,9 +154,11 @@ def stub_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub
         index.add_build(f"whl/{name}", f"+{name}", device, *needs)
         index.add(f"whl/{name}", "nvidia_stub", "13.0", "nvidia_more")
     index.add_build("simple", "+cpu", "", "sums")
+    index.add_build("simple", "", "", "sums")
     index.add("simple", "nvidia_more", "1.0")
     index.add("simple", "sums", "1.0")
     index.add("simple", "sums", "2.0")
+    index.add("simple", "tools", "1.0")
     for name in ("FIND_LINKS", "EXTRA_INDEX_URL", "CONSTRAINT", "NO_INDEX"):
         monkeypatch.delenv(f"PIP_{name}", raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)

@@ -19,12 +19,13 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from dreamlink import VERSION
-from install import hosts
 from install.archives import commands, licences, packing, sources, systems, wheelhouse, wheels
 from install.archives.packing import PackedFile
 from install.archives.tools import BUILDING, PARTS, Tools
+from install.builds.table import BUILDS
 from install.environment import Environment
 from install.errors import InstallError
+from install.hosts import copying
 
 CHECKOUT = Path(__file__).parents[2]
 IGNORED = re.compile(
@@ -188,13 +189,13 @@ def test_a_plugin_s_zip_is_what_the_installer_installs_and_the_setup(
         installed[f"{module}/{module}.action"] = action
     packing.write_folder(tmp_path / ("pykrita" if host == "krita" else "plug-ins"), installed)
     packing.write_folder(tmp_path / "parts", msgpack_files(built))
-    differences = hosts.krita_differences if host == "krita" else hosts.gimp_differences
+    differences = copying.krita_differences if host == "krita" else copying.gimp_differences
     surplus = {f"{module}/setup.zip", f"{module}/licences.spdx.json"}
     assert set(differences(built.checkout, tmp_path, tmp_path / "parts" / "msgpack")) == surplus
     everything = built.everything()
     assert of_zip(files[f"{module}/setup.zip"].data) == everything
     if host == "gimp":
-        assert files[f"{module}/{hosts.GIMP_SCRIPT}"].is_program
+        assert files[f"{module}/{copying.GIMP_SCRIPT}"].is_program
 
 
 def msgpack_files(built: Built) -> dict[str, PackedFile]:
@@ -307,15 +308,20 @@ def test_an_archive_s_entries_have_fixed_times_modes_and_order():
     assert of_tar(packing.tar_of(files, 1)) == files
 
 
-def test_a_wheelhouse_is_what_the_wheel_requires(stub_index, tmp_path: Path):
-    stub_index.add("simple", "dreamlayer", "1", "torch==2.13.0")
+def test_a_wheelhouse_is_all_that_an_installation_needs(stub_index, tmp_path: Path):
+    stub_index.add("simple", "dreamlayer", "1")
     (wheel,) = (stub_index.folder / "simple" / "dreamlayer").glob("*.whl")
     tools = Tools(Environment(Path(sys.prefix)))
-    wheelhouse.fill(tmp_path / "house", wheel, tools, None, "cpu")
-    names = sorted(path.name.split("-")[0] for path in (tmp_path / "house").iterdir())
-    assert names == ["dreamlayer", "sums", "torch"]
-    with pytest.raises(InstallError, match="no build abacus: choose from auto, cpu"):
-        wheelhouse.fill(tmp_path, wheel, tools, None, "abacus")
+    stub_index.lock(tmp_path)
+    pins = '[project]\ndependencies = [\n    "torch==2.13.0",\n    "torchvision==0.28.0",\n]\n'
+    (tmp_path / "pyproject.toml").write_text(pins)
+    wheelhouse.fill(tmp_path / "house", tmp_path, wheel, tools, BUILDS["cpu"])
+    names = sorted(path.name for path in (tmp_path / "house").iterdir())
+    assert [name.partition("-py3")[0] for name in names] == [
+        "dreamlayer-1", "sums-1.0", "tools-1.0", "torch-2.13.0+cpu", "torchvision-0.28.0+cpu",
+    ]  # fmt: skip
+    with pytest.raises(InstallError, match=r"no list of packages for PyTorch for ROCm 7\.2"):
+        wheelhouse.fill(tmp_path, tmp_path, wheel, tools, BUILDS["rocm7.2"])
 
 
 def test_the_versions_in_the_list_of_licences_are_those_that_are_shipped():

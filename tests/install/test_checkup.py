@@ -11,9 +11,10 @@ import pytest
 
 from install import checkup
 from install.builds.cards import Computer
-from install.environment import STAMP, Environment, fingerprint
+from install.environment import STAMP, Environment
+from install.hosts.places import Machine
 from install.own import Own
-from install.places import Machine
+from install.packages.project import fingerprint
 
 CHECKOUT = Path(__file__).parents[2]
 Package = Callable[..., Path]

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from install import hosts
 from install.errors import InstallError
+from install.hosts import copying
 
 CHECKOUT = Path(__file__).parents[2]
 MSGPACK = Path(msgpack.__file__).parent
-LINK = Path(hosts.KRITA_LIBRARIES, "dreamlink")  # in pykrita/
+LINK = Path(copying.KRITA_LIBRARIES, "dreamlink")  # in pykrita/
 
 ROUND_TRIP = """
 import sys
@@ -43,15 +43,15 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def test_krita_finds_the_plugin_where_it_looks(tmp_path: Path):
-    pykrita = hosts.install_krita(CHECKOUT, tmp_path / "krita", MSGPACK)
+    pykrita = copying.install_krita(CHECKOUT, tmp_path / "krita", MSGPACK)
     assert pykrita == tmp_path / "krita" / "pykrita"
-    assert sorted(path.name for path in pykrita.iterdir()) == sorted(hosts.KRITA_PARTS)
+    assert sorted(path.name for path in pykrita.iterdir()) == sorted(copying.KRITA_PARTS)
     assert (pykrita / "dreamlayer_krita" / "__init__.py").is_file()
     assert list(pykrita.glob("dreamlayer_krita/*.action"))
 
 
 def test_gimp_finds_an_executable_of_its_folders_name(tmp_path: Path):
-    plugins = hosts.install_gimp(CHECKOUT, tmp_path / "3.0", MSGPACK)
+    plugins = copying.install_gimp(CHECKOUT, tmp_path / "3.0", MSGPACK)
     script = plugins / "dreamlayer-gimp" / "dreamlayer-gimp.py"
     assert script.read_bytes().startswith(b"#!")
     assert os.access(script, os.X_OK)
@@ -59,8 +59,8 @@ def test_gimp_finds_an_executable_of_its_folders_name(tmp_path: Path):
 
 
 def test_the_presets_thumbnails_come_along(tmp_path: Path):
-    krita = hosts.install_krita(CHECKOUT, tmp_path, MSGPACK)
-    gimp = hosts.install_gimp(CHECKOUT, tmp_path / "3.0", MSGPACK)
+    krita = copying.install_krita(CHECKOUT, tmp_path, MSGPACK)
+    gimp = copying.install_gimp(CHECKOUT, tmp_path / "3.0", MSGPACK)
     for link in (krita / LINK, gimp / "dreamlayer-gimp" / "dreamlink"):
         assert (link / "recipe" / "thumbnails" / "animals.jpg").read_bytes().startswith(b"\xff\xd8")
 
@@ -68,29 +68,29 @@ def test_the_presets_thumbnails_come_along(tmp_path: Path):
 @pytest.mark.parametrize("host", ["krita", "gimp"])
 def test_the_link_runs_in_a_python_without_any_packages(tmp_path: Path, host: str):
     if host == "krita":
-        path = hosts.install_krita(CHECKOUT, tmp_path, MSGPACK) / hosts.KRITA_LIBRARIES
+        path = copying.install_krita(CHECKOUT, tmp_path, MSGPACK) / copying.KRITA_LIBRARIES
     else:
-        path = hosts.install_gimp(CHECKOUT, tmp_path, MSGPACK) / "dreamlayer-gimp"
+        path = copying.install_gimp(CHECKOUT, tmp_path, MSGPACK) / "dreamlayer-gimp"
     argv = [sys.executable, "-I", "-S", "-c", ROUND_TRIP, str(path)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 def test_the_licences_of_what_is_copied_come_along(tmp_path: Path):
-    link = hosts.install_krita(CHECKOUT, tmp_path, MSGPACK) / LINK
+    link = copying.install_krita(CHECKOUT, tmp_path, MSGPACK) / LINK
     assert "MIT" in (link / "LICENSE").read_text()
     assert "Apache" in (link / "_vendor" / "msgpack" / "COPYING").read_text()
 
 
 def test_a_new_copy_leaves_nothing_of_the_old_one(tmp_path: Path, checkout: Path):
     (checkout / "plugins/krita/dreamlayer_krita/old.py").touch()
-    pykrita = hosts.install_krita(checkout, tmp_path, MSGPACK)
+    pykrita = copying.install_krita(checkout, tmp_path, MSGPACK)
     (pykrita / LINK / "__pycache__").mkdir()
     (pykrita / ".dreamlayer-killed" / "new").mkdir(parents=True)
     (checkout / "plugins/krita/dreamlayer_krita/old.py").unlink()
     (checkout / "plugins/krita/dreamlayer_krita/__init__.py").write_text("new = True\n")
-    hosts.install_krita(checkout, tmp_path, MSGPACK)
-    assert sorted(path.name for path in pykrita.iterdir()) == sorted(hosts.KRITA_PARTS)
+    copying.install_krita(checkout, tmp_path, MSGPACK)
+    assert sorted(path.name for path in pykrita.iterdir()) == sorted(copying.KRITA_PARTS)
     assert not (pykrita / "dreamlayer_krita" / "old.py").exists()
     assert not (pykrita / LINK / "__pycache__").exists()
     assert (pykrita / "dreamlayer_krita" / "__init__.py").read_text() == "new = True\n"
@@ -103,17 +103,19 @@ def test_what_older_versions_and_krita_s_importer_put_elsewhere_is_replaced(tmp_
     for path in (*older, theirs):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    assert set(hosts.KRITA_OBSOLETE) <= set(hosts.krita_differences(CHECKOUT, tmp_path, MSGPACK))
-    hosts.install_krita(CHECKOUT, tmp_path, MSGPACK)
+    assert set(copying.KRITA_OBSOLETE) <= set(
+        copying.krita_differences(CHECKOUT, tmp_path, MSGPACK)
+    )
+    copying.install_krita(CHECKOUT, tmp_path, MSGPACK)
     assert not any(path.exists() for path in older)
-    assert hosts.krita_differences(CHECKOUT, tmp_path, MSGPACK) == []
+    assert copying.krita_differences(CHECKOUT, tmp_path, MSGPACK) == []
     older[1].touch()
-    assert hosts.remove_krita(tmp_path)
+    assert copying.remove_krita(tmp_path)
     assert tree(tmp_path) == {"actions/other.action": b""}
 
 
 def test_krita_s_plugin_finds_its_own_libraries_before_others(tmp_path: Path):
-    pykrita = hosts.install_krita(CHECKOUT, tmp_path, MSGPACK)
+    pykrita = copying.install_krita(CHECKOUT, tmp_path, MSGPACK)
     (pykrita / "dreamlink").mkdir()
     (pykrita / "dreamlink" / "__init__.py").write_text("raise AssertionError('an older one')")
     code = (
@@ -129,7 +131,7 @@ def test_what_python_compiled_is_not_copied(tmp_path: Path, checkout: Path):
     cache = checkout / "plugins/link/dreamlink/__pycache__"
     cache.mkdir(exist_ok=True)
     (cache / "x.pyc").touch()
-    hosts.install_gimp(checkout, tmp_path, MSGPACK)
+    copying.install_gimp(checkout, tmp_path, MSGPACK)
     assert not list(tmp_path.glob("plug-ins/**/__pycache__"))
 
 
@@ -138,18 +140,18 @@ def test_a_source_tree_under_a_folder_called_pycache_is_copied_all_the_same(
 ):
     odd = tmp_path / "__pycache__" / "checkout"
     shutil.move(checkout, odd)
-    hosts.install_krita(odd, tmp_path / "k", MSGPACK)
-    assert hosts.krita_differences(CHECKOUT, tmp_path / "k", MSGPACK) == []
+    copying.install_krita(odd, tmp_path / "k", MSGPACK)
+    assert copying.krita_differences(CHECKOUT, tmp_path / "k", MSGPACK) == []
 
 
 def test_an_incomplete_source_tree_leaves_the_installed_plugin_alone(
     tmp_path: Path, checkout: Path
 ):
-    hosts.install_gimp(checkout, tmp_path, MSGPACK)
+    copying.install_gimp(checkout, tmp_path, MSGPACK)
     before = tree(tmp_path / "plug-ins")
     shutil.rmtree(checkout / "plugins" / "link")
     with pytest.raises(InstallError, match=r"missing: .*dreamlink"):
-        hosts.install_gimp(checkout, tmp_path, MSGPACK)
+        copying.install_gimp(checkout, tmp_path, MSGPACK)
     assert tree(tmp_path / "plug-ins") == before
 
 
@@ -161,7 +163,7 @@ def test_a_link_to_a_source_tree_is_replaced_and_its_target_left_alone(
     pykrita = tmp_path / "pykrita"
     pykrita.mkdir()
     (pykrita / "dreamlayer_krita").symlink_to(theirs)
-    hosts.install_krita(CHECKOUT, tmp_path, MSGPACK)
+    copying.install_krita(CHECKOUT, tmp_path, MSGPACK)
     assert not (pykrita / "dreamlayer_krita").is_symlink()
     assert tree(theirs) == before
 
@@ -169,27 +171,27 @@ def test_a_link_to_a_source_tree_is_replaced_and_its_target_left_alone(
 def test_a_link_to_nowhere_is_replaced(tmp_path: Path):
     (tmp_path / "plug-ins").mkdir()
     (tmp_path / "plug-ins" / "dreamlayer-gimp").symlink_to(tmp_path / "gone")
-    hosts.install_gimp(CHECKOUT, tmp_path, MSGPACK)
-    assert hosts.gimp_differences(CHECKOUT, tmp_path, MSGPACK) == []
+    copying.install_gimp(CHECKOUT, tmp_path, MSGPACK)
+    assert copying.gimp_differences(CHECKOUT, tmp_path, MSGPACK) == []
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path):
     (tmp_path / "pykrita").write_text("a file")
     with pytest.raises(InstallError, match=r"pykrita can't be changed .* run install\.py again\.$"):
-        hosts.install_krita(CHECKOUT, tmp_path, MSGPACK)
+        copying.install_krita(CHECKOUT, tmp_path, MSGPACK)
 
 
 def test_differences_are_told_by_name(tmp_path: Path):
-    assert "dreamlayer-gimp/dreamlayer-gimp.py" in hosts.gimp_differences(
+    assert "dreamlayer-gimp/dreamlayer-gimp.py" in copying.gimp_differences(
         CHECKOUT, tmp_path, MSGPACK
     )
-    plugin = hosts.install_gimp(CHECKOUT, tmp_path, MSGPACK) / "dreamlayer-gimp"
-    assert hosts.gimp_differences(CHECKOUT, tmp_path, MSGPACK) == []
+    plugin = copying.install_gimp(CHECKOUT, tmp_path, MSGPACK) / "dreamlayer-gimp"
+    assert copying.gimp_differences(CHECKOUT, tmp_path, MSGPACK) == []
     (plugin / "dreamlink" / "recipe" / "recipe.py").write_text("")
     (plugin / "dreamlink" / "wire" / "zmtp.py").unlink()
     (plugin / "surplus.py").touch()
     (plugin / "dreamlayer-gimp.py").chmod(0o644)
-    assert hosts.gimp_differences(CHECKOUT, tmp_path, MSGPACK) == [
+    assert copying.gimp_differences(CHECKOUT, tmp_path, MSGPACK) == [
         "dreamlayer-gimp/dreamlayer-gimp.py",
         "dreamlayer-gimp/dreamlink/recipe/recipe.py",
         "dreamlayer-gimp/dreamlink/wire/zmtp.py",
@@ -197,10 +199,19 @@ def test_differences_are_told_by_name(tmp_path: Path):
     ]
 
 
+def test_windows_has_no_execute_bit_that_could_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    plugin = copying.install_gimp(CHECKOUT, tmp_path, MSGPACK) / "dreamlayer-gimp"
+    (plugin / "dreamlayer-gimp.py").chmod(0o644)  # as Windows reports every file
+    monkeypatch.setattr(copying, "EXECUTE_BITS", False)
+    assert copying.gimp_differences(CHECKOUT, tmp_path, MSGPACK) == []
+
+
 def test_foreign_plugins_do_not_count_as_differences(tmp_path: Path):
-    pykrita = hosts.install_krita(CHECKOUT, tmp_path, MSGPACK)
+    pykrita = copying.install_krita(CHECKOUT, tmp_path, MSGPACK)
     (pykrita / "foreign.desktop").touch()
-    assert hosts.krita_differences(CHECKOUT, tmp_path, MSGPACK) == []
+    assert copying.krita_differences(CHECKOUT, tmp_path, MSGPACK) == []
 
 
 def test_removing_takes_our_files_and_only_them(tmp_path: Path):
@@ -210,16 +221,16 @@ def test_removing_takes_our_files_and_only_them(tmp_path: Path):
         theirs.write_text("theirs")
     (krita / "pykrita/other.desktop").touch()
     before = tree(tmp_path)
-    hosts.install_krita(CHECKOUT, krita, MSGPACK)
-    hosts.install_gimp(CHECKOUT, gimp, MSGPACK)
-    assert hosts.remove_krita(krita)
-    assert hosts.remove_gimp(gimp)
+    copying.install_krita(CHECKOUT, krita, MSGPACK)
+    copying.install_gimp(CHECKOUT, gimp, MSGPACK)
+    assert copying.remove_krita(krita)
+    assert copying.remove_gimp(gimp)
     assert tree(tmp_path) == before
-    assert not hosts.remove_krita(krita)
-    assert not hosts.remove_gimp(gimp)
+    assert not copying.remove_krita(krita)
+    assert not copying.remove_gimp(gimp)
 
 
 def test_folders_that_were_made_for_us_go_with_us(tmp_path: Path):
-    hosts.install_gimp(CHECKOUT, tmp_path / "GIMP" / "3.2", MSGPACK)
-    hosts.remove_gimp(tmp_path / "GIMP" / "3.2")
+    copying.install_gimp(CHECKOUT, tmp_path / "GIMP" / "3.2", MSGPACK)
+    copying.remove_gimp(tmp_path / "GIMP" / "3.2")
     assert list((tmp_path / "GIMP").iterdir()) == []

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from install import kritarc
 from install.errors import InstallError
+from install.hosts.copying import kritarc
 
 PLUGIN = ("python", "enable_dreamlayer_krita")
 

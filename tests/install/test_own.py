@@ -13,7 +13,9 @@ from dreamlink.client import discovery
 from install import command_link, environment, own
 from install.environment import Environment
 from install.errors import InstallError
-from install.places import Machine
+from install.hosts.places import Machine
+from install.packages import disk_space, pip, project
+from install.packages.sources import PackageSource
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -86,20 +88,22 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(home: Path):
 
 def test_a_change_of_any_source_is_noticed_and_what_python_compiles_is_not(tmp_path: Path):
     copy = tmp_path / "checkout"
-    for source in environment.SOURCES:
+    for source in project.SOURCES:
+        if not (CHECKOUT / source).exists():  # wheels, which only an archive has
+            continue
         if (CHECKOUT / source).is_dir():
             shutil.copytree(CHECKOUT / source, copy / source)
         else:
             copy.mkdir(exist_ok=True)
             shutil.copy(CHECKOUT / source, copy / source)
-    first = environment.fingerprint(copy)
-    assert first == environment.fingerprint(CHECKOUT)
+    first = project.fingerprint(copy)
+    assert first == project.fingerprint(CHECKOUT)
     cache = copy / "daemon" / "dreamlayer" / "__pycache__"
     cache.mkdir(exist_ok=True)
     (cache / "new.pyc").touch()
-    assert environment.fingerprint(copy) == first
+    assert project.fingerprint(copy) == first
     (copy / "plugins/link/dreamlink/new.py").touch()
-    assert environment.fingerprint(copy) != first
+    assert project.fingerprint(copy) != first
 
 
 def test_a_folder_that_is_no_environment_is_not_overwritten(home: Path):
@@ -107,20 +111,31 @@ def test_a_folder_that_is_no_environment_is_not_overwritten(home: Path):
     theirs.parent.mkdir(parents=True)
     theirs.write_text("theirs")
     with pytest.raises(InstallError, match="not a Python environment"):
-        environment.build(Environment(home / "env"), CHECKOUT, home / "log")
+        environment.make(Environment(home / "env"))
     assert theirs.read_text() == "theirs"
 
 
 def test_a_full_disk_is_noticed_before_the_download(home: Path, monkeypatch: pytest.MonkeyPatch):
     home.mkdir()
-    environment.check_space(home, 1.0, 1.0)
-    with pytest.raises(InstallError, match=r"GB free in .* needs 2000000000\.0: free some space"):
-        environment.check_space(home, 1e18, 1e18)
+    disk_space.check_space(home, 1.0, 1.0)
+    with pytest.raises(InstallError, match=r"GB free in .* needs 3000000000\.0: free some space"):
+        disk_space.check_space(home, 1e18, 1e18)
+
+
+def test_the_disk_of_temporary_files_is_looked_at_too(home: Path, monkeypatch: pytest.MonkeyPatch):
+    home.mkdir()
     elsewhere = Path("/dev/shm")
-    if elsewhere.is_dir() and elsewhere.stat().st_dev != home.stat().st_dev:
-        monkeypatch.setattr(environment.tempfile, "gettempdir", lambda: str(elsewhere))
-        with pytest.raises(InstallError, match=r"free in /dev/shm.* needs 1000000000.*TMPDIR"):
-            environment.check_space(home, 1e18, 1.0)
+    if not elsewhere.is_dir() or elsewhere.stat().st_dev == home.stat().st_dev:
+        pytest.skip("there is no second disk")
+    usage = shutil.disk_usage(home)
+    free = {elsewhere: int(1e9), home: int(5e9)}
+    monkeypatch.setattr(disk_space.tempfile, "gettempdir", lambda: str(elsewhere))
+    monkeypatch.setattr(
+        disk_space.shutil, "disk_usage", lambda path: usage._replace(free=free[path])
+    )
+    disk_space.check_space(home, 0.9e9, 4e9)
+    with pytest.raises(InstallError, match=r"1\.0 GB free in /dev/shm.* needs 2\.0.*TMPDIR"):
+        disk_space.check_space(home, 2e9, 1e9)
 
 
 @pytest.fixture
@@ -137,14 +152,23 @@ def test_debians_python_is_told_what_it_lacks(home: Path, bare_python: pytest.Mo
     bare_python.setattr(environment.shutil, "which", lambda name: f"/usr/bin/{name}")
     bare_python.setattr(environment.os, "geteuid", lambda: 1000)
     with pytest.raises(InstallError, match=r"`sudo apt install python3\.\d+-venv`"):
-        environment.build(Environment(home / "env"), CHECKOUT, home / "log")
+        environment.make(Environment(home / "env"))
 
 
 def test_other_pythons_are_told_what_they_lack(home: Path, bare_python: pytest.MonkeyPatch):
     home.mkdir()
     bare_python.setattr(environment.shutil, "which", lambda name: None)
     with pytest.raises(InstallError, match="no venv with ensurepip"):
-        environment.build(Environment(home / "env"), CHECKOUT, home / "log")
+        environment.make(Environment(home / "env"))
+
+
+@pytest.fixture
+def mine(home: Path) -> Environment:
+    """An environment without packages."""
+    home.mkdir()
+    made = Environment(home / "env")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", made.folder], check=True)
+    return made
 
 
 @pytest.mark.parametrize(
@@ -153,32 +177,59 @@ def test_other_pythons_are_told_what_they_lack(home: Path, bare_python: pytest.M
         ("OSError: [Errno 28] No space left on device", "disk is full"),
         ("NewConnectionError(...)\nNo matching distribution found for torch", "go online"),
         ("No matching distribution found for torch==9", "no package for this Python"),
+        (
+            "THESE PACKAGES DO NOT MATCH THE HASHES FROM",
+            "not the one that Dreamlayer was made with",
+        ),
         ("something unheard of", "reason is above"),
     ],
 )
 def test_what_pip_says_becomes_one_sentence(
-    home: Path, monkeypatch: pytest.MonkeyPatch, words: str, meant: str
+    mine: Environment, monkeypatch: pytest.MonkeyPatch, words: str, meant: str
 ):
-    home.mkdir()
-    mine = Environment(home / "env")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", mine.folder], check=True)
     script = f"import sys; open(sys.argv[2], 'w').write({words!r}); sys.exit(1)"
-    monkeypatch.setattr(environment, "pip_command", lambda _: [sys.executable, "-c", script])
+    monkeypatch.setattr(pip, "pip_command", lambda _: [sys.executable, "-c", script])
     with pytest.raises(InstallError, match=f"{meant}.*run install"):
-        environment.build(mine, CHECKOUT, home / "log")
-    assert not mine.is_current(CHECKOUT)
+        pip.pip_install(mine, mine.folder.parent / "log", "something")
 
 
 def test_an_environment_counts_as_current_once_pip_has_finished(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    mine: Environment, monkeypatch: pytest.MonkeyPatch
 ):
-    home.mkdir()
-    mine = Environment(home / "env")
-    monkeypatch.setattr(environment, "pip_command", lambda _: [sys.executable, "-c", ""])
-    environment.build(mine, CHECKOUT, home / "log")
-    assert mine.is_current(CHECKOUT)
-    (home / "env" / "lib").rename(home / "env" / "lib-of-another-python")
-    assert os.name == "nt" or not mine.is_current(CHECKOUT)
+    log = mine.folder.parent / "log"
+    fails = [sys.executable, "-c", "import sys; sys.exit(1)"]
+    monkeypatch.setattr(pip, "pip_command", lambda _: fails)
+    with pytest.raises(InstallError):
+        project.install_project(mine, CHECKOUT, PackageSource(), log)
+    assert not project.is_current(mine, CHECKOUT)
+    monkeypatch.setattr(pip, "pip_command", lambda _: [sys.executable, "-c", ""])
+    project.install_project(mine, CHECKOUT, PackageSource(), log)
+    assert project.is_current(mine, CHECKOUT)
+    (mine.folder / "lib").rename(mine.folder / "lib-of-another-python")
+    assert os.name == "nt" or not project.is_current(mine, CHECKOUT)
+
+
+@pytest.mark.parametrize("stopped_after", ["begun", "half", "all but pip"])
+def test_an_environment_that_was_not_made_to_the_end_is_made_anew(
+    home: Path, monkeypatch: pytest.MonkeyPatch, stopped_after: str
+):
+    """Killed while Python made it: there may be a Python that works, but no pip in it."""
+    monkeypatch.setattr(environment, "_has_venv", lambda: False)  # without pip: it is quicker
+    monkeypatch.setattr(environment, "_pip_version", lambda: (23, 0))
+    made = Environment(home / "env")
+    made.folder.mkdir(parents=True)
+    (made.folder / environment.BEGUN).touch()
+    if stopped_after != "begun":
+        (made.folder / "bin").mkdir()
+    if stopped_after == "all but pip":
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", made.folder], check=True)
+        (made.folder / "left").touch()
+    environment.make(made)
+    assert made.works()
+    assert not (made.folder / "left").exists()
+    (made.folder / "kept").touch()
+    environment.make(made)
+    assert (made.folder / "kept").exists()
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from install import places
-from install.places import Machine
+from install.hosts import places
+from install.hosts.places import Machine
 
 
 @pytest.fixture
@@ -168,3 +168,21 @@ def test_sandboxed_hosts_that_were_never_started_are_spoken_of(home: Path):
 
 def test_a_running_program_is_seen(home: Path):
     assert not places.is_running("no-such-program", machine(home, "linux"))
+
+
+@pytest.mark.parametrize(
+    ("folder", "is_sandboxed"),
+    [
+        (".var/app/org.kde.krita", True),
+        (".local/share/flatpak/app/org.gimp.GIMP", True),
+        ("../../var/lib/flatpak/app/org.gimp.GIMP", True),
+        ("snap/krita/common", True),
+        ("snap/code/common", False),
+        (".local/share/krita", False),
+    ],
+)
+def test_hosts_that_can_not_start_the_daemon_are_known(home: Path, folder: str, is_sandboxed: bool):
+    assert not places.has_sandboxed_host(machine(home, "linux"))
+    make(home, folder)
+    assert places.has_sandboxed_host(machine(home, "linux")) == is_sandboxed
+    assert not places.has_sandboxed_host(machine(home, "darwin"))

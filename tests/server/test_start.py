@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
 import time
@@ -70,6 +71,22 @@ def test_hello_is_answered_before_torch_is_loaded(home: Path, tmp_path: Path) ->
                 assert time.monotonic() < end, daemon.log.read_text()
                 time.sleep(0.1)
             ask(client, "stop")
+        assert daemon.wait() == 0
+    finally:
+        daemon.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has loaded")
+def test_a_daemon_that_nobody_needs_stays_small(home: Path) -> None:
+    """One that was started at login loads no torch, which takes 0.3 GB."""
+    daemon = Daemon(home, program=[sys.executable, "-m", "dreamlayer", "serve"])
+    try:
+        time.sleep(5.0)
+        folder = Path("/proc", str(daemon.process.pid))
+        assert "libtorch" not in (folder / "maps").read_text()
+        (resident,) = re.findall(r"VmRSS:\s+(\d+) kB", (folder / "status").read_text())
+        assert int(resident) < 64 * 1024
+        daemon.process.terminate()
         assert daemon.wait() == 0
     finally:
         daemon.kill()

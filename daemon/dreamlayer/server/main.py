@@ -20,7 +20,7 @@ from dreamlayer.server.transport import keys
 from dreamlayer.server.transport.remote_listener import RemoteListener
 from dreamlayer.studio.protocol import Studio
 from dreamlink import VERSION
-from dreamlink.client import discovery
+from dreamlink.client import discovery, wish
 from dreamlink.client.discovery import DaemonInfo
 from dreamlink.wire.messages import PROTOCOL
 
@@ -85,6 +85,7 @@ def serve(
     discovery_file = DiscoveryFile(DaemonInfo(PROTOCOL, VERSION, router.endpoint, token, pid))
     try:
         discovery_file.write()
+        wish.fulfil()
         logs.event(log, "start", version=VERSION, endpoint=router.endpoint, process=pid)
         if listen is not None:
             logs.event(log, "listen", address=str(listen), allowed=len(keys.allowed()))

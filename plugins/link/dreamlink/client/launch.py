@@ -15,6 +15,7 @@ from typing import Any
 
 from . import discovery, private_files
 from .client import Client, LinkError, StaleDaemon, WrongVersion
+from .wish import Wish
 
 START_TIMEOUT = 60.0  # seconds; slow with a cold disk or a virus scanner
 PAUSE = 0.1  # seconds between two attempts
@@ -49,30 +50,27 @@ def connecting(command: Sequence[str] | None = None) -> Generator[str, None, Cli
     if client is not None:
         return client
     old = discovery.find()
-    process, before = _launch(command or discovery.launch_command())
+    start = _launch(command or discovery.launch_command())
     end = time.monotonic() + START_TIMEOUT
     wrong: WrongVersion | None = None
-    while time.monotonic() < end:
-        yield OLDER if _is_waiting() else STARTING
-        try:
-            client = yield from _greeting()
-        except WrongVersion as error:  # the old daemon, until it is replaced
-            if not error.older or discovery.find() != old:
-                raise
-            wrong = error
-        if client is not None:
-            return client
-        if process.poll() is None and _is_waiting():
-            end = time.monotonic() + START_TIMEOUT  # it gives up by itself
-        elif process.poll() is not None:
-            # Another client may have been faster: then its daemon holds the lock and answers soon.
-            end = min(end, time.monotonic() + (5.0 if process.returncode == 0 else 0.0))
-    process.kill()
-    raise wrong or LinkError(
-        f"The Dreamlayer daemon did not start. Its last output: {_last_line(before)}"
-        f" All of it is in {discovery.home() / discovery.SAID_FILE}; the log is"
-        f" {discovery.daemon_folder() / discovery.LOG_FILE}."
-    )
+    with contextlib.closing(start):
+        while time.monotonic() < end:
+            yield OLDER if _is_waiting() else STARTING
+            try:
+                client = yield from _greeting()
+            except WrongVersion as error:  # the old daemon, until it is replaced
+                if not error.older or discovery.find() != old:
+                    raise
+                wrong = error
+            if client is not None:
+                return client
+            patience = start.patience()
+            if patience is not None:
+                end = min(end, time.monotonic() + patience)
+            elif _is_waiting():
+                end = time.monotonic() + START_TIMEOUT  # it gives up by itself
+        why = start.give_up()
+        raise wrong or LinkError(why)
 
 
 def _is_waiting() -> bool:
@@ -154,22 +152,64 @@ def _greeting() -> Generator[str, None, Client | None]:
         return None
 
 
-def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int]:
-    """Start the daemon. Returns its process, and the length of the output file before."""
+class _DaemonProcess:
+    """The daemon's process, started here."""
+
+    def __init__(self, process: subprocess.Popen[bytes], before: int) -> None:
+        self._process = process
+        self._before = before  # bytes of the file with daemons' output
+
+    def patience(self) -> float | None:
+        """Seconds that waiting still makes sense; None: as long as a start may take."""
+        status = self._process.poll()
+        if status is None:
+            return None
+        # Another client may have been faster: then its daemon holds the lock and answers soon.
+        return 5.0 if status == 0 else 0.0
+
+    def give_up(self) -> str:
+        """End the process; returns a sentence on what went wrong."""
+        self._process.kill()
+        return (
+            f"The Dreamlayer daemon did not start. Its last output: {_last_line(self._before)}"
+            f" All of it is in {discovery.home() / discovery.SAID_FILE}; the log is"
+            f" {discovery.daemon_folder() / discovery.LOG_FILE}."
+        )
+
+    def close(self) -> None:
+        """The daemon outlives the client that started it."""
+
+
+def _launch(command: Sequence[str] | None) -> _DaemonProcess | Wish:
+    """Start the daemon, or ask for it where this program runs in a sandbox."""
     try:
         home = discovery.home()
     except discovery.NoFolder as error:
         raise LinkError(str(error)) from error
-    if not command:
+    if not command and not discovery.snap():  # which can't see whether there is one
         raise LinkError(
             "The program that dreams is not installed for this user: click Install… where the"
             " plug-in offers that, or run Dreamlayer's install.py."
         )
-    if discovery.is_sandboxed():
+    if not command or discovery.is_sandboxed():
+        return _wish()
+    return _start(command, home)
+
+
+def _wish() -> Wish:
+    try:
+        return Wish()
+    except private_files.WrongOwner as error:
+        raise LinkError(str(error)) from error
+    except OSError as error:
         raise LinkError(
-            "The Dreamlayer daemon is not running, and this program runs in a sandbox from which it"
-            " can't be started. Run `dreamlayer serve` in a terminal, then try again."
-        )
+            "The Dreamlayer daemon is not running, and this program can't ask for it from its"
+            f" sandbox ({error.filename!s:.200}: {error.strerror}). Run `dreamlayer serve` in a"
+            " terminal, then try again."
+        ) from error
+
+
+def _start(command: Sequence[str], home: Path) -> _DaemonProcess:
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
@@ -197,7 +237,7 @@ def _launch(command: Sequence[str] | None) -> tuple[subprocess.Popen[bytes], int
                 start_new_session=True,  # it survives the host, and the host's Ctrl-C
                 creationflags=flags,
             )
-            return process, before
+            return _DaemonProcess(process, before)
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and not os.access(home, os.W_OK):
             raise LinkError(

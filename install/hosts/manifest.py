@@ -14,9 +14,9 @@ from typing import Any
 
 from dreamlink import VERSION
 from dreamlink.client import private_files
-from install.hosts import GIMP_PARTS, KRITA_PARTS, contents
+from install.hosts.copying import GIMP_PARTS, KRITA_PARTS, contents
+from install.hosts.places import GimpPlace, KritaPlace
 from install.own import Own
-from install.places import GimpPlace, KritaPlace
 
 
 def write_manifest(own: Own, kritas: Sequence[KritaPlace], gimps: Sequence[GimpPlace]) -> None:

@@ -165,6 +165,16 @@ def new_gimps(machine: Machine) -> list[NewGimp]:
     return list(found.values())
 
 
+def has_sandboxed_host(machine: Machine) -> bool:
+    """Whether there is a Krita or GIMP in a Flatpak or Snap, which can't start the daemon."""
+    if machine.platform != "linux":
+        return False
+    boxes = [machine.home / ".var" / "app" / name for name in (KRITA_FLATPAK, GIMP_FLATPAK)]
+    boxes += [machine.home / "snap" / name for name in ("krita", "gimp")]
+    flatpaks = any(machine.has_flatpak(name) for name in (KRITA_FLATPAK, GIMP_FLATPAK))
+    return flatpaks or any(box.is_dir() for box in boxes)
+
+
 def hints(machine: Machine) -> list[str]:
     """Sentences about hosts that can't get the plug-in yet, with what to do."""
     sentences = []

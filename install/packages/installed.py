@@ -1,4 +1,4 @@
-"""PyTorch among the packages of an environment: its version, its remains, what only it needs."""
+"""What is installed in an environment: PyTorch's version, what only it needs, broken packages."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from install.environment import Environment, clean_environ, pip_command
+from install.environment import Environment, clean_environ
 from install.errors import InstallError
+from install.packages.pip import pip_command
 
 PYTORCH = ("torch", "torchvision")  # what has builds; the other libraries are for all of them
 
@@ -45,12 +46,20 @@ def version(environment: Environment) -> str:
 def remove_broken(environment: Environment) -> None:
     """Make pip install anew what it had not finished when it was stopped.
 
-    It writes the list of a package's files last, and takes one without for installed.
+    It writes the list of a package's files last, and takes one without for installed. What it was
+    about to replace it renames to a name that begins with a tilde.
     """
-    for name in PYTORCH:
-        for folder in _records(environment, name):
-            if not (folder / "RECORD").is_file():
-                shutil.rmtree(folder, ignore_errors=True)
+    for folder in _folders(environment):
+        for info in folder.glob("*.dist-info"):
+            if not (info / "RECORD").is_file():
+                shutil.rmtree(info, ignore_errors=True)
+        for replaced in folder.glob("~*"):
+            shutil.rmtree(replaced, ignore_errors=True)
+
+
+def remove_pytorch(environment: Environment) -> None:
+    """Remove PyTorch, so that another build of the same version takes its place."""
+    _uninstall(environment, PYTORCH)
 
 
 def brought_by_pytorch(environment: Environment) -> set[str]:
@@ -69,26 +78,35 @@ def remove_leftovers(environment: Environment, candidates: Iterable[str]) -> Non
     leftovers = sorted(unsure - _closure(required, roots))
     if leftovers:
         print("Removing what the other build needed", flush=True)
-        command = [*pip_command(environment), "--disable-pip-version-check", "uninstall", "-y"]
-        subprocess.run(
-            [*command, *leftovers],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=clean_environ(),
-            cwd=environment.folder,
-            check=False,
-        )
+        _uninstall(environment, leftovers)
+
+
+def _uninstall(environment: Environment, names: Iterable[str]) -> None:
+    command = [*pip_command(environment), "--disable-pip-version-check", "uninstall", "-y", *names]
+    subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=clean_environ(),
+        cwd=environment.folder,
+        check=False,
+    )
 
 
 def _records(environment: Environment, name: str) -> Iterator[Path]:
+    for folder in _folders(environment):
+        yield from folder.glob(f"{name}-*.dist-info")
+
+
+def _folders(environment: Environment) -> Iterator[Path]:
+    """The folders of packages."""
     for library in ("lib/python3*/site-packages", "Lib/site-packages"):
-        yield from environment.folder.glob(f"{library}/{name}-*.dist-info")
+        yield from environment.folder.glob(library)
 
 
 def _required(environment: Environment) -> dict[str, set[str]]:
     """For each package that is installed, what it requires; names as pip compares them."""
-    folders = [str(folder) for library in ("lib/python3*/site-packages", "Lib/site-packages")
-               for folder in environment.folder.glob(library)]  # fmt: skip
+    folders = [str(folder) for folder in _folders(environment)]
     found: dict[str, set[str]] = {}
     for package in importlib.metadata.distributions(path=folders):
         name = package.metadata["Name"]

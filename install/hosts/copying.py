@@ -6,6 +6,7 @@ that a host never sees a partial copy or files of an older one. `places.py` find
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ GIMP_PARTS = ("dreamlayer-gimp",)  # in plug-ins/
 GIMP_SCRIPT = "dreamlayer-gimp.py"
 MSGPACK_FILES = ("__init__.py", "exceptions.py", "ext.py", "fallback.py")  # its pure-Python part
 WORK_PREFIX = ".dreamlayer-"
+EXECUTE_BITS = os.name == "posix"  # Windows has none: GIMP goes by the name there
 
 
 def install_krita(checkout: Path, data: Path, msgpack: Path) -> Path:
@@ -142,7 +144,7 @@ def _differences(stage_into: Callable[[Path], None], folder: Path) -> list[str]:
             }
     differing = {path for path in wanted | installed if wanted.get(path) != installed.get(path)}
     script = folder / "dreamlayer-gimp" / GIMP_SCRIPT
-    if script.is_file() and not script.stat().st_mode & 0o100:
+    if EXECUTE_BITS and script.is_file() and not script.stat().st_mode & 0o100:
         differing.add(f"dreamlayer-gimp/{GIMP_SCRIPT}")
     return sorted(differing)
 

@@ -1,0 +1,1 @@
+"""Krita and GIMP on this computer: where they keep plug-ins, and putting ours there."""

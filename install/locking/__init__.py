@@ -1,0 +1,1 @@
+"""The developer's command that pins everything the installer installs, with hashes."""

@@ -1,0 +1,1 @@
+"""Installing on whole computers: bare Debian roots, people without rights, no network."""
