@@ -104,10 +104,17 @@ def test_a_plugin_with_the_archive_offers_it_and_another_says_where_to_get_it(ho
 
 def test_in_a_sandbox_the_user_is_told_to_install_outside(home, plugin, monkeypatch):
     archive(plugin)
-    monkeypatch.setenv("SNAP_NAME", "krita")
+    monkeypatch.setattr(discovery, "is_sandboxed", lambda: True)  # a Flatpak
     offered = offer.look(plugin)
     assert offered is not None and offered.archive is None
     assert "sandbox" in offered.sentence
+
+
+def test_nothing_is_offered_in_a_snap_which_cannot_see_what_is_installed(home, plugin, monkeypatch):
+    archive(plugin)
+    monkeypatch.setenv("SNAP_NAME", "krita")
+    monkeypatch.setenv("SNAP_USER_COMMON", str(home))
+    assert offer.look(plugin) is None
 
 
 # Unpacking
@@ -238,6 +245,10 @@ def test_a_long_line_is_cut_while_it_is_the_present_one(home: Path, plugin: Path
 
 @posix
 def test_a_failure_is_the_installers_own_sentence_and_can_be_tried_again(home, plugin):
+    other = run(
+        SetupRun(), archive(plugin, "echo 'Free some space, then run install.sh again: x'; exit 1")
+    )
+    assert other.text == "Free some space, then try again: x"
     setup = run(SetupRun(), archive(plugin, f"echo more; echo '{SAID}' >&2; exit 1"))
     assert (setup.phase, setup.text) == (SetupPhase.FAILED, "Go online, then try again.")
     assert list(setup.lines)[:2] == ["more", SAID]

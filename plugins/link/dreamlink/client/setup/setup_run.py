@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from .unpacking import UnpackError, unpacking
 KEPT = 2000  # lines
 STEP = 0.03  # seconds of unpacking in one poll
 SHOWN = 120  # characters of the present line
+AGAIN = re.compile(r"\brun \S+ again\b")  # the installer, by whatever name it was started
 BAR = "━"  # what pip draws when a download is done
 PATIENCE = 5.0  # seconds that a cancelled installer has to end
 UNPACKING = "Unpacking the installer"
@@ -158,7 +160,7 @@ class SetupRun:
         elif code == 0:
             self._end(SetupPhase.FAILED, NOTHING)
         elif any(self.lines):  # the installer's last line is a sentence that says what to do
-            self._end(SetupPhase.FAILED, self._line.replace("run install.py again", "try again"))
+            self._end(SetupPhase.FAILED, AGAIN.sub("try again", self._line))
         else:
             self._end(SetupPhase.FAILED, f"The installer ended without a word (status {code}).")
 
