@@ -245,16 +245,26 @@ def test_a_long_line_is_cut_while_it_is_the_present_one(home: Path, plugin: Path
 
 @posix
 def test_a_failure_is_the_installers_own_sentence_and_can_be_tried_again(home, plugin):
-    other = run(
-        SetupRun(), archive(plugin, "echo 'Free some space, then run install.sh again: x'; exit 1")
-    )
-    assert other.text == "Free some space, then try again: x"
     setup = run(SetupRun(), archive(plugin, f"echo more; echo '{SAID}' >&2; exit 1"))
     assert (setup.phase, setup.text) == (SetupPhase.FAILED, "Go online, then try again.")
     assert list(setup.lines)[:2] == ["more", SAID]
     run(setup, archive(plugin, 'echo \'{"command": ["d"]}\' > ../launcher.json'))
     assert setup.phase is SetupPhase.DONE
     assert "more" not in setup.lines
+
+
+@posix
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Free some space, then run install.sh again.", "Free some space, then try again."),
+        ("No Python:\\ngo online and run this again.", "No Python: go online and try again."),
+        ("Trying again\\nThe disk is full.", "The disk is full."),
+    ],
+)
+def test_the_sentence_says_what_to_do_here(home, plugin, said, shown):
+    setup = run(SetupRun(), archive(plugin, f"printf '{said}\\n'; exit 1"))
+    assert setup.text == shown
 
 
 @posix

@@ -159,10 +159,15 @@ class SetupRun:
             self._end(SetupPhase.DONE, DONE)
         elif code == 0:
             self._end(SetupPhase.FAILED, NOTHING)
-        elif any(self.lines):  # the installer's last line is a sentence that says what to do
-            self._end(SetupPhase.FAILED, AGAIN.sub("try again", self._line))
+        elif any(self.lines):
+            self._end(SetupPhase.FAILED, AGAIN.sub("try again", self._last_sentence()))
         else:
             self._end(SetupPhase.FAILED, f"The installer ended without a word (status {code}).")
+
+    def _last_sentence(self) -> str:
+        """The installer's last words, a sentence that says what to do; its lines end with ":"."""
+        *before, last = (line.strip() for line in self.lines if line.strip())
+        return f"{before[-1]} {last}" if before and before[-1].endswith(":") else last
 
     def _end(self, phase: SetupPhase, line: str) -> None:
         self.phase, self._line = phase, line
