@@ -212,7 +212,7 @@ def test_a_run_that_ends_well_is_followed_line_by_line(home, plugin, monkeypatch
     setup = run(SetupRun(), path)
     assert setup.phase is SetupPhase.DONE and setup.text == DONE
     said = [line for line in setup.lines if line]
-    assert said == ["Zoë --offline|/a folder/wheels", "1 %", "2 %", str(home / FOLDER), "1"]
+    assert said == ["Zoë --offline|/a folder/wheels", "1 %", "2 %", str(home / FOLDER), "11"]
     assert discovery.launch_command() == ["d"]
 
 
