@@ -26,8 +26,8 @@ if [ -e ../offline ]; then
     exit 1
 fi
 for part in numpy torch torchvision; do
-    echo "Downloading $part"
-    sleep 0.7
+    echo "Downloading $part-1.2.3+cpu-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl"
+    sleep 0.8
 done
 python3 - <<'END' || exit 1
 import sys

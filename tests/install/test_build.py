@@ -19,9 +19,18 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from dreamlink import VERSION
-from install.archives import commands, licences, packing, sources, systems, wheelhouse, wheels
+from install.archives import (
+    commands,
+    contents,
+    licences,
+    packing,
+    sources,
+    systems,
+    wheelhouse,
+    wheels,
+)
 from install.archives.packing import PackedFile
-from install.archives.tools import BUILDING, PARTS, Tools
+from install.archives.tools import BUILDING, CROSS, PARTS, Tools
 from install.builds.table import BUILDS
 from install.environment import Environment
 from install.errors import InstallError
@@ -88,10 +97,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("archives")
     checkout = folder / "checkout"
     packing.write_folder(checkout, sources.read(CHECKOUT, dirty=True).files)
-    for system in systems.SYSTEMS:  # the start scripts, where they don't exist yet
-        script = checkout / "install" / system.script
-        if not script.exists():
-            script.write_text("exec python3 install/install.py\n")
     git(folder, "init", "-q", str(checkout))
     git(checkout, "add", "-A")
     git(checkout, "commit", "-q", "-m", "All", "--date", "2026-11-01T12:00:00Z")
@@ -245,6 +250,12 @@ def test_what_is_not_committed_is_refused_or_taken_along_on_request(built: Built
     assert sources.read(built.checkout).seconds == sources.read(built.checkout, dirty=True).seconds
 
 
+def test_an_archive_without_its_start_script_is_refused():
+    nothing = contents.Ingredients(sources.Sources("", 0, {}), {}, PackedFile(b""))
+    with pytest.raises(InstallError, match=r"install/install\.sh is missing"):
+        contents.everything(nothing, systems.SYSTEMS[-1], [], {})
+
+
 def test_a_folder_without_git_is_refused_with_what_to_do(tmp_path: Path):
     with pytest.raises(InstallError, match="made from a git checkout"):
         sources.read(tmp_path)
@@ -284,9 +295,10 @@ def test_every_system_gets_its_own_wheels_and_an_unknown_one_is_refused():
 
 def test_pins_of_the_tools_are_the_project_s():
     project = (CHECKOUT / "pyproject.toml").read_text()
-    pinned = dict(re.findall(r'"(hatchling|msgpack)==([\d.]+)"', project))
+    pinned = dict(re.findall(r'"(hatchling|msgpack|ziglang)==([\d.]+)"', project))
     assert f"hatchling=={pinned['hatchling']} " in BUILDING.read_text()
     assert f"msgpack=={pinned['msgpack']} " in PARTS.read_text()
+    assert f"ziglang=={pinned['ziglang']} " in CROSS.read_text()
 
 
 def test_a_part_whose_hash_is_another_is_refused(built: Built, monkeypatch, tmp_path: Path):

@@ -104,10 +104,17 @@ def test_a_plugin_with_the_archive_offers_it_and_another_says_where_to_get_it(ho
 
 def test_in_a_sandbox_the_user_is_told_to_install_outside(home, plugin, monkeypatch):
     archive(plugin)
-    monkeypatch.setenv("SNAP_NAME", "krita")
+    monkeypatch.setattr(discovery, "is_sandboxed", lambda: True)  # a Flatpak
     offered = offer.look(plugin)
     assert offered is not None and offered.archive is None
     assert "sandbox" in offered.sentence
+
+
+def test_nothing_is_offered_in_a_snap_which_cannot_see_what_is_installed(home, plugin, monkeypatch):
+    archive(plugin)
+    monkeypatch.setenv("SNAP_NAME", "krita")
+    monkeypatch.setenv("SNAP_USER_COMMON", str(home))
+    assert offer.look(plugin) is None
 
 
 # Unpacking
@@ -200,23 +207,38 @@ def test_a_run_that_ends_well_is_followed_line_by_line(home, plugin, monkeypatch
     path = archive(
         plugin,
         'printf "\\033[1mZoë\\033[0m %s|%s\\n" "$1" "$2"; printf "1 %%\\r2 %%\\r"; pwd\n'
-        'echo "$PYTHONHOME$PYTHONUTF8" >&2; echo \'{"command": ["d"]}\' > ../launcher.json',
+        'echo "$PYTHONHOME$PYTHONUTF8$DREAMLAYER_NO_PAUSE" >&2; echo \'{"command": ["d"]}\' > ../launcher.json',
     )
     setup = run(SetupRun(), path)
     assert setup.phase is SetupPhase.DONE and setup.text == DONE
     said = [line for line in setup.lines if line]
-    assert said == ["Zoë --offline|/a folder/wheels", "1 %", "2 %", str(home / FOLDER), "1"]
+    assert said == ["Zoë --offline|/a folder/wheels", "1 %", "2 %", str(home / FOLDER), "11"]
     assert discovery.launch_command() == ["d"]
 
 
 @posix
 def test_the_present_line_is_shown_with_the_time(home: Path, plugin: Path):
     setup = SetupRun()
-    setup.start(archive(plugin, "echo Fetching PyTorch; sleep 60"))
+    setup.start(archive(plugin, "echo Fetching PyTorch; echo ' ━━━ 2/2 MB'; sleep 60"))
     end = time.monotonic() + 20
     while not setup.text.startswith("Fetching PyTorch (0:"):
         assert time.monotonic() < end, setup.text
         setup.poll()
+    assert setup.lines[-1] == " ━━━ 2/2 MB"
+    setup.cancel()
+    wait(setup)
+
+
+@posix
+def test_a_long_line_is_cut_while_it_is_the_present_one(home: Path, plugin: Path):
+    setup = SetupRun()
+    setup.start(archive(plugin, f"echo '{'package, ' * 100}'; sleep 60"))
+    end = time.monotonic() + 20
+    while not setup.lines:
+        assert time.monotonic() < end, setup.text
+        setup.poll()
+    assert len(setup.text) < 140 and "… (0:" in setup.text
+    assert len(setup.lines[0]) > 700
     setup.cancel()
     wait(setup)
 
@@ -229,6 +251,20 @@ def test_a_failure_is_the_installers_own_sentence_and_can_be_tried_again(home, p
     run(setup, archive(plugin, 'echo \'{"command": ["d"]}\' > ../launcher.json'))
     assert setup.phase is SetupPhase.DONE
     assert "more" not in setup.lines
+
+
+@posix
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Free some space, then run install.sh again.", "Free some space, then try again."),
+        ("No Python:\\ngo online and run this again.", "No Python: go online and try again."),
+        ("Trying again\\nThe disk is full.", "The disk is full."),
+    ],
+)
+def test_the_sentence_says_what_to_do_here(home, plugin, said, shown):
+    setup = run(SetupRun(), archive(plugin, f"printf '{said}\\n'; exit 1"))
+    assert setup.text == shown
 
 
 @posix

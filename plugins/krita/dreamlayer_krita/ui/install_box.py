@@ -13,6 +13,7 @@ from ..model.session import Session
 from ..qt.guard import guarded
 from ..qt.i18n import tr
 from ..qt.qt import QtCore, QtWidgets
+from .widgets.breaking_label import BreakingLabel
 from .widgets.scroll_column import LimitedScrollColumn
 from .widgets.text_button import text_button
 from .windows.install_window import InstallWindow
@@ -34,10 +35,7 @@ class InstallBox(QtWidgets.QWidget):  # type: ignore[misc]
         self._phase = self._run.phase
         self._offer: SetupOffer | None = None
         self._window = InstallWindow(self, self._start, self._run.cancel)
-        self._text = QtWidgets.QLabel()
-        self._text.setObjectName("install_text")
-        self._text.setWordWrap(True)
-        self._text.setTextFormat(QtCore.Qt.TextFormat.PlainText)
+        self._text = BreakingLabel("install_text")
         self._bar = QtWidgets.QProgressBar()
         self._bar.setRange(0, 0)  # how much there is to do is known to nobody
         self._bar.setTextVisible(False)
@@ -85,9 +83,9 @@ class InstallBox(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _show(self) -> None:
         run = self._run
-        text = run.text or (self._offer.sentence if self._offer is not None else "")
-        if text != self._text.text():
-            self._text.setText(text)
+        text = run.text or (tr(self._offer.sentence) if self._offer is not None else "")
+        if text != self._text.whole:
+            self._text.show_text(text)
             self._text.setToolTip(text)
             self._area.updateGeometry()
         failed = run.phase is SetupPhase.FAILED

@@ -10,7 +10,8 @@ from dreamlink.client.setup.setup_run import SetupPhase
 
 from ...model import installing
 from ...qt.i18n import tr
-from ...qt.qt import QtCore, QtGui, QtWidgets
+from ...qt.qt import QtGui, QtWidgets
+from ..widgets.breaking_label import BreakingLabel
 from ..widgets.text_button import text_button
 
 LETTERS, LINES = 76, 20  # the window's size in characters
@@ -24,8 +25,8 @@ class InstallWindow(QtWidgets.QDialog):  # type: ignore[misc]
         self._run = installing.setup_run
         self.setObjectName("install_window")
         self.setWindowTitle(tr("Install Dreamlayer"))
-        self._what = _paragraph("install_what")
-        self._line = _paragraph("install_line")
+        self._what = BreakingLabel("install_what")
+        self._line = BreakingLabel("install_line")
         self._log = QtWidgets.QPlainTextEdit()
         self._log.setObjectName("install_log")
         self._log.setReadOnly(True)
@@ -61,9 +62,9 @@ class InstallWindow(QtWidgets.QDialog):  # type: ignore[misc]
         run = self._run
         said = "\n".join(run.lines).strip("\n")
         begun = run.is_busy or bool(said)
-        self._what.setText(offer.what())
+        self._what.show_text(tr(offer.what()))
         self._what.setHidden(begun)
-        self._line.setText(run.text)
+        self._line.show_text(run.text)
         self._line.setVisible(bool(run.text))
         self._log.setVisible(begun)
         if said != self._log.toPlainText():
@@ -77,11 +78,3 @@ class InstallWindow(QtWidgets.QDialog):  # type: ignore[misc]
 
     def _copy_log(self) -> None:
         QtWidgets.QApplication.clipboard().setText(self._log.toPlainText())
-
-
-def _paragraph(name: str) -> Any:
-    label = QtWidgets.QLabel()
-    label.setObjectName(name)
-    label.setWordWrap(True)
-    label.setTextFormat(QtCore.Qt.TextFormat.PlainText)
-    return label

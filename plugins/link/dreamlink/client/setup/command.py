@@ -24,8 +24,9 @@ def command() -> list[str]:
 
 
 def variables(home: Path) -> dict[str, str]:
-    """The installer's environment: it says at once what it does, in UTF-8."""
-    return environment(home) | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+    """The installer's environment: it says at once what it does, in UTF-8, and waits for no key."""
+    own = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "DREAMLAYER_NO_PAUSE": "1"}
+    return environment(home) | own
 
 
 def _further() -> list[str]:

@@ -40,11 +40,15 @@ class SetupOffer:
 def look(plugin: Path) -> SetupOffer | None:
     """What to offer; None if a daemon can be started, or runs.
 
+    Also None in a Snap, which can't see whether there is one: there `launch.py` leaves a wish for
+    it outside, and says what to do if nobody fulfils it.
+
     Args:
         plugin: the folder of the plug-in.
     """
     running = discovery.find()
-    if discovery.launch_command() or (running is not None and not running.has_ended):
+    runs = running is not None and not running.has_ended
+    if discovery.launch_command() or runs or discovery.snap():
         return None
     if discovery.is_sandboxed():
         return SetupOffer(f"{MISSING} {OUTSIDE}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,9 @@ from .unpacking import UnpackError, unpacking
 
 KEPT = 2000  # lines
 STEP = 0.03  # seconds of unpacking in one poll
+SHOWN = 120  # characters of the present line
+AGAIN = re.compile(r"\brun \S+ again\b")  # the installer, by whatever name it was started
+BAR = "━"  # what pip draws when a download is done
 PATIENCE = 5.0  # seconds that a cancelled installer has to end
 UNPACKING = "Unpacking the installer"
 STARTING = "Starting the installer"
@@ -71,7 +75,8 @@ class SetupRun:
         if not self.is_busy:
             return self._line
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        return f"{self._line} ({minutes}:{seconds:02})"
+        line = self._line if len(self._line) <= SHOWN else f"{self._line[:SHOWN]}…"
+        return f"{line} ({minutes}:{seconds:02})"
 
     def start(self, archive: Path) -> None:
         """Begin, unless it is under way; a failure is a phase, nothing is raised."""
@@ -143,7 +148,7 @@ class SetupRun:
 
     def _take(self, lines: list[str]) -> None:
         self.lines.extend(lines)
-        said = [line.strip() for line in lines if line.strip()]
+        said = [line.strip() for line in lines if line.strip() and BAR not in line]
         if said and self.phase is SetupPhase.RUNNING:
             self._line = said[-1]
 
@@ -154,10 +159,15 @@ class SetupRun:
             self._end(SetupPhase.DONE, DONE)
         elif code == 0:
             self._end(SetupPhase.FAILED, NOTHING)
-        elif any(self.lines):  # the installer's last line is a sentence that says what to do
-            self._end(SetupPhase.FAILED, self._line.replace("run install.py again", "try again"))
+        elif any(self.lines):
+            self._end(SetupPhase.FAILED, AGAIN.sub("try again", self._last_sentence()))
         else:
             self._end(SetupPhase.FAILED, f"The installer ended without a word (status {code}).")
+
+    def _last_sentence(self) -> str:
+        """The installer's last words, a sentence that says what to do; its lines end with ":"."""
+        *before, last = (line.strip() for line in self.lines if line.strip())
+        return f"{before[-1]} {last}" if before and before[-1].endswith(":") else last
 
     def _end(self, phase: SetupPhase, line: str) -> None:
         self.phase, self._line = phase, line
