@@ -43,7 +43,8 @@ class NoStandIn(RuntimeError):
 def why_not() -> str | None:
     """A sentence that says why this computer can't have one; None if it can."""
     if sys.version_info[:2] != PYTHON:
-        return f"The stand-in for Windows takes modules of Python {PYTHON[0]}.{PYTHON[1]}: run it with that."
+        wanted = ".".join(map(str, PYTHON))
+        return f"The stand-in for Windows takes modules of Python {wanted}: run it with that."
     return roots.why_not()
 
 
@@ -134,7 +135,9 @@ def _compile(folder: Path, packages: Path, root: Path) -> None:
             _in_root(root, [str(word) for word in command], work, folder.parent)
     contents = numpy.read_bytes()
     if contents.count(RUNTIME) != 1:
-        raise NoStandIn("This numpy takes no mathematics from Windows' C runtime: look what it does.")
+        raise NoStandIn(
+            "This numpy takes no mathematics from Windows' C runtime: look what it does."
+        )
     numpy.write_bytes(contents.replace(RUNTIME, SHIM))
 
 
@@ -143,7 +146,20 @@ def _shim_lines(module: Path, defined: str) -> list[str]:
     parsed = lief.PE.parse(module)  # what is in it lives as long as it
     (imported,) = (one for one in parsed.imports if one.name == RUNTIME.decode())
     names = [str(entry.name) for entry in imported.entries]
-    bases = ("ccos", "ccosh", "cexp", "csin", "csinh", "ctan", "ctanh", "cabs", "carg", "cimag", "creal", "cpow")
+    bases = (
+        "ccos",
+        "ccosh",
+        "cexp",
+        "csin",
+        "csinh",
+        "ctan",
+        "ctanh",
+        "cabs",
+        "carg",
+        "cimag",
+        "creal",
+        "cpow",
+    )
     ours = {f"{base}{kind}" for base in bases for kind in ("", "f", "l")}
     assert all(base in defined for base in bases)
     return [f"{name}=shim_{name}" if name in ours else f"{name}=ucrtbase.{name}" for name in names]

@@ -48,9 +48,9 @@ class Windows:
         assert done.status == 0, done.output
         assert self.profile.is_dir()
 
-    def python(self, *arguments: str, limit: float = 300) -> Finished:
+    def python(self, *arguments: str, limit: float = 300, **environ: str) -> Finished:
         """Run Python for Windows, to its end or for `limit` seconds."""
-        return self.wine(self._python, "-X", "utf8", *arguments, limit=limit)
+        return self.wine(self._python, "-X", "utf8", *arguments, limit=limit, environ=environ)
 
     def installed(self, *arguments: str, limit: float = 300, **environ: str) -> Finished:
         """Run the Python of the environment that has Dreamlayer in it."""
@@ -100,6 +100,7 @@ class Windows:
             "WINEDEBUG": "-all",
             "WINEDLLOVERRIDES": "mscoree,mshtml=",  # nothing to download
             "LANG": "C.UTF-8",
+            "XDG_RUNTIME_DIR": "/tmp",  # it asks for a display's socket there
             "PYTHONDONTWRITEBYTECODE": "1",
             "KMP_AFFINITY": "disabled",  # Wine does not know what torch's threads ask for
         }
@@ -107,4 +108,3 @@ class Windows:
 
 def ensured_root() -> Path:
     return roots.ensure(roots.WINE, lambda line: print(line, flush=True))
-

@@ -7,8 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(sys.argv[1]) / "dreamlayer-gimp"))  # the installed plug-in's own link
 
-from dreamlink.client import discovery  # noqa: E402
-from dreamlink.client.launch import connect  # noqa: E402
+from dreamlink.client import discovery
+from dreamlink.client.launch import connect
 
 began = time.monotonic()
 client = connect(discovery.launch_command())
