@@ -59,8 +59,8 @@ def cross_compiler(target: KernelTarget) -> Compiler:
     """Return Zig's compiler for another system; raises NotCompiled if it is not installed.
 
     The library gets what it needs of the compiler's own runtime, and nothing of C++'s. GCC is not
-    taken for Windows: there it aligns no local variable to 32 bytes, but reads it as if it did
-    (its bug 54412), which ends the program wherever AVX is used.
+    taken for Windows: there it may read 32-byte variables on the stack as aligned when they are not
+    (its bug 54412), which ends the program.
     """
     if importlib.util.find_spec("ziglang") is None:
         raise NotCompiled(

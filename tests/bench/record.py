@@ -44,6 +44,8 @@ BENCHES = {
     "fuzz": Bench("tests.fuzz", "fuzz-and-soak.md"),
     "sanitized_kernel": Bench("tests.fuzz.sanitized_kernel", "fuzz-and-soak.md"),
     "soak": Bench("tests.soak", "fuzz-and-soak.md"),
+    "kernels": Bench("tests.kernels", "exactness.md"),
+    "windows": Bench("tests.windows", "windows.md"),
 }
 
 

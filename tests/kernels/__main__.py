@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-import time
 from pathlib import Path
 
 from tests.kernels import cases, inspecting, running
@@ -24,7 +23,6 @@ from tests.networks.kernel_checks import library
 def main() -> None:
     print("| target | size | SHA-256 begins | needs | computed |\n|---|---|---|---|---|")
     for name in TARGETS:
-        began = time.monotonic()
         path = built(name)
         inspecting.check(name, path)
         needs = ", ".join(Path(one).name for one in inspecting.ALLOWED[name])
@@ -32,7 +30,6 @@ def main() -> None:
         size = f"{path.stat().st_size / 1000:.0f} kB"
         proof = PROOFS.get(name, lambda: "not here")()
         print(f"| `{name}` | {size} | `{digest}` | {needs} | {proof} |", flush=True)
-        print(f"  ({time.monotonic() - began:.0f} s)", flush=True)
 
 
 def on_this_computer() -> str:

@@ -48,7 +48,8 @@ def glibc_versions(elf: lief.ELF.Binary) -> list[tuple[int, ...]]:
 
 def check_macho(library: Path) -> tuple[set[str], set[str]]:
     """A library for macOS 11 with a valid signature; returns what it needs and its functions."""
-    macho = lief.MachO.parse(library).at(0)
+    parsed = lief.MachO.parse(library)  # what is in it lives as long as it
+    macho = parsed.at(0)
     assert macho.header.file_type == lief.MachO.Header.FILE_TYPE.DYLIB
     assert list(macho.build_version.minos) == [11, 0, 0]
     own = macho.get(lief.MachO.LoadCommand.TYPE.ID_DYLIB).name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from dreamlayer.cli import streams
 from dreamlayer.cli.keys import key_instructions
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     from dreamlayer.server.lifecycle.single_instance import AlreadyRunning
     from dreamlayer.server.main import serve
 
+    streams.speak_utf8()
     listen = None if arguments.listen is None else listen_address(arguments.listen)
     if listen is not None:
         _print_instructions(listen)

@@ -50,6 +50,16 @@ def prepare() -> None:
     sys.stderr = _forgiving(sys.stderr, 2, "backslashreplace")
 
 
+def speak_utf8() -> None:
+    """Print in UTF-8 into files and pipes, whatever the system's own encoding is.
+
+    Who starts the daemon reads why it did not start (dreamlink/client/launch.py).
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+            stream.reconfigure(encoding="utf-8")
+
+
 def output_failure() -> str | None:
     """Flush standard output. Returns a sentence if not all of it could be written, else None.
 

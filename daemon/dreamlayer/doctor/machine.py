@@ -79,7 +79,8 @@ def _device() -> Iterator[Finding]:
             " (--device cpu).",
         )
         return
-    text = f"Device: {devices.describe(device)}, {os.cpu_count()} cores"
+    cores = os.cpu_count()  # not every system says it
+    text = f"Device: {devices.describe(device)}" + (f", {cores} cores" if cores else "")
     remedy = torch_build.remedy(bool(torch.version.cuda)) if device.type == "cpu" else ""
     if remedy:
         yield warning(

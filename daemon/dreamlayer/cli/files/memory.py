@@ -39,7 +39,9 @@ def available() -> int:
     import psutil
 
     memory = psutil.virtual_memory()
-    free = int(memory.available + psutil.swap_memory().free)
+    free = int(memory.available)
+    with contextlib.suppress(OSError, RuntimeError):  # Windows with its counters turned off
+        free += int(psutil.swap_memory().free)
     if sys.platform != "win32":
         import resource
 

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import stat
+import time
 from pathlib import Path
 
 from . import machine
@@ -20,6 +21,9 @@ from . import machine
 log = logging.getLogger(__name__)
 
 READ_MAX = 1 << 24  # bytes of a file that is read at once
+# Seconds in which programs that read a small file have closed it; elsewhere nobody is in the way.
+READERS_DONE = 3.0 if os.name == "nt" else 0.0
+PAUSE = 0.02  # seconds between two attempts to replace it
 # No waiting for the other end of a FIFO. Windows has neither of these, and other users can't write
 # into the folders of a user there.
 GUARDED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -74,11 +78,24 @@ def write(path: Path, text: str) -> None:
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-        fresh.replace(path)
+        _replace(fresh, path)
     except BaseException:  # e.g. the disk is full
         with contextlib.suppress(OSError):
             fresh.unlink()
         raise
+
+
+def _replace(fresh: Path, path: Path) -> None:
+    """Rename a file over another one, which on Windows nobody may have open at that moment."""
+    end = time.monotonic() + READERS_DONE
+    while True:
+        try:
+            fresh.replace(path)
+            return
+        except PermissionError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(PAUSE)
 
 
 def open_to_append(path: Path) -> int:
