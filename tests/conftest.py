@@ -19,6 +19,8 @@ settings.load_profile("busy machine")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--suite", help="the Debian suite whose hosts are tested; default: all")
+    every = "every way to install, for tens of minutes; without it, the shortest of each kind"
+    parser.addoption("--every-way", action="store_true", help=every)
 
 
 @pytest.fixture

@@ -25,13 +25,6 @@ def unpacked(person: Person, archive: Path) -> Path:
     return person.keep(archive, "Down loads")
 
 
-def install(person: Person, folder: Path, wheelhouse: Path, *more: str, python: Path) -> str:
-    """Run the start script; returns what it said."""
-    shown = (wheelhouse.parent, python)
-    offline = ("--offline", str(wheelhouse))
-    return person.runs("sh", folder / "install.sh", *offline, *more, shown=shown).well()
-
-
 def test_from_the_archive_to_a_dream_an_update_and_back(
     person: Person, unpacked: Path, wheelhouse: Path
 ) -> None:
@@ -67,7 +60,7 @@ def test_from_the_archive_to_a_dream_an_update_and_back(
     assert after == before
 
 
-@pytest.mark.computers
+@pytest.mark.every_way
 def test_from_a_checkout_without_wheel_and_uv(person: Person, wheelhouse: Path) -> None:
     """The wheel is built from the sources, without a compiler, where there is a Python."""
     if "trixie-bare" in person.root.name:
@@ -99,7 +92,7 @@ def test_without_python_and_network_there_is_a_sentence(person: Person, archive:
     assert person.files() == before
 
 
-@pytest.mark.computers
+@pytest.mark.every_way
 def test_killed_at_any_moment_it_continues(
     person: Person, unpacked: Path, wheelhouse: Path
 ) -> None:
@@ -128,7 +121,7 @@ def test_killed_at_any_moment_it_continues(
     assert person.files() == before
 
 
-@pytest.mark.computers
+@pytest.mark.every_way
 @pytest.mark.parametrize("person", roots.SUITES, indirect=True)
 def test_hosts_get_their_plugins_and_lose_them(
     person: Person, unpacked: Path, wheelhouse: Path

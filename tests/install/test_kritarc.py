@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from install.errors import InstallError
-from install.hosts.copying import kritarc
+from install.hosts import kritarc
 
 PLUGIN = ("python", "enable_dreamlayer_krita")
 

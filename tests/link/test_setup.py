@@ -207,7 +207,8 @@ def test_a_run_that_ends_well_is_followed_line_by_line(home, plugin, monkeypatch
     path = archive(
         plugin,
         'printf "\\033[1mZoë\\033[0m %s|%s\\n" "$1" "$2"; printf "1 %%\\r2 %%\\r"; pwd\n'
-        'echo "$PYTHONHOME$PYTHONUTF8$DREAMLAYER_NO_PAUSE" >&2; echo \'{"command": ["d"]}\' > ../launcher.json',
+        'echo "$PYTHONHOME$PYTHONUTF8$DREAMLAYER_NO_PAUSE" >&2\n'
+        'echo \'{"command": ["d"]}\' > ../launcher.json',
     )
     setup = run(SetupRun(), path)
     assert setup.phase is SetupPhase.DONE and setup.text == DONE
