@@ -29,6 +29,15 @@ CLASSES = (
     "castle", "daisy", "goldfish", "peacock", "volcano", "jellyfish", "strawberry", "lion",
 )  # fmt: skip
 KINDS_MODEL = "squeezenet1_1"  # the network that has kinds
+# What windows say that choose a network layer, while a map overrules it.
+DECIDES = (
+    "The dream map's colours say what is dreamed. What you choose here counts once no dream map is"
+    " chosen."
+)
+OVERRULED = (
+    "Not dreamed, as the dream map's colours say what is: choose no dream map, or enter “{}” for"
+    " one of them."
+)
 
 
 def flat_colours(pixels: bytes) -> list[tuple[int, int, int]]:
