@@ -108,7 +108,7 @@ class GainMeter:
         def tiled_objectives(target: Objective) -> list[TiledObjective]:
             there: AnyObjective = target
             if region is not None:
-                there = RegionalObjective.of([target], region.painted)
+                there = RegionalObjective.of([target], region.painted, network.scales)
             canvases = _canvases(source, network, recipe)
             return [TiledObjective(network, there, canvas, window, side) for canvas in canvases]
 
