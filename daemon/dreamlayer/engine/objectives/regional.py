@@ -65,7 +65,7 @@ class RegionalObjective:
     scales: tuple[float, ...]
     opposed: tuple[float, ...]
     layer_scales: Sequence[float]
-    contrast: float = CONTRAST
+    contrast: float
 
     @classmethod
     def of(
@@ -73,7 +73,7 @@ class RegionalObjective:
     ) -> RegionalObjective:
         things = [all(isinstance(s.term, THINGS) for s in part.terms) for part in parts]
         opposed = tuple(float(only and len(parts) > 1) for only in things)
-        return cls(tuple(parts), shares, (1.0,) * len(parts), opposed, layer_scales)
+        return cls(tuple(parts), shares, (1.0,) * len(parts), opposed, layer_scales, CONTRAST)
 
     @property
     def terms(self) -> tuple[WeightedTerm, ...]:
@@ -92,11 +92,6 @@ class RegionalObjective:
         """The summands on one map."""
         return replace(self, parts=tuple(part.for_map(number) for part in self.parts))
 
-    def alone(self, index: int) -> RegionalObjective:
-        """One region and its objective."""
-        shares = self.shares.alone(index)
-        return RegionalObjective.of([self.parts[index]], shares, self.layer_scales)
-
     def grad(self, cells: Tensor, number: int, location: MapLocation, factor: int) -> Tensor:
         """`factor` times the objective's gradient at some cells (1, C, h, w) of map `number`."""
         total, pulls = torch.zeros_like(cells), torch.zeros_like(cells)
@@ -113,7 +108,7 @@ class RegionalObjective:
             own = part.grad(cells[box.slices()], number, there, factor)
             total[box.slices()] += torch.where(weights > 0, own * weights, 0.0)
             if opposed:
-                pulls += self._pull(own, cells, number) * ((1 - share).to(cells) * opposed)
+                pulls += self._pull(own, cells, number) * ((1 - share.to(cells)) * opposed)
         return total - self._opposition(pulls, total)
 
     def _pull(self, grad: Tensor, cells: Tensor, number: int) -> Tensor:
