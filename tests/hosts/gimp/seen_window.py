@@ -26,7 +26,7 @@ from dreamlayer_gimp.dialog.seen_grid import picture_of
 
 WINDOW = "^What it sees here$"
 LEFT, LINE = 6, 50  # pixels: where the window's line begins, and a part of its height
-NOTE = 70  # pixels at the window's end: the note and the buttons
+NOTE = 110  # pixels at the window's end: the note and the buttons
 TOP = 3  # pictures that are looked for in a row: the strongest
 
 

@@ -144,8 +144,8 @@ def check_a_dream_map_that_overrules_it_is_told():
         case.screenshot("see-map")
         bound = desk.session().recipe().bind
         desk.part(QListWidget, "seen").setCurrentRow(0)
-        layer = desk.part(QLineEdit, "layer").text()
-        assert line() == desk.message() and f"enter “{layer}”" in line(), (line(), layer)
+        name = listed()[0].partition("\n")[0]
+        assert line().startswith(f"Chosen, but not dreamed: {name}."), (line(), name)
         assert desk.session().recipe().bind == bound
         yield 300
         case.screenshot("see-map-chosen")

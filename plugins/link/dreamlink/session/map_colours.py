@@ -35,8 +35,7 @@ DECIDES = (
     " chosen."
 )
 OVERRULED = (
-    "Not dreamed, as the dream map's colours say what is: choose no dream map, or enter “{}” for"
-    " one of them."
+    "Chosen, but not dreamed: {}. The dream map decides; choose no dream map to dream of it."
 )
 
 

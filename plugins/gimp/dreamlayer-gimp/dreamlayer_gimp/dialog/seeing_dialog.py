@@ -148,10 +148,8 @@ class SeeingDialog:
         for name, value in values.items():
             self._config.set_property(name, value)
         self._choosing = False
-        text = seen_list.CHOSEN.format(seen_list.names(parts))
-        if has_bindings(self._config):
-            text = map_colours.OVERRULED.format(values["layer"])
-        self._note.set_text(text)
+        text = map_colours.OVERRULED if has_bindings(self._config) else seen_list.CHOSEN
+        self._note.set_text(text.format(seen_list.names(parts)))
 
     def _make_window(self) -> Any:
         window = Gtk.Dialog(title=seen_list.TITLE, transient_for=self._parent)

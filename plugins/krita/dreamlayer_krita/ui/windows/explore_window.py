@@ -127,10 +127,8 @@ class ExploreWindow(QtWidgets.QDialog):  # type: ignore[misc]
             return
         self._session.show_recipe(job.chosen())
         chosen = job.walk.middle.recipe
-        text = tr(nine_cells.TAKEN).format(describe(chosen))
-        if self._session.has_bindings:
-            text = tr(map_colours.OVERRULED).format(chosen.expression())
-        self._session.say(text, aloud=False)
+        text = map_colours.OVERRULED if self._session.has_bindings else nine_cells.TAKEN
+        self._session.say(tr(text).format(describe(chosen)), aloud=False)
         self.close()
 
     def _stop(self) -> None:

@@ -164,9 +164,10 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
             self._line.setText(str(error))
             return
         self._session.show_recipe(values)
-        text = tr(seen_list.CHOSEN).format(seen_list.names(parts))
-        if self._session.has_bindings:
-            text = tr(map_colours.OVERRULED).format(values["layer"])
+        overruled = self._session.has_bindings
+        text = tr(map_colours.OVERRULED if overruled else seen_list.CHOSEN)
+        text = text.format(seen_list.names(parts))
+        if overruled:
             self._line.setText(text)
         self._session.say(text, aloud=False)
         self._chosen()
