@@ -35,6 +35,7 @@ BENCHES = {
     "quality": Bench("tests.bench.quality", "quality.md"),
     "classes": Bench("tests.bench.classes", "classes.md"),
     "seeing": Bench("tests.bench.seeing", "seeing.md"),
+    "maps": Bench("tests.bench.maps", "maps.md"),
     "exploring": Bench("tests.bench.exploring", "exploring.md"),
     "blending": Bench("tests.bench.blending", "blending.md"),
     "flicker": Bench("tests.bench.flicker", "films.md"),

@@ -1,6 +1,7 @@
 """Dreams whose regions have objectives of their own: exact gradients, shares, equal strength."""
 
 from dataclasses import replace
+from statistics import mean
 
 import pytest
 import torch
@@ -12,9 +13,11 @@ from dreamlayer.engine.ascent.region_norms import RegionNorms
 from dreamlayer.engine.dream import dream
 from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.planes import as_plane
+from dreamlayer.engine.metrics import GainMeter, MeasuredRegion
+from dreamlayer.engine.objectives import regional
 from dreamlayer.engine.objectives import terms as objectives
 from dreamlayer.engine.objectives.binding import UnboundExpression, bind_recipe, network_for
-from dreamlayer.engine.objectives.regional import RegionalObjective
+from dreamlayer.engine.objectives.regional import CONTRAST, RegionalObjective
 from dreamlayer.engine.objectives.share_map import ShareMap
 from dreamlayer.engine.objectives.terms import CellCentres, Objective, WeightedTerm
 from dreamlayer.engine.quick_look import run_quick_look
@@ -75,8 +78,34 @@ def untiled(network, objective, canvas, picture, window):
                     continue
                 cell = CELLS[type(term.term)](cells / term.scale)
                 total = total + scale * term.weight * (share * cell).sum() / counted.area
+        total = total - (opposition(objective, k, cells, location, shares) * cells).sum()
     (grad,) = torch.autograd.grad(total, x)
     return grad[canvas.to_canvas(window).slices()]
+
+
+def opposition(objective, number, cells, location, shares):
+    """What is taken away from the gradient at each cell; made for two parts, each with its map."""
+    grads = []
+    for part in objective.parts:
+        some = cells.detach().requires_grad_(True)
+        own = part.for_map(number)
+        values = [term.value(some, location) / (counts(term, location)) for term in own.terms]
+        (grad,) = torch.autograd.grad(sum(values, 0 * some.sum()), some)
+        grads.append(grad)
+    wanted = sum(
+        scale * share * grad
+        for scale, share, grad in zip(objective.scales, shares, grads, strict=True)
+    )
+    taken = torch.zeros_like(cells)
+    for opposed, share, grad in zip(objective.opposed, shares, grads, strict=True):
+        had = grad.sign() * cells.detach() / objective.layer_scales[number]
+        taken += opposed * (1 - share) * grad * (1 + had / 2).clamp(0, 4)
+    taken[taken.sign() == wanted.sign()] = 0
+    return objective.contrast * taken
+
+
+def counts(term, location):
+    return location.counted.area if term.term.additive else 1
 
 
 def tiled(network, objective, canvas, picture, window, side):
@@ -95,7 +124,9 @@ def tiled(network, objective, canvas, picture, window, side):
 )
 def test_the_gradient_is_exact_for_any_tiles_and_shifts(size, shift, side, apart):
     network = pooled(taps=(1, 6))
-    objective = replace(RegionalObjective.of(parts(network), halves()), scales=(1.0, 0.3))
+    objective = RegionalObjective.of(parts(network), halves(), (0.5, 2.0))
+    assert objective.opposed == (0, 1), "a whole layer is opposed, or a thing is not"
+    objective = replace(objective, scales=(1.0, 0.3), opposed=(0, 0.2))
     canvas = PictureCanvas(*size, 10, shift)
     window = Window(Span(5, 31), Span(8, 37)) if apart else Window.whole(*size)
     random = torch.Generator().manual_seed(1)
@@ -209,6 +240,61 @@ def test_the_same_objective_everywhere_dreams_as_strongly_as_without_a_map(cat, 
     bound = replace(recipe, bind="#ff0000=10; #00ff00=10")
     found = looks.dream_detail(cat, network, bound, shares=halves())
     assert float(found.abs().mean() / plain.abs().mean()) == pytest.approx(1, abs=0.2)
+
+
+def test_what_a_region_asks_for_is_kept_out_of_the_others(cat):
+    """Even where the picture has it: the channels' activation there falls below the source's."""
+    recipe = Recipe.of({"octaves": 2, "steps": 8, "seed": 5, "bind": "#ff0000=10:30; #00ff00=10:9"})
+    network = network_for(recipe)
+    found = {}
+    for contrast in (0.0, CONTRAST):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(regional, "CONTRAST", contrast)
+            detail = looks.dream_detail(cat, network, recipe, shares=halves())
+        found[contrast] = [
+            [gain(network, recipe, cat, detail, region, number) for number in (0, 1)]
+            for region in (0, 1)
+        ]
+    for region in (0, 1):
+        without, opposed = (found[contrast][region] for contrast in (0.0, CONTRAST))
+        assert opposed[region] > 0.6 * without[region] > 1.2, found
+        assert opposed[1 - region] < 0.7 * without[1 - region], found
+
+
+def gain(network, recipe, source, detail, region, number):
+    measured = MeasuredRegion(recipe.bindings()[number].expression, halves().alone(region))
+    window = Window.whole(*source.shape[-2:])
+    meter = GainMeter(source, network, recipe, window, None, measured)
+    return mean(meter.gains((source + detail).clamp(0, 1)))
+
+
+def test_what_a_region_wants_itself_is_not_opposed():
+    """Two regions with the same channel: the gradient is that of the one channel everywhere."""
+    network = pooled()
+    part = Objective((WeightedTerm(1.0, 0, 1.0, objectives.ChannelsTerm((1,))),))
+    random = torch.Generator().manual_seed(1)
+    picture = torch.rand(1, 3, 40, 40, dtype=torch.float64, generator=random)
+    canvas, window = PictureCanvas(40, 40, 10, (5, 5)), Window.whole(40, 40)
+    both = RegionalObjective.of([part, part], halves(), (1.0,))
+    found, _ = tiled(network, both, canvas, picture, window, 40)
+    plain, _ = tiled(network, part, canvas, picture, window, 40)
+    assert torch.allclose(found, plain, rtol=1e-4, atol=1e-9)
+
+
+def test_what_is_hardly_seen_in_its_own_region_is_not_opposed_beyond_measure(cat, monkeypatch):
+    """Its scale is large, and it may be seen well elsewhere."""
+    recipe, size = Recipe.of({**SHORT, "bind": "#ff0000=10:30; #00ff00=10:9"}), cat.shape[-2:]
+    network, window = network_for(recipe), Window.whole(*size)
+    made = bind_recipe(recipe, network, None, halves())
+    here_and_elsewhere = iter([(0.01, 1.0), (1.0, 0.5)])
+    monkeypatch.setattr(
+        RegionNorms,
+        "of",
+        lambda shares, size, _: RegionNorms(shares, size, next(here_and_elsewhere)),
+    )
+    even = balanced(made, as_plane(cat), network, window, size, 0, NanGuard())
+    assert even.scales == (100, 1)
+    assert even.opposed == (4, 1)
 
 
 @pytest.mark.slow

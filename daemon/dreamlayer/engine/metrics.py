@@ -103,13 +103,13 @@ class GainMeter:
         expression = recipe.expression() if region is None else region.expression
         objective = bind(expression, network, guide, "one")
         side = recipe.tile
-        units = Objective(tuple(_gain_unit(summand) for summand in objective.terms))
+        units = unit_of(objective)
 
         def tiled_objectives(target: Objective) -> list[TiledObjective]:
             there: AnyObjective = target
             if region is not None:
-                there = RegionalObjective.of([target], region.painted)
-            canvases = _canvases(source, network, recipe)
+                there = RegionalObjective.of([target], region.painted, network.scales)
+            canvases = grid_canvases(source, network, recipe)
             return [TiledObjective(network, there, canvas, window, side) for canvas in canvases]
 
         self._objectives = tiled_objectives(objective)
@@ -136,7 +136,7 @@ class GainMeter:
         ]
 
 
-def _canvases(picture: TensorOrPlane, network: Network, recipe: Recipe) -> list[PictureCanvas]:
+def grid_canvases(picture: TensorOrPlane, network: Network, recipe: Recipe) -> list[PictureCanvas]:
     """The picture as the steps of a dream present it to the network, at 16 grid shifts."""
     height, width = picture.shape[-2:]
     stride, apron = network.stride, APRON * network.stride
@@ -172,6 +172,11 @@ class _GainUnit:
         if isinstance(term, GuideTerm):
             term = GuideTerm(term.features.abs())
         return term.value(cells.abs(), location)
+
+
+def unit_of(objective: Objective) -> Objective:
+    """What a gain in an objective is counted in: its terms in the source, each positive."""
+    return Objective(tuple(_gain_unit(summand) for summand in objective.terms))
 
 
 def _gain_unit(summand: WeightedTerm) -> WeightedTerm:

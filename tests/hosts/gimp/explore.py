@@ -33,6 +33,7 @@ from screen import (
     wait_for_picture,
 )
 from seen_window import line, wait_for_sentence
+from striped_map import map_over
 
 Gegl.init(None)  # else it can't read reduced pixels
 QUICK = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7, "context": 40}
@@ -114,6 +115,27 @@ def check_use_this_sets_the_controls_and_the_preview_follows():
     layer = beside_dialog(act, image, [source], **QUICK).layer
     told = recipe_of(layer)
     assert {name: told[name] for name in recipe} == recipe
+
+
+def check_a_dream_map_that_overrules_it_is_told():
+    image, source = photo_part(*SIZE)
+    looks = Walk(pixels(source, U8), SIZE, QUICK).looks()
+    colours = map_over(image, SIZE, 60, 80)
+    bound = "#ff0000=features.5; #0000ff=features.7"
+    said = []
+
+    def act():
+        open_window()
+        wait_for_looks(looks)
+        until(idle, "the looks are not finished", 90)
+        time.sleep(1)
+        said.append(line(WINDOW))
+        case.screenshot(f"explore-map-{len(said)}")
+        leave()
+
+    beside_dialog(act, image, [source], **QUICK)
+    beside_dialog(act, image, [source], **QUICK, map=colours, bind=bound)
+    assert said[0] != said[1], "the window says the same with a dream map"
 
 
 def check_a_double_click_uses_a_look():

@@ -9,7 +9,7 @@ import case
 sys.path.insert(0, case.arguments["scripts"])
 from daemon_looks import look
 from desk import call, deep_dream, open_photo, photo_part, pixels, recipe_of, run_checks
-from gi.repository import Gegl, Gimp
+from gi.repository import Gegl
 from screen import (
     DIALOG,
     INTERACTIVE,
@@ -25,29 +25,15 @@ from screen import (
     until,
     wait_for_picture,
 )
+from striped_map import BLUE, NOTHING, RED, RGBA, map_over
 
 from dreamlink.picture import Region
 
 Gegl.init(None)  # else it can't read reduced pixels
-RGBA = "R'G'B'A u8"
-RED, BLUE, NOTHING = bytes((255, 0, 0, 255)), bytes((0, 0, 255, 255)), bytes(4)
 QUICK = {"layer": "features.5", "octaves": 2, "steps": 2, "seed": 7}
 TAKEN = "#0000ff=features.5; #ff0000=kind:dogs"
 SIZE = (200, 150)
 SIDE = 360  # pixels of the preview
-
-
-def map_over(image, size, red, blue):
-    """A layer with a red stripe on the left and a blue one on the right."""
-    kind = Gimp.ImageType.RGBA_IMAGE
-    layer = Gimp.Layer.new(image, "map", *size, kind, 100, Gimp.LayerMode.NORMAL)
-    image.insert_layer(layer, None, 0)
-    row = RED * red + NOTHING * (size[0] - red - blue) + BLUE * blue
-    buffer = layer.get_buffer()
-    buffer.set(Gegl.Rectangle.new(0, 0, *size), RGBA, row * size[1])
-    buffer.flush()
-    layer.update(0, 0, *size)
-    return layer
 
 
 def press_button(changes=True):

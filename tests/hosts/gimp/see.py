@@ -32,12 +32,14 @@ from seen_window import (
     is_blank,
     leave,
     line,
+    note,
     open_window,
     pictures,
     press,
     wait_for_row,
     wait_for_sentence,
 )
+from striped_map import map_over
 
 from dreamlink.session.seen_list import SIDE, chosen
 
@@ -200,6 +202,32 @@ def check_a_gray_layer_is_seen():
         leave()
 
     beside_dialog(act, image, [source], **QUICK)
+
+
+def check_a_dream_map_that_overrules_it_is_told():
+    image, source = photo_part(*SIZE)
+    data = pixels(source, U8)
+    expected = pictures(data, SIZE)
+    colours = map_over(image, SIZE, 60, 80)
+    bound = "#ff0000=features.5; #0000ff=features.7"
+    said, noted = [], []
+
+    def act():
+        open_window()
+        place = wait_for_row(expected)[0]
+        time.sleep(1)
+        said.append(line())
+        case.screenshot(f"see-map-{len(said)}")
+        press(place)
+        time.sleep(1)
+        noted.append(note())
+        case.screenshot(f"see-map-{len(said)}-chosen")
+        leave()
+
+    beside_dialog(act, image, [source], **QUICK)
+    beside_dialog(act, image, [source], **QUICK, map=colours, bind=bound)
+    assert said[0] != said[1], "the window says the same with a dream map"
+    assert noted[0] != noted[1], "a click says the same with a dream map"
 
 
 def check_an_empty_layer_is_told():

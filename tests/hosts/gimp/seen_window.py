@@ -26,6 +26,7 @@ from dreamlayer_gimp.dialog.seen_grid import picture_of
 
 WINDOW = "^What it sees here$"
 LEFT, LINE = 6, 50  # pixels: where the window's line begins, and a part of its height
+NOTE = 110  # pixels at the window's end: the note and the buttons
 TOP = 3  # pictures that are looked for in a row: the strongest
 
 
@@ -64,12 +65,26 @@ def open_window():
 
 def line(window=WINDOW):
     """The rows of RGB pixels with what a window's upper line says, at its left."""
+    x, y, width, _ = geometry(window)
+    return part_of_screen(x + LEFT, range(y + LEFT, y + LEFT + LINE), width // 2)
+
+
+def note():
+    """The rows of RGB pixels with what the window says below its pictures, at its left."""
+    x, y, width, height = geometry(WINDOW)
+    return part_of_screen(x + LEFT, range(y + height - NOTE, y + height), width // 2)
+
+
+def geometry(window):
     said = case.xdotool("getwindowgeometry", "--shell", titles(window)[-1])
     place = dict(part.split("=") for part in said.splitlines())
-    x, y, width = (int(place[name]) for name in ("X", "Y", "WIDTH"))
+    return [int(place[name]) for name in ("X", "Y", "WIDTH", "HEIGHT")]
+
+
+def part_of_screen(left, rows, width):
     across, shown = int(case.xdotool("getdisplaygeometry").split()[0]), pixels_of_screen()
-    starts = (3 * (row * across + x + LEFT) for row in range(y + LEFT, y + LEFT + LINE))
-    return [shown[start : start + 3 * width // 2] for start in starts]
+    starts = (3 * (row * across + left) for row in rows)
+    return [shown[start : start + 3 * width] for start in starts]
 
 
 def beside(place):

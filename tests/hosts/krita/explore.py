@@ -8,6 +8,7 @@ import case
 import desk
 from docker import click
 from krita import QAbstractButton, QApplication, QDialog, QLabel, QPushButton, Selection
+from map import mapped, put_away
 
 from dreamlink.recipe import presets
 
@@ -139,6 +140,23 @@ def check_use_this_changes_the_form():
     assert (got.model, got.layer, got.method) == (wanted.model, wanted.layer, wanted.method)
     assert got.seed == seed, "the seed is the user's own"
     assert desk.message().startswith("Dreams now of"), desk.message()
+
+
+def check_a_dream_map_that_overrules_it_is_told():
+    yield from mapped()
+    try:
+        click("explore", QPushButton)
+        yield from nine()
+        yield from complete()
+        assert "The dream map's colours say what is dreamed" in line(), line()
+        yield 300
+        case.screenshot("explore-map")
+        bound = desk.session().recipe().bind
+        click("explore_use")
+        assert desk.message().startswith("Chosen, but not dreamed: "), desk.message()
+        assert desk.session().recipe().bind == bound
+    finally:
+        put_away()
 
 
 def check_a_double_click_takes_a_look():

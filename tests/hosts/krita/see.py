@@ -16,6 +16,7 @@ from krita import (
     QWidget,
     Selection,
 )
+from map import mapped, put_away
 
 
 def run(_document):
@@ -132,6 +133,26 @@ def check_only_the_selection_is_asked_about():
     corner = yield from looked(lambda: click("see_again", QPushButton))
     assert corner != whole and corner[:1] != ["cats"], corner
     close()
+
+
+def check_a_dream_map_that_overrules_it_is_told():
+    yield from mapped()
+    try:
+        yield from looked()
+        assert "The dream map's colours say what is dreamed" in line(), line()
+        yield 300
+        case.screenshot("see-map")
+        bound = desk.session().recipe().bind
+        desk.part(QListWidget, "seen").setCurrentRow(0)
+        name = listed()[0].partition("\n")[0]
+        assert line().startswith(f"Chosen, but not dreamed: {name}."), (line(), name)
+        assert desk.session().recipe().bind == bound
+        yield 300
+        case.screenshot("see-map-chosen")
+    finally:
+        put_away()
+        live.switch()
+        close()
 
 
 def check_an_empty_layer_is_told():

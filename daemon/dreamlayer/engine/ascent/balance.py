@@ -24,6 +24,7 @@ from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.geometry import Window
 
 MEASURED_SIDE = 320  # px, of the longer side of the copy; its smaller octaves are measured as such
+LARGEST_OPPOSED = 4.0  # times the regions' own gradients, where others are opposed
 LARGEST_SCALE = 1e6  # an objective that finds next to nothing is not amplified without limit
 
 
@@ -53,14 +54,24 @@ def balanced(
     place = (APRON * stride, APRON * stride)
     canvas = PictureCanvas(*reduced, 2 * APRON * stride, place, objective.shares.wrap)
     means = []
-    for index in range(len(objective.parts)):
-        alone = objective.alone(index)
-        tiled = TiledObjective(network, alone, canvas, inside, side, None, nan_guard)
+    for index, part in enumerate(objective.parts):
+        tiled = TiledObjective(network, part, canvas, inside, side, None, nan_guard)
         gradient = torch.zeros_like(small[inside.slices()])
         for _ in tiled.add_gradient(small, gradient):
             pass
-        norms = RegionNorms.of(alone.shares, inside.size, as_plane(gradient).read)
-        means.append(norms.means[0])
-    largest = max(means)
-    scales = tuple(min(LARGEST_SCALE, largest / mean) if mean > 0 else 1.0 for mean in means)
-    return replace(objective, scales=scales)
+        here_and_elsewhere = objective.shares.against_others(index)
+        norms = RegionNorms.of(here_and_elsewhere, inside.size, as_plane(gradient).read)
+        means.append(norms.means)
+    largest = max(here for here, _ in means)
+    scales = [_scale(largest, here) for here, _ in means]
+    # What is hardly seen in its own region has a large scale, too large where it is seen.
+    elsewhere = [
+        min(scale, LARGEST_OPPOSED * _scale(largest, there))
+        for scale, (_, there) in zip(scales, means, strict=True)
+    ]
+    opposed = [once * scale for once, scale in zip(objective.opposed, elsewhere, strict=True)]
+    return replace(objective, scales=tuple(scales), opposed=tuple(opposed))
+
+
+def _scale(wanted: float, mean: float) -> float:
+    return min(LARGEST_SCALE, wanted / mean) if mean > 0 else 1.0

@@ -69,7 +69,7 @@ def bind_recipe(
         bind(bindings[number].expression, network, guide, recipe.spread)
         for number in shares.numbers
     ]
-    return parts[0] if len(parts) == 1 else RegionalObjective.of(parts, shares)
+    return parts[0] if len(parts) == 1 else RegionalObjective.of(parts, shares, network.scales)
 
 
 def bind(

@@ -74,6 +74,11 @@ class ShareMap:
         """One region's shares."""
         return ShareMap(self.planes[:, index : index + 1], (self.numbers[index],), self.wrap)
 
+    def against_others(self, index: int) -> ShareMap:
+        """One region's shares, and those of all others together."""
+        own = self.planes[:, index : index + 1]
+        return ShareMap(torch.cat([own, 1 - own], dim=1), (self.numbers[index], -1), self.wrap)
+
     def to(self, device: torch.device) -> ShareMap:
         return replace(self, planes=self.planes.to(device))
 

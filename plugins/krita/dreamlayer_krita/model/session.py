@@ -121,6 +121,11 @@ class Session:
         """The recipe that the values make; raises RecipeError."""
         return Recipe.of(self.recipe_values.value)
 
+    @property
+    def has_bindings(self) -> bool:
+        """Whether the colours of a dream map say what is dreamed, instead of the network layer."""
+        return bool(str(self.recipe_values.value["bind"]).strip())
+
     def show_recipe(self, values: Recipe | Mapping[str, object]) -> None:
         """Set some of the recipe's values; those unknown or out of range are ignored.
 

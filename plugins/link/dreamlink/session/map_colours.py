@@ -29,6 +29,14 @@ CLASSES = (
     "castle", "daisy", "goldfish", "peacock", "volcano", "jellyfish", "strawberry", "lion",
 )  # fmt: skip
 KINDS_MODEL = "squeezenet1_1"  # the network that has kinds
+# What windows say that choose a network layer, while a map overrules it.
+DECIDES = (
+    "The dream map's colours say what is dreamed. What you choose here counts once no dream map is"
+    " chosen."
+)
+OVERRULED = (
+    "Chosen, but not dreamed: {}. The dream map decides; choose no dream map to dream of it."
+)
 
 
 def flat_colours(pixels: bytes) -> list[tuple[int, int, int]]:

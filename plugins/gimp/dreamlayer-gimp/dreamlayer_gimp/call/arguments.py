@@ -117,6 +117,11 @@ def read_recipe(config: Any, stored: Recipe | None = None) -> Recipe:
     return Recipe.of(values | given)
 
 
+def has_bindings(config: Any) -> bool:
+    """Whether the colours of a dream map say what is dreamed, instead of the network layer."""
+    return bool((config.get_property(BIND) or "").strip())
+
+
 def write_recipe(config: Any, recipe: Recipe) -> None:
     """Set the arguments to exactly this recipe, as if it had been entered in the dialog."""
     _clear_script_arguments(config)

@@ -6,12 +6,13 @@ from typing import Any
 
 from gi.repository import Gdk, Gtk, Pango
 
+from dreamlink.session import map_colours
 from dreamlink.session.exploring import nine_cells
 from dreamlink.session.exploring.exploration import MIDDLE, Exploration
 from dreamlink.session.exploring.explorer import Explorer
 from dreamlink.session.seeing import ASKING
 
-from ..call.arguments import argument_name
+from ..call.arguments import argument_name, has_bindings
 from ..call.guard import guarded
 from .look_grid import LookGrid
 from .preview import DialogPreview
@@ -145,7 +146,11 @@ class ExploreDialog:
 
     @guarded
     def _say(self, text: str) -> None:
-        self._line.set_text(text or (nine_cells.HINT if self._walk is not None else ""))
+        if not text and self._walk is not None:
+            text = nine_cells.HINT
+            if has_bindings(self._config):
+                text = f"{text} {map_colours.DECIDES}"
+        self._line.set_text(text)
 
     @guarded
     def _show(self) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 from gi.repository import Gdk, Gtk, Pango
 
-from dreamlink.session import seen_list
+from dreamlink.session import map_colours, seen_list
 from dreamlink.session.mixing import CannotMix
 from dreamlink.session.seeing import Seeing
 from dreamlink.session.seen_list import COLUMNS, LINES, SIDE
 from dreamlink.wire.seeing import SeenRow
 
+from ..call.arguments import has_bindings
 from ..call.guard import guarded
 from .mix_weights import MixWeightFields
 from .preview import DialogPreview
@@ -120,7 +121,8 @@ class SeeingDialog:
         self._fill()
         classes = seen_list.classes(question.seen)
         most_like = [seen_list.MOST_LIKE.format(classes)] if classes else []
-        self._line.set_text("\n".join([*most_like, seen_list.HELP]))
+        help_text = map_colours.DECIDES if has_bindings(self._config) else seen_list.HELP
+        self._line.set_text("\n".join([*most_like, help_text]))
         if self._grid.empty:
             self._line.set_text(seen_list.NONE)
 
@@ -146,7 +148,8 @@ class SeeingDialog:
         for name, value in values.items():
             self._config.set_property(name, value)
         self._choosing = False
-        self._note.set_text(seen_list.CHOSEN.format(seen_list.names(parts)))
+        text = map_colours.OVERRULED if has_bindings(self._config) else seen_list.CHOSEN
+        self._note.set_text(text.format(seen_list.names(parts)))
 
     def _make_window(self) -> Any:
         window = Gtk.Dialog(title=seen_list.TITLE, transient_for=self._parent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dreamlink.recipe.recipe import RecipeError
+from dreamlink.session import map_colours
 from dreamlink.session.exploring import nine_cells
 from dreamlink.session.exploring.exploration import MIDDLE, Cell
 from dreamlink.session.exploring.nine_cells import CELL_SIDE, CELLS, COLUMNS, LOOK_SIDE, WHOLE
@@ -125,8 +126,9 @@ class ExploreWindow(QtWidgets.QDialog):  # type: ignore[misc]
         if job is None or job.walk is None:
             return
         self._session.show_recipe(job.chosen())
-        name = describe(job.walk.middle.recipe)
-        self._session.say(tr(nine_cells.TAKEN).format(name), aloud=False)
+        chosen = job.walk.middle.recipe
+        text = map_colours.OVERRULED if self._session.has_bindings else nine_cells.TAKEN
+        self._session.say(tr(text).format(describe(chosen)), aloud=False)
         self.close()
 
     def _stop(self) -> None:
@@ -135,7 +137,11 @@ class ExploreWindow(QtWidgets.QDialog):  # type: ignore[misc]
             job.stop()
 
     def _say(self, text: str) -> None:
-        self._line.setText(text or tr(nine_cells.HINT))
+        if not text:
+            text = tr(nine_cells.HINT)
+            if self._session.has_bindings:
+                text = f"{text} {tr(map_colours.DECIDES)}"
+        self._line.setText(text)
 
     def _show(self) -> None:
         """Show the cells and what can be done."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
-from dreamlink.session import seen_list
+from dreamlink.session import map_colours, seen_list
 from dreamlink.session.mixing import CannotMix
 from dreamlink.session.seen_list import COLUMNS, FRAME, INSET, LINES, SIDE
 from dreamlink.wire.messages import Frame
@@ -112,7 +112,8 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
         self._seen = seen
         believed = seen_list.classes(seen)
         most_like = [tr(seen_list.MOST_LIKE).format(believed)] if believed else []
-        self._line.setText("\n".join([*most_like, tr(seen_list.HELP)]))
+        help_text = map_colours.DECIDES if self._session.has_bindings else seen_list.HELP
+        self._line.setText("\n".join([*most_like, tr(help_text)]))
         self._fill()
         if not self._rows:
             self._line.setText(tr(seen_list.NONE))
@@ -163,7 +164,12 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
             self._line.setText(str(error))
             return
         self._session.show_recipe(values)
-        self._session.say(tr(seen_list.CHOSEN).format(seen_list.names(parts)), aloud=False)
+        overruled = self._session.has_bindings
+        text = tr(map_colours.OVERRULED if overruled else seen_list.CHOSEN)
+        text = text.format(seen_list.names(parts))
+        if overruled:
+            self._line.setText(text)
+        self._session.say(text, aloud=False)
         self._chosen()
 
     def _make_list(self) -> Any:
