@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -164,10 +165,15 @@ def recorded(kernel: library.Library, program: Program, size: tuple[int, int]) -
     torch.set_num_threads(1)
     try:
         executor = RecordingExecutor(kernel, program)
-        random = torch.Generator().manual_seed(7)
-        computed = executor.run(torch.rand(1, 3, *size, generator=random))
-        grads = [torch.randn(one.shape, generator=random) for one in computed.maps]
+        random = np.random.default_rng(7)  # the same numbers on every system, unlike torch's
+        computed = executor.run(_noise(random, (1, 3, *size), 0.0))
+        grads = [_noise(random, one.shape, -1.0) for one in computed.maps]
         computed.backward(grads)
     finally:
         torch.set_num_threads(threads)
     return executor.record
+
+
+def _noise(random: np.random.Generator, shape: Sequence[int], least: float) -> Tensor:
+    """Numbers from `least` to 1."""
+    return torch.from_numpy(random.uniform(least, 1.0, shape).astype(np.float32))
