@@ -1,6 +1,6 @@
 """Set up what the tests need, including real hosts, and run them.
 
-    python3 install/test.py                     everything
+    python3 install/test.py                     everything that CI runs
     python3 install/test.py --quick             no hosts, no daemons: under three minutes
     python3 install/test.py tests/engine -x     the named tests, with pytest's options
 
@@ -46,6 +46,8 @@ QUICK = (
     ("engine",),
     ("compositing", "gimp", "house", "krita", "link", "networks", "runtime", "studio"),
 )
+# What mostly waits for pip and for programs that it starts, beside all else but the hosts.
+INSTALLING = ("tests/computers", "tests/install")
 started = time.monotonic()
 
 
@@ -71,8 +73,11 @@ def main(options: list[str]) -> int:
         failed += side_by_side(
             place, [["pytest", "--quiet", "-m", "not slow", *tests] for tests in quick_tests]
         )
-    elif run(place, "pytest", *(options or ["--ignore", "tests/hosts"])):
-        failed.append("pytest")
+    elif options:
+        failed += ["pytest"] if run(place, "pytest", *options) else []
+    else:
+        apart = [word for folder in ("tests/hosts", *INSTALLING) for word in ("--ignore", folder)]
+        failed += side_by_side(place, [["pytest", *apart], ["pytest", *INSTALLING]])
     if making.ident:
         making.join()
     if not options:  # hosts wait now and then, for a window or for a dream
