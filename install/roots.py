@@ -96,7 +96,7 @@ Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class RootRecipe:
     """What a root is made of; `about` says it in the log."""
 
     suite: str
@@ -110,8 +110,8 @@ class Recipe:
 
 
 RECIPES = {
-    **{suite: Recipe(suite, PACKAGES, "with Krita and GIMP in it") for suite in SUITES},
-    WINE: Recipe("trixie", WINE_PACKAGES, "with Wine in it"),
+    **{suite: RootRecipe(suite, PACKAGES, "with Krita and GIMP in it") for suite in SUITES},
+    WINE: RootRecipe("trixie", WINE_PACKAGES, "with Wine in it"),
 }
 
 
@@ -230,7 +230,7 @@ def locked(path: Path, log: Log) -> Iterator[None]:
         yield
 
 
-def _make(recipe: Recipe, root: Path, log: Log) -> None:
+def _make(recipe: RootRecipe, root: Path, log: Log) -> None:
     """Make a root in a folder of another name and rename it, so a partial root is never used."""
     unfinished = root.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -252,7 +252,7 @@ def _make(recipe: Recipe, root: Path, log: Log) -> None:
     log(f"{root} is ready after {time.monotonic() - start:.0f} s.")
 
 
-def _mmdebstrap(recipe: Recipe, folder: Path, log: Log) -> list[str]:
+def _mmdebstrap(recipe: RootRecipe, folder: Path, log: Log) -> list[str]:
     options = [f"--aptopt={option}" for option in (*APT_OPTIONS, *_network_options())]
     options += [f"--dpkgopt={option}" for option in DPKG_OPTIONS]
     return [

@@ -42,8 +42,11 @@ CHECKS = (
 # What starts neither a host nor, for more than a moment, a daemon; each line has a core of its own.
 QUICK = (
     ("engine",),
-    ("compositing", "gimp", "house", "krita", "link", "networks", "runtime", "studio"),
-)
+    (
+        "compositing", "gimp", "house", "kernels", "krita", "link", "networks", "runtime",
+        "studio", "windows",
+    ),
+)  # fmt: skip
 started = time.monotonic()
 
 
