@@ -44,8 +44,11 @@ CHECKS = (
 # What starts neither a host nor, for more than a moment, a daemon; each line has a core of its own.
 QUICK = (
     ("engine",),
-    ("compositing", "gimp", "house", "krita", "link", "networks", "runtime", "studio"),
-)
+    (
+        "compositing", "gimp", "house", "kernels", "krita", "link", "networks", "runtime",
+        "studio", "windows",
+    ),
+)  # fmt: skip
 # What mostly waits for pip and for programs that it starts, beside all else but the hosts.
 INSTALLING = ("tests/computers", "tests/install")
 started = time.monotonic()
