@@ -39,6 +39,8 @@ class InstallBox(QtWidgets.QWidget):  # type: ignore[misc]
         self._bar = QtWidgets.QProgressBar()
         self._bar.setRange(0, 0)  # how much there is to do is known to nobody
         self._bar.setTextVisible(False)
+        policies = QtWidgets.QSizePolicy.Policy
+        self._bar.setSizePolicy(policies.Ignored, policies.Fixed)  # takes what is left of the row
         self._bar.setMaximumHeight(self.fontMetrics().height() // 2)
         self._install = text_button(
             "Install…", "Show what will be fetched, and install it", "install", self._ask_or_start
@@ -52,12 +54,12 @@ class InstallBox(QtWidgets.QWidget):  # type: ignore[misc]
         row = QtWidgets.QHBoxLayout()
         for button in (self._install, self._cancel, self._details):
             row.addWidget(button)
+        row.addWidget(self._bar, 1)  # beside the buttons, as the docker has to fit small screens
         row.addStretch()
         column = QtWidgets.QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         self._area = LimitedScrollColumn(self._text, LINES_MIN, LINES_MAX)
         column.addWidget(self._area)
-        column.addWidget(self._bar)
         column.addLayout(row)
         self._timer = QtCore.QTimer(self)
         self._timer.timeout.connect(guarded(self.refresh, session.say))
