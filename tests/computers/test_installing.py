@@ -15,6 +15,15 @@ from tests.computers.conftest import CHECKOUT
 from tests.computers.person import Person
 
 ENVIRONMENT = ".local/share/dreamlayer/env"
+KERNEL = (
+    "from dreamlayer.networks.executors.kernel.library import library; print(library().variant)"
+)
+EVERY_WAY = pytest.mark.every_way
+BOTH = pytest.mark.parametrize(
+    "person", ["trixie-bare", pytest.param("bookworm-bare", marks=EVERY_WAY)], indirect=True
+)
+WITH_PYTHON = pytest.mark.parametrize("person", ["bookworm-bare"], indirect=True)
+WITHOUT_PYTHON = pytest.mark.parametrize("person", ["trixie-bare"], indirect=True)
 PATIENCE = 1800  # seconds for a test: ten installations
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(PATIENCE)]
 
@@ -25,6 +34,7 @@ def unpacked(person: Person, archive: Path) -> Path:
     return person.keep(archive, "Down loads")
 
 
+@BOTH
 def test_from_the_archive_to_a_dream_an_update_and_back(
     person: Person, unpacked: Path, wheelhouse: Path
 ) -> None:
@@ -41,7 +51,8 @@ def test_from_the_archive_to_a_dream_an_update_and_back(
     options = ("--preset", "swirls", "--steps", "2", "--octaves", "2")
     person.runs(command, "dream", picture, "-o", dream, *options).well()
     assert dream.is_file()
-    assert "kernel is there" in person.runs(command, "doctor").text
+    python = command.with_name("python")
+    assert person.runs(python, "-c", KERNEL).well().strip() in ("avx512", "avx2", "portable")
     person.runs("sh", script, "--check").well()
 
     assert "is up to date" in person.runs("sh", script).well()
@@ -60,11 +71,9 @@ def test_from_the_archive_to_a_dream_an_update_and_back(
     assert after == before
 
 
-@pytest.mark.every_way
+@WITH_PYTHON
 def test_from_a_checkout_without_wheel_and_uv(person: Person, wheelhouse: Path) -> None:
     """The wheel is built from the sources, without a compiler, where there is a Python."""
-    if "trixie-bare" in person.root.name:
-        pytest.skip("this computer has no Python, and a checkout brings none")
     cloned = person.home.parent / "clone"
     subprocess.run(["git", "clone", "-q", "--depth", "1", CHECKOUT.as_uri(), cloned], check=True)
     checkout = person.keep(cloned, "dreamlayer")
@@ -80,9 +89,8 @@ def test_from_a_checkout_without_wheel_and_uv(person: Person, wheelhouse: Path) 
     assert person.files() == before
 
 
+@WITHOUT_PYTHON
 def test_without_python_and_network_there_is_a_sentence(person: Person, archive: Path) -> None:
-    if "trixie-bare" not in person.root.name:
-        pytest.skip("this computer has a Python")
     before = person.files()
     person.python["UV_PYTHON_DOWNLOADS_JSON_URL"] = "http://127.0.0.1:9/pythons.json"
     said = person.runs("sh", archive / "install.sh", shown=(archive,))
@@ -92,7 +100,8 @@ def test_without_python_and_network_there_is_a_sentence(person: Person, archive:
     assert person.files() == before
 
 
-@pytest.mark.every_way
+@EVERY_WAY
+@BOTH
 def test_killed_at_any_moment_it_continues(
     person: Person, unpacked: Path, wheelhouse: Path
 ) -> None:
@@ -121,7 +130,7 @@ def test_killed_at_any_moment_it_continues(
     assert person.files() == before
 
 
-@pytest.mark.every_way
+@EVERY_WAY
 @pytest.mark.parametrize("person", roots.SUITES, indirect=True)
 def test_hosts_get_their_plugins_and_lose_them(
     person: Person, unpacked: Path, wheelhouse: Path
