@@ -65,7 +65,7 @@ def cross_compiler(target: KernelTarget) -> Compiler:
     if importlib.util.find_spec("ziglang") is None:
         raise NotCompiled(
             "the compiler for other systems is not installed. Install the packages of the group"
-            " `build` in pyproject.toml: pip install -r daemon/kernels/requirements.txt"
+            " `build` in pyproject.toml: pip install -r install/locked/cross.txt"
         )
     zig = (sys.executable, "-m", "ziglang")
     system = ("-target", target.triple)

@@ -15,9 +15,7 @@ from tests.computers.conftest import CHECKOUT
 from tests.computers.person import Person
 
 ENVIRONMENT = ".local/share/dreamlayer/env"
-KERNEL = (
-    "from dreamlayer.networks.executors.kernel.library import library; print(library().variant)"
-)
+KERNEL = "from dreamlayer.networks.executors.kernel import library; print(library.{})"
 EVERY_WAY = pytest.mark.every_way
 BOTH = pytest.mark.parametrize(
     "person", ["trixie-bare", pytest.param("bookworm-bare", marks=EVERY_WAY)], indirect=True
@@ -52,7 +50,11 @@ def test_from_the_archive_to_a_dream_an_update_and_back(
     person.runs(command, "dream", picture, "-o", dream, *options).well()
     assert dream.is_file()
     python = command.with_name("python")
-    assert person.runs(python, "-c", KERNEL).well().strip() in ("avx512", "avx2", "portable")
+    assert person.runs(python, "-c", KERNEL.format("library().variant")).well().strip() in (
+        "avx512",
+        "avx2",
+        "portable",
+    )
     person.runs("sh", script, "--check").well()
 
     assert "is up to date" in person.runs("sh", script).well()
@@ -82,8 +84,12 @@ def test_from_a_checkout_without_wheel_and_uv(person: Person, wheelhouse: Path) 
         own.unlink()
     before = person.files()
     script = checkout / "install/install.py"
-    said = person.runs("python3", script, "--offline", packages).well()
-    assert "Dreamlayer will work, but slower" in said
+    person.runs("python3", script, "--offline", packages).well()
+    python = person.home / ENVIRONMENT / "bin/python"
+    assert (
+        "The CPU is slower than it could be"
+        in person.runs(python, "-c", KERNEL.format("description()")).well()
+    )
     person.runs("python3", script, "--check").well()
     person.runs("python3", script, "--uninstall").well()
     assert person.files() == before

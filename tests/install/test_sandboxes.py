@@ -91,7 +91,7 @@ def sandbox(request: pytest.FixtureRequest) -> Sandbox:
 
 def plug_in(session: UserSession, sandbox: Sandbox, *words: str, before: str = "") -> Any:
     """What the plug-in tells that connects from the sandbox, and dreams."""
-    folder = Path(session.environ["HOME"], DATA[sandbox], "pykrita")
+    folder = Path(session.environ["HOME"], DATA[sandbox], "pykrita", copying.KRITA_LIBRARIES)
     argv = [str(sandboxes.PYTHON), "-I", "-c", PLUG_IN, str(folder), before, *words]
     done = subprocess.run(
         sandbox(session, argv), capture_output=True, text=True, timeout=PATIENCE, check=False
