@@ -78,5 +78,5 @@ def _build(environment: Environment, checkout: Path, source: PackageSource, log:
         locked = locks.options(checkout, "build")
         pip_install(environment, log, "--quiet", "--target", tools, *source.options, *locked)
         options = ["--no-deps", "--no-build-isolation", "--no-index", "--force-reinstall"]
-        clean = {"PYTHONPATH": tools, "PYTHONDONTWRITEBYTECODE": "1"}  # the sources stay as they are
-        pip_install(environment, log, *options, str(checkout), **clean)
+        variables = {"PYTHONPATH": tools, "PYTHONDONTWRITEBYTECODE": "1"}  # the sources stay clean
+        pip_install(environment, log, *options, str(checkout), **variables)
