@@ -29,3 +29,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("DREAMLAYER_HOME", str(folder))
     return folder
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--every-way"):
+        return
+    long = [item for item in items if item.get_closest_marker("every_way")]
+    items[:] = [item for item in items if item not in long]
+    config.hook.pytest_deselected(items=long)

@@ -71,11 +71,3 @@ def person(
     tmp_path.parent.chmod(0o755)
     yield Person(roots.ensure(request.param), tmp_path, python)
     shutil.rmtree(tmp_path)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--every-way"):
-        return
-    long = [item for item in items if item.get_closest_marker("every_way")]
-    items[:] = [item for item in items if item not in long]
-    config.hook.pytest_deselected(items=long)

@@ -1,6 +1,7 @@
 """The plug-ins' zips in real hosts: taken as a user takes them, they install the rest themselves.
 
 The installer in them is a stand-in (`plugin_zips.py`); the daemon that then dreams is the real one.
+With --every-way it is the real installer, from a folder with all packages, in a home without any.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import Any
 
 import pytest
 
+from install import roots
 from install.archives import packing
-from tests.hosts import plugin_zips
+from tests.computers.conftest import archive, made, python, wheelhouse
+from tests.hosts import plugin_zips, warm
 from tests.hosts.session import CHECKOUT, HostSession, Result
 
+__all__ = ["archive", "made", "python", "wheelhouse"]  # fixtures
 HERE = Path(__file__).parent
 PHOTO = CHECKOUT / "tests/pictures/chelsea.png"
 ARGUMENTS = "--offline '/some folder'"
@@ -77,6 +81,34 @@ def test_krita_installs(in_krita: Result, check: str) -> None:
 
 def test_krita_ends_well(in_krita: Result) -> None:
     in_krita.facts()
+
+
+@pytest.mark.every_way
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("suite", roots.SUITES)
+def test_the_real_installer_from_krita_to_the_first_dream(
+    suite: str, archive: Path, wheelhouse: Path, python: dict[str, str]
+) -> None:
+    root = roots.ensure(suite)
+    with HostSession(suite, root, warm.ensure(suite, root)) as session:
+        uninstall(session)
+        (zipped,) = archive.parent.glob("archives/*-krita-linux.zip")
+        shutil.copy(zipped, session.folder / "krita.zip")
+        shutil.copytree(wheelhouse, session.folder / "wheels")
+        shutil.copytree(wheelhouse.parent / "python", session.folder / "python")
+        told = session.folder / "python" / "pythons.json"
+        told.write_text(told.read_text().replace(str(wheelhouse.parent), str(session.folder)))
+        session.variables |= {
+            "DREAMLAYER_SETUP_ARGUMENTS": f"--offline {session.folder / 'wheels'}",
+            "DREAMLAYER_PYTHON": python["DREAMLAYER_PYTHON"],
+            "UV_PYTHON_DOWNLOADS_JSON_URL": str(told),
+        }
+        script = HERE / "krita" / "importing.py"
+        session.run_krita(script, timeout=TIMEOUT, zip=str(session.folder / "krita.zip")).facts()
+        script = HERE / "krita" / "installing_for_real.py"
+        facts = session.run_krita(script, PHOTO, timeout=1500, folder=str(session.folder)).facts()
+        assert facts == {"check_install_and_the_first_dream": ""}
+        assert (session.data / "env" / "dreamlayer.stamp").is_file()
 
 
 @pytest.fixture(scope="module")

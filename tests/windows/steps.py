@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from PIL import Image
 from tests.hosts.namespace import Finished
 from tests.kernels.builds import CHECKOUT
 from tests.kernels.loading import variants_of_this_processor
-from tests.windows.wine import USER, Windows
+from tests.windows.wine import USER, Windows, windows_path
 
 INSTALLER = r"install\install.py"
 PROFILE = rf"C:\users\{USER}"
@@ -92,6 +93,21 @@ def check(windows: Windows) -> str:
     return f"{len(found)} parts, all in order"
 
 
+def start_script(windows: Windows) -> str:
+    """Install-Windows.cmd runs the installer with the Python in Dreamlayer's folder."""
+    place = windows.dreamlayer / "python" / "cpython-3.12-windows-x86_64-none"
+    shutil.copytree(windows.own_python, place)
+    lines = good(_script(windows, "--check")).output.splitlines()
+    if not any(line.startswith("ok  Daemon") for line in lines):
+        raise Unexpected("\n".join(lines))
+    return f"{sum(line.startswith('ok ') for line in lines)} parts, all in order"
+
+
+def _script(windows: Windows, *arguments: str) -> Finished:
+    script = windows_path(CHECKOUT / "install" / "Install-Windows.cmd")
+    return windows.wine("cmd", "/c", script, *arguments, limit=600)
+
+
 def connect(windows: Windows) -> str:
     """A plug-in's Python connects, to the running daemon and to one that it starts."""
     running = _connected(windows)
@@ -163,9 +179,9 @@ def stop(windows: Windows) -> str:
 
 
 def uninstall(windows: Windows) -> str:
-    """install.py --uninstall removes everything, also with the daemon running."""
+    """Install-Windows.cmd --uninstall removes everything, also with the daemon running."""
     _connected(windows)
-    good(windows.python(INSTALLER, "--uninstall"))
+    good(_script(windows, "--uninstall"))
     left = [windows.dreamlayer, windows.profile / "AppData" / "Roaming" / "krita" / "pykrita"]
     left.append(windows.profile / "AppData" / "Roaming" / "GIMP" / "3.0" / "plug-ins")
     if still := [path for path in left if path.exists()]:
@@ -177,5 +193,6 @@ def uninstall(windows: Windows) -> str:
 
 Step = Callable[[Windows], str]
 STEPS: tuple[Step, ...] = (
-    variants, bits, install, check, connect, dream, doctor, stop, kernels_tests, uninstall,
+    variants, bits, install, check, start_script, connect, dream, doctor, stop, kernels_tests,
+    uninstall,
 )  # fmt: skip

@@ -30,11 +30,13 @@ class Windows:
         profile: the user's folder, as this computer sees it.
         dreamlayer: Dreamlayer's folder there.
         kritarc: Krita's settings.
+        own_python: the folder of Python for Windows.
     """
 
     def __init__(self, root: Path, stand_in: Path, folder: Path) -> None:
         self._folder = folder
-        self._python = windows_path(stand_in / "python" / "python.exe")
+        self.own_python = stand_in / "python"
+        self._python = windows_path(self.own_python / "python.exe")
         self.profile = folder / "prefix" / "drive_c" / "users" / USER
         self.dreamlayer = self.profile / "AppData" / "Local" / "Dreamlayer"
         self.kritarc = self.profile / "AppData" / "Local" / "kritarc"
