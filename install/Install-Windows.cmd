@@ -36,7 +36,10 @@ exit /b
 
 rem uv moves a Python to its place when it is complete.
 :find_own
-for /d %%D in ("%DATA%\python\cpython-%DREAMLAYER_PYTHON%*") do if exist "%%D\python.exe" set PYTHON="%%D\python.exe"
+if not exist "%DATA%\python" exit /b
+pushd "%DATA%\python"
+for /d %%D in (cpython-%DREAMLAYER_PYTHON%*) do if exist "%%~fD\python.exe" set PYTHON="%%~fD\python.exe"
+popd
 exit /b
 
 rem py.exe comes with Python from python.org. A program python.exe may only open the Store.
