@@ -1,5 +1,7 @@
 """What the daemon answers to a test: looks that the dialog must show, and what is seen."""
 
+import time
+
 from screen import daemon_status, rgb
 
 from dreamlink.client.launch import connect
@@ -75,4 +77,9 @@ def dreams_done():
 
 
 def idle():
-    return daemon_status()["jobs"] == []
+    """Whether nothing is dreamed, and nothing comes in a second: a window may just be asking."""
+    for _ in range(5):
+        if daemon_status()["jobs"]:
+            return False
+        time.sleep(0.2)
+    return True

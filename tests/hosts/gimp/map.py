@@ -80,7 +80,10 @@ def refuse(image, source, *words, **arguments):
 
 
 def check_each_colour_grows_what_it_stands_for():
-    """As the daemon answers, to the byte; each region is more like its own dream than the other."""
+    """As the daemon answers, to the byte; each region is more like its own dream than the other.
+
+    Not by far: what the other region asks for is held back there, which neither dream does.
+    """
     image, source = photo_part(*SIZE)
     asked = (RED, 60), (NOTHING, 30), (BLUE, 60)
     colours = stripes(image, *asked)
@@ -99,7 +102,7 @@ def check_each_colour_grows_what_it_stands_for():
     for box, own, other in ((left, tens, twenties), (right, twenties, tens)):
         like, unlike = amount(layer, own, box), amount(layer, other, box)
         print(f"{like:.2f} levels from its own dream, {unlike:.2f} from the other")
-        assert 2 * like < unlike, (like, unlike)
+        assert 1.5 * like < unlike, (like, unlike)
         assert pixels(layer) != pixels(own)
     assert recipe_of(layer)["bind"] == TWO["bind"]
     assert layer.get_name() == "Dream of Background (map, seed 7)"

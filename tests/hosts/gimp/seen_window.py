@@ -49,10 +49,14 @@ def packed(picture):
 
 def wait_for_row(expected):
     """Wait until the strongest are visible, one beside the other; returns their places."""
-    first = wait_for_picture(expected[0][1], SIDE, f"the picture of {expected[0][0].address}")
-    places = [first, *(place_on_screen(data, SIDE) for _, data in expected[1:TOP])]
-    assert None not in places, places
-    assert len({top for _, top in places}) == 1, f"they are not in one row: {places}"
+    wait_for_picture(expected[0][1], SIDE, f"the picture of {expected[0][0].address}")
+    places = []
+
+    def in_one_row():  # while the grid is filled anew, some are still at their older places
+        places[:] = [place_on_screen(data, SIDE) for _, data in expected[:TOP]]
+        return None not in places and len({top for _, top in places}) == 1
+
+    until(in_one_row, "they are not in one row")
     assert [left for left, _ in places] == sorted({left for left, _ in places}), places
     return places
 
