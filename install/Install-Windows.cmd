@@ -27,7 +27,7 @@ goto :end
 
 :own_python
 echo Fetching Python %DREAMLAYER_PYTHON% for Dreamlayer
-set "UV_PYTHON_INSTALL_DIR=%DATA%\python"
+set "UV_PYTHON_INSTALL_DIR=%DATA%\dreamlayer-python"
 set "UV_NO_CACHE=1"
 set "UV_NO_CONFIG=1"
 "%UV%" python install --no-bin %DREAMLAYER_PYTHON%
@@ -36,8 +36,8 @@ exit /b
 
 rem uv moves a Python to its place when it is complete.
 :find_own
-if not exist "%DATA%\python" exit /b
-pushd "%DATA%\python"
+if not exist "%DATA%\dreamlayer-python" exit /b
+pushd "%DATA%\dreamlayer-python"
 for /d %%D in (cpython-%DREAMLAYER_PYTHON%*) do if exist "%%~fD\python.exe" set PYTHON="%%~fD\python.exe"
 popd
 exit /b
@@ -49,7 +49,7 @@ if not errorlevel 1 set "PYTHON=py -3"
 exit /b
 
 :remove_python
-if exist "%DATA%\python" rmdir /s /q "%DATA%\python"
+if exist "%DATA%\dreamlayer-python" rmdir /s /q "%DATA%\dreamlayer-python"
 rmdir "%DATA%" 2>nul
 exit /b
 

@@ -24,7 +24,7 @@ usable() {
 
 # uv moves a Python to its place when it is complete.
 find_own() {
-    for python in "$data/python/cpython-$version"*/bin/python3; do
+    for python in "$data/dreamlayer-python/cpython-$version"*/bin/python3; do
         [ -x "$python" ] && return
     done
     python=
@@ -36,7 +36,7 @@ own_python() {
     [ -n "$uv" ] || return
     echo "Fetching Python $version for Dreamlayer"
     [ -d "$data" ] || mkdir -p -m 700 "$data" || return
-    UV_PYTHON_INSTALL_DIR=$data/python UV_NO_CACHE=1 UV_NO_CONFIG=1 \
+    UV_PYTHON_INSTALL_DIR=$data/dreamlayer-python UV_NO_CACHE=1 UV_NO_CONFIG=1 \
         "$uv" python install --no-bin "$version" && find_own
 }
 

@@ -24,13 +24,15 @@ from install.login import setup as login
 from install.own import Own, stop_daemon
 from install.packages.pip import downloads
 
-KEPT = {  # what the user has made, in Dreamlayer's folder
-    "models": "networks of your own",
-    "settings.json": "settings",
-    "keys": "keys of computers that dream for each other",
+# What the user has made: its name in Dreamlayer's folder, what it is, and the files that are it.
+KEPT = {
+    "models": ("networks of your own", ("models/*.safetensors", "models/*.json")),
+    "settings.json": ("settings", ("settings.json",)),
+    "keys": ("keys of computers that dream for each other", ("keys/*.json",)),
 }
-THUMBNAILS = "thumbnails"  # of channels, which the daemon makes on demand
-PYTHON = "python"  # the folder with the Python that a start script has brought
+# Only by names that nobody else's have is a whole folder removed: DREAMLAYER_HOME may name one that
+# has other things in it.
+PYTHON = "dreamlayer-python"  # the folder with the Python that a start script has brought
 ENVIRONMENTS_OWN = (STAMP, MADE, BEGUN, "pyvenv.cfg")  # files that say that it is one of ours
 
 
@@ -62,8 +64,7 @@ def uninstall(own: Own, machine: Machine, *, everything: bool = False) -> None:
         shutil.rmtree(environment.folder)
         removed = True
     removed |= _remove_files(own)
-    for name in KEPT if everything else ():
-        removed |= _remove(own.home / name)
+    removed |= everything and _remove_what_the_user_made(own)
     removed |= _remove_python(own)
     with contextlib.suppress(OSError):
         own.home.rmdir()  # only if it is empty, and so on
@@ -78,7 +79,7 @@ def _say_what_is_left(own: Own) -> None:
     if not own.home.is_dir():
         return
     left = {path.name for path in own.home.iterdir()} - ({PYTHON} if _is_in_use(own) else set())
-    kept = [f"{words} ({name})" for name, words in KEPT.items() if name in left]
+    kept = [f"{words} ({name})" for name, (words, _) in KEPT.items() if name in left]
     if kept:
         print(f"Kept in {own.home}: {', '.join(kept)}.")
         print(for_user("To remove that, too: install.py --uninstall --everything"))
@@ -90,7 +91,7 @@ def _remove_files(own: Own) -> bool:
     present = [path for path in own.files if path.is_file()]
     for path in present:
         path.unlink()
-    ours = (discovery.MACHINES, unpacking.FOLDER, unpacking.UNFINISHED, THUMBNAILS)
+    ours = (discovery.MACHINES, unpacking.FOLDER, unpacking.UNFINISHED, discovery.THUMBNAILS)
     folders = [*(own.home / name for name in ours), downloads(own.environment)]
     removed = [_remove(folder) for folder in folders]
     for copy in discovery.sandbox_copies():
@@ -100,6 +101,16 @@ def _remove_files(own: Own) -> bool:
                 (copy / name).unlink(missing_ok=True)
             copy.rmdir()
     return bool(present) or any(removed)
+
+
+def _remove_what_the_user_made(own: Own) -> bool:
+    patterns = [pattern for _, patterns in KEPT.values() for pattern in patterns]
+    present = [path for pattern in patterns for path in own.home.glob(pattern)]
+    for path in present:
+        path.unlink()
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()  # only if it is empty
+    return bool(present)
 
 
 def _remove_python(own: Own) -> bool:

@@ -27,7 +27,7 @@ class SetupPlan:
     device: str
     choice: BuildChoice
     insists: bool  # the user named the device in this run
-    source: PackageSource = field(default_factory=PackageSource)  # of everything but PyTorch
+    source: PackageSource = field(default_factory=PackageSource)  # of all but PyTorch's own index
 
     @property
     def environment(self) -> Environment:

@@ -87,9 +87,10 @@ def _take_another(planned: SetupPlan) -> Setback:
         problem = f"{planned.source.folder} does not have the build {wanted.name} for this Python"
         again = "install without --offline"
     else:
+        index = "the package index" if wanted == planned.general else "PyTorch's own index"
         problem = (
-            f"PyTorch's own index can't be reached, or does not have the build {wanted.name}"
-            " for this Python"
+            f"{index[0].upper()}{index[1:]} can't be reached, or does not have the build"
+            f" {wanted.name} for this Python"
         )
         again = f"go online, then run install.py --device {planned.device}"
     if planned.is_of_the_pinned_version:

@@ -11,6 +11,7 @@ from pathlib import Path
 from install.environment import Environment, clean_environ
 from install.errors import InstallError
 
+DOWNLOADS = "dreamlayer-downloads"  # nobody else's, if Dreamlayer's folder is a shared one
 CLUES = (  # texts in pip's log, and what they mean for the user
     ("No space left on device", "The disk is full: free some space"),
     ("There is not enough space on the disk", "The disk is full: free some space"),
@@ -67,7 +68,7 @@ def downloads(environment: Environment) -> Path:
     It is beside the environment, so that an interrupted installation need not fetch them again, and
     nothing of them is left in the user's own cache.
     """
-    return environment.folder.parent / "downloads"
+    return environment.folder.parent / DOWNLOADS
 
 
 def forget_downloads(environment: Environment) -> None:

@@ -42,7 +42,7 @@ def test_from_the_archive_to_a_dream_an_update_and_back(
     said = person.runs("sh", script, "--offline", wheelhouse, shown=shown).well()
     assert "Dreamlayer is installed. Its first dream:" in said
     assert (person.home / ".local/share/dreamlayer/sample-dream.png").stat().st_size > 100_000
-    assert not (person.home / ".local/share/dreamlayer/downloads").exists()
+    assert not (person.home / ".local/share/dreamlayer/dreamlayer-downloads").exists()
     command = person.home / ENVIRONMENT / "bin/dreamlayer"
     picture = person.keep(CHECKOUT / "tests/pictures/chelsea.png", "Ölbild.png")
     dream = person.home / "Träume.png"

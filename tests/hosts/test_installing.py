@@ -36,7 +36,7 @@ def checks(host: str) -> list[str]:
 def uninstall(host: HostSession) -> None:
     """Let Dreamlayer be not installed, and the stand-in without network at first."""
     host.run_outside([sys.executable, "-m", "dreamlayer", "stop"])
-    shutil.rmtree(host.data / "setup", ignore_errors=True)
+    shutil.rmtree(host.data / "dreamlayer-setup", ignore_errors=True)
     (host.data / "setup.log").unlink(missing_ok=True)
     launcher = host.data / "launcher.json"
     if launcher.exists():

@@ -146,10 +146,17 @@ def test_a_file_that_others_put_into_dreamlayers_folder_survives(person: Path, c
     theirs.write_text("theirs")
     for ours in ("daemon.log", "daemon.log.1", "daemon.err", "plugins.json"):
         (theirs.parents[1] / ours).write_text("ours")
-    for folder in ("python/bin", "downloads/http", "thumbnails/vgg16"):
+    ours = ("python/bin", "downloads/http", "setup/install")
+    for folder in (*(f"dreamlayer-{name}" for name in ours), "channel-thumbnails/vgg16"):
         (theirs.parents[1] / folder).mkdir(parents=True)
-    assert run("--uninstall") == 0
-    assert files(theirs.parents[1]) == {"env/notes.txt": b"theirs"}
+    also = dict.fromkeys(("downloads/a.zip", "python/a.py", "setup/a", "models/a.py"), b"theirs")
+    for name, content in also.items():
+        (theirs.parents[1] / name).parent.mkdir()
+        (theirs.parents[1] / name).write_bytes(content)
+    assert run("--uninstall", "--everything") == 0
+    left = {path.name for path in theirs.parents[1].iterdir()}
+    assert left == {"env", "downloads", "python", "setup", "models"}
+    assert files(theirs.parents[1]) == {"env/notes.txt": b"theirs"} | also
     assert str(theirs.parents[1]) in capsys.readouterr().out
 
 

@@ -399,10 +399,10 @@ def test_downloads_are_kept_until_the_installation_is_complete(
     stub_index.add("simple", "tools", "1.0", code="evil = True")
     with pytest.raises(InstallError):
         install(checkout, own, WITHOUT_CARD)
-    assert (own.home / "downloads").is_dir()
+    assert (own.home / "dreamlayer-downloads").is_dir()
     stub_index.lock(checkout)
     install(checkout, own, WITHOUT_CARD)
-    assert not (own.home / "downloads").exists()
+    assert not (own.home / "dreamlayer-downloads").exists()
 
 
 def test_the_projects_own_pins_are_read() -> None:

@@ -95,7 +95,7 @@ def check(windows: Windows) -> str:
 
 def start_script(windows: Windows) -> str:
     """Install-Windows.cmd runs the installer with the Python in Dreamlayer's folder."""
-    place = windows.dreamlayer / "python" / "cpython-3.12-windows-x86_64-none"
+    place = windows.dreamlayer / "dreamlayer-python" / "cpython-3.12-windows-x86_64-none"
     shutil.copytree(windows.own_python, place)
     lines = good(_script(windows, "--check")).output.splitlines()
     if not any(line.startswith("ok  Daemon") for line in lines):

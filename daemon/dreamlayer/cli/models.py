@@ -204,4 +204,4 @@ def own_thumbnails() -> OwnThumbnails:
     from dreamlayer.thumbnails.own import OwnThumbnails
     from dreamlink.client import discovery
 
-    return OwnThumbnails(discovery.home() / "thumbnails")
+    return OwnThumbnails(discovery.home() / discovery.THUMBNAILS)

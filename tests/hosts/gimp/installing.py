@@ -1,9 +1,7 @@
 """Inside GIMP with its windows: a plug-in that was unpacked from its zip installs the rest."""
 
 import sys
-import threading
 import time
-import traceback
 from pathlib import Path
 
 import case
@@ -12,10 +10,9 @@ sys.path.insert(0, case.arguments["scripts"])
 from desk import CANCEL, FAST, PLUGIN, SUCCESS, deep_dream, photo_part, run_checks, snapshot
 from screen import (
     DIALOG,
-    INTERACTIVE,
+    beside_dialog,
     close_all,
     find,
-    forget_last_values,
     show,
     titles,
     type_into,
@@ -40,32 +37,12 @@ def picture(name):
 
 
 def call(act):
-    """Call Deep Dream as a user does; `act` works its windows in a thread. Also the image."""
+    """Call Deep Dream as a user does; `act` works its windows. Also whether the image changed."""
     image, source = photo_part()
     show(image)
     image.clean_all()
-    forget_last_values()
-    failures = []
-
-    def run():
-        try:
-            find(WINDOW)
-            case.xdotool("mousemove", "5", "5")  # no tooltip in the way
-            act()
-        except Exception:
-            failures.append(traceback.format_exc())
-            case.screenshot("install-failure")
-            for title in (WINDOW, DIALOG):  # so that the call comes to an end
-                while titles(title):
-                    type_into(title, "Escape")
-                    time.sleep(1)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
     before = snapshot(image)
-    answer = deep_dream(image, [source], INTERACTIVE, **FAST)
-    thread.join()
-    assert not failures, failures[0]
+    answer = beside_dialog(act, image, [source], (WINDOW, DIALOG), **FAST)
     return answer, snapshot(image) != before
 
 
@@ -77,7 +54,7 @@ def check_it_says_what_is_missing_and_can_be_left():
     answer, changed = call(act)
     assert answer.status == CANCEL, answer
     assert not changed and not said(), "something was begun without a click"
-    assert not (discovery.home() / "setup").exists()
+    assert not (discovery.home() / "dreamlayer-setup").exists()
 
 
 def check_scripts_get_a_sentence():

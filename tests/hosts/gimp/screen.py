@@ -125,22 +125,27 @@ def forget_last_values():
         last.unlink()
 
 
-def beside_dialog(act, image, drawables, **arguments):
-    """Call Deep Dream as a user does; `act` runs in a thread while its dialog is open."""
+def beside_dialog(act, image, drawables, windows=(DIALOG, PROGRESS), **arguments):
+    """Call Deep Dream as a user does; `act` runs in a thread once the first window is open.
+
+    windows: those that may stand open at the end, and are then closed.
+    """
     forget_last_values()
     failures = []
 
     def run():
         try:
-            find(DIALOG)
+            find(windows[0])
             case.xdotool("mousemove", "5", "5")  # no tooltip in the way
             act()
         except Exception:
             failures.append(traceback.format_exc())
             case.screenshot("failure")
-            for title in (DIALOG, PROGRESS):  # so that the call comes to an end
-                if titles(title):
-                    type_into(title, "Escape")
+            for title in windows:  # so that the call comes to an end
+                for _ in range(5):  # where the first Escape only cancels
+                    if titles(title):
+                        type_into(title, "Escape")
+                        time.sleep(1)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()

@@ -24,6 +24,7 @@ DAEMON_FILE = "daemon.json"
 LAUNCHER_FILE = "launcher.json"
 MANIFEST_FILE = "plugins.json"  # the hosts into which the plug-in was installed
 TORCH_FILE = "torch.json"  # which PyTorch install.py chose for this computer, and why
+THUMBNAILS = "channel-thumbnails"  # a folder with those that the user had made
 LOG_FILE = "daemon.log"  # written by the daemon
 SAID_FILE = "daemon.err"  # output of the daemon, if it can't write its log or crashes
 MACHINE_FILE = "daemon.machine"  # the identity of the machine whose daemon uses the folder itself

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from .. import private_files
 
-FOLDER = "setup"  # in Dreamlayer's folder
-UNFINISHED = "setup.unfinished"
+FOLDER = "dreamlayer-setup"  # in Dreamlayer's folder
+UNFINISHED = "dreamlayer-setup.unfinished"
 BLOCK = 1 << 20  # bytes written in one step
 DAMAGED = "{} is damaged: download the plug-in again."
 
