@@ -12,7 +12,14 @@ from dreamlayer.engine.image.planes import as_plane
 from dreamlayer.engine.metrics import gain
 from dreamlayer.engine.objectives.binding import UnboundExpression, network_for
 from dreamlayer.engine.objectives.kind_terms import FLOORS, SPREADS, KindTerm
-from dreamlayer.engine.objectives.terms import MapLocation, single_term
+from dreamlayer.engine.objectives.terms import (
+    ChannelsTerm,
+    MapLocation,
+    Objective,
+    SquaresTerm,
+    WeightedTerm,
+    single_term,
+)
 from dreamlayer.geometry import Window
 from dreamlayer.networks.kinds import kinds
 from dreamlayer.networks.kinds.classes import KINDS
@@ -107,6 +114,24 @@ def test_an_objective_uses_that_gradient(monkeypatch):
     monkeypatch.setattr(KindTerm, "value", lambda *_: pytest.fail("autograd was used"))
     found = objective.grad(cells.detach(), 0, location, 1)
     assert torch.allclose(found, expected)
+
+
+@pytest.mark.parametrize("spread", SPREADS)
+def test_a_sparse_objective_is_the_same_of_its_own_channels_alone(spread):
+    cells = torch.randn(1, 9, 4, 5) * 3
+    kinds_of_things = KindTerm(
+        torch.tensor([[6, 0], [2, 6]]), torch.rand(2, 2), torch.ones(2, 2), FLOORS.get(spread)
+    )
+    terms = (kinds_of_things, ChannelsTerm((7, 2, 2)))
+    objective = Objective(tuple(WeightedTerm(0.5, 0, 2.0, term) for term in terms))
+    location = MapLocation(Window.whole(4, 5), Window.whole(4, 5), lambda x, y: (0, 0))
+    used = objective.used_channels()
+    assert used == [0, 2, 6, 7]
+    whole = objective.grad(cells, 0, location, 1)
+    assert torch.equal(objective.among(used).grad(cells[:, used], 0, location, 1), whole[:, used])
+    assert not whole[:, [1, 3, 4, 5, 8]].any()
+    squares = WeightedTerm(1.0, 0, 1.0, SquaresTerm())
+    assert Objective((*objective.terms, squares)).used_channels() is None
 
 
 def test_everywhere_is_more_even_than_one():

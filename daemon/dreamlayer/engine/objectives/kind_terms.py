@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -51,6 +52,12 @@ class KindTerm:
         for number, channels in enumerate(self.channels.to(cells.device)):
             into[:, channels] += slope[:, number] * (winner[:, 0] == number) * grad
         return into
+
+    def used(self) -> set[int]:
+        return set(self.channels.flatten().tolist())
+
+    def among(self, channels: Sequence[int]) -> KindTerm:
+        return replace(self, channels=torch.searchsorted(torch.tensor(channels), self.channels))
 
     def _excess(self, cells: Tensor) -> Tensor:
         """Z (1, S, K, h, w)."""

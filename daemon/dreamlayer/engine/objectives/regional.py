@@ -101,12 +101,11 @@ class RegionalObjective:
             box = Window(_span_of(share.amax(dim=1)), _span_of(share.amax(dim=0)))
             if opposed:
                 box = Window.whole(*share.shape)
-            if not box.area or not part.for_map(number).terms:
+            here = part.for_map(number)
+            if not box.area or not here.terms:
                 continue
             there = replace(location, cells=box.shift(*location.cells.origin))
-            own = part.grad(cells[box.slices()], number, there, factor)
-            used = _used_channels(own)
-            own = own[:, used]
+            used, own = _sparse_grad(here, cells[box.slices()], number, there, factor)
             # A gradient that is not finite shall not reach cells of other regions.
             weights = share[box.slices()].to(cells) * scale
             total[box.slices()][:, used] += torch.where(weights > 0, own * weights, 0.0)
@@ -178,10 +177,18 @@ class RegionalObjective:
 AnyObjective = Objective | RegionalObjective
 
 
-def _used_channels(grad: Tensor) -> Tensor:
-    """The channels of (1, C, h, w) that are not 0 everywhere: mostly few, which saves time."""
-    largest: Tensor = torch.linalg.vector_norm(grad[0], torch.inf, dim=(1, 2))  # NaN counts as well
-    return largest.nonzero()[:, 0]
+def _sparse_grad(
+    part: Objective, cells: Tensor, number: int, location: MapLocation, factor: int
+) -> tuple[Tensor, Tensor]:
+    """The channels whose gradient may be other than 0, and that; mostly few, which saves time."""
+    used = part.used_channels()
+    if used is not None:
+        channels = torch.tensor(used, device=cells.device)
+        return channels, part.among(used).grad(cells[:, channels], number, location, factor)
+    grad = part.grad(cells, number, location, factor)
+    largest = torch.linalg.vector_norm(grad[0], torch.inf, dim=(1, 2))  # NaN counts as well
+    channels = largest.nonzero()[:, 0]
+    return channels, grad[:, channels]
 
 
 def _span_of(values: Tensor) -> Span:

@@ -12,7 +12,7 @@ same in every layer. `binding.py` makes objectives from the expressions that use
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -79,6 +79,17 @@ class DifferentiatedTerm(Term, Protocol):
         """The gradient at each cell, from the gradient of the value (a scalar)."""
 
 
+@runtime_checkable
+class SparseTerm(DifferentiatedTerm, Protocol):
+    """A term of some channels, which is computed of these alone: mostly a few of hundreds."""
+
+    def used(self) -> set[int]:
+        """Return the numbers of its channels."""
+
+    def among(self, channels: Sequence[int]) -> SparseTerm:
+        """The same term of a map that has only these of the channels, ascending."""
+
+
 @dataclass(frozen=True)
 class SquaresTerm:
     """The mean square of all activations: "more of whatever you see" (the 2015 notebook's L2)."""
@@ -119,6 +130,12 @@ class ChannelsTerm:
         for channel in self.channels:
             into[:, channel] += grad / len(self.channels)
         return into
+
+    def used(self) -> set[int]:
+        return set(self.channels)
+
+    def among(self, channels: Sequence[int]) -> ChannelsTerm:
+        return ChannelsTerm(tuple(channels.index(channel) for channel in self.channels))
 
 
 @dataclass(frozen=True)
@@ -244,6 +261,21 @@ class Objective:
     def for_map(self, number: int) -> Objective:
         """The summands on one map."""
         return Objective(tuple(summand for summand in self.terms if summand.map_index == number))
+
+    def used_channels(self) -> list[int] | None:
+        """The numbers of all channels that terms on one map use, ascending; None: any may be."""
+        sparse = [s.term.used() for s in self.terms if isinstance(s.term, SparseTerm)]
+        return sorted(set().union(*sparse)) if len(sparse) == len(self.terms) else None
+
+    def among(self, channels: Sequence[int]) -> Objective:
+        """The same objective of a map that has only these of the channels; see used_channels."""
+        return Objective(
+            tuple(
+                replace(summand, term=summand.term.among(channels))
+                for summand in self.terms
+                if isinstance(summand.term, SparseTerm)
+            )
+        )
 
     def total(
         self, cells: Mapping[int, Tensor], locations: Mapping[int, MapLocation], factor: int
