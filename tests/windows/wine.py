@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+
 from install import roots
 from tests.hosts.namespace import Finished, Namespace
 from tests.kernels.builds import CHECKOUT
@@ -104,8 +106,16 @@ class Windows:
             "LANG": "C.UTF-8",
             "XDG_RUNTIME_DIR": "/tmp",  # it asks for a display's socket there
             "PYTHONDONTWRITEBYTECODE": "1",
+            # In Wine PyTorch can't find out what the processor has, and takes its plainest code,
+            # which rounds a product before it is added. In Windows it finds out.
+            "ATEN_CPU_CAPABILITY": best_variant_of_torch(),
             "KMP_AFFINITY": "disabled",  # Wine does not know what torch's threads ask for
         }
+
+
+def best_variant_of_torch() -> str:
+    """The instructions that PyTorch uses on this computer, as its variable names them."""
+    return torch.backends.cpu.get_cpu_capability().lower()
 
 
 def ensured_root() -> Path:
