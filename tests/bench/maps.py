@@ -29,8 +29,8 @@ from torch import Tensor
 
 from dreamlayer.engine.metrics import grid_canvases, unit_of
 from dreamlayer.engine.objectives.binding import bind, network_for
+from dreamlayer.engine.objectives.objective import Objective
 from dreamlayer.engine.objectives.regional import RegionalObjective
-from dreamlayer.engine.objectives.terms import Objective
 from dreamlayer.engine.tiling.receptive_layout import ReceptiveLayout
 from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network

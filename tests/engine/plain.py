@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.objectives.terms import Objective
+from dreamlayer.engine.objectives.objective import Objective
 from dreamlink.recipe.recipe import Recipe
 
 TILE = 160  # px; for a small picture, as 512 is for a large one

@@ -17,9 +17,10 @@ from dreamlayer.engine.metrics import GainMeter, MeasuredRegion
 from dreamlayer.engine.objectives import regional
 from dreamlayer.engine.objectives import terms as objectives
 from dreamlayer.engine.objectives.binding import UnboundExpression, bind_recipe, network_for
+from dreamlayer.engine.objectives.objective import Objective, WeightedTerm
 from dreamlayer.engine.objectives.regional import CONTRAST, RegionalObjective
 from dreamlayer.engine.objectives.share_map import ShareMap
-from dreamlayer.engine.objectives.terms import CellCentres, Objective, WeightedTerm
+from dreamlayer.engine.objectives.terms import CellCentres
 from dreamlayer.engine.quick_look import run_quick_look
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.receptive_layout import ReceptiveLayout

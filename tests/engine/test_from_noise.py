@@ -8,7 +8,8 @@ from dreamlayer.engine.imagine.log_odds import with_log_odds
 from dreamlayer.engine.imagine.relu_override import ReluOverride
 from dreamlayer.engine.imagine.spectrum import COLOURS, Spectrum
 from dreamlayer.engine.imagine.transforms import ViewSampler
-from dreamlayer.engine.objectives.terms import ChannelsTerm, LogitTerm, Objective, WeightedTerm
+from dreamlayer.engine.objectives.objective import Objective, WeightedTerm
+from dreamlayer.engine.objectives.terms import ChannelsTerm, LogitTerm
 from tests.engine import looks
 
 CPU = torch.device("cpu")

@@ -12,14 +12,8 @@ from dreamlayer.engine.image.planes import as_plane
 from dreamlayer.engine.metrics import gain
 from dreamlayer.engine.objectives.binding import UnboundExpression, network_for
 from dreamlayer.engine.objectives.kind_terms import FLOORS, SPREADS, KindTerm
-from dreamlayer.engine.objectives.terms import (
-    ChannelsTerm,
-    MapLocation,
-    Objective,
-    SquaresTerm,
-    WeightedTerm,
-    single_term,
-)
+from dreamlayer.engine.objectives.objective import Objective, WeightedTerm, single_term
+from dreamlayer.engine.objectives.terms import ChannelsTerm, MapLocation, SquaresTerm
 from dreamlayer.geometry import Window
 from dreamlayer.networks.kinds import kinds
 from dreamlayer.networks.kinds.classes import KINDS

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from dreamlayer.engine.objectives import terms
-from dreamlayer.engine.objectives.terms import SquaresTerm, single_term
+from dreamlayer.engine.objectives.objective import single_term
+from dreamlayer.engine.objectives.terms import SquaresTerm
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.geometry import Window

@@ -10,13 +10,8 @@ from hypothesis import strategies as st
 from dreamlayer.engine.objectives import terms as objectives
 from dreamlayer.engine.objectives.binding import bind, network_for
 from dreamlayer.engine.objectives.kind_terms import KindTerm
-from dreamlayer.engine.objectives.terms import (
-    ChannelsTerm,
-    Objective,
-    SquaresTerm,
-    WeightedTerm,
-    single_term,
-)
+from dreamlayer.engine.objectives.objective import Objective, WeightedTerm, single_term
+from dreamlayer.engine.objectives.terms import ChannelsTerm, SquaresTerm
 from dreamlayer.engine.tiling import tiled_gradient as gradient
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective

@@ -25,9 +25,9 @@ from dreamlayer.engine.image.planes import (
 )
 from dreamlayer.engine.imagine.imagine import imagine
 from dreamlayer.engine.objectives.binding import bind_recipe
+from dreamlayer.engine.objectives.objective import Objective
 from dreamlayer.engine.objectives.regional import RegionalObjective
 from dreamlayer.engine.objectives.share_map import ShareMap
-from dreamlayer.engine.objectives.terms import Objective
 from dreamlayer.engine.octave_loop import (
     CARRY_EXPONENT,
     DreamResult,

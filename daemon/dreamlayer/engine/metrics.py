@@ -10,6 +10,7 @@ from torch import Tensor
 from dreamlayer.engine.ascent.ascent import APRON
 from dreamlayer.engine.image.planes import ComputedPlane, TensorOrPlane, as_plane
 from dreamlayer.engine.objectives.binding import bind
+from dreamlayer.engine.objectives.objective import Objective, WeightedTerm
 from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
 from dreamlayer.engine.objectives.share_map import ShareMap
 from dreamlayer.engine.objectives.terms import (
@@ -18,10 +19,8 @@ from dreamlayer.engine.objectives.terms import (
     GuideTerm,
     LogitTerm,
     MapLocation,
-    Objective,
     SquaresTerm,
     Term,
-    WeightedTerm,
 )
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective

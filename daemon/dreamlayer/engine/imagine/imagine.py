@@ -22,7 +22,7 @@ from dreamlayer.engine.imagine.log_odds import with_log_odds
 from dreamlayer.engine.imagine.relu_override import ReluOverride
 from dreamlayer.engine.imagine.spectrum import Spectrum
 from dreamlayer.engine.imagine.transforms import ViewSampler
-from dreamlayer.engine.objectives.terms import Objective
+from dreamlayer.engine.objectives.objective import Objective
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.objectives.terms import LogitTerm, MapLocation, Objective
+from dreamlayer.engine.objectives.objective import Objective
+from dreamlayer.engine.objectives.terms import LogitTerm, MapLocation
 
 
 @dataclass(frozen=True)

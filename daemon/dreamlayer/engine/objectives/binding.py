@@ -7,9 +7,10 @@ from torch import Tensor
 
 from dreamlayer.engine.objectives import terms as objectives
 from dreamlayer.engine.objectives.kind_terms import FLOORS, KindTerm
+from dreamlayer.engine.objectives.objective import Objective, WeightedTerm
 from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
 from dreamlayer.engine.objectives.share_map import ShareMap
-from dreamlayer.engine.objectives.terms import Objective, Term, WeightedTerm
+from dreamlayer.engine.objectives.terms import Term
 from dreamlayer.networks.kinds import kinds
 from dreamlayer.networks.network import CLASS, Network, UnknownLayer, extract, resolve_layer
 from dreamlayer.networks.registry import registry

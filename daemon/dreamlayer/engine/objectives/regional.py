@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.objectives.kind_terms import KindTerm
+from dreamlayer.engine.objectives.objective import Objective, WeightedTerm
 from dreamlayer.engine.objectives.share_map import ShareMap
 from dreamlayer.engine.objectives.terms import (
     ChannelsTerm,
@@ -34,8 +35,6 @@ from dreamlayer.engine.objectives.terms import (
     LogitTerm,
     MapLocation,
     MapLocations,
-    Objective,
-    WeightedTerm,
 )
 from dreamlayer.geometry import Span, Window
 
