@@ -83,7 +83,8 @@ def _failure() -> str:
     try:
         total = add_up()
     except (RuntimeError, MemoryError, ImportError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = lines[-1].rpartition(" was false. ")[2]  # behind ONNX Runtime's own code
         return f"No graphics card answers WebGPU ({reason:.200}): use --device cpu."
     return "" if total == ONES else f"A sum on the graphics card is {total:g}, not {ONES}."
 

@@ -124,17 +124,19 @@ class OnnxPass:
         kept: list[Any],
         shape: PassShape,
     ) -> None:
-        self.maps = maps
-        self._backward, self._kept, self._shape = sessions.backward, kept, shape
+        self.maps, self._shape = maps, shape
+        # What is kept lies in the forward session's memory, and must be freed before that.
+        self._kept = kept
+        self._sessions = sessions
 
     def backward(self, grads: Sequence[Tensor]) -> Tensor:
         """See Pass.backward."""
         interruption.check()
         assert self._shape.inputs_kept is not None
         kept, self._kept = self._kept, []
-        if self._backward is None:
+        if self._sessions.backward is None:
             return torch.zeros(1, 3, *_size(self._shape.inputs_kept))
-        (grad,), _ = self._backward.run([grad.detach() for grad in grads], kept)
+        (grad,), _ = self._sessions.backward.run([grad.detach() for grad in grads], kept)
         assert grad is not None
         return grad
 

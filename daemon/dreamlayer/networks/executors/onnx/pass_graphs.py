@@ -93,8 +93,8 @@ class PassGraphs:
         pending: dict[int, PlacedTensor] = {}  # {value: its gradient, as far as it is added up}
         grads: list[str | None] = []
         for value, box in zip(self._program.outputs, self._shape.outputs, strict=True):
-            reached = has_cells(box) and run.reached(value)
-            grads.append(self._gathered_input(run, pending, value, box) if reached else None)
+            counts = _overlap(box, run.backward_box(value))
+            grads.append(self._gathered_input(run, pending, value, box) if counts else None)
         kept = self._kept_inputs(run)
         for step in reversed(self._program.steps):
             grad = pending.pop(step.output, None)
@@ -103,7 +103,7 @@ class PassGraphs:
             own = [kept[tensor.name] for tensor in self._kept[step.output]]
             shares = OPERATIONS[type(step)].backward(run, step, grad, own)
             for value, share in zip(step.inputs, shares, strict=True):
-                if run.reached(value):
+                if _overlap(share.box, run.backward_box(value)):
                     _gather(run, pending, value, share)
         graph, output = run.graph, None
         if 0 in pending:
@@ -142,3 +142,8 @@ def _gather(
     if value in pending:
         own = run.graph.cellwise("Add", pending[value], own.name)
     pending[value] = own
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    """Whether two boxes have cells in common."""
+    return all(max(a[0], b[0]) < min(a[1], b[1]) for a, b in zip(one, other, strict=True))
