@@ -24,10 +24,8 @@ def main(side: int, name: str, *layers: str) -> None:
     assert [card.real for card in vulkan.cards()] == [False]
     load = registry.load
     registry.load = lambda n: load(n) if n == "squeezenet1_1" else with_random_weights(n)
-    if name == "everything":
-        module = traced(Everything()).float()
-    else:
-        module = extract(name, layers).module
+    every_step = name == "everything"
+    module = traced(Everything()).float() if every_step else extract(name, layers).module
     x = torch.rand(1, 3, side, side + 8, generator=torch.Generator().manual_seed(1))
     print(json.dumps(errors(program_of(module), x, on_card=True)))
 

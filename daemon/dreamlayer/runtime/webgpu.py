@@ -53,7 +53,17 @@ def installed() -> bool:
 
 def has_working_card() -> bool:
     """Whether there is a graphics card that computes; a program that pretends to be one is not."""
-    return any(card.real for card in vulkan.cards()) and not problem()
+    return installed() and not no_real_card() and not problem()
+
+
+def no_real_card() -> str:
+    """That there is no graphics card, a sentence for the user; "" if there is one."""
+    if any(card.real for card in vulkan.cards()):
+        return ""
+    return (
+        "Vulkan knows no graphics card here: install the card's driver, on Linux also Vulkan's"
+        " library (libvulkan1) and Mesa's drivers for it."
+    )
 
 
 def card_name() -> str:

@@ -88,7 +88,7 @@ class OnnxOperation(Protocol):
     ) -> list[PlacedTensor]: ...
 
 
-class _Normalise:
+class _NormaliseNodes:
     def forward(self, run: GraphRun, step: Normalise, inputs: list[PlacedTensor]) -> Forward:
         graph, x = run.graph, run.part(step, inputs[0])
         centred = graph.cellwise("Sub", x, graph.constant(step.mean.numpy()))
@@ -100,7 +100,7 @@ class _Normalise:
         return [run.graph.cellwise("Div", grad, run.graph.constant(step.std.numpy()))]
 
 
-class _Affine:
+class _AffineNodes:
     def forward(self, run: GraphRun, step: Affine, inputs: list[PlacedTensor]) -> Forward:
         x = run.part(step, inputs[0])
         scaled = run.graph.cellwise("Mul", x, _by_channel(run, step.scale))
@@ -112,7 +112,7 @@ class _Affine:
         return [run.graph.cellwise("Mul", grad, _by_channel(run, step.scale))]
 
 
-class _Conv:
+class _ConvNodes:
     def forward(self, run: GraphRun, step: Conv, inputs: list[PlacedTensor]) -> Forward:
         graph, cells = run.graph, run.forward_box(step.output)
         x, edges = graph.crop(inputs[0], _frame(step, cells))
@@ -129,7 +129,7 @@ class _Conv:
         return [_convolve_backward(run, step, grad)]
 
 
-class _Relu:
+class _ReluNodes:
     def forward(self, run: GraphRun, step: Relu, inputs: list[PlacedTensor]) -> Forward:
         result = _rectified(run, run.part(step, inputs[0]), step.most)
         return result, run.kept(step, result)
@@ -140,7 +140,7 @@ class _Relu:
         return [_through_gate(run, grad, kept[0], step.most)]
 
 
-class _Join:
+class _JoinNodes:
     def forward(self, run: GraphRun, step: Join, inputs: list[PlacedTensor]) -> Forward:
         parts = [run.part(step, x) for x in inputs]
         parts = [
@@ -165,7 +165,7 @@ class _Join:
         return shares
 
 
-class _MaxPool:
+class _MaxPoolNodes:
     """The gradient goes to the first of equal maxima, as in torch.
 
     Which cell of a window that is, is kept as a score: the first cell of a window scores as many as
@@ -206,7 +206,7 @@ class _MaxPool:
         return run.graph.constant(np.arange(count, 0, -1, dtype=np.float32).reshape(count, 1, 1, 1))
 
 
-class _AvgPool:
+class _AvgPoolNodes:
     def forward(self, run: GraphRun, step: AvgPool, inputs: list[PlacedTensor]) -> Forward:
         graph, cells = run.graph, run.forward_box(step.output)
         seen = graph.fit(inputs[0], _frame(step, cells))
@@ -240,7 +240,7 @@ class _AvgPool:
         return run.graph.cellwise("Mul", means, run.graph.constant(weights))
 
 
-class _Pad:
+class _PadNodes:
     def forward(self, run: GraphRun, step: Pad, inputs: list[PlacedTensor]) -> Forward:
         cells = run.forward_box(step.output)
         return replace(run.graph.fit(inputs[0], _frame(step, cells)), box=cells), []
@@ -251,7 +251,7 @@ class _Pad:
         return [replace(grad, box=_frame(step, grad.box))]
 
 
-class _Add:
+class _AddNodes:
     def forward(self, run: GraphRun, step: Add, inputs: list[PlacedTensor]) -> Forward:
         one, other = (run.part(step, x) for x in inputs)
         return run.graph.cellwise("Add", one, other.name), []
@@ -263,15 +263,15 @@ class _Add:
 
 
 OPERATIONS: dict[type[Step], OnnxOperation] = {
-    Normalise: _Normalise(),
-    Affine: _Affine(),
-    Conv: _Conv(),
-    Relu: _Relu(),
-    Join: _Join(),
-    MaxPool: _MaxPool(),
-    AvgPool: _AvgPool(),
-    Pad: _Pad(),
-    Add: _Add(),
+    Normalise: _NormaliseNodes(),
+    Affine: _AffineNodes(),
+    Conv: _ConvNodes(),
+    Relu: _ReluNodes(),
+    Join: _JoinNodes(),
+    MaxPool: _MaxPoolNodes(),
+    AvgPool: _AvgPoolNodes(),
+    Pad: _PadNodes(),
+    Add: _AddNodes(),
 }
 
 
