@@ -26,7 +26,7 @@ WEBGPU_PROOF = """
 import sys
 sys.path[:0] = sys.argv[2:]
 from dreamlayer.runtime import webgpu
-sys.exit(webgpu.no_real_card() or webgpu.problem())
+sys.exit(webgpu.no_real_card() or webgpu.problem() or None)
 """
 CODE = ("daemon", "plugins/link")  # in the checkout: where Dreamlayer's modules are
 
