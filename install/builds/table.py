@@ -19,7 +19,7 @@ SIZES = {
     ("xpu", "linux"): (2.0, 6.0),
     ("xpu", "win32"): (2.0, 5.0),
     ("rocm7.2", "linux"): (5.0, 18.0),
-    ("webgpu", "linux"): (0.4, 1.2),  # that of cpu, with 38 and 110 MB of packages more
+    ("webgpu", "linux"): (0.4, 1.2),  # that of cpu, with 36 and 110 MB of packages more
     ("webgpu", "win32"): (0.3, 0.8),
 }
 UNKNOWN = (3.0, 6.0)
