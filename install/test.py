@@ -138,7 +138,7 @@ def make_environment(place: environment.Environment) -> None:
         if not place.works():
             check_space(place.folder.parent, 0.5e9, 2e9)
         environment.make(place)
-        project = f"{CHECKOUT}[test,build,efficientnet]"
+        project = f"{CHECKOUT}[test,build,efficientnet,webgpu]"
         options = ["--quiet", "--disable-pip-version-check", "--editable", project]
         command = [*pip_command(place), "install", *options]
         if subprocess.call(command, env=environment.clean_environ()):

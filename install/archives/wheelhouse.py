@@ -26,6 +26,8 @@ def fill(folder: Path, checkout: Path, wheel: Path, tools: Tools, build: TorchBu
     """
     processor = PROCESSORS.get(probes.architecture(), "other")
     system = locks.SYSTEMS.get((sys.platform, processor), "")
+    runtime = ["webgpu"] if build.beside else []
+    build = build.pytorch
     is_general = build == general(sys.platform, processor)
     name = locks.GENERAL if is_general else build.name
     if not locks.has_build(checkout, name, system, sys.version_info[:2]):
@@ -34,7 +36,7 @@ def fill(folder: Path, checkout: Path, wheel: Path, tools: Tools, build: TorchBu
             " another --device, or run this with Python 3.10 to 3.14."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    locked = locks.options(checkout, "libraries", locks.of_build(name), "build")
+    locked = locks.options(checkout, "libraries", locks.of_build(name), "build", *runtime)
     options = [] if is_general else _source(checkout, tools, build)
     tools.pip("download", "--dest", str(folder.absolute()), *options, *locked)
     if not (folder / wheel.name).exists():

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 
 from install.builds.cards import Computer
 from install.builds.nvidia import GraphicsCard
-from install.builds.table import CPU, CU126, CU130, GB, MPS, ROCM, XPU, TorchBuild
+from install.builds.table import CPU, CU126, CU130, GB, MPS, ROCM, WEBGPU, XPU, TorchBuild
 from install.errors import InstallError
 
 AUTO = "auto"
-DEVICES = (AUTO, "cpu", "cuda", "cu126", "cu130", "xpu", "rocm", "mps")
+DEVICES = (AUTO, "cpu", "cuda", "cu126", "cu130", "xpu", "rocm", "mps", "webgpu")
 
 # CUDA 13 has no code for cards older than Turing, CUDA 12.6 none for cards newer than Hopper.
 CU130_CAPABILITY = (7, 5)
@@ -25,7 +26,8 @@ GFX = {
     "gfx908", "gfx90a", "gfx942", "gfx950", "gfx1030", "gfx1100", "gfx1101", "gfx1102",
     "gfx1150", "gfx1151", "gfx1200", "gfx1201",
 }  # fmt: skip
-BEST_FIRST = (CU130, CU126, ROCM, XPU, MPS, CPU)
+WEBGPU_PYTHON = (3, 11)  # the oldest that ONNX Runtime has a build with WebGPU for
+BEST_FIRST = (CU130, CU126, ROCM, XPU, WEBGPU, MPS, CPU)
 AGAIN = "then restart the computer and run install.py again"
 
 
@@ -46,21 +48,31 @@ class BuildChoice:
         )
 
 
-def choose(computer: Computer, device: str = AUTO) -> BuildChoice:
-    """Choose the build for a computer; `device` is one of DEVICES.
+def choose(
+    computer: Computer, device: str = AUTO, python: tuple[int, ...] = sys.version_info[:2]
+) -> BuildChoice:
+    """Choose the build for a computer.
+
+    Args:
+        device: one of DEVICES.
+        python: the version that Dreamlayer will run with.
 
     Raises:
         InstallError: there is no such build for this computer.
     """
     _refuse(computer)
     if device != AUTO:
-        return _asked_for(computer, device)
+        return _asked_for(computer, device, python)
     if computer.system == "darwin":
         return BuildChoice(MPS, "Apple's graphics found")
-    choices = [(_for_card(card, computer), card) for card in computer.cards]
+    choices = [(_for_card(card, computer, python), card) for card in computer.cards]
     if not choices:
         return BuildChoice(CPU, "No graphics card found that PyTorch can use")
-    return min(choices, key=lambda choice: _rank(*choice))[0]
+    best = min(choices, key=lambda choice: _rank(*choice))[0]
+    if best.build != WEBGPU:
+        return best
+    advice = next((choice.advice for choice, _ in choices if choice.advice), "")
+    return replace(best, advice=advice)  # for a card that could do more with another driver
 
 
 def _rank(choice: BuildChoice, card: GraphicsCard) -> tuple[int, bool, list[int]]:
@@ -94,10 +106,11 @@ def _refuse(computer: Computer) -> None:
         )
 
 
-def _asked_for(computer: Computer, device: str) -> BuildChoice:
+def _asked_for(computer: Computer, device: str, python: tuple[int, ...]) -> BuildChoice:
     reason = f"As --device {device} says"
-    own = {"darwin": ("cpu", "mps"), "win32": ("cpu", "cuda", "cu126", "cu130", "xpu")}
-    possible = own.get(computer.system, ("cpu", "cuda", "cu126", "cu130", "xpu", "rocm"))
+    cuda = ("cuda", "cu126", "cu130")
+    own = {"darwin": ("cpu", "mps"), "win32": ("cpu", *cuda, "xpu", "webgpu")}
+    possible = own.get(computer.system, ("cpu", *cuda, "xpu", "rocm", "webgpu"))
     if device not in possible:
         raise InstallError(
             f"There is no PyTorch for --device {device} on this system:"
@@ -106,31 +119,46 @@ def _asked_for(computer: Computer, device: str) -> BuildChoice:
     if computer.system == "darwin":
         return BuildChoice(MPS, reason)  # the only one there is
     if device == "cuda":
-        return BuildChoice(_best_cuda(computer), reason)
-    builds = {"cpu": CPU, "cu126": CU126, "cu130": CU130, "xpu": XPU, "rocm": ROCM}
+        return BuildChoice(_best_cuda(computer, python), reason)
+    if device == "webgpu" and (missing := _no_webgpu(computer, python)):
+        raise InstallError(f"{missing[0].upper()}{missing[1:]}: use --device auto.")
+    builds = {
+        "cpu": CPU, "cu126": CU126, "cu130": CU130, "xpu": XPU, "rocm": ROCM, "webgpu": WEBGPU,
+    }  # fmt: skip
     return BuildChoice(builds[device], reason)
 
 
-def _best_cuda(computer: Computer) -> TorchBuild:
+def _best_cuda(computer: Computer, python: tuple[int, ...]) -> TorchBuild:
     """The build that would be chosen for NVIDIA's cards alone, or the one for new cards."""
     cards = [card for card in computer.cards if card.maker == "NVIDIA"]
-    builds = [_for_card(card, computer).build for card in cards]
+    builds = [_for_card(card, computer, python).build for card in cards]
     return min(builds, key=BEST_FIRST.index) if set(builds) - {CPU} else CU130
 
 
-def _for_card(card: GraphicsCard, computer: Computer) -> BuildChoice:
+def _for_card(card: GraphicsCard, computer: Computer, python: tuple[int, ...]) -> BuildChoice:
     found = f"{card.name} found"
     if card.maker == "NVIDIA":
         return _for_nvidia(card, found, computer.system)
     if (computer.system, computer.processor) == ("linux", "x86") and card.gfx in GFX:
         return BuildChoice(ROCM, found)
-    return BuildChoice(CPU, f"{found}, {_why_not(card, computer)}")
+    reason = f"{found}, {_why_not_pytorch(card, computer)}"
+    missing = _no_webgpu(computer, python)
+    return BuildChoice(CPU, f"{reason}; {missing}") if missing else BuildChoice(WEBGPU, reason)
 
 
-def _why_not(card: GraphicsCard, computer: Computer) -> str:
-    """Why a card of Intel or AMD is not used; the user can do nothing about it."""
+def _no_webgpu(computer: Computer, python: tuple[int, ...]) -> str:
+    """Why ONNX Runtime can't use a card either; "" if it can."""
+    if computer.processor != "x86":
+        return "ONNX Runtime has no build with WebGPU for this processor"
+    if python < WEBGPU_PYTHON:
+        return "ONNX Runtime needs Python 3.11 or newer to use it"
+    return ""
+
+
+def _why_not_pytorch(card: GraphicsCard, computer: Computer) -> str:
+    """Why PyTorch does not use a card of Intel or AMD; the user can do nothing about it."""
     if card.maker == "Intel":  # --device xpu installs PyTorch for it, but no executor uses it
-        return "which Dreamlayer can't use yet"
+        return "for which PyTorch has no small build"
     if card.maker == "AMD" and computer.system == "win32":
         return "for which PyTorch has no build on Windows, only on Linux"
     if card.maker == "AMD" and computer.processor == "x86":

@@ -32,6 +32,7 @@ def fetch(planned: SetupPlan, build: TorchBuild) -> bool:
     Raises:
         InstallError: it is there, but pip failed.
     """
+    build = build.pytorch
     if build == planned.general:
         way = Fetch(locks.GENERAL, _pins(planned), planned.source)
     else:
@@ -40,6 +41,19 @@ def fetch(planned: SetupPlan, build: TorchBuild) -> bool:
     if not sources.offers(planned.environment, way.source, way.pins):
         return False
     _install(planned, way)
+    return True
+
+
+def fetch_runtime(planned: SetupPlan) -> bool:
+    """Install ONNX Runtime with what it requires; False if it is not there for this Python.
+
+    Raises:
+        InstallError: it is there, but pip failed.
+    """
+    if not sources.offers(planned.environment, planned.source, planned.runtime):
+        return False
+    locked = locks.options(planned.checkout, "libraries", "webgpu")
+    pip_install(planned.environment, planned.own.pip_log, *planned.source.options, *locked)
     return True
 
 

@@ -59,9 +59,19 @@ class SetupPlan:
 
     @property
     def has_build(self) -> bool:
-        """Whether the build that fits is installed."""
+        """Whether the build of PyTorch that fits is installed."""
         name = self.installed.partition("+")[2] or self.general.name
-        return self.is_of_the_pinned_version and name == self.choice.build.name
+        return self.is_of_the_pinned_version and name == self.choice.build.pytorch.name
+
+    @property
+    def runtime(self) -> list[str]:
+        """The packages of ONNX Runtime that the build that fits has beside PyTorch."""
+        return installed.runtime(self.checkout) if self.choice.build.beside else []
+
+    @property
+    def has_runtime(self) -> bool:
+        """Whether these are installed."""
+        return installed.has(self.environment, self.runtime)
 
     @property
     def is_settled(self) -> bool:
@@ -71,6 +81,7 @@ class SetupPlan:
             and self.record.got == self.installed
             and self.record.wanted == self.choice.build.name
             and self.record.cards == tuple(self.computer.summary)
+            and (self.has_runtime or bool(self.record.problem))
             and not (self.insists and (self.record.problem or not self.has_build))
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 from install.builds.table import TorchBuild
 from install.environment import Environment, clean_environ
@@ -20,15 +21,25 @@ total = float((ones @ ones).sum().item())
 if total != 512.0:
     sys.exit(f"a sum is {total:g} instead of 512")
 """
+# With Dreamlayer's own code, which the daemon asks in the same way.
+WEBGPU_PROOF = """
+import sys
+sys.path[:0] = sys.argv[2:]
+from dreamlayer.runtime import webgpu
+sys.exit(webgpu.no_real_card() or webgpu.problem() or None)
+"""
+CODE = ("daemon", "plugins/link")  # in the checkout: where Dreamlayer's modules are
 
 
-def failure(environment: Environment, build: TorchBuild) -> str:
+def failure(environment: Environment, build: TorchBuild, checkout: Path) -> str:
     """A few words on why the build can't compute on its device; "" if it can."""
     if not build.device:
         return ""
+    proof = WEBGPU_PROOF if build.beside else PROOF
+    paths = [checkout / folder for folder in CODE]
     try:
         done = subprocess.run(
-            [environment.python, "-I", "-X", "utf8", "-c", PROOF, build.device],
+            [environment.python, "-I", "-X", "utf8", "-c", proof, build.device, *paths],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

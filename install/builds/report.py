@@ -18,6 +18,8 @@ def state(planned: SetupPlan) -> tuple[bool, str]:
         )
     if before.problem and planned.choice.build.device:
         return False, f"PyTorch {installed}, because: {before.problem}. {before.advice}"
-    known = BUILDS.get(installed.partition("+")[2] or planned.general.name)
+    fits = planned.has_build and planned.has_runtime
+    name = installed.partition("+")[2] or planned.general.name
+    known = planned.choice.build if fits else BUILDS.get(name)
     title = f" ({known.title})" if known else ""
     return True, f"PyTorch {installed}{title}. {planned.choice.advice}".rstrip(". ")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from install.builds import proof, record
-from install.builds.fetching import fetch, fetch_other
+from install.builds.fetching import fetch, fetch_other, fetch_runtime
 from install.builds.plan import SetupPlan
 from install.builds.record import TorchRecord
 from install.builds.table import CPU, GB
@@ -42,7 +42,7 @@ def carry_out(planned: SetupPlan) -> bool:
         return True
     stop_daemon(own.environment)
     own.pip_log.unlink(missing_ok=True)
-    if not planned.has_build:
+    if not (planned.has_build and planned.has_runtime):
         _announce(planned)
     make(own.environment)
     installed.remove_broken(own.environment)
@@ -68,7 +68,20 @@ def _install_pytorch(planned: SetupPlan) -> Setback:
     setback = Setback()
     if not planned.has_build and not fetch(planned, planned.choice.build):
         setback = _take_another(planned)
+    if planned.choice.build.beside:
+        return _add_runtime(planned)
+    installed.remove_runtime(planned.environment, planned.checkout)
     return _prove(planned) if planned.has_build else setback
+
+
+def _add_runtime(planned: SetupPlan) -> Setback:
+    """Install ONNX Runtime beside PyTorch, and prove that it can use the card."""
+    if planned.has_runtime or fetch_runtime(planned):
+        return _prove(planned)
+    place = planned.source.folder or "The package index"
+    problem = f"{place} can't be reached, or does not have ONNX Runtime for this Python"
+    print(f"{problem}: dreams use the processor", flush=True)
+    return Setback(problem, f"Go online, then run install.py --device {planned.device}.")
 
 
 def _install_dreamlayer(planned: SetupPlan) -> None:
@@ -107,11 +120,13 @@ def _take_another(planned: SetupPlan) -> Setback:
 def _prove(planned: SetupPlan) -> Setback:
     """Compute a sum on the card; if that fails, change to the processor's build and say why."""
     wanted = planned.choice.build
-    failure = proof.failure(planned.environment, wanted)
+    failure = proof.failure(planned.environment, wanted, planned.checkout)
     if not failure:
         return Setback()
     problem = f"{wanted.title} does not work with the graphics here ({failure})"
-    if not wanted.is_in_pytorchs_index:
+    if wanted.beside:
+        installed.remove_runtime(planned.environment, planned.checkout)
+    if wanted.beside or not wanted.is_in_pytorchs_index:
         print(f"{problem}: dreams use the processor", flush=True)
     else:
         print(f"{problem}: changing to {CPU.title}", flush=True)

@@ -19,6 +19,8 @@ SIZES = {
     ("xpu", "linux"): (2.0, 6.0),
     ("xpu", "win32"): (2.0, 5.0),
     ("rocm7.2", "linux"): (5.0, 18.0),
+    ("webgpu", "linux"): (0.4, 1.2),  # that of cpu, with 36 and 110 MB of packages more
+    ("webgpu", "win32"): (0.3, 0.8),
 }
 UNKNOWN = (3.0, 6.0)
 
@@ -29,7 +31,13 @@ class TorchBuild:
 
     name: str  # of its folder in PyTorch's index, and of the local version, e.g. cu130
     title: str  # for the user
-    device: str = ""  # torch's name for the devices that it adds to the CPU
+    device: str = ""  # torch's name for the devices that it adds to the CPU, or "webgpu"
+    beside: TorchBuild | None = None  # PyTorch's own, if ONNX Runtime is added to it
+
+    @property
+    def pytorch(self) -> TorchBuild:
+        """The build of PyTorch itself."""
+        return self.beside or self
 
     @property
     def is_in_pytorchs_index(self) -> bool:
@@ -52,7 +60,10 @@ CU130 = TorchBuild("cu130", "PyTorch for CUDA 13", "cuda")
 XPU = TorchBuild("xpu", "PyTorch for Intel Arc", "xpu")
 ROCM = TorchBuild("rocm7.2", "PyTorch for ROCm 7.2", "cuda")
 MPS = TorchBuild("mps", "PyTorch for Macs", "mps")
-BUILDS = {build.name: build for build in (CPU, CU126, CU130, XPU, ROCM, MPS)}
+WEBGPU = TorchBuild(
+    "webgpu", "PyTorch for the processor with ONNX Runtime for the card", "webgpu", CPU
+)
+BUILDS = {build.name: build for build in (CPU, CU126, CU130, XPU, ROCM, MPS, WEBGPU)}
 
 
 def general(system: str, processor: str) -> TorchBuild:

@@ -24,7 +24,9 @@ EXTRAS = {  # the lock file of each, and the oldest Python that it is for
     "efficientnet": ("models.txt", PYTHONS[0]),
     "build": ("cross.txt", PYTHONS[0]),
     "test": ("tests.txt", "3.11"),  # grimp's, which checks the imports
+    "webgpu": ("webgpu.txt", "3.11"),  # ONNX Runtime's
 }
+ADDED = ("efficientnet", "webgpu")  # extras that are added where nothing is built
 
 
 def main() -> int:
@@ -71,12 +73,13 @@ def lock(tools: LockingTools, project: Project, upgrade: bool) -> None:
     for extra, (name, oldest) in EXTRAS.items():
         asked = [*project.dependencies, *ODD, *project.extras[extra]]
         pins = tools.lock(asked, [*everything, *old], oldest=oldest)
-        write(name, f"What the extra `{extra}` adds", _without(pins, [*everything, *build]))
+        others = everything if extra in ADDED else [*everything, *build]
+        write(name, f"What the extra `{extra}` adds", _without(pins, others))
 
 
 def _old_pins() -> list[Pin]:
-    names = ("libraries.txt", "torch-pypi.txt", "build.txt", "tests.txt", "models.txt", "cross.txt")
-    paths = [LOCKED / name for name in names]
+    extras = [name for name, _ in EXTRAS.values()]
+    paths = [LOCKED / name for name in ("libraries.txt", "torch-pypi.txt", "build.txt", *extras)]
     return [pin for path in paths if path.exists() for pin in parse(path.read_text("utf-8"))]
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from install.locking.pins import LOCKED, Pin, read
-from install.locking.targets import TARGETS, LockTarget
+from install.locking.targets import PYTHONS, TARGETS, LockTarget
 from install.locking.tools import LockingTools
 
 
@@ -31,6 +31,8 @@ def coverage() -> dict[str, dict[str, list[str]]]:
 def _sets(target: LockTarget) -> Iterable[Sequence[Pin]]:
     libraries = read("libraries.txt")
     yield [*libraries, *read("torch-pypi.txt"), *read("models.txt")]
+    if target.python != PYTHONS[0]:  # for which ONNX Runtime has no wheel
+        yield [*libraries, *read("torch-pypi.txt"), *read("webgpu.txt")]
     yield read("build.txt")
     if target.system.sys_platform == "linux":  # what is in PyTorch's own index can't be asked for
         yield [*libraries, *(pin for pin in read("torch-cu126.txt") if "torch" not in pin.name)]

@@ -29,6 +29,34 @@ def requirements(checkout: Path) -> list[str]:
     return found
 
 
+def runtime(checkout: Path) -> list[str]:
+    """The packages of ONNX Runtime that the project pins for graphics cards: its extra `webgpu`."""
+    text = (checkout / "pyproject.toml").read_text(encoding="utf-8")
+    block = re.search(r"^webgpu = \[(.*?)^\]$", text, re.MULTILINE | re.DOTALL)
+    return re.findall(r'^\s*"([\w.-]+==[\w.]+)', block[1], re.MULTILINE) if block else []
+
+
+def has(environment: Environment, pins: Iterable[str]) -> bool:
+    """Whether all these packages are installed in these versions, e.g. onnx==1.23.2."""
+    names = (re.sub(r"[-.]", "_", name) + "-" + version
+             for name, _, version in (pin.partition("==") for pin in pins))  # fmt: skip
+    folders = list(_folders(environment))
+    return all(
+        any((folder / f"{name}.dist-info" / "RECORD").is_file() for folder in folders)
+        for name in names
+    )
+
+
+def remove_runtime(environment: Environment, checkout: Path) -> None:
+    """Remove ONNX Runtime, if it is there, with what only it needed."""
+    names = {_normal(pin.partition("==")[0]) for pin in runtime(checkout)}
+    required = _required(environment)
+    if names & set(required):
+        needed = _closure(required, names) - names
+        _uninstall(environment, sorted(names & set(required)))
+        remove_leftovers(environment, needed)
+
+
 def version(environment: Environment) -> str:
     """The version of the PyTorch in an environment, e.g. 2.13.0+cu130.
 

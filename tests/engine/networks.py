@@ -21,7 +21,7 @@ class SmallNetwork:
     """
 
     name = "squeezenet1_1"
-    device = torch.device("cpu")
+    device = runs_on = torch.device("cpu")
     bytes_per_pixel = 1000.0
 
     def __init__(

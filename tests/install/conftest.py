@@ -37,6 +37,7 @@ class Ones:
 def ones(*shape, device):
     return Ones()
 """
+RUNTIME = ("onnx", "onnxruntime_webgpu", "buffers")  # ONNX Runtime, and what only it needs
 
 
 class StubIndex:
@@ -117,6 +118,7 @@ class StubIndex:
             f"torch===2.13.0 {self.hashes('torch', '2.13.0')}",
             f"torchvision===0.28.0 {self.hashes('torchvision', '0.28.0')}",
         ]
+        lists["webgpu"] = [f"{name}==1.0 {self.hashes(name, '1.0')}" for name in RUNTIME]
         folder = checkout / "install" / "locked"
         folder.mkdir(parents=True, exist_ok=True)
         for name, lines in lists.items():
@@ -159,6 +161,9 @@ def stub_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub
     index.add("simple", "sums", "1.0")
     index.add("simple", "sums", "2.0")
     index.add("simple", "tools", "1.0")
+    index.add("simple", "buffers", "1.0")
+    index.add("simple", "onnx", "1.0", "buffers", "sums")
+    index.add("simple", "onnxruntime_webgpu", "1.0", "buffers")
     for name in ("FIND_LINKS", "EXTRA_INDEX_URL", "CONSTRAINT", "NO_INDEX"):
         monkeypatch.delenv(f"PIP_{name}", raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)

@@ -76,10 +76,12 @@ def mac(architecture: str, version: str, answers: Answers | None = None) -> Prob
     return Probes("darwin", architecture, version, asked(answers or {}), list, Path("/nowhere"))
 
 
-def chosen(computer: Probes, device: str = "auto") -> tuple[str, str]:
+def chosen(
+    computer: Probes, device: str = "auto", python: tuple[int, int] = (3, 12)
+) -> tuple[str, str]:
     """The name of the build, and all that the user is told."""
     found = cards.look(computer)
-    choice = choose(found, device)
+    choice = choose(found, device, python)
     return choice.build.name, f"{choice.sentence(found.system)}\n{choice.advice}"
 
 
@@ -166,26 +168,69 @@ def test_a_card_of_nvidia_without_a_driver_is_told_to_get_one(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("number", "words"),
+    ("number", "build", "words"),
     [
-        ("0x56a0", "can't use yet"),
-        ("0xe20b", "can't use yet"),
-        ("0x64a0", "can't use yet"),
-        ("0x9a49", "No graphics card"),
-        ("x", "No graphics card"),
+        (
+            "0x56a0",
+            "webgpu",
+            "for which PyTorch has no small build: PyTorch for the processor with",
+        ),
+        ("0xe20b", "webgpu", "ONNX Runtime for the card, about 0.4 GB to download"),
+        ("0x64a0", "webgpu", "Intel Arc"),
+        ("0x9a49", "cpu", "No graphics card"),
+        ("x", "cpu", "No graphics card"),
     ],
 )
-def test_intels_graphics_on_linux(tmp_path: Path, number: str, words: str) -> None:
-    """Recognised, and told that Dreamlayer does not use them: 2 GB would be fetched for nothing."""
+def test_intels_graphics_on_linux(tmp_path: Path, number: str, build: str, words: str) -> None:
+    """Arc gets ONNX Runtime: PyTorch's build for it would be 2 GB, and no executor uses it."""
     put(tmp_path, 0, "0x8086", number)
     name, said = chosen(linux(tmp_path))
+    assert name == build
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("python", "architecture", "words"),
+    [
+        (
+            (3, 10),
+            "x86_64",
+            "no small build; ONNX Runtime needs Python 3.11 or newer to use it",
+        ),
+        ((3, 12), "aarch64", "ONNX Runtime has no build with WebGPU for this processor: PyTorch"),
+    ],
+)
+def test_where_onnx_runtime_can_not_be_had(
+    tmp_path: Path, python: tuple[int, int], architecture: str, words: str
+) -> None:
+    put(tmp_path, 0, "0x8086", "0x56a0")
+    computer = linux(tmp_path, architecture=architecture)
+    name, said = chosen(computer, python=python)
     assert name == "cpu"
     assert words in said
+    with pytest.raises(InstallError, match=r"ONNX Runtime .*: use --device auto\."):
+        chosen(computer, "webgpu", python)
+
+
+def test_any_card_can_be_used_without_cuda() -> None:
+    said = {"nvidia-smi.exe": RTX_4070}
+    name, told = chosen(windows("NVIDIA GeForce RTX 4070", answers=said), "webgpu")
+    assert name == "webgpu"
+    assert told.startswith("As --device webgpu says: PyTorch for the processor with ONNX Runtime")
+    assert "about 0.3 GB to download and 0.8 GB on the disk" in told
+
+
+def test_beside_another_card_the_one_with_an_old_driver_is_still_spoken_of() -> None:
+    said = {"nvidia-smi.exe": RTX_5090_OLD}
+    displays = ("NVIDIA GeForce RTX 5090", "AMD Radeon(TM) Graphics")
+    name, told = chosen(windows(*displays, answers=said))
+    assert name == "webgpu"
+    assert "Its driver 572.16 is old: update it to 580 or newer" in told
 
 
 def test_intels_graphics_on_windows() -> None:
     name, said = chosen(windows("Intel(R) UHD Graphics 770", "Intel(R) Arc(TM) A770 Graphics"))
-    assert (name, said[:27]) == ("cpu", "Intel Arc A770 Graphics fou")
+    assert (name, said[:27]) == ("webgpu", "Intel Arc A770 Graphics fou")
     assert chosen(windows("Intel(R) UHD Graphics 770"))[0] == "cpu"
 
 
@@ -194,8 +239,8 @@ def test_intels_graphics_on_windows() -> None:
     [
         (110000, "rocm7.2", "AMD Radeon (0x744c) found: PyTorch for ROCm 7.2, about 5.0 GB"),
         (90010, "rocm7.2", "ROCm"),
-        (80003, "cpu", "for whose gfx803 PyTorch has no code: PyTorch for the processor"),
-        (0, "cpu", "does not offer to ROCm (/dev/kfd)"),
+        (80003, "webgpu", "for whose gfx803 PyTorch has no code: PyTorch for the processor with"),
+        (0, "webgpu", "does not offer to ROCm (/dev/kfd)"),
     ],
 )
 def test_radeon_on_linux(tmp_path: Path, gfx: int, build: str, words: str) -> None:
@@ -206,11 +251,12 @@ def test_radeon_on_linux(tmp_path: Path, gfx: int, build: str, words: str) -> No
     assert words in said
 
 
-def test_radeon_on_windows_is_told_that_there_is_no_build() -> None:
+def test_radeon_on_windows_gets_onnx_runtime() -> None:
     name, said = chosen(windows("AMD Radeon RX 7900 XTX"))
-    assert name == "cpu"
+    assert name == "webgpu"
     assert said.startswith(
-        "AMD Radeon RX 7900 XTX found, for which PyTorch has no build on Windows"
+        "AMD Radeon RX 7900 XTX found, for which PyTorch has no build on Windows, only on Linux:"
+        " PyTorch for the processor with ONNX Runtime for the card, about 0.3 GB to download"
     )
 
 
@@ -287,9 +333,10 @@ def test_rubbish_is_no_card(tmp_path: Path, rubbish: str) -> None:
     node = tmp_path / "sys/class/kfd/kfd/topology/nodes/0/properties"
     node.parent.mkdir(parents=True)
     node.write_text(rubbish)
-    put(tmp_path, 1, "0x1002", rubbish)
     answers = {"nvidia-smi": rubbish, "library": rubbish}
     assert chosen(linux(tmp_path, answers))[0] == "cpu"
+    put(tmp_path, 1, "0x1002", rubbish)  # of AMD, whatever it is
+    assert chosen(linux(tmp_path, answers))[0] == "webgpu"
 
 
 def test_a_program_that_hangs_fails_or_is_missing_has_no_answer() -> None:

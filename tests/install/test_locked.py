@@ -68,6 +68,7 @@ def test_the_extras_and_the_build_are_locked_at_the_projects_versions() -> None:
         "models.txt": project["efficientnet"],
         "tests.txt": project["test"],
         "cross.txt": [one for one in project["build"] if not one.startswith("hatchling")],
+        "webgpu.txt": project["webgpu"],
         "build.txt": PROJECT["build-system"]["requires"],
     }
     for name, requirements in wanted.items():

@@ -26,6 +26,9 @@ OLD_CARD = GraphicsCard("NVIDIA", "NVIDIA GeForce GTX 1060", (580, 95, 5), capab
 WITH_CARD = Computer("win32", "x86", cards=(CARD,))
 WITH_OLD_CARD = Computer("linux", "x86", cards=(OLD_CARD,))
 WITHOUT_CARD = Computer("linux", "x86")
+RADEON = GraphicsCard("AMD", "AMD Radeon RX 7600")
+WITH_RADEON = Computer("win32", "x86", cards=(RADEON,))
+RUNTIME_PACKAGES = {"onnx", "onnxruntime-webgpu", "buffers"}
 PROJECT = """
 [build-system]
 requires = []
@@ -40,6 +43,19 @@ dependencies = [
     "torchvision==0.28.0",
     "sums==1.0; python_version >= '3'",
 ]
+
+[project.optional-dependencies]
+webgpu = [  # for graphics cards
+    "onnxruntime-webgpu==1.0; python_version >= '3.11'",
+    "onnx==1.0",
+]
+"""
+WEBGPU = """
+import os
+def no_real_card(): return os.environ.get("NO_REAL_CARD", "")
+def problem():
+    import onnx, onnxruntime_webgpu
+    return ""
 """
 BACKEND = '''
 import zipfile
@@ -71,6 +87,11 @@ def checkout(tmp_path: Path, stub_index: StubIndex) -> Path:
     stub_index.lock(folder)
     (folder / "pyproject.toml").write_text(PROJECT)
     (folder / "backend.py").write_text(BACKEND)
+    module = folder / "daemon/dreamlayer/runtime/webgpu.py"
+    module.parent.mkdir(parents=True)
+    for package in (module.parents[1], module.parent):
+        (package / "__init__.py").touch()
+    module.write_text(WEBGPU)
     return folder
 
 
@@ -229,15 +250,65 @@ def test_a_build_that_fails_on_the_card_is_replaced_by_the_processors(
     ],
 )
 def test_the_proof_says_why_a_card_can_not_be_used(
-    own: Own, monkeypatch: pytest.MonkeyPatch, code: str, words: str
+    own: Own, checkout: Path, monkeypatch: pytest.MonkeyPatch, code: str, words: str
 ) -> None:
     environment.make(own.environment)
     (site,) = own.environment.folder.glob("lib/python3*/site-packages")
     (site / "torch.py").write_text(code)
     monkeypatch.setattr(proof, "PATIENCE", 0.5 if "sleep" in code else 60)
-    said = proof.failure(own.environment, CU130)
+    said = proof.failure(own.environment, CU130, checkout)
     assert said.startswith(words) and bool(said) == bool(words)
-    assert proof.failure(own.environment, CPU) == ""
+    assert proof.failure(own.environment, CPU, checkout) == ""
+
+
+def test_a_radeon_on_windows_gets_onnx_runtime_which_goes_with_the_card(
+    checkout: Path, own: Own, stub_index: StubIndex, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert install(checkout, own, WITH_RADEON) == "2.13.0"
+    said = capfd.readouterr().out
+    assert "PyTorch for the processor with ONNX Runtime for the card" in said
+    assert packages(own) == {"dreamlayer", "torch", "torchvision", "sums"} | RUNTIME_PACKAGES
+    assert record.read(own).wanted == "webgpu"
+    assert state(checkout, own, WITH_RADEON) == (
+        True, "PyTorch 2.13.0 (PyTorch for the processor with ONNX Runtime for the card)",
+    )  # fmt: skip
+    stub_index.fetched()
+    assert is_settled(checkout, own, WITH_RADEON)
+    assert stub_index.asked == []
+    (record_file,) = own.environment.folder.glob("lib/python3*/site-packages/onnx-1.0.*/RECORD")
+    record_file.unlink()  # as pip leaves it when it is stopped
+    install(checkout, own, WITH_RADEON)
+    assert stub_index.fetched() == ["simple: onnx-1.0"]
+    assert install(checkout, own, WITH_RADEON, asked="cpu") == "2.13.0"
+    assert packages(own) == {"dreamlayer", "torch", "torchvision", "sums"}
+
+
+def test_a_card_that_does_not_answer_webgpu_leaves_no_onnx_runtime_behind(
+    checkout: Path, own: Own, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_REAL_CARD", "Vulkan knows no graphics card here.")
+    install(checkout, own, WITH_RADEON)
+    said = capfd.readouterr().out
+    assert "(Vulkan knows no graphics card here): dreams use the processor" in said
+    assert not packages(own) & RUNTIME_PACKAGES
+    good, said = state(checkout, own, WITH_RADEON)
+    assert not good
+    assert "run install.py --device auto to try it again" in said
+    assert is_settled(checkout, own, WITH_RADEON)
+    monkeypatch.delenv("NO_REAL_CARD")
+    install(checkout, own, WITH_RADEON, asked="auto")
+    assert packages(own) >= RUNTIME_PACKAGES
+    assert state(checkout, own, WITH_RADEON)[0]
+
+
+def test_without_onnx_runtime_in_the_index_dreams_use_the_processor(
+    checkout: Path, own: Own, stub_index: StubIndex, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(stub_index.folder / "simple/onnxruntime-webgpu")
+    assert install(checkout, own, WITH_RADEON) == "2.13.0"
+    assert "or does not have ONNX Runtime for this Python: dreams use" in capfd.readouterr().out
+    assert "Go online, then run install.py --device auto." in record.read(own).advice
+    assert is_settled(checkout, own, WITH_RADEON)
 
 
 def test_an_installation_that_was_killed_is_repaired(checkout: Path, own: Own) -> None:

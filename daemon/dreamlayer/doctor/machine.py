@@ -87,7 +87,7 @@ def _device() -> Iterator[Finding]:
             f"{text}; PyTorch {torch.__version__} does not use the graphics card.", remedy
         )
     elif device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(device)
+        free, total = torch.cuda.mem_get_info(devices.tensors_on(device))
         text += f", {free / GB:.1f} of {total / GB:.1f} GB of its memory free"
         if free < CARD_MEMORY_WANTED:
             yield warning(text, "Close other programs that use the graphics card.")

@@ -19,7 +19,8 @@ from dreamlayer.networks.graph.layers import LayerInfo, UnknownLayer, describe, 
 from dreamlayer.networks.graph.preprocessing import Preprocessing
 from dreamlayer.networks.program.convolution import Box, Pair, make_reproducible
 from dreamlayer.networks.registry import registry
-from dreamlayer.runtime import interruption
+from dreamlayer.runtime import devices, interruption
+from dreamlayer.runtime.devices import Device
 
 __all__ = [
     "CLASS",
@@ -51,7 +52,7 @@ class Network:
         stride: px, the coarsest of all maps.
         minimum: px, the side of the smallest square for which every map has a cell.
         local: whether all maps are local, and every stride divides the coarsest: tiles are exact.
-        device, dtype: where and in which number format it computes.
+        device, dtype: where its pictures and maps are, and their number format.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Network:
             geometry.local and self.stride % geometry.stride == 0 for geometry in self.maps
         )
         self.device = torch.device("cpu")
+        self._target: Device = self.device
         self.dtype = torch.float32
         self.module = module
         self._classifier = classifier
@@ -115,9 +117,10 @@ class Network:
             raise ValueError(f"{self.name} was extracted without its classifier.")
         return cast(Tensor, self._classifier(last))
 
-    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Network:
+    def to(self, device: Device | str, dtype: torch.dtype | None = None) -> Network:
         """Move the network to a device (and to another number format); returns itself."""
-        self.device = torch.device(device)
+        self._target = torch.device(device) if isinstance(device, str) else device
+        self.device = devices.tensors_on(self._target)
         self.dtype = dtype or self.dtype
         for part in (self.module, self._classifier):
             if part is not None:
@@ -127,8 +130,13 @@ class Network:
 
     @property
     def executor_name(self) -> str:
-        """The executor that runs it: "kernel", "gpu", "tape" or "autograd"."""
+        """The executor that runs it: "kernel", "gpu", "onnx", "tape" or "autograd"."""
         return self._executor.name
+
+    @property
+    def runs_on(self) -> Device:
+        """The device that computes it: the CPU where a card can't run the network."""
+        return self._target if self._executor.on_card else self.device
 
     @property
     def grain(self) -> int:
@@ -163,7 +171,7 @@ class Network:
 
     @cached_property
     def _executor(self) -> Executor:
-        return choose(self.module, self.device, self.dtype)
+        return choose(self.module, self._target, self.dtype)
 
     def _grid(self, layer: str, height: int, width: int) -> tuple[int, int]:
         grid = layer_table.cells(self.name, layer, height, width)
@@ -189,7 +197,7 @@ class Network:
 def extract(
     model_name: str,
     layers: Sequence[str],
-    device: torch.device | str = "cpu",
+    device: Device | str = "cpu",
     pooling: str = "max",
 ) -> Network:
     """Load a network and keep the part up to `layers` (names or numbers, see resolve_layer).

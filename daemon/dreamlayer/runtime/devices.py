@@ -8,10 +8,15 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
+
+from dreamlayer.runtime import webgpu
+from dreamlayer.runtime.webgpu import WebGpuDevice
 
 if TYPE_CHECKING:
     import torch
+
+Device: TypeAlias = "torch.device | WebGpuDevice"
 
 OUT_OF_MEMORY = (  # messages of the CPU's allocator, C++, CUDA, cuDNN, cuBLAS and MPS
     "can't allocate memory",
@@ -34,6 +39,7 @@ FAILED = (  # messages of CUDA, its libraries, AMD and Apple
     "hip error",
     "mps backend",
     "mtlcommandbuffer",
+    "webgpu",
 )
 FREE_SHARE = 0.7  # of the free memory of a GPU that tiles are planned for
 RETRY_AFTER = 60.0  # seconds; a driver needs a while after a reset
@@ -45,30 +51,46 @@ class UnknownDevice(ValueError):
     """This computer does not have the requested device; the message is for the user."""
 
 
-def find(name: str) -> torch.device:
+def find(name: str) -> Device:
     """Return the device called `name`; "auto" is the fastest one. Raises UnknownDevice."""
     import torch
 
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        return WebGpuDevice() if webgpu.has_working_card() else torch.device("cpu")
+    if name == webgpu.NAME:
+        if problem := webgpu.problem():
+            raise UnknownDevice(problem)
+        return WebGpuDevice()
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UnknownDevice(
-            f"There is no device {name!r:.40} here. Use auto, cpu, cuda or mps."
+            f"There is no device {name!r:.40} here. Use auto, cpu, cuda, mps or webgpu."
         ) from error
     if device.type == "meta":
         raise UnknownDevice("The device 'meta' cannot compute anything.")
     return device
 
 
-def describe(device: torch.device) -> str:
+def tensors_on(device: Device) -> torch.device:
+    """Return where the tensors of a dream are that a device computes."""
+    import torch
+
+    return torch.device("cpu") if isinstance(device, WebGpuDevice) else device
+
+
+def describe(device: Device) -> str:
     """Return a device's name for the user, e.g. "cuda (NVIDIA GeForce RTX 4060)"."""
     import torch
 
+    if isinstance(device, WebGpuDevice):
+        card = webgpu.card_name()
+        return f"{device} ({card})" if card else str(device)
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return str(device)
@@ -84,10 +106,12 @@ def free_memory() -> None:
             torch.mps.empty_cache()
 
 
-def memory_budget(device: torch.device) -> float:
+def memory_budget(device: Device) -> float:
     """Bytes that passes over tiles may take on a GPU."""
     import torch
 
+    if isinstance(device, WebGpuDevice):
+        return webgpu.memory_budget()
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] * FREE_SHARE
     return float(torch.mps.recommended_max_memory()) * FREE_SHARE / 2
@@ -102,10 +126,12 @@ def send(x: torch.Tensor, device: torch.device) -> torch.Tensor:
     return x.to(device)
 
 
-def finish(device: torch.device) -> None:
+def finish(device: Device) -> None:
     """Wait until a device has finished its work."""
     import torch
 
+    if isinstance(device, WebGpuDevice):
+        return  # whose passes end with reading their results
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -139,10 +165,10 @@ class Devices:
     """
 
     def __init__(self) -> None:
-        self._failed: dict[torch.device, list[float]] = {}  # monotonic times
-        self._worked: dict[str, torch.device] = {}  # {requested name: device}
+        self._failed: dict[Device, list[float]] = {}  # monotonic times
+        self._worked: dict[str, Device] = {}  # {requested name: device}
 
-    def choose(self, name: str) -> tuple[torch.device, str | None]:
+    def choose(self, name: str) -> tuple[Device, str | None]:
         """Return the device for a dream that requests `name`, and a note for the user or None.
 
         Raises UnknownDevice.
@@ -160,7 +186,7 @@ class Devices:
         self._worked[name] = device
         return device, None
 
-    def give_up(self, device: torch.device, error: BaseException) -> str | None:
+    def give_up(self, device: Device, error: BaseException) -> str | None:
         """Return a note for the user if the CPU should take over after an error; else None.
 
         A device that is out of memory, even for the smallest tile, does not count as failed: other
@@ -174,12 +200,12 @@ class Devices:
             return f"{device} has no memory left beside other programs: the CPU dreams instead."
         return self.fail(device) if is_device_failure(error) else None
 
-    def fail(self, device: torch.device) -> str:
+    def fail(self, device: Device) -> str:
         """Do not use a device for now; returns a note for the user."""
         self._failed.setdefault(device, []).append(time.monotonic())
         return _note(device)
 
-    def _is_back(self, device: torch.device) -> bool:
+    def _is_back(self, device: Device) -> bool:
         times = self._failed[device]
         if len(times) > RETRIES or time.monotonic() < times[-1] + RETRY_AFTER:
             return False
@@ -189,7 +215,7 @@ class Devices:
         return True
 
 
-def answers(device: torch.device) -> bool:
+def answers(device: Device) -> bool:
     """Whether a device computes a tiny sum within ANSWER_WITHIN seconds."""
     sums: list[float] = []
 
@@ -197,8 +223,11 @@ def answers(device: torch.device) -> bool:
         import torch
 
         try:
-            sums.append(float(torch.ones(8, device=device).sum()))
-        except RuntimeError:  # reported by an empty list
+            if isinstance(device, WebGpuDevice):
+                sums.append(webgpu.add_up())
+            else:
+                sums.append(float(torch.ones(8, device=device).sum()))
+        except (RuntimeError, MemoryError):  # reported by an empty list
             return
 
     thread = threading.Thread(target=add_up, name="device", daemon=True)
@@ -207,7 +236,7 @@ def answers(device: torch.device) -> bool:
     return sums == [8.0]
 
 
-def _note(device: torch.device) -> str:
+def _note(device: Device) -> str:
     return (
         f"The graphics card ({device}) has stopped answering: the CPU dreams instead. If other"
         " programs can use it, `dreamlayer stop` lets the next dream use it again."

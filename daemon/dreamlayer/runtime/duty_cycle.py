@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Generator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from dreamlayer.runtime import devices
-
-if TYPE_CHECKING:
-    import torch
+from dreamlayer.runtime.devices import Device
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -18,7 +16,7 @@ SLICE = 0.1  # seconds of rest at a time; in between the dream can be cancelled
 
 
 def paced(
-    steps: Generator[P, None, R], duty: float, device: torch.device, threads: int
+    steps: Generator[P, None, R], duty: float, device: Device, threads: int
 ) -> Generator[P, None, R]:
     """Run the steps with a rest after each, so that work takes the part `duty` of the time.
 

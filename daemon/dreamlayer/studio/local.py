@@ -23,7 +23,7 @@ from dreamlayer.engine.tiling.tile_size import is_measured
 from dreamlayer.networks.network import Network, describe, release_memory
 from dreamlayer.runtime import devices, plane_storage
 from dreamlayer.runtime.allocator import HeapTrimmer
-from dreamlayer.runtime.devices import Devices
+from dreamlayer.runtime.devices import Device, Devices
 from dreamlayer.runtime.duty_cycle import paced
 from dreamlayer.runtime.one_thread import one_thread
 from dreamlayer.runtime.plane_storage import MIB, PlaneStorage
@@ -78,7 +78,7 @@ class LocalStudio:
         try:
             with self._networks.using(presets.find(presets.DEFAULT).recipe(), device) as network:
                 _warm_up(network)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if self._devices.give_up(device, error) is None:
                 raise
             device = CPU
@@ -176,7 +176,7 @@ class LocalStudio:
         return replace(finished, notes=notes)
 
     def _dream_on(
-        self, device: torch.device, inputs: DecodedRequest, before: Overlay | None
+        self, device: Device, inputs: DecodedRequest, before: Overlay | None
     ) -> Generator[Progress, None, Finished]:
         yield Progress(0.0, "Loading the network…")
         with self._networks.using(inputs.recipe, device) as network:
@@ -255,7 +255,7 @@ def _dream_with(
     return Finished(
         final,
         overlay,
-        devices.describe(device),
+        devices.describe(network.runs_on),
         recipe,
         dreamt.megapixel_steps,
         gain,
@@ -267,7 +267,7 @@ def _what_takes_long(network: Network, inputs: DecodedRequest) -> str | None:
     """What the user waits for before the first tile is done, if it takes long."""
     if not network.local:
         return f"{network.name} sees the picture only in one piece: each step takes a while…"
-    if network.device.type == "cpu" and not inputs.recipe.tile and not is_measured(network):
+    if network.runs_on.type == "cpu" and not inputs.recipe.tile and not is_measured(network):
         return f"Measuring how fast {network.name} is on this computer…"
     return None
 

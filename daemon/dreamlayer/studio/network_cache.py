@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import torch
-
 from dreamlayer.engine.objectives import binding
 from dreamlayer.networks.network import Network, extract
 from dreamlayer.networks.registry import registry
 from dreamlayer.networks.registry.catalogue import EMBEDDED, ModelSpec
 from dreamlayer.runtime import devices
+from dreamlayer.runtime.devices import Device
 from dreamlink.recipe.recipe import Recipe
 
 NETWORKS_KEPT = 4  # cut networks; a cut at another layer is another one
@@ -44,7 +43,7 @@ class NetworkCache:
         self._cached: dict[Key, _CachedNetwork] = {}  # the most recently used is last
 
     @contextlib.contextmanager
-    def using(self, recipe: Recipe, device: torch.device) -> Iterator[Network]:
+    def using(self, recipe: Recipe, device: Device) -> Iterator[Network]:
         """The network for a recipe, cut at its layers; loaded unless it is in the cache."""
         layers = binding.layer_names(recipe)
         with self.using_layers(recipe.model, layers, device, recipe.pooling) as network:
@@ -52,7 +51,7 @@ class NetworkCache:
 
     @contextlib.contextmanager
     def using_layers(
-        self, model: str, layers: Sequence[str], device: torch.device, pooling: str = "max"
+        self, model: str, layers: Sequence[str], device: Device, pooling: str = "max"
     ) -> Iterator[Network]:
         """A network cut at some of its layers, by their full names, as `using` has it."""
         # The key is the whole specification, not the name alone: a user may remove a network and
@@ -91,7 +90,7 @@ class NetworkCache:
             devices.free_memory()
         return min(left.values(), default=None)
 
-    def drop_from(self, device: torch.device) -> None:
+    def drop_from(self, device: Device) -> None:
         """Drop all networks on a device that failed or is full, and free its memory."""
         for key in [key for key in self._cached if key[-1] == str(device)]:
             del self._cached[key]

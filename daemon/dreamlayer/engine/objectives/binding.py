@@ -14,6 +14,7 @@ from dreamlayer.engine.objectives.terms import Term
 from dreamlayer.networks.kinds import kinds
 from dreamlayer.networks.network import CLASS, Network, UnknownLayer, extract, resolve_layer
 from dreamlayer.networks.registry import registry
+from dreamlayer.runtime.devices import Device
 from dreamlink.recipe.expression import Expression, Target, mark
 from dreamlink.recipe.recipe import Recipe
 
@@ -24,7 +25,7 @@ class UnboundExpression(ValueError):
     """An expression that does not fit the network; the text is one sentence for the user."""
 
 
-def network_for(recipe: Recipe, device: torch.device | str = "cpu") -> Network:
+def network_for(recipe: Recipe, device: Device | str = "cpu") -> Network:
     """The network of a recipe, ending at the last layer that its expression needs.
 
     Raises:

@@ -27,6 +27,7 @@ from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.geometry import Span, Window
 from dreamlayer.networks.executors.base import Pass
 from dreamlayer.networks.program.convolution import Box
+from dreamlayer.runtime.devices import Device
 
 EMPTY = Window(Span(0, 0), Span(0, 0))
 LEAST_CELLS = 32  # smallest crop side; on smaller maps torch sums a convolution in another order
@@ -61,6 +62,9 @@ class TileableNetwork(Protocol):
 
     @property
     def device(self) -> torch.device: ...
+
+    @property
+    def runs_on(self) -> Device: ...
 
     @property
     def dtype(self) -> torch.dtype: ...

@@ -75,9 +75,9 @@ def side(network: TileableNetwork, window: Window, canvas: tuple[int, int]) -> i
     shape = window.size
     if not network.local:
         return max(shape)  # there is one tile for any side
-    if network.device.type != "cpu":
+    if network.runs_on.type != "cpu":
         cost, count = PassCost(0.0, 1.0, bytes_per_crop_pixel(network)), 1
-        budget = devices.memory_budget(network.device)
+        budget = devices.memory_budget(network.runs_on)
     else:
         count = max(1, workers.shared.count // threads_per_pass())
         cost = measured_cost(network)
@@ -96,7 +96,7 @@ def fitting_side(
 
     But not so small that there are more than MOST_BLOCKS. The picture does not depend on it.
     """
-    if network.local and network.device.type == "cpu":
+    if network.local and network.runs_on.type == "cpu":
         free = plane_storage.free_memory() * FREE_SHARE
         while wanted > SIDES[0] and pass_bytes(network, wanted, window, canvas) > free:
             wanted //= 2

@@ -122,7 +122,7 @@ class TiledObjective:
     def _run(self, tasks: Sequence[Callable[[], T]]) -> Iterator[T]:
         """Run tasks in parallel if there are cores for it, else one after the other."""
         each = tile_size.threads_per_pass()
-        if self.network.device.type == "cpu" and workers.shared.count > each:
+        if self.network.runs_on.type == "cpu" and workers.shared.count > each:
             yield from workers.shared.run(tasks, each)
         else:
             for task in tasks:

@@ -40,10 +40,13 @@ class Executor(ABC):
     Attributes:
         name: short, for status output and benchmarks.
         grain: px; a crop that begins on multiples of it gets the same numbers as the whole picture.
+        on_card: whether a graphics card that torch does not know runs it, from and to tensors on
+            the CPU.
     """
 
     name: str
     grain: int = 1
+    on_card: bool = False
 
     @abstractmethod
     def run(

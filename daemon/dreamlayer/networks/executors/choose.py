@@ -17,16 +17,19 @@ from dreamlayer.networks.executors.kernel.library import KernelUnavailable
 from dreamlayer.networks.executors.kernel.operations import UnsupportedStep
 from dreamlayer.networks.executors.tape.executor import TapeExecutor
 from dreamlayer.networks.program.lowering import program_of
+from dreamlayer.runtime.devices import Device
+from dreamlayer.runtime.webgpu import WebGpuDevice
 
-CHOICE = "DREAMLAYER_ENGINE"  # environment: autograd, tape or kernel, for comparisons
+CHOICE = "DREAMLAYER_ENGINE"  # environment: autograd, tape, kernel or onnx, for comparisons
 
 _in_use: WeakSet[Executor] = WeakSet()
 
 
-def choose(module: nn.Module, device: torch.device, dtype: torch.dtype) -> Executor:
+def choose(module: nn.Module, device: Device, dtype: torch.dtype) -> Executor:
     """Return the fastest executor for a frozen network (see program_of) on a device.
 
-    The environment variable DREAMLAYER_ENGINE may demand a slower one.
+    The environment variable DREAMLAYER_ENGINE may demand a slower one. A network that a device
+    can't run is run by the CPU.
     """
     executor = _fastest(module, device, dtype, os.environ.get(CHOICE, ""))
     _in_use.add(executor)
@@ -39,10 +42,14 @@ def release_memory() -> None:
         executor.release()
 
 
-def _fastest(module: nn.Module, device: torch.device, dtype: torch.dtype, choice: str) -> Executor:
+def _fastest(module: nn.Module, device: Device, dtype: torch.dtype, choice: str) -> Executor:
     program = program_of(module) if choice != "autograd" else None
     if program is None:
         return AutogradExecutor(module)
+    if isinstance(device, WebGpuDevice) or choice == "onnx":
+        from dreamlayer.networks.executors.onnx.executor import OnnxExecutor  # optional packages
+
+        return OnnxExecutor(program, on_card=isinstance(device, WebGpuDevice))
     if choice != "tape" and device.type in {"cuda", "mps"}:
         return CudaExecutor(program, device)
     if choice != "tape" and device.type == "cpu" and dtype == torch.float32:

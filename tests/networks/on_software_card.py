@@ -1,0 +1,34 @@
+"""Compares a network's gradient by WebGPU with the tape's, and prints the errors.
+
+A process of its own: Vulkan reads the environment once. Arguments: px of the picture, then a
+network and its layers, or "everything" for every kind of step.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import torch
+
+from dreamlayer.networks.network import extract
+from dreamlayer.networks.program.lowering import program_of
+from dreamlayer.networks.registry import registry
+from dreamlayer.runtime import vulkan
+from tests.engine.networks import with_random_weights
+from tests.networks.onnx_checks import errors
+from tests.networks.test_program import Everything, traced
+
+
+def main(side: int, name: str, *layers: str) -> None:
+    assert [card.real for card in vulkan.cards()] == [False]
+    load = registry.load
+    registry.load = lambda n: load(n) if n == "squeezenet1_1" else with_random_weights(n)
+    every_step = name == "everything"
+    module = traced(Everything()).float() if every_step else extract(name, layers).module
+    x = torch.rand(1, 3, side, side + 8, generator=torch.Generator().manual_seed(1))
+    print(json.dumps(errors(program_of(module), x, on_card=True)))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), *sys.argv[2:])
