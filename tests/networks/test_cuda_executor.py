@@ -8,7 +8,6 @@ from dreamlayer.networks.executors.cuda.executor import BadPrecision, CudaExecut
 from dreamlayer.networks.executors.tape.executor import TapeExecutor
 from dreamlayer.networks.network import extract
 from dreamlayer.networks.program.lowering import program_of
-from dreamlayer.runtime import devices
 
 OUTPUTS, INPUTS_KEPT = (((2, 9), (1, 8)),), ((40, 150), (30, 130))
 
@@ -104,11 +103,6 @@ def test_the_number_of_recorded_shapes_is_limited(monkeypatch):
     for rows in (200, 199, 200, 198, 200, 199):  # the last one was dropped meanwhile
         gradient(graphs, picture()[..., :rows, :])
     assert recorder.recorded == 2 * 4
-
-
-def test_the_memory_budget_is_a_part_of_the_free_memory(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (10 << 30, 24 << 30))
-    assert devices.memory_budget(torch.device("cuda")) == pytest.approx(7 << 30)
 
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

@@ -69,10 +69,10 @@ def _memory() -> Finding:
 def _device() -> Iterator[Finding]:
     import torch
 
-    from dreamlayer.runtime import devices
+    from dreamlayer.runtime.devices import choosing
 
-    device = devices.find("auto")
-    if not devices.answers(device):
+    device = choosing.find("auto")
+    if not choosing.answers(device):
         yield wrong(
             f"Device: {device} exists, but does not respond.",
             "Restart the computer or update the graphics driver; until then, dream on the CPU"
@@ -80,7 +80,7 @@ def _device() -> Iterator[Finding]:
         )
         return
     cores = os.cpu_count()  # not every system says it
-    text = f"Device: {devices.describe(device)}" + (f", {cores} cores" if cores else "")
+    text = f"Device: {choosing.describe_device(device)}" + (f", {cores} cores" if cores else "")
     remedy = torch_build.remedy(bool(torch.version.cuda)) if device.type == "cpu" else ""
     if remedy:
         yield warning(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, TypeVar
 
-from dreamlayer.runtime import devices
+from dreamlayer.runtime.devices.transfer import finish
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +42,7 @@ def paced(
             except StopIteration as done:
                 result: R = done.value
                 return result
-            devices.finish(device)
+            finish(device)
             took = time.monotonic() - began
             yield now
             while True:

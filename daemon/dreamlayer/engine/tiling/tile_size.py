@@ -18,7 +18,8 @@ from dreamlayer.engine.tiling import workers
 from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
 from dreamlayer.engine.tiling.workers import Workers
 from dreamlayer.geometry import Span, Window
-from dreamlayer.runtime import devices, plane_storage
+from dreamlayer.runtime import plane_storage
+from dreamlayer.runtime.devices import memory
 
 SIDES = (
     128,
@@ -77,7 +78,7 @@ def side(network: TileableNetwork, window: Window, canvas: tuple[int, int]) -> i
         return max(shape)  # there is one tile for any side
     if network.device.type != "cpu":
         cost, count = PassCost(0.0, 1.0, bytes_per_crop_pixel(network)), 1
-        budget = devices.memory_budget(network.device)
+        budget = memory.memory_budget(network.device)
     else:
         count = max(1, workers.shared.count // threads_per_pass())
         cost = measured_cost(network)

@@ -32,7 +32,8 @@ from dreamlayer.engine.tiling import tile_size, workers
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.receptive_layout import EMPTY, ReceptiveLayout, TileableNetwork
 from dreamlayer.geometry import Span, Window
-from dreamlayer.runtime import devices, interruption
+from dreamlayer.runtime import interruption
+from dreamlayer.runtime.devices import errors, memory, transfer
 
 T = TypeVar("T")
 VALUES_AT_ONCE = 1 << 20  # values of a map whose gradient is computed together
@@ -208,7 +209,7 @@ class TiledObjective:
         return {k: maps[k] for k in cells}
 
     def _read_crop(self, picture: TensorOrPlane, crop: Window) -> Tensor:
-        return devices.send(self.canvas.take(picture, crop), self.network.device)
+        return transfer.send(self.canvas.take(picture, crop), self.network.device)
 
     def _assemble(
         self, picture: TensorOrPlane, numbers: Collection[int], maps: dict[int, Tensor]
@@ -264,9 +265,9 @@ def split_until_it_fits(window: Window, compute: Callable[[Window], T]) -> list[
     try:
         return [compute(window)]
     except (MemoryError, RuntimeError) as error:
-        if not devices.is_out_of_memory(error) or window.area <= 1:
+        if not errors.is_out_of_memory(error) or window.area <= 1:
             raise
     # After the handler, where the traceback no longer refers to partial results.
-    devices.free_memory()
+    memory.free_memory()
     side = -(-max(window.size) // 2)
     return [result for part in window.split(side) for result in split_until_it_fits(part, compute)]

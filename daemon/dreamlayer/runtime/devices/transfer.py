@@ -1,0 +1,29 @@
+"""Sends pictures to a device, and waits for its work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+def send(x: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return `x` on a device; a CUDA device copies it while other work goes on."""
+    if x.device.type == device.type:
+        return x
+    if device.type == "cuda":
+        return x.pin_memory().to(device, non_blocking=True)
+    return x.to(device)
+
+
+def finish(device: torch.device) -> None:
+    """Wait until a device has finished its work."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "xpu":
+        torch.xpu.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
