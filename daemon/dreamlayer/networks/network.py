@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
 from math import lcm
 from typing import cast
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dreamlayer.networks.executors.autograd import forward_bytes_per_pixel
 from dreamlayer.networks.executors.base import Executor, Pass
-from dreamlayer.networks.executors.choose import choose, release_memory
+from dreamlayer.networks.executors.choose import choose, release_memory, release_others
 from dreamlayer.networks.graph import layers as layer_table
 from dreamlayer.networks.graph.extract import CLASS, average_pooling
 from dreamlayer.networks.graph.layers import LayerInfo, UnknownLayer, describe, resolve_layer
@@ -20,6 +20,7 @@ from dreamlayer.networks.graph.preprocessing import Preprocessing
 from dreamlayer.networks.program.convolution import Box, Pair, make_reproducible
 from dreamlayer.networks.registry import registry
 from dreamlayer.runtime import interruption
+from dreamlayer.runtime.devices import memory
 
 __all__ = [
     "CLASS",
@@ -124,6 +125,25 @@ class Network:
                 part.to(self.device, self.dtype)
         self.__dict__.pop("_executor", None)  # it may hold copies of the weights
         return self
+
+    def run_step(self, key: Hashable, work: Callable[[], None], pixels: int) -> None:
+        """Do a whole step of a dream, which runs this network within; see Executor.run_step."""
+        self._executor.run_step(key, work, pixels)
+
+    def forget_steps(self) -> None:
+        """Drop what `run_step` recorded."""
+        self._executor.forget_steps()
+
+    def make_room(self) -> None:
+        """Drop what other networks hold on a card for later passes; before a dream's plan."""
+        if self.device.type != "cpu":
+            release_others(self._executor)
+            memory.free_memory()
+            memory.limit(self.device)
+
+    def largest_area(self) -> float:
+        """The pixels that a crop may have; see Executor.largest_area."""
+        return self._executor.largest_area()
 
     @property
     def executor_name(self) -> str:

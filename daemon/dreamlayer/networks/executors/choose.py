@@ -33,6 +33,13 @@ def choose(module: nn.Module, device: torch.device, dtype: torch.dtype) -> Execu
     return executor
 
 
+def release_others(executor: Executor) -> None:
+    """Give the memory back that all other executors hold for later passes."""
+    for other in list(_in_use):
+        if other is not executor:
+            other.release()
+
+
 def release_memory() -> None:
     """Give the memory that executors hold for later passes back to the system."""
     for executor in list(_in_use):
@@ -43,7 +50,7 @@ def _fastest(module: nn.Module, device: torch.device, dtype: torch.dtype, choice
     program = program_of(module) if choice != "autograd" else None
     if program is None:
         return AutogradExecutor(module)
-    if choice != "tape" and device.type in {"cuda", "mps"}:
+    if choice != "tape" and device.type in {"cuda", "xpu", "mps"}:
         return CudaExecutor(program, device)
     if choice != "tape" and device.type == "cpu" and dtype == torch.float32:
         with contextlib.suppress(KernelUnavailable, UnsupportedStep):

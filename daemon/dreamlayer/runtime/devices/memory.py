@@ -55,6 +55,11 @@ def remember(device: torch.device, fitted: float) -> None:
     _fitted[name] = min(fitted, _fitted.get(name, fitted))
 
 
+def fitted(device: torch.device) -> float | None:
+    """What `remember` was told for a device; None: nothing."""
+    return _fitted.get(str(device))
+
+
 def forget() -> None:
     """Forget what `remember` was told."""
     _fitted.clear()

@@ -17,6 +17,13 @@ def send(x: torch.Tensor, device: torch.device) -> torch.Tensor:
     return x.to(device)
 
 
+def send_into(x: torch.Tensor, into: torch.Tensor) -> None:
+    """Copy a small tensor of the computer's memory into one on a device, without waiting."""
+    if into.device.type == "cuda":
+        x = x.pin_memory()
+    into.copy_(x, non_blocking=True)
+
+
 def finish(device: torch.device) -> None:
     """Wait until a device has finished its work."""
     import torch
