@@ -14,7 +14,7 @@ cells have the values they would have in the whole picture:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -88,6 +88,12 @@ class TileableNetwork(Protocol):
     def pixel_dependencies(
         self, axis: int, length: int, cells: Sequence[tuple[int, int]]
     ) -> tuple[int, int] | None: ...
+
+    def largest_area(self) -> float: ...
+
+    def run_step(self, key: Hashable, work: Callable[[], None], pixels: int) -> None: ...
+
+    def forget_steps(self) -> None: ...
 
 
 @dataclass(frozen=True)
