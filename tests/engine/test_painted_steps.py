@@ -17,7 +17,7 @@ from dreamlink.recipe.recipe import Recipe
 from tests.engine.cards import FORBIDDEN, Operations, pretend, with_card
 from tests.engine.looks import photo
 
-LAUNCHES, COPIES, RECORDINGS = 280, 4, 1
+LAUNCHES, COPIES, RECORDINGS = 200, 4, 1
 
 
 def painter_of(device="cpu", dtype=torch.float32, precision=None):

@@ -1,8 +1,8 @@
 """How near the gradient in 16 bits is to that in float64, on photos.
 
 What differs is not rounding as such, but gates: where a ReLU's input or two inputs of a max pool
-are nearly equal, rounding decides otherwise. In VGG16 with random weights float32 itself differs by
-0.6 % from float64 on one of these photos. So the gates are each network's own: what is there now.
+are nearly equal, rounding decides otherwise. The deeper the network, the more such gates, and
+float32 itself decides some otherwise. So each network has a limit of its own: what is there now.
 
 A card multiplies 16-bit numbers and adds up in float32, as is done here.
 """

@@ -1,5 +1,7 @@
 """The memory of a graphics card, with stand-ins for what torch tells about it."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -57,7 +59,16 @@ def test_torch_is_told_once_to_leave_a_part_to_the_painters_program(card, total,
 
 
 def test_intels_cards_have_a_budget_of_their_own(monkeypatch):
+    monkeypatch.setattr(
+        torch.xpu, "get_device_properties", lambda _: SimpleNamespace(total_memory=11 * GB)
+    )
     monkeypatch.setattr(torch.xpu, "mem_get_info", lambda _: (8 * GB, 16 * GB))
     monkeypatch.setattr(torch.xpu, "memory_reserved", lambda _: 3 * GB)
     monkeypatch.setattr(torch.xpu, "memory_allocated", lambda _: GB)
+    assert memory.memory_budget(torch.device("xpu")) == pytest.approx(7 * GB)
+
+    def untold(_):
+        raise RuntimeError("The device does not support querying the available free memory.")
+
+    monkeypatch.setattr(torch.xpu, "mem_get_info", untold)
     assert memory.memory_budget(torch.device("xpu")) == pytest.approx(7 * GB)

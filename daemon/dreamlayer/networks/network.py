@@ -138,7 +138,6 @@ class Network:
         """Drop what other networks hold on a card for later passes; before a dream's plan."""
         if self.device.type != "cpu":
             release_others(self._executor)
-            memory.free_memory()
             memory.limit(self.device)
 
     def largest_area(self) -> float:

@@ -95,7 +95,10 @@ def _amounts(device: torch.device) -> tuple[float, float, float]:
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return free, total, held
     if device.type == "xpu":
-        free, total = torch.xpu.mem_get_info(device)
+        total = torch.xpu.get_device_properties(device).total_memory
+        free = total - torch.xpu.memory_reserved(device)
+        with contextlib.suppress(RuntimeError):  # some drivers do not tell
+            free, total = torch.xpu.mem_get_info(device)
         held = torch.xpu.memory_reserved(device) - torch.xpu.memory_allocated(device)
         return free, total, held
     most = float(torch.mps.recommended_max_memory()) / 2
