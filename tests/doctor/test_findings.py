@@ -18,7 +18,7 @@ import torch
 import dreamlayer
 from dreamlayer.doctor import anonymous, home, machine, plugins, service, torch_build
 from dreamlayer.doctor.findings import Finding, safely
-from dreamlayer.runtime import devices
+from dreamlayer.runtime.devices import choosing
 from dreamlink import VERSION
 from dreamlink.client import discovery
 from dreamlink.client.discovery import DaemonInfo
@@ -69,7 +69,7 @@ def test_a_library_of_another_version_is_named_with_what_to_do(monkeypatch):
 
 
 def test_a_device_that_does_not_respond_is_wrong(monkeypatch):
-    monkeypatch.setattr(devices, "answers", lambda device: False)
+    monkeypatch.setattr(choosing, "answers", lambda device: False)
     (said,) = only(machine.check(), "wrong")
     assert "does not respond" in said
     assert "--device cpu" in said
@@ -93,7 +93,7 @@ def test_a_card_that_pytorch_does_not_use_is_a_warning_with_what_can_help(
     (folder / discovery.TORCH_FILE).write_text(json.dumps(record))
     monkeypatch.setattr(torch_build, "has_nvidia_card", lambda: card)
     monkeypatch.setattr(torch.version, "cuda", cuda)
-    monkeypatch.setattr(devices, "find", lambda name: torch.device("cpu"))
+    monkeypatch.setattr(choosing, "find", lambda name: torch.device("cpu"))
     said = only(machine._device(), "warning")
     if words:
         assert len(said) == 1

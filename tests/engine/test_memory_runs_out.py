@@ -9,7 +9,7 @@ from dreamlayer.engine.objectives.terms import SquaresTerm
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.geometry import Window
-from dreamlayer.runtime import devices
+from dreamlayer.runtime.devices import errors
 from tests.engine.networks import SmallNetwork, pooled
 
 SIZE = (300, 330)
@@ -59,7 +59,7 @@ def gradient_and_value(network, term) -> tuple[torch.Tensor, float]:
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("term", [SquaresTerm(), terms.CosineTerm(DIRECTION)])
 def test_quarters_of_a_block_give_the_same_result(error, term):
-    assert devices.is_out_of_memory(error)
+    assert errors.is_out_of_memory(error)
     expected, value = gradient_and_value(pooled(), term)
     limited = MemoryLimitedNetwork(pooled(), 150 * 150 - 1, error)
     found, same_value = gradient_and_value(limited, term)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from dreamlayer.networks.network import Network
-from dreamlayer.runtime import devices
-from dreamlayer.runtime.devices import Devices
+from dreamlayer.runtime.devices import choosing, memory
+from dreamlayer.runtime.devices.choosing import Devices
 from dreamlayer.studio import network_cache
 from dreamlayer.studio.local import LocalStudio
 from dreamlayer.studio.network_cache import NetworkCache
@@ -36,7 +36,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(devices, "time", clock)
+    monkeypatch.setattr(choosing, "time", clock)
     return clock
 
 
@@ -77,64 +77,6 @@ def finish(studio, device=str(GPU)):
             return done.value, texts
 
 
-# What errors mean.
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        MemoryError(),
-        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to"),
-        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"),
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        torch.AcceleratorError("CUDA error: out of memory"),
-        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
-        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
-        RuntimeError("MPS backend out of memory (MPS allocated: 5 GB, other allocations: 1 GB)"),
-        RuntimeError("std::bad_alloc"),
-    ],
-)
-def test_out_of_memory_is_not_a_device_failure(error):
-    assert devices.is_out_of_memory(error)
-    assert not devices.is_device_failure(error)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.AcceleratorError("CUDA error: the launch timed out and was terminated"),
-        RuntimeError("CUDA error: unknown error"),
-        RuntimeError("CUDA driver error: device is lost"),
-        RuntimeError("CUDA driver initialization failed, you might not have a CUDA gpu."),
-        RuntimeError("CUDA unknown error - this may be due to an incorrectly set up environment"),
-        RuntimeError("cudaErrorLaunchFailure: unspecified launch failure"),
-        RuntimeError("NVML_SUCCESS == r INTERNAL ASSERT FAILED at c10/CUDACachingAllocator.cpp"),
-        RuntimeError("No CUDA GPUs are available"),
-        RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
-        RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"),
-        RuntimeError("HIP error: invalid device function"),
-        RuntimeError("MTLCommandBuffer: command buffer exited with error status"),
-    ],
-)
-def test_a_device_failure_is_not_out_of_memory(error):
-    assert devices.is_device_failure(error)
-    assert not devices.is_out_of_memory(error)
-
-
-@pytest.mark.parametrize(
-    "error", [RuntimeError("shape mismatch"), ValueError("out of memory"), KeyError("CUDA error")]
-)
-def test_other_errors_are_neither(error):
-    assert not devices.is_device_failure(error)
-    assert not devices.is_out_of_memory(error)
-
-
-def test_the_cpu_allocators_out_of_memory_error_is_recognised():
-    with pytest.raises((RuntimeError, MemoryError)) as caught:
-        torch.empty(1 << 60, dtype=torch.uint8)
-    assert devices.is_out_of_memory(caught.value)
-
-
 # A device that fails.
 
 
@@ -166,7 +108,7 @@ def test_a_failed_device_is_not_used_until_it_answers(studio, failing, clock):
 def test_a_device_that_fails_repeatedly_is_not_tried_again(clock):
     devices_in_use = Devices()
     assert devices_in_use.choose("cpu:0") == (GPU, None)
-    for _ in range(devices.RETRIES):
+    for _ in range(choosing.RETRIES):
         devices_in_use.give_up(GPU, lost())
         clock.now += 61
         assert devices_in_use.choose("cpu:0")[0] == GPU
@@ -180,7 +122,7 @@ def test_a_device_that_never_answers_does_not_block(clock, monkeypatch):
     devices_in_use.choose("cpu:0")
     devices_in_use.give_up(GPU, lost())
     clock.now += 61
-    monkeypatch.setattr(devices, "ANSWER_WITHIN", 0.05)
+    monkeypatch.setattr(choosing, "ANSWER_WITHIN", 0.05)
 
     def never(*_, **__):
         answer.wait(60)
@@ -198,25 +140,25 @@ def test_a_device_that_disappeared_counts_as_failed(monkeypatch):
     devices_in_use.choose("cpu:0")
 
     def gone(name):
-        raise devices.UnknownDevice(name)
+        raise choosing.UnknownDevice(name)
 
-    monkeypatch.setattr(devices, "find", gone)
+    monkeypatch.setattr(choosing, "find", gone)
     device, note = devices_in_use.choose("cpu:0")
     assert device == CPU
     assert "stopped answering" in note
-    with pytest.raises(devices.UnknownDevice):
+    with pytest.raises(choosing.UnknownDevice):
         devices_in_use.choose("cuda:7")
 
 
 def test_the_cpu_replaces_a_device_that_fails_at_startup(monkeypatch):
-    find, to = devices.find, Network.to
+    find, to = choosing.find, Network.to
 
     def refusing(network, device, dtype=None):
         if torch.device(device) == GPU:
             raise lost()
         return to(network, device, dtype)
 
-    monkeypatch.setattr(devices, "find", lambda name: GPU if name == "auto" else find(name))
+    monkeypatch.setattr(choosing, "find", lambda name: GPU if name == "auto" else find(name))
     monkeypatch.setattr(Network, "to", refusing)
     studio = LocalStudio()
     assert studio.device == "cpu"
@@ -285,7 +227,7 @@ def test_thread_and_duty_settings_apply(monkeypatch):
 
 def test_idle_networks_are_dropped_and_loaded_again(monkeypatch):
     clock, freed = Clock(), []
-    monkeypatch.setattr(devices, "free_memory", lambda: freed.append(True))
+    monkeypatch.setattr(memory, "free_memory", lambda: freed.append(True))
     networks = NetworkCache(300.0, clock.monotonic)
     with networks.using(QUICK, CPU) as network:
         clock.now += 1000  # a long dream is no idleness
@@ -337,3 +279,61 @@ def test_the_most_recently_used_networks_are_kept(monkeypatch):
     assert [text.split()[1] for text in networks.describe()] == [
         "features.5", "features.6", "features.7", "features.2",
     ]  # fmt: skip
+
+
+# Which devices there are.
+
+
+def there(monkeypatch, *kinds):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in kinds)
+    monkeypatch.setattr(torch.xpu, "is_available", lambda: "xpu" in kinds)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: "mps" in kinds)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "found"),
+    [(("cuda", "xpu"), "cuda"), (("xpu",), "xpu"), (("mps",), "mps"), ((), "cpu")],
+)
+def test_auto_is_the_fastest_kind_of_card_that_is_there(monkeypatch, kinds, found):
+    there(monkeypatch, *kinds)
+    assert choosing.find("auto") == torch.device(found)
+
+
+def test_a_driver_that_fails_while_it_is_asked_counts_as_no_card(monkeypatch):
+    there(monkeypatch, "xpu")
+
+    def broken():
+        raise OSError("libze_loader.so.1: undefined symbol")
+
+    monkeypatch.setattr(torch.cuda, "is_available", broken)
+    assert choosing.find("auto") == torch.device("xpu")
+    with pytest.raises(choosing.UnknownDevice, match="Use auto, cpu, cuda, xpu or mps"):
+        choosing.find("abacus")
+
+
+def test_intels_card_is_described_by_its_name(monkeypatch):
+    monkeypatch.setattr(torch.xpu, "get_device_name", lambda _: "Intel Arc A770")
+    assert choosing.describe_device(torch.device("xpu")) == "xpu (Intel Arc A770)"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TypeError("BFloat16 is not supported on MPS"),
+        OSError("libcuda.so.1: cannot open shared object file"),
+        RuntimeError("a text that nobody has written before"),
+    ],
+)
+def test_the_daemon_starts_whatever_a_driver_says(monkeypatch, error):
+    find, run = choosing.find, Network.run
+
+    def failing(network, *given):
+        if network.device == GPU:
+            raise error
+        return run(network, *given)
+
+    monkeypatch.setattr(choosing, "find", lambda name: GPU if name == "auto" else find(name))
+    monkeypatch.setattr(Network, "run", failing)
+    studio = LocalStudio()
+    assert studio.device == "cpu"
+    assert all("cpu:0" not in network for network in studio.networks)

@@ -15,8 +15,9 @@ import torch
 
 from dreamlayer.engine.tiling import tile_size, workers
 from dreamlayer.networks.network import extract
-from dreamlayer.runtime import devices, vulkan, webgpu
-from dreamlayer.runtime.devices import UnknownDevice
+from dreamlayer.runtime import vulkan, webgpu
+from dreamlayer.runtime.devices import choosing, memory
+from dreamlayer.runtime.devices.choosing import UnknownDevice
 from dreamlayer.runtime.vulkan import VulkanCard
 from dreamlayer.runtime.webgpu import WebGpuDevice
 from dreamlayer.studio.local import LocalStudio
@@ -49,38 +50,38 @@ def stand_in(cards, monkeypatch):
 
 
 def test_auto_takes_a_real_card_that_answers(cards, monkeypatch) -> None:
-    assert devices.find("auto") == WebGpuDevice()
-    assert devices.describe(WebGpuDevice()) == "webgpu (AMD Radeon RX 7600)"
+    assert choosing.find("auto") == WebGpuDevice()
+    assert choosing.describe_device(WebGpuDevice()) == "webgpu (AMD Radeon RX 7600)"
     cards["failure"] = "It does not answer."
-    assert devices.find("auto") == torch.device("cpu")
+    assert choosing.find("auto") == torch.device("cpu")
     cards.update(failure="", cards=(PRETENDER,))
-    assert devices.find("auto") == torch.device("cpu")
-    assert devices.find("webgpu") == WebGpuDevice()  # the user knows what that is
+    assert choosing.find("auto") == torch.device("cpu")
+    assert choosing.find("webgpu") == WebGpuDevice()  # the user knows what that is
     cards["cards"] = (RADEON,)
     monkeypatch.setattr(webgpu, "installed", lambda: False)
-    assert devices.find("auto") == torch.device("cpu")
+    assert choosing.find("auto") == torch.device("cpu")
 
 
 def test_torchs_own_devices_come_first(cards, monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert devices.find("auto") == torch.device("cuda")
+    assert choosing.find("auto") == torch.device("cuda")
 
 
 def test_who_asks_for_it_by_name_is_told_what_is_missing(cards, monkeypatch) -> None:
     cards["failure"] = "No graphics card answers WebGPU."
     with pytest.raises(UnknownDevice, match="No graphics card answers"):
-        devices.find("webgpu")
+        choosing.find("webgpu")
     monkeypatch.setattr(webgpu, "installed", lambda: False)
     with pytest.raises(UnknownDevice, match=r"install.py --device webgpu"):
-        devices.find("webgpu")
+        choosing.find("webgpu")
 
 
 def test_tiles_fit_into_a_part_of_the_cards_memory(cards) -> None:
-    assert devices.memory_budget(WebGpuDevice()) == 2 << 30
+    assert memory.memory_budget(WebGpuDevice()) == 2 << 30
     cards["cards"] = (VulkanCard("small", True, 1 << 30),)
-    assert devices.memory_budget(WebGpuDevice()) == 1 << 28
+    assert memory.memory_budget(WebGpuDevice()) == 1 << 28
     cards["cards"] = ()  # WebGPU finds more than Vulkan
-    assert devices.memory_budget(WebGpuDevice()) == 1 << 30
+    assert memory.memory_budget(WebGpuDevice()) == 1 << 30
 
 
 def test_on_a_card_tiles_come_one_by_one_and_nothing_is_measured(stand_in, monkeypatch) -> None:

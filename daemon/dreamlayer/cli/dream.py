@@ -85,7 +85,9 @@ def add(commands: Any) -> None:
     )
     _add_recipe(dream.add_argument_group("what to dream", text))
     dream.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, webgpu … (default auto)"
+        "--device",
+        default="auto",
+        help="auto, cpu, cuda, cuda:1, xpu, mps, webgpu … (default auto)",
     )
     dream.add_argument(
         "--json",

@@ -69,10 +69,11 @@ def _memory() -> Finding:
 def _device() -> Iterator[Finding]:
     import torch
 
-    from dreamlayer.runtime import devices
+    from dreamlayer.runtime.devices import choosing
+    from dreamlayer.runtime.devices.device import tensors_on
 
-    device = devices.find("auto")
-    if not devices.answers(device):
+    device = choosing.find("auto")
+    if not choosing.answers(device):
         yield wrong(
             f"Device: {device} exists, but does not respond.",
             "Restart the computer or update the graphics driver; until then, dream on the CPU"
@@ -80,14 +81,14 @@ def _device() -> Iterator[Finding]:
         )
         return
     cores = os.cpu_count()  # not every system says it
-    text = f"Device: {devices.describe(device)}" + (f", {cores} cores" if cores else "")
+    text = f"Device: {choosing.describe_device(device)}" + (f", {cores} cores" if cores else "")
     remedy = torch_build.remedy(bool(torch.version.cuda)) if device.type == "cpu" else ""
     if remedy:
         yield warning(
             f"{text}; PyTorch {torch.__version__} does not use the graphics card.", remedy
         )
     elif device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(devices.tensors_on(device))
+        free, total = torch.cuda.mem_get_info(tensors_on(device))
         text += f", {free / GB:.1f} of {total / GB:.1f} GB of its memory free"
         if free < CARD_MEMORY_WANTED:
             yield warning(text, "Close other programs that use the graphics card.")

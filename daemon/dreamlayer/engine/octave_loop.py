@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.ascent.ascent import Ascent
+from dreamlayer.engine.ascent.ascent import Ascent, StepSetting
+from dreamlayer.engine.ascent.octave_steps import OctaveSteps
 from dreamlayer.engine.image import planes, resize
 from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.planes import (
@@ -34,6 +36,7 @@ from dreamlayer.engine.image.planes import (
     strips,
 )
 from dreamlayer.engine.objectives.regional import AnyObjective
+from dreamlayer.engine.tiling.tile_size import TilePlan
 from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
@@ -129,7 +132,7 @@ class OctaveLoop:
             self.network,
             self.objective,
             recipe,
-            recipe.tile,
+            TilePlan(self.network, recipe.tile),
             self.random,
             self.allocator,
             self.nan_guard,
@@ -146,13 +149,16 @@ class OctaveLoop:
             detail = None  # free it: it is as large as the picture
             if octave == 1 and self.start_detail is not None:
                 self._add_start_detail(self.start_detail, x, inside, mask)
-            for step in range(1, recipe.steps + 1):
-                for part in ascent.step(x, base, inside, mask, size[1] / self.size[1]):
-                    fraction = begin + (1 - begin) * (done + part * inside.area) / work
-                    yield OctaveProgress(
-                        fraction, octave, len(sizes), step, recipe.steps, picture_reader(x, inside)
-                    )
-                done += inside.area
+            setting = StepSetting(x, base, inside, mask, size[1] / self.size[1])
+            with closing(OctaveSteps(ascent, setting)) as steps:
+                for step in range(1, recipe.steps + 1):
+                    for part in steps.step():
+                        fraction = begin + (1 - begin) * (done + part * inside.area) / work
+                        yield OctaveProgress(
+                            fraction, octave, len(sizes), step, recipe.steps,
+                            picture_reader(x, inside),
+                        )  # fmt: skip
+                    done += inside.area
             if octave < len(sizes):
                 yield OctaveProgress(
                     begin + (1 - begin) * done / work, octave, len(sizes), recipe.steps,
@@ -192,7 +198,7 @@ class OctaveLoop:
         size = inside.size
         start_detail = resize.resize_plane(start_detail, size, self.recipe.wrap)
         into = x[inside.slices()]
-        for strip in strips(into.shape):
+        for strip in strips(into.shape, device=into.device):
             detail = start_detail.read(strip)
             if mask is not None:
                 detail = detail * (mask.read(strip) > 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
 from math import lcm
 from typing import cast
@@ -12,15 +12,16 @@ from torch import Tensor, nn
 
 from dreamlayer.networks.executors.autograd import forward_bytes_per_pixel
 from dreamlayer.networks.executors.base import Executor, Pass
-from dreamlayer.networks.executors.choose import choose, release_memory
+from dreamlayer.networks.executors.choose import choose, release_memory, release_others
 from dreamlayer.networks.graph import layers as layer_table
 from dreamlayer.networks.graph.extract import CLASS, average_pooling
 from dreamlayer.networks.graph.layers import LayerInfo, UnknownLayer, describe, resolve_layer
 from dreamlayer.networks.graph.preprocessing import Preprocessing
 from dreamlayer.networks.program.convolution import Box, Pair, make_reproducible
 from dreamlayer.networks.registry import registry
-from dreamlayer.runtime import devices, interruption
-from dreamlayer.runtime.devices import Device
+from dreamlayer.runtime import interruption
+from dreamlayer.runtime.devices import memory
+from dreamlayer.runtime.devices.device import Device, tensors_on
 
 __all__ = [
     "CLASS",
@@ -120,13 +121,31 @@ class Network:
     def to(self, device: Device | str, dtype: torch.dtype | None = None) -> Network:
         """Move the network to a device (and to another number format); returns itself."""
         self._target = torch.device(device) if isinstance(device, str) else device
-        self.device = devices.tensors_on(self._target)
+        self.device = tensors_on(self._target)
         self.dtype = dtype or self.dtype
         for part in (self.module, self._classifier):
             if part is not None:
                 part.to(self.device, self.dtype)
         self.__dict__.pop("_executor", None)  # it may hold copies of the weights
         return self
+
+    def run_step(self, key: Hashable, work: Callable[[], None], pixels: int) -> None:
+        """Do a whole step of a dream, which runs this network within; see Executor.run_step."""
+        self._executor.run_step(key, work, pixels)
+
+    def forget_steps(self) -> None:
+        """Drop what `run_step` recorded."""
+        self._executor.forget_steps()
+
+    def make_room(self) -> None:
+        """Drop what other networks hold on a card for later passes; before a dream's plan."""
+        if self.device.type != "cpu":
+            release_others(self._executor)
+            memory.limit(self.device)
+
+    def largest_area(self) -> float:
+        """The pixels that a crop may have; see Executor.largest_area."""
+        return self._executor.largest_area()
 
     @property
     def executor_name(self) -> str:

@@ -7,8 +7,8 @@ import time
 from collections.abc import Generator
 from typing import TypeVar
 
-from dreamlayer.runtime import devices
-from dreamlayer.runtime.devices import Device
+from dreamlayer.runtime.devices.device import Device
+from dreamlayer.runtime.devices.transfer import finish
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -40,7 +40,7 @@ def paced(
             except StopIteration as done:
                 result: R = done.value
                 return result
-            devices.finish(device)
+            finish(device)
             took = time.monotonic() - began
             yield now
             while True:

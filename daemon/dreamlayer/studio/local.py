@@ -5,6 +5,7 @@ The daemon's compute thread imports and calls this module, which imports torch.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, replace
@@ -21,9 +22,10 @@ from dreamlayer.engine.octave_loop import DreamResult
 from dreamlayer.engine.tiling import workers
 from dreamlayer.engine.tiling.tile_size import is_measured
 from dreamlayer.networks.network import Network, describe, release_memory
-from dreamlayer.runtime import devices, plane_storage
+from dreamlayer.runtime import plane_storage
 from dreamlayer.runtime.allocator import HeapTrimmer
-from dreamlayer.runtime.devices import Device, Devices
+from dreamlayer.runtime.devices.choosing import Devices, describe_device
+from dreamlayer.runtime.devices.device import Device
 from dreamlayer.runtime.duty_cycle import paced
 from dreamlayer.runtime.one_thread import one_thread
 from dreamlayer.runtime.plane_storage import MIB, PlaneStorage
@@ -43,6 +45,8 @@ from dreamlink.recipe import presets
 from dreamlink.wire.looks import LooksRequest
 from dreamlink.wire.messages import DreamRequest, Frame, Header
 from dreamlink.wire.seeing import SeeRequest
+
+log = logging.getLogger(__name__)
 
 CPU = torch.device("cpu")
 LARGE = 4_000_000  # pixels; laying a dream over more takes noticeably long
@@ -78,11 +82,15 @@ class LocalStudio:
         try:
             with self._networks.using(presets.find(presets.DEFAULT).recipe(), device) as network:
                 _warm_up(network)
-        except (RuntimeError, MemoryError) as error:
-            if self._devices.give_up(device, error) is None:
+        except Exception as error:  # whatever a driver says, the daemon has to start
+            if device == CPU or isinstance(error, ValueError):
                 raise
+            log.warning("%s does not work: the CPU dreams", device, exc_info=True)
+            if self._devices.give_up(device, error) is None:
+                self._devices.fail(device)
+            self._networks.drop_from(device)
             device = CPU
-        self.device = devices.describe(device)
+        self.device = describe_device(device)
 
     @property
     def networks(self) -> list[str]:
@@ -255,7 +263,7 @@ def _dream_with(
     return Finished(
         final,
         overlay,
-        devices.describe(network.runs_on),
+        describe_device(network.runs_on),
         recipe,
         dreamt.megapixel_steps,
         gain,

@@ -11,8 +11,8 @@ from dreamlayer.engine.objectives import binding
 from dreamlayer.networks.network import Network, extract
 from dreamlayer.networks.registry import registry
 from dreamlayer.networks.registry.catalogue import EMBEDDED, ModelSpec
-from dreamlayer.runtime import devices
-from dreamlayer.runtime.devices import Device
+from dreamlayer.runtime.devices import memory
+from dreamlayer.runtime.devices.device import Device
 from dreamlink.recipe.recipe import Recipe
 
 NETWORKS_KEPT = 4  # cut networks; a cut at another layer is another one
@@ -87,14 +87,14 @@ class NetworkCache:
         for key in expired:
             del self._cached[key], left[key]
         if expired:
-            devices.free_memory()
+            memory.free_memory()
         return min(left.values(), default=None)
 
     def drop_from(self, device: Device) -> None:
         """Drop all networks on a device that failed or is full, and free its memory."""
         for key in [key for key in self._cached if key[-1] == str(device)]:
             del self._cached[key]
-        devices.free_memory()
+        memory.free_memory()
 
     def describe(self) -> list[str]:
         """Which networks are loaded, where, and what computes them.

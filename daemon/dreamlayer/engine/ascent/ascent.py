@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -26,15 +26,17 @@ from dreamlayer.engine.image.planes import (
     allocate_in_memory,
     as_plane,
     as_stored_plane,
-    exact_sum,
     extended_indices,
     gather,
+    ratio,
     rewrite,
     strips,
+    sum_of,
 )
 from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
+from dreamlayer.engine.tiling.tile_size import TilePlan
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.geometry import Window
 from dreamlink.recipe.recipe import Recipe
@@ -47,17 +49,33 @@ KEYS = 2**31  # number of noise patterns
 
 
 @dataclass(frozen=True)
+class StepSetting:
+    """What the steps of an octave have in common; see `Ascent.step`."""
+
+    x: StoredPlane
+    base: Plane
+    window: Window
+    mask: StoredPlane | None
+    scale: float
+
+    @property
+    def inside(self) -> StoredPlane:
+        """The window of the picture; shares its storage."""
+        return self.x[self.window.slices()]
+
+
+@dataclass(frozen=True)
 class Ascent:
     """Takes the steps of a dream.
 
     `random` is a generator on the CPU, so that a seed means the same on every device. `side` is
-    the side of the tiles in pixels. `allocator` allocates the gradient of a step.
+    the side of the tiles in pixels, or plans them. `allocator` allocates the gradient of a step.
     """
 
     network: TileableNetwork
     objective: AnyObjective
     recipe: Recipe
-    side: int
+    side: int | TilePlan
     random: torch.Generator
     allocator: PlaneAllocator = allocate_in_memory
     nan_guard: NanGuard = field(default_factory=NanGuard)
@@ -96,30 +114,50 @@ class Ascent:
         Yields:
             the fraction of this step that is done, after each tile; close the generator to stop.
         """
-        x, base = as_stored_plane(x), as_plane(base)
-        inside = x[window.slices()]
         weights = None if mask is None else as_stored_plane(mask)
-        wrap = self.recipe.wrap and inside.shape == x.shape  # a part has no opposite edges
-        total = self._allocate_gradient(inside)
-        canvas, done = self._canvas(x, wrap, fixed=mask is not None), 0.0
-        for _ in range(self.samples):
-            noisy = replace(canvas, noise=self._noise(scale))
-            tiled = TiledObjective(
-                self.network,
-                self.objective,
-                noisy,
-                window,
-                self.side,
-                None if weights is None else weights.storage,
-                self.nan_guard,
-            )
-            for share in tiled.add_gradient(x, total):
+        setting = StepSetting(as_stored_plane(x), as_plane(base), window, weights, scale)
+        yield from self.tiled_step(setting, self.draw(setting))
+
+    def draw(self, setting: StepSetting) -> list[PictureCanvas]:
+        """Draw what is random in a step: a canvas for each gradient, alike but for their noise."""
+        x = setting.x
+        canvas = self._canvas(x, self.wraps(setting), fixed=setting.mask is not None)
+        return [replace(canvas, noise=self._noise(setting.scale)) for _ in range(self.samples)]
+
+    def tiled_step(
+        self, setting: StepSetting, canvases: Sequence[PictureCanvas]
+    ) -> Iterator[float]:
+        """Take a step tile by tile; yields as `step` does."""
+        total, done = self.allocate_gradient(setting), 0.0
+        for canvas in canvases:
+            for share in self.tiled(setting, canvas).add_gradient(setting.x, total):
                 done += share / self.samples
                 yield min(done, 1.0)
-        recipe = self.recipe
+        self.follow(setting, total, canvases[0].origin)
+
+    def tiled(self, setting: StepSetting, canvas: PictureCanvas) -> TiledObjective:
+        """The objective over a setting's window, in a canvas."""
+        return TiledObjective(
+            self.network,
+            self.objective,
+            canvas,
+            setting.window,
+            self.side,
+            None if setting.mask is None else setting.mask.storage,
+            self.nan_guard,
+        )
+
+    def wraps(self, setting: StepSetting) -> bool:
+        """Whether opposite edges are neighbours: a part of a picture has no opposite edges."""
+        return self.recipe.wrap and setting.inside.shape == setting.x.shape
+
+    def follow(self, setting: StepSetting, total: StoredPlane, origin: tuple[int, int]) -> None:
+        """Condition a gradient, and change the picture along it."""
+        recipe, wrap = self.recipe, self.wraps(setting)
         condition(total, recipe.conditioning, recipe.smooth, recipe.calm_colours, wrap)
-        step_of = self._normalised(total, weights, canvas.origin)
-        self._move(inside, PlaneWindow(base, window), step_of, weights, wrap)
+        step_of = self._normalised(total, setting.mask, origin)
+        base = PlaneWindow(setting.base, setting.window)
+        self._move(setting.inside, base, step_of, setting.mask, wrap)
 
     def _normalised(
         self, total: Plane, mask: Plane | None, origin: tuple[int, int]
@@ -134,12 +172,12 @@ class Ascent:
             size = (total.shape[-2], total.shape[-1])
             norms = RegionNorms.of(self.objective.shares, size, read, mask)
             return lambda strip: read(strip) * norms.factors(strip) * length
-        norm = _mean_magnitude(total, mask, origin)
-        factor = length / norm if norm > 0 else 0.0
+        factor = ratio(length, _mean_magnitude(total, mask, origin))
         return lambda strip: read(strip) * factor
 
-    def _allocate_gradient(self, inside: StoredPlane) -> StoredPlane:
+    def allocate_gradient(self, setting: StepSetting) -> StoredPlane:
         """Allocate the gradient: in 16 bits if the picture is stored in 16 bits."""
+        inside = setting.inside
         form = GRADIENT_FORMAT if inside.format.levels else inside.format
         return StoredPlane(self.allocator(inside.shape, form.dtype, inside.device), form)
 
@@ -213,12 +251,19 @@ def _read_unrolled(plane: Plane, origin: tuple[int, int], window: Window) -> Ten
     return gather(plane, rows, columns)
 
 
-def _mean_magnitude(gradient: Plane, mask: Plane | None, origin: tuple[int, int]) -> float:
-    """The mean of |gradient|, weighted by the mask."""
+def _mean_magnitude(gradient: Plane, mask: Plane | None, origin: tuple[int, int]) -> float | Tensor:
+    """The mean of |gradient|, weighted by the mask; a scalar tensor on a card."""
+    device = gradient.device
     if mask is None:
-        sizes = (gradient.read(strip).abs() for strip in strips(gradient.shape))
-        return exact_sum(size.sum(dim=-1) for size in sizes) / math.prod(gradient.shape)
-    weight = exact_sum(mask.read(strip).sum(dim=-1) for strip in strips(mask.shape))
-    sizes = (_read_unrolled(gradient, origin, s).abs() * mask.read(s) for s in strips(mask.shape))
-    total = exact_sum(size.sum(dim=-1) for size in sizes)
+        sizes = (gradient.read(strip).abs() for strip in strips(gradient.shape, device=device))
+        return sum_of((size.sum(dim=-1) for size in sizes), device) / math.prod(gradient.shape)
+    weights = (mask.read(strip) for strip in strips(mask.shape, device=device))
+    weight = sum_of((some.sum(dim=-1) for some in weights), device)
+    sizes = (
+        _read_unrolled(gradient, origin, strip).abs() * mask.read(strip)
+        for strip in strips(mask.shape, device=device)
+    )
+    total = sum_of((size.sum(dim=-1) for size in sizes), device)
+    if isinstance(weight, Tensor):
+        return torch.where(weight > 0, total / (weight * gradient.shape[1]), 0.0)
     return total / (weight * gradient.shape[1]) if weight > 0 else 0.0

@@ -52,7 +52,7 @@ class RegionNorms:
         """
         count = shares.planes.shape[1]
         sums: list[list[Tensor]] = [[] for _ in range(2 * count)]
-        for strip in strips(size):
+        for strip in strips(size, device=shares.planes.device):
             weights = shares.at_pixels(size, strip)
             if mask is not None:
                 weights = weights * mask.read(strip)

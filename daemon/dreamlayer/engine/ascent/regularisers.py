@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.image.padding import extend
+from dreamlayer.engine.image.planes import is_card
 
 HALF_WAY = 0.1  # picture units; the detail at which `stay` = 1 balances the dream's mean step
 
@@ -22,6 +23,8 @@ def tv_change(detail: Tensor, step: float, wrap: bool = False) -> Tensor:
         step: roughly the distance that a single outlier moves, in picture units.
         wrap: opposite edges are neighbours; otherwise nothing flows across the edges.
     """
+    if is_card(detail.device):
+        return _tv_change_at_once(detail, step, wrap)
     norm = torch.full_like(detail[:, :1], (8.0 * step) ** 2)
     for axis in (-2, -1):
         for channel in range(detail.shape[1]):
@@ -40,6 +43,26 @@ def tv_change(detail: Tensor, step: float, wrap: bool = False) -> Tensor:
                 change.narrow(axis, 1, length - 1).sub_(flow.narrow(axis, 0, length - 1))
         plane.copy_(change)
     return detail
+
+
+def _tv_change_at_once(detail: Tensor, step: float, wrap: bool) -> Tensor:
+    """The same of all channels together: few launches, three times the memory."""
+    slopes = {}
+    for axis in (-2, -1):
+        after = detail.narrow(axis, 0 if wrap else detail.shape[axis] - 1, 1)
+        slopes[axis] = detail.diff(dim=axis, append=after)
+    squares = [slope.square().sum(dim=1, keepdim=True) for slope in slopes.values()]
+    norm = (squares[0] + squares[1]).add_((8.0 * step) ** 2).rsqrt_().mul_(step)
+    change = torch.zeros_like(detail)
+    for axis, slope in slopes.items():
+        flow = slope.mul_(norm)
+        change += flow
+        if wrap:
+            change -= flow.roll(1, axis)
+        else:
+            length = detail.shape[axis]
+            change.narrow(axis, 1, length - 1).sub_(flow.narrow(axis, 0, length - 1))
+    return change
 
 
 def stay_change(detail: Tensor, step: float) -> Tensor:

@@ -19,9 +19,13 @@ class NanGuard:
         self._lock = threading.Lock()
         self._values = 0
         self._flawed = 0
+        self._on_device: dict[torch.device, Tensor] = {}  # flawed values, not read yet
 
     def clean(self, gradient: Tensor) -> Tensor:
         """The gradient, with 0 in place of NaN and infinity."""
+        if gradient.device.type != "cpu":
+            self.count(gradient.numel())
+            return self.clean_unread(gradient)
         flawed = 0
         if not torch.isfinite(gradient.sum()):  # one pass if all are finite
             flawed = int((~torch.isfinite(gradient)).sum())
@@ -31,8 +35,26 @@ class NanGuard:
             self._flawed += flawed
         return gradient
 
+    def clean_unread(self, gradient: Tensor) -> Tensor:
+        """Like `clean`; counts the flaws on the device, and values not at all (`count`)."""
+        with self._lock:
+            if gradient.device not in self._on_device:
+                self._on_device[gradient.device] = torch.zeros(
+                    (), dtype=torch.int64, device=gradient.device
+                )
+            flawed = self._on_device[gradient.device]
+        cleaned = gradient.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+        flawed += (cleaned != gradient).sum()
+        return cleaned
+
+    def count(self, values: int) -> None:
+        """Count values that `clean_unread` sees."""
+        with self._lock:
+            self._values += values
+
     @property
     def share(self) -> float:
         """Share of all gradient values that were not finite, 0..1."""
         with self._lock:
-            return self._flawed / self._values if self._values else 0.0
+            flawed = self._flawed + sum(int(count) for count in self._on_device.values())
+            return flawed / self._values if self._values else 0.0

@@ -38,18 +38,27 @@ class Noise:
         Returns:
             (1, C, h, w), independent N(0, sigma²) for different positions and channels.
         """
-        channels = torch.arange(like.shape[1], device=like.device)
-        planes = _hash(_word(channels * STEP + self.key))
-        lines = _hash(planes[:, None] + _word(rows * STEP))
-        words = _hash(lines[None, :, :, None] + _word(columns * STEP))
-        words >>= WORD - BITS
-        uniform = words.to(like.dtype).add_(0.5).mul_(2.0 ** (1 - BITS))  # −1 … 1, exclusive
-        return uniform.erfinv_().mul_(self.sigma * math.sqrt(2.0))
+        lines, words = self.seeds(rows, columns, like.shape[1])
+        return noise_of(lines, words, self.sigma, like.dtype)
+
+    def seeds(self, rows: Tensor, columns: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+        """What `noise_of` makes noise of, int32: of channels and rows (C, h); of columns (w)."""
+        numbers = torch.arange(channels, device=rows.device)
+        planes = _hash(_word(numbers * STEP + self.key))
+        return _hash(planes[:, None] + _word(rows * STEP)), _word(columns * STEP)
+
+
+def noise_of(lines: Tensor, words: Tensor, sigma: float | Tensor, dtype: torch.dtype) -> Tensor:
+    """The noise (1, C, h, w) of some seeds; `sigma` may be a scalar on the device."""
+    mixed = _hash(lines[None, :, :, None] + words)
+    mixed >>= WORD - BITS
+    uniform = mixed.to(dtype).add_(0.5).mul_(2.0 ** (1 - BITS))  # −1 … 1, exclusive
+    return uniform.erfinv_().mul_(sigma * math.sqrt(2.0))
 
 
 def _word(numbers: Tensor) -> Tensor:
     """The low 32 bits of int64, as int32."""
-    return ((numbers & 0xFFFFFFFF) + (1 << 31)).remainder(1 << WORD).sub(1 << 31).to(torch.int32)
+    return (((numbers & 0xFFFFFFFF) ^ (1 << 31)) - (1 << 31)).to(torch.int32)
 
 
 def _hash(words: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ back.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from dreamlayer.engine.image.padding import Border
 from dreamlayer.geometry import Index, Span, Window
 from dreamlayer.runtime import interruption
 
+CPU = torch.device("cpu")
 STRIP = 1 << 19  # pixels processed at a time when a whole picture is processed
 COMPACT_FROM = 1 << 21  # pixels; smaller pictures are kept as floats: 16 bits would save nothing
 Shape = tuple[int, ...]
@@ -120,7 +122,7 @@ class StoredPlane:
 
     def add(self, window: Window, values: Tensor) -> None:
         """Add values (1, C, h, w) to a window, by strips, as what is stored may be integers."""
-        for strip in strips(values.shape):
+        for strip in strips(values.shape, device=self.device):
             into = Window(strip.rows.shift(window.rows.start), window.columns)
             self.write(into, self.read(into).add_(values[..., strip.rows.slice(), :]))
 
@@ -229,14 +231,24 @@ def clip(plane: Plane) -> Plane:
 # Processing of large pictures by strips.
 
 
-def strips(shape: Sequence[int], least: int = 1) -> Iterator[Window]:
+def is_card(device: torch.device) -> bool:
+    """Whether pictures on a device are processed whole, and no number is read back meanwhile.
+
+    A card has memory for whole pictures, and each operation costs it the same time for a strip.
+    """
+    return device.type != "cpu"
+
+
+def strips(shape: Sequence[int], least: int = 1, device: torch.device = CPU) -> Iterator[Window]:
     """Divide a picture (…, H, W) into strips of full width, `least` rows or more but for the last.
+
+    On a card there is one strip, the whole picture.
 
     The division depends on the picture's size only, so that sums over strips are reproducible.
     Between two strips the dream can be interrupted.
     """
     height, width = shape[-2:]
-    rows = max(least, STRIP // width)
+    rows = height if is_card(device) else max(least, STRIP // width)
     for top in range(0, height, rows):
         interruption.check()
         yield Window(Span(top, min(height, top + rows)), Span(0, width))
@@ -247,9 +259,24 @@ def exact_sum(rows: Iterable[Tensor]) -> float:
     return math.fsum(number for part in rows for number in part.flatten().tolist())
 
 
+def sum_of(rows: Iterable[Tensor], device: torch.device) -> float | Tensor:
+    """The sum of all elements; on a card a scalar that nobody has to wait for."""
+    if is_card(device):
+        (whole,) = rows  # there is one strip
+        return whole.sum()
+    return exact_sum(rows)
+
+
+def ratio(number: float, divisor: float | Tensor) -> float | Tensor:
+    """A number over another one that is not negative; 0 if that is 0."""
+    if isinstance(divisor, Tensor):
+        return torch.where(divisor > 0, number / divisor, 0.0)
+    return number / divisor if divisor > 0 else 0.0
+
+
 def copy(plane: Plane, into: StoredPlane) -> StoredPlane:
     """Write a whole plane to another of its size, which may be one of its inputs."""
-    for strip in strips(plane.shape):
+    for strip in strips(plane.shape, device=into.device):
         into.write(strip, plane.read(strip))
     return into
 
@@ -263,7 +290,7 @@ def rewrite(plane: StoredPlane, fresh: Callable[[Window], Tensor], reach: int, w
     """
     late: list[tuple[Window, Tensor]] = []
     kept = 1 if wrap else 0
-    for strip in strips(plane.shape, max(1, reach)):
+    for strip in strips(plane.shape, max(1, reach), plane.device):
         late.append((strip, fresh(strip)))
         if len(late) > kept + 1:
             plane.write(*late.pop(kept))
@@ -278,6 +305,8 @@ def gather(plane: Plane, rows: Sequence[int], columns: Sequence[int]) -> Tensor:
     read, and reversed or repeated indices (beyond an edge) cost no extra reads. Done by strips,
     so that the pixels read do not occupy memory twice.
     """
+    if is_card(plane.device):
+        return _gather_whole(plane, rows, columns)
     down, across = list(_runs(rows)), list(_runs(columns))
     if len(down) == len(across) == 1:
         return _read(plane, down[0], across[0]).expand(-1, -1, len(rows), len(columns))
@@ -289,6 +318,22 @@ def gather(plane: Plane, rows: Sequence[int], columns: Sequence[int]) -> Tensor:
             for other in across:
                 into[..., one.place, other.place] = _read(plane, one, other)
     return pixels
+
+
+def _gather_whole(plane: Plane, rows: Sequence[int], columns: Sequence[int]) -> Tensor:
+    """Like `gather`, in one read and an operation an axis; indices stay on the card."""
+    spans = [Span(min(numbers), max(numbers) + 1) for numbers in (rows, columns)]
+    pixels = plane.read(Window(spans[0], spans[1]))
+    for axis, numbers, span in zip((-2, -1), (rows, columns), spans, strict=True):
+        if len(numbers) != span.length or any(a >= b for a, b in pairwise(numbers)):
+            places = tuple(index - span.start for index in numbers)
+            pixels = pixels.index_select(axis, _indices_on(places, pixels.device))
+    return pixels
+
+
+@functools.lru_cache(maxsize=1024)
+def _indices_on(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    return torch.tensor(numbers, device=device)
 
 
 def extended_indices(span: Span, by: int, length: int, border: Border) -> list[int]:

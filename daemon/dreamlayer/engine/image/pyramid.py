@@ -12,13 +12,24 @@ Only the halves are stored, together a third of the picture; bands are computed 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
+from torch import Tensor
 
 from dreamlayer.engine.image.padding import nearest, opposite
-from dreamlayer.engine.image.planes import ComputedPlane, Plane, StoredPlane, copy, exact_format
+from dreamlayer.engine.image.planes import (
+    ComputedPlane,
+    Plane,
+    StoredPlane,
+    as_stored_plane,
+    copy,
+    exact_format,
+    is_card,
+    read_all,
+)
 from dreamlayer.engine.image.resampling import FilteredPlane, FilterTaps
 
 BLUR = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
@@ -29,6 +40,9 @@ def levels(picture: Plane, count: int, wrap: bool = False) -> list[Plane]:
     all_levels = [picture]
     for _ in range(count):
         half = _halve(all_levels[-1], wrap)
+        if is_card(half.device):
+            all_levels.append(as_stored_plane(read_all(half)))
+            continue
         storage = torch.empty(half.shape, dtype=half.dtype, device=half.device)
         all_levels.append(copy(half, StoredPlane(storage, exact_format(half.dtype))))
     return all_levels
@@ -44,7 +58,7 @@ def bands(all_levels: Sequence[Plane], wrap: bool = False) -> list[Plane]:
 
 
 def weighted_sum(
-    all_levels: Sequence[Plane], weights: Sequence[float], wrap: bool = False
+    all_levels: Sequence[Plane], weights: Sequence[float | Tensor], wrap: bool = False
 ) -> Plane:
     """The sum of the picture's bands and its rest, each multiplied by its weight.
 
@@ -60,10 +74,14 @@ def weighted_sum(
     return _sum(all_levels[0], weights[0], change, wrap)
 
 
-def _sum(level: Plane, weight: float, coarser: Plane | None, wrap: bool) -> Plane:
+def _sum(level: Plane, weight: float | Tensor, coarser: Plane | None, wrap: bool) -> Plane:
     if coarser is None:
         return ComputedPlane(lambda fine: fine * weight, (level,))
     enlarged = _enlarge(coarser, level, wrap)
+    if isinstance(weight, Tensor):  # on a card
+        return ComputedPlane(
+            lambda fine, more: torch.addcmul(more, fine, weight), (level, enlarged)
+        )
     return ComputedPlane(lambda fine, more: torch.add(more, fine, alpha=weight), (level, enlarged))
 
 
@@ -72,6 +90,7 @@ def _halve(plane: Plane, wrap: bool) -> Plane:
     return FilteredPlane(plane, *(_halving_taps(length, wrap) for length in plane.shape[-2:]))
 
 
+@functools.lru_cache(maxsize=64)
 def _halving_taps(length: int, wrap: bool) -> FilterTaps:
     indices = 2 * torch.arange((length + 1) // 2)[:, None] + torch.arange(-2, 3)
     weights = torch.tensor(BLUR, dtype=torch.float64).expand(indices.shape)
@@ -84,6 +103,7 @@ def _enlarge(coarse: Plane, like: Plane, wrap: bool) -> Plane:
     return FilteredPlane(coarse, *(_enlarging_taps(length, new, wrap) for length, new in both))
 
 
+@functools.lru_cache(maxsize=64)
 def _enlarging_taps(length: int, new: int, wrap: bool) -> FilterTaps:
     numbers = torch.arange(new)[:, None]
     indices = numbers // 2 + torch.arange(-1, 2)

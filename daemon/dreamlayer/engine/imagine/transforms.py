@@ -46,16 +46,19 @@ class ViewSampler:
         return self.transformed_with(picture, None)[0]
 
     def transformed_with(
-        self, picture: Tensor, planes: Tensor | None
+        self, picture: Tensor, planes: Tensor | None, place: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """A view as of `transformed`, and planes (1, C, …, …) that cover the same in the same view.
 
         The planes may be coarser than the picture; so is their view. If `wrap`, they are as large.
+        `place` is where the view lies, if that was drawn already (`placement`), and not `wrap`.
         """
         if self.wrap:
             picture, planes = self._crop_periodic(picture, planes)
-        place = self._placement(picture)
-        view = _sampled(picture, place, self.size)
+        if place is None:
+            place = self.placement((picture.shape[-2], picture.shape[-1]))
+        place = place.to(picture.device)
+        view = sampled(picture, place, self.size)
         if planes is None:
             return view, None
         coarse = [
@@ -64,14 +67,17 @@ class ViewSampler:
                 self.size, planes.shape[-2:], picture.shape[-2:], strict=True
             )
         ]
-        return view, _sampled(planes, place, (coarse[0], coarse[1]))
+        return view, sampled(planes, place, (coarse[0], coarse[1]))
 
-    def _placement(self, picture: Tensor) -> Tensor:
-        """Maps coordinates in a random view to coordinates in the picture, (2, 3)."""
+    def placement(self, shape: tuple[int, int]) -> Tensor:
+        """Maps coordinates in a random view to those in a picture of (H, W) px: (2, 3), on the CPU.
+
+        Draws from `random`.
+        """
         turned, zoomed, down, right = (2 * torch.rand(4, generator=self.random) - 1).tolist()
         angle, zoom = math.radians(TURN * turned), 1 + ZOOM * zoomed
         cosine, sine = math.cos(angle) / zoom, math.sin(angle) / zoom
-        (height, width), (rows, columns) = self.size, picture.shape[-2:]
+        (height, width), (rows, columns) = self.size, shape
         return torch.tensor(  # both range from -1 to 1
             [
                 [
@@ -81,7 +87,6 @@ class ViewSampler:
                 ],
                 [sine * width / rows, cosine * height / rows, self._offset(0, down, rows)],
             ],
-            device=picture.device,
         )
 
     def _offset(self, axis: int, shift: float, length: int) -> float:
@@ -101,7 +106,7 @@ class ViewSampler:
         return picture, planes
 
 
-def _sampled(picture: Tensor, place: Tensor, size: tuple[int, int]) -> Tensor:
+def sampled(picture: Tensor, place: Tensor, size: tuple[int, int]) -> Tensor:
     """A picture (1, C, H, W) at a grid of `size` (h, w) that `place` lays over it."""
     grid = F.affine_grid(place[None], [1, 3, *size], align_corners=False)
     return F.grid_sample(picture, grid, padding_mode="reflection", align_corners=False)

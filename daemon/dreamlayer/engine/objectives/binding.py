@@ -14,7 +14,7 @@ from dreamlayer.engine.objectives.terms import Term
 from dreamlayer.networks.kinds import kinds
 from dreamlayer.networks.network import CLASS, Network, UnknownLayer, extract, resolve_layer
 from dreamlayer.networks.registry import registry
-from dreamlayer.runtime.devices import Device
+from dreamlayer.runtime.devices.device import Device
 from dreamlink.recipe.expression import Expression, Target, mark
 from dreamlink.recipe.recipe import Recipe
 
@@ -101,13 +101,13 @@ def bind(
             logit = objectives.LogitTerm(network.logits, number_of_class)
             terms.append(WeightedTerm(weight / network.scales[number], number, 1.0, logit))
         elif target.kind == "kind":
-            term = _kind(expression, target, network.name, spread)
+            term = _kind(expression, target, network, spread)
             terms.append(WeightedTerm(weight, number, 1.0, term))
         else:
             _check_channels(expression, target, network, number)
             scale = network.scales[number]
             cells = maps[number] / scale if maps else None
-            term = _term(target, network.maps[number].channels, cells)
+            term = _term(target, network.maps[number].channels, cells, network.device)
             terms.append(WeightedTerm(weight, number, scale, term))
     return Objective(tuple(terms))
 
@@ -124,7 +124,7 @@ def _layer(expression: Expression, target: Target, model: str) -> str:
         raise _unbound(expression, target, str(error)) from error
 
 
-def _term(target: Target, channels: int, guide: Tensor | None) -> Term:
+def _term(target: Target, channels: int, guide: Tensor | None, device: torch.device) -> Term:
     kind = target.kind
     if kind in ("guide", "cosine"):
         assert guide is not None
@@ -135,7 +135,7 @@ def _term(target: Target, channels: int, guide: Tensor | None) -> Term:
     if kind == "direction":
         vector = torch.zeros(channels)
         vector[list(target.channels)] = torch.tensor(target.weights)
-        return objectives.DirectionTerm(vector)
+        return objectives.DirectionTerm(vector.to(device))
     if kind == "unit" and target.place is not None:
         return objectives.UnitTerm(target.channels[0], target.place)
     if kind == "channels":
@@ -150,14 +150,13 @@ def _class_number(expression: Expression, target: Target, model: str) -> int:
         raise _unbound(expression, target, str(error)) from error
 
 
-def _kind(expression: Expression, target: Target, model: str, spread: str) -> Term:
-    kind = _found_kind(expression, target, model)
-    return KindTerm(
-        torch.tensor(kind.channels),
-        torch.tensor(kind.means),
-        torch.tensor(kind.spreads),
-        FLOORS.get(spread),
+def _kind(expression: Expression, target: Target, network: Network, spread: str) -> Term:
+    kind = _found_kind(expression, target, network.name)
+    channels, means, spreads = (
+        torch.tensor(numbers).to(network.device)
+        for numbers in (kind.channels, kind.means, kind.spreads)
     )
+    return KindTerm(channels, means, spreads, FLOORS.get(spread))
 
 
 def _found_kind(expression: Expression, target: Target, model: str) -> kinds.Kind:

@@ -121,7 +121,10 @@ class ChannelsTerm:
     additive = True
 
     def value(self, cells: Tensor, location: MapLocation) -> Tensor:
-        return cells[:, list(self.channels)].mean(dim=1).sum()
+        if cells.device.type == "cpu":
+            return cells[:, list(self.channels)].mean(dim=1).sum()
+        # A list would be sent to the card as indices, for which it would wait.
+        return torch.stack([cells[:, channel] for channel in self.channels], 1).mean(dim=1).sum()
 
     def backward(self, cells: Tensor, grad: Tensor) -> Tensor:
         """Bit-identical to autograd."""

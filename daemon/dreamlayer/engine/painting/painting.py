@@ -13,6 +13,7 @@ starting from a photo is this project's.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -34,6 +35,7 @@ from dreamlayer.engine.painting.colourfulness import colourfulness
 from dreamlayer.engine.painting.region import read_region
 from dreamlayer.engine.painting.stage_painter import StagePainter
 from dreamlayer.engine.painting.stages import PaintingStage, Size, finer_octaves, scaled_size
+from dreamlayer.engine.tiling.tile_size import TilePlan
 from dreamlayer.geometry import Window
 
 FINE_STEPS = 3  # in each octave above the painted size
@@ -101,10 +103,10 @@ class Painting:
         done, added = 0.0, self._carried(stages[0])
         unit = share / self._work(stages)
         for number, stage in enumerate(stages, start=1):
-            painter = self._painter(stage, added)
-            yield from self._paint_stage(painter, stage, number, count, done, unit)
-            done += self._work([stage])
-            added = painter.added()
+            with closing(self._painter(stage, added)) as painter:
+                yield from self._paint_stage(painter, stage, number, count, done, unit)
+                done += self._work([stage])
+                added = painter.added()
         assert added is not None  # there is a stage
         return added
 
@@ -150,7 +152,7 @@ class Painting:
         return StagePainter(
             region, start, loop.network, loop.objective, loop.recipe, contrast,
             loop.recipe.chroma * self._colourfulness, loop.random, loop.nan_guard,
-            stage.rate,
+            stage.rate, self._plan,
         )  # fmt: skip
 
     def _carried(self, stage: PaintingStage) -> Tensor | None:
@@ -179,6 +181,10 @@ class Painting:
 
     def _area(self, stage: PaintingStage) -> int:
         return self.loop.window.scale(self.loop.size, scaled_size(self.loop.size, stage.side)).area
+
+    @cached_property
+    def _plan(self) -> TilePlan:
+        return TilePlan(self.loop.network, self.loop.recipe.tile)
 
     @cached_property
     def _colourfulness(self) -> float:

@@ -18,16 +18,19 @@ import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
 from dreamlayer.engine.ascent.region_norms import RegionNorms
+from dreamlayer.engine.ascent.whole_work import is_placeless
 from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.noise import Noise
-from dreamlayer.engine.image.planes import as_plane
+from dreamlayer.engine.image.planes import as_plane, is_card
 from dreamlayer.engine.imagine.adam import Adam
 from dreamlayer.engine.imagine.spectrum import CONTRAST, Spectrum
 from dreamlayer.engine.imagine.transforms import ViewSampler
 from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
 from dreamlayer.engine.painting.region import PaintedRegion
+from dreamlayer.engine.painting.whole_step import PaintedStep
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
+from dreamlayer.engine.tiling.tile_size import TilePlan
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.geometry import Window
 from dreamlink.recipe.recipe import Recipe
@@ -52,6 +55,7 @@ class StagePainter:
         chroma: factor of what is added in colour, relative to light.
         random: a generator on the CPU, so that a seed means the same on every device.
         rate: of Adam.
+        plan: of the tiles.
     """
 
     def __init__(
@@ -66,8 +70,9 @@ class StagePainter:
         random: torch.Generator,
         nan_guard: NanGuard,
         rate: float,
+        plan: TilePlan,
     ) -> None:
-        self._rate = rate
+        self._rate, self._plan = rate, plan
         self.region, self.network, self.objective = region, network, objective
         self.recipe, self.random, self.nan_guard = recipe, random, nan_guard
         size, device = region.size, region.base.device
@@ -87,6 +92,10 @@ class StagePainter:
             planes = region.spread(shares.planes, shares.wrap).to(device).clamp(0.0, 1.0)
             few = (-(-size[0] // SHARE_SIDE), -(-size[1] // SHARE_SIDE))
             self._shares = planes if wrap else F.adaptive_avg_pool2d(planes, few)
+        self._whole: PaintedStep | None = None
+        if is_card(device) and network.local and not wrap and is_placeless(objective):
+            tiled = self._tiled(objective, None)
+            self._whole = PaintedStep.of(tiled, self._picture, self._adam, rate)
 
     def step(self, done: float) -> Iterator[float]:
         """Take one step; `done` is the share of the painting's steps taken before, 0..1.
@@ -95,27 +104,52 @@ class StagePainter:
             the share of this step that is done, after each tile.
         """
         sigma = NOISE[0] + (NOISE[1] - NOISE[0]) * done
+        if self._whole is None:
+            yield from self._tiled_step(sigma, None, None)
+            return
+        place, noise = self._camera.placement(self.region.size), self._noise(sigma)
+        if self._whole.take(place, noise):
+            yield 1.0
+            return
+        self._whole = None
+        yield from self._tiled_step(sigma, place, noise)
+
+    def close(self) -> None:
+        """Drop what was recorded."""
+        if self._whole is not None:
+            self.network.forget_steps()
+
+    def _tiled_step(
+        self, sigma: float, place: Tensor | None, noise: Noise | None
+    ) -> Iterator[float]:
+        """Take a step tile by tile, with what was drawn for it already."""
         with torch.enable_grad():
-            view, objective = self._view()
+            view, objective = self._view(place)
         seen = view.detach().to(self.region.base.dtype)
-        noise = Noise(sigma, int(torch.randint(KEYS, (), generator=self.random)))
-        canvas = PictureCanvas(*self._camera.size, noise=noise)
-        whole, total, share = Window.whole(*self._camera.size), torch.zeros_like(seen), 0.0
-        tiled = TiledObjective(
-            self.network, objective, canvas, whole, self.recipe.tile, None, self.nan_guard
-        )
+        tiled = self._tiled(objective, noise or self._noise(sigma))
+        total, share = torch.zeros_like(seen), 0.0
         for part in tiled.add_gradient(seen, total):
             share += part
             yield min(share, 1.0)
         if isinstance(objective, RegionalObjective):
             norms = RegionNorms.of(objective.shares, self._camera.size, as_plane(total).read)
-            total *= norms.factors(whole)
+            total *= norms.factors(tiled.window)
         (grad,) = torch.autograd.grad(view, self._spectrum.coefficients, total.to(view.dtype))
         self._adam.climb(self.nan_guard.clean(grad), self._rate)
 
-    def _view(self) -> tuple[Tensor, AnyObjective]:
+    def _tiled(self, objective: AnyObjective, noise: Noise | None) -> TiledObjective:
+        size = self._camera.size
+        canvas, window = PictureCanvas(*size, noise=noise), Window.whole(*size)
+        return TiledObjective(
+            self.network, objective, canvas, window, self._plan, None, self.nan_guard
+        )
+
+    def _noise(self, sigma: float) -> Noise:
+        return Noise(sigma, int(torch.randint(KEYS, (), generator=self.random)))
+
+    def _view(self, place: Tensor | None) -> tuple[Tensor, AnyObjective]:
         """A random view (1, 3, h, w) of the picture so far, and the objective in it."""
-        view, shares = self._camera.transformed_with(self._picture(), self._shares)
+        view, shares = self._camera.transformed_with(self._picture(), self._shares, place)
         if shares is None or not isinstance(self.objective, RegionalObjective):
             return view, self.objective
         seen = self.objective.shares.with_planes(shares, wrap=False)

@@ -64,7 +64,7 @@ class PictureCanvas:
 
         Thread-safe.
         """
-        rows, columns = self._source_indices(crop)
+        rows, columns = self.source_indices(crop)
         pixels = gather(as_plane(picture), rows, columns)
         if self.noise is None:
             return pixels
@@ -83,7 +83,8 @@ class PictureCanvas:
             into = common.relative_to(window)
             as_stored_plane(total).add(into, part[common.slices(own.origin)])
 
-    def _source_indices(self, crop: Window) -> tuple[list[int], list[int]]:
+    def source_indices(self, crop: Window) -> tuple[list[int], list[int]]:
+        """The picture's rows and columns that lie in a crop of the canvas."""
         source = opposite if self.wrap else reflected
         down, right = (o - s for o, s in zip(self.origin, self.shift, strict=True))
         return (

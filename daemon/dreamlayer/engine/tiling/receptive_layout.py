@@ -14,7 +14,7 @@ cells have the values they would have in the whole picture:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -27,7 +27,7 @@ from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.geometry import Span, Window
 from dreamlayer.networks.executors.base import Pass
 from dreamlayer.networks.program.convolution import Box
-from dreamlayer.runtime.devices import Device
+from dreamlayer.runtime.devices.device import Device
 
 EMPTY = Window(Span(0, 0), Span(0, 0))
 LEAST_CELLS = 32  # smallest crop side; on smaller maps torch sums a convolution in another order
@@ -92,6 +92,12 @@ class TileableNetwork(Protocol):
     def pixel_dependencies(
         self, axis: int, length: int, cells: Sequence[tuple[int, int]]
     ) -> tuple[int, int] | None: ...
+
+    def largest_area(self) -> float: ...
+
+    def run_step(self, key: Hashable, work: Callable[[], None], pixels: int) -> None: ...
+
+    def forget_steps(self) -> None: ...
 
 
 @dataclass(frozen=True)

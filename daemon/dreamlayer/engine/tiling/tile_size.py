@@ -18,7 +18,8 @@ from dreamlayer.engine.tiling import workers
 from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
 from dreamlayer.engine.tiling.workers import Workers
 from dreamlayer.geometry import Span, Window
-from dreamlayer.runtime import devices, plane_storage
+from dreamlayer.runtime import plane_storage
+from dreamlayer.runtime.devices import memory
 
 SIDES = (
     128,
@@ -77,7 +78,7 @@ def side(network: TileableNetwork, window: Window, canvas: tuple[int, int]) -> i
         return max(shape)  # there is one tile for any side
     if network.runs_on.type != "cpu":
         cost, count = PassCost(0.0, 1.0, bytes_per_crop_pixel(network)), 1
-        budget = devices.memory_budget(network.runs_on)
+        budget = min(memory.memory_budget(network.runs_on), network.largest_area() * cost.memory)
     else:
         count = max(1, workers.shared.count // threads_per_pass())
         cost = measured_cost(network)
@@ -89,6 +90,37 @@ def side(network: TileableNetwork, window: Window, canvas: tuple[int, int]) -> i
     return choose_side(cost, halo(network), shape, canvas, count, budget)
 
 
+class TilePlan:
+    """The sides of one dream's tiles.
+
+    On a card each is chosen once for a size of window and canvas, and again only after memory ran
+    out: its free memory changes with what the dream itself records, and each other side would be
+    recorded anew. On the CPU it follows the free memory.
+
+    Args:
+        wanted: px, the user's side; 0: the fastest.
+    """
+
+    def __init__(self, network: TileableNetwork, wanted: int = 0) -> None:
+        self._network, self._wanted = network, wanted
+        self._sides: dict[object, int] = {}
+
+    def side(self, window: Window, canvas: tuple[int, int]) -> int:
+        """The side of a window's tiles, in pixels; `canvas` is (height, width)."""
+        network = self._network
+        if network.device.type == "cpu":
+            return self._chosen(window, canvas)
+        key = (window.size, canvas, memory.fitted(network.device))
+        if key not in self._sides:
+            self._sides[key] = self._chosen(window, canvas)
+        return self._sides[key]
+
+    def _chosen(self, window: Window, canvas: tuple[int, int]) -> int:
+        if self._wanted:
+            return fitting_side(self._wanted, self._network, window, canvas)
+        return side(self._network, window, canvas)
+
+
 def fitting_side(
     wanted: int, network: TileableNetwork, window: Window, canvas: tuple[int, int]
 ) -> int:
@@ -96,8 +128,10 @@ def fitting_side(
 
     But not so small that there are more than MOST_BLOCKS. The picture does not depend on it.
     """
-    if network.local and network.runs_on.type == "cpu":
+    if network.local:
         free = plane_storage.free_memory() * FREE_SHARE
+        if network.runs_on.type != "cpu":
+            free = memory.memory_budget(network.runs_on)
         while wanted > SIDES[0] and pass_bytes(network, wanted, window, canvas) > free:
             wanted //= 2
     return max(wanted, math.ceil(math.sqrt(window.area / MOST_BLOCKS)))
@@ -116,6 +150,8 @@ def pass_bytes(
     ]
     tiles = math.prod(-(-length // tile) for length in window.size)
     count = min(tiles, max(1, workers.shared.count // threads_per_pass()))
+    if network.device.type != "cpu":
+        count = 1
     return count * math.prod(crop) * bytes_per_crop_pixel(network)
 
 

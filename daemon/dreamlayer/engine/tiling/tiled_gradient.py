@@ -31,12 +31,35 @@ from dreamlayer.engine.objectives.regional import AnyObjective
 from dreamlayer.engine.tiling import tile_size, workers
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.receptive_layout import EMPTY, ReceptiveLayout, TileableNetwork
+from dreamlayer.engine.tiling.tile_size import TilePlan
 from dreamlayer.geometry import Span, Window
-from dreamlayer.runtime import devices, interruption
+from dreamlayer.runtime import interruption
+from dreamlayer.runtime.devices import errors, memory, transfer
 
 T = TypeVar("T")
 VALUES_AT_ONCE = 1 << 20  # values of a map whose gradient is computed together
 FIRST_PASS = 1 / 3  # share of the work; a pass without gradient costs about half of one with it
+
+
+@dataclass(frozen=True)
+class BlockPass:
+    """One pass of a network for the gradient at a block's pixels; windows lie in the canvas.
+
+    Attributes:
+        crop: the pixels that the network sees.
+        framed: those whose gradient it computes.
+        own: the block's, as far as any cell sees them.
+        cells: of each map, that depend on the block.
+        wanted: the same cells in the map of the crop.
+        factor: the gradient is multiplied by this, so that it does not underflow.
+    """
+
+    crop: Window
+    framed: Window
+    own: Window
+    cells: list[Window]
+    wanted: list[Window]
+    factor: int
 
 
 @dataclass(frozen=True)
@@ -46,7 +69,8 @@ class TiledObjective:
     Attributes:
         canvas: how the picture is presented to the network.
         window: pixels of the picture; the cells that see any of them are counted.
-        side: the largest side of a block, in pixels; 0: the fastest one.
+        side: the largest side of a block, in pixels; 0: the fastest one; or what plans the sides
+            of a whole dream.
         mask: (1, 1, rows, columns) of the window; no gradient is computed for blocks where it is
             0 throughout. None: everywhere.
         nan_guard: replaces non-finite gradients by zero, and counts them.
@@ -56,7 +80,7 @@ class TiledObjective:
     objective: AnyObjective
     canvas: PictureCanvas
     window: Window
-    side: int
+    side: int | TilePlan
     mask: Tensor | None = None
     nan_guard: NanGuard = field(default_factory=NanGuard)
 
@@ -69,11 +93,17 @@ class TiledObjective:
         """The blocks of the window in which the mask is not zero throughout."""
         return [block for block in self.layout.blocks(self._side) if self._is_masked_in(block)]
 
+    @property
+    def is_one_block(self) -> bool:
+        """Whether the window is one block."""
+        return len(self.layout.blocks(self._side)) == 1
+
     @cached_property
     def _side(self) -> int:
-        if not self.side:
-            return tile_size.side(self.network, self.window, self.canvas.size)
-        return tile_size.fitting_side(self.side, self.network, self.window, self.canvas.size)
+        plan = self.side
+        if not isinstance(plan, TilePlan):
+            plan = TilePlan(self.network, plan)
+        return plan.side(self.window, self.canvas.size)
 
     def add_gradient(self, picture: TensorOrPlane, total: Tensor | StoredPlane) -> Iterator[float]:
         """Add the gradient of the objective to `total`.
@@ -134,7 +164,24 @@ class TiledObjective:
 
         A network that is not local needs the whole picture for each part.
         """
-        return split_until_it_fits(window, compute) if self.network.local else [compute(window)]
+        if not self.network.local:
+            return [compute(window)]
+        fitted: list[Window] = []
+
+        def noted(part: Window) -> T:
+            result = compute(part)
+            fitted.append(part)
+            return result
+
+        results = split_until_it_fits(window, noted)
+        if len(fitted) > 1 and self.network.device.type != "cpu":
+            self._remember(max(fitted, key=lambda part: part.area))
+        return results
+
+    def _remember(self, fitted: Window) -> None:
+        """Keep later passes on a card to what this part of a block took."""
+        took = tile_size.pass_bytes(self.network, max(fitted.size), fitted, self.canvas.size)
+        memory.remember(self.network.device, took)
 
     def _add_block(
         self,
@@ -154,18 +201,26 @@ class TiledObjective:
         self, objective: AnyObjective, picture: TensorOrPlane, block: Window
     ) -> tuple[Window, Tensor]:
         """The pixels of a block that any cell sees, and their gradient."""
+        there = self.block_pass(block)
+        grad = self.pass_grad(objective, self._read_crop(picture, there.crop), there)
+        grad = self.nan_guard.clean(grad[there.own.relative_to(there.framed).slices()])
+        down, right = self.canvas.shift
+        return there.own.shift(-down, -right), grad.div_(there.factor)
+
+    def block_pass(self, block: Window) -> BlockPass:
+        """What the network has to compute for the gradient at a block's pixels."""
         layout = self.layout
         frame = layout.aligned_frame(block)
         needed, crop = layout.dependencies(frame)
-        cells = dict(enumerate(needed))
         framed, own = frame.intersect(crop), self.canvas.to_canvas(block).intersect(crop)
-        wanted = [layout.cells_in_crop(k, window, crop) for k, window in cells.items()]
-        forward = self.network.run(self._read_crop(picture, crop), wanted, framed.relative_to(crop))
-        factor = layout.counted[0].area
-        grad = forward.backward(self._map_grads(objective, forward.maps, cells, factor))
-        grad = self.nan_guard.clean(grad[own.relative_to(framed).slices()]).div_(factor)
-        down, right = self.canvas.shift
-        return own.shift(-down, -right), grad
+        wanted = [layout.cells_in_crop(k, window, crop) for k, window in enumerate(needed)]
+        return BlockPass(crop, framed, own, needed, wanted, layout.counted[0].area)
+
+    def pass_grad(self, objective: AnyObjective, pixels: Tensor, there: BlockPass) -> Tensor:
+        """The gradient (1, 3, h, w) in a block's frame, times `factor`; `pixels` are its crop's."""
+        forward = self.network.run(pixels, there.wanted, there.framed.relative_to(there.crop))
+        cells = dict(enumerate(there.cells))
+        return forward.backward(self._map_grads(objective, forward.maps, cells, there.factor))
 
     def _map_grads(
         self, objective: AnyObjective, maps: Sequence[Tensor], cells: dict[int, Window], factor: int
@@ -208,7 +263,7 @@ class TiledObjective:
         return {k: maps[k] for k in cells}
 
     def _read_crop(self, picture: TensorOrPlane, crop: Window) -> Tensor:
-        return devices.send(self.canvas.take(picture, crop), self.network.device)
+        return transfer.send(self.canvas.take(picture, crop), self.network.device)
 
     def _assemble(
         self, picture: TensorOrPlane, numbers: Collection[int], maps: dict[int, Tensor]
@@ -264,9 +319,9 @@ def split_until_it_fits(window: Window, compute: Callable[[Window], T]) -> list[
     try:
         return [compute(window)]
     except (MemoryError, RuntimeError) as error:
-        if not devices.is_out_of_memory(error) or window.area <= 1:
+        if not errors.is_out_of_memory(error) or window.area <= 1:
             raise
     # After the handler, where the traceback no longer refers to partial results.
-    devices.free_memory()
+    memory.free_memory()
     side = -(-max(window.size) // 2)
     return [result for part in window.split(side) for result in split_until_it_fits(part, compute)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol
 
 from torch import Tensor
@@ -95,6 +96,23 @@ class Executor(ABC):
         None if these are exactly the receptive fields.
         """
         return None
+
+    def run_step(self, key: Hashable, work: Callable[[], None], pixels: int) -> None:
+        """Do a whole step of a dream, which runs this network within; a card may record it.
+
+        Args:
+            key: stands for all that the step depends on but the numbers in its tensors.
+            work: changes tensors in place; reads no number back, and may be done any time again.
+            pixels: of all crops that the network sees in it.
+        """
+        work()
+
+    def forget_steps(self) -> None:  # noqa: B027 - most executors record nothing
+        """Drop the steps that `run_step` recorded, and the tensors that they hold."""
+
+    def largest_area(self) -> float:
+        """The pixels that a crop may have, so that a card has time for other programs."""
+        return math.inf
 
     def release(self) -> None:  # noqa: B027 - most executors hold no memory between passes
         """Give memory that no pass is using back to the system. Any thread may call it."""

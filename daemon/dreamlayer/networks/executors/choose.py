@@ -17,7 +17,7 @@ from dreamlayer.networks.executors.kernel.library import KernelUnavailable
 from dreamlayer.networks.executors.kernel.operations import UnsupportedStep
 from dreamlayer.networks.executors.tape.executor import TapeExecutor
 from dreamlayer.networks.program.lowering import program_of
-from dreamlayer.runtime.devices import Device
+from dreamlayer.runtime.devices.device import Device
 from dreamlayer.runtime.webgpu import WebGpuDevice
 
 CHOICE = "DREAMLAYER_ENGINE"  # environment: autograd, tape, kernel or onnx, for comparisons
@@ -36,6 +36,13 @@ def choose(module: nn.Module, device: Device, dtype: torch.dtype) -> Executor:
     return executor
 
 
+def release_others(executor: Executor) -> None:
+    """Give the memory back that all other executors hold for later passes."""
+    for other in list(_in_use):
+        if other is not executor:
+            other.release()
+
+
 def release_memory() -> None:
     """Give the memory that executors hold for later passes back to the system."""
     for executor in list(_in_use):
@@ -50,7 +57,7 @@ def _fastest(module: nn.Module, device: Device, dtype: torch.dtype, choice: str)
         from dreamlayer.networks.executors.onnx.executor import OnnxExecutor  # optional packages
 
         return OnnxExecutor(program, on_card=isinstance(device, WebGpuDevice))
-    if choice != "tape" and device.type in {"cuda", "mps"}:
+    if choice != "tape" and device.type in {"cuda", "xpu", "mps"}:
         return CudaExecutor(program, device)
     if choice != "tape" and device.type == "cpu" and dtype == torch.float32:
         with contextlib.suppress(KernelUnavailable, UnsupportedStep):

@@ -15,9 +15,12 @@ TORCH_OVERHEAD = 1.25  # measured memory over the estimate: oneDNN has buffers o
 INDEX = 8  # bytes of a max pool's choice
 
 
-def bytes_per_pixel(program: Program) -> float:
-    """Return the peak bytes of a pass for each pixel of its crop, forward or backward."""
-    program, sample = arranged(program), _bytes_of_a_number(program)
+def bytes_per_pixel(program: Program, sample: int | None = None) -> float:
+    """Return the peak bytes of a pass for each pixel of its crop, forward or backward.
+
+    `sample`: the bytes of one number; None: those of the program's own.
+    """
+    program, sample = arranged(program), sample or _bytes_of_a_number(program)
     depth, density = channels(program), {0: 1.0}
     for step in program.steps:
         strides = [reach(step, axis).stride for axis in (0, 1)]

@@ -20,7 +20,7 @@ import torch
 
 from dreamlayer.networks.registry.file_kinds import CONVERT, DOWNLOAD_AGAIN, LEGACY_TORCH, ZIP
 from dreamlayer.networks.registry.unfit import UnfitWeights, too_large
-from dreamlayer.runtime import devices
+from dreamlayer.runtime.devices import errors
 
 PIECE = 1 << 22  # bytes that are unpacked at a time
 PICKLE_MAX = 1 << 26  # bytes of the pickle that lists the tensors
@@ -82,7 +82,7 @@ def read_torch_file(file: BinaryIO, path: Path, most: int) -> object:
         RuntimeError, EOFError, ValueError, KeyError, AttributeError, IndexError, TypeError,
         AssertionError, OverflowError, NotImplementedError, zipfile.BadZipFile, zlib.error,
     ) as error:  # fmt: skip
-        if devices.is_out_of_memory(error):
+        if errors.is_out_of_memory(error):
             raise MemoryError(str(error)) from error
         raise UnfitWeights(
             f"{path} is not a file of weights, or is cut short: {DOWNLOAD_AGAIN}."

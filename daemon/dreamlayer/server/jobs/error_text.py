@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from dreamlayer.networks.registry.registry import MissingWeights
-from dreamlayer.runtime import devices
+from dreamlayer.runtime.devices import errors
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,6 @@ def text_of(error: BaseException) -> str:
 
 def _is_out_of_memory(error: BaseException) -> bool:
     try:
-        return devices.is_out_of_memory(error)  # it reads the error's text
+        return errors.is_out_of_memory(error)  # it reads the error's text
     except BaseException:
         return False

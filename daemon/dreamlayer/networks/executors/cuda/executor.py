@@ -1,165 +1,205 @@
-"""Networks on a GPU: bfloat16, one CUDA graph for each shape of tile.
+"""Networks on a graphics card: 16-bit numbers, and work that is recorded once and replayed.
 
-The steps are those of a tape. They compute in bfloat16 by default, which GPUs do many times as
-fast; picture, detail and gradient stay float32. The environment variable DREAMLAYER_PRECISION
-chooses `fp16` (as fast and more exact, but values beyond 65504 overflow), `tf32` (float32,
-multiplied with 10 bits) or `fp32` instead.
-
-A pass consists of some hundred small GPU kernels. For each shape of tile they are recorded once as
-two graphs, forward and backward, and then replayed without Python and without single launches.
+The steps are those of a tape, in a number format that `precision.py` chooses. A pass consists of
+some hundred small kernels. For each shape of tile they are recorded as two CUDA graphs, forward and
+backward; where a step of a dream is one piece of work, all of it is recorded as one graph
+(`record_step`). Other kinds of cards run the same work unrecorded.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, Protocol
+import contextlib
+import logging
+import math
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from dreamlayer.networks.executors.base import Executor, Pass
+from dreamlayer.networks.executors.base import Executor, Pass, area
+from dreamlayer.networks.executors.cuda.flags import settings_of
+from dreamlayer.networks.executors.cuda.graphs import CudaRecorder, GraphRecorder, RecordedWork
+from dreamlayer.networks.executors.cuda.precision import (
+    FIRST,
+    PRECISIONS,
+    WIDER,
+    CastPass,
+    converted,
+    demanded,
+)
 from dreamlayer.networks.executors.tape.executor import TapeExecutor
 from dreamlayer.networks.program.convolution import Box
 from dreamlayer.networks.program.lowering import Program
 from dreamlayer.networks.program.memory_estimate import TORCH_OVERHEAD, bytes_per_pixel
-from dreamlayer.networks.program.steps import Cast, Normalise
 
-PRECISION = "DREAMLAYER_PRECISION"  # environment
-PRECISIONS = {
-    "bf16": torch.bfloat16,
-    "fp16": torch.float16,
-    "tf32": torch.float32,
-    "fp32": torch.float32,
-}
-GRAPHS = 24  # tile shapes whose graphs are kept; each has memory of its own
+log = logging.getLogger(__name__)
 
-
-class BadPrecision(ValueError):
-    """Unknown precision; the message is a sentence for the user."""
-
-
-def precision() -> str:
-    """Return the precision that the environment requests, by default bf16."""
-    choice = os.environ.get(PRECISION, "").strip().lower() or "bf16"
-    if choice not in PRECISIONS:
-        raise BadPrecision(f"{PRECISION} is {choice!r:.20}: use {', '.join(PRECISIONS)}.")
-    return choice
+REPLAY_SECONDS = 0.25  # for one graph: meanwhile a card shows nothing, and Windows waits 2 s for it
+UNTIMED_AREA = 1 << 20  # pixels of a crop whose time is not known
 
 
 class CudaExecutor(Executor):
-    """A program on a GPU (or, in lower precision, on any device)."""
+    """A program on a card (or, in lower precision, on any device).
+
+    Args:
+        choice: the precision; None: the environment's, or float16 until a number overflows.
+        recorder: records work; None: CUDA's on such a device.
+
+    Attributes:
+        precision: in which it computes now.
+    """
 
     name = "gpu"
 
-    def __init__(self, program: Program, device: torch.device, choice: str | None = None) -> None:
-        choice = choice or precision()
-        self._bytes_per_pixel = bytes_per_pixel(program) * TORCH_OVERHEAD
-        self._tape = TapeExecutor(converted(program, PRECISIONS[choice]))
-        self._graphs = CudaGraphs(self._tape, CudaRecorder()) if device.type == "cuda" else None
-        if device.type == "cuda":
-            torch.backends.cuda.matmul.allow_tf32 = choice == "tf32"
-            torch.backends.cudnn.allow_tf32 = choice == "tf32"
-            torch.backends.cudnn.benchmark = (
-                True  # few shapes, many passes: measuring algorithms pays off
-            )
+    def __init__(
+        self,
+        program: Program,
+        device: torch.device,
+        choice: str | None = None,
+        recorder: GraphRecorder | None = None,
+    ) -> None:
+        choice = choice or demanded()
+        self._program = program
+        self._wider = () if choice else WIDER
+        self._use(choice or FIRST)
+        if recorder is None and device.type == "cuda":
+            recorder = CudaRecorder()
+        self._work = RecordedWork(recorder) if recorder else None
+        self._recording = False  # or running a step that is to be recorded
+        self._checked: set[Hashable] = set()  # shapes whose numbers did not overflow
 
     def run(
         self, x: Tensor, outputs: Sequence[Box] | None = None, inputs_kept: Box | None = None
     ) -> Pass:
         """See Executor.run; maps and gradient have the number format of `x`."""
-        if self._graphs is not None and outputs is not None and inputs_kept is not None:
-            return self._graphs.run(x, tuple(outputs), inputs_kept)
-        return _CastPass(self._tape.run(x, outputs, inputs_kept), x.dtype)
+        key = (tuple(x.shape), x.dtype, None if outputs is None else tuple(outputs), inputs_kept)
+        if self._wider and key not in self._checked:
+            self._checked.add(key)
+            return self._checked_run(x, outputs, inputs_kept)
+        if self._work and not self._recording:
+            work = self._work
+            recorded = work.get(
+                ("pass", key),
+                lambda recorder: _RecordedPass(self.plain_run, work, recorder, x, key),
+            )
+            if recorded is not None:
+                return recorded.replayed(x)
+        return self.plain_run(x, outputs, inputs_kept)
+
+    def plain_run(
+        self, x: Tensor, outputs: Sequence[Box] | None = None, inputs_kept: Box | None = None
+    ) -> Pass:
+        """Like `run`, unrecorded and unchecked."""
+        with settings_of(self.precision):
+            inner = CastPass(self._tape.run(x, outputs, inputs_kept), x.dtype)
+        return _SettledPass(inner, self.precision)
 
     def infer(self, x: Tensor, outputs: Sequence[Box]) -> tuple[Tensor, ...]:
         """See Executor.infer."""
-        return tuple(cells.to(x.dtype) for cells in self._tape.infer(x, outputs))
+        with settings_of(self.precision):
+            return tuple(cells.to(x.dtype) for cells in self._tape.infer(x, outputs))
+
+    def run_step(self, key: Hashable, work: Callable[[], None], pixels: int) -> None:
+        """See Executor.run_step."""
+        with self._within_step():
+            recorded = None
+            if self._work:
+                recorded = self._work.get(("step", key), lambda recorder: recorder.record(work)[0])
+            if self._work and recorded is not None:
+                self._work.replay(recorded, pixels)
+            else:
+                work()
+
+    def forget_steps(self) -> None:
+        """See Executor.forget_steps."""
+        if self._work:
+            self._work.drop(lambda key: isinstance(key, tuple) and key[0] == "step")
+
+    def largest_area(self) -> float:
+        """See Executor.largest_area."""
+        if not self._work:
+            return math.inf
+        seconds = self._work.seconds_per_pixel
+        return UNTIMED_AREA if seconds is None else REPLAY_SECONDS / seconds
+
+    def release(self) -> None:
+        """See Executor.release."""
+        if self._work:
+            self._work.clear()
 
     @property
     def bytes_per_pixel(self) -> float:
-        """See Executor.bytes_per_pixel; estimated for the unconverted program."""
-        return self._bytes_per_pixel
+        """See Executor.bytes_per_pixel."""
+        return bytes_per_pixel(self._program, self._dtype.itemsize) * TORCH_OVERHEAD
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return PRECISIONS[self.precision]
+
+    def _use(self, precision: str) -> None:
+        self.precision = precision
+        self._tape = TapeExecutor(converted(self._program, self._dtype))
+
+    def _widen(self) -> None:
+        """Compute in a format with larger numbers from now on."""
+        for precision in self._wider:
+            try:
+                self._use(precision)
+            except (RuntimeError, TypeError):  # a card without bfloat16
+                continue
+            break
+        log.info("numbers are too large for %s: %s from now on", FIRST, self.precision)
+        self._wider = ()
+        self.release()
+
+    def _checked_run(
+        self, x: Tensor, outputs: Sequence[Box] | None, inputs_kept: Box | None
+    ) -> Pass:
+        """A pass whose maps are finite, in a wider format if need be, and so will the gradient."""
+        computed = self.plain_run(x, outputs, inputs_kept)
+        if not _finite(computed.maps):
+            self._widen()
+            return self.plain_run(x, outputs, inputs_kept)
+
+        def again(grads: Sequence[Tensor]) -> Tensor:
+            self._widen()
+            return self.plain_run(x, outputs, inputs_kept).backward(grads)
+
+        return _CheckedPass(computed, again)
+
+    @contextlib.contextmanager
+    def _within_step(self) -> Iterator[None]:
+        self._recording = True
+        try:
+            yield
+        finally:
+            self._recording = False
 
 
-class _CastPass:
-    """A pass with maps and gradient in another number format than its steps."""
+class _SettledPass:
+    """A pass that runs backward with the same settings as forward."""
 
-    def __init__(self, inner: Pass, dtype: torch.dtype) -> None:
-        self._inner, self._dtype = inner, dtype
-        self._narrow = inner.maps[0].dtype
-        self.maps = tuple(cells.to(dtype) for cells in inner.maps)
+    def __init__(self, inner: Pass, precision: str) -> None:
+        self._inner, self._precision = inner, precision
+        self.maps = inner.maps
 
     def backward(self, grads: Sequence[Tensor]) -> Tensor:
         """See Pass.backward."""
-        # Scale by the largest: float16 cannot represent very small gradients.
-        largest = torch.stack([grad.abs().amax() for grad in grads if grad.numel()]).amax()
-        largest = torch.where(largest > 0, largest.log2().floor().exp2(), 1.0)  # powers of 2: exact
-        gradient = self._inner.backward([(grad / largest).to(self._narrow) for grad in grads])
-        return gradient.to(self._dtype).mul_(largest)
+        with settings_of(self._precision):
+            return self._inner.backward(grads)
 
 
-def converted(program: Program, dtype: torch.dtype) -> Program:
-    """Return the program in another number format, except for its first step.
+class _CheckedPass:
+    """A pass that is done `again` if its gradient overflows."""
 
-    Rounding a picture to bfloat16 before the mean is subtracted would lose small differences.
-    """
-    first, *others = program.steps
-    if first.inputs != (0,) or not isinstance(first, Normalise):
-        raise ValueError("The first step of a program has to be the normalisation of the picture.")
-    normalised = -first.output  # a number that no other value has
+    def __init__(self, inner: Pass, again: Callable[[Sequence[Tensor]], Tensor]) -> None:
+        self._inner, self._again = inner, again
+        self.maps = inner.maps
 
-    def convert(value: Any) -> Any:
-        return value.to(dtype) if isinstance(value, Tensor) else value
-
-    normal = replace(first, output=normalised)
-    cast = Cast((normalised,), first.output, first.mean.dtype, dtype)
-    rest = (
-        replace(step, **{name: convert(value) for name, value in vars(step).items()})
-        for step in others
-    )
-    return Program((normal, cast, *rest), program.outputs)
-
-
-class GraphRecorder(Protocol):
-    """Records GPU launches and replays them."""
-
-    def record(self, work: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
-        """Record the launches of `work`; returns a function to replay them, and work's result."""
-
-
-class CudaRecorder:
-    """Records CUDA graphs. All share one memory pool: no two may be replayed at once."""
-
-    def __init__(self) -> None:
-        self._pool: Any = None
-
-    def record(self, work: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
-            result = work()
-        self._pool = graph.pool()
-        return graph.replay, result
-
-
-class CudaGraphs:
-    """The passes of a tape, recorded once for each shape of tile."""
-
-    def __init__(self, tape: TapeExecutor, recorder: GraphRecorder) -> None:
-        self._tape, self._recorder = tape, recorder
-        self._recorded: dict[object, _RecordedPass] = {}
-
-    def run(self, x: Tensor, outputs: tuple[Box, ...], inputs_kept: Box) -> Pass:
-        """Return a pass; the previous one must not be used any more."""
-        key = (tuple(x.shape), x.dtype, outputs, inputs_kept)
-        recorded = self._recorded.pop(key, None)
-        if recorded is None:
-            while len(self._recorded) >= GRAPHS:
-                del self._recorded[next(iter(self._recorded))]
-            recorded = _RecordedPass(self._tape, self._recorder, x, outputs, inputs_kept)
-        self._recorded[key] = recorded  # moved to the end: the least recently used is first
-        return recorded.replayed(x)
+    def backward(self, grads: Sequence[Tensor]) -> Tensor:
+        """See Pass.backward."""
+        gradient = self._inner.backward(grads)
+        return gradient if _finite([gradient]) or not _finite(grads) else self._again(grads)
 
 
 class _RecordedPass:
@@ -167,19 +207,15 @@ class _RecordedPass:
 
     def __init__(
         self,
-        tape: TapeExecutor,
+        run: Callable[..., Pass],
+        work: RecordedWork,
         recorder: GraphRecorder,
         x: Tensor,
-        outputs: tuple[Box, ...],
-        inputs_kept: Box,
+        key: tuple[object, torch.dtype, tuple[Box, ...] | None, Box | None],
     ) -> None:
-        # Once without a graph: libraries choose their algorithms, and weights are transformed.
-        first = _CastPass(tape.run(x, outputs, inputs_kept), x.dtype)
-        first.backward([torch.zeros_like(cells) for cells in first.maps])
+        self._work, self._area = work, area(x)
         self._x = x.clone()
-        self._forward, recorded = recorder.record(
-            lambda: _CastPass(tape.run(self._x, outputs, inputs_kept), x.dtype)
-        )
+        self._forward, recorded = recorder.record(lambda: run(self._x, *key[2:]))
         self.maps: tuple[Tensor, ...] = recorded.maps
         self._grads = [torch.zeros_like(cells) for cells in self.maps]
         self._backward, self._gradient = recorder.record(lambda: recorded.backward(self._grads))
@@ -187,7 +223,7 @@ class _RecordedPass:
     def replayed(self, x: Tensor) -> _RecordedPass:
         """Run the forward graph over another crop of the same shape."""
         self._x.copy_(x)
-        self._forward()
+        self._work.replay(self._forward, self._area)
         return self
 
     def backward(self, grads: Sequence[Tensor]) -> Tensor:
@@ -197,3 +233,8 @@ class _RecordedPass:
         self._backward()
         gradient: Tensor = self._gradient
         return gradient.clone()
+
+
+def _finite(tensors: Sequence[Tensor]) -> bool:
+    """Whether all numbers are finite; waits for the device once."""
+    return bool(torch.stack([torch.isfinite(numbers).all() for numbers in tensors]).all())

@@ -66,6 +66,8 @@ class TapeOperation(Protocol):
 class _Normalise:
     def forward(self, run: TapeRun, step: Normalise, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         planes = (inputs[0] - step.mean).div_(step.std)
+        if planes.device.type != "cpu":
+            return planes.contiguous(memory_format=torch.channels_last), None
         result = torch.empty_like(planes, memory_format=torch.channels_last)
         for channel in range(planes.shape[1]):  # several times as fast as all at once
             result[:, channel] = planes[:, channel]
@@ -117,8 +119,13 @@ class _Conv:
 class _Relu:
     def forward(self, run: TapeRun, step: Relu, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         x = _part(run, step, 0, inputs[0])
-        result = x if run.has_one_reader(step.inputs[0]) else torch.empty_like(x)
-        torch.clamp(x, 0, step.most, out=result)
+        own = run.has_one_reader(step.inputs[0])
+        if x.device.type == "cpu":
+            result = x if own else torch.empty_like(x)
+            torch.clamp(x, 0, step.most, out=result)
+        else:  # MPS does not write all of what is part of another tensor
+            dense = x.is_contiguous(memory_format=torch.channels_last)
+            result = x.clamp_(0, step.most) if own and dense else x.clamp(0, step.most)
         return result, _gate(run, step, result, step.most)
 
     def backward(self, run: TapeRun, step: Relu, grad: Tensor, kept: Any) -> list[Tensor]:
@@ -128,6 +135,11 @@ class _Relu:
 class _Join:
     def forward(self, run: TapeRun, step: Join, inputs: list[Tensor]) -> tuple[Tensor, Any]:
         parts = [_part(run, step, k, x) for k, x in enumerate(inputs)]
+        if parts[0].device.type != "cpu":
+            result = _joined_on_card(step, parts)
+            sizes = [part.shape[1] for part in parts]
+            gate = _gate(run, step, result, step.most) if any(step.relus) else None
+            return result, (sizes, gate)
         first, channels = parts[0], sum(part.shape[1] for part in parts)
         result = torch.empty(
             (1, channels, *first.shape[2:]),
@@ -265,6 +277,16 @@ OPERATIONS: dict[type[Step], TapeOperation] = {
     Pad: _Pad(),
     Add: _Add(),
 }
+
+
+def _joined_on_card(step: Join, parts: list[Tensor]) -> Tensor:
+    """The concatenation in few launches, writing to no part of a tensor: MPS does that wrong."""
+    if all(step.relus):
+        whole = torch.cat(parts, 1).clamp_(0, step.most)
+    else:
+        passed = zip(parts, step.relus, strict=True)
+        whole = torch.cat([x.clamp(0, step.most) if relu else x for x, relu in passed], 1)
+    return whole.contiguous(memory_format=torch.channels_last)
 
 
 def _in_strips(x: Tensor, count: int) -> Tensor:

@@ -1,47 +1,22 @@
-"""Devices: which one computes a dream, what its errors mean, and the fallback to the CPU.
+"""Which device computes a dream, and the fallback to the CPU.
 
-torch is imported when a device is used, not with this module: errors can be classified without it.
+torch is imported when a device is used, not with this module.
 """
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
 import time
-from typing import TYPE_CHECKING, TypeAlias
 
 from dreamlayer.runtime import webgpu
+from dreamlayer.runtime.devices.device import Device
+from dreamlayer.runtime.devices.errors import is_device_failure, is_out_of_memory
 from dreamlayer.runtime.webgpu import WebGpuDevice
 
-if TYPE_CHECKING:
-    import torch
+log = logging.getLogger(__name__)
 
-Device: TypeAlias = "torch.device | WebGpuDevice"
-
-OUT_OF_MEMORY = (  # messages of the CPU's allocator, C++, CUDA, cuDNN, cuBLAS and MPS
-    "can't allocate memory",
-    "not enough memory",
-    "out of memory",
-    "bad_alloc",
-    "_alloc_failed",
-)
-FAILED = (  # messages of CUDA, its libraries, AMD and Apple
-    "cuda error",
-    "cuda driver",
-    "cuda unknown error",
-    "cudaerror",
-    "cudacachingallocator",
-    "no cuda gpus",
-    "cudnn error",
-    "cudnn_status",
-    "cublas error",
-    "cublas_status",
-    "hip error",
-    "mps backend",
-    "mtlcommandbuffer",
-    "webgpu",
-)
-FREE_SHARE = 0.7  # of the free memory of a GPU that tiles are planned for
+CARDS = ("cuda", "xpu", "mps")  # kinds of graphics cards that torch knows, the fastest first
 RETRY_AFTER = 60.0  # seconds; a driver needs a while after a reset
 RETRIES = 3  # then a device is not tried again
 ANSWER_WITHIN = 5.0  # seconds, for a tiny sum
@@ -56,10 +31,8 @@ def find(name: str) -> Device:
     import torch
 
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        if torch.backends.mps.is_available():
-            return torch.device("mps")
+        if kind := next((kind for kind in CARDS if _is_there(kind)), None):
+            return torch.device(kind)
         return WebGpuDevice() if webgpu.has_working_card() else torch.device("cpu")
     if name == webgpu.NAME:
         if problem := webgpu.problem():
@@ -70,21 +43,15 @@ def find(name: str) -> Device:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UnknownDevice(
-            f"There is no device {name!r:.40} here. Use auto, cpu, cuda, mps or webgpu."
+            f"There is no device {name!r:.40} here."
+            f" Use auto, cpu, {', '.join(CARDS)} or {webgpu.NAME}."
         ) from error
     if device.type == "meta":
         raise UnknownDevice("The device 'meta' cannot compute anything.")
     return device
 
 
-def tensors_on(device: Device) -> torch.device:
-    """Return where the tensors of a dream are that a device computes."""
-    import torch
-
-    return torch.device("cpu") if isinstance(device, WebGpuDevice) else device
-
-
-def describe(device: Device) -> str:
+def describe_device(device: Device) -> str:
     """Return a device's name for the user, e.g. "cuda (NVIDIA GeForce RTX 4060)"."""
     import torch
 
@@ -93,67 +60,20 @@ def describe(device: Device) -> str:
         return f"{device} ({card})" if card else str(device)
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
+    if device.type == "xpu":
+        return f"{device} ({torch.xpu.get_device_name(device)})"
     return str(device)
 
 
-def free_memory() -> None:
-    """Give the GPU memory that torch caches back to other programs."""
+def _is_there(kind: str) -> bool:
+    """Whether there is a card of a kind; no, if its driver or torch's part for it is broken."""
     import torch
 
-    with contextlib.suppress(RuntimeError):  # a failed device cannot free its memory
-        torch.cuda.empty_cache()
-        if torch.backends.mps.is_available():
-            torch.mps.empty_cache()
-
-
-def memory_budget(device: Device) -> float:
-    """Bytes that passes over tiles may take on a GPU."""
-    import torch
-
-    if isinstance(device, WebGpuDevice):
-        return webgpu.memory_budget()
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] * FREE_SHARE
-    return float(torch.mps.recommended_max_memory()) * FREE_SHARE / 2
-
-
-def send(x: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Return `x` on a device; a CUDA device copies it while other work goes on."""
-    if x.device.type == device.type:
-        return x
-    if device.type == "cuda":
-        return x.pin_memory().to(device, non_blocking=True)
-    return x.to(device)
-
-
-def finish(device: Device) -> None:
-    """Wait until a device has finished its work."""
-    import torch
-
-    if isinstance(device, WebGpuDevice):
-        return  # whose passes end with reading their results
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the computer ran out of memory; a smaller tile may then succeed."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    message = str(error).lower()
-    return isinstance(error, RuntimeError) and any(clue in message for clue in OUT_OF_MEMORY)
-
-
-def is_device_failure(error: BaseException) -> bool:
-    """Whether a device failed rather than the program: driver reset, unplugged or suspended."""
-    if is_out_of_memory(error):
+    try:
+        return bool((torch.backends.mps if kind == "mps" else getattr(torch, kind)).is_available())
+    except Exception:  # whatever a driver says, the daemon has to start
+        log.warning("asking for a device of kind %s failed", kind, exc_info=True)
         return False
-    message = str(error).lower()
-    return type(error).__name__ == "AcceleratorError" or (
-        isinstance(error, RuntimeError) and any(clue in message for clue in FAILED)
-    )
 
 
 class Devices:
@@ -227,7 +147,7 @@ def answers(device: Device) -> bool:
                 sums.append(webgpu.add_up())
             else:
                 sums.append(float(torch.ones(8, device=device).sum()))
-        except (RuntimeError, MemoryError):  # reported by an empty list
+        except Exception:  # reported by an empty list, whatever a driver says
             return
 
     thread = threading.Thread(target=add_up, name="device", daemon=True)

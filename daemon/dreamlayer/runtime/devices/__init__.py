@@ -1,0 +1,1 @@
+"""Devices: which one computes a dream, its memory, what its errors mean."""
