@@ -90,7 +90,7 @@ def test_on_a_gpu_only_its_memory_limits_tiles(monkeypatch):
     network = pooled()
     network.device = network.runs_on = type("Device", (), {"type": "cuda"})()
     for budget, least, most in ((1e12, 3000, 9000), (3e7, 128, 1024)):
-        monkeypatch.setattr(tile_size.devices, "memory_budget", lambda _, budget=budget: budget)
+        monkeypatch.setattr(tile_size.memory, "memory_budget", lambda _, budget=budget: budget)
         assert least <= tile_size.side(network, Window.whole(3000, 3000), (3016, 3016)) <= most
 
 

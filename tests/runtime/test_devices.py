@@ -307,7 +307,7 @@ def test_a_driver_that_fails_while_it_is_asked_counts_as_no_card(monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "is_available", broken)
     assert choosing.find("auto") == torch.device("xpu")
-    with pytest.raises(choosing.UnknownDevice, match="Use auto, cpu, cuda, xpu or mps"):
+    with pytest.raises(choosing.UnknownDevice, match="Use auto, cpu, cuda, xpu, mps or webgpu"):
         choosing.find("abacus")
 
 
