@@ -11,8 +11,10 @@ import torch
 
 from dreamlayer.engine.ascent.ascent import Ascent, StepSetting
 from dreamlayer.engine.ascent.octave_steps import OctaveSteps
+from dreamlayer.engine.dream import dream_sizes
 from dreamlayer.engine.image.planes import as_plane, as_stored_plane
 from dreamlayer.engine.objectives import binding
+from dreamlayer.engine.tiling import tile_size
 from dreamlayer.engine.tiling.tile_size import TilePlan
 from dreamlayer.geometry import Span, Window
 from dreamlayer.networks.executors.cuda.precision import PRECISIONS
@@ -20,7 +22,7 @@ from dreamlayer.networks.network import extract
 from dreamlayer.runtime.devices import memory
 from dreamlink.recipe.recipe import Recipe
 from tests.engine.cards import FORBIDDEN, Operations, pretend, with_card
-from tests.engine.looks import photo
+from tests.engine.looks import photo, run_dream
 
 WAYS = {
     "plain": {},
@@ -183,3 +185,48 @@ def test_the_clock_limits_what_is_one_piece_of_work(monkeypatch):
     assert len(list(steps.step())) == 3  # each of its gradients by itself
     monkeypatch.setattr(type(ascent.network), "largest_area", lambda network: 9.0 * area)
     assert list(steps.step()) == [1.0]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"wrap": True, "tv": 0.3, "stay": 0.2},
+        {"wrap": True, "conditioning": "laplacian"},
+        {"wrap": True, "conditioning": "spectral", "calm_colours": 0.4},
+        {"layer": "class:castle", "noise": 0.05},
+    ],
+)
+def test_steps_in_tiles_are_the_same_on_a_card(monkeypatch, values):
+    """Also of seamless pictures, whose borders are the opposite edges."""
+    recipe = Recipe.of({"layer": "features.10", "seed": 3, **values})
+    pictures = []
+    for on_card in (False, True):
+        if on_card:
+            pretend(monkeypatch)
+        _, there = setting("plain", side=128, dtype=torch.float64)
+        ascent = replace(ascent_of(recipe, dtype=torch.float64), side=64)
+        for _ in range(2):
+            run(OctaveSteps(ascent, there).step())
+        pictures.append(there.x.storage)
+    moved = (pictures[0] - there.base.storage).abs().mean()
+    assert moved > 1e-3
+    assert (pictures[0] - pictures[1]).abs().mean() < 1e-5 * moved
+
+
+@pytest.mark.parametrize("method", ["steps", "painted"])
+def test_a_dream_is_recorded_twice_an_octave_at_most(monkeypatch, method):
+    """And all steps but the first of each kind are replayed."""
+    pretend(monkeypatch)
+    monkeypatch.setattr(tile_size, "side", lambda *_: 4096)  # no passes that are measured
+    more = {"octaves": 3, "steps": 4} if method == "steps" else {"steps": 2}
+    recipe = Recipe.of({"layer": "features.10", "seed": 3, "method": method, **more})
+    network = extract(recipe.model, binding.layer_names(recipe))
+    recorder = with_card(network)
+    vars(network)["largest_area"] = lambda: 1e9  # the CPU takes longer than a card may
+    picture = photo("chelsea.png", 170)
+    result = run_dream(picture, network, recipe)
+    octaves = len(dream_sizes((picture.shape[-2], picture.shape[-1]), recipe, network.minimum))
+    assert octaves <= recorder.recorded <= RECORDINGS * octaves
+    assert recorder.replayed >= (recipe.steps - 2) * octaves
+    assert float(result.detail.abs().mean()) > 1e-3
+    assert result.non_finite_share == 0.0
