@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -73,6 +74,9 @@ class SmallNetwork:
 
     def pixel_dependencies(self, axis: int, length: int, cells: Sequence[tuple[int, int]]) -> None:
         """None: the cells' receptive fields are exact."""
+
+    def largest_area(self) -> float:
+        return math.inf
 
     def logits(self, cells: Tensor) -> Tensor:
         """A classifier that is not linear in the mean of its map."""

@@ -108,9 +108,9 @@ class TilePlan:
     def side(self, window: Window, canvas: tuple[int, int]) -> int:
         """The side of a window's tiles, in pixels; `canvas` is (height, width)."""
         network = self._network
-        if network.device.type == "cpu":
+        if network.runs_on.type == "cpu":
             return self._chosen(window, canvas)
-        key = (window.size, canvas, memory.fitted(network.device))
+        key = (window.size, canvas, memory.fitted(network.runs_on))
         if key not in self._sides:
             self._sides[key] = self._chosen(window, canvas)
         return self._sides[key]
@@ -150,7 +150,7 @@ def pass_bytes(
     ]
     tiles = math.prod(-(-length // tile) for length in window.size)
     count = min(tiles, max(1, workers.shared.count // threads_per_pass()))
-    if network.device.type != "cpu":
+    if network.runs_on.type != "cpu":
         count = 1
     return count * math.prod(crop) * bytes_per_crop_pixel(network)
 

@@ -174,14 +174,14 @@ class TiledObjective:
             return result
 
         results = split_until_it_fits(window, noted)
-        if len(fitted) > 1 and self.network.device.type != "cpu":
+        if len(fitted) > 1 and self.network.runs_on.type != "cpu":
             self._remember(max(fitted, key=lambda part: part.area))
         return results
 
     def _remember(self, fitted: Window) -> None:
         """Keep later passes on a card to what this part of a block took."""
         took = tile_size.pass_bytes(self.network, max(fitted.size), fitted, self.canvas.size)
-        memory.remember(self.network.device, took)
+        memory.remember(self.network.runs_on, took)
 
     def _add_block(
         self,
