@@ -21,11 +21,13 @@ from tests.engine.networks import with_random_weights
 from tests.networks.onnx_checks import errors
 from tests.networks.test_program import Everything, traced
 
+EMBEDDED = ("squeezenet1_1", "efficientnet-lite0")
+
 
 def main(side: int, name: str, *layers: str) -> None:
     assert [card.real for card in vulkan.cards()] == [False]
     load = registry.load
-    registry.load = lambda n: load(n) if n == "squeezenet1_1" else with_random_weights(n)
+    registry.load = lambda n: load(n) if n in EMBEDDED else with_random_weights(n)
     every_step = name == "everything"
     module = traced(Everything()).float() if every_step else extract(name, layers).module
     x = torch.rand(1, 3, side, side + 8, generator=torch.Generator().manual_seed(1))
