@@ -21,6 +21,7 @@ from dreamlayer.networks.executors.onnx.executor import OnnxExecutor
 from dreamlayer.networks.executors.tape.executor import TapeExecutor
 from dreamlayer.networks.network import extract
 from dreamlayer.networks.program.lowering import program_of
+from dreamlayer.networks.program.steps import Conv
 from dreamlayer.networks.registry import registry
 from dreamlayer.runtime import webgpu
 from tests import software_card
@@ -34,6 +35,10 @@ EMBEDDED = ("squeezenet1_1", "efficientnet-lite0")
 SIZE = (77, 90)
 MODULE = traced(Everything()).float()
 EVERYTHING = program_of(MODULE)
+
+
+def on_cpu(program) -> OnnxExecutor:
+    return OnnxExecutor(program, on_card=False)
 
 
 def picture(height: int, width: int, seed: int = 1) -> torch.Tensor:
@@ -95,17 +100,17 @@ def test_skipped_cells_do_not_change_the_result(data) -> None:
         start = data.draw(st.integers(0, length - 1))
         return start, data.draw(st.integers(start + 1, length))
 
-    grids = OnnxExecutor(EVERYTHING, on_card=False)._grids((41, 36))
+    grids = on_cpu(EVERYTHING)._grids((41, 36))
     outputs = [(span(rows[1]), span(columns[1])) for rows, columns in grids]
     kept = span(41), span(36)
     x = picture(41, 36)
     by_torch = AutogradPass(MODULE, x, outputs, kept)
-    by_onnx = OnnxExecutor(EVERYTHING, on_card=False).run(x, outputs, kept)
+    by_onnx = on_cpu(EVERYTHING).run(x, outputs, kept)
     assert max(compared(by_onnx, by_torch)) < EXACT
 
 
 def test_a_map_of_which_nothing_is_asked_and_pixels_that_no_cell_sees(squeezenet) -> None:
-    executor = OnnxExecutor(program_of(squeezenet.module), on_card=False)
+    executor = on_cpu(program_of(squeezenet.module))
     seen = executor.run(picture(*SIZE), [((8, 10), (9, 12)), ((0, 0), (0, 0))], ((0, 9), (0, 7)))
     assert [tuple(cells.shape) for cells in seen.maps] == [(1, 128, 2, 3), (1, 256, 0, 0)]
     grad = seen.backward([torch.ones_like(cells) for cells in seen.maps])
@@ -118,15 +123,26 @@ def test_of_equal_maxima_one_gets_the_gradient(kernel) -> None:
     program = program_of(network(nn.Conv2d(3, 4, 1), nn.MaxPool2d(kernel, 2, ceil_mode=True)))
     flat = torch.full((1, 3, 21, 24), 0.25)
     flat[..., 8:, 8:] = (picture(13, 16) * 3).floor() / 3  # some equal neighbours
-    tape, onnx = TapeExecutor(program).run(flat), OnnxExecutor(program, on_card=False).run(flat)
+    tape, onnx = TapeExecutor(program).run(flat), on_cpu(program).run(flat)
     grads = [torch.ones_like(cells) for cells in tape.maps]
     expected, computed = tape.backward([g.clone() for g in grads]), onnx.backward(grads)
     assert torch.equal(computed == 0, expected == 0)
     torch.testing.assert_close(computed, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_a_bounded_relu_passes_no_gradient_where_it_is_at_its_bound() -> None:
+    program = program_of(network(nn.Conv2d(3, 4, 1), nn.ReLU6()))
+    conv = next(step for step in program.steps if isinstance(step, Conv))
+    conv.weight.mul_(20)
+    tape, onnx = (kind.run(picture(12, 15)) for kind in (TapeExecutor(program), on_cpu(program)))
+    assert (tape.maps[0] == 6).any() and (tape.maps[0] == 0).any()
+    grads = [torch.ones_like(tape.maps[0])]
+    expected = tape.backward([grads[0].clone()])
+    torch.testing.assert_close(onnx.backward(grads), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_infer_equals_run(squeezenet) -> None:
-    executor = OnnxExecutor(program_of(squeezenet.module), on_card=False)
+    executor = on_cpu(program_of(squeezenet.module))
     outputs = [((1, 3), (0, 4)), ((0, 2), (1, 3))]
     x = picture(*SIZE)
     for looked, ran in zip(executor.infer(x, outputs), executor.run(x, outputs).maps, strict=True):
@@ -140,7 +156,7 @@ def test_few_sessions_are_kept_and_the_least_recently_used_is_dropped(monkeypatc
     monkeypatch.setattr(
         OnnxExecutor, "_compiled", lambda self, s: compiled.append(s.size) or compile_(self, s)
     )
-    executor = OnnxExecutor(program_of(network(nn.Conv2d(3, 4, 3))), on_card=False)
+    executor = on_cpu(program_of(network(nn.Conv2d(3, 4, 3))))
     for side in (8, 9, 8, 10, 8, 9):
         executor.run(picture(side, side))
     assert compiled == [(8, 8), (9, 9), (10, 10), (9, 9)]
@@ -148,7 +164,7 @@ def test_few_sessions_are_kept_and_the_least_recently_used_is_dropped(monkeypatc
 
 def test_sessions_with_large_weights_are_fewer(monkeypatch) -> None:
     program = program_of(network(nn.Conv2d(3, 4, 3)))
-    executor = OnnxExecutor(program, on_card=False)
+    executor = on_cpu(program)
     executor.run(picture(8, 8))
     (own,) = executor._sessions.values()
     assert own.weight_bytes >= 2 * 4 * 27 * 4  # the convolution's, forward and backward

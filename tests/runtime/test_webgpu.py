@@ -99,6 +99,7 @@ def test_a_dream_on_a_card_that_fails_starts_again_on_the_cpu(stand_in, monkeypa
     monkeypatch.setattr(tile_size, "measured_cost", lambda _: tile_size.PassCost(0, 1, 1000))
     studio = LocalStudio()
     assert studio.device == "webgpu (AMD Radeon RX 7600)"
+    monkeypatch.setattr(workers.shared, "count", 8)  # of which one pass would take four
     on_card, _ = finish(studio, "webgpu")
     assert (on_card.device, on_card.notes) == (studio.device, ())
     run, runs = stand_in.OnnxExecutor.run, []
