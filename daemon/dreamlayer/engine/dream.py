@@ -100,7 +100,8 @@ def dream(
     source = as_plane(source)
     size = (source.shape[-2], source.shape[-1])
     _check_size(size, network)
-    network.make_room()
+    if network.device.type != "cpu":
+        network.make_room()
     random = torch.Generator().manual_seed(recipe.seed)
     objective = bind_recipe(recipe, network, guide, shares)
     weights = None if mask is None else as_stored_plane(mask)

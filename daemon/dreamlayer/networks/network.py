@@ -139,9 +139,8 @@ class Network:
 
     def make_room(self) -> None:
         """Drop what other networks hold on a card for later passes; before a dream's plan."""
-        if self.device.type != "cpu":
-            release_others(self._executor)
-            memory.limit(self.device)
+        release_others(self._executor)
+        memory.limit(self.device)
 
     def largest_area(self) -> float:
         """The pixels that a crop may have; see Executor.largest_area."""
