@@ -86,11 +86,12 @@ def test_a_network_is_measured_once(monkeypatch):
     assert cost.fixed >= 0
 
 
-def test_on_a_gpu_only_its_memory_limits_tiles(monkeypatch):
+def test_on_a_gpu_its_memory_limits_tiles(monkeypatch):
     network = pooled()
     network.device = type("Device", (), {"type": "cuda"})()
+    network.largest_area = lambda: float("inf")
     for budget, least, most in ((1e12, 3000, 9000), (3e7, 128, 1024)):
-        monkeypatch.setattr(tile_size.devices, "memory_budget", lambda _, budget=budget: budget)
+        monkeypatch.setattr(tile_size.memory, "memory_budget", lambda _, budget=budget: budget)
         assert least <= tile_size.side(network, Window.whole(3000, 3000), (3016, 3016)) <= most
 
 
