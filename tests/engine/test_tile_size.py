@@ -86,7 +86,7 @@ def test_a_network_is_measured_once(monkeypatch):
     assert cost.fixed >= 0
 
 
-def test_on_a_gpu_only_its_memory_limits_tiles(monkeypatch):
+def test_on_a_gpu_its_memory_limits_tiles(monkeypatch):
     network = pooled()
     network.device = network.runs_on = type("Device", (), {"type": "cuda"})()
     for budget, least, most in ((1e12, 3000, 9000), (3e7, 128, 1024)):
