@@ -261,12 +261,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("-o", "--output", type=Path, default=Path("card.json"), metavar="FILE")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("build/card.json"), metavar="FILE"
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--quick", action="store_true", help="small sizes: to test this program")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
     arguments = parser.parse_args()
     card = Card(choosing.find(arguments.device), arguments.quick)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
         _put_weights(Path(folder), card)
