@@ -57,11 +57,12 @@ def _folder() -> Path:
 def _fetch(scratch: Path) -> Path:
     if platform.machine() != "x86_64" or not shutil.which("apt-get"):
         raise LookupError("this is no Debian on a PC.")
-    try:
-        _run(scratch, "apt-get", "download", *PACKAGES)
-    except subprocess.CalledProcessError:  # a fresh container has no lists, others have old ones
-        _run(scratch, "apt-get", "update")
-        _run(scratch, "apt-get", "download", *PACKAGES)
+    with locked(cache() / "apt.lock", print):  # apt refuses a second one at the same time
+        try:
+            _run(scratch, "apt-get", "download", *PACKAGES)
+        except subprocess.CalledProcessError:  # a fresh container has no lists, others old ones
+            _run(scratch, "apt-get", "update")
+            _run(scratch, "apt-get", "download", *PACKAGES)
     for package in scratch.glob("*.deb"):
         _run(scratch, "dpkg-deb", "--extract", package.name, "unpacked")
     folder = scratch / "swiftshader"
