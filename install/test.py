@@ -49,8 +49,8 @@ QUICK = (
         "studio", "windows",
     ),
 )  # fmt: skip
-# What mostly waits for pip and for programs that it starts, beside all else but the hosts.
-INSTALLING = ("tests/computers", "tests/install")
+# Beside all else but the hosts, so that both cores have about equally much to do.
+BESIDE = ("tests/computers", "tests/install", "tests/engine")
 started = time.monotonic()
 
 
@@ -79,8 +79,8 @@ def main(options: list[str]) -> int:
     elif options:
         failed += ["pytest"] if run(place, "pytest", *options) else []
     else:
-        apart = [word for folder in ("tests/hosts", *INSTALLING) for word in ("--ignore", folder)]
-        failed += side_by_side(place, [["pytest", *apart], ["pytest", *INSTALLING]])
+        apart = [word for folder in ("tests/hosts", *BESIDE) for word in ("--ignore", folder)]
+        failed += side_by_side(place, [["pytest", *apart], ["pytest", *BESIDE]])
     if making.ident:
         making.join()
     if not options:  # hosts wait now and then, for a window or for a dream
