@@ -389,6 +389,28 @@ def test_a_dream_that_is_not_kept_ends_with_its_client(forgetful: Daemon) -> Non
         assert dreams[0].text == f"{LOST} Your picture is unchanged; call Deep Dream again."
 
 
+def test_what_a_client_asked_for_last_is_its_own_though_answers_find_it_gone(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DREAMLAYER_GRACE", "0")
+    monkeypatch.setenv("DREAMLAYER_TEST_TILE", "0.0002")  # so that progress is always being sent
+    daemon = Daemon(home)
+    with contextlib.closing(daemon.connect()) as other:
+        before = ask(other, "status")["cancelled"]
+        for round_ in range(1, 41):
+            client = daemon.connect()
+            finish(client, start_dream(client, 899), lambda d: d.state is State.RUNNING)
+            for _ in range(5):
+                start_dream(client, 899)
+            vanish(client)
+            wait_until(
+                lambda expected=before + 6 * round_: (
+                    sum(ask(other, "status")[how] for how in ("cancelled", "done")) == expected
+                )
+            )
+    daemon.kill()
+
+
 def test_a_line_that_breaks_is_taken_up_and_the_dream_goes_on(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

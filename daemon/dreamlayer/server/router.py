@@ -23,7 +23,7 @@ from dreamlayer.server.requests.handlers import DaemonRequestHandler
 from dreamlayer.server.requests.session import RequestSessions
 from dreamlayer.server.transport import keys
 from dreamlayer.server.transport.auth import LOCAL, Authenticator
-from dreamlayer.server.transport.disconnected import DisconnectedClients
+from dreamlayer.server.transport.disconnected import DisconnectedClients, LeavingClients
 from dreamlayer.server.transport.mailbox import Mailbox, Outgoing
 from dreamlayer.server.transport.outbox import Outbox
 from dreamlayer.server.transport.principal import Peer, Principal
@@ -45,6 +45,7 @@ HANDSHAKE = 5000  # milliseconds until a connection without a complete handshake
 UNREAD_MIN = 256  # messages that one client may leave unread, at least
 FRAMES_MAX = 4  # of a message that are kept: the client's name, and more than any message has
 RETRY = 100  # milliseconds until a message to a client with a full queue is tried again
+LEAVING_TICK = 2  # milliseconds between two checks whether all messages of who has left were read
 TICK = 500  # milliseconds between two checks of deadlines, while there are any
 IDLE_TICK = 2000  # milliseconds between two checks of everything else that may have changed
 SETTLED_AFTER = 1.0  # seconds after which the start is over, also without a client
@@ -95,7 +96,8 @@ class Router:
         self._peers: dict[int, Peer] = {}  # by the descriptor of their connection
         self._line = SocketLine(self._socket, self._hang_up)
         unread_max = max(UNREAD_MIN, 4 * settings.waiting_max_client)
-        self._outbox = Outbox(self._line, self._lose, unread_max)
+        self._leaving = LeavingClients(PENDING_MAX)
+        self._outbox = Outbox(self._line, self._note_cut_off, unread_max)
         self._disconnected = DisconnectedClients(settings.grace)
         self._clock = AwakeClock()
         self._upgrade = UpgradeWatch(settings.update_after)
@@ -130,10 +132,12 @@ class Router:
         ending = False
         while not (ending and self._ended()):
             ready = dict(poller.poll(self._poll_timeout()))
-            if self._socket in ready or self._departures in ready:
+            self._note_departures()
+            if self._socket in ready or self._leaving:
                 self._upgrade.postpone()
-                self._read()  # first, as clients that left may have sent messages before
-            self._handle_departures()
+                none_left = self._read()
+                for peer in self._leaving.pop_complete(none_left):
+                    self._lose(peer)
             if self._authenticator.zap_socket in ready:
                 self._authenticator.answer_zap()
             self._authenticator.end_abuse()
@@ -213,6 +217,8 @@ class Router:
 
     def _poll_timeout(self) -> int:
         """Milliseconds until the loop must run again even if no message arrives."""
+        if self._leaving:
+            return LEAVING_TICK
         if self._outbox.waiting or self._authenticator.has_guests or self._stop_by is not None:
             return RETRY
         if (
@@ -226,17 +232,22 @@ class Router:
 
     # Incoming.
 
-    def _read(self) -> None:
-        """Handle a limited number of messages, so that answers are sent in between."""
+    def _read(self) -> bool:
+        """Handle a limited number of messages, so that answers are sent in between.
+
+        Returns:
+            whether none is left.
+        """
         for _ in range(READ_AT_ONCE):
             frames = self._receive()
             if frames is None:
-                return
+                return True
+            self._leaving.note_message()
             sender, *message = frames
             peer = Peer(sender.bytes, Principal(str(sender.get("User-Id"))))
             descriptor = int(sender.get(zmq.SRCFD))
             if not self._sessions.is_greeted(peer):
-                self._handle_departures()  # of the peer that had this descriptor before
+                self._note_departures()  # of the peer that had this descriptor before
                 self._peers[descriptor] = peer
             if not peer.principal.is_local and len(frames) == FRAMES_MAX:
                 # No program of ours sends that, and it takes time.
@@ -244,6 +255,7 @@ class Router:
                 continue
             self._authenticator.note_message(descriptor, peer.principal)
             self._sessions.receive(peer, [frame.buffer for frame in message])
+        return False
 
     def _receive(self) -> list[zmq.Frame] | None:
         """The next message with its sender's name, at most `FRAMES_MAX` frames of it; or None."""
@@ -258,12 +270,19 @@ class Router:
                 frames.append(frame)
         return frames
 
-    def _handle_departures(self) -> None:
-        """Note which clients have disconnected."""
+    def _note_departures(self) -> None:
+        """Note which connections have ended."""
         for descriptor in self._authenticator.closed_connections():
             peer = self._peers.pop(descriptor, None)
             if peer is not None:
-                self._lose(peer)
+                self._leaving.report(peer)
+        for peer in self._leaving.reported:
+            if self._line.is_cut_off(peer):
+                self._note_cut_off(peer)
+
+    def _note_cut_off(self, peer: Peer) -> None:
+        """Note that nothing can be sent to a client; what it sent before is still read."""
+        self._leaving.cut_off(peer, len(self._peers) + 1)
 
     def _hang_up(self, peer: Peer) -> None:
         """End the connection of a client."""
@@ -271,7 +290,8 @@ class Router:
             self._authenticator.hang_up(descriptor)
 
     def _lose(self, peer: Peer) -> None:
-        """Note that a client has disconnected; it has some time to come back."""
+        """Forget the connection of a client that has left; it has some time to come back."""
+        self._peers = {where: owner for where, owner in self._peers.items() if owner != peer}
         self._sessions.forget(peer)
         self._outbox.forget(peer)
         self._line.forget(peer)

@@ -55,6 +55,21 @@ class SocketLine:
             for _tracker, nbytes in self._pending(peer):
                 yield nbytes
 
+    def is_cut_off(self, peer: Peer) -> bool:
+        """Whether libzmq takes no more messages for a client, whose connection has ended.
+
+        Then it has handed over everything that the client sent. The only way to ask is to send.
+        """
+        try:
+            self._socket.send_multipart([peer.routing_id, b""], zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            return True
+        return False
+
     def forget(self, peer: Peer) -> None:
         """Discard the state of a connection that has ended."""
         self._sent.pop(peer, None)
