@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -41,7 +42,7 @@ CHECKS = (
     ("mypy", *TYPED),
     ("lint-imports",),
 )
-# What starts neither a host nor, for more than a moment, a daemon; each line has a core of its own.
+# What starts neither a host nor, for more than a moment, a daemon.
 QUICK = (
     ("engine",),
     (
@@ -49,8 +50,11 @@ QUICK = (
         "studio", "windows",
     ),
 )  # fmt: skip
-# Beside all else but the hosts, so that both cores have about equally much to do.
-BESIDE = ("tests/computers", "tests/install", "tests/engine")
+HOSTS = ("tests/hosts/test_krita.py", "tests/hosts/test_gimp.py")
+BESIDE = ("tests/computers", "tests/install", "tests/engine")  # as long as all else but the hosts
+# Programs that run side by side: hosts and daemons now and then wait for each other, or for a
+# window, so one more than there are cores.
+AT_ONCE = (os.cpu_count() or 1) + 1
 started = time.monotonic()
 
 
@@ -69,48 +73,66 @@ def main(options: list[str]) -> int:
     except InstallError as error:
         say(str(error))
         return 1
-    checked = quick or not options
-    failed = [" ".join(check) for check in CHECKS if run(place, *check)] if checked else []
-    if quick:
-        quick_tests = [[f"tests/{folder}" for folder in folders] for folders in QUICK]
-        failed += side_by_side(
-            place, [["pytest", "--quiet", "-m", "not slow", *tests] for tests in quick_tests]
-        )
-    elif options:
-        failed += ["pytest"] if run(place, "pytest", *options) else []
+    if options and not quick:
+        commands = [["pytest", *options]]
     else:
-        apart = [word for folder in ("tests/hosts", *BESIDE) for word in ("--ignore", folder)]
-        failed += side_by_side(place, [["pytest", *apart], ["pytest", *BESIDE]])
+        commands = [list(check) for check in CHECKS] + (quick_tests() if quick else all_tests())
+    failed = run_all(place, commands) if len(commands) > 1 else run_shown(place, commands[0])
     if making.ident:
         making.join()
-    if not options:  # hosts wait now and then, for a window or for a dream
-        suites = [["pytest", "tests/hosts", "--suite", suite] for suite in roots.SUITES]
-        failed += side_by_side(place, suites)
     say(f"Failed: {', '.join(failed)}." if failed else "All passed.")
     return 1 if failed else 0
 
 
-def side_by_side(place: environment.Environment, commands: list[list[str]]) -> list[str]:
-    """Run several programs of the environment at once.
+def quick_tests() -> list[list[str]]:
+    """The commands of `--quick`."""
+    apart = [[f"tests/{folder}" for folder in folders] for folders in QUICK]
+    return [["pytest", "--quiet", "-m", "not slow", *tests] for tests in apart]
 
-    What the first one prints is shown at once, what the others print when the first has ended.
+
+def all_tests() -> list[list[str]]:
+    """The commands that run every test once, those first that take longest."""
+    commands = [["pytest", *ignored("tests/hosts", *BESIDE)], ["pytest", *BESIDE]]
+    for tests in ([HOSTS[0]], [HOSTS[1]], ["tests/hosts", *ignored(*HOSTS)]):
+        commands += [["pytest", *tests, "--suite", suite] for suite in roots.SUITES]
+    return commands
+
+
+def ignored(*paths: str) -> list[str]:
+    """The options with which pytest leaves out these tests."""
+    return [word for path in paths for word in ("--ignore", path)]
+
+
+def run_all(place: environment.Environment, commands: list[list[str]]) -> list[str]:
+    """Run programs of the environment in this order, several at once.
+
+    What one of them prints is shown when it has ended.
 
     Returns:
         the commands that failed.
     """
-    first, *others = commands
-    logs = [tempfile.TemporaryFile() for _ in others]  # noqa: SIM115
-    running = [
-        start(place, *command, output=log) for command, log in zip(others, logs, strict=True)
-    ]
-    codes = [run(place, *first)]
-    for command, process, log in zip(others, running, logs, strict=True):
-        codes.append(process.wait())
-        say(" ".join(command))
-        log.seek(0)
-        shutil.copyfileobj(log, sys.stdout.buffer)
-        log.close()
-    return [" ".join(command) for command, code in zip(commands, codes, strict=True) if code]
+    printing = threading.Lock()
+
+    def run_one(command: list[str]) -> bool:
+        with tempfile.TemporaryFile() as log:
+            began = time.monotonic()
+            failed = start(place, *command, output=log).wait() != 0
+            with printing:
+                say(f"{' '.join(command)}: {time.monotonic() - began:.0f} s")
+                log.seek(0)
+                shutil.copyfileobj(log, sys.stdout.buffer)
+                sys.stdout.flush()
+        return failed
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        results = list(pool.map(run_one, commands))
+    return [" ".join(command) for command, failed in zip(commands, results, strict=True) if failed]
+
+
+def run_shown(place: environment.Environment, command: list[str]) -> list[str]:
+    """Run a program of the environment and show what it prints; returns it if it failed."""
+    say(" ".join(command))
+    return [" ".join(command)] if start(place, *command).wait() else []
 
 
 def make_roots() -> None:
@@ -143,12 +165,6 @@ def make_environment(place: environment.Environment) -> None:
         command = [*pip_command(place), "install", *options]
         if subprocess.call(command, env=environment.clean_environ()):
             raise InstallError("pip failed: the reason is above. Fix that, then run this again.")
-
-
-def run(place: environment.Environment, program: str, *arguments: str) -> int:
-    """Run a program of the environment in the checkout; returns its exit code."""
-    say(" ".join([program, *arguments]))
-    return start(place, program, *arguments).wait()
 
 
 def start(

@@ -7,7 +7,15 @@ import time
 import case
 import desk
 from docker import click
-from krita import QAbstractButton, QApplication, QDialog, QLabel, QPushButton, Selection
+from krita import (
+    QAbstractButton,
+    QApplication,
+    QDialog,
+    QImage,
+    QLabel,
+    QPushButton,
+    Selection,
+)
 from map import mapped, put_away
 
 from dreamlink.recipe import presets
@@ -22,9 +30,12 @@ def run(_document):
     yield from desk.run_checks(globals())
 
 
-def opened():
-    """A picture whose window has nine looks."""
+def opened(whole=False):
+    """A small picture, or the whole photo, whose window has nine looks."""
     document = yield from desk.open_picture()
+    if not whole:
+        document.scaleImage(150, 100, 300, 300, "Bicubic")
+        document.waitForDone()
     desk.docker().setVisible(True)  # Krita hides it with the window of the first picture
     desk.docker().raise_()
     began = time.monotonic()
@@ -53,6 +64,7 @@ def looks():
 
 
 def pixels(image):
+    image = image.convertToFormat(QImage.Format_RGB32)  # whose rows have no padding
     bits = image.constBits()
     bits.setsize(image.sizeInBytes())
     return bytes(bits)
@@ -82,7 +94,7 @@ def close():
 
 def check_nine_looks_differ_and_the_document_is_left_alone():
     desk.session().show_recipe(presets.find(presets.DEFAULT).recipe())
-    document = yield from opened()
+    document = yield from opened(whole=True)
     before, history = desk.snapshot(document), desk.history()
     yield 300
     case.screenshot("explore-first")
