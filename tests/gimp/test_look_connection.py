@@ -13,7 +13,7 @@ import pytest
 from dreamlink.client.client import LinkError
 from dreamlink.picture import Picture
 from dreamlink.recipe.recipe import Recipe
-from dreamlink.session.exploring.explorer import Explorer, LookSource
+from dreamlink.session.exploring.explorer import AGAIN, Explorer, LookSource
 from dreamlink.session.inputs import Pixels
 from dreamlink.session.seeing import ASKING, Seeing
 from tests.link.test_seeing import ANSWER
@@ -185,7 +185,7 @@ def test_two_windows_ask_over_one_connection(dialog: SimpleNamespace) -> None:
     assert [op for op, _ in dialog.daemon.ops()] == ["see", "see", "looks", "looks"]
     dialog.daemon.lost = True
     dialog.loop.turn()
-    assert said[-1] == LOST and first.text == LOST and dialog.loop.idle
+    assert said[-1] == f"{LOST} {AGAIN}" and first.text == LOST and dialog.loop.idle
 
 
 def test_another_walk_cancels_the_one_before(dialog: SimpleNamespace) -> None:

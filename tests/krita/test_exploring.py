@@ -13,6 +13,7 @@ import pytest
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe import presets
 from dreamlink.recipe.recipe import Recipe
+from dreamlink.session.exploring.explorer import AGAIN
 from tests.krita.test_seeing import Link as SimpleLink
 from tests.link.test_seeing import ANSWER
 
@@ -165,7 +166,7 @@ def test_an_error_and_a_lost_daemon_are_told(exploring: SimpleNamespace) -> None
     assert exploring.said[-1] == "Too many dreams wait." and not exploring.link.listeners
     exploring.job.choose(1)
     exploring.job.lost("The daemon is gone.")
-    assert exploring.said[-1] == "The daemon is gone."
+    assert exploring.said[-1] == f"The daemon is gone. {AGAIN}"
     exploring.link.listeners.clear()
     exploring.job.choose(2)
     assert asked(exploring)["op"] == "looks", "it can go on with a new daemon"

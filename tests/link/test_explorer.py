@@ -8,7 +8,7 @@ import pytest
 
 from dreamlink.picture import Picture
 from dreamlink.recipe import presets
-from dreamlink.session.exploring.explorer import Explorer, LookSource
+from dreamlink.session.exploring.explorer import AGAIN, Explorer, LookSource
 from dreamlink.session.exploring.nine_cells import beside, details
 from dreamlink.session.inputs import Pixels
 from dreamlink.session.seeing import ASKING
@@ -77,10 +77,24 @@ def test_after_a_failure_a_choice_asks_anew() -> None:
     seen(explorer, sender)
     explorer.send(sender)
     explorer.fail("The daemon is gone.")
-    assert explorer.over and said[-1] == "The daemon is gone."
+    assert explorer.over and said[-1] == f"The daemon is gone. {AGAIN}"
     explorer.choose(2)
     explorer.send(sender)
     assert sender.ops == ["see", "looks", "looks"], "nobody is there to be told of a cancel"
+
+
+def test_a_daemon_that_is_lost_while_it_sees_can_be_asked_for_looks() -> None:
+    said: list[str] = []
+    explorer, sender = begun(said), ExploreSender()
+    explorer.send(sender)
+    explorer.fail("The daemon is gone.")
+    assert explorer.over and said[-1] == f"The daemon is gone. {AGAIN}"
+    assert explorer.walk is not None and len(explorer.walk.place.cells) == 9
+    explorer.choose(0)
+    explorer.send(sender)
+    assert sender.ops == ["see", "looks"]
+    explorer.receive({"op": "looked", "id": sender.sent[-1]["id"]}, [])
+    assert said[-1].startswith("What fires in the picture is not known (The daemon is gone), so")
 
 
 def test_details_say_what_is_dreamed_or_why_it_is_not() -> None:

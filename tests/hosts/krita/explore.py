@@ -264,3 +264,19 @@ def check_a_lost_daemon_is_told_and_a_click_starts_another():
     cell(8).click()
     yield from nine()
     close()
+
+
+def check_a_daemon_lost_while_it_sees_is_told_and_a_click_starts_another():
+    yield from opened()
+    close()
+    with desk.held(desk.daemon()):
+        click("explore", QPushButton)
+        yield 300
+        assert looks() == [None] * 9
+        os.kill(desk.daemon(), signal.SIGKILL)
+    yield from desk.until(lambda: "daemon" in line(), "the window tells that it is lost", 20)
+    case.screenshot("explore-lost-early")
+    cell(0).click()
+    yield from nine()
+    yield from desk.until(lambda: "is not known" in line(), "the window tells what is missing", 60)
+    close()

@@ -96,7 +96,7 @@ class Exploring:
     def fail(self, reason: str) -> None:
         self._explorer.cancel()
         self._follow()
-        self._explorer.say(reason)
+        self._explorer.fail(reason)
 
     def _follow(self) -> None:
         """Listen as long as there is something to ask or to wait for."""

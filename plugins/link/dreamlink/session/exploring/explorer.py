@@ -21,6 +21,7 @@ from .things import things_of
 
 LOOKING = "Taking nine looks…"
 CLOSER = "Looking closer…"
+AGAIN = "Click a look to try again."
 NOT_SEEN = "What fires in the picture is not known ({}), so these are presets and variations."
 NOT_EXPLORED = KEPT | {"wrap"}  # parameters that Explore leaves as they are
 
@@ -164,22 +165,31 @@ class Explorer:
             _tell(sender, waits.id)
 
     def fail(self, text: str) -> None:
-        """Give up with a sentence, e.g. after a lost connection; the daemon is not told."""
+        """Give up with a sentence, e.g. after a lost connection; the daemon is not told.
+
+        The next choice asks anew, also if it is not known yet what the networks see.
+        """
         self._forget()
-        self.say(text)
+        if self.walk is None:
+            self._begin_walk(None, text)
+            self._changed()
+        self.say(f"{text} {AGAIN}")
 
     def _forget(self) -> None:
         self._see = self._looks = self._sender = None
         self.unsent = False
 
     def _take_seen(self, header: Header, frames: list[bytearray]) -> None:
-        self._see, seen = None, None
-        if header["op"] == "seen":
-            seen = Seen.of(header, frames)
-        else:
-            self._note = NOT_SEEN.format(str(header.get("text", "it was cancelled")).rstrip("."))
-        self.walk = Exploration(self._recipe, things_of(seen), self._reduced)
+        self._see = None
+        seen = Seen.of(header, frames) if header["op"] == "seen" else None
+        self._begin_walk(seen, str(header.get("text", "it was cancelled")))
         self._look()
+
+    def _begin_walk(self, seen: Seen | None, why_not: str) -> None:
+        """Make the nine cells; without what the networks see a note tells why."""
+        if seen is None:
+            self._note = NOT_SEEN.format(why_not.rstrip("."))
+        self.walk = Exploration(self._recipe, things_of(seen), self._reduced)
 
     def _look(self) -> None:
         """Ask for the looks that are missing here; the daemon drops those asked for before."""
