@@ -43,7 +43,7 @@ BLUR = 3.0  # px; σ of what the colours are blurred by, times `calm_colours`
 SHIFT = 12  # px: views are shifted by up to this, down and right
 SHARE_SIDE = 6  # px that one value of a region's share stands for: views of it cost time
 LEAST_CHANGE = 0.01  # mean, of the range 0..1; less does not tell which region falls behind
-LARGEST_BOOST = 4.0  # by which a region may have changed less than another and still catch up
+LARGEST_BOOST = 2.5  # of a region that has changed less than another; more drowns what is opposed
 SAFE = 0.02  # black and white, whose logits are infinite, count as so far from 0 and 1
 KEYS = 2**31  # number of noise patterns
 
