@@ -27,8 +27,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dreamlayer.engine.metrics import grid_canvases, unit_of
+from dreamlayer.engine.metrics import grid_canvases
 from dreamlayer.engine.objectives.binding import bind, network_for
+from dreamlayer.engine.objectives.levels import unit_of
 from dreamlayer.engine.objectives.objective import Objective
 from dreamlayer.engine.objectives.regional import RegionalObjective
 from dreamlayer.engine.tiling.receptive_layout import ReceptiveLayout

@@ -32,6 +32,7 @@ from tests.engine.test_tiled_gradient import pooled
 
 SHORT = {"octaves": 2, "steps": 2, "seed": 5}
 TWO = "#ff0000=10:30; #00ff00=9:40 + 6*0.2"
+RISEN = 0.4  # how far the second of two objectives has risen in the first's region
 METHODS = [{}, {"method": "painted", "steps": 1}]
 
 
@@ -98,11 +99,13 @@ def opposition(objective, number, cells, location, shares):
         for scale, share, grad in zip(objective.scales, shares, grads, strict=True)
     )
     taken = torch.zeros_like(cells)
-    for opposed, share, grad in zip(objective.opposed, shares, grads, strict=True):
+    parts = zip(objective.opposed, shares, shares.flip(0), grads, strict=True)
+    for opposed, share, there, grad in parts:
         had = grad.sign() * cells.detach() / objective.layer_scales[number]
-        taken += opposed * (1 - share) * grad * (1 + had / 2).clamp(0, 4)
+        trace = objective.contrast * (1 - share) * (1 + had / 2).clamp(0, 4)
+        taken += opposed * grad * (trace + there * RISEN)
     taken[taken.sign() == wanted.sign()] = 0
-    return objective.contrast * taken
+    return taken
 
 
 def counts(term, location):
@@ -127,7 +130,8 @@ def test_the_gradient_is_exact_for_any_tiles_and_shifts(size, shift, side, apart
     network = pooled(taps=(1, 6))
     objective = RegionalObjective.of(parts(network), halves(), (0.5, 2.0))
     assert objective.opposed == (0, 1), "a whole layer is opposed, or a thing is not"
-    objective = replace(objective, scales=(1.0, 0.3), opposed=(0, 0.2))
+    risen = ((0.0, RISEN), (0.0, 0.0))
+    objective = replace(objective, scales=(1.0, 0.3), opposed=(0, 0.2), risen=risen)
     canvas = PictureCanvas(*size, 10, shift)
     window = Window(Span(5, 31), Span(8, 37)) if apart else Window.whole(*size)
     random = torch.Generator().manual_seed(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,18 +10,10 @@ from torch import Tensor
 from dreamlayer.engine.ascent.ascent import APRON
 from dreamlayer.engine.image.planes import ComputedPlane, TensorOrPlane, as_plane
 from dreamlayer.engine.objectives.binding import bind
-from dreamlayer.engine.objectives.objective import Objective, WeightedTerm
+from dreamlayer.engine.objectives.levels import level_of, unit_of
+from dreamlayer.engine.objectives.objective import Objective
 from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
 from dreamlayer.engine.objectives.share_map import ShareMap
-from dreamlayer.engine.objectives.terms import (
-    CosineTerm,
-    DirectionTerm,
-    GuideTerm,
-    LogitTerm,
-    MapLocation,
-    SquaresTerm,
-    Term,
-)
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.geometry import Window
@@ -78,8 +70,8 @@ class GainMeter:
     The unit is the value of the objective's terms in the source, each counted positive, averaged
     over the shifts: a single shift may see next to nothing of a rare feature. So for a layer and
     its channels the gain is simply after / before, and objectives that can be zero or negative
-    have a gain as well (see `_GainUnit`). An objective that is dreamed away can fall to zero at
-    most, and a cosine can rise to 1 at most: their gains stay below 2.
+    have a gain as well (see `objectives/levels.py`). An objective that is dreamed away can fall to
+    zero at most, and a cosine can rise to 1 at most: their gains stay below 2.
 
     Args:
         source: (1, 3, H, W), 0..1, on the network's device.
@@ -98,9 +90,8 @@ class GainMeter:
         guide: Tensor | None = None,
         region: MeasuredRegion | None = None,
     ) -> None:
-        # Kinds by their energy: its logarithm, which spreads them, has no ratio.
         expression = recipe.expression() if region is None else region.expression
-        objective = bind(expression, network, guide, "one")
+        objective = level_of(bind(expression, network, guide))
         side = recipe.tile
         units = unit_of(objective)
 
@@ -145,41 +136,3 @@ def grid_canvases(picture: TensorOrPlane, network: Network, recipe: Recipe) -> l
         PictureCanvas(height, width, 2 * apron + stride, (apron + down, apron + right), recipe.wrap)
         for down, right in shifts
     ]
-
-
-@dataclass
-class _GainUnit:
-    """A term's value in the source, never negative: the unit of its rise.
-
-    - activations, weighted or not: their magnitude, so that a channel before its ReLU, whose mean
-      may have any sign, is measured like one after it;
-    - the cosine to a guide: 1 − cosine, the distance left to the guide;
-    - a class: the standard deviation of the logits of all classes.
-    """
-
-    term: Term
-    additive: bool
-
-    def value(self, cells: Tensor, location: MapLocation) -> Tensor:
-        term = self.term
-        if isinstance(term, CosineTerm):
-            return 1 - term.value(cells, location)
-        if isinstance(term, LogitTerm):
-            return term.logits(cells).std()
-        if isinstance(term, DirectionTerm):
-            term = DirectionTerm(term.vector.abs())
-        if isinstance(term, GuideTerm):
-            term = GuideTerm(term.features.abs())
-        return term.value(cells.abs(), location)
-
-
-def unit_of(objective: Objective) -> Objective:
-    """What a gain in an objective is counted in: its terms in the source, each positive."""
-    return Objective(tuple(_gain_unit(summand) for summand in objective.terms))
-
-
-def _gain_unit(summand: WeightedTerm) -> WeightedTerm:
-    positive = replace(summand, weight=abs(summand.weight))
-    if isinstance(summand.term, SquaresTerm):
-        return positive  # never negative already; saves computing another term
-    return replace(positive, term=_GainUnit(summand.term, summand.term.additive))

@@ -50,13 +50,17 @@ KEYS = 2**31  # number of noise patterns
 
 @dataclass(frozen=True)
 class StepSetting:
-    """What the steps of an octave have in common; see `Ascent.step`."""
+    """What the steps of an octave have in common; see `Ascent.step`.
+
+    `next_objective` gives each step its objective, if that changes from step to step.
+    """
 
     x: StoredPlane
     base: Plane
     window: Window
     mask: StoredPlane | None
     scale: float
+    next_objective: Callable[[], AnyObjective] | None = None
 
     @property
     def inside(self) -> StoredPlane:
@@ -129,8 +133,10 @@ class Ascent:
     ) -> Iterator[float]:
         """Take a step tile by tile; yields as `step` does."""
         total, done = self.allocate_gradient(setting), 0.0
+        objective = setting.next_objective() if setting.next_objective else self.objective
         for canvas in canvases:
-            for share in self.tiled(setting, canvas).add_gradient(setting.x, total):
+            tiled = replace(self.tiled(setting, canvas), objective=objective)
+            for share in tiled.add_gradient(setting.x, total):
                 done += share / self.samples
                 yield min(done, 1.0)
         self.follow(setting, total, canvases[0].origin)

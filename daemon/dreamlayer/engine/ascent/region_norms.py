@@ -9,7 +9,7 @@ and between two regions the norm changes gradually, as their shares do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -64,10 +64,15 @@ class RegionNorms:
         both = zip(totals[:count], totals[count:], strict=True)
         return cls(shares, size, tuple(total / area if area > 0 else 0.0 for total, area in both))
 
-    def factors(self, strip: Window) -> Tensor:
-        """What to multiply a strip of the gradient by, (1, 1, rows, columns)."""
+    def factors(self, strip: Window, boosts: Sequence[float] = ()) -> Tensor:
+        """What to multiply a strip of the gradient by, (1, 1, rows, columns).
+
+        `boosts`: further factors, one a region.
+        """
         least = LEAST_NORM * max(self.means)
         scales = [1 / max(mean, least) if mean > 0 else 0.0 for mean in self.means]
+        if boosts:
+            scales = [scale * boost for scale, boost in zip(scales, boosts, strict=True)]
         shares = self.shares.at_pixels(self.size, strip)
         factors = torch.zeros_like(shares[:, :1])
         for number, scale in enumerate(scales):

@@ -10,12 +10,14 @@ its own region.
 Opposition: what one asks for here shall not become what was asked for beside it. The same few edges
 are something of a dog and of a tower, and a cell sees far beyond its region.
 
-    opposition(u) = CONTRAST · mean over the others s of pull_s(u) · (1 − share_s(u))
-    pull_s        = opposed_s · g_s · (1 + a / 2), from 0 to 4 times g_s
+    opposition(u) = Σ_r share_r(u) · Σ_(s ≠ r) opposed_s · g_s(u) · (trace_s(u) + risen_rs)
+    trace_s       = CONTRAST / (R − 1) · (1 + a / 2), the bracket from 0 to 4
 
 where a is the activation in the direction of g_s, in units of its layer. So a clear thing is pulled
-down harder than a trace, and what is far from there is left alone. What the region's own objective
-raises is never pulled down.
+down harder than a trace, and what is far from there is left alone. risen_rs is how far objective s
+has risen in region r so far, as a share of r's own rise (`ascent/rises.py`): which of the others
+rises depends on the network and on what grows there, and to pull at all of them as hard would take
+more than it gives. What the region's own objective raises is never pulled down.
 """
 
 from __future__ import annotations
@@ -39,6 +41,9 @@ from dreamlayer.engine.objectives.terms import (
 from dreamlayer.geometry import Span, Window
 
 CONTRAST = 0.5  # more costs strength; less leaves neighbours' things in even areas (maps.md)
+RISEN = (
+    0.8  # how strongly what has risen as far as a region's own is opposed, times its own (maps.md)
+)
 # What can be opposed: things. Less of a whole layer would flatten the photo.
 THINGS = (ChannelsTerm, DirectionTerm, KindTerm, LogitTerm)
 LARGEST_PULL = 4.0  # of a clear thing, times that of a trace: else it would take all of a step
@@ -56,7 +61,8 @@ class RegionalObjective:
         scales: factors of the parts' gradients; see `balance.py`.
         opposed: factors of the parts' gradients where others are opposed to them; 0: never.
         layer_scales: of the network's maps, the unit of their activations.
-        contrast: how strongly others are opposed, ≥ 0.
+        contrast: how strongly others are opposed from the start, ≥ 0.
+        risen: how far each objective has risen [region][objective], 0..1; (): not at all.
     """
 
     parts: tuple[Objective, ...]
@@ -65,6 +71,7 @@ class RegionalObjective:
     opposed: tuple[float, ...]
     layer_scales: Sequence[float]
     contrast: float
+    risen: tuple[tuple[float, ...], ...] = ()
 
     @classmethod
     def of(
@@ -95,8 +102,9 @@ class RegionalObjective:
         """`factor` times the objective's gradient at some cells (1, C, h, w) of map `number`."""
         total, pulls = torch.zeros_like(cells), torch.zeros_like(cells)
         pulled = torch.zeros(cells.shape[1], dtype=torch.bool, device=cells.device)
-        parts = zip(self.parts, self.scales, self._shares(location), self.opposed, strict=True)
-        for part, scale, share, opposed in parts:
+        shares = self._shares(location).to(cells)
+        parts = zip(self.parts, self.scales, shares, self.opposed, strict=True)
+        for index, (part, scale, share, opposed) in enumerate(parts):
             box = Window(_span_of(share.amax(dim=1)), _span_of(share.amax(dim=0)))
             if opposed:
                 box = Window.whole(*share.shape)
@@ -106,26 +114,32 @@ class RegionalObjective:
             there = replace(location, cells=box.shift(*location.cells.origin))
             used, own = _sparse_grad(here, cells[box.slices()], number, there, factor)
             # A gradient that is not finite shall not reach cells of other regions.
-            weights = share[box.slices()].to(cells) * scale
+            weights = share[box.slices()] * scale
             total[box.slices()][:, used] += torch.where(weights > 0, own * weights, 0.0)
             if opposed:
                 pulled[used] = True
-                others = (1 - share.to(cells)) * opposed
-                pulls[:, used] += self._pull(own, cells[:, used], number) * others
+                had = own.sign() * cells[:, used] / self.layer_scales[number]
+                strength = self._strength(index, had, shares) * opposed
+                pulls[:, used] += torch.nan_to_num(own * strength, 0.0, 0.0, 0.0)
         if any(self.opposed):
             used = pulled.nonzero()[:, 0]
-            total[:, used] -= self._opposition(pulls[:, used], total[:, used])
+            agreed = pulls[:, used].sign() == total[:, used].sign()
+            total[:, used] -= torch.where(agreed, 0.0, pulls[:, used])
         return total
 
-    def _pull(self, grad: Tensor, cells: Tensor, number: int) -> Tensor:
-        """A gradient, the larger where the cells already have what it asks for."""
-        had = grad.sign() * cells / self.layer_scales[number]
-        return torch.nan_to_num(grad * (1 + had / 2).clamp(0, LARGEST_PULL), 0.0, 0.0, 0.0)
+    def _strength(self, index: int, had: Tensor, shares: Tensor) -> Tensor:
+        """How strongly the others oppose a part, relative to its gradient.
 
-    def _opposition(self, pulls: Tensor, total: Tensor) -> Tensor:
-        """What to take away from a gradient: nothing that it asks for itself."""
-        factor = self.contrast / max(1, len(self.parts) - 1)
-        return torch.where(pulls.sign() == total.sign(), 0.0, pulls * factor)
+        Args:
+            had: (1, C, h, w), the activations in its direction, in units of their layer.
+            shares: (R, h, w) of all regions.
+        """
+        trace = (1 + had / 2).clamp(0, LARGEST_PULL) * (1 - shares[index])
+        strength = trace * (self.contrast / max(1, len(self.parts) - 1))
+        for share, risen in zip(shares, self.risen, strict=False):
+            if risen[index]:
+                strength += share * risen[index]
+        return strength
 
     def total(
         self, cells: Mapping[int, Tensor], locations: Mapping[int, MapLocation], factor: int
@@ -152,19 +166,40 @@ class RegionalObjective:
             whole = tuple(summand for summand in part.terms if not summand.term.additive)
             values += [s.value(maps[s.map_index], locations[s.map_index]) for s in whole]
         for number in maps:
-            additive = self._additive_on(number)
+            additive = replace(self, parts=tuple(_additive_on(p, number) for p in self.parts))
             values.append(additive.total({number: maps[number]}, {number: locations[number]}, 1))
         return torch.stack(values).sum()
+
+    def values_in(
+        self,
+        cells: Mapping[int, Tensor],
+        locations: Mapping[int, MapLocation],
+        wanted: Sequence[Objective],
+    ) -> Tensor:
+        """The values [region, objective] of some objectives in every region, in float64.
+
+        Cells count as in `total`; terms of a map as a whole are left out.
+
+        Args:
+            cells: complete maps.
+        """
+        values = torch.zeros(len(self.parts), len(wanted), dtype=torch.float64)
+        for number, some in cells.items():
+            location, chosen = locations[number], self._shares(locations[number]) > COUNTED_SHARE
+            for region, where in enumerate(chosen.to(some.device)):
+                own = some[..., where][:, :, None]
+                there = replace(location, cells=Window(NO_ROWS, Span(0, own.shape[-1])))
+                for index, objective in enumerate(wanted):
+                    additive = _additive_on(objective, number)
+                    if own.numel() and additive.terms:
+                        values[region, index] += additive.total(
+                            {number: own}, {number: there}, 1
+                        ).cpu()
+        return values
 
     def linearise(self, maps: Mapping[int, Tensor], locations: MapLocations) -> RegionalObjective:
         """This objective with each term of a whole map replaced by its gradient at these maps."""
         return replace(self, parts=tuple(part.linearise(maps, locations) for part in self.parts))
-
-    def _additive_on(self, number: int) -> RegionalObjective:
-        def additive(part: Objective) -> Objective:
-            return Objective(tuple(s for s in part.for_map(number).terms if s.term.additive))
-
-        return replace(self, parts=tuple(additive(part) for part in self.parts))
 
     def _shares(self, location: MapLocation) -> Tensor:
         """The regions' shares (R, rows, columns) in the cells of a location."""
@@ -174,6 +209,11 @@ class RegionalObjective:
 
 
 AnyObjective = Objective | RegionalObjective
+
+
+def _additive_on(objective: Objective, number: int) -> Objective:
+    """The summands on one map that are sums over its cells."""
+    return Objective(tuple(s for s in objective.for_map(number).terms if s.term.additive))
 
 
 def _sparse_grad(

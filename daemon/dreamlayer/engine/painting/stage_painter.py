@@ -10,7 +10,7 @@ differentiated by torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -18,10 +18,11 @@ import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
 from dreamlayer.engine.ascent.region_norms import RegionNorms
+from dreamlayer.engine.ascent.rises import RiseMeter
 from dreamlayer.engine.ascent.whole_work import is_placeless
 from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.noise import Noise
-from dreamlayer.engine.image.planes import as_plane, is_card
+from dreamlayer.engine.image.planes import ComputedPlane, as_plane, is_card
 from dreamlayer.engine.imagine.adam import Adam
 from dreamlayer.engine.imagine.spectrum import CONTRAST, Spectrum
 from dreamlayer.engine.imagine.transforms import ViewSampler
@@ -41,6 +42,8 @@ LOWEST = 1 / 48  # cycles/px: slower changes would tint whole areas
 BLUR = 3.0  # px; σ of what the colours are blurred by, times `calm_colours`
 SHIFT = 12  # px: views are shifted by up to this, down and right
 SHARE_SIDE = 6  # px that one value of a region's share stands for: views of it cost time
+LEAST_CHANGE = 0.01  # mean, of the range 0..1; less does not tell which region falls behind
+LARGEST_BOOST = 2.5  # of a region that has changed less than another; more drowns what is opposed
 SAFE = 0.02  # black and white, whose logits are infinite, count as so far from 0 and 1
 KEYS = 2**31  # number of noise patterns
 
@@ -87,7 +90,11 @@ class StagePainter:
         self._logits = torch.logit(region.base.float().clamp(SAFE, 1 - SAFE))
         self._start = torch.zeros_like(self._logits) if start is None else start
         self._shares: Tensor | None = None  # of the region
+        self._rises: RiseMeter | None = None
+        self._boosts: Sequence[float] = ()
         if isinstance(objective, RegionalObjective):
+            base = as_plane(region.inner(region.base))
+            self._rises = RiseMeter(objective, network, base, lambda: as_plane(self.picture()))
             shares = objective.shares
             planes = region.spread(shares.planes, shares.wrap).to(device).clamp(0.0, 1.0)
             few = (-(-size[0] // SHARE_SIDE), -(-size[1] // SHARE_SIDE))
@@ -133,7 +140,7 @@ class StagePainter:
             yield min(share, 1.0)
         if isinstance(objective, RegionalObjective):
             norms = RegionNorms.of(objective.shares, self._camera.size, as_plane(total).read)
-            total *= norms.factors(tiled.window)
+            total *= norms.factors(tiled.window, self._boosts)
         (grad,) = torch.autograd.grad(view, self._spectrum.coefficients, total.to(view.dtype))
         self._adam.climb(self.nan_guard.clean(grad), self._rate)
 
@@ -150,10 +157,29 @@ class StagePainter:
     def _view(self, place: Tensor | None) -> tuple[Tensor, AnyObjective]:
         """A random view (1, 3, h, w) of the picture so far, and the objective in it."""
         view, shares = self._camera.transformed_with(self._picture(), self._shares, place)
-        if shares is None or not isinstance(self.objective, RegionalObjective):
+        if shares is None or self._rises is None:
             return view, self.objective
-        seen = self.objective.shares.with_planes(shares, wrap=False)
-        return view, replace(self.objective, shares=seen)
+        if self._rises.is_due:
+            self._boosts = self._measured_boosts(self._rises)
+        objective = self._rises.next_objective()
+        seen = objective.shares.with_planes(shares, wrap=False)
+        return view, replace(objective, shares=seen)
+
+    def _measured_boosts(self, rises: RiseMeter) -> Sequence[float]:
+        """Factors for the regions' gradients, the larger the less has changed there so far.
+
+        Adam divides each frequency by its own norm over the whole picture, so equally large
+        gradients do not change their regions equally: one of few and coarse shapes, or in a bright
+        sky, falls behind.
+        """
+        shares, size = rises.objective.shares, self.region.window.size
+        change = ComputedPlane(torch.sub, (as_plane(self.picture()), rises.base))
+        shown = as_plane(self.region.inner(self.region.shown))
+        changes = RegionNorms.of(shares, size, change.read, shown).means
+        most = max(changes)
+        if most < LEAST_CHANGE:
+            return [1.0] * len(changes)
+        return [most / max(change, most / LARGEST_BOOST) for change in changes]
 
     def added(self) -> Tensor:
         """The logits (1, 3, h, w) added to the window so far, before `shown`."""

@@ -242,7 +242,7 @@ class TiledObjective:
         """Some cells of a map, and their share in the objective's value."""
 
         def share(cells: Window) -> float:
-            (own,) = self._infer_cells(picture, {number: cells}).values()
+            (own,) = self.infer_cells(picture, {number: cells}).values()
             return float(
                 objective.total({number: own}, {number: layout.location(number, cells)}, 1)
             )
@@ -251,7 +251,7 @@ class TiledObjective:
         with torch.no_grad():
             return cells, sum(self._fitting(cells, share))
 
-    def _infer_cells(self, picture: TensorOrPlane, cells: dict[int, Window]) -> dict[int, Tensor]:
+    def infer_cells(self, picture: TensorOrPlane, cells: dict[int, Window]) -> dict[int, Tensor]:
         """Compute some cells of some maps, without a gradient."""
         layout = self.layout
         crop = layout.crop(cells)
@@ -281,7 +281,7 @@ class TiledObjective:
             cells = {
                 k: window for k, window in enumerate(layout.cells_seeing(block)) if k in numbers
             }
-            return cells, self._infer_cells(picture, cells)
+            return cells, self.infer_cells(picture, cells)
 
         blocks = layout.blocks(self._side)
         for pieces in self._run([partial(compute_pieces, block) for block in blocks]):
