@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dreamlayer.cli.files.containers.png import png_text
-from dreamlayer.cli.files.formats import recognise
-from dreamlayer.cli.files.opening import FileError, InputFile, reason
+from dreamlayer.files.containers.png import png_text
+from dreamlayer.files.formats import recognise
+from dreamlayer.files.opening import FileError, InputFile, reason
 from dreamlink.picture import PictureError, Region, region_of
 
 KEYWORD = b"dreamlayer"  # of a PNG's text chunk

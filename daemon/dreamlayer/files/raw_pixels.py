@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from PIL import Image
 
-from dreamlayer.cli.files.opening import InputFile
+from dreamlayer.files.opening import InputFile
 
 LARGE = 32_000_000  # pixels; smaller pictures are read as a whole, and compressed when written
 PIECE = 1 << 22  # bytes that are copied at a time

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops, ImageCms, UnidentifiedImageError
 
-from dreamlayer.cli.files import memory, ppm, raw_pixels
-from dreamlayer.cli.files.containers.contents import Contents
-from dreamlayer.cli.files.containers.take_apart import take_apart
-from dreamlayer.cli.files.formats import recognise
-from dreamlayer.cli.files.metadata import Metadata
-from dreamlayer.cli.files.opening import PIXELS_MAX, FileError, InputFile, SplicedFile, reason
-from dreamlayer.cli.files.raw_pixels import Box, RawPixels
-from dreamlink.picture import Picture
+from dreamlayer.files import memory, ppm, raw_pixels
+from dreamlayer.files.containers.contents import Contents
+from dreamlayer.files.containers.take_apart import take_apart
+from dreamlayer.files.formats import recognise
+from dreamlayer.files.metadata import Metadata
+from dreamlayer.files.opening import PIXELS_MAX, FileError, InputFile, SplicedFile, reason
+from dreamlayer.files.raw_pixels import Box, RawPixels
+from dreamlink.picture import Picture, Region
 
 GUIDE_SIDE = 512  # pixels of a guide's longer side; its features matter, not its details
 BUFFER = 1 << 16
@@ -56,6 +56,11 @@ class ImageFile:
     raw: RawPixels | None = None
     kind: str = ""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.image.size
+
     def crop(self, box: Box) -> Image.Image:
         """A part of the image; of a large one, only that part is read if that can be done."""
         return self.image.crop(box) if self.raw is None else self.raw.crop(box)
@@ -64,6 +69,11 @@ class ImageFile:
         """The layout of the pixels of a part of this picture."""
         order, depth = LAYOUTS[self.image.mode]
         return Picture(width, height, depth, order)
+
+    def pixels(self, region: Region) -> bytes:
+        """The raw pixels of a part of this picture."""
+        x, y, width, height = region
+        return self.crop((x, y, x + width, y + height)).tobytes()
 
 
 def read(
@@ -123,22 +133,32 @@ def read_mask(path: Path, size: tuple[int, int], pixels_max: int = PIXELS_MAX) -
     Raises FileError.
     """
     source = read(path, pixels_max, size)
-    image = eight_bits(source.image)
+    source.image = light(source.image)
+    return source
+
+
+def light(image: Image.Image) -> Image.Image:
+    """The lightness of a picture in one of the modes of `LAYOUTS`, times its opacity: mode L."""
+    image = eight_bits(image)
     grey = image.convert("L")
     if image.mode in ("RGBA", "LA"):
         grey = ImageChops.multiply(grey, image.getchannel("A"))
-    source.image = grey
-    return source
+    return grey
 
 
 def read_guide(path: Path, pixels_max: int = PIXELS_MAX) -> ImageFile:
     """A guide picture, in mode RGB, reduced to `GUIDE_SIDE`; raises FileError."""
     source = read(path, pixels_max)
     source.raw = None
-    image = on_white(eight_bits(source.image)).convert("RGB")
-    image.thumbnail((GUIDE_SIDE, GUIDE_SIDE), Image.Resampling.LANCZOS)
-    source.image = image
+    source.image = as_guide(source.image)
     return source
+
+
+def as_guide(image: Image.Image) -> Image.Image:
+    """A picture in one of the modes of `LAYOUTS` as a guide: RGB, reduced to `GUIDE_SIDE`."""
+    guide = on_white(eight_bits(image)).convert("RGB")
+    guide.thumbnail((GUIDE_SIDE, GUIDE_SIDE), Image.Resampling.LANCZOS)
+    return guide
 
 
 def on_white(image: Image.Image) -> Image.Image:

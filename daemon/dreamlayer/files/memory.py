@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from dreamlayer.cli.files.opening import FileError
+from dreamlayer.files.opening import FileError
 
 ADVICE = "close other programs, or make the picture smaller"
 

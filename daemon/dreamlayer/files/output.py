@@ -13,12 +13,12 @@ from typing import IO, Any
 
 from PIL import Image
 
-from dreamlayer.cli.files import memory, writing
-from dreamlayer.cli.files.containers.take_apart import take_apart
-from dreamlayer.cli.files.formats import PNG, WRITTEN, FileFormat, recognise
-from dreamlayer.cli.files.metadata import Metadata
-from dreamlayer.cli.files.opening import FileError, InputFile, reason
-from dreamlayer.cli.files.reading import BYTES, ImageFile
+from dreamlayer.files import memory, writing
+from dreamlayer.files.containers.take_apart import take_apart
+from dreamlayer.files.formats import PNG, WRITTEN, FileFormat, recognise
+from dreamlayer.files.metadata import Metadata
+from dreamlayer.files.opening import FileError, InputFile, reason
+from dreamlayer.files.reading import BYTES, ImageFile
 
 INSTEAD = "name another file, or add --overwrite"
 

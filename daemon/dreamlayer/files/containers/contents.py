@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dreamlayer.cli.files.metadata import Metadata
-from dreamlayer.cli.files.opening import Part
+from dreamlayer.files.metadata import Metadata
+from dreamlayer.files.opening import Part
 
 BLOCKS_MAX = 1 << 20  # pieces of a file that are looked at; more would take long, and are damage
 SEGMENT_MAX = 64 << 20  # bytes of a piece of metadata that is read

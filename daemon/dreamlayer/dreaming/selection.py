@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 
-from dreamlayer.cli.files.opening import FileError
-from dreamlayer.cli.files.reading import ImageFile
+from dreamlayer.files.opening import FileError
+from dreamlayer.files.reading import ImageFile
 from dreamlink.picture import PictureError, Region, region_of
 
 
@@ -43,14 +43,14 @@ def select(size: tuple[int, int], rectangle: Region | None, mask: Image.Image | 
         )
     if mask is None:
         return Selection(region)
-    box = mask.crop(_box(region)).getbbox()
-    if box is None:
+    painted = mask.crop(box(region)).getbbox()
+    if painted is None:
         raise PictureError(
             "The mask selects nothing: paint the parts to dream in white, not transparent."
         )
-    left, top, right, bottom = box
+    left, top, right, bottom = painted
     region = Region(region.x + left, region.y + top, right - left, bottom - top)
-    return Selection(region, mask.crop(_box(region)))
+    return Selection(region, mask.crop(box(region)))
 
 
 def rectangle_of(text: str) -> Region:
@@ -66,16 +66,11 @@ def rectangle_of(text: str) -> Region:
     return region
 
 
-def pixels(source: ImageFile, region: Region) -> bytes:
-    """The raw pixels of a part of the picture."""
-    return source.crop(_box(region)).tobytes()
-
-
 def refuse_transparent(path: Path, source: ImageFile, selected: Selection) -> None:
     """Raise FileError if what is selected is fully transparent: no dream could be seen there."""
     if source.image.mode not in ("RGBA", "LA"):
         return
-    alpha = source.crop(_box(selected.region)).getchannel("A")
+    alpha = source.crop(box(selected.region)).getchannel("A")
     if selected.mask is not None:
         alpha = ImageChops.darker(alpha, selected.mask)
     if alpha.getbbox() is None:
@@ -90,5 +85,6 @@ def part(source: ImageFile, region: Region, pixels: bytes | bytearray) -> Image.
     return Image.frombytes(source.image.mode, (region.width, region.height), bytes(pixels))
 
 
-def _box(region: Region) -> tuple[int, int, int, int]:
+def box(region: Region) -> tuple[int, int, int, int]:
+    """Its left, top, right and bottom edge, as Pillow takes them."""
     return region.x, region.y, region.x + region.width, region.y + region.height

@@ -6,10 +6,10 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from dreamlayer.cli.files import metadata as meta
-from dreamlayer.cli.files.containers.contents import BLOCKS_MAX, SEGMENT_MAX, Contents, add_part
-from dreamlayer.cli.files.metadata import Metadata
-from dreamlayer.cli.files.opening import FileError, InputFile
+from dreamlayer.files import metadata as meta
+from dreamlayer.files.containers.contents import BLOCKS_MAX, SEGMENT_MAX, Contents, add_part
+from dreamlayer.files.metadata import Metadata
+from dreamlayer.files.opening import FileError, InputFile
 
 PNG_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 PNG_TEXTS = {b"tEXt", b"zTXt", b"iTXt"}

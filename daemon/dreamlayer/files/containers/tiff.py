@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dreamlayer.cli.files import metadata as meta
-from dreamlayer.cli.files import tags
-from dreamlayer.cli.files.containers.contents import FRAMES_MAX, SEGMENT_MAX, Contents
-from dreamlayer.cli.files.opening import FileError, InputFile, Part
-from dreamlayer.cli.files.tags import TagsError
+from dreamlayer.files import metadata as meta
+from dreamlayer.files import tags
+from dreamlayer.files.containers.contents import FRAMES_MAX, SEGMENT_MAX, Contents
+from dreamlayer.files.opening import FileError, InputFile, Part
+from dreamlayer.files.tags import TagsError
 
 # The tags of a TIFF that the decoder needs.
 TIFF_PIXELS = {256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323,

@@ -5,13 +5,13 @@ The decoder gets the pixels' parts alone, so that nothing beside them can distur
 
 from __future__ import annotations
 
-from dreamlayer.cli.files.containers.contents import Contents
-from dreamlayer.cli.files.containers.gif import gif_contents
-from dreamlayer.cli.files.containers.jpeg import jpeg_contents
-from dreamlayer.cli.files.containers.png import png_contents
-from dreamlayer.cli.files.containers.tiff import tiff_contents
-from dreamlayer.cli.files.containers.webp import webp_contents
-from dreamlayer.cli.files.opening import InputFile
+from dreamlayer.files.containers.contents import Contents
+from dreamlayer.files.containers.gif import gif_contents
+from dreamlayer.files.containers.jpeg import jpeg_contents
+from dreamlayer.files.containers.png import png_contents
+from dreamlayer.files.containers.tiff import tiff_contents
+from dreamlayer.files.containers.webp import webp_contents
+from dreamlayer.files.opening import InputFile
 
 READERS = {
     "PNG": png_contents, "JPEG": jpeg_contents, "TIFF": tiff_contents, "WEBP": webp_contents,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dreamlayer.cli.files.containers.contents import BLOCKS_MAX, SEGMENT_MAX, Contents
-from dreamlayer.cli.files.opening import InputFile
+from dreamlayer.files.containers.contents import BLOCKS_MAX, SEGMENT_MAX, Contents
+from dreamlayer.files.opening import InputFile
 
 
 def webp_contents(file: InputFile) -> Contents:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dreamlayer.cli.files import tags
-from dreamlayer.cli.files.opening import FileError, InputFile
-from dreamlayer.cli.files.tags import Directory, TagsError
+from dreamlayer.files import tags
+from dreamlayer.files.opening import FileError, InputFile
+from dreamlayer.files.tags import Directory, TagsError
 
 HEAD = 64  # bytes by which a format is recognised
 
@@ -22,6 +22,11 @@ READ = (
     (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"), (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"), (b"BM", "BMP"), (b"\xff\x4f\xff\x51", "JPEG2000"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000"), *((b"P%d" % n, "PPM") for n in range(1, 7)),
+)  # fmt: skip
+# Endings of the names that files of these formats usually have.
+ENDINGS = frozenset(
+    (".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".gif", ".bmp", ".ppm", ".pgm",
+     ".pbm", ".pnm", ".avif", ".jp2", ".j2k", ".jpx")
 )  # fmt: skip
 AVIF_BRANDS = {b"avif", b"avis"}
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dreamlayer.cli.files.opening import FileError, InputFile
+from dreamlayer.files.opening import FileError, InputFile
 
 LETTERS = 16  # of a sample in decimal, with the space around it
 COMMENT = re.compile(rb"#[^\r\n]*")

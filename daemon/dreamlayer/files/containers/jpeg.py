@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 
-from dreamlayer.cli.files import metadata as meta
-from dreamlayer.cli.files import tags
-from dreamlayer.cli.files.containers.contents import BLOCKS_MAX, FRAMES_MAX, Contents, add_part
-from dreamlayer.cli.files.opening import InputFile
-from dreamlayer.cli.files.tags import TagsError
+from dreamlayer.files import metadata as meta
+from dreamlayer.files import tags
+from dreamlayer.files.containers.contents import BLOCKS_MAX, FRAMES_MAX, Contents, add_part
+from dreamlayer.files.opening import InputFile
+from dreamlayer.files.tags import TagsError
 
 JPEG_PIXELS = {0xE0, 0xEE}  # the segments of applications that say how colours are stored
 XMP_MARK = b"http://ns.adobe.com/xap/1.0/\0"

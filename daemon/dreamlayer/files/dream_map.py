@@ -1,4 +1,4 @@
-"""The dream map of `dreamlayer dream --map`: read, checked, and cut out for what is dreamed."""
+"""A dream map: read, checked, and cut out for what is dreamed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dreamlayer.cli.files import reading
-from dreamlayer.cli.files.opening import FileError
+from dreamlayer.files import reading
+from dreamlayer.files.opening import FileError
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.bindings import Binding, colour_text
 from dreamlink.session.inputs import Pixels
@@ -18,7 +18,7 @@ from dreamlink.session.inputs import Pixels
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dreamlayer.cli.files.reading import ImageFile
+    from dreamlayer.files.reading import ImageFile
 
 NEAR = 40  # levels of 255: a pixel no further from a bound colour counts as it, as in the daemon
 SAMPLES = 1 << 20  # pixels that are looked at to name the colours of a map
@@ -33,24 +33,32 @@ def read_map(path: Path, pixels_max: int, bindings: Sequence[Binding]) -> ImageF
     """
     source = reading.read(path, pixels_max)
     source.raw = None
-    image = reading.eight_bits(source.image)
-    source.image = image.convert("RGBA" if image.mode in ("RGBA", "LA") else "RGB")
-    pixels = np.asarray(source.image).reshape(-1, len(source.image.getbands()))
-    for binding in bindings:
-        if not _is_on(pixels, binding.colour):
-            raise FileError(
-                f"{path} has no {colour_text(binding.colour)}, which “{binding}” binds: its most"
-                f" frequent colours are {_frequent(pixels)}."
-            )
+    source.image = as_map(source.image, str(path), bindings)
     return source
 
 
-def map_pixels(dream_map: ImageFile, size: tuple[int, int], region: Region) -> Pixels:
+def as_map(image: Image.Image, name: str, bindings: Sequence[Binding]) -> Image.Image:
+    """A picture in one of the modes of `LAYOUTS` as a dream map, in mode RGB or RGBA.
+
+    `name` is what errors call it. Raises FileError if a bound colour is not on it.
+    """
+    image = reading.eight_bits(image)
+    image = image.convert("RGBA" if image.mode in ("RGBA", "LA") else "RGB")
+    pixels = np.asarray(image).reshape(-1, len(image.getbands()))
+    for binding in bindings:
+        if not _is_on(pixels, binding.colour):
+            raise FileError(
+                f"{name} has no {colour_text(binding.colour)}, which “{binding}” binds: its most"
+                f" frequent colours are {_frequent(pixels)}."
+            )
+    return image
+
+
+def map_pixels(image: Image.Image, size: tuple[int, int], region: Region) -> Pixels:
     """The part of a map that covers a region of a picture of `size` (width, height).
 
     It has no more pixels than the region or its own.
     """
-    image = dream_map.image
     across, down = (of_map / of_all for of_map, of_all in zip(image.size, size, strict=True))
     x, y, width, height = region
     box = (x * across, y * down, (x + width) * across, (y + height) * down)

@@ -10,8 +10,8 @@ import re
 import zlib
 from dataclasses import dataclass, field
 
-from dreamlayer.cli.files import tags
-from dreamlayer.cli.files.tags import Directory, Entry, TagsError
+from dreamlayer.files import tags
+from dreamlayer.files.tags import Directory, Entry, TagsError
 
 INFLATED_MAX = 64 << 20  # bytes of one compressed profile or text; more is made to fill memory
 EXIF_MARK = b"Exif\0\0"

@@ -9,12 +9,12 @@ from typing import IO, Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from dreamlayer.cli.files import formats, tags
-from dreamlayer.cli.files import metadata as meta
-from dreamlayer.cli.files.containers.png import XMP_KEYWORD
-from dreamlayer.cli.files.formats import BMP, JPEG, PNG, TIFF, FileFormat
-from dreamlayer.cli.files.metadata import Metadata
-from dreamlayer.cli.files.reading import eight_bits, on_white
+from dreamlayer.files import formats, tags
+from dreamlayer.files import metadata as meta
+from dreamlayer.files.containers.png import XMP_KEYWORD
+from dreamlayer.files.formats import BMP, JPEG, PNG, TIFF, FileFormat
+from dreamlayer.files.metadata import Metadata
+from dreamlayer.files.reading import eight_bits, on_white
 
 RECIPE_KEYWORD = "dreamlayer"  # the name of a PNG's text chunk
 SEGMENT = 65_000  # bytes of metadata that a segment of a JPEG holds, with what precedes them
