@@ -60,11 +60,8 @@ class FileJob:
         assert self._selected is not None
         assert self._place is not None
         assert dream.pixels is not None
-        order, region = self._order, self._selected.region
-        stored = StoredRecipe(
-            dream.report["recipe"], order.rectangle, order.mask is not None,
-            order.guide is not None, order.dream_map is not None,
-        )  # fmt: skip
+        region = self._selected.region
+        stored = self._order.stored(dream.report)
         dreamed = selection.part(self._source, region, dream.pixels)
         self._place.notes.clear()
         self._place.write(self._source, dreamed, region[:2], stored.to_dict())

@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from dreamlayer.daemon_client import CommandError
@@ -39,142 +38,175 @@ class PictureJob(Protocol):
 J = TypeVar("J", bound=PictureJob)
 
 
-@dataclass(frozen=True)
 class UnderWay(Generic[J]):
-    """A dream at the daemon; `alone`: no other one was asked for beside it."""
+    """A picture from reading it to its result.
 
-    job: J
-    asked: AskedDream
-    dream: Dream
-    alone: bool
+    Attributes:
+        dream: the dream at the daemon; None if it is not there.
+        nbytes: bytes of the pixels that are sent.
+        outcome: the dream when it is over, or the error with which the job refused.
+    """
+
+    def __init__(self, job: J) -> None:
+        self.job = job
+        self.dream: Dream | None = None
+        self.nbytes = 0
+        self.outcome: Dream | Exception | None = None
+        self._asked: AskedDream | None = None
+        self._repeated = False
+
+    def read(self) -> None:
+        """Have the picture read; an error is the outcome."""
+        try:
+            self._asked = self.job.ask()
+            self.nbytes = self._asked.nbytes
+        except (ValueError, OSError, CommandError) as error:  # ours, with a sentence for the user
+            self.outcome = error
+
+    @property
+    def fraction(self) -> float:
+        """How much of the dream is done, 0 to 1; what is refused is done."""
+        if self.outcome is not None:
+            return 1.0
+        return self.dream.fraction if self.dream else 0.0
+
+    @property
+    def text(self) -> str:
+        """A line about what happens with it."""
+        return self.dream.text if self.dream else "Waiting…"
+
+    def send(self, client: ReconnectingClient) -> None:
+        assert self._asked is not None
+        self.dream = Dream(client, self._asked.request, *self._asked.frames)
+
+    def settle(self, *, company: bool) -> None:
+        """Take the dream's end as the outcome, unless it failed beside others: then once more."""
+        dream = self.dream
+        if dream is None or self.outcome is not None or not dream.over:
+            return
+        if dream.state is State.FAILED and company and not self._repeated:
+            self.dream, self._repeated = None, True
+        else:
+            self.outcome = dream
+            self._asked = None
 
 
 Watch = Callable[[Sequence[UnderWay[J]]], None]
+Outcomes = Generator[tuple[J, Dream | Exception], None, None]
 
 
-def in_turn(
-    jobs: Iterable[J], connect: Callable[[], Client], watch: Watch[J]
-) -> Generator[tuple[J, Dream | Exception], None, None]:
-    """Dream on pictures in their order; yields each when its dream is over.
+def in_turn(jobs: Iterable[J], connect: Callable[[], Client], watch: Watch[J]) -> Outcomes[J]:
+    """Dream on pictures; yields each, in their order, when its dream is over.
 
-    That is a `Dream`, done or failed, or the error with which `ask` refused. A dream that fails
-    while others are under way, for want of memory or with the connection, is dreamed once more by
-    itself, when those are over. A job is closed when the next one is asked for. Close the generator
-    to cancel what is under way; an error in `watch` cancels it, too.
+    With it comes the `Dream`, done or failed, or the error with which `ask` refused. A dream that
+    fails while others are under way, for want of memory or with the connection, is dreamed once
+    more by itself, when those are over. A job is closed when the next one is asked for. Close the
+    generator to cancel what is under way; an error in `watch` cancels it, too.
 
     Args:
         jobs: the pictures; one is taken from it when there is room at the daemon.
         connect: makes a connection, the first time and when the daemon was lost.
-        watch: is called several times a second, with what is under way.
+        watch: is called several times a second, with what is under way in its order.
 
     Raises:
         LinkError, CommandError: the daemon can't be reached.
     """
     line = _DreamLine[J](connect)
     waiting = iter(jobs)
-    again: deque[tuple[J, AskedDream]] = deque()
     more = True
     try:
-        while more or again or line.under_way:
-            while more and not again and line.has_room:
+        while more or line.under_way:
+            while (settled := line.take()) is not None:
+                with contextlib.closing(settled.job):
+                    assert settled.outcome is not None
+                    yield settled.job, settled.outcome
+            while more and line.has_room:
                 job = next(waiting, None)
                 if job is None:
                     more = False
-                    break
-                with _closed_on_error(job):
-                    asked = _asked(job)
-                    if isinstance(asked, AskedDream):
-                        line.send(job, asked)
-                        continue
-                    yield job, asked
-                job.close()
-            if again and not line.under_way:
-                line.send(*again.popleft(), alone=True)
-            if not line.under_way:
-                continue
-            line.receive()
-            watch(line.under_way)
-            company = len(line.under_way) > 1
-            while (one := line.take_over()) is not None:
-                if one.dream.state is State.FAILED and company and not one.alone:
-                    again.append((one.job, one.asked))
-                    continue
-                with contextlib.closing(one.job):
-                    yield one.job, one.dream
+                else:
+                    line.add(job)
+            if line.under_way:
+                line.receive()
+                watch(line.under_way)
     finally:
         line.end()
-        for job, _asked_dream in again:
-            job.close()
-
-
-def _asked(job: PictureJob) -> AskedDream | Exception:
-    try:
-        return job.ask()
-    except (ValueError, OSError, CommandError) as error:  # ours, with a sentence for the user
-        return error
-
-
-@contextlib.contextmanager
-def _closed_on_error(job: PictureJob) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        job.close()
-        raise
 
 
 class _DreamLine(Generic[J]):
-    """The connection, and what is under way over it."""
+    """The connection, and the pictures under way, in their order."""
 
     def __init__(self, connect: Callable[[], Client]) -> None:
-        self.under_way: list[UnderWay[J]] = []
+        self.under_way: deque[UnderWay[J]] = deque()
         self._connect = connect
         self._client: ReconnectingClient | None = None
 
     @property
     def has_room(self) -> bool:
         """Whether another picture may be read and sent."""
-        held = sum(one.asked.nbytes for one in self.under_way)
-        return len(self.under_way) < AHEAD and held < AHEAD_BYTES
+        repeating = any(one.dream is None and one.outcome is None for one in self.under_way)
+        held = sum(one.nbytes for one in self.under_way)
+        return not repeating and len(self.under_way) < AHEAD and held < AHEAD_BYTES
 
-    def send(self, job: J, asked: AskedDream, *, alone: bool = False) -> None:
-        if self._client is None:
-            self._client = ReconnectingClient(self._connect())
-        dream = Dream(self._client, asked.request, *asked.frames)
-        self.under_way.append(UnderWay(job, asked, dream, alone))
+    def add(self, job: J) -> None:
+        """Read a picture, and ask for its dream."""
+        one = UnderWay(job)
+        self.under_way.append(one)
+        one.read()
+        if one.outcome is None:
+            self._send(one)
+
+    def take(self) -> UnderWay[J] | None:
+        """Take the first picture away if it is settled."""
+        if self.under_way and self.under_way[0].outcome is not None:
+            return self.under_way.popleft()
+        return None
 
     def receive(self, timeout: float = WAIT) -> None:
-        """Wait for a message; if the daemon is lost, everything under way fails."""
-        assert self._client is not None
-        try:
-            self._client.feed_all([one.dream for one in self.under_way], timeout)
-        except LinkError as error:
-            self._client.close()
-            self._client = None
+        """Wait for a message, and settle what is over. If the daemon is lost, all fail."""
+        dreams = self._dreams()
+        if self._client is not None and dreams:
+            try:
+                self._client.feed_all(dreams, timeout)
+            except LinkError as error:
+                self._client.close()
+                self._client = None
+                for dream in dreams:
+                    if not dream.over:
+                        dream.fail(f"{error} {UNWRITTEN}")
+        for one in self.under_way:
+            one.settle(company=len(dreams) > 1)
+        if not self._dreams():
             for one in self.under_way:
-                if not one.dream.over:
-                    one.dream.fail(f"{error} {UNWRITTEN}")
-
-    def take_over(self) -> UnderWay[J] | None:
-        """Take one that is over from what is under way; None if there is none."""
-        over = next((one for one in self.under_way if one.dream.over), None)
-        if over is not None:
-            self.under_way.remove(over)
-        return over
+                if one.outcome is None:
+                    self._send(one)
+                    break
 
     def end(self) -> None:
         """Cancel what is under way, and close the connection."""
-        if self._client is not None:
-            for one in self.under_way:
-                one.dream.cancel()
-        end = time.monotonic() + CANCEL_WITHIN
         try:
-            while self._client is not None and time.monotonic() < end:
-                if all(one.dream.over for one in self.under_way):
-                    break
-                self.receive()
+            if self._client is not None:
+                self._cancel(self._client, self._dreams())
         finally:
             for one in self.under_way:
                 one.job.close()
             if self._client is not None:
                 self._client.close()
+
+    def _cancel(self, client: ReconnectingClient, dreams: Sequence[Dream]) -> None:
+        for dream in dreams:
+            dream.cancel()
+        end = time.monotonic() + CANCEL_WITHIN
+        with contextlib.suppress(LinkError):  # then the daemon cancels by itself
+            while not all(dream.over for dream in dreams) and time.monotonic() < end:
+                client.feed_all(dreams, WAIT)
+
+    def _dreams(self) -> list[Dream]:
+        """Those at the daemon."""
+        waiting = (one.dream for one in self.under_way if one.outcome is None)
+        return [dream for dream in waiting if dream is not None]
+
+    def _send(self, one: UnderWay[J]) -> None:
+        if self._client is None:
+            self._client = ReconnectingClient(self._connect())
+        one.send(self._client)

@@ -10,8 +10,10 @@ from PIL import Image
 
 from dreamlayer.dreaming.masks import GreyPicture
 from dreamlayer.files.opening import PIXELS_MAX
+from dreamlayer.files.recipe_file import StoredRecipe
 from dreamlink.picture import Region
 from dreamlink.recipe.recipe import Recipe
+from dreamlink.wire.messages import Header
 
 
 @dataclass(frozen=True)
@@ -43,3 +45,8 @@ class DreamOrder:
     pixels_max: int = PIXELS_MAX
     overwrite: bool = False
     made_from: Sequence[Path] = ()
+
+    def stored(self, report: Header) -> StoredRecipe:
+        """What is stored with the result of a dream, from the daemon's report of it."""
+        given = [picture is not None for picture in (self.mask, self.guide, self.dream_map)]
+        return StoredRecipe(report["recipe"], self.rectangle, *given)

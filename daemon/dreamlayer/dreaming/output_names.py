@@ -44,14 +44,14 @@ def names(template: str, pictures: Sequence[Path]) -> list[Path]:
     outputs = [filled(template, path, i, total) for i, path in enumerate(pictures, 1)]
     made: dict[str, Path] = {}
     for path, output in zip(pictures, outputs, strict=True):
-        other = made.setdefault(_place(output), path)
+        other = made.setdefault(place(output), path)
         if other is not path:
             raise FileError(
                 f"{other} and {path} would both be dreamed to {output}: add one of {FIELDS} to -o."
             )
     for path in pictures:
-        maker = made.get(_place(path))
-        if maker is not None and _place(maker) != _place(path):
+        maker = made.get(place(path))
+        if maker is not None and place(maker) != place(path):
             raise FileError(
                 f"{path} is to be dreamed on, and the dream of {maker} would replace it: choose"
                 " other names with -o, or leave it out."
@@ -69,7 +69,7 @@ def _folders(outputs: Sequence[Path]) -> Iterator[Path]:
     yield from dict.fromkeys(output.parent for output in outputs)
 
 
-def _place(path: Path) -> str:
+def place(path: Path) -> str:
     """The same text for two names of the same place; a link is followed."""
-    place = os.path.normcase(os.path.realpath(path))
-    return place.casefold() if sys.platform == "darwin" else place
+    name = os.path.normcase(os.path.realpath(path))
+    return name.casefold() if sys.platform == "darwin" else name

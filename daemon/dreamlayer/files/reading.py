@@ -115,7 +115,7 @@ def read(
             source.image = ppm.decode(image, file) if ppm.is_slow(image) else _decoded(image, path)
         del image
         if source.raw is None:
-            _convert(source, path)
+            convert(source, str(path))
         source.image.info = {}  # nothing of the file gets into another by itself
         if turn != 1:
             source.image = source.image.transpose(TURNS[turn])
@@ -270,8 +270,11 @@ def _check_mask_size(path: Path, size: tuple[int, int], wanted: tuple[int, int] 
         )
 
 
-def _convert(source: ImageFile, path: Path) -> None:
-    """Convert the image to one of the modes of `LAYOUTS`, without a copy where it is in one."""
+def convert(source: ImageFile, path: str) -> None:
+    """Convert the image to one of the modes of `LAYOUTS`, without a copy where it is in one.
+
+    `path` is what notes and errors call it. Raises FileError.
+    """
     image = source.image
     mode = image.mode
     if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):

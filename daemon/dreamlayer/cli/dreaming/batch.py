@@ -67,9 +67,9 @@ class _Batch:
 
     def watch(self, under_way: Sequence[UnderWay[FileJob]]) -> None:
         """Show the progress."""
-        current = min(under_way, key=lambda one: one.dream.over)  # the first that is not over
-        share = self._settled + sum(one.dream.fraction for one in under_way)
-        left = current.dream.text
+        current = under_way[0]
+        share = self._settled + sum(one.fraction for one in under_way)
+        left = current.text
         if self._settled:
             took = time.monotonic() - self._began
             left = f"about {duration(took / share * (self._total - share))} left"
@@ -99,8 +99,8 @@ class _Batch:
     def conclude(self, skipped: int) -> None:
         """Print the summary, and what was lost and what went wrong."""
         took = duration(time.monotonic() - self._began)
-        there = f", {skipped} were there already" if skipped else ""
-        text = f"{self._done} of {self._total} pictures are dreamed, in {took}{there}."
+        left_out = f", {skipped} skipped" if skipped else ""
+        text = f"{self._done} of {self._total} pictures are dreamed, in {took}{left_out}."
         if self._settled < self._total:
             text += " Those that are done stay: with --skip-existing, the others are dreamed."
         print(text, file=sys.stderr if self._json else sys.stdout, flush=True)

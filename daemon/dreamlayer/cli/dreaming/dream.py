@@ -66,7 +66,7 @@ def _dream_on(order: DreamOrder, path: Path, output: Path, *, as_json: bool) -> 
 
     def watch(under_way: Sequence[UnderWay[FileJob]]) -> None:
         for one in under_way:
-            bar.show(one.dream.fraction, one.dream.text)
+            bar.show(one.fraction, one.text)
 
     jobs = [FileJob(order, path, output, report.tell)]
     with ProgressBar(1) as bar, contextlib.closing(in_turn(jobs, daemon, watch)) as dreams:
