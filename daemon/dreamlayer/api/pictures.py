@@ -93,8 +93,8 @@ def image_picture(image: Image.Image, name: str) -> ImagePicture:
 
 
 def as_image(array: Array) -> Image.Image:
-    """An array as an image with 8 bits, for masks, maps and guides."""
-    samples = checked_array(array)
+    """An array as an image with 8 bits, for masks, maps and guides; True is white."""
+    samples = checked_array(array * np.uint8(255) if array.dtype == bool else array)
     if samples.dtype.kind == "f":
         samples = np.clip(np.nan_to_num(samples.astype(np.float32)), 0, 1) * 255 + 0.5
     elif samples.dtype.itemsize == 2:
