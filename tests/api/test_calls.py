@@ -31,6 +31,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         folder = tmp_path_factory.mktemp("daemon") / "home"
         patch.setenv("DREAMLAYER_HOME", str(folder))
         patch.setenv("DREAMLAYER_TEST_TILE", "0.01")
+        patch.setenv("DREAMLAYER_GRACE", "60")  # nothing is cancelled unless it is asked for
         daemon = Daemon(folder)
         yield daemon
         daemon.kill()
@@ -98,8 +99,11 @@ def test_a_path_gives_the_path_of_its_result(photo: Path, tmp_path: Path) -> Non
         with Image.open(path) as image:
             assert image.getpixel((0, 0)) == (6, 6, 6)
     assert photo.read_bytes() == given
-    with pytest.raises(ValueError, match="overwrite"):
+    with pytest.raises(ValueError, match="or add overwrite=True"):
         dreamlayer.dream(photo, output=photo, **QUICK)
+    Image.new("RGBA", (8, 8)).save(tmp_path / "clear.png")
+    with pytest.raises(ValueError, match='or add start="noise"'):
+        dreamlayer.dream(tmp_path / "clear.png", **QUICK)
     dreamlayer.dream(photo, output=photo, overwrite=True, **QUICK)
     with Image.open(photo) as image:
         assert image.getpixel((0, 0)) == (6, 6, 6)

@@ -28,6 +28,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         folder = tmp_path_factory.mktemp("daemon") / "home"
         patch.setenv("DREAMLAYER_HOME", str(folder))
         patch.setenv("DREAMLAYER_TEST_TILE", "0.01")
+        patch.setenv("DREAMLAYER_GRACE", "60")  # nothing is cancelled unless it is asked for
         daemon = Daemon(folder)
         yield daemon
         daemon.kill()

@@ -58,6 +58,7 @@ class Daemons:
 @pytest.fixture
 def daemons(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemons]:
     monkeypatch.setenv("DREAMLAYER_TEST_TILE", "0.01")
+    monkeypatch.setenv("DREAMLAYER_GRACE", "60")  # nothing is cancelled unless it is asked for
     daemons = Daemons(home)
     yield daemons
     daemons.last.kill()

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from dreamlayer.api import orders
-from dreamlayer.api.errors import DreamError
+from dreamlayer.api.errors import DreamError, in_python
 from dreamlayer.api.following import CancelFlag, Follower, Progress
 from dreamlayer.api.jobs import NumberedJob, numbered
 from dreamlayer.dreaming.in_turn import in_turn
@@ -180,7 +180,7 @@ def _all(
 
 def _result(job: NumberedJob, dreamed: Dream | Exception) -> Any:
     if isinstance(dreamed, Exception):
-        raise dreamed
+        raise in_python(dreamed)
     if dreamed.pixels is None:
         raise DreamError(dreamed.text)
     return job.result(dreamed)

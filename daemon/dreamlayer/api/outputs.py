@@ -36,8 +36,8 @@ class OutputNames:
         other = self._taken.setdefault(output_names.place(output), picture)
         if other is not picture:
             raise FileError(
-                f"{other} and {picture} would both be dreamed to {output}: add one of"
-                f" {output_names.FIELDS} to output."
+                f"{other} and {picture} would both be dreamed to {output}: use"
+                f" {output_names.FIELDS} in output."
             )
         if output_names.is_template(self._template):
             output_names.make_folders([output])

@@ -11,7 +11,7 @@ from pathlib import Path
 from dreamlayer.files.opening import FileError
 
 FIELD = re.compile(r"\{(name|ext|parent|n)\}")  # other braces are part of a name
-FIELDS = "{name}, {ext}, {parent} and {n}"
+FIELDS = "{name}, {ext}, {parent} or {n}"
 
 
 def is_template(name: str) -> bool:
@@ -47,7 +47,8 @@ def names(template: str, pictures: Sequence[Path]) -> list[Path]:
         other = made.setdefault(place(output), path)
         if other is not path:
             raise FileError(
-                f"{other} and {path} would both be dreamed to {output}: add one of {FIELDS} to -o."
+                f"{other} and {path} would both be dreamed to {output}: use {FIELDS} in -o, e.g."
+                " dreams/{name}.png."
             )
     for path in pictures:
         maker = made.get(place(path))

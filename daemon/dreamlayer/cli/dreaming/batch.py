@@ -73,7 +73,9 @@ class _Batch:
         if self._settled:
             took = time.monotonic() - self._began
             left = f"about {duration(took / share * (self._total - share))} left"
-        self.bar.show(share, f"{self._settled + 1} of {self._total}, {left}: {current.job.path}")
+        self.bar.show(
+            share, f"{self._settled + 1} of {self._total}, {left}: {current.job.path.name}"
+        )
 
     def settle(self, job: FileJob, dream: Dream | Exception) -> None:
         """Write a picture's result, or keep the reason why there is none."""
