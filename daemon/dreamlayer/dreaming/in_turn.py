@@ -43,6 +43,7 @@ class UnderWay(Generic[J]):
 
     Attributes:
         dream: the dream at the daemon; None if it is not there.
+        repeated: whether its dream is the second one, which has no company.
         nbytes: bytes of the pixels that are sent.
         outcome: the dream when it is over, or the error with which the job refused.
     """
@@ -53,7 +54,7 @@ class UnderWay(Generic[J]):
         self.nbytes = 0
         self.outcome: Dream | Exception | None = None
         self._asked: AskedDream | None = None
-        self._repeated = False
+        self.repeated = False
 
     def read(self) -> None:
         """Have the picture read; an error is the outcome."""
@@ -84,8 +85,8 @@ class UnderWay(Generic[J]):
         dream = self.dream
         if dream is None or self.outcome is not None or not dream.over:
             return
-        if dream.state is State.FAILED and company and not self._repeated:
-            self.dream, self._repeated = None, True
+        if dream.state is State.FAILED and company and not self.repeated:
+            self.dream, self.repeated = None, True
         else:
             self.outcome = dream
             self._asked = None
@@ -144,7 +145,7 @@ class _DreamLine(Generic[J]):
     @property
     def has_room(self) -> bool:
         """Whether another picture may be read and sent."""
-        repeating = any(one.dream is None and one.outcome is None for one in self.under_way)
+        repeating = any(one.repeated and one.outcome is None for one in self.under_way)
         held = sum(one.nbytes for one in self.under_way)
         return not repeating and len(self.under_way) < AHEAD and held < AHEAD_BYTES
 
