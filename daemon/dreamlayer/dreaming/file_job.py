@@ -46,8 +46,8 @@ class FileJob:
             place = Output(self.output, source, made_from, overwrite=order.overwrite)
             mask_note = order.mask.note if order.mask else ""
             self._tell([*source.notes, *place.notes, mask_note])
-            place.__enter__()
             self._source, self._selected, self._place = source, selected, place
+            place.__enter__()
             return asking.ask(order, source, selected)
 
     def finish(self, dream: Dream) -> StoredRecipe:

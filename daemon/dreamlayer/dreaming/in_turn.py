@@ -117,10 +117,11 @@ def in_turn(jobs: Iterable[J], connect: Callable[[], Client], watch: Watch[J]) -
     more = True
     try:
         while more or line.under_way:
-            while (settled := line.take()) is not None:
-                with contextlib.closing(settled.job):
-                    assert settled.outcome is not None
-                    yield settled.job, settled.outcome
+            while line.under_way and (outcome := line.under_way[0].outcome) is not None:
+                first = line.under_way[0]
+                yield first.job, outcome
+                first.job.close()
+                line.under_way.popleft()  # until here, an interruption closes it
             while more and line.has_room:
                 job = next(waiting, None)
                 if job is None:
@@ -156,12 +157,6 @@ class _DreamLine(Generic[J]):
         one.read()
         if one.outcome is None:
             self._send(one)
-
-    def take(self) -> UnderWay[J] | None:
-        """Take the first picture away if it is settled."""
-        if self.under_way and self.under_way[0].outcome is not None:
-            return self.under_way.popleft()
-        return None
 
     def receive(self, timeout: float = WAIT) -> None:
         """Wait for a message, and settle what is over. If the daemon is lost, all fail."""
