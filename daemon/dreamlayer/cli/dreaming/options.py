@@ -44,7 +44,8 @@ def add(commands: Any, run: Callable[[argparse.Namespace], int]) -> None:
         "-o", "--output", metavar="OUTPUT", required=True,
         help="the file for the result: .png, .tif, .jpg, .webp or .bmp. For several pictures a name"
         " with {name}, the picture's own name without its ending, e.g. dreams/{name}.png; also"
-        " {ext}, its ending, {parent}, its folder's name, and {n}, its number. Folders are made",
+        " {ext}, its ending, {parent}, its folder's name, and {n}, its number. Folders that"
+        " are missing are made",
     )  # fmt: skip
     dream.add_argument(
         "--overwrite", action="store_true",
