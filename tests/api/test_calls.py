@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +21,7 @@ from PIL import Image
 
 import dreamlayer
 from dreamlayer.api.keywords import RecipeKeywords
+from dreamlayer.files import reading
 from dreamlink.recipe.recipe import PARAMETERS
 from tests.server.daemons import Daemon, ask, wait_until
 
@@ -234,6 +237,16 @@ def test_several_threads_may_dream_at_once() -> None:
     with ThreadPoolExecutor(6) as threads:
         results = threads.map(lambda array: dreamlayer.dream(array, **QUICK), arrays)
         assert all(np.array_equal(a + 1, b) for a, b in zip(arrays, results, strict=True))
+
+
+def test_reading_files_in_threads_leaves_warnings_and_the_error_stream_as_they_were(
+    photo: Path,
+) -> None:
+    before = os.fstat(2), list(warnings.filters)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: reading.read(photo), range(400)))
+    assert (os.fstat(2).st_ino, os.fstat(2).st_dev) == (before[0].st_ino, before[0].st_dev)
+    assert warnings.filters == before[1]
 
 
 # Many.

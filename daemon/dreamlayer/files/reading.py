@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from dreamlink.picture import Picture, Region
 
 GUIDE_SIDE = 512  # pixels of a guide's longer side; its features matter, not its details
 BUFFER = 1 << 16
+# One file at a time: while it is read, the whole process's warnings and error stream are silent.
+_READING = threading.Lock()
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is too low for large photographs
 
 LAYOUTS = {"RGB": ("RGB", "U8"), "RGBA": ("RGBA", "U8"), "L": ("G", "U8"), "LA": ("GA", "U8"),
@@ -88,7 +91,7 @@ def read(
     Raises:
         FileError: there is no such file, it can't be read, or it is too large.
     """
-    with InputFile(path) as file, warnings.catch_warnings(), memory.told(path):
+    with _READING, InputFile(path) as file, warnings.catch_warnings(), memory.told(path):
         warnings.simplefilter("ignore")  # Pillow's are about what is noted or refused here
         kind = recognise(file)
         contents = take_apart(file, kind)
