@@ -14,7 +14,7 @@ from PIL import Image
 from dreamlayer.api import orders
 from dreamlayer.api.errors import DreamError, in_python
 from dreamlayer.api.following import CancelFlag, Follower, Progress
-from dreamlayer.api.jobs import NumberedJob, numbered
+from dreamlayer.api.jobs import GivenJob, given_jobs
 from dreamlayer.dreaming.in_turn import in_turn
 from dreamlink.session.dream import Dream
 
@@ -107,7 +107,7 @@ def dream(
         strength_map=strength_map, guide=guide, dream_map=map, device=device, overwrite=overwrite,
     )  # fmt: skip
     follower = Follower(progress, cancel, None)
-    jobs = numbered([picture], order, output, linear=linear, total=1)
+    jobs = given_jobs([picture], order, output, linear=linear, total=1)
     with contextlib.closing(in_turn(jobs, follower.connect, follower.watch)) as dreams:
         job, dreamed = next(dreams)
         result: AnyPicture = _result(job, dreamed)
@@ -156,12 +156,12 @@ def dream_all(
     )  # fmt: skip
     total = len(pictures) if isinstance(pictures, Sized) else None
     follower = Follower(progress, cancel, total)
-    jobs = numbered(pictures, order, output, linear=linear, total=total or 0)
+    jobs = given_jobs(pictures, order, output, linear=linear, total=total or 0)
     return _all(jobs, follower, on_error)
 
 
 def _all(
-    jobs: Iterable[NumberedJob],
+    jobs: Iterable[GivenJob],
     follower: Follower,
     on_error: Callable[[Any, Exception], object] | None,
 ) -> Iterator[Any]:
@@ -178,7 +178,7 @@ def _all(
                 yield result
 
 
-def _result(job: NumberedJob, dreamed: Dream | Exception) -> Any:
+def _result(job: GivenJob, dreamed: Dream | Exception) -> Any:
     if isinstance(dreamed, Exception):
         raise in_python(dreamed)
     if dreamed.pixels is None:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from dreamlayer import daemon_client
 from dreamlayer.api.errors import DreamCancelled
-from dreamlayer.api.jobs import NumberedJob
+from dreamlayer.api.jobs import GivenJob
 from dreamlayer.dreaming.in_turn import UnderWay
 from dreamlink.client.client import Client
 
@@ -34,7 +34,7 @@ class Follower:
     def connect(self) -> Client:
         return daemon_client.daemon(lambda sentence: self._tell(0.0, sentence))
 
-    def watch(self, under_way: Sequence[UnderWay[NumberedJob]]) -> None:
+    def watch(self, under_way: Sequence[UnderWay[GivenJob]]) -> None:
         current = under_way[0]
         if self._total is None:
             self._tell(current.fraction, current.text)

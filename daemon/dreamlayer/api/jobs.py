@@ -84,11 +84,10 @@ class MemoryJob:
         return self._source.result(region, dream.pixels, stored.to_dict())
 
 
-class NumberedJob:
-    """A job with its number, from 0, and the picture as it was given."""
+class GivenJob:
+    """A picture as it was given, and its job once that is asked for."""
 
-    def __init__(self, number: int, picture: Any, make: Callable[[], CallJob]) -> None:
-        self.number = number
+    def __init__(self, picture: Any, make: Callable[[], CallJob]) -> None:
         self.picture = picture
         self._make = make
         self._job: CallJob | None = None
@@ -106,14 +105,14 @@ class NumberedJob:
             self._job.close()
 
 
-def numbered(
+def given_jobs(
     pictures: Iterable[Any],
     order: DreamOrder,
     output: str | os.PathLike[str] | None,
     *,
     linear: bool,
     total: int,
-) -> Iterator[NumberedJob]:
+) -> Iterator[GivenJob]:
     """The pictures of a call as jobs, each made when it is asked for.
 
     `total` is how many there are, 0 if that is unknown.
@@ -132,5 +131,5 @@ def numbered(
             f" {type(picture).__module__}.{type(picture).__qualname__}."
         )
 
-    for number, picture in enumerate(pictures):
-        yield NumberedJob(number, picture, partial(make, picture))
+    for picture in pictures:
+        yield GivenJob(picture, partial(make, picture))

@@ -76,7 +76,7 @@ def _dream_on(order: DreamOrder, path: Path, output: Path, *, as_json: bool) -> 
             if dream.pixels is None:
                 raise CommandError(dream.text)
             stored = job.finish(dream)
-            told = dream.report
-    print(
-        json.dumps(report.described(told, stored, output)) if as_json else report.line(told, output)
-    )
+            line = report.line(dream.report, output)
+            if as_json:
+                line = json.dumps(report.described(dream.report, stored, output))
+    print(line)

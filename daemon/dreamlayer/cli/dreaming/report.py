@@ -25,5 +25,5 @@ def described(report: Header, stored: StoredRecipe, output: Path) -> Header:
 
 
 def line(report: Header, output: Path) -> str:
-    """The line about a dream that is done."""
+    """The line about a dream that is done, for people."""
     return f"{output}: {report['seconds']:.1f} s on {report['device']}, seed {report['seed']}"
