@@ -270,7 +270,7 @@ def test_no_more_pictures_are_taken_than_are_needed() -> None:
 
     results = dreamlayer.dream_all(endless(), **QUICK)
     assert [next(results)[0, 0] for _ in range(4)] == [2, 3, 4, 5]
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert len(taken) <= 4 + 3
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -132,7 +132,7 @@ def dream_all(
     progress: Progress | None = None,
     cancel: CancelFlag | None = None,
     **keywords: Unpack[RecipeKeywords],
-) -> Iterator[AnyPicture]:
+) -> Generator[AnyPicture, None, None]:
     """Dream on many pictures; yields the results in their order, each when it is done.
 
     Each is what `dream` gives for it. A few pictures are taken from `pictures` ahead of the one
@@ -164,7 +164,7 @@ def _all(
     jobs: Iterable[GivenJob],
     follower: Follower,
     on_error: Callable[[Any, Exception], object] | None,
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     with contextlib.closing(in_turn(jobs, follower.connect, follower.watch)) as dreams:
         for job, dreamed in dreams:
             follower.settled += 1
