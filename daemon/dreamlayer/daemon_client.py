@@ -6,6 +6,7 @@ import random
 import site
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ class CommandError(Exception):
     """An error that ends the command; the text is one sentence for the user."""
 
 
-def daemon() -> Client:
+def daemon(tell: Callable[[str], None] | None = None) -> Client:
     """A connection to the daemon, which is started if it is not running.
 
     If too many programs are connected, which a script that dreams on many pictures at once brings
-    about, it waits for its turn.
+    about, it waits for its turn. `tell` is called with each sentence about that; without it, the
+    important ones are printed.
     """
     from dreamlink.client.client import LinkError
     from dreamlink.client.launch import STARTING, connect
@@ -45,11 +47,11 @@ def daemon() -> Client:
 
     while True:
         try:
-            return connect(start_command(), show)
+            return connect(start_command(), tell or show)
         except LinkError as error:
             if not isinstance(error.__cause__, Full) or time.monotonic() > began + TURN_WITHIN:
                 raise
-        show(FULL)
+        (tell or show)(FULL)
         time.sleep(random.uniform(0.5, 1.5) * PAUSE_IF_FULL)  # noqa: S311
 
 

@@ -42,6 +42,7 @@ BENCHES = {
     "answering": Bench("tests.bench.answering", "link.md"),
     "krita_blocking": Bench("tests.bench.krita_blocking", "krita.md"),
     "cancelling": Bench("tests.bench.cancelling", "cancelling.md"),
+    "batch": Bench("tests.bench.batch", "batch.md"),
     "fuzz": Bench("tests.fuzz", "fuzz-and-soak.md"),
     "sanitized_kernel": Bench("tests.fuzz.sanitized_kernel", "fuzz-and-soak.md"),
     "soak": Bench("tests.soak", "fuzz-and-soak.md"),

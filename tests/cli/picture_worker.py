@@ -12,28 +12,33 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from dreamlayer.cli import dream, selection
+import numpy as np
+
 from dreamlayer.cli.main import main
+from dreamlayer.dreaming import in_turn
+from dreamlayer.dreaming.file_job import FileJob
 
 
-def stand_in(
-    recipe: Any, source: Any, selected: Any, guide: Any, dream_map: Any, _arguments: Any
-) -> Any:
-    """The dream of strength 0: the source's own pixels."""
-    values = recipe.with_seed().to_dict()
-    report = {"recipe": values, "seconds": 0.0, "device": "cpu", "seed": values["seed"]}
-    pixels = selection.pixels(source, selected.region)
-    if guide is not None:
-        guide.tobytes()
-    if dream_map is not None:
-        assert len(dream_map.frame) == dream_map.layout.nbytes
-    if selected.mask is not None:
-        selected.mask.tobytes()
-    return SimpleNamespace(pixels=pixels, report=report, notes=[], text="")
+def stand_in(jobs: Iterable[FileJob], _connect: Any, _watch: Any) -> Iterator[tuple[FileJob, Any]]:
+    """In place of `in_turn`: dreams of strength 0, the source's own pixels."""
+    for job in jobs:
+        with contextlib.closing(job):
+            request, (frame, *others) = job.ask()
+            values = request.recipe.with_seed().to_dict()
+            report = {"recipe": values, "seconds": 0.0, "device": "cpu", "seed": values["seed"]}
+            if request.dream_map is not None:
+                assert len(others[-1]) == request.dream_map.nbytes
+            x, y, width, height = request.region
+            rows = np.frombuffer(frame, np.uint8).reshape(
+                request.picture.height, request.picture.width, -1
+            )
+            pixels = rows[y : y + height, x : x + width].tobytes()
+            yield job, SimpleNamespace(pixels=pixels, report=report, notes=[], text="")
 
 
 def peak_memory() -> int:
@@ -71,5 +76,5 @@ def work() -> None:
 
 
 if __name__ == "__main__":
-    dream._run_dream = stand_in
+    in_turn.in_turn = stand_in
     work()

@@ -340,7 +340,7 @@ def as_list(*arguments: str) -> list[dict[str, Any]]:
     ("arguments", "words"),
     [
         (("missing.png",), "no file"),
-        ((".",), "can't be read"),
+        ((".",), "both be dreamed to"),
         (("text.png",), "not a picture"),
         (("empty.png",), "not a picture"),
         (("cut.png",), "damaged"),

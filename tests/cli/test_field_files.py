@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
-from dreamlayer.cli import selection
-from dreamlayer.cli.files import metadata, reading, tags
-from dreamlayer.cli.files.containers.jpeg import XMP_MARK
-from dreamlayer.cli.files.opening import FileError
-from dreamlayer.cli.files.output import Output
-from dreamlayer.cli.files.reading import ImageFile
-from dreamlayer.cli.files.recipe_file import StoredRecipe
+from dreamlayer.dreaming import selection
+from dreamlayer.files import metadata, reading, tags
+from dreamlayer.files.containers.jpeg import XMP_MARK
+from dreamlayer.files.opening import FileError
+from dreamlayer.files.output import Output
+from dreamlayer.files.reading import ImageFile
+from dreamlayer.files.recipe_file import StoredRecipe
 from dreamlink.picture import Region
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -362,7 +362,7 @@ def test_a_picture_for_which_there_is_no_memory_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = saved(tmp_path / "in.png")
-    monkeypatch.setattr("dreamlayer.cli.files.memory.available", lambda: 4000)
+    monkeypatch.setattr("dreamlayer.files.memory.available", lambda: 4000)
     with pytest.raises(FileError, match="not enough memory"):
         reading.read(path)
     monkeypatch.undo()

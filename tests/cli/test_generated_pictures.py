@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from dreamlayer.cli.files import reading
-from dreamlayer.cli.files.recipe_file import StoredRecipe
+from dreamlayer.files import reading
+from dreamlayer.files.recipe_file import StoredRecipe
 from tests.cli.generated_pictures import GeneratedFile, generate, picture
 
 COUNT = int(os.environ.get("DREAMLAYER_PICTURES", "200"))

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamlayer.cli import selection
-from dreamlayer.cli.files import raw_pixels, reading
-from dreamlayer.cli.files.output import Output
+from dreamlayer.dreaming import selection
+from dreamlayer.files import raw_pixels, reading
+from dreamlayer.files.output import Output
 from dreamlink.picture import Region
 
 REGION = Region(13, 7, 21, 17)
@@ -40,7 +40,7 @@ def test_the_pixels_are_the_same(
         monkeypatch.setattr(raw_pixels, "LARGE", large)
         source = reading.read(tmp_path / name)
         assert (source.raw is not None) == (large == 0)
-        sent = selection.pixels(source, REGION)
+        sent = source.pixels(REGION)
         part = selection.part(source, REGION, bytes(255 - byte for byte in sent))
         with Output(tmp_path / output, source, []) as result:
             result.write(source, part, REGION[:2], {})
@@ -63,10 +63,10 @@ def test_a_picture_that_is_cut_off_is_not_read_in_parts(
 MEASURE = """
 import re
 from pathlib import Path
-from dreamlayer.cli import dream
+from dreamlayer.dreaming import in_turn
 from dreamlayer.cli.main import main
 from tests.cli.picture_worker import stand_in
-dream._run_dream = stand_in
+in_turn.in_turn = stand_in
 assert main(["dream", "in.tif", "-o", "out.tif", "--select", "7000,5000,64,64"]) == 0
 status = Path("/proc/self/status").read_text()
 # Not getrusage, whose figure a program takes over from the one that started it.
@@ -92,7 +92,7 @@ def test_a_small_selection_takes_little_memory(tmp_path: Path) -> None:
 
 def large_head(width: int, height: int) -> bytes:
     """The tags of an uncompressed TIFF whose pixels begin at byte 200."""
-    from dreamlayer.cli.files import tags
+    from dreamlayer.files import tags
 
     page = tags.Directory(tags.TagFormat("<"))
     for tag, value in ((256, width), (257, height), (273, 200), (278, height),

@@ -1,12 +1,12 @@
 """`dreamlayer models …` as users type it."""
 
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
 import torch
 
-from dreamlayer.cli import dream, main
+from dreamlayer.cli import main
+from dreamlayer.dreaming import recipes
 from dreamlayer.networks.registry import user_store
 from dreamlayer.networks.registry.catalogue import MODELS
 from tests.networks.random_states import random_state
@@ -58,7 +58,7 @@ def test_a_dream_takes_the_default_layer_of_a_network_that_the_user_added(
 ) -> None:
     assert main.main(["models", "add", "mine", "--arch", ARCH, str(file)]) == 0
     monkeypatch.setattr(user_store, "_current", user_store.UserStore(None))  # as in a new process
-    recipe = dream._recipe(Namespace(model="mine"), {})
+    recipe = recipes.changed({"model": "mine"}, stored={})
     assert (recipe.model, recipe.layer) == ("mine", MODELS[ARCH].default_layer)
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dreamlayer.cli.files.opening import FileError
-from dreamlayer.cli.files.output import Output
-from dreamlayer.cli.files.reading import ImageFile, read
+from dreamlayer.files.opening import FileError
+from dreamlayer.files.output import Output
+from dreamlayer.files.reading import ImageFile, read
 
 PICTURE = Image.effect_noise((40, 30), 50).convert("RGB")
 SOON = 20.0  # seconds
@@ -179,12 +179,18 @@ SLEEPER = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-from dreamlayer.cli import dream
+from dreamlayer.dreaming import in_turn
 from dreamlayer.cli.main import main
-def sleep(*arguments):
-    print("dreaming", flush=True)
-    time.sleep(60)
-dream._run_dream = sleep
+def sleep(jobs, *arguments):
+    for job in jobs:
+        try:
+            job.ask()
+            print("dreaming", flush=True)
+            time.sleep(60)
+            yield
+        finally:
+            job.close()
+in_turn.in_turn = sleep
 sys.exit(main(sys.argv[1:]))
 """
 

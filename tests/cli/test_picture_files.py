@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from dreamlayer.cli.files import reading
-from dreamlayer.cli.files.opening import FileError
-from dreamlayer.cli.files.output import Output
-from dreamlayer.cli.files.reading import ImageFile
-from dreamlayer.cli.files.recipe_file import StoredRecipe
+from dreamlayer.files import reading
+from dreamlayer.files.opening import FileError
+from dreamlayer.files.output import Output
+from dreamlayer.files.reading import ImageFile
+from dreamlayer.files.recipe_file import StoredRecipe
 from dreamlink.picture import Picture, Region
 
 RECIPE = {"layer": "features.10", "seed": 7}

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dreamlayer.cli.files.opening import FileError
 from dreamlayer.cli.seeing import sheet as see_sheet
+from dreamlayer.files.opening import FileError
 from dreamlink.picture import Region
 from dreamlink.wire.seeing import Seen, SeenClass, SeenRow
 from tests.engine.looks import PICTURES

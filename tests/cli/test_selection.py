@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dreamlayer.cli import selection
-from dreamlayer.cli.files.reading import ImageFile
+from dreamlayer.dreaming import selection
+from dreamlayer.files.reading import ImageFile
 from dreamlink.picture import PictureError, Region
 
 SIZE = (60, 40)
@@ -70,7 +70,7 @@ def test_only_the_region_changes_when_pixels_are_pasted(rectangle: Region, mode:
         source = ImageFile(Image.fromarray(np.full((SIZE[1], SIZE[0]), 40000, np.uint16)))
     else:
         source = ImageFile(Image.new(mode, SIZE))
-    sent = selection.pixels(source, region)
+    sent = source.pixels(region)
     assert len(sent) == source.layout(region.width, region.height).nbytes
     before = np.array(source.image)
     source.image.paste(selection.part(source, region, sent), region[:2])

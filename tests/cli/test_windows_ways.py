@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dreamlayer.cli.files import memory
+from dreamlayer.files import memory
 
 
 def test_memory_is_counted_where_swap_is_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,8 @@ FIRST_LINES = 5
 PACKAGES = (
     "daemon", "daemon/kernels",
     *(f"daemon/dreamlayer/{name}" for name in (
-        "atlas", "cli", "compositing", "doctor", "engine", "engine/tiling", "networks",
-        "networks/executors", "runtime", "server", "server/jobs", "studio",
+        "api", "atlas", "cli", "compositing", "doctor", "dreaming", "engine", "engine/tiling",
+        "files", "networks", "networks/executors", "runtime", "server", "server/jobs", "studio",
         "thumbnails",
     )),
     "plugins/link", "plugins/krita", "plugins/gimp", "install", "tests",

@@ -10,7 +10,8 @@ import os
 import sys
 import textwrap
 
-from dreamlayer.cli import doctor, dream, keys, models, serve, settings, status, stop, streams
+from dreamlayer.cli import doctor, keys, models, serve, settings, status, stop, streams
+from dreamlayer.cli.dreaming import dream
 from dreamlayer.cli.seeing import atlas, see
 from dreamlayer.daemon_client import CommandError
 from dreamlink import VERSION
@@ -34,14 +35,14 @@ def main(argv: list[str] | None = None) -> int:
 def _run(argv: list[str] | None) -> int:
     try:
         arguments = _parser().parse_args(argv)
-        arguments.run(arguments)
+        status = arguments.run(arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
     except (CommandError, ValueError, OSError) as error:  # ours, with a sentence for the user
         return _fail(_sentence(error))
     except Exception as error:
         return _fail(f"Something unexpected went wrong ({type(error).__name__}: {error}).")
-    return 0
+    return status if isinstance(status, int) else 0
 
 
 def _sentence(error: Exception) -> str:

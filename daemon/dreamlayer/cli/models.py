@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamlayer.daemon_client import CommandError, ask, daemon
+from dreamlayer.dreaming.own_networks import use_own_networks
 
 if TYPE_CHECKING:
     from dreamlayer.thumbnails.own import OwnThumbnails
@@ -189,14 +190,6 @@ def _triple(text: str | None, name: str) -> list[float] | None:
     raise CommandError(
         f"--{name} takes three numbers up to 1, e.g. 0.485,0.456,0.406, not '{text}'."
     )
-
-
-def use_own_networks() -> None:
-    """Let the registry find the networks that this user has added."""
-    from dreamlayer.networks.registry import user_store
-    from dreamlink.client import discovery
-
-    user_store.keep_in(discovery.home() / "models")
 
 
 def own_thumbnails() -> OwnThumbnails:

@@ -46,7 +46,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the atlas, and print where it begins."""
     from dreamlayer.atlas import contents, writing
-    from dreamlayer.cli.models import use_own_networks
+    from dreamlayer.dreaming.own_networks import use_own_networks
     from dreamlayer.thumbnails import sheets
 
     use_own_networks()

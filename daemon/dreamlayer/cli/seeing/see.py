@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamlayer.cli.files.opening import PIXELS_MAX
 from dreamlayer.daemon_client import ANSWER_WITHIN, CommandError, daemon
+from dreamlayer.files.opening import PIXELS_MAX
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dreamlayer.cli.files.reading import ImageFile
-    from dreamlayer.cli.selection import Selection
+    from dreamlayer.dreaming.selection import Selection
+    from dreamlayer.files.reading import ImageFile
     from dreamlink.client.client import Client
     from dreamlink.picture import Region
     from dreamlink.wire.messages import Header
@@ -74,16 +74,16 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Ask the daemon what it sees in a picture file, and print or draw it."""
     from dreamlayer.cli.ending import ended_in_order
-    from dreamlayer.cli.files.memory import told
+    from dreamlayer.files.memory import told
 
     with ended_in_order(), told("this picture"):
         _run(arguments)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from dreamlayer.cli import selection
-    from dreamlayer.cli.files import reading
     from dreamlayer.cli.seeing import sheet
+    from dreamlayer.dreaming import selection
+    from dreamlayer.files import reading
 
     rectangle = selection.rectangle_of(arguments.select) if arguments.select else None
     if arguments.output is not None:
@@ -126,7 +126,7 @@ class _Sent:
         """Crop and reduce; as much is sent around the selection as a half of its longer side."""
         from PIL import Image
 
-        from dreamlayer.cli.files.reading import eight_bits
+        from dreamlayer.files.reading import eight_bits
         from dreamlink.picture import Region
 
         whole, region = Region(0, 0, *source.image.size), selected.region

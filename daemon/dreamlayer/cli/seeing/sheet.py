@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from dreamlayer.cli.files.opening import FileError, reason
+from dreamlayer.files.opening import FileError, reason
 
 if TYPE_CHECKING:
     from dreamlink.picture import Region

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..session.dream import Dream
@@ -14,7 +14,7 @@ from .launch import PAUSE, returning
 
 
 class ReconnectingClient:
-    """Sends dreams and feeds them with the daemon's messages, one dream at a time.
+    """Sends dreams and feeds them with the daemon's messages.
 
     For front ends that may block: GIMP and the command line.
     """
@@ -28,7 +28,13 @@ class ReconnectingClient:
         self._client.send(header, *frames)
 
     def feed(self, dream: Dream, timeout: float) -> None:
-        """Wait up to `timeout` seconds for a message, and pass it to the dream.
+        """`feed_all` for one dream."""
+        self.feed_all((dream,), timeout)
+
+    def feed_all(self, dreams: Sequence[Dream], timeout: float) -> None:
+        """Wait up to `timeout` seconds for a message, and pass it to the dream that it belongs to.
+
+        `dreams` are all that are under way over this connection.
 
         Raises:
             LinkError: the connection is lost, and the daemon can't be found again.
@@ -36,15 +42,15 @@ class ReconnectingClient:
         try:
             message = self._client.receive(timeout)
         except LinkError as loss:
-            self._reconnect(dream, loss)
+            self._reconnect(dreams, loss)
             return
         if message is not None:
-            dream.receive(*message)
+            any(dream.receive(*message) for dream in dreams)
 
     def close(self) -> None:
         self._client.close()
 
-    def _reconnect(self, dream: Dream, loss: LinkError) -> None:
+    def _reconnect(self, dreams: Sequence[Dream], loss: LinkError) -> None:
         if not self._policy.try_again():
             raise loss
         client = _find_daemon_again()
@@ -52,7 +58,9 @@ class ReconnectingClient:
             raise loss
         self._client = client
         self._policy.connected()
-        dream.resume()
+        for dream in dreams:
+            if not dream.over:
+                dream.resume()
 
 
 def _find_daemon_again() -> Client | None:

@@ -1,0 +1,1 @@
+"""Dreaming from Python: `import dreamlayer; dreamlayer.dream(picture, preset="creatures")`."""
