@@ -98,7 +98,6 @@ class RiseMeter:
         canvas = PictureCanvas(rows, columns, 2 * APRON * stride, place, shares.wrap)
         whole = Window.whole(rows, columns)
         tiled = TiledObjective(network, self.objective, canvas, whole, 0)
-        found = tiled.infer_cells(small, dict(enumerate(tiled.layout.counted)))
-        cells = {number: some.cpu().double() for number, some in found.items()}
+        cells = tiled.infer_cells(small, dict(enumerate(tiled.layout.counted)))
         places = {k: tiled.layout.location(k, one) for k, one in enumerate(tiled.layout.counted)}
         return [self.objective.values_in(cells, places, some) for some in wanted]

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -184,17 +185,19 @@ class RegionalObjective:
             cells: complete maps.
         """
         values = torch.zeros(len(self.parts), len(wanted), dtype=torch.float64)
-        for number, some in cells.items():
-            location, chosen = locations[number], self._shares(locations[number]) > COUNTED_SHARE
-            for region, where in enumerate(chosen.to(some.device)):
-                own = some[..., where][:, :, None]
+        for number, (index, objective) in product(cells, enumerate(wanted)):
+            additive, location = _additive_on(objective, number), locations[number]
+            if not additive.terms:
+                continue
+            used, few = additive.used_channels(), cells[number]
+            if used is not None:
+                additive, few = additive.among(used), few[:, used]
+            chosen = self._shares(location) > COUNTED_SHARE
+            for region, where in enumerate(chosen.to(few.device)):
+                own = few[..., where][:, :, None].to("cpu", torch.float64)
                 there = replace(location, cells=Window(NO_ROWS, Span(0, own.shape[-1])))
-                for index, objective in enumerate(wanted):
-                    additive = _additive_on(objective, number)
-                    if own.numel() and additive.terms:
-                        values[region, index] += additive.total(
-                            {number: own}, {number: there}, 1
-                        ).cpu()
+                if own.numel():
+                    values[region, index] += additive.total({number: own}, {number: there}, 1)
         return values
 
     def linearise(self, maps: Mapping[int, Tensor], locations: MapLocations) -> RegionalObjective:
