@@ -131,7 +131,9 @@ def test_layer_is_the_daemons_picture_byte_for_byte(
     )
     pixels = ask_daemon(request, source, *masks)
     assert pixels != source, "nothing was dreamed"
-    assert pixels == layer
+    pairs = zip(pixels, layer, strict=True)
+    apart = [place for place, (asked, stored) in enumerate(pairs) if asked != stored]
+    assert not apart, f"{len(apart)} bytes differ, the first at {apart[0]}"
 
 
 def ask_daemon(request: DreamRequest, *frames: bytes) -> bytearray | None:

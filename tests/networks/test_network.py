@@ -117,6 +117,19 @@ def test_several_layers_are_extracted_each_with_its_own_map() -> None:
     assert several.grids(75, 91) == tuple(tuple(cells.shape[-2:]) for cells in maps)
 
 
+def test_scales_do_not_depend_on_the_number_of_threads() -> None:
+    """One that loads a network for a look in one thread dreams the same pictures with it."""
+    usual = torch.get_num_threads()
+    found = []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            found.append(extract("squeezenet1_1", ["features.10", "features.12"]).scales)
+    finally:
+        torch.set_num_threads(usual)
+    assert found[0] == found[1] == found[2]
+
+
 def test_scales_are_the_root_mean_squares_of_the_maps() -> None:
     noise = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(7))
     extracted = network("0", "10")

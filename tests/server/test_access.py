@@ -291,6 +291,21 @@ def test_half_open_connections_are_closed_and_block_nobody(own_daemon: Daemon) -
         wait_until(lambda: process.num_fds() <= before + 2)
 
 
+def test_clients_that_leave_with_unread_messages_are_not_counted_as_others(
+    own_daemon: Daemon,
+) -> None:
+    """The system gives a connection's descriptor to the next one, at once."""
+    with contextlib.closing(own_daemon.connect()) as user:
+        for _ in range(100):
+            client = own_daemon.connect()
+            for _ in range(5):
+                client.send({"op": "status", "id": new_id()})
+            client._socket.shutdown(socket.SHUT_RDWR)
+            client.close()
+        wait_until(lambda: ask(user, "status")["connections"] == 1)
+        assert refused(user) == {}
+
+
 def test_connections_beyond_the_limit_are_refused_naming_the_setting(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ from dreamlayer.networks.registry import registry
 from dreamlayer.runtime import interruption
 from dreamlayer.runtime.devices import memory
 from dreamlayer.runtime.devices.device import Device, tensors_on
+from dreamlayer.runtime.one_thread import one_thread
 
 __all__ = [
     "CLASS",
@@ -202,9 +203,10 @@ class Network:
         return grid
 
     def _measured_scales(self) -> tuple[float, ...]:
+        """In one thread: the order of torch's sums depends on the number of its threads."""
         side = max(NOISE_SIDE, self.minimum)
         noise = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
-        with torch.no_grad():
+        with torch.no_grad(), one_thread():
             activations = [
                 self.logits(cells) if layer == CLASS else cells
                 for layer, cells in zip(self.layers, self(noise), strict=True)

@@ -246,14 +246,17 @@ class Router:
             sender, *message = frames
             peer = Peer(sender.bytes, Principal(str(sender.get("User-Id"))))
             descriptor = int(sender.get(zmq.SRCFD))
-            if not self._sessions.is_greeted(peer):
-                self._note_departures()  # of the peer that had this descriptor before
+            self._note_departures()
+            connected = peer not in self._leaving  # else the descriptor may already be another's
+            if connected:
                 self._peers[descriptor] = peer
             if not peer.principal.is_local and len(frames) == FRAMES_MAX:
                 # No program of ours sends that, and it takes time.
-                self._authenticator.hang_up(descriptor)
+                if connected:
+                    self._authenticator.hang_up(descriptor)
                 continue
-            self._authenticator.note_message(descriptor, peer.principal)
+            if connected:
+                self._authenticator.note_message(descriptor, peer.principal)
             self._sessions.receive(peer, [frame.buffer for frame in message])
         return False
 

@@ -53,6 +53,9 @@ class LeavingClients:
     def __len__(self) -> int:
         return len(self._all_read_at)
 
+    def __contains__(self, peer: Peer) -> bool:
+        return peer in self._all_read_at
+
     @property
     def reported(self) -> list[Peer]:
         """Those of whom libzmq may not have handed over everything."""
