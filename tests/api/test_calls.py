@@ -23,21 +23,17 @@ import dreamlayer
 from dreamlayer.api.keywords import RecipeKeywords
 from dreamlayer.files import reading
 from dreamlink.recipe.recipe import PARAMETERS
-from tests.server.daemons import Daemon, ask, wait_until
+from tests.server.daemons import Daemon, ask, daemon_at, wait_until
 
 QUICK: dict[str, Any] = {"channels": "1", "seed": 7}  # one tile
 
 
 @pytest.fixture(scope="module", autouse=True)
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("daemon") / "home"
-        patch.setenv("DREAMLAYER_HOME", str(folder))
-        patch.setenv("DREAMLAYER_TEST_TILE", "0.01")
-        patch.setenv("DREAMLAYER_GRACE", "60")  # nothing is cancelled unless it is asked for
-        daemon = Daemon(folder)
+    home = tmp_path_factory.mktemp("daemon") / "home"
+    # Nothing is cancelled unless it is asked for.
+    with daemon_at(home, DREAMLAYER_TEST_TILE="0.01", DREAMLAYER_GRACE="60") as daemon:
         yield daemon
-        daemon.kill()
 
 
 @pytest.fixture

@@ -16,7 +16,10 @@ from PIL import Image
 
 from dreamlayer.cli.main import main
 from dreamlayer.dreaming import in_turn
-from tests.server.daemons import SOON, Daemon, ask, wait_until
+from dreamlayer.dreaming.file_job import FileJob
+from dreamlayer.files.recipe_file import StoredRecipe
+from dreamlink.session.dream import Dream
+from tests.server.daemons import SOON, Daemon, ask, daemon_at, wait_until
 
 QUICK = ("--channels", "1", "--seed", "7")  # one tile
 REFUSED = ("--channels", "901")  # by the studio
@@ -24,14 +27,10 @@ REFUSED = ("--channels", "901")  # by the studio
 
 @pytest.fixture(scope="module", autouse=True)
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("daemon") / "home"
-        patch.setenv("DREAMLAYER_HOME", str(folder))
-        patch.setenv("DREAMLAYER_TEST_TILE", "0.01")
-        patch.setenv("DREAMLAYER_GRACE", "60")  # nothing is cancelled unless it is asked for
-        daemon = Daemon(folder)
+    home = tmp_path_factory.mktemp("daemon") / "home"
+    # Nothing is cancelled unless it is asked for.
+    with daemon_at(home, DREAMLAYER_TEST_TILE="0.01", DREAMLAYER_GRACE="60") as daemon:
         yield daemon
-        daemon.kill()
 
 
 @pytest.fixture(autouse=True)
@@ -221,15 +220,13 @@ def test_the_daemon_has_the_next_dream_before_one_is_done(daemon: Daemon) -> Non
 def test_what_is_done_stays_after_ctrl_c(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from dreamlayer.dreaming.file_job import FileJob
+    finish, finished = FileJob.finish, list[FileJob]()
 
-    finish, finished = FileJob.finish, []
-
-    def interrupted(job: FileJob, done: object) -> object:
+    def interrupted(job: FileJob, done: Dream) -> StoredRecipe:
         if len(finished) == 2:
             raise KeyboardInterrupt
         finished.append(job)
-        return finish(job, done)  # type: ignore[arg-type]
+        return finish(job, done)
 
     monkeypatch.setattr(FileJob, "finish", interrupted)
     assert dream("photos", "-o", "out/{name}.png", *QUICK) == 130

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dreamlink.client.client import Client
-from tests.server.daemons import Daemon
+from tests.server.daemons import Daemon, daemon_at
 
 
 @pytest.fixture
@@ -23,13 +23,8 @@ def own_daemon(home: Path) -> Iterator[Daemon]:
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon for a module's tests, all of which must leave it alive."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("daemon") / "home"
-        patch.setenv("DREAMLAYER_HOME", str(folder))
-        daemon = Daemon(folder)
+    with daemon_at(tmp_path_factory.mktemp("daemon") / "home") as daemon:
         yield daemon
-        assert daemon.process.poll() is None, daemon.log.read_text()
-        daemon.kill()
 
 
 @pytest.fixture

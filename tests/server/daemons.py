@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from dreamlink.client import discovery
 from dreamlink.client.client import Client, Message
@@ -53,6 +56,19 @@ class Daemon:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait(SOON)
+
+
+@contextlib.contextmanager
+def daemon_at(home: Path, **variables: str) -> Iterator[Daemon]:
+    """A daemon in a folder and with environment variables that hold until the block ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DREAMLAYER_HOME", str(home))
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        daemon = Daemon(home)
+        yield daemon
+        assert daemon.process.poll() is None, daemon.log.read_text()
+        daemon.kill()
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
