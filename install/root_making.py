@@ -21,6 +21,7 @@ except ImportError:  # Windows: no roots there, and no lock
     fcntl = None  # type: ignore[assignment]
 
 SUITES = ("trixie", "forky")  # Krita 5.2 and GIMP 3.0; Krita 5.3 and GIMP 3.2
+OLD_HOSTS = "bookworm"  # Krita 5.1 and GIMP 2.10, too old for the plug-ins
 WINE = "wine"  # the root that stands in for Windows
 OUTSIDE = "/outer"  # the machine's own files, seen inside a root
 
@@ -103,6 +104,7 @@ class RootRecipe:
 
 RECIPES = {
     **{suite: RootRecipe(suite, PACKAGES, "with Krita and GIMP in it") for suite in SUITES},
+    OLD_HOSTS: RootRecipe(OLD_HOSTS, PACKAGES, "with an old Krita and GIMP in it"),
     WINE: RootRecipe("trixie", WINE_PACKAGES, "with Wine in it"),
     "bookworm-bare": RootRecipe(
         "bookworm", (*BARE_PACKAGES, "python3", "python3-venv"), "with Python"

@@ -23,6 +23,7 @@ if not __package__:  # this file is the program
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from install.root_making import (
+    OLD_HOSTS,
     OUTSIDE,
     RECIPES,
     SUITES,
@@ -36,7 +37,17 @@ from install.root_making import (
     make,
 )
 
-__all__ = ["OUTSIDE", "RECIPES", "SUITES", "WINE", "RootError", "cache", "have_program", "locked"]
+__all__ = [
+    "OLD_HOSTS",
+    "OUTSIDE",
+    "RECIPES",
+    "SUITES",
+    "WINE",
+    "RootError",
+    "cache",
+    "have_program",
+    "locked",
+]
 
 # Runs as process 1 of its own process and mount namespaces, so all its mounts and processes are
 # gone when it ends, however it ends. Arguments: the root, then pairs of "ro"/"rw" and a path, then

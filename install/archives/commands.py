@@ -104,9 +104,11 @@ def _make(checkout: Path, options: argparse.Namespace) -> None:
 
 def _ingredients(found: sources.Sources, prepared: tools.Tools) -> contents.Ingredients:
     msgpack = prepared.part("msgpack", "manylinux_2_17_x86_64")
-    pinned = tools.PARTS.read_text(encoding="utf-8")
+    lists = (tools.PARTS, tools.CROSS)
+    pinned = "\n".join(path.read_text(encoding="utf-8") for path in lists)
     versions = dict(re.findall(r"^(\w+)==([\w.]+)", pinned, re.MULTILINE))
-    shipped = licences.parts(VERSION, versions["uv"], versions["msgpack"])
+    named = (versions[name] for name in ("uv", "msgpack", "ziglang"))
+    shipped = licences.parts(VERSION, *named)
     listed = licences.document(found, VERSION, shipped)
     return contents.Ingredients(found, msgpack, PackedFile(listed))
 

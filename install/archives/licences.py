@@ -29,7 +29,7 @@ class ShippedPart:
     source: str = UNKNOWN
 
 
-def parts(version: str, uv: str, msgpack: str) -> list[ShippedPart]:
+def parts(version: str, uv: str, msgpack: str, zig: str) -> list[ShippedPart]:
     """All parts, Dreamlayer first; the arguments are their versions."""
     return [
         ShippedPart("Dreamlayer", version, "MIT", "everything that is not named below"),
@@ -60,6 +60,14 @@ def parts(version: str, uv: str, msgpack: str) -> list[ShippedPart]:
             "MIT OR Apache-2.0",
             "install/uv; uv.cyclonedx.json there lists the libraries in it",
             source=f"pkg:pypi/uv@{uv}",
+        ),
+        ShippedPart(
+            "Zig-runtime",
+            zig,
+            "MIT AND Apache-2.0 WITH LLVM-exception",
+            "in the kernel's libraries in the wheels: functions of Zig's compiler-rt, and templates"
+            " of libc++, which the compiler adds",
+            source=f"pkg:pypi/ziglang@{zig}",
         ),
         ShippedPart(
             "sample-photos",

@@ -7,5 +7,5 @@ import pytest
 
 if __name__ == "__main__":
     here = Path(__file__).parent
-    hosts = str(here.parent / "hosts" / "test_installing.py")
-    sys.exit(pytest.main([str(here), hosts, "--every-way", "-m", "every_way", *sys.argv[1:]]))
+    hosts = [str(here.parent / "hosts" / f"test_{name}.py") for name in ("installing", "old_hosts")]
+    sys.exit(pytest.main([str(here), *hosts, "--every-way", "-m", "every_way", *sys.argv[1:]]))

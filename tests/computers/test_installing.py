@@ -156,6 +156,21 @@ def test_hosts_get_their_plugins_and_lose_them(
     shutil.rmtree(person.home / ".config", ignore_errors=True)
 
 
+@EVERY_WAY
+@pytest.mark.parametrize("person", [roots.OLD_HOSTS], indirect=True)
+def test_a_gimp_that_is_too_old_is_told(person: Person, unpacked: Path, wheelhouse: Path) -> None:
+    """Debian 12, whose Krita gets the plug-in, which then says what it needs."""
+    before = person.files()
+    script = unpacked / "install.sh"
+    said = person.runs("sh", script, "--offline", wheelhouse, shown=(wheelhouse.parent,)).well()
+    assert "Krita: the plug-in is in" in said
+    assert "This GIMP is older than 3.0 and can't run the plug-in: install GIMP 3." in said
+    assert "Filters ▸ Artistic" not in said
+    person.runs("sh", script, "--check").well()
+    person.runs("sh", script, "--uninstall").well()
+    assert person.files() == before
+
+
 def what_is_a_file(content: str) -> bool:
     """Whether `Person.files` tells of a file, not of a folder."""
     return bool(content)

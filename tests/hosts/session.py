@@ -60,7 +60,11 @@ class Versions:
     gimp: str
 
 
-VERSIONS = {"trixie": Versions("5.2", "3.0"), "forky": Versions("5.3", "3.2")}
+VERSIONS = {
+    "trixie": Versions("5.2", "3.0"),
+    "forky": Versions("5.3", "3.2"),
+    roots.OLD_HOSTS: Versions("5.1", "2.10"),
+}
 
 
 @dataclass(frozen=True)

@@ -225,7 +225,8 @@ def test_the_list_of_licences_is_well_formed_and_in_every_archive(built: Built):
         for package in packages.values()
         for word in re.split(r" AND | OR ", package["licenseDeclared"])
     }
-    assert words == {"MIT", "Apache-2.0", "BSD-2-Clause", "CC-BY-4.0"}
+    runtime = "Apache-2.0 WITH LLVM-exception"
+    assert words == {"MIT", "Apache-2.0", "BSD-2-Clause", "CC-BY-4.0", runtime}
     assert built.everything()["licences.spdx.json"].data == listed
     for host, folder in (("krita", "dreamlayer_krita"), ("gimp", "dreamlayer-gimp")):
         files = built.archive(f"-{host}-{WHERE}.zip")
@@ -337,5 +338,6 @@ def test_a_wheelhouse_is_all_that_an_installation_needs(stub_index, tmp_path: Pa
 
 
 def test_the_versions_in_the_list_of_licences_are_those_that_are_shipped():
-    listed = {part.name: part.version for part in licences.parts("1", "2", "3")}
-    assert (listed["Dreamlayer"], listed["uv"], listed["msgpack"]) == ("1", "2", "3")
+    listed = {part.name: part.version for part in licences.parts("1", "2", "3", "4")}
+    named = ("Dreamlayer", "uv", "msgpack", "Zig-runtime")
+    assert tuple(listed[name] for name in named) == ("1", "2", "3", "4")

@@ -11,6 +11,13 @@ if _LIBRARIES.is_dir():
     sys.path.insert(0, str(_LIBRARIES))
 
 if importlib.util.find_spec("PyKrita") is not None:  # absent in tests, which import the modules
-    from .extension import register
+    from krita import Krita
 
-    register()
+    from . import old_krita
+
+    if old_krita.is_too_old(str(Krita.instance().version())):
+        old_krita.register()
+    else:
+        from .extension import register
+
+        register()
