@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from install.environment import Environment
 from install.errors import InstallError
 
 LOCK_FILE = "daemon.lock"
+UNFINISHED_PICTURE = re.compile(r"\.dream-[0-9a-f]{16}")  # the sample: dreamlayer/files/output.py
 STOP_TIMEOUT = 15.0  # seconds for the daemon to finish
 
 GREET = """
@@ -81,7 +84,22 @@ class Own:
         )  # fmt: skip
         older = self.home.glob(f"{discovery.LOG_FILE}.*")
         own = [self.launcher, self.manifest, self.torch_record, self.pip_log, self.sample]
-        return [*own, self.start_record, *(self.home / name for name in names), *older]
+        complete = [*own, self.start_record, self._trial, *(self.home / name for name in names)]
+        return [*complete, *older, *self._unfinished(complete)]
+
+    def _unfinished(self, files: Sequence[Path]) -> Iterator[Path]:
+        """What is left of files here whose writing was ended by a power cut or a kill."""
+        named = "|".join(re.escape(path.name) for path in files)
+        for path in self.home.glob("*"):
+            if UNFINISHED_PICTURE.fullmatch(path.name) or re.fullmatch(
+                rf"({named})\.([0-9a-f]{{16}})?\.[0-9]+", path.name
+            ):
+                yield path
+
+    @property
+    def _trial(self) -> Path:
+        """A file that tells whether the folder can be written."""
+        return self.home / ".trial"
 
     @property
     def start_command(self) -> list[str]:
@@ -92,9 +110,8 @@ class Own:
         """Create the folder, readable by this user only; raises InstallError."""
         try:
             private_files.make_private(self.home)
-            trial = self.home / ".trial"
-            private_files.write(trial, "")
-            trial.unlink()
+            private_files.write(self._trial, "")
+            self._trial.unlink()
         except private_files.WrongOwner as error:
             raise InstallError(str(error)) from error
         except OSError as error:

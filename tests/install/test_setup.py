@@ -144,18 +144,22 @@ def test_a_file_that_others_put_into_dreamlayers_folder_survives(person: Path, c
     theirs = person / ".local/share/dreamlayer/env/notes.txt"
     theirs.parent.mkdir(parents=True)
     theirs.write_text("theirs")
-    for ours in ("daemon.log", "daemon.log.1", "daemon.err", "plugins.json"):
+    names = ("daemon.log", "daemon.log.1", "daemon.err", "plugins.json", ".trial")
+    unfinished = (".dream-360185edabe66513", f"launcher.json.{'0a' * 8}.4711", "daemon.json..12")
+    for ours in (*names, *unfinished):
         (theirs.parents[1] / ours).write_text("ours")
     ours = ("python/bin", "downloads/http", "setup/install")
     for folder in (*(f"dreamlayer-{name}" for name in ours), "channel-thumbnails/vgg16"):
         (theirs.parents[1] / folder).mkdir(parents=True)
-    also = dict.fromkeys(("downloads/a.zip", "python/a.py", "setup/a", "models/a.py"), b"theirs")
+    also = dict.fromkeys(
+        (".dream-of-mine/a", "downloads/a.zip", "python/a.py", "setup/a", "models/a.py"), b"theirs"
+    )
     for name, content in also.items():
         (theirs.parents[1] / name).parent.mkdir()
         (theirs.parents[1] / name).write_bytes(content)
     assert run("--uninstall", "--everything") == 0
     left = {path.name for path in theirs.parents[1].iterdir()}
-    assert left == {"env", "downloads", "python", "setup", "models"}
+    assert left == {"env", ".dream-of-mine", "downloads", "python", "setup", "models"}
     assert files(theirs.parents[1]) == {"env/notes.txt": b"theirs"} | also
     assert str(theirs.parents[1]) in capsys.readouterr().out
 

@@ -51,7 +51,8 @@ class Output:
         _check_folder(path, self._target.parent)
         if self._old is not None:
             _check_old(path, self._old, inputs, overwrite=overwrite)
-        # Random, so that no other file has this name; and short, as a name may have 255 bytes.
+        # Random, so that no other file has this name; and short, as a name may have 255 bytes. The
+        # installer removes one of the sample, whose writing was killed (install/own.py).
         self._fresh = self._target.with_name(f".dream-{secrets.token_hex(8)}")
         self._file: IO[bytes] | None = None
 
