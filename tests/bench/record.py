@@ -30,6 +30,7 @@ class Bench(NamedTuple):
 
 BENCHES = {
     "speed": Bench("tests.bench.speed", "speed.md"),
+    "busy": Bench("tests.bench.busy", "speed.md"),
     "exactness": Bench("tests.bench.exactness", "exactness.md"),
     "memory": Bench("tests.bench.memory", "memory.md"),
     "quality": Bench("tests.bench.quality", "quality.md"),

@@ -61,6 +61,22 @@ def test_tiles_and_threads_change_nothing(cat, network):
         torch.set_num_threads(threads)
 
 
+@pytest.mark.parametrize("shape", [(229, 333), (346, 227)])
+def test_no_bit_depends_on_how_many_threads_share_an_operation(shape, network):
+    """torch divides more than 32768 numbers among its threads, and rounds some as they end."""
+    picture = torch.rand(1, 3, *shape, generator=torch.Generator().manual_seed(5))
+    usual = torch.get_num_threads()
+    details = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            details.append(painted(picture, network, recipe=replace(RECIPE, steps=1))[0])
+    finally:
+        torch.set_num_threads(usual)
+    assert torch.equal(details[0], details[1])
+    assert torch.equal(details[0], details[2])
+
+
 @pytest.mark.parametrize("layer", ["features.12:3,70", "class:tabby", "features.9:5@0.5,0.5"])
 def test_what_is_wanted_grows(cat, network, layer):
     recipe = replace(RECIPE, layer=layer, steps=4)

@@ -22,7 +22,7 @@ from dreamlayer.networks.registry import registry
 from dreamlayer.runtime import interruption
 from dreamlayer.runtime.devices import memory
 from dreamlayer.runtime.devices.device import Device, tensors_on
-from dreamlayer.runtime.one_thread import one_thread
+from dreamlayer.runtime.torch_threads import one_thread
 
 __all__ = [
     "CLASS",

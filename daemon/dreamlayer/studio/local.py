@@ -27,8 +27,9 @@ from dreamlayer.runtime.allocator import HeapTrimmer
 from dreamlayer.runtime.devices.choosing import Devices, describe_device
 from dreamlayer.runtime.devices.device import Device
 from dreamlayer.runtime.duty_cycle import paced
-from dreamlayer.runtime.one_thread import one_thread
+from dreamlayer.runtime.other_programs import FreeCores, beside_others
 from dreamlayer.runtime.plane_storage import MIB, PlaneStorage
+from dreamlayer.runtime.torch_threads import one_thread
 from dreamlayer.studio.inputs import DecodedRequest, DreamPixels, decode, load_pixels
 from dreamlayer.studio.looks import run_looks
 from dreamlayer.studio.model_list import kinds_of, local_models
@@ -73,6 +74,7 @@ class LocalStudio:
         if threads:
             torch.set_num_threads(workers.shared.count)
         self._duty = duty / 100
+        self._free_cores = FreeCores()
         self._room = PlaneStorage(discovery.home(), map_above * MIB)
         self._memory = HeapTrimmer()
         self._sending = False  # whether the last result may still be being sent
@@ -189,6 +191,8 @@ class LocalStudio:
         yield Progress(0.0, "Loading the network…")
         with self._networks.using(inputs.recipe, device) as network:
             steps = _dream_with(network, inputs, self._room, before)
+            if network.runs_on == CPU:
+                steps = beside_others(steps, self._free_cores)
             if self._duty < 1 and not inputs.quick:
                 steps = paced(steps, self._duty, device, workers.shared.count)
             return (yield from steps)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 
 from dreamlayer.runtime.interruption import Interrupted
-from dreamlayer.runtime.one_thread import one_thread
+from dreamlayer.runtime.torch_threads import one_thread
 from dreamlayer.studio.previews import result_preview
 from dreamlayer.studio.progress import LooksProgress, Progress, RecipeLook
 from dreamlayer.studio.protocol import Finished

@@ -27,6 +27,7 @@ from dreamlayer.engine.image.planes import (
     sum_of,
 )
 from dreamlayer.geometry import Window
+from dreamlayer.runtime.torch_threads import one_thread
 
 BANDS = 3  # octaves of frequency equalised by `laplacian`; the dream's octaves cover the others
 SMALLEST = 4  # px, least side of the rest: a smaller one holds little but the mean
@@ -250,8 +251,9 @@ def _response(
     down = torch.fft.fftfreq(height, dtype=dtype, device=device)[:, None]
     right = torch.fft.rfftfreq(width, dtype=dtype, device=device)
     square = down.square() + right.square()
-    blur = torch.exp(square * (-2.0 * (math.pi * smooth) ** 2))
-    return blur.mul_(square.add_(LONGEST_WAVE**-2).rsqrt_())
+    with one_thread():  # which rounds these the same whatever the number of threads
+        blur = torch.exp(square * (-2.0 * (math.pi * smooth) ** 2))
+        return blur.mul_(square.add_(LONGEST_WAVE**-2).rsqrt_())
 
 
 def _fast_length(length: int) -> int:

@@ -15,6 +15,9 @@ import math
 import torch
 from torch import Tensor
 
+from dreamlayer.engine.image.logits import sigmoid
+from dreamlayer.runtime.torch_threads import one_thread
+
 # Colour axes of photographs: the principal axes (columns) of the covariance of the logits of
 # R, G, B, each as long as its standard deviation, the first of length 1. Mean covariance of the
 # pictures chelsea, coffee, astronaut and rocket in tests/pictures, their samples clamped to
@@ -49,11 +52,8 @@ class Spectrum:
                 wave over the picture, as which the mean counts.
         """
         height, width = size
-        down, right = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)
-        frequency = torch.hypot(down, right).clamp(min=max(lowest, 1 / max(size)))
-        weights = contrast * (frequency * REFERENCE) ** (1 - STEEPNESS) / frequency
-        blurred = torch.exp(-2 * (math.pi * blur * frequency) ** 2)
-        weights = torch.stack((weights, weights * blurred, weights * blurred))
+        with one_thread():  # which rounds powers the same whatever the number of threads
+            weights = _weights(size, contrast, lowest, blur)
         shape = (1, 3, height, width // 2 + 1, 2)
         start = torch.zeros(shape) if random is None else torch.randn(shape, generator=random)
         self.size = size
@@ -78,10 +78,19 @@ class Spectrum:
 
     def picture(self) -> Tensor:
         """The picture (1, 3, h, w), R, G, B in 0..1; periodic at its edges."""
-        return torch.sigmoid(self.logits())
+        return sigmoid(self.logits())
 
     def logits(self) -> Tensor:
         """The logits (1, 3, h, w) of the picture's samples."""
         waves = torch.view_as_complex(self.coefficients) * self._weights
         varied = torch.fft.irfft2(waves, s=self.size)
         return torch.einsum("rc,nchw->nrhw", self._colours, varied)
+
+
+def _weights(size: tuple[int, int], contrast: float, lowest: float, blur: float) -> Tensor:
+    """What the coefficients of light and of the colours are multiplied by: (3, h, w // 2 + 1)."""
+    down, right = torch.fft.fftfreq(size[0])[:, None], torch.fft.rfftfreq(size[1])
+    frequency = torch.hypot(down, right).clamp(min=max(lowest, 1 / max(size)))
+    weights = contrast * (frequency * REFERENCE) ** (1 - STEEPNESS) / frequency
+    blurred = torch.exp(-2 * (math.pi * blur * frequency) ** 2)
+    return torch.stack((weights, weights * blurred, weights * blurred))

@@ -17,10 +17,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
-import torch
 from torch import Tensor
 
 from dreamlayer.engine.image import resize
+from dreamlayer.engine.image.logits import logit, sigmoid
 from dreamlayer.engine.image.planes import (
     ComputedPlane,
     Plane,
@@ -165,7 +165,7 @@ class Painting:
         detail = resize.resize_plane(self.previous_detail, inside.size, self._wrap)
         whole = Window.whole(*inside.size)
         before, change = base.read(whole), detail.read(whole)
-        return self.carry * (torch.logit(before + change, EDGE) - torch.logit(before, EDGE))
+        return self.carry * (logit(before + change, EDGE) - logit(before, EDGE))
 
     def _result(self, added: Tensor, work: float) -> DreamResult:
         """The dream, from the logits added to the window; `work` as of `_work`."""
@@ -201,8 +201,8 @@ class Painting:
 
 def _difference(base: Tensor, added: Tensor) -> Tensor:
     """sigmoid(logit(base) + added) − base; exactly 0 where `added` is."""
-    logits = torch.logit(base, EDGE)
-    return torch.sigmoid(logits + added) - torch.sigmoid(logits)
+    logits = logit(base, EDGE)
+    return sigmoid(logits + added) - sigmoid(logits)
 
 
 def _counted_on(

@@ -20,6 +20,7 @@ from torch import Tensor
 from dreamlayer.engine.ascent.region_norms import RegionNorms
 from dreamlayer.engine.ascent.rises import RiseMeter
 from dreamlayer.engine.ascent.whole_work import is_placeless
+from dreamlayer.engine.image.logits import logit, sigmoid
 from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.noise import Noise
 from dreamlayer.engine.image.planes import ComputedPlane, as_plane, is_card
@@ -87,7 +88,7 @@ class StagePainter:
             BLUR * recipe.calm_colours,
         )  # fmt: skip
         self._adam = Adam(self._spectrum.coefficients, SQUARE_MEMORY)
-        self._logits = torch.logit(region.base.float().clamp(SAFE, 1 - SAFE))
+        self._logits = logit(region.base.float(), SAFE)
         self._start = torch.zeros_like(self._logits) if start is None else start
         self._shares: Tensor | None = None  # of the region
         self._rises: RiseMeter | None = None
@@ -193,4 +194,4 @@ class StagePainter:
 
     def _picture(self) -> Tensor:
         added = self.region.shown * (self._start + self._spectrum.logits())
-        return torch.sigmoid(self._logits + added)
+        return sigmoid(self._logits + added)

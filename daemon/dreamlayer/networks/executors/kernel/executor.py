@@ -2,7 +2,7 @@
 
 Strips of rows go through all layers, so that only a few rows of each map are in memory. For the
 gradient only bits are kept: which cells a ReLU passed, and which one a max pool chose. A call uses
-as many threads as torch would, and releases Python's lock.
+as many threads as torch would without limits, and releases Python's lock.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dreamlayer.networks.executors.kernel.weights import packed, padded_bias
 from dreamlayer.networks.program.convolution import Box, Pair
 from dreamlayer.networks.program.lowering import Program
 from dreamlayer.networks.program.memory_estimate import bytes_per_pixel
-from dreamlayer.runtime import interruption
+from dreamlayer.runtime import interruption, torch_threads
 
 PLANS = 32  # sizes of crops whose plans are cached
 SHARE_OF_TAPE = 0.15  # of a tape's memory: the kernel holds a few rows of each map only
@@ -144,7 +144,7 @@ class KernelExecutor(Executor):
             planes: (1, 3, H, W), the picture that is read or the gradient that is written.
             seeds: the gradient of each map, see `seeds`.
         """
-        threads = torch.get_num_threads()
+        threads = torch_threads.unlimited()
         scratch = self._scratch.take(plan.scratch_size(threads))
         bases = [
             elsewhere[root].data_ptr() if root in elsewhere else scratch.data_ptr() + (offset or 0)
