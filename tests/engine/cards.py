@@ -76,6 +76,8 @@ class Operations(TorchDispatchMode):
         kwargs = kwargs or {}
         before = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
         result = func(*args, **kwargs)
+        if func is torch.ops.aten.convolution.default and self.card == "meta":
+            result = _laid_out(result, args[:2])
         after = [x for x in tree_leaves(result) if isinstance(x, torch.Tensor)]
         name = func._schema.name.split("::")[1]
         devices = {x.device.type for x in (*before, *after) if x.dim() or x.device.type != "cpu"}
@@ -96,3 +98,9 @@ class Operations(TorchDispatchMode):
         out = kwargs.get("out")
         if name == "clamp" and out is not None and out._is_view():
             self.doubtful.append("clamp.out view")
+
+
+def _laid_out(result: torch.Tensor, inputs) -> torch.Tensor:
+    """A convolution's result in the layout that a card gives it; without memory torch forgets it."""
+    last = any(x.is_contiguous(memory_format=torch.channels_last) for x in inputs)
+    return result.contiguous(memory_format=torch.channels_last) if last else result

@@ -37,7 +37,7 @@ WAYS = {
     "sharp": {"smooth": 0.0, "roll": False},
     "channels": {"layer": "features.8:3,7 + 0.5*features.10:7 - features.6:direction(3 7=0.5)"},
 }
-LAUNCHES = {"laplacian": 240, "channels": 260}  # three layers: so many ends; else
+LAUNCHES = {"channels": 260}  # three layers: so many ends; else
 MOST_LAUNCHES = 200
 COPIES = 4  # small ones, from the computer's memory to the card
 RECORDINGS = 2  # an octave
