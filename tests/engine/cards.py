@@ -101,6 +101,6 @@ class Operations(TorchDispatchMode):
 
 
 def _laid_out(result: torch.Tensor, inputs) -> torch.Tensor:
-    """A convolution's result in the layout that a card gives it; without memory torch forgets it."""
+    """A convolution's result in the layout a card gives it; torch forgets it where there is no memory."""
     last = any(x.is_contiguous(memory_format=torch.channels_last) for x in inputs)
     return result.contiguous(memory_format=torch.channels_last) if last else result
