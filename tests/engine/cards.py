@@ -101,6 +101,6 @@ class Operations(TorchDispatchMode):
 
 
 def _laid_out(result: torch.Tensor, inputs) -> torch.Tensor:
-    """A convolution's result in the layout a card gives it; torch forgets it where there is no memory."""
+    """The result of a convolution, laid out as a card does; torch forgets it without memory."""
     last = any(x.is_contiguous(memory_format=torch.channels_last) for x in inputs)
     return result.contiguous(memory_format=torch.channels_last) if last else result
