@@ -19,30 +19,11 @@ from dreamlayer.networks.network import extract
 from dreamlayer.networks.program.lowering import program_of
 from dreamlayer.networks.registry import registry, user_store
 from dreamlayer.networks.registry.catalogue import EMBEDDED
+from tests.bench.precision import PHOTOS, FloatSums, cosine, gradient
 from tests.engine.looks import photo
 from tests.networks.random_states import random_state
 
-PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "raccoon.jpg", "china.jpg")
 SIDE = 96  # px
-
-
-class FloatSums(TorchDispatchMode):
-    """Convolutions of 16-bit numbers add up in float32, rounded once."""
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func is torch.ops.aten.convolution.default and args[0].dtype.itemsize == 2:
-            wide = [x.float() if isinstance(x, torch.Tensor) else x for x in args]
-            return func(*wide, **(kwargs or {})).to(args[0].dtype)
-        return func(*args, **(kwargs or {}))
-
-
-def gradient(executor, x):
-    computed = executor.run(x)
-    return computed.backward([2 * cells for cells in computed.maps]).double().flatten()
-
-
-def cosine(one, other) -> float:
-    return float(torch.nn.functional.cosine_similarity(one, other, dim=0))
 
 
 @pytest.fixture
