@@ -4,7 +4,8 @@ PYTHONPATH=.:daemon:plugins/link python -m tests.bench.card [-o FILE] [--device 
     [--only PART …]
 
 Parts run in the order of their worth. One that fails ends no other, and what is known so far is
-written after each: results as JSON, and a table for docs/measurements/ on standard output. It
+written after each: results as JSON, and a table on standard output, which
+`python -m tests.bench.record card` writes into docs/measurements/cards.md with the card's name. It
 needs the torch that is there, and no installation. `--device cpu --quick` tests its own code.
 """
 
@@ -162,6 +163,7 @@ def drills(card: Card) -> dict[str, Any]:
     """A dream with little memory: what it took, or how it failed."""
     recipe, rows = card.recipe(octaves=1), {}
     source = card.picture(6)
+    rows["planes in the computer"] = _attempt(card, source.cpu(), recipe)
     for free in FREE:
         with _free_memory(card, free * GB):
             rows[f"{free} GB free"] = _attempt(card, source, recipe)

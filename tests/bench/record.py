@@ -48,6 +48,8 @@ BENCHES = {
     "sanitized_kernel": Bench("tests.fuzz.sanitized_kernel", "fuzz-and-soak.md"),
     "soak": Bench("tests.soak", "fuzz-and-soak.md"),
     "kernels": Bench("tests.kernels", "exactness.md"),
+    "precision": Bench("tests.bench.precision", "cards.md"),
+    "card": Bench("tests.bench.card", "cards.md"),
     "windows": Bench("tests.windows", "windows.md"),
 }
 

@@ -124,7 +124,7 @@ def test_each_band_has_its_own_weight(wrap):
     bands = pyramid.bands(pyramid.levels(as_stored_plane(picture), 3, wrap), wrap)
     expected = read_all(bands[-1]) * weights[-1]
     for band, weight in zip(bands[-2::-1], weights[-2::-1], strict=True):
-        enlarged = read_all(pyramid._enlarge(as_stored_plane(expected), band, wrap))
+        enlarged = read_all(pyramid.enlarge(as_stored_plane(expected), band, wrap))
         expected = enlarged + weight * read_all(band)
     assert torch.allclose(found, expected, atol=1e-12)
 

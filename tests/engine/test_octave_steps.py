@@ -37,7 +37,7 @@ WAYS = {
     "sharp": {"smooth": 0.0, "roll": False},
     "channels": {"layer": "features.8:3,7 + 0.5*features.10:7 - features.6:direction(3 7=0.5)"},
 }
-LAUNCHES = {"laplacian": 240, "channels": 260}  # three layers: so many ends; else
+LAUNCHES = {"channels": 260}  # three layers: so many ends; else
 MOST_LAUNCHES = 200
 COPIES = 4  # small ones, from the computer's memory to the card
 RECORDINGS = 2  # an octave
@@ -117,6 +117,46 @@ def test_a_recorded_step_reads_nothing_back_and_is_few_launches(monkeypatch, way
         assert list(steps.step()) == [1.0]
     assert (whole.reads, whole.mixes) == ([], [])
     assert 1 <= len(whole.copies) <= COPIES
+
+
+def test_a_step_copies_no_window_onto_itself(monkeypatch):
+    """The picture and the gradient are shifted once each; what is whole is taken as it is."""
+    monkeypatch.setattr(memory, "memory_budget", lambda device: 1e12)
+    recipe, there = setting("sharp", "meta", 192)
+    ascent = ascent_of(replace(recipe, calm_colours=0.0), "meta")
+    with_card(ascent.network, "fp16")
+    steps = OctaveSteps(ascent, there)
+    vars(ascent.network)["_executor"].largest_area = lambda: 1e9
+    run(steps.step())
+    ((_, work),) = steps._works.values()
+    with Operations("meta") as inside:
+        ascent.network.run_step("never seen", work, 1)
+    assert inside.launches["index_select"] == 4  # rows and columns, there and back
+    assert inside.launches["clone"] <= 2  # of the picture and the map's gradient, to another layout
+
+
+@pytest.mark.parametrize("conditioning", ["plain", "laplacian"])
+def test_a_class_is_dreamed_without_a_copy_a_strip(monkeypatch, conditioning):
+    """In tiles, as it needs the whole map: still nothing is read back, however large it is."""
+    monkeypatch.setattr(memory, "memory_budget", lambda device: 1e12)
+    counts = []
+    for side in (192, 400):
+        _, there = setting("plain", "meta", side)
+        recipe = Recipe.of({"layer": "class:castle", "seed": 3, "conditioning": conditioning})
+        ascent = ascent_of(recipe, "meta")
+        with_card(ascent.network, "fp16")
+        executor = vars(ascent.network)["_executor"]
+        executor.largest_area, executor._work = lambda: 1e9, None
+        run(ascent.tiled_step(there, ascent.draw(there)))  # sends matrices of filters, once
+        with Operations("meta") as inside:
+            run(ascent.tiled_step(there, ascent.draw(there)))
+        assert (inside.reads, inside.mixes) == ([], [])
+        assert len(inside.copies) <= COPIES
+        for backend in FORBIDDEN.values():
+            assert not inside.formats & set(backend["number formats"])
+            assert not set(inside.doubtful) & set(backend["operations"])
+        counts.append(sum(inside.launches.values()))
+    assert abs(counts[0] - counts[1]) <= 4  # cells at a map's edges may be cut out or not
 
 
 def test_an_octave_is_recorded_twice_at_most(monkeypatch):

@@ -1,10 +1,11 @@
 """How near the gradient in 16 bits is to that in float64, on photos.
 
 What differs is not rounding as such, but gates: where a ReLU's input or two inputs of a max pool
-are nearly equal, rounding decides otherwise. The deeper the network, the more such gates, and
-float32 itself decides some otherwise. So each network has a limit of its own: what is there now.
+are nearly equal, rounding decides otherwise. Float32 itself decides some otherwise: with VGG16 on
+the first photo it comes to 0.9964, so no 16-bit format can be asked for more there.
 
-A card multiplies 16-bit numbers and adds up in float32, as is done here.
+A card multiplies 16-bit numbers and adds up in float32, as is done here. `tests/bench/precision.py`
+has larger photos, and tells which rounding costs how much.
 """
 
 import pytest
@@ -18,30 +19,11 @@ from dreamlayer.networks.network import extract
 from dreamlayer.networks.program.lowering import program_of
 from dreamlayer.networks.registry import registry, user_store
 from dreamlayer.networks.registry.catalogue import EMBEDDED
+from tests.bench.precision import PHOTOS, FloatSums, cosine, gradient
 from tests.engine.looks import photo
 from tests.networks.random_states import random_state
 
-PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "raccoon.jpg", "china.jpg")
 SIDE = 96  # px
-
-
-class FloatSums(TorchDispatchMode):
-    """Convolutions of 16-bit numbers add up in float32, rounded once."""
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func is torch.ops.aten.convolution.default and args[0].dtype.itemsize == 2:
-            wide = [x.float() if isinstance(x, torch.Tensor) else x for x in args]
-            return func(*wide, **(kwargs or {})).to(args[0].dtype)
-        return func(*args, **(kwargs or {}))
-
-
-def gradient(executor, x):
-    computed = executor.run(x)
-    return computed.backward([2 * cells for cells in computed.maps]).double().flatten()
-
-
-def cosine(one, other) -> float:
-    return float(torch.nn.functional.cosine_similarity(one, other, dim=0))
 
 
 @pytest.fixture
@@ -60,9 +42,9 @@ def model(request, tmp_path):
     ("model", "layer", "least"),
     [
         ("squeezenet1_1", "features.10", 0.995),
-        ("efficientnet-lite0", "_blocks.9", 0.97),
-        ("vgg16", "features.20", 0.97),
-        ("googlenet", "inception4c", 0.985),
+        ("efficientnet-lite0", "_blocks.9", 0.995),
+        ("googlenet", "inception4c", 0.995),
+        ("vgg16", "features.20", 0.99),
     ],
     indirect=["model"],
 )
@@ -85,12 +67,54 @@ def test_float16_is_nearer_to_float64_than_bfloat16():
     exact = TapeExecutor(
         program_of(extract("squeezenet1_1", ["features.10"]).to("cpu", torch.float64).module)
     )
+    lost = {"fp16": [], "bf16": []}
     for name in PHOTOS:
         x = photo(name, SIDE)
-        right, cosines = gradient(exact, x.double()), {}
-        for precision in ("fp16", "bf16"):
+        right = gradient(exact, x.double())
+        for precision, losses in lost.items():
             with FloatSums():
                 executor = CudaExecutor(program, torch.device("cpu"), precision)
-                cosines[precision] = cosine(gradient(executor, x), right)
-        assert cosines["fp16"] >= 0.99
-        assert 1 - cosines["fp16"] < 0.4 * (1 - cosines["bf16"])
+                losses.append(1 - cosine(gradient(executor, x), right))
+    assert max(lost["fp16"]) <= 0.005
+    assert sum(lost["fp16"]) < 0.3 * sum(lost["bf16"])
+
+
+class Convolutions(TorchDispatchMode):
+    """Notes the number formats of all convolutions."""
+
+    def __init__(self):
+        super().__init__()
+        self.formats = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten.convolution.default:
+            self.formats.append(args[0].dtype)
+        elif func is torch.ops.aten.mkldnn_convolution.default:
+            self.formats.append(torch.float32)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    ("model", "layers", "front"),
+    [
+        ("squeezenet1_1", ["features.10"], 2),
+        ("squeezenet1_1", ["features.2"], 0),  # most of the work is there: 16 bits throughout
+        ("squeezenet1_1", ["features.2", "features.10"], 1),  # what is asked for has 16 bits
+        ("efficientnet-lite0", ["_blocks.9"], 6),
+        ("googlenet", ["inception4c"], 2),
+        ("vgg16", ["features.20"], 1),
+    ],
+    indirect=["model"],
+)
+def test_the_first_convolutions_are_computed_in_float32_forward_only(model, layers, front):
+    network = extract(model, layers)
+    executor = CudaExecutor(program_of(network.module), torch.device("cpu"), "fp16")
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with Convolutions() as forward:
+        computed = executor.run(x)
+    with Convolutions() as backward:
+        gradient = computed.backward([cells.clone() for cells in computed.maps])
+    wide = [torch.float32] * front
+    assert forward.formats == wide + [torch.float16] * (len(forward.formats) - front)
+    assert set(backward.formats) == {torch.float16}
+    assert gradient.dtype == torch.float32

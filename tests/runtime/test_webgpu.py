@@ -15,7 +15,7 @@ import torch
 
 from dreamlayer.engine.tiling import tile_size, workers
 from dreamlayer.networks.network import extract
-from dreamlayer.runtime import vulkan, webgpu
+from dreamlayer.runtime import kept_answer, vulkan, webgpu
 from dreamlayer.runtime.devices import choosing, memory
 from dreamlayer.runtime.devices.choosing import UnknownDevice
 from dreamlayer.runtime.vulkan import VulkanCard
@@ -74,6 +74,41 @@ def test_who_asks_for_it_by_name_is_told_what_is_missing(cards, monkeypatch) -> 
     monkeypatch.setattr(webgpu, "installed", lambda: False)
     with pytest.raises(UnknownDevice, match=r"install.py --device webgpu"):
         choosing.find("webgpu")
+
+
+@pytest.mark.parametrize("asked", ["card", "sum"])
+def test_a_card_that_did_not_answer_is_asked_again_after_a_while(asked, monkeypatch) -> None:
+    """A driver may be installed or come back while the daemon runs; a good answer is kept."""
+    now, asks = [0.0], []
+    answers: dict[str, list[object]] = {
+        "card": [(), (PRETENDER,), (RADEON,)],
+        "sum": ["it is lost", "it is lost", ""],
+    }
+
+    def ask() -> object:
+        asks.append(now[0])
+        return answers[asked][len(asks) - 1]
+
+    kept = vulkan._kept if asked == "card" else webgpu._failure
+    monkeypatch.setattr(kept, "_ask", ask)
+    monkeypatch.setattr(kept, "_told", None)
+    monkeypatch.setattr(kept_answer.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(webgpu, "installed", lambda: True)
+    answer = vulkan.cards if asked == "card" else webgpu.problem
+    told = []
+    for seconds in (0, 1, 119, 120, 239, 241, 10_000):
+        now[0] = seconds
+        told.append(answer())
+    first, second, good = answers[asked]
+    assert told == [first] * 3 + [second] * 2 + [good] * 2
+    assert asks == [0, 120, 241]
+
+
+@pytest.mark.parametrize("engine", ["tape", "kernel"])
+def test_an_executor_that_is_demanded_runs_on_the_cpu(stand_in, engine, monkeypatch) -> None:
+    monkeypatch.setenv("DREAMLAYER_ENGINE", engine)
+    network = extract("squeezenet1_1", ["3"], WebGpuDevice())
+    assert (network.executor_name, network.runs_on) == (engine, torch.device("cpu"))
 
 
 def test_tiles_fit_into_a_part_of_the_cards_memory(cards) -> None:
@@ -137,7 +172,7 @@ def test_a_card_without_memory_gets_smaller_tiles(stand_in, monkeypatch) -> None
 
 SEE = """
 import json
-from dreamlayer.runtime import vulkan, webgpu
+from dreamlayer.runtime import kept_answer, vulkan, webgpu
 print(json.dumps([[c.name, c.real, c.memory] for c in vulkan.cards()] + [webgpu.add_up()]))
 """
 

@@ -72,7 +72,8 @@ def dream(
     """Dream into a picture.
 
     Args:
-        source: (1, 3, H, W), R, G, B in 0..1, sRGB-encoded, on the network's device.
+        source: (1, 3, H, W), R, G, B in 0..1, sRGB-encoded, on the network's device or in the
+            computer's memory. There all planes are; a card gets their tiles.
         network: ends at the layers of the recipe (`binding.network_for`).
         recipe: with a seed; the same seed on the same device gives the same detail.
         window: the part to dream in; the network sees its surroundings, which do not change.

@@ -20,6 +20,7 @@ from dreamlink.recipe.recipe import Recipe
 
 WHOLE_MAPS = ("class", "cosine")  # kinds of targets whose map is needed as a whole
 PAINTING_BYTES = 300  # of a painted pixel: spectrum, Adam's means, view, and their gradients
+CARD_TEMPORARIES = 5  # pictures as large as the window that exist at a time on a card, in a step
 MAP_COPIES = 4  # of such a map: itself, its gradient, and what is computed from them
 
 Size = tuple[int, int]
@@ -32,10 +33,12 @@ class MemoryNeed:
     Attributes:
         working: of memory, for passes, maps and the guide.
         planes: of memory or disk.
+        on_card: of a graphics card that holds the planes, besides `working`.
     """
 
     working: float
     planes: float
+    on_card: float
 
 
 def memory_need(
@@ -67,7 +70,9 @@ def memory_need(
         working += PAINTING_BYTES * inside.area * side**2
     if recipe.needs_guide:
         working = max(working, guide_area * network.forward_bytes_per_pixel)
-    return MemoryNeed(working, _plane_bytes(size, sizes, inside))
+    return MemoryNeed(
+        working, _plane_bytes(size, sizes, inside), _card_plane_bytes(size, sizes, inside)
+    )
 
 
 def _map_bytes(network: Network, recipe: Recipe, canvas: Size) -> float:
@@ -82,6 +87,16 @@ def _map_bytes(network: Network, recipe: Recipe, canvas: Size) -> float:
 def _plane_bytes(size: Size, sizes: Sequence[Size], inside: Window) -> float:
     """The picture of the largest octave, its gradient or the detail before it, and the result."""
     sample = 2 if math.prod(size) >= planes.COMPACT_FROM else 4
+    return 3.0 * sample * _plane_area(size, sizes, inside)
+
+
+def _card_plane_bytes(size: Size, sizes: Sequence[Size], inside: Window) -> float:
+    """The same as floats, with the source, and what a step computes of the whole window."""
+    area = math.prod(size) + _plane_area(size, sizes, inside) + CARD_TEMPORARIES * inside.area
+    return 3.0 * 4 * area
+
+
+def _plane_area(size: Size, sizes: Sequence[Size], inside: Window) -> int:
     before = math.prod(sizes[-2]) if len(sizes) > 1 else 0
     result = math.prod(size) if sizes[-1] != size else 0
-    return 3.0 * sample * (math.prod(sizes[-1]) + max(inside.area, before) + result)
+    return math.prod(sizes[-1]) + max(inside.area, before) + result

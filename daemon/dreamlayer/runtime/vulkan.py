@@ -9,8 +9,9 @@ from __future__ import annotations
 import ctypes
 import sys
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
+
+from dreamlayer.runtime.kept_answer import KeptAnswer
 
 LIBRARIES = {"linux": "libvulkan.so.1", "win32": "vulkan-1.dll"}
 INSTANCE_CREATE_INFO = 1  # VkStructureType
@@ -50,9 +51,15 @@ class _InstanceCreateInfo(ctypes.Structure):
     )
 
 
-@cache
 def cards() -> tuple[VulkanCard, ...]:
-    """Return the cards, the one that programs prefer first; none if there is no Vulkan here."""
+    """Return the cards, the one that programs prefer first; none if there is no Vulkan here.
+
+    Where there is no real one, it is looked for again after a while (`KeptAnswer`).
+    """
+    return _kept()
+
+
+def _found() -> tuple[VulkanCard, ...]:
     library = LIBRARIES.get(sys.platform)
     if library is None:
         return ()
@@ -71,6 +78,9 @@ def cards() -> tuple[VulkanCard, ...]:
     order = {DISCRETE: 0, INTEGRATED: 1, VIRTUAL: 2}
     ranked = sorted(found, key=lambda pair: order.get(pair[0], 3))
     return tuple(card for _, card in ranked)
+
+
+_kept = KeptAnswer(_found, lambda found: any(card.real for card in found))
 
 
 def _handles(vulkan: Any, instance: ctypes.c_void_p) -> list[ctypes.c_void_p]:

@@ -9,10 +9,10 @@ import contextlib
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from dreamlayer.runtime import vulkan
+from dreamlayer.runtime.kept_answer import KeptAnswer
 
 NAME = "webgpu"
 PROVIDER = "WebGpuExecutionProvider"  # ONNX Runtime's name for it
@@ -78,7 +78,10 @@ def memory_budget() -> float:
 
 
 def problem() -> str:
-    """Why WebGPU can't be used, a sentence for the user; "" if it computes a sum."""
+    """Why WebGPU can't be used, a sentence for the user; "" if it computes a sum.
+
+    Where it does not, it is asked again after a while: a driver may come back.
+    """
     if not installed():
         return (
             "The packages for WebGPU are not installed: run install.py --device webgpu, or"
@@ -87,9 +90,7 @@ def problem() -> str:
     return _failure()
 
 
-@cache
-def _failure() -> str:
-    """The answer of a card, asked once: compiling takes a second."""
+def _ask() -> str:
     try:
         total = add_up()
     except (RuntimeError, MemoryError, ImportError) as error:
@@ -97,6 +98,9 @@ def _failure() -> str:
         reason = lines[-1].rpartition(" was false. ")[2]  # behind ONNX Runtime's own code
         return f"No graphics card answers WebGPU ({reason:.200}): use --device cpu."
     return "" if total == ONES else f"A sum on the graphics card is {total:g}, not {ONES}."
+
+
+_failure = KeptAnswer(_ask, lambda told: not told)  # compiling takes a second
 
 
 def add_up() -> float:

@@ -6,7 +6,6 @@ The daemon's compute thread imports and calls this module, which imports torch.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, replace
 
@@ -17,15 +16,15 @@ from dreamlayer.compositing.overlay import Overlay
 from dreamlayer.engine import dream as engine
 from dreamlayer.engine import grid_look, metrics, quick_look
 from dreamlayer.engine.image.planes import ComputedPlane, InsetPlane, copy
-from dreamlayer.engine.memory_need import memory_need
 from dreamlayer.engine.octave_loop import DreamResult
 from dreamlayer.engine.tiling import workers
 from dreamlayer.engine.tiling.tile_size import is_measured
 from dreamlayer.networks.network import Network, describe, release_memory
-from dreamlayer.runtime import plane_storage
 from dreamlayer.runtime.allocator import HeapTrimmer
+from dreamlayer.runtime.devices import memory
 from dreamlayer.runtime.devices.choosing import Devices, describe_device
 from dreamlayer.runtime.devices.device import Device
+from dreamlayer.runtime.devices.errors import is_out_of_memory
 from dreamlayer.runtime.duty_cycle import paced
 from dreamlayer.runtime.other_programs import FreeCores, beside_others
 from dreamlayer.runtime.plane_storage import MIB, PlaneStorage
@@ -37,7 +36,7 @@ from dreamlayer.studio.network_cache import NetworkCache
 from dreamlayer.studio.previews import report_looks, report_octaves
 from dreamlayer.studio.progress import LooksProgress, Progress
 from dreamlayer.studio.protocol import DreamOverlay, Finished, Listing
-from dreamlayer.studio.room import check_room
+from dreamlayer.studio.room import check_room, is_too_small, place_for_planes
 from dreamlayer.studio.seeing import see
 from dreamlayer.studio.source import SourceImage, to_device
 from dreamlayer.studio.warm_start import warm_start
@@ -50,6 +49,7 @@ from dreamlink.wire.seeing import SeeRequest
 log = logging.getLogger(__name__)
 
 CPU = torch.device("cpu")
+IN_PIECES = "The graphics card has too little memory for the whole picture: it gets it in pieces…"
 LARGE = 4_000_000  # pixels; laying a dream over more takes noticeably long
 SENT_AFTER = 2.0  # seconds; by then a result has been sent, and its memory can be released
 
@@ -190,12 +190,35 @@ class LocalStudio:
     ) -> Generator[Progress, None, Finished]:
         yield Progress(0.0, "Loading the network…")
         with self._networks.using(inputs.recipe, device) as network:
-            steps = _dream_with(network, inputs, self._room, before)
-            if network.runs_on == CPU:
-                steps = beside_others(steps, self._free_cores)
-            if self._duty < 1 and not inputs.quick:
-                steps = paced(steps, self._duty, device, workers.shared.count)
-            return (yield from steps)
+            place = place_for_planes(network, inputs)
+            if place != CPU:
+                try:
+                    return (yield from self._paced(network, device, inputs, before, place))
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
+                # Outside the handler, whose traceback keeps the card's memory. What fitted beside
+                # the whole picture says nothing about tiles alone.
+                release_memory()
+                memory.forget()
+                memory.free_memory()
+                yield Progress(0.0, IN_PIECES)
+            return (yield from self._paced(network, device, inputs, before, CPU))
+
+    def _paced(
+        self,
+        network: Network,
+        device: Device,
+        inputs: DecodedRequest,
+        before: Overlay | None,
+        place: torch.device,
+    ) -> Generator[Progress, None, Finished]:
+        steps = _dream_with(network, inputs, self._room, before, place)
+        if network.runs_on == CPU:
+            steps = beside_others(steps, self._free_cores)
+        if self._duty < 1 and not inputs.quick:
+            steps = paced(steps, self._duty, device, workers.shared.count)
+        return (yield from steps)
 
 
 def _warm_up(network: Network) -> None:
@@ -206,24 +229,27 @@ def _warm_up(network: Network) -> None:
 
 
 def _dream_with(
-    network: Network, inputs: DecodedRequest, room: PlaneStorage, before: Overlay | None
+    network: Network,
+    inputs: DecodedRequest,
+    room: PlaneStorage,
+    before: Overlay | None,
+    place: torch.device,
 ) -> Generator[Progress, None, Finished]:
-    """Dream with a network, on its device."""
-    device, recipe, window = network.device, inputs.recipe, inputs.window
-    too_small = min(inputs.picture.shape[-2:]) < network.minimum  # which the engine says
-    # On a graphics card too little memory is an error, and the CPU takes over.
-    if device.type == "cpu" and not too_small:
-        _check_room(network, inputs, room)
+    """Dream with a network, on its device; the pictures are in `place`."""
+    recipe, window = inputs.recipe, inputs.window
+    # On a graphics card too little memory is an error, and the computer's memory takes over.
+    if place.type == "cpu" and not is_too_small(network, inputs):
+        check_room(network, inputs, room)
     if not inputs.quick and (text := _what_takes_long(network, inputs)):
         yield Progress(0.0, text)
     loaded = load_pixels(inputs)
-    source = to_device(SourceImage(loaded.raw, inputs.picture.layout), device)
-    weights = loaded.weights(device)
-    guide = None if loaded.guide is None else loaded.guide.to(device)
-    start, notes = warm_start(before, inputs, device)
+    source = to_device(SourceImage(loaded.raw, inputs.picture.layout), place)
+    weights = loaded.weights(place)
+    guide = None if loaded.guide is None else loaded.guide.to(network.device)
+    start, notes = warm_start(before, inputs, place)
     shares = painted = None
     if loaded.dream_map is not None:
-        shares, painted = loaded.dream_map.shares.to(device), loaded.dream_map.painted
+        shares, painted = loaded.dream_map.shares.to(place), loaded.dream_map.painted
         notes = (*notes, *([loaded.dream_map.note] if loaded.dream_map.note else []))
     region = loaded.raw[window.rows.slice(), window.columns.slice()]
     if 2 * region.nbytes < loaded.raw.nbytes:
@@ -262,7 +288,7 @@ def _dream_with(
         if inputs.window.area >= LARGE:
             yield Progress(1.0, "Measuring how much more active the layer is…")
         result = SourceImage(pixels.view(final, inputs.result), inputs.result)
-        after = InsetPlane(source, window, to_device(result, device))
+        after = InsetPlane(source, window, to_device(result, place))
         gain = metrics.gain(source, after, network, recipe, window, guide, painted)
     return Finished(
         final,
@@ -282,19 +308,6 @@ def _what_takes_long(network: Network, inputs: DecodedRequest) -> str | None:
     if network.runs_on.type == "cpu" and not inputs.recipe.tile and not is_measured(network):
         return f"Measuring how fast {network.name} is on this computer…"
     return None
-
-
-def _check_room(network: Network, inputs: DecodedRequest, room: PlaneStorage) -> None:
-    """Raise NoRoom if the dream does not fit into the free memory and disk."""
-    recipe, (height, width) = inputs.recipe, inputs.picture.shape[-2:]
-    if inputs.quick:
-        sizes = quick_look.look_sizes((height, width), recipe, inputs.reduced, network.minimum)
-    else:
-        sizes = engine.dream_sizes((height, width), recipe, network.minimum)
-    guide_area = math.prod(inputs.guide.shape[-2:]) if inputs.guide else 0
-    need = memory_need(network, recipe, inputs.window, (height, width), sizes, guide_area)
-    memory, disk = plane_storage.free_memory(), plane_storage.free_disk(room.folder)
-    check_room(need, network, memory, disk)
 
 
 def _overlay(

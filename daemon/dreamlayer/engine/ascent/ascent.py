@@ -262,14 +262,13 @@ def _mean_magnitude(gradient: Plane, mask: Plane | None, origin: tuple[int, int]
     device = gradient.device
     if mask is None:
         sizes = (gradient.read(strip).abs() for strip in strips(gradient.shape, device=device))
-        return sum_of((size.sum(dim=-1) for size in sizes), device) / math.prod(gradient.shape)
-    weights = (mask.read(strip) for strip in strips(mask.shape, device=device))
-    weight = sum_of((some.sum(dim=-1) for some in weights), device)
+        return sum_of(sizes, device) / math.prod(gradient.shape)
+    weight = sum_of((mask.read(strip) for strip in strips(mask.shape, device=device)), device)
     sizes = (
         _read_unrolled(gradient, origin, strip).abs() * mask.read(strip)
         for strip in strips(mask.shape, device=device)
     )
-    total = sum_of((size.sum(dim=-1) for size in sizes), device)
+    total = sum_of(sizes, device)
     if isinstance(weight, Tensor):
         return torch.where(weight > 0, total / (weight * gradient.shape[1]), 0.0)
     return total / (weight * gradient.shape[1]) if weight > 0 else 0.0

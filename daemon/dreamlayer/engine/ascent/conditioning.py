@@ -18,13 +18,15 @@ from dreamlayer.engine.image.padding import mirrored, nearest, opposite
 from dreamlayer.engine.image.planes import (
     Plane,
     StoredPlane,
+    as_stored_plane,
     copy,
+    exact_sum,
     extended_indices,
     gather,
     is_card,
+    read_all,
     rewrite,
     strips,
-    sum_of,
 )
 from dreamlayer.geometry import Window
 from dreamlayer.runtime.torch_threads import one_thread
@@ -163,17 +165,20 @@ def laplacian(gradient: StoredPlane, wrap: bool = False) -> None:
     pictures.
 
     Memory: a third of one channel. For that, each channel's pyramid is built twice, the first time
-    to measure it.
+    to measure it. On a card two gradients, for few launches.
     """
     count = min(BANDS, int(math.log2(max(1.0, min(gradient.shape[-2:]) / SMALLEST))))
-    squares: list[float | Tensor] = [0.0] * count
+    if is_card(gradient.device):
+        _laplacian_at_once(gradient, count, wrap)
+        return
+    squares = [0.0] * count
     channels = _channels(gradient)
     kept: list[Plane] = []
     for channel in channels:
         kept = pyramid.levels(channel, count, wrap)
         bands = pyramid.bands(kept, wrap)[:count]
         squares = [a + _mean_square(b) for a, b in zip(squares, bands, strict=True)]
-    weights: list[float | Tensor] = []
+    weights: list[float] = []
     for square in squares:
         weights.append(_band_weight(square / len(channels), weights[-1] if weights else 1.0))
     weights.append(weights[-1] if weights else 1.0)
@@ -184,10 +189,28 @@ def laplacian(gradient: StoredPlane, wrap: bool = False) -> None:
         copy(pyramid.weighted_sum(kept, weights, wrap), channel)
 
 
-def _band_weight(mean_square: float | Tensor, otherwise: float | Tensor) -> float | Tensor:
+def _laplacian_at_once(gradient: StoredPlane, count: int, wrap: bool) -> None:
+    """The same with all channels together, and with bands that are computed once.
+
+    The rest and the coarsest band have the same weight: together they are the level before it.
+    """
+    if not count:
+        return
+    levels = pyramid.levels(gradient, count, wrap)
+    bands = [read_all(band) for band in pyramid.bands(levels, wrap)[:count]]
+    norms = torch.stack([torch.linalg.vector_norm(band) for band in bands])
+    roots = tuple(math.sqrt(band.numel()) for band in bands)
+    weights = _on_device(roots, norms.device, norms.dtype) / norms
+    weights.nan_to_num_(nan=1.0, posinf=1.0)  # of a band that is 0: what it is does not matter
+    total = read_all(levels[count - 1]) * weights[count - 1]
+    for band, weight, level in reversed(list(zip(bands, weights, levels, strict=False))[:-1]):
+        enlarged = read_all(pyramid.enlarge(as_stored_plane(total), level, wrap))
+        total = enlarged.addcmul_(band, weight)
+    gradient.write(Window.whole(*gradient.shape[-2:]), total)
+
+
+def _band_weight(mean_square: float, otherwise: float) -> float:
     """What makes a band's RMS 1; `otherwise` if it is 0."""
-    if isinstance(mean_square, Tensor):
-        return torch.where(mean_square > 0, mean_square.rsqrt(), otherwise)
     size = math.sqrt(mean_square)
     return 1.0 / size if size > 0 else otherwise
 
@@ -236,11 +259,10 @@ def _channels(gradient: StoredPlane) -> list[StoredPlane]:
     ]
 
 
-def _mean_square(plane: Plane) -> float | Tensor:
+def _mean_square(plane: Plane) -> float:
     """Summed in an order that depends on the plane's size only."""
-    parts = strips(plane.shape, device=plane.device)
-    rows = [plane.read(strip).square().sum(dim=-1) for strip in parts]
-    return sum_of(rows, plane.device) / math.prod(plane.shape)
+    rows = [plane.read(strip).square().sum(dim=-1) for strip in strips(plane.shape)]
+    return exact_sum(rows) / math.prod(plane.shape)
 
 
 @functools.lru_cache(maxsize=4)

@@ -259,18 +259,18 @@ def exact_sum(rows: Iterable[Tensor]) -> float:
     return math.fsum(number for part in rows for number in part.flatten().tolist())
 
 
-def sum_of(rows: Iterable[Tensor], device: torch.device) -> float | Tensor:
-    """The sum of all elements; on a card a scalar that nobody has to wait for."""
+def sum_of(parts: Iterable[Tensor], device: torch.device) -> float | Tensor:
+    """The sum of strips (1, C, h, w); on a card a scalar that nobody has to wait for."""
     if is_card(device):
-        (whole,) = rows  # there is one strip
+        (whole,) = parts  # there is one strip
         return whole.sum()
-    return exact_sum(rows)
+    return exact_sum(part.sum(dim=-1) for part in parts)
 
 
 def ratio(number: float, divisor: float | Tensor) -> float | Tensor:
     """A number over another one that is not negative; 0 if that is 0."""
     if isinstance(divisor, Tensor):
-        return torch.where(divisor > 0, number / divisor, 0.0)
+        return torch.nan_to_num_(number / divisor, nan=0.0, posinf=0.0)
     return number / divisor if divisor > 0 else 0.0
 
 

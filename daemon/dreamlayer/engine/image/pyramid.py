@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from torch import Tensor
 
 from dreamlayer.engine.image.padding import nearest, opposite
 from dreamlayer.engine.image.planes import (
@@ -51,14 +50,14 @@ def levels(picture: Plane, count: int, wrap: bool = False) -> list[Plane]:
 def bands(all_levels: Sequence[Plane], wrap: bool = False) -> list[Plane]:
     """The bands of a picture with these levels, fine to coarse, then the rest."""
     all_bands: list[Plane] = [
-        ComputedPlane(torch.sub, (fine, _enlarge(coarse, fine, wrap)))
+        ComputedPlane(torch.sub, (fine, enlarge(coarse, fine, wrap)))
         for fine, coarse in pairwise(all_levels)
     ]
     return [*all_bands, all_levels[-1]]
 
 
 def weighted_sum(
-    all_levels: Sequence[Plane], weights: Sequence[float | Tensor], wrap: bool = False
+    all_levels: Sequence[Plane], weights: Sequence[float], wrap: bool = False
 ) -> Plane:
     """The sum of the picture's bands and its rest, each multiplied by its weight.
 
@@ -74,14 +73,10 @@ def weighted_sum(
     return _sum(all_levels[0], weights[0], change, wrap)
 
 
-def _sum(level: Plane, weight: float | Tensor, coarser: Plane | None, wrap: bool) -> Plane:
+def _sum(level: Plane, weight: float, coarser: Plane | None, wrap: bool) -> Plane:
     if coarser is None:
         return ComputedPlane(lambda fine: fine * weight, (level,))
-    enlarged = _enlarge(coarser, level, wrap)
-    if isinstance(weight, Tensor):  # on a card
-        return ComputedPlane(
-            lambda fine, more: torch.addcmul(more, fine, weight), (level, enlarged)
-        )
+    enlarged = enlarge(coarser, level, wrap)
     return ComputedPlane(lambda fine, more: torch.add(more, fine, alpha=weight), (level, enlarged))
 
 
@@ -97,7 +92,7 @@ def _halving_taps(length: int, wrap: bool) -> FilterTaps:
     return FilterTaps(length, indices, weights, opposite if wrap else nearest)
 
 
-def _enlarge(coarse: Plane, like: Plane, wrap: bool) -> Plane:
+def enlarge(coarse: Plane, like: Plane, wrap: bool) -> Plane:
     """Enlarge a half to the size of `like` with the same filter."""
     both = zip(coarse.shape[-2:], like.shape[-2:], strict=True)
     return FilteredPlane(coarse, *(_enlarging_taps(length, new, wrap) for length, new in both))

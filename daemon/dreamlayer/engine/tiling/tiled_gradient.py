@@ -228,8 +228,13 @@ class TiledObjective:
         """The objective's gradient at some cells of the maps, times `factor`."""
         grads = []
         for k, values in enumerate(maps):
+            pieces = list(_row_pieces(values))
+            if len(pieces) == 1:
+                location = self.layout.location(k, cells[k])
+                grads.append(objective.grad(values, k, location, factor))
+                continue
             grad = torch.empty_like(values)
-            for rows in _row_pieces(values):
+            for rows in pieces:
                 there = Window(rows.shift(cells[k].rows.start), cells[k].columns)
                 some, location = values[..., rows.slice(), :], self.layout.location(k, there)
                 grad[..., rows.slice(), :] = objective.grad(some, k, location, factor)

@@ -17,7 +17,7 @@ from dreamlayer.networks.executors.kernel.library import KernelUnavailable
 from dreamlayer.networks.executors.kernel.operations import UnsupportedStep
 from dreamlayer.networks.executors.tape.executor import TapeExecutor
 from dreamlayer.networks.program.lowering import program_of
-from dreamlayer.runtime.devices.device import Device
+from dreamlayer.runtime.devices.device import Device, tensors_on
 from dreamlayer.runtime.webgpu import WebGpuDevice
 
 CHOICE = "DREAMLAYER_ENGINE"  # environment: autograd, tape, kernel or onnx, for comparisons
@@ -28,8 +28,8 @@ _in_use: WeakSet[Executor] = WeakSet()
 def choose(module: nn.Module, device: Device, dtype: torch.dtype) -> Executor:
     """Return the fastest executor for a frozen network (see program_of) on a device.
 
-    The environment variable DREAMLAYER_ENGINE may demand a slower one. A network that a device
-    can't run is run by the CPU.
+    The environment variable DREAMLAYER_ENGINE may demand a slower one. What a device can't run is
+    run by the CPU: other networks, and on WebGPU's card the tape and the kernel.
     """
     executor = _fastest(module, device, dtype, os.environ.get(CHOICE, ""))
     _in_use.add(executor)
@@ -53,13 +53,14 @@ def _fastest(module: nn.Module, device: Device, dtype: torch.dtype, choice: str)
     program = program_of(module) if choice != "autograd" else None
     if program is None:
         return AutogradExecutor(module)
-    if isinstance(device, WebGpuDevice) or choice == "onnx":
+    by_webgpu, where = isinstance(device, WebGpuDevice), tensors_on(device)
+    if choice == "onnx" or (by_webgpu and choice not in {"tape", "kernel"}):
         from dreamlayer.networks.executors.onnx.executor import OnnxExecutor  # optional packages
 
-        return OnnxExecutor(program, on_card=isinstance(device, WebGpuDevice))
-    if choice != "tape" and device.type in {"cuda", "xpu", "mps"}:
-        return CudaExecutor(program, device)
-    if choice != "tape" and device.type == "cpu" and dtype == torch.float32:
+        return OnnxExecutor(program, on_card=by_webgpu)
+    if choice != "tape" and where.type in {"cuda", "xpu", "mps"}:
+        return CudaExecutor(program, where)
+    if choice != "tape" and where.type == "cpu" and dtype == torch.float32:
         with contextlib.suppress(KernelUnavailable, UnsupportedStep):
             return kernel_executor(program)
     return TapeExecutor(program)

@@ -9,29 +9,28 @@ from torch import Tensor
 from dreamlayer.networks.program.lowering import Program
 from dreamlayer.networks.program.passes import Join, arranged, channels
 from dreamlayer.networks.program.regions import reach
-from dreamlayer.networks.program.steps import MaxPool, Relu
+from dreamlayer.networks.program.steps import Cast, MaxPool, Relu
 
 TORCH_OVERHEAD = 1.25  # measured memory over the estimate: oneDNN has buffers of its own
 INDEX = 8  # bytes of a max pool's choice
 
 
-def bytes_per_pixel(program: Program, sample: int | None = None) -> float:
-    """Return the peak bytes of a pass for each pixel of its crop, forward or backward.
-
-    `sample`: the bytes of one number; None: those of the program's own.
-    """
-    program, sample = arranged(program), sample or _bytes_of_a_number(program)
-    depth, density = channels(program), {0: 1.0}
+def bytes_per_pixel(program: Program) -> float:
+    """Return the peak bytes of a pass for each pixel of its crop, forward or backward."""
+    program = arranged(program)
+    depth, density, sample = channels(program), {0: 1.0}, {0: _bytes_of_a_number(program)}
     for step in program.steps:
+        (value, *_), output = step.inputs, step.output
         strides = [reach(step, axis).stride for axis in (0, 1)]
-        density[step.output] = density[step.inputs[0]] / (strides[0] * strides[1])
-    size = {value: depth[value] * density[value] * sample for value in depth}
+        density[output] = density[value] / (strides[0] * strides[1])
+        sample[output] = step.behind.itemsize if isinstance(step, Cast) else sample[value]
+    size = {value: depth[value] * density[value] * sample[value] for value in depth}
     left = Counter(value for step in program.steps for value in step.inputs)
     left.update(program.outputs)
     held, kept, most = {0: size[0]}, dict[int, float](), 0.0
     for step in program.steps:
         if isinstance(step, MaxPool):
-            kept[step.output] = size[step.output] / sample * INDEX
+            kept[step.output] = size[step.output] / sample[step.output] * INDEX
         elif isinstance(step, Relu) or (isinstance(step, Join) and any(step.relus)):
             kept[step.output] = size[step.output]  # it is the value itself
         held[step.output] = size[step.output]

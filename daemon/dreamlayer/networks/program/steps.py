@@ -98,7 +98,7 @@ class Add(Step):
 
 @dataclass(frozen=True)
 class Cast(Step):
-    """Changes the number format, forward from `before` to `behind`, backward the reverse."""
+    """Changes the number format: that of the gradient before it, and of the values behind it."""
 
     before: torch.dtype
     behind: torch.dtype

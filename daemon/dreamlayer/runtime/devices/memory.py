@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FREE_SHARE = 0.7  # of the free memory of a card that tiles are planned for
 PROCESS_SHARE = 0.85  # of all memory of a card that this process may hold
+PLANES_SHARE = 0.35  # of that may hold a picture; the rest is for passes over its tiles
 PAINTERS_OWN = 1 << 30  # bytes; at least so much of a card, or half of it, is left to others
 
 _limited: set[str] = set()  # devices for which torch knows the limit
@@ -49,6 +50,16 @@ def memory_budget(device: Device) -> float:
         free, total, own = _amounts(device)
         budget = min((free + own) * FREE_SHARE, process_share(total) * total)
     return min(budget, _fitted.get(str(device), budget))
+
+
+def plane_budget(device: torch.device) -> float:
+    """Bytes that the planes of a picture may take on a card; larger ones stay in the computer.
+
+    A part of what the process may ever take, not of what is free just now: where planes lie decides
+    how they are rounded, and the same dream is to have the same pixels again.
+    """
+    total = _amounts(device)[1]
+    return PLANES_SHARE * process_share(total) * total
 
 
 def process_share(total: float) -> float:

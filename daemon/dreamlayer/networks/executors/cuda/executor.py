@@ -30,7 +30,6 @@ from dreamlayer.networks.executors.cuda.precision import (
 from dreamlayer.networks.executors.tape.executor import TapeExecutor
 from dreamlayer.networks.program.convolution import Box
 from dreamlayer.networks.program.lowering import Program
-from dreamlayer.networks.program.memory_estimate import TORCH_OVERHEAD, bytes_per_pixel
 
 log = logging.getLogger(__name__)
 
@@ -130,15 +129,11 @@ class CudaExecutor(Executor):
     @property
     def bytes_per_pixel(self) -> float:
         """See Executor.bytes_per_pixel."""
-        return bytes_per_pixel(self._program, self._dtype.itemsize) * TORCH_OVERHEAD
-
-    @property
-    def _dtype(self) -> torch.dtype:
-        return PRECISIONS[self.precision]
+        return self._tape.bytes_per_pixel
 
     def _use(self, precision: str) -> None:
-        self.precision = precision
-        self._tape = TapeExecutor(converted(self._program, self._dtype))
+        self.precision, dtype = precision, PRECISIONS[precision]
+        self._tape = TapeExecutor(converted(self._program, dtype), gradients=dtype)
 
     def _widen(self) -> None:
         """Compute in a format with larger numbers from now on."""

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from dreamlayer.networks.executors.base import Pass
+from dreamlayer.networks.executors.cuda.front import front_length
 from dreamlayer.networks.program.lowering import Program
-from dreamlayer.networks.program.steps import Cast, Normalise
+from dreamlayer.networks.program.steps import Cast, Normalise, Step
 
 PRECISION = "DREAMLAYER_PRECISION"  # environment
 PRECISIONS = {
@@ -43,25 +44,34 @@ def demanded() -> str | None:
 
 
 def converted(program: Program, dtype: torch.dtype) -> Program:
-    """Return the program in another number format, except for its first step.
+    """Return the program in another number format, except for its front (`front.py`).
 
-    Rounding a picture to 16 bits before the mean is subtracted would lose small differences.
+    The front runs forward in the program's own format; gradients have the other one, up to the
+    picture. Rounding the picture itself would lose small differences.
     """
-    first, *others = program.steps
+    first = program.steps[0]
     if first.inputs != (0,) or not isinstance(first, Normalise):
         raise ValueError("The first step of a program has to be the normalisation of the picture.")
-    normalised = -first.output  # a number that no other value has
+    own, length = first.mean.dtype, front_length(program)
+    front, rest = list(program.steps[:length]), program.steps[length:]
+    if length > 1:
+        front[:1] = _cast_behind(first, own, own)
+    front[-1:] = _cast_behind(front[-1], own if length == 1 else dtype, dtype)
 
     def convert(value: Any) -> Any:
         return value.to(dtype) if isinstance(value, Tensor) else value
 
-    normal = replace(first, output=normalised)
-    cast = Cast((normalised,), first.output, first.mean.dtype, dtype)
-    rest = (
+    narrow = (
         replace(step, **{name: convert(value) for name, value in vars(step).items()})
-        for step in others
+        for step in rest
     )
-    return Program((normal, cast, *rest), program.outputs)
+    return Program((*front, *narrow), program.outputs)
+
+
+def _cast_behind(step: Step, backward: torch.dtype, forward: torch.dtype) -> list[Step]:
+    """A step, and the cast of its result; it keeps its number, for those who read it."""
+    unused = -step.output  # a number that no other value has
+    return [replace(step, output=unused), Cast((unused,), step.output, backward, forward)]
 
 
 class CastPass:

@@ -36,12 +36,17 @@ REGIONS_KEPT = 256  # tile shapes
 
 
 class TapeExecutor(Executor):
-    """A program prepared for running; several threads may run it at once."""
+    """A program prepared for running; several threads may run it at once.
+
+    Args:
+        gradients: the number format of all gradients; None: that of the maps.
+    """
 
     name = "tape"
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, gradients: torch.dtype | None = None) -> None:
         self.program = arranged(program)
+        self.gradients = gradients
         self._original = program
         steps = self.program.steps
         self.readers = Counter(value for step in steps for value in step.inputs)
@@ -71,9 +76,8 @@ class TapeExecutor(Executor):
     def backward_weight(self, step: Conv) -> Tensor:
         """The weight of the convolution that computes a convolution's gradient; cached."""
         if step.output not in self._backward_weights:
-            self._backward_weights[step.output] = backward_weight(
-                step.weight, step.stride, step.groups
-            )
+            weight = backward_weight(step.weight, step.stride, step.groups)
+            self._backward_weights[step.output] = weight.to(self.gradients or weight.dtype)
         return self._backward_weights[step.output]
 
     def _needed(
@@ -124,6 +128,7 @@ class TapePass:
 
     def __init__(self, tape: TapeExecutor, x: Tensor, regions: TapeRegions) -> None:
         self.backwards = regions.inputs_kept is not None
+        self.gradients = tape.gradients
         self._tape, self._regions = tape, regions
         self._kept: dict[int, Any] = {}  # {output of a step: what its backward() needs}
         map_values = tape.program.outputs

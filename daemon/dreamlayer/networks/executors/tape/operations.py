@@ -41,6 +41,7 @@ class TapeRun(Protocol):
     """The pass that a step belongs to."""
 
     backwards: bool  # whether there will be a backward pass
+    gradients: torch.dtype | None  # their number format; None: that of the maps
 
     def forward_region(self, value: int) -> Box: ...
 
@@ -360,7 +361,8 @@ def _gate(run: TapeRun, step: Step, result: Tensor, most: float | None) -> Tenso
     )
     if most is not None:
         return (needed > 0) & (needed < most)
-    return needed > 0 if needed.nbytes > LARGE else needed
+    narrower = run.gradients not in {None, needed.dtype}
+    return needed > 0 if narrower or needed.nbytes > LARGE else needed
 
 
 def _through_gate(grad: Tensor, gate: Tensor) -> Tensor:
