@@ -109,6 +109,8 @@ def _write(settings: Path, content: bytes) -> None:
     try:
         if not content:
             target.unlink()
+            with contextlib.suppress(OSError):
+                target.parent.rmdir()  # only if it is empty: it was made for this file
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh.write_bytes(content)

@@ -94,8 +94,16 @@ def test_a_missing_file_is_made_and_removed_again(tmp_path: Path):
     assert kritarc.enabled(settings)
     assert not kritarc.enable(settings)
     assert kritarc.disable(settings)
-    assert not settings.exists()
+    assert not settings.parent.exists()
     assert not kritarc.disable(settings)
+
+
+def test_a_folder_with_other_files_stays(tmp_path: Path):
+    settings, other = tmp_path / "config" / "kritarc", tmp_path / "config" / "other"
+    assert kritarc.enable(settings)
+    other.touch()
+    assert kritarc.disable(settings)
+    assert list(other.parent.iterdir()) == [other]
 
 
 def test_links_and_modes_survive_and_nothing_is_left_beside(tmp_path: Path):
