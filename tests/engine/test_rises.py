@@ -36,7 +36,9 @@ def network():
 def meter_of(network, base, picture):
     parts = [bind(one.expression, network) for one in TWO.bindings()]
     objective = RegionalObjective.of(parts, halves(), network.scales)
-    return RiseMeter(objective, network, as_plane(base), lambda: as_plane(picture))
+    meter = RiseMeter(objective, network)
+    meter.begin(as_plane(base), lambda: as_plane(picture))
+    return meter
 
 
 def test_only_what_has_risen_counts_and_only_where(cat, network):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -176,8 +177,9 @@ class Ascent:
 
         if isinstance(self.objective, RegionalObjective):
             size = (total.shape[-2], total.shape[-1])
-            norms = RegionNorms.of(self.objective.shares, size, read, mask)
-            return lambda strip: read(strip) * norms.factors(strip) * length
+            once = functools.lru_cache(maxsize=1)(read)  # of a small picture there is one strip
+            norms = RegionNorms.of(self.objective.shares, size, once, mask)
+            return lambda strip: once(strip) * (norms.factors(strip) * length)
         factor = ratio(length, _mean_magnitude(total, mask, origin))
         return lambda strip: read(strip) * factor
 

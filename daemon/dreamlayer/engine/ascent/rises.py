@@ -18,45 +18,45 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.ascent.ascent import APRON
-from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.planes import Plane, read_all
+from dreamlayer.engine.ascent.region_levels import RegionLevels
+from dreamlayer.engine.image.planes import Plane
 from dreamlayer.engine.objectives.levels import level_of, unit_of
-from dreamlayer.engine.objectives.objective import Objective
-from dreamlayer.engine.objectives.regional import RegionalObjective
-from dreamlayer.engine.tiling.canvas import PictureCanvas
+from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
 from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
-from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
-from dreamlayer.geometry import Window
 
-MEASURED_SIDE = 192  # px, of the longer side of the copy
-EVERY = 5  # steps
+EVERY = 3  # steps
+FULLY = 0.5  # of the own objective's rise: what has risen so far is opposed as strongly as it
 GRADES = 1024  # that a rise is rounded to: not one bit of it depends on the order of a sum
+UNSEEN = 0.5 / 255  # of the range: where less has changed, nothing can have risen
 
 
 class RiseMeter:
-    """Gives the objective of each step of an octave or a stage.
-
-    Args:
-        base: (1, 3, h, w), R, G, B in 0..1, of the dreamed window: without the dream.
-        picture: reads the same with the dream so far.
+    """Gives the objective of each step of a dream; `begin` says what is dreamed on.
 
     Attributes:
         objective: of the last step.
     """
 
-    def __init__(
-        self,
-        objective: RegionalObjective,
-        network: TileableNetwork,
-        base: Plane,
-        picture: Callable[[], Plane],
-    ) -> None:
+    def __init__(self, objective: RegionalObjective, network: TileableNetwork) -> None:
         self.objective, self._network = objective, network
-        self.base, self._picture = base, picture
         self._levels = [level_of(part) for part in objective.parts]
+        self._meter: RegionLevels | None = None
         self._before: tuple[Tensor, Tensor] | None = None
         self._steps = 0
+
+    @classmethod
+    def of(cls, objective: AnyObjective, network: TileableNetwork) -> RiseMeter | None:
+        """What measures a dream; None if it has no map."""
+        return cls(objective, network) if isinstance(objective, RegionalObjective) else None
+
+    def begin(self, base: Plane, picture: Callable[[], Plane]) -> None:
+        """Begin an octave or a stage.
+
+        Args:
+            base: (1, 3, h, w), R, G, B in 0..1, of the dreamed window: without the dream.
+            picture: reads the same with the dream so far.
+        """
+        self.base, self._picture = base, picture
 
     @property
     def is_due(self) -> bool:
@@ -71,33 +71,24 @@ class RiseMeter:
         return self.objective
 
     def _risen(self) -> tuple[tuple[float, ...], ...]:
-        """How far each objective has risen [region][objective], 0..1."""
+        """How far each objective has risen [region][objective], 0..1; (): nothing has."""
+        if self._meter is None:
+            # One size for all octaves, so that the picture without the dream is measured once.
+            size = (self.base.shape[-2], self.base.shape[-1])
+            self._meter = RegionLevels(self.objective, self._network, size)
+        small = self._meter.copy(self._picture())
         if self._before is None:
+            base = self._meter.copy(self.base)
+            if float((small - base).abs().max()) < UNSEEN:
+                return ()
             units = [unit_of(level) for level in self._levels]
-            levels, sizes = self._measure(self.base, [self._levels, units])
-            self._before = levels, sizes
+            both = self._meter.values(base, [*self._levels, *units])
+            self._before = both[:, : len(units)], both[:, len(units) :]
         before, unit = self._before
-        (now,) = self._measure(self._picture(), [self._levels])
+        now = self._meter.values(small, self._levels)
         rises = torch.where(unit > 0, (now - before) / unit, 0.0).nan_to_num(0.0)
-        own = rises.diagonal().clamp_min(1.0)[:, None]
+        own = rises.diagonal().clamp_min(1.0)[:, None] * FULLY
         shares = (rises / own).clamp(0, 1).fill_diagonal_(0)
         shares /= shares.sum(dim=1, keepdim=True).clamp_min(1.0)
         grades = (shares * GRADES).round() / GRADES
         return tuple(tuple(row) for row in grades.tolist())
-
-    @torch.no_grad()
-    def _measure(self, picture: Plane, wanted: list[list[Objective]]) -> list[Tensor]:
-        """Values [region, objective] of each list, in float64; 0 of what needs a whole map."""
-        shares, network = self.objective.shares, self._network
-        factor = min(1.0, MEASURED_SIDE / max(picture.shape[-2:]))
-        rows, columns = (max(network.minimum, round(n * factor)) for n in picture.shape[-2:])
-        resized = resize.resize_plane(picture, (rows, columns), shares.wrap)
-        small = read_all(resized).clamp(0, 1)
-        stride = network.stride
-        place = (APRON * stride, APRON * stride)
-        canvas = PictureCanvas(rows, columns, 2 * APRON * stride, place, shares.wrap)
-        whole = Window.whole(rows, columns)
-        tiled = TiledObjective(network, self.objective, canvas, whole, 0)
-        cells = tiled.infer_cells(small, dict(enumerate(tiled.layout.counted)))
-        places = {k: tiled.layout.location(k, one) for k, one in enumerate(tiled.layout.counted)}
-        return [self.objective.values_in(cells, places, some) for some in wanted]

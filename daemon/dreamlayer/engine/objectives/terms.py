@@ -82,6 +82,9 @@ class DifferentiatedTerm(Term, Protocol):
 class SparseTerm(DifferentiatedTerm, Protocol):
     """A term of some channels, which is computed of these alone: mostly a few of hundreds."""
 
+    def each(self, cells: Tensor) -> Tensor:
+        """What each cell (1, C, h, w) adds to the value: (1, h, w)."""
+
     def used(self) -> set[int]:
         """Return the numbers of its channels."""
 
@@ -121,10 +124,13 @@ class ChannelsTerm:
     additive = True
 
     def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        return self.each(cells).sum()
+
+    def each(self, cells: Tensor) -> Tensor:
         if cells.device.type == "cpu":
-            return cells[:, list(self.channels)].mean(dim=1).sum()
+            return cells[:, list(self.channels)].mean(dim=1)
         # A list would be sent to the card as indices, for which it would wait.
-        return torch.stack([cells[:, channel] for channel in self.channels], 1).mean(dim=1).sum()
+        return torch.stack([cells[:, channel] for channel in self.channels], 1).mean(dim=1)
 
     def backward(self, cells: Tensor, grad: Tensor) -> Tensor:
         """Bit-identical to autograd."""

@@ -20,6 +20,7 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
+from dreamlayer.engine.ascent.rises import RiseMeter
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.planes import (
     ComputedPlane,
@@ -152,7 +153,7 @@ class Painting:
         return StagePainter(
             region, start, loop.network, loop.objective, loop.recipe, contrast,
             loop.recipe.chroma * self._colourfulness, loop.random, loop.nan_guard,
-            stage.rate, self._plan,
+            stage.rate, self._plan, self._rises,
         )  # fmt: skip
 
     def _carried(self, stage: PaintingStage) -> Tensor | None:
@@ -185,6 +186,10 @@ class Painting:
     @cached_property
     def _plan(self) -> TilePlan:
         return TilePlan(self.loop.network, self.loop.recipe.tile)
+
+    @cached_property
+    def _rises(self) -> RiseMeter | None:
+        return RiseMeter.of(self.loop.objective, self.loop.network)
 
     @cached_property
     def _colourfulness(self) -> float:

@@ -59,6 +59,7 @@ class StagePainter:
         random: a generator on the CPU, so that a seed means the same on every device.
         rate: of Adam.
         plan: of the tiles.
+        rises: of a dream map's regions, with the same objective.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class StagePainter:
         nan_guard: NanGuard,
         rate: float,
         plan: TilePlan,
+        rises: RiseMeter | None = None,
     ) -> None:
         self._rate, self._plan = rate, plan
         self.region, self.network, self.objective = region, network, objective
@@ -89,13 +91,13 @@ class StagePainter:
         self._adam = Adam(self._spectrum.coefficients, SQUARE_MEMORY)
         self._logits = torch.logit(region.base.float().clamp(SAFE, 1 - SAFE))
         self._start = torch.zeros_like(self._logits) if start is None else start
+        self._so_far = region.inner(region.base)  # the window at the last step
         self._shares: Tensor | None = None  # of the region
-        self._rises: RiseMeter | None = None
+        self._rises = rises
         self._boosts: Sequence[float] = ()
-        if isinstance(objective, RegionalObjective):
-            base = as_plane(region.inner(region.base))
-            self._rises = RiseMeter(objective, network, base, lambda: as_plane(self.picture()))
-            shares = objective.shares
+        if rises is not None:
+            rises.begin(as_plane(region.inner(region.base)), lambda: as_plane(self._so_far))
+            shares = rises.objective.shares
             planes = region.spread(shares.planes, shares.wrap).to(device).clamp(0.0, 1.0)
             few = (-(-size[0] // SHARE_SIDE), -(-size[1] // SHARE_SIDE))
             self._shares = planes if wrap else F.adaptive_avg_pool2d(planes, few)
@@ -156,10 +158,12 @@ class StagePainter:
 
     def _view(self, place: Tensor | None) -> tuple[Tensor, AnyObjective]:
         """A random view (1, 3, h, w) of the picture so far, and the objective in it."""
-        view, shares = self._camera.transformed_with(self._picture(), self._shares, place)
+        picture = self._picture()
+        view, shares = self._camera.transformed_with(picture, self._shares, place)
         if shares is None or self._rises is None:
             return view, self.objective
         if self._rises.is_due:
+            self._so_far = self._inner(picture.detach())
             self._boosts = self._measured_boosts(self._rises)
         objective = self._rises.next_objective()
         seen = objective.shares.with_planes(shares, wrap=False)
@@ -173,7 +177,7 @@ class StagePainter:
         sky, falls behind.
         """
         shares, size = rises.objective.shares, self.region.window.size
-        change = ComputedPlane(torch.sub, (as_plane(self.picture()), rises.base))
+        change = ComputedPlane(torch.sub, (as_plane(self._so_far), rises.base))
         shown = as_plane(self.region.inner(self.region.shown))
         changes = RegionNorms.of(shares, size, change.read, shown).means
         most = max(changes)
@@ -189,7 +193,10 @@ class StagePainter:
     def picture(self) -> Tensor:
         """The window (1, 3, h, w) of the picture so far."""
         with torch.no_grad():
-            return self.region.inner(self._picture()).to(self.region.base.dtype)
+            return self._inner(self._picture())
+
+    def _inner(self, picture: Tensor) -> Tensor:
+        return self.region.inner(picture).to(self.region.base.dtype)
 
     def _picture(self) -> Tensor:
         added = self.region.shown * (self._start + self._spectrum.logits())

@@ -215,10 +215,10 @@ class ReceptiveLayout:
             cells,
             self.counted[number],
             lambda x, y: self._focus(number, x, y),
-            lambda some: self._centres(number, some),
+            lambda some: self.centres(number, some),
         )
 
-    def _centres(self, number: int, cells: Window) -> CellCentres:
+    def centres(self, number: int, cells: Window) -> CellCentres:
         """The centres of the receptive fields of some cells of a map, in the window."""
         geometry, canvas, window = self.network.maps[number], self.canvas, self.window
         sides = (canvas.height, canvas.width)
