@@ -42,6 +42,7 @@ from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
+MEASURED_EVERY = 3  # steps: what has risen in a dream map's regions; it takes little time
 # Of 1 − carry in what a step adds: makes a film with carried detail as strong as others.
 CARRY_EXPONENT = 0.75
 
@@ -139,7 +140,7 @@ class OctaveLoop:
             self.nan_guard,
         )
         work, done = self.work(sizes) / ascent.samples, 0.0
-        rises = RiseMeter.of(self.objective, self.network)
+        rises = RiseMeter.of(self.objective, MEASURED_EVERY)
         detail: StoredPlane | None = None
         for octave, size in enumerate(sizes, start=1):
             inside = self.window.scale(self.size, size)
@@ -152,10 +153,11 @@ class OctaveLoop:
             if octave == 1 and self.start_detail is not None:
                 self._add_start_detail(self.start_detail, x, inside, mask)
             if rises is not None:
-                rises.begin(PlaneWindow(base, inside), picture_reader(x, inside))
+                rises.forget_before()
             setting = StepSetting(
-                x, base, inside, mask, size[1] / self.size[1], rises and rises.next_objective
-            )
+                x, base, inside, mask, size[1] / self.size[1], rises,
+                octave > 1 or self.start_detail is not None,
+            )  # fmt: skip
             with closing(OctaveSteps(ascent, setting)) as steps:
                 for step in range(1, recipe.steps + 1):
                     for part in steps.step():

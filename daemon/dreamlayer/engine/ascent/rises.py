@@ -6,89 +6,76 @@ not is left alone.
 
     rise_rs = (level of objective s in region r − its level there without the dream) / its unit
     risen_rs = rise_rs / max(1, rise_rr), within 0..1, and all others of a region together ≤ 1
-
-Levels are measured in a small copy of the dreamed window: the same for any tiles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.ascent.region_levels import RegionLevels
-from dreamlayer.engine.image.planes import Plane
 from dreamlayer.engine.objectives.levels import level_of, unit_of
 from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
-from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
+from dreamlayer.engine.objectives.tally import RegionTally
 
-EVERY = 3  # steps
-FULLY = 0.5  # of the own objective's rise: what has risen so far is opposed as strongly as it
 GRADES = 1024  # that a rise is rounded to: not one bit of it depends on the order of a sum
-UNSEEN = 0.5 / 255  # of the range: where less has changed, nothing can have risen
 
 
 class RiseMeter:
-    """Gives the objective of each step of a dream; `begin` says what is dreamed on.
+    """Gives the steps of a dream their objective, and learns from what is measured in them.
 
     Attributes:
-        objective: of the last step.
+        objective: of the next step.
+        every: how many steps it takes from one measurement to the next.
     """
 
-    def __init__(self, objective: RegionalObjective, network: TileableNetwork) -> None:
-        self.objective, self._network = objective, network
+    def __init__(self, objective: RegionalObjective, every: int) -> None:
+        self.objective, self.every = objective, every
         self._levels = [level_of(part) for part in objective.parts]
-        self._meter: RegionLevels | None = None
+        self._units = [unit_of(level) for level in self._levels]
         self._before: tuple[Tensor, Tensor] | None = None
         self._steps = 0
 
     @classmethod
-    def of(cls, objective: AnyObjective, network: TileableNetwork) -> RiseMeter | None:
+    def of(cls, objective: AnyObjective, every: int) -> RiseMeter | None:
         """What measures a dream; None if it has no map."""
-        return cls(objective, network) if isinstance(objective, RegionalObjective) else None
-
-    def begin(self, base: Plane, picture: Callable[[], Plane]) -> None:
-        """Begin an octave or a stage.
-
-        Args:
-            base: (1, 3, h, w), R, G, B in 0..1, of the dreamed window: without the dream.
-            picture: reads the same with the dream so far.
-        """
-        self.base, self._picture = base, picture
+        return cls(objective, every) if isinstance(objective, RegionalObjective) else None
 
     @property
+    def knows_before(self) -> bool:
+        """Whether the picture without the dream has been measured."""
+        return self._before is not None
+
+    def forget_before(self) -> None:
+        """Begin an octave: at another size another picture is measured."""
+        self._before, self._steps = None, 0
+
     def is_due(self) -> bool:
-        """Whether the next step's objective will be measured anew."""
-        return self._steps % EVERY == 0
-
-    def next_objective(self) -> RegionalObjective:
-        """The objective of the next step."""
-        if self.is_due:
-            self.objective = replace(self.objective, risen=self._risen())
+        """Whether something is to be measured in the next step, which is counted."""
         self._steps += 1
-        return self.objective
+        return (self._steps - 1) % self.every == 0
 
-    def _risen(self) -> tuple[tuple[float, ...], ...]:
-        """How far each objective has risen [region][objective], 0..1; (): nothing has."""
-        if self._meter is None:
-            # One size for all octaves, so that the picture without the dream is measured once.
-            size = (self.base.shape[-2], self.base.shape[-1])
-            self._meter = RegionLevels(self.objective, self._network, size)
-        small = self._meter.copy(self._picture())
+    def tally(self) -> RegionTally:
+        """What measures a picture: at first the one without the dream."""
+        wanted = self._levels if self.knows_before else [*self._levels, *self._units]
+        return RegionTally(wanted, self.objective.shares)
+
+    def learn(self, tally: RegionTally) -> None:
+        """Learn from the picture without the dream, or else from the one dreamed so far."""
+        now = tally.means()
         if self._before is None:
-            base = self._meter.copy(self.base)
-            if float((small - base).abs().max()) < UNSEEN:
-                return ()
-            units = [unit_of(level) for level in self._levels]
-            both = self._meter.values(base, [*self._levels, *units])
-            self._before = both[:, : len(units)], both[:, len(units) :]
-        before, unit = self._before
-        now = self._meter.values(small, self._levels)
-        rises = torch.where(unit > 0, (now - before) / unit, 0.0).nan_to_num(0.0)
-        own = rises.diagonal().clamp_min(1.0)[:, None] * FULLY
-        shares = (rises / own).clamp(0, 1).fill_diagonal_(0)
-        shares /= shares.sum(dim=1, keepdim=True).clamp_min(1.0)
-        grades = (shares * GRADES).round() / GRADES
-        return tuple(tuple(row) for row in grades.tolist())
+            count = len(self._levels)
+            self._before = now[:, :count], now[:, count:]
+        else:
+            self.objective = replace(self.objective, risen=_risen(now, *self._before))
+
+
+def _risen(now: Tensor, before: Tensor, unit: Tensor) -> tuple[tuple[float, ...], ...]:
+    """How far each objective has risen [region][objective], 0..1."""
+    rises = torch.where(unit > 0, (now - before) / unit, 0.0).nan_to_num(0.0)
+    own = rises.diagonal().clamp_min(1.0)[:, None]
+    shares = (rises / own).clamp(0, 1).fill_diagonal_(0)
+    shares /= shares.sum(dim=1, keepdim=True).clamp_min(1.0)
+    grades = (shares * GRADES).round() / GRADES
+    return tuple(tuple(row) for row in grades.tolist())

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dreamlayer.engine.objectives.terms import (
+    CellTerm,
     DifferentiatedTerm,
     LinearTerm,
     MapLocation,
@@ -68,7 +69,20 @@ class Objective:
         if not sparse or len(sparse) < len(self.terms):
             return None
         channels = sorted(set().union(*(term.used() for term in sparse)))
-        return SparseObjective(self.terms, channels, [term.among(channels) for term in sparse])
+        pairs = zip(self.terms, sparse, strict=True)
+        few = tuple(replace(summand, term=term.among(channels)) for summand, term in pairs)
+        return SparseObjective(channels, Objective(few))
+
+    def each(self, cells: Tensor) -> Tensor:
+        """What each cell (1, C, h, w) adds to the terms on one map: (1, h, w).
+
+        Terms of a map as a whole add nothing.
+        """
+        total = torch.zeros_like(cells[:, 0])
+        for summand in self.terms:
+            if isinstance(summand.term, CellTerm):
+                total += summand.weight * summand.term.each(cells / summand.scale)
+        return total
 
     def total(
         self, cells: Mapping[int, Tensor], locations: Mapping[int, MapLocation], factor: int
@@ -132,6 +146,7 @@ class Objective:
         return term if isinstance(term, DifferentiatedTerm) else None
 
 
+@dataclass(frozen=True)
 class SparseObjective:
     """An objective of a map that has only the channels that it uses.
 
@@ -140,17 +155,8 @@ class SparseObjective:
         objective: of the map that has only these.
     """
 
-    def __init__(
-        self, summands: Sequence[WeightedTerm], channels: list[int], terms: Sequence[SparseTerm]
-    ) -> None:
-        """The terms of `summands` are replaced by `terms`, of the map that has few channels."""
-        self.channels, self._pairs = channels, list(zip(summands, terms, strict=True))
-        self.objective = Objective(tuple(replace(one, term=term) for one, term in self._pairs))
-
-    def each(self, cells: Tensor) -> Tensor:
-        """What each cell (1, C, h, w) of that map adds to the sum of the terms: (1, h, w)."""
-        values = [one.weight * term.each(cells / one.scale) for one, term in self._pairs]
-        return sum(values[1:], values[0])
+    channels: list[int]
+    objective: Objective
 
 
 def _linearise(

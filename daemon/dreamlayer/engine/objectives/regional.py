@@ -236,7 +236,7 @@ class _Rows:
         counts = [len(one) for one in used.values()]
         grads = [
             replace(some, cells=few).grad(part.sparse.objective if part.sparse else part)
-            for few, part in zip(cells.split(counts, dim=1), parts.values(), strict=True)
+            for few, part in zip(torch.split(cells, counts, dim=1), parts.values(), strict=True)
         ]
         return cls(used, cells, torch.cat(grads, dim=1))
 

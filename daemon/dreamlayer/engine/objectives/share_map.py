@@ -33,6 +33,10 @@ class ShareMap:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
+    _blocks: dict[tuple[tuple[int, int], Window, int], Tensor] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
     def at(self, centres: CellCentres) -> Tensor:
         """The shares (R, rows, columns) at some cells or pixels, averaged over about one of them.
 
@@ -49,11 +53,17 @@ class ShareMap:
         Args:
             size: (h, w) px of the window.
         """
+        key = (size, strip, side)
+        if key in self._blocks:
+            return self._blocks[key]
         rows, columns = (
             (torch.arange(span.start, span.stop, side, dtype=torch.float64) + side / 2) / length
             for span, length in zip(strip, size, strict=True)
         )
-        return self.at(CellCentres(rows, columns, _soft_grid(size)))
+        shares = self.at(CellCentres(rows, columns, _soft_grid(size)))
+        self._blocks.clear()  # of a small picture the next step will ask for the same
+        self._blocks[key] = shares
+        return shares
 
     def weighted_at_pixels(
         self, size: tuple[int, int], strip: Window, weights: Sequence[float]

@@ -20,7 +20,6 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.ascent.rises import RiseMeter
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.planes import (
     ComputedPlane,
@@ -31,9 +30,11 @@ from dreamlayer.engine.image.planes import (
     copy,
     exact_format,
 )
+from dreamlayer.engine.objectives.regional import RegionalObjective
 from dreamlayer.engine.octave_loop import CARRY_EXPONENT, DreamResult, OctaveLoop, OctaveProgress
 from dreamlayer.engine.painting.colourfulness import colourfulness
-from dreamlayer.engine.painting.region import read_region
+from dreamlayer.engine.painting.copy_levels import CopyLevels
+from dreamlayer.engine.painting.region import PaintedRegion, read_region
 from dreamlayer.engine.painting.stage_painter import StagePainter
 from dreamlayer.engine.painting.stages import PaintingStage, Size, finer_octaves, scaled_size
 from dreamlayer.engine.tiling.tile_size import TilePlan
@@ -153,8 +154,20 @@ class Painting:
         return StagePainter(
             region, start, loop.network, loop.objective, loop.recipe, contrast,
             loop.recipe.chroma * self._colourfulness, loop.random, loop.nan_guard,
-            stage.rate, self._plan, self._rises,
+            stage.rate, self._plan, self._levels(region),
         )  # fmt: skip
+
+    def _levels(self, region: PaintedRegion) -> CopyLevels | None:
+        """What measures the regions of a dream map in all stages; `region` is of the first."""
+        objective = self.loop.objective
+        if isinstance(objective, RegionalObjective) and not self._measured:
+            base = region.inner(region.base)
+            self._measured.append(CopyLevels(objective, self.loop.network, base))
+        return self._measured[0] if self._measured else None
+
+    @cached_property
+    def _measured(self) -> list[CopyLevels]:
+        return []
 
     def _carried(self, stage: PaintingStage) -> Tensor | None:
         """The logits of the previous detail's share that the first stage starts from."""
@@ -186,10 +199,6 @@ class Painting:
     @cached_property
     def _plan(self) -> TilePlan:
         return TilePlan(self.loop.network, self.loop.recipe.tile)
-
-    @cached_property
-    def _rises(self) -> RiseMeter | None:
-        return RiseMeter.of(self.loop.objective, self.loop.network)
 
     @cached_property
     def _colourfulness(self) -> float:

@@ -18,7 +18,6 @@ import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
 from dreamlayer.engine.ascent.region_norms import RegionNorms
-from dreamlayer.engine.ascent.rises import RiseMeter
 from dreamlayer.engine.ascent.whole_work import is_placeless
 from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.noise import Noise
@@ -27,6 +26,8 @@ from dreamlayer.engine.imagine.adam import Adam
 from dreamlayer.engine.imagine.spectrum import CONTRAST, Spectrum
 from dreamlayer.engine.imagine.transforms import ViewSampler
 from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
+from dreamlayer.engine.objectives.share_map import ShareMap
+from dreamlayer.engine.painting.copy_levels import CopyLevels
 from dreamlayer.engine.painting.region import PaintedRegion
 from dreamlayer.engine.painting.whole_step import PaintedStep
 from dreamlayer.engine.tiling.canvas import PictureCanvas
@@ -59,7 +60,7 @@ class StagePainter:
         random: a generator on the CPU, so that a seed means the same on every device.
         rate: of Adam.
         plan: of the tiles.
-        rises: of a dream map's regions, with the same objective.
+        levels: what measures the regions of a dream map.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class StagePainter:
         nan_guard: NanGuard,
         rate: float,
         plan: TilePlan,
-        rises: RiseMeter | None = None,
+        levels: CopyLevels | None = None,
     ) -> None:
         self._rate, self._plan = rate, plan
         self.region, self.network, self.objective = region, network, objective
@@ -91,13 +92,11 @@ class StagePainter:
         self._adam = Adam(self._spectrum.coefficients, SQUARE_MEMORY)
         self._logits = torch.logit(region.base.float().clamp(SAFE, 1 - SAFE))
         self._start = torch.zeros_like(self._logits) if start is None else start
-        self._so_far = region.inner(region.base)  # the window at the last step
         self._shares: Tensor | None = None  # of the region
-        self._rises = rises
+        self._levels = levels
         self._boosts: Sequence[float] = ()
-        if rises is not None:
-            rises.begin(as_plane(region.inner(region.base)), lambda: as_plane(self._so_far))
-            shares = rises.objective.shares
+        if levels is not None:
+            shares = levels.objective.shares
             planes = region.spread(shares.planes, shares.wrap).to(device).clamp(0.0, 1.0)
             few = (-(-size[0] // SHARE_SIDE), -(-size[1] // SHARE_SIDE))
             self._shares = planes if wrap else F.adaptive_avg_pool2d(planes, few)
@@ -160,24 +159,25 @@ class StagePainter:
         """A random view (1, 3, h, w) of the picture so far, and the objective in it."""
         picture = self._picture()
         view, shares = self._camera.transformed_with(picture, self._shares, place)
-        if shares is None or self._rises is None:
+        if shares is None or self._levels is None:
             return view, self.objective
-        if self._rises.is_due:
-            self._so_far = self._inner(picture.detach())
-            self._boosts = self._measured_boosts(self._rises)
-        objective = self._rises.next_objective()
+        if self._levels.is_due():
+            so_far = self._inner(picture.detach())
+            self._levels.learn(so_far)
+            self._boosts = self._measured_boosts(so_far, self._levels.objective.shares)
+        objective = self._levels.objective
         seen = objective.shares.with_planes(shares, wrap=False)
         return view, replace(objective, shares=seen)
 
-    def _measured_boosts(self, rises: RiseMeter) -> Sequence[float]:
+    def _measured_boosts(self, so_far: Tensor, shares: ShareMap) -> Sequence[float]:
         """Factors for the regions' gradients, the larger the less has changed there so far.
 
         Adam divides each frequency by its own norm over the whole picture, so equally large
         gradients do not change their regions equally: one of few and coarse shapes, or in a bright
         sky, falls behind.
         """
-        shares, size = rises.objective.shares, self.region.window.size
-        change = ComputedPlane(torch.sub, (as_plane(self._so_far), rises.base))
+        size, base = self.region.window.size, self.region.inner(self.region.base)
+        change = ComputedPlane(torch.sub, (as_plane(so_far), as_plane(base)))
         shown = as_plane(self.region.inner(self.region.shown))
         changes = RegionNorms.of(shares, size, change.read, shown).means
         most = max(changes)

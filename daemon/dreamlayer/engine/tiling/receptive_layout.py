@@ -14,6 +14,7 @@ cells have the values they would have in the whole picture:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -217,6 +218,26 @@ class ReceptiveLayout:
             lambda x, y: self._focus(number, x, y),
             lambda some: self.centres(number, some),
         )
+
+    def cells_centred(self, number: int, block: Window) -> Window:
+        """The counted cells of a map whose fields are centred in a block of the window."""
+        stride, middle = self.network.maps[number].stride, self._middle(number)
+        rows, columns = (
+            Span(
+                math.ceil((span.start - middle) / stride), math.ceil((span.stop - middle) / stride)
+            )
+            for span in self.canvas.to_canvas(block)
+        )
+        return Window(rows, columns).intersect(self.counted[number])
+
+    def centre_pixels(self, number: int, cells: Window) -> tuple[list[int], list[int]]:
+        """The rows and columns of the window's pixels in which some cells' fields are centred."""
+        stride, middle = self.network.maps[number].stride, self._middle(number)
+        rows, columns = (
+            [math.floor(cell * stride + middle) - shift - span.start for cell in range(*some)]
+            for some, shift, span in zip(cells, self.canvas.shift, self.window, strict=True)
+        )
+        return rows, columns
 
     def centres(self, number: int, cells: Window) -> CellCentres:
         """The centres of the receptive fields of some cells of a map, in the window."""
