@@ -42,7 +42,7 @@ from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
-MEASURED_EVERY = 3  # steps: what has risen in a dream map's regions; it takes little time
+MEASURED_EVERY = 4  # steps: what has risen in a dream map's regions; it takes little time
 # Of 1 − carry in what a step adds: makes a film with carried detail as strong as others.
 CARRY_EXPONENT = 0.75
 

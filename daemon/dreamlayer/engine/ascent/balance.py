@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import torch
 
+from dreamlayer.engine.ascent.ascent import APRON
 from dreamlayer.engine.ascent.region_norms import RegionNorms
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.image.nan_guard import NanGuard
@@ -22,7 +23,7 @@ from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
 from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.geometry import Window
 
-MEASURED_SIDE = 192  # px, of the longer side of the copy; its smaller octaves are measured as such
+MEASURED_SIDE = 320  # px, of the longer side of the copy; its smaller octaves are measured as such
 LARGEST_OPPOSED = 4.0  # times the regions' own gradients, where others are opposed
 LARGEST_SCALE = 1e6  # an objective that finds next to nothing is not amplified without limit
 
@@ -49,8 +50,9 @@ def balanced(
     rows, columns = (max(network.minimum, round(length * factor)) for length in size)
     reduced = (rows, columns)
     small = read_all(resize.resize_plane(picture, reduced, objective.shares.wrap)).clamp(0, 1)
-    inside = window.scale(full, reduced)
-    canvas = PictureCanvas(*reduced, wrap=objective.shares.wrap)
+    inside, stride = window.scale(full, reduced), network.stride
+    place = (APRON * stride, APRON * stride)
+    canvas = PictureCanvas(*reduced, 2 * APRON * stride, place, objective.shares.wrap)
     means = []
     for index, part in enumerate(objective.parts):
         tiled = TiledObjective(network, part, canvas, inside, side, None, nan_guard)

@@ -127,12 +127,13 @@ class RegionalObjective:
         Channel by channel of all parts at once: each operation takes its time, however few cells.
         """
         shares, used = some.shares[rows.owners], list(rows.slots)
-        weighted = _weighted(rows.grads, shares * rows.column(self.scales))
+        scales, opposed = rows.columns([self.scales, self.opposed])
+        weighted = _weighted(rows.grads, shares * scales)
         own = rows.by_channel(weighted)
         if not is_zero:
             own += total[:, used]
         if any(self.opposed):
-            strength = self._strength(some, rows, shares).mul_(rows.column(self.opposed))
+            strength = self._strength(some, rows, shares).mul_(opposed)
             taken = rows.by_channel(torch.nan_to_num_(strength.mul_(rows.grads), 0.0, 0.0, 0.0))
             own -= torch.where(taken.sign() == own.sign(), 0.0, taken)
         total[:, used] = own
@@ -146,9 +147,9 @@ class RegionalObjective:
         had = rows.grads.sign().mul_(rows.cells).div_(self.layer_scales[some.number])
         trace = had.div_(2).add_(1).clamp_(0, LARGEST_PULL).mul_(1 - shares)
         strength = trace.mul_(self.contrast / max(1, len(self.parts) - 1))
-        for share, risen in zip(some.shares, self.risen, strict=False):
-            if any(risen):
-                strength += rows.column(risen) * share
+        if self.risen:
+            for share, risen in zip(some.shares, rows.columns(self.risen), strict=True):
+                strength += risen * share
         return strength
 
     def total(
@@ -262,9 +263,10 @@ class _Rows:
             first += len(channels)
         return total
 
-    def column(self, values: Sequence[float]) -> Tensor:
-        """The value of each row's part: (N, 1, 1)."""
-        return self.cells.new_tensor([values[owner] for owner in self.owners])[:, None, None]
+    def columns(self, values: Sequence[Sequence[float]]) -> Tensor:
+        """Values of the parts as such of their rows: (…, N, 1, 1)."""
+        columns = self.cells.new_tensor([[some[owner] for owner in self.owners] for some in values])
+        return columns[..., None, None]
 
 
 def additive_on(objective: Objective, number: int) -> Objective:

@@ -33,6 +33,9 @@ class ShareMap:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
+    _found: dict[object, Tensor] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
     _blocks: dict[tuple[tuple[int, int], Window, int], Tensor] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -42,10 +45,15 @@ class ShareMap:
 
         Bilinear, so that they change gradually over about two cells.
         """
-        planes = self._planes_for(centres.grid)[0]
-        for axis, places in ((-2, centres.rows), (-1, centres.columns)):
-            planes = self._interpolated(planes, axis, places)
-        return planes
+        key = (tuple(centres.rows.tolist()), tuple(centres.columns.tolist()), centres.grid)
+        found = self._found.get(key)
+        if found is None:
+            found = self._planes_for(centres.grid)[0]
+            for axis, places in ((-2, centres.rows), (-1, centres.columns)):
+                found = self._interpolated(found, axis, places)
+            self._found.clear()  # another map of the network may have its cells there, too
+            self._found[key] = found
+        return found
 
     def at_blocks(self, size: tuple[int, int], strip: Window, side: int) -> Tensor:
         """The shares (R, rows, columns) at blocks of `side` px of a strip of the window.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from dreamlayer.engine.ascent.ascent import APRON
 from dreamlayer.engine.ascent.rises import RiseMeter
 from dreamlayer.engine.image import resize
 from dreamlayer.engine.objectives.regional import RegionalObjective
@@ -17,7 +18,7 @@ from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
 from dreamlayer.geometry import Window
 
 MEASURED_SIDE = 192  # px, of the longer side of the copy
-MEASURED_EVERY = 3  # steps
+MEASURED_EVERY = 5  # steps
 UNSEEN = 0.5 / 255  # of the range: where less has changed, nothing has risen
 
 
@@ -35,9 +36,14 @@ class CopyLevels:
         size = (base.shape[-2], base.shape[-1])
         factor = min(1.0, MEASURED_SIDE / max(size))
         rows, columns = (max(network.minimum, round(length * factor)) for length in size)
-        # Without an apron: it would take half as long again, and levels are compared only.
-        canvas = PictureCanvas(rows, columns, wrap=objective.shares.wrap)
+        apron, wrap = APRON * network.stride, objective.shares.wrap
+        canvas = PictureCanvas(rows, columns, 2 * apron, (apron, apron), wrap)
         self._tiled = TiledObjective(network, objective, canvas, Window.whole(rows, columns), 0)
+        self.begin(base)
+
+    def begin(self, base: Tensor) -> None:
+        """Begin a stage; `base` is the window without the dream, at its size."""
+        self._rises.forget_before()
         self._base = self._copy(base)
         self._measure(self._base)
 
@@ -57,8 +63,8 @@ class CopyLevels:
             self._measure(small)
 
     def _copy(self, picture: Tensor) -> Tensor:
-        canvas = self._tiled.canvas
-        return resize.resize(picture, canvas.size, canvas.wrap).clamp(0, 1)
+        size, wrap = self._tiled.window.size, self._tiled.canvas.wrap
+        return resize.resize(picture, size, wrap).clamp(0, 1)
 
     def _measure(self, small: Tensor) -> None:
         tally = self._rises.tally()

@@ -158,12 +158,15 @@ class Painting:
         )  # fmt: skip
 
     def _levels(self, region: PaintedRegion) -> CopyLevels | None:
-        """What measures the regions of a dream map in all stages; `region` is of the first."""
-        objective = self.loop.objective
-        if isinstance(objective, RegionalObjective) and not self._measured:
-            base = region.inner(region.base)
+        """What measures the regions of a dream map in all stages; `region` is the next one's."""
+        objective, base = self.loop.objective, region.inner(region.base)
+        if not isinstance(objective, RegionalObjective):
+            return None
+        if self._measured:
+            self._measured[0].begin(base)
+        else:
             self._measured.append(CopyLevels(objective, self.loop.network, base))
-        return self._measured[0] if self._measured else None
+        return self._measured[0]
 
     @cached_property
     def _measured(self) -> list[CopyLevels]:
