@@ -164,7 +164,7 @@ def test_a_cell_takes_the_share_of_what_lies_at_its_centre(length, stride, shift
     canvas = PictureCanvas(length, length, 64, (shift, shift), wrap, (origin * wrap, 0))
     layout = ReceptiveLayout(Pooling(), canvas, window)
     cells = Window(Span(0, length // stride), Span(1, 2))
-    centres = layout._centres(0, cells)
+    centres = layout.centres(0, cells)
     expected = [row * stride + stride / 2 - shift + origin * wrap for row in range(cells.size[0])]
     if wrap:
         expected = [place % length for place in expected]

@@ -119,13 +119,19 @@ def test_a_sparse_objective_is_the_same_of_its_own_channels_alone(spread):
     terms = (kinds_of_things, ChannelsTerm((7, 2, 2)))
     objective = Objective(tuple(WeightedTerm(0.5, 0, 2.0, term) for term in terms))
     location = MapLocation(Window.whole(4, 5), Window.whole(4, 5), lambda x, y: (0, 0))
-    used = objective.used_channels()
+    sparse = objective.sparse
+    assert sparse is not None
+    used = sparse.channels
     assert used == [0, 2, 6, 7]
     whole = objective.grad(cells, 0, location, 1)
-    assert torch.equal(objective.among(used).grad(cells[:, used], 0, location, 1), whole[:, used])
+    assert torch.equal(sparse.objective.grad(cells[:, used], 0, location, 1), whole[:, used])
+    assert torch.equal(sparse.objective.each(cells[:, used]), objective.each(cells))
+    assert torch.allclose(
+        objective.each(cells).sum(), objective.total({0: cells}, {0: location}, 20)
+    )
     assert not whole[:, [1, 3, 4, 5, 8]].any()
     squares = WeightedTerm(1.0, 0, 1.0, SquaresTerm())
-    assert Objective((*objective.terms, squares)).used_channels() is None
+    assert Objective((*objective.terms, squares)).sparse is None
 
 
 def test_everywhere_is_more_even_than_one():

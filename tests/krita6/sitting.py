@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import krita_stand_in
-from PyQt6 import QtWidgets
+from PyQt6 import QtGui, QtWidgets
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
+
+from dreamlink.wire.seeing import Seen
+from tests.link.test_seeing import ANSWER
 
 PATIENCE = 30.0  # seconds
 
@@ -137,6 +140,23 @@ def check_guide(krita: Any, docker: Any) -> list[str]:
     box = find(docker, QtWidgets.QComboBox, "guide")
     box.refresh()
     return [box.itemText(row) for row in range(box.count())]
+
+
+def check_map_while_looking(_krita: Any, docker: Any) -> dict[str, list[str]]:
+    """What two open windows say without a dream map, with one, and without it again."""
+    seeing = find(docker, QtWidgets.QDialog, "seeing_window")
+    explore = find(docker, QtWidgets.QDialog, "explore_window")
+    seeing._picture = QtGui.QImage(60, 40, QtGui.QImage.Format.Format_RGB32)
+    seeing._show(Seen.of(ANSWER, [bytes(12)]))
+    explore._say("")
+    values = seeing._session.recipe_values
+    plain = values.value
+    said: dict[str, list[str]] = {"seeing_line": [], "explore_line": []}
+    for bind in ("", "#ff0000=10:30", ""):
+        values.set({**plain, "bind": bind})
+        for name, texts in said.items():
+            texts.append(find(docker, QtWidgets.QLabel, name).text())
+    return said
 
 
 def set_tiles(docker: Any, tiles: int) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from dreamlink.client import discovery, launch
 from dreamlink.recipe.presets import DEFAULT, PRESETS
+from dreamlink.session import map_colours
 from tests.server.daemons import FAKE, wait_until
 
 HERE = Path(__file__).parent
@@ -87,3 +88,11 @@ def test_log_and_names_of_layers_are_shown(facts: dict[str, Any]) -> None:
     assert facts["log"]
     assert facts["suggestions"]
     assert facts["guide"] == ["None", "Background"]
+
+
+def test_open_windows_follow_a_dream_map(facts: dict[str, Any]) -> None:
+    for texts in facts["map_while_looking"].values():
+        before, overruled, after = texts
+        assert map_colours.DECIDES in overruled
+        assert map_colours.DECIDES not in before
+        assert after == before

@@ -36,12 +36,13 @@ from dreamlayer.engine.image.planes import (
     read_all,
     strips,
 )
-from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
+from dreamlayer.engine.objectives.regional import AnyObjective
 from dreamlayer.engine.tiling.tile_size import TilePlan
 from dreamlayer.geometry import Window
 from dreamlayer.networks.network import Network
 from dreamlink.recipe.recipe import Recipe
 
+MEASURED_EVERY = 4  # steps: what has risen in a dream map's regions; it takes little time
 # Of 1 − carry in what a step adds: makes a film with carried detail as strong as others.
 CARRY_EXPONENT = 0.75
 
@@ -139,6 +140,7 @@ class OctaveLoop:
             self.nan_guard,
         )
         work, done = self.work(sizes) / ascent.samples, 0.0
+        rises = RiseMeter.of(self.objective, MEASURED_EVERY)
         detail: StoredPlane | None = None
         for octave, size in enumerate(sizes, start=1):
             inside = self.window.scale(self.size, size)
@@ -150,9 +152,12 @@ class OctaveLoop:
             detail = None  # free it: it is as large as the picture
             if octave == 1 and self.start_detail is not None:
                 self._add_start_detail(self.start_detail, x, inside, mask)
+            if rises is not None:
+                rises.forget_before()
             setting = StepSetting(
-                x, base, inside, mask, size[1] / self.size[1], self._objectives(x, base, inside)
-            )
+                x, base, inside, mask, size[1] / self.size[1], rises,
+                octave > 1 or self.start_detail is not None,
+            )  # fmt: skip
             with closing(OctaveSteps(ascent, setting)) as steps:
                 for step in range(1, recipe.steps + 1):
                     for part in steps.step():
@@ -170,15 +175,6 @@ class OctaveLoop:
                 )  # fmt: skip
             detail = self._subtract_base(base, x)
         return self._result(self._finish(detail), sizes)
-
-    def _objectives(
-        self, x: StoredPlane, base: Plane, inside: Window
-    ) -> Callable[[], AnyObjective] | None:
-        """What gives the steps of an octave their objectives; None: it is always the same."""
-        if not isinstance(self.objective, RegionalObjective):
-            return None
-        without, picture = PlaneWindow(base, inside), picture_reader(x, inside)
-        return RiseMeter(self.objective, self.network, without, picture).next_objective
 
     def _result(self, detail: StoredPlane, sizes: Sequence[tuple[int, int]]) -> DreamResult:
         return DreamResult(detail, self.base_plane, self.work(sizes) / 1e6, self.nan_guard.share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from torch import Tensor
 from dreamlayer.engine.ascent.conditioning import condition
 from dreamlayer.engine.ascent.region_norms import RegionNorms
 from dreamlayer.engine.ascent.regularisers import stay_change, tv_change
+from dreamlayer.engine.ascent.rises import RiseMeter
 from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.noise import Noise
 from dreamlayer.engine.image.padding import nearest, opposite
@@ -34,6 +36,7 @@ from dreamlayer.engine.image.planes import (
     sum_of,
 )
 from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
+from dreamlayer.engine.objectives.tally import RegionTally
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
 from dreamlayer.engine.tiling.tile_size import TilePlan
@@ -52,7 +55,8 @@ KEYS = 2**31  # number of noise patterns
 class StepSetting:
     """What the steps of an octave have in common; see `Ascent.step`.
 
-    `next_objective` gives each step its objective, if that changes from step to step.
+    `rises` gives each step its objective and measures what rises, if there is a dream map.
+    `is_dreamed` tells whether `x` has been dreamed on before: else it is `base`.
     """
 
     x: StoredPlane
@@ -60,7 +64,8 @@ class StepSetting:
     window: Window
     mask: StoredPlane | None
     scale: float
-    next_objective: Callable[[], AnyObjective] | None = None
+    rises: RiseMeter | None = None
+    is_dreamed: bool = True
 
     @property
     def inside(self) -> StoredPlane:
@@ -133,13 +138,34 @@ class Ascent:
     ) -> Iterator[float]:
         """Take a step tile by tile; yields as `step` does."""
         total, done = self.allocate_gradient(setting), 0.0
-        objective = setting.next_objective() if setting.next_objective else self.objective
-        for canvas in canvases:
-            tiled = replace(self.tiled(setting, canvas), objective=objective)
+        passes = [self.tiled(setting, canvas) for canvas in canvases]
+        tally = None
+        if setting.rises is not None:
+            tally = self._tally(setting.rises, setting, passes[0])
+            passes = [replace(tiled, objective=setting.rises.objective) for tiled in passes]
+            passes[0] = replace(passes[0], tally=tally)
+        for tiled in passes:
             for share in tiled.add_gradient(setting.x, total):
                 done += share / self.samples
                 yield min(done, 1.0)
+        if setting.rises is not None and tally is not None:
+            setting.rises.learn(tally)
         self.follow(setting, total, canvases[0].origin)
+
+    def _tally(
+        self, rises: RiseMeter, setting: StepSetting, tiled: TiledObjective
+    ) -> RegionTally | None:
+        """What a step is to measure beside its gradient, from the same pass of the network.
+
+        The picture without the dream is measured once an octave, in the same canvas.
+        """
+        if not rises.is_due():
+            return None
+        if setting.is_dreamed and not rises.knows_before:
+            tally = rises.tally()
+            tiled.measure(setting.base, tally)
+            rises.learn(tally)
+        return rises.tally()
 
     def tiled(self, setting: StepSetting, canvas: PictureCanvas) -> TiledObjective:
         """The objective over a setting's window, in a canvas."""
@@ -176,8 +202,9 @@ class Ascent:
 
         if isinstance(self.objective, RegionalObjective):
             size = (total.shape[-2], total.shape[-1])
-            norms = RegionNorms.of(self.objective.shares, size, read, mask)
-            return lambda strip: read(strip) * norms.factors(strip) * length
+            once = functools.lru_cache(maxsize=1)(read)  # of a small picture there is one strip
+            norms = RegionNorms.of(self.objective.shares, size, once, mask)
+            return lambda strip: once(strip) * (norms.factors(strip) * length)
         factor = ratio(length, _mean_magnitude(total, mask, origin))
         return lambda strip: read(strip) * factor
 

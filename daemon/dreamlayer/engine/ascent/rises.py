@@ -6,98 +6,76 @@ not is left alone.
 
     rise_rs = (level of objective s in region r − its level there without the dream) / its unit
     risen_rs = rise_rs / max(1, rise_rr), within 0..1, and all others of a region together ≤ 1
-
-Levels are measured in a small copy of the dreamed window: the same for any tiles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from dreamlayer.engine.ascent.ascent import APRON
-from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.planes import Plane, read_all
 from dreamlayer.engine.objectives.levels import level_of, unit_of
-from dreamlayer.engine.objectives.objective import Objective
-from dreamlayer.engine.objectives.regional import RegionalObjective
-from dreamlayer.engine.tiling.canvas import PictureCanvas
-from dreamlayer.engine.tiling.receptive_layout import TileableNetwork
-from dreamlayer.engine.tiling.tiled_gradient import TiledObjective
-from dreamlayer.geometry import Window
+from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
+from dreamlayer.engine.objectives.tally import RegionTally
 
-MEASURED_SIDE = 192  # px, of the longer side of the copy
-EVERY = 5  # steps
 GRADES = 1024  # that a rise is rounded to: not one bit of it depends on the order of a sum
 
 
 class RiseMeter:
-    """Gives the objective of each step of an octave or a stage.
-
-    Args:
-        base: (1, 3, h, w), R, G, B in 0..1, of the dreamed window: without the dream.
-        picture: reads the same with the dream so far.
+    """Gives the steps of a dream their objective, and learns from what is measured in them.
 
     Attributes:
-        objective: of the last step.
+        objective: of the next step.
+        every: how many steps it takes from one measurement to the next.
     """
 
-    def __init__(
-        self,
-        objective: RegionalObjective,
-        network: TileableNetwork,
-        base: Plane,
-        picture: Callable[[], Plane],
-    ) -> None:
-        self.objective, self._network = objective, network
-        self.base, self._picture = base, picture
+    def __init__(self, objective: RegionalObjective, every: int) -> None:
+        self.objective, self.every = objective, every
         self._levels = [level_of(part) for part in objective.parts]
+        self._units = [unit_of(level) for level in self._levels]
         self._before: tuple[Tensor, Tensor] | None = None
         self._steps = 0
 
+    @classmethod
+    def of(cls, objective: AnyObjective, every: int) -> RiseMeter | None:
+        """What measures a dream; None if it has no map."""
+        return cls(objective, every) if isinstance(objective, RegionalObjective) else None
+
     @property
+    def knows_before(self) -> bool:
+        """Whether the picture without the dream has been measured."""
+        return self._before is not None
+
+    def forget_before(self) -> None:
+        """Begin an octave: at another size another picture is measured."""
+        self._before, self._steps = None, 0
+
     def is_due(self) -> bool:
-        """Whether the next step's objective will be measured anew."""
-        return self._steps % EVERY == 0
-
-    def next_objective(self) -> RegionalObjective:
-        """The objective of the next step."""
-        if self.is_due:
-            self.objective = replace(self.objective, risen=self._risen())
+        """Whether something is to be measured in the next step, which is counted."""
         self._steps += 1
-        return self.objective
+        return (self._steps - 1) % self.every == 0
 
-    def _risen(self) -> tuple[tuple[float, ...], ...]:
-        """How far each objective has risen [region][objective], 0..1."""
+    def tally(self) -> RegionTally:
+        """What measures a picture: at first the one without the dream."""
+        wanted = self._levels if self.knows_before else [*self._levels, *self._units]
+        return RegionTally(wanted, self.objective.shares)
+
+    def learn(self, tally: RegionTally) -> None:
+        """Learn from the picture without the dream, or else from the one dreamed so far."""
+        now = tally.means()
         if self._before is None:
-            units = [unit_of(level) for level in self._levels]
-            levels, sizes = self._measure(self.base, [self._levels, units])
-            self._before = levels, sizes
-        before, unit = self._before
-        (now,) = self._measure(self._picture(), [self._levels])
-        rises = torch.where(unit > 0, (now - before) / unit, 0.0).nan_to_num(0.0)
-        own = rises.diagonal().clamp_min(1.0)[:, None]
-        shares = (rises / own).clamp(0, 1).fill_diagonal_(0)
-        shares /= shares.sum(dim=1, keepdim=True).clamp_min(1.0)
-        grades = (shares * GRADES).round() / GRADES
-        return tuple(tuple(row) for row in grades.tolist())
+            count = len(self._levels)
+            self._before = now[:, :count], now[:, count:]
+        else:
+            self.objective = replace(self.objective, risen=_risen(now, *self._before))
 
-    @torch.no_grad()
-    def _measure(self, picture: Plane, wanted: list[list[Objective]]) -> list[Tensor]:
-        """Values [region, objective] of each list, in float64; 0 of what needs a whole map."""
-        shares, network = self.objective.shares, self._network
-        factor = min(1.0, MEASURED_SIDE / max(picture.shape[-2:]))
-        rows, columns = (max(network.minimum, round(n * factor)) for n in picture.shape[-2:])
-        resized = resize.resize_plane(picture, (rows, columns), shares.wrap)
-        small = read_all(resized).clamp(0, 1)
-        stride = network.stride
-        place = (APRON * stride, APRON * stride)
-        canvas = PictureCanvas(rows, columns, 2 * APRON * stride, place, shares.wrap)
-        whole = Window.whole(rows, columns)
-        tiled = TiledObjective(network, self.objective, canvas, whole, 0)
-        cells = tiled.infer_cells(small, dict(enumerate(tiled.layout.counted)))
-        places = {k: tiled.layout.location(k, one) for k, one in enumerate(tiled.layout.counted)}
-        return [self.objective.values_in(cells, places, some) for some in wanted]
+
+def _risen(now: Tensor, before: Tensor, unit: Tensor) -> tuple[tuple[float, ...], ...]:
+    """How far each objective has risen [region][objective], 0..1."""
+    rises = torch.where(unit > 0, (now - before) / unit, 0.0).nan_to_num(0.0)
+    own = rises.diagonal().clamp_min(1.0)[:, None]
+    shares = (rises / own).clamp(0, 1).fill_diagonal_(0)
+    shares /= shares.sum(dim=1, keepdim=True).clamp_min(1.0)
+    grades = (shares * GRADES).round() / GRADES
+    return tuple(tuple(row) for row in grades.tolist())

@@ -38,8 +38,11 @@ class KindTerm:
     additive = True
 
     def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        return self.each(cells).sum()
+
+    def each(self, cells: Tensor) -> Tensor:
         energy = self._excess(cells).square().mean(dim=2).amax(dim=1)
-        return energy.sum() if self.floor is None else (energy + self.floor).log().sum()
+        return energy if self.floor is None else (energy + self.floor).log()
 
     def backward(self, cells: Tensor, grad: Tensor) -> Tensor:
         """The gradient at each cell, from the gradient of the value (a scalar)."""
@@ -49,6 +52,9 @@ class KindTerm:
         if self.floor is not None:
             slope /= energy.add_(self.floor)
         into = torch.zeros_like(cells)
+        if len(self.channels) == 1:  # it wins everywhere
+            into[:, self.channels[0].to(cells.device)] += slope[:, 0] * grad
+            return into
         for number, channels in enumerate(self.channels.to(cells.device)):
             into[:, channels] += slope[:, number] * (winner[:, 0] == number) * grad
         return into

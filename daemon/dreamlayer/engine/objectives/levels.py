@@ -12,6 +12,7 @@ from torch import Tensor
 from dreamlayer.engine.objectives.kind_terms import KindTerm
 from dreamlayer.engine.objectives.objective import Objective, WeightedTerm
 from dreamlayer.engine.objectives.terms import (
+    CellTerm,
     CosineTerm,
     DirectionTerm,
     GuideTerm,
@@ -58,11 +59,20 @@ class _GainUnit:
             return 1 - term.value(cells, location)
         if isinstance(term, LogitTerm):
             return term.logits(cells).std()
-        if isinstance(term, DirectionTerm):
-            term = DirectionTerm(term.vector.abs())
-        if isinstance(term, GuideTerm):
-            term = GuideTerm(term.features.abs())
-        return term.value(cells.abs(), location)
+        return self._positive.value(cells.abs(), location)
+
+    def each(self, cells: Tensor) -> Tensor:
+        """What each cell (1, C, h, w) adds to the value of an additive term: (1, h, w)."""
+        term = self._positive
+        return term.each(cells.abs()) if isinstance(term, CellTerm) else cells[:, 0] * 0.0
+
+    @property
+    def _positive(self) -> Term:
+        if isinstance(self.term, DirectionTerm):
+            return DirectionTerm(self.term.vector.abs())
+        if isinstance(self.term, GuideTerm):
+            return GuideTerm(self.term.features.abs())
+        return self.term
 
 
 def _gain_unit(summand: WeightedTerm) -> WeightedTerm:

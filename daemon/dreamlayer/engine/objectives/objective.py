@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from dreamlayer.engine.objectives.terms import (
+    CellTerm,
     DifferentiatedTerm,
     LinearTerm,
     MapLocation,
@@ -53,22 +55,34 @@ class Objective:
 
     def for_map(self, number: int) -> Objective:
         """The summands on one map."""
-        return Objective(tuple(summand for summand in self.terms if summand.map_index == number))
+        if number not in self._on_maps:
+            own = tuple(summand for summand in self.terms if summand.map_index == number)
+            if len(own) == len(self.terms):
+                return self
+            self._on_maps[number] = Objective(own)
+        return self._on_maps[number]
 
-    def used_channels(self) -> list[int] | None:
-        """The numbers of all channels that terms on one map use, ascending; None: any may be."""
-        sparse = [s.term.used() for s in self.terms if isinstance(s.term, SparseTerm)]
-        return sorted(set().union(*sparse)) if len(sparse) == len(self.terms) else None
+    @cached_property
+    def sparse(self) -> SparseObjective | None:
+        """The same of the channels that terms on one map use; None: any may be used."""
+        sparse = [s.term for s in self.terms if isinstance(s.term, SparseTerm)]
+        if not sparse or len(sparse) < len(self.terms):
+            return None
+        channels = sorted(set().union(*(term.used() for term in sparse)))
+        pairs = zip(self.terms, sparse, strict=True)
+        few = tuple(replace(summand, term=term.among(channels)) for summand, term in pairs)
+        return SparseObjective(channels, Objective(few))
 
-    def among(self, channels: Sequence[int]) -> Objective:
-        """The same objective of a map that has only these of the channels; see used_channels."""
-        return Objective(
-            tuple(
-                replace(summand, term=summand.term.among(channels))
-                for summand in self.terms
-                if isinstance(summand.term, SparseTerm)
-            )
-        )
+    def each(self, cells: Tensor) -> Tensor:
+        """What each cell (1, C, h, w) adds to the terms on one map: (1, h, w).
+
+        Terms of a map as a whole add nothing.
+        """
+        total = torch.zeros_like(cells[:, 0])
+        for summand in self.terms:
+            if isinstance(summand.term, CellTerm):
+                total += summand.weight * summand.term.each(cells / summand.scale)
+        return total
 
     def total(
         self, cells: Mapping[int, Tensor], locations: Mapping[int, MapLocation], factor: int
@@ -88,7 +102,7 @@ class Objective:
     def grad(self, cells: Tensor, number: int, location: MapLocation, factor: int) -> Tensor:
         """`factor` times the objective's gradient at some cells (1, C, h, w) of map `number`."""
         own = self.for_map(number)
-        if len(own.terms) == 1 and isinstance(term := own.terms[0].term, DifferentiatedTerm):
+        if (term := own._differentiated) is not None:
             weight, scale = own.terms[0].weight, own.terms[0].scale
             of_value = cells.new_ones(()) * (factor / location.counted.area) * weight
             return term.backward(cells / scale, of_value).div_(scale)
@@ -116,6 +130,33 @@ class Objective:
     def linearise(self, maps: Mapping[int, Tensor], locations: MapLocations) -> Objective:
         """This objective with each term of a whole map replaced by its gradient at these maps."""
         return Objective(tuple(_linearise(s, maps, locations) for s in self.terms))
+
+    # Asked for in every step and tile, and `isinstance` of a protocol takes its time.
+
+    @cached_property
+    def _on_maps(self) -> dict[int, Objective]:
+        return {}
+
+    @cached_property
+    def _differentiated(self) -> DifferentiatedTerm | None:
+        """The only term, if it knows its gradient."""
+        if len(self.terms) != 1:
+            return None
+        term = self.terms[0].term
+        return term if isinstance(term, DifferentiatedTerm) else None
+
+
+@dataclass(frozen=True)
+class SparseObjective:
+    """An objective of a map that has only the channels that it uses.
+
+    Attributes:
+        channels: their numbers in the whole map, ascending.
+        objective: of the map that has only these.
+    """
+
+    channels: list[int]
+    objective: Objective
 
 
 def _linearise(

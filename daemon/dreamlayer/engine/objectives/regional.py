@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -42,9 +42,6 @@ from dreamlayer.engine.objectives.terms import (
 from dreamlayer.geometry import Span, Window
 
 CONTRAST = 0.5  # more costs strength; less leaves neighbours' things in even areas (maps.md)
-RISEN = (
-    0.8  # how strongly what has risen as far as a region's own is opposed, times its own (maps.md)
-)
 # What can be opposed: things. Less of a whole layer would flatten the photo.
 THINGS = (ChannelsTerm, DirectionTerm, KindTerm, LogitTerm)
 LARGEST_PULL = 4.0  # of a clear thing, times that of a trace: else it would take all of a step
@@ -101,45 +98,58 @@ class RegionalObjective:
 
     def grad(self, cells: Tensor, number: int, location: MapLocation, factor: int) -> Tensor:
         """`factor` times the objective's gradient at some cells (1, C, h, w) of map `number`."""
-        total, pulls = torch.zeros_like(cells), torch.zeros_like(cells)
-        pulled = torch.zeros(cells.shape[1], dtype=torch.bool, device=cells.device)
-        shares = self._shares(location).to(cells)
-        parts = zip(self.parts, self.scales, shares, self.opposed, strict=True)
-        for index, (part, scale, share, opposed) in enumerate(parts):
-            box = Window(_span_of(share.amax(dim=1)), _span_of(share.amax(dim=0)))
-            if opposed:
-                box = Window.whole(*share.shape)
+        some = _Cells(cells, number, location, factor, self._shares(location).to(cells))
+        total, is_zero = torch.zeros_like(cells), True
+        together: dict[int, Objective] = {}
+        for index, part in enumerate(self.parts):
             here = part.for_map(number)
-            if not box.area or not here.terms:
-                continue
-            there = replace(location, cells=box.shift(*location.cells.origin))
-            used, own = _sparse_grad(here, cells[box.slices()], number, there, factor)
-            # A gradient that is not finite shall not reach cells of other regions.
-            weights = share[box.slices()] * scale
-            total[box.slices()][:, used] += torch.where(weights > 0, own * weights, 0.0)
-            if opposed:
-                pulled[used] = True
-                had = own.sign() * cells[:, used] / self.layer_scales[number]
-                strength = self._strength(index, had, shares) * opposed
-                pulls[:, used] += torch.nan_to_num(own * strength, 0.0, 0.0, 0.0)
-        if any(self.opposed):
-            used = pulled.nonzero()[:, 0]
-            agreed = pulls[:, used].sign() == total[:, used].sign()
-            total[:, used] -= torch.where(agreed, 0.0, pulls[:, used])
+            if here.sparse is not None or (here.terms and self.opposed[index]):
+                together[index] = here
+            elif here.terms:
+                self._add_apart(total, some, index, here)
+                is_zero = False
+        if together:
+            self._add_together(total, is_zero, some, _Rows.of(some, together))
         return total
 
-    def _strength(self, index: int, had: Tensor, shares: Tensor) -> Tensor:
-        """How strongly the others oppose a part, relative to its gradient.
+    def _add_apart(self, total: Tensor, some: _Cells, index: int, part: Objective) -> None:
+        """Add the gradient of a part that nothing opposes, of those cells that its region has."""
+        share = some.shares[index]
+        box = Window(_span_of(share.amax(dim=1)), _span_of(share.amax(dim=0)))
+        if box.area:
+            weights = share[box.slices()] * self.scales[index]
+            own = some.within(box).grad(part)
+            total[box.slices()] += _weighted(own, weights)
+
+    def _add_together(self, total: Tensor, is_zero: bool, some: _Cells, rows: _Rows) -> None:
+        """Add the gradients of parts that use few channels, and take away what opposes them.
+
+        Channel by channel of all parts at once: each operation takes its time, however few cells.
+        """
+        shares, used = some.shares[rows.owners], list(rows.slots)
+        scales, opposed = rows.columns([self.scales, self.opposed])
+        weighted = _weighted(rows.grads, shares * scales)
+        own = rows.by_channel(weighted)
+        if not is_zero:
+            own += total[:, used]
+        if any(self.opposed):
+            strength = self._strength(some, rows, shares).mul_(opposed)
+            taken = rows.by_channel(torch.nan_to_num_(strength.mul_(rows.grads), 0.0, 0.0, 0.0))
+            own -= torch.where(taken.sign() == own.sign(), 0.0, taken)
+        total[:, used] = own
+
+    def _strength(self, some: _Cells, rows: _Rows, shares: Tensor) -> Tensor:
+        """How strongly the others oppose each row, relative to its gradient.
 
         Args:
-            had: (1, C, h, w), the activations in its direction, in units of their layer.
-            shares: (R, h, w) of all regions.
+            shares: (N, h, w), of the rows' own regions.
         """
-        trace = (1 + had / 2).clamp(0, LARGEST_PULL) * (1 - shares[index])
-        strength = trace * (self.contrast / max(1, len(self.parts) - 1))
-        for share, risen in zip(shares, self.risen, strict=False):
-            if risen[index]:
-                strength += share * risen[index]
+        had = rows.grads.sign().mul_(rows.cells).div_(self.layer_scales[some.number])
+        trace = had.div_(2).add_(1).clamp_(0, LARGEST_PULL).mul_(1 - shares)
+        strength = trace.mul_(self.contrast / max(1, len(self.parts) - 1))
+        if self.risen:
+            for share, risen in zip(some.shares, rows.columns(self.risen), strict=True):
+                strength += risen * share
         return strength
 
     def total(
@@ -167,38 +177,9 @@ class RegionalObjective:
             whole = tuple(summand for summand in part.terms if not summand.term.additive)
             values += [s.value(maps[s.map_index], locations[s.map_index]) for s in whole]
         for number in maps:
-            additive = replace(self, parts=tuple(_additive_on(p, number) for p in self.parts))
+            additive = replace(self, parts=tuple(additive_on(p, number) for p in self.parts))
             values.append(additive.total({number: maps[number]}, {number: locations[number]}, 1))
         return torch.stack(values).sum()
-
-    def values_in(
-        self,
-        cells: Mapping[int, Tensor],
-        locations: Mapping[int, MapLocation],
-        wanted: Sequence[Objective],
-    ) -> Tensor:
-        """The values [region, objective] of some objectives in every region, in float64.
-
-        Cells count as in `total`; terms of a map as a whole are left out.
-
-        Args:
-            cells: complete maps.
-        """
-        values = torch.zeros(len(self.parts), len(wanted), dtype=torch.float64)
-        for number, (index, objective) in product(cells, enumerate(wanted)):
-            additive, location = _additive_on(objective, number), locations[number]
-            if not additive.terms:
-                continue
-            used, few = additive.used_channels(), cells[number]
-            if used is not None:
-                additive, few = additive.among(used), few[:, used]
-            chosen = self._shares(location) > COUNTED_SHARE
-            for region, where in enumerate(chosen.to(few.device)):
-                own = few[..., where][:, :, None].to("cpu", torch.float64)
-                there = replace(location, cells=Window(NO_ROWS, Span(0, own.shape[-1])))
-                if own.numel():
-                    values[region, index] += additive.total({number: own}, {number: there}, 1)
-        return values
 
     def linearise(self, maps: Mapping[int, Tensor], locations: MapLocations) -> RegionalObjective:
         """This objective with each term of a whole map replaced by its gradient at these maps."""
@@ -214,23 +195,91 @@ class RegionalObjective:
 AnyObjective = Objective | RegionalObjective
 
 
-def _additive_on(objective: Objective, number: int) -> Objective:
+@dataclass(frozen=True)
+class _Cells:
+    """Some cells (1, C, h, w) of a map, and the regions' shares (R, h, w) in them."""
+
+    cells: Tensor
+    number: int
+    location: MapLocation
+    factor: int
+    shares: Tensor
+
+    def within(self, box: Window) -> _Cells:
+        there = replace(self.location, cells=box.shift(*self.location.cells.origin))
+        return replace(
+            self, cells=self.cells[box.slices()], location=there, shares=self.shares[box.slices()]
+        )
+
+    def grad(self, part: Objective) -> Tensor:
+        return part.grad(self.cells, self.number, self.location, self.factor)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The gradients of several parts, each at the channels that it uses, one below the other.
+
+    Attributes:
+        channels: of each part, by its index; several may use the same.
+        cells, grads: (1, N, h, w), the activations and the gradient of the part.
+    """
+
+    channels: Mapping[int, Sequence[int]]
+    cells: Tensor
+    grads: Tensor
+
+    @classmethod
+    def of(cls, some: _Cells, parts: Mapping[int, Objective]) -> _Rows:
+        every = range(some.cells.shape[1])
+        used = {n: part.sparse.channels if part.sparse else every for n, part in parts.items()}
+        # Contiguous, as most operations take twice as long else.
+        cells = some.cells[:, [n for one in used.values() for n in one]].contiguous()
+        counts = [len(one) for one in used.values()]
+        grads = [
+            replace(some, cells=few).grad(part.sparse.objective if part.sparse else part)
+            for few, part in zip(torch.split(cells, counts, dim=1), parts.values(), strict=True)
+        ]
+        return cls(used, cells, torch.cat(grads, dim=1))
+
+    @cached_property
+    def owners(self) -> list[int]:
+        """The part of each row."""
+        return [part for part, channels in self.channels.items() for _ in channels]
+
+    @cached_property
+    def slots(self) -> dict[int, int]:
+        """The channels that are used, each once, and their places among these."""
+        used = dict.fromkeys(n for channels in self.channels.values() for n in channels)
+        return {channel: slot for slot, channel in enumerate(used)}
+
+    def by_channel(self, rows: Tensor) -> Tensor:
+        """Rows (1, N, h, w) added up for each of the channels that are used."""
+        if len(self.slots) == rows.shape[1]:
+            return rows
+        total, first = torch.zeros_like(rows[:, : len(self.slots)]), 0
+        for channels in self.channels.values():
+            slots = torch.tensor([self.slots[n] for n in channels], device=rows.device)
+            total.index_add_(1, slots, rows[:, first : first + len(channels)])
+            first += len(channels)
+        return total
+
+    def columns(self, values: Sequence[Sequence[float]]) -> Tensor:
+        """Values of the parts as such of their rows: (…, N, 1, 1)."""
+        columns = self.cells.new_tensor([[some[owner] for owner in self.owners] for some in values])
+        return columns[..., None, None]
+
+
+def additive_on(objective: Objective, number: int) -> Objective:
     """The summands on one map that are sums over its cells."""
-    return Objective(tuple(s for s in objective.for_map(number).terms if s.term.additive))
+    own = objective.for_map(number)
+    if own.additive:
+        return own
+    return Objective(tuple(summand for summand in own.terms if summand.term.additive))
 
 
-def _sparse_grad(
-    part: Objective, cells: Tensor, number: int, location: MapLocation, factor: int
-) -> tuple[Tensor, Tensor]:
-    """The channels whose gradient may be other than 0, and that; mostly few, which saves time."""
-    used = part.used_channels()
-    if used is not None:
-        channels = torch.tensor(used, device=cells.device)
-        return channels, part.among(used).grad(cells[:, channels], number, location, factor)
-    grad = part.grad(cells, number, location, factor)
-    largest = torch.linalg.vector_norm(grad[0], torch.inf, dim=(1, 2))  # NaN counts as well
-    channels = largest.nonzero()[:, 0]
-    return channels, grad[:, channels]
+def _weighted(grad: Tensor, weights: Tensor) -> Tensor:
+    """A gradient times weights; 0 where they are, though it may not be finite there."""
+    return torch.where(weights > 0, grad * weights, 0.0)
 
 
 def _span_of(values: Tensor) -> Span:

@@ -33,7 +33,10 @@ class ShareMap:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    _pixels: dict[tuple[tuple[int, int], Window], Tensor] = field(
+    _found: dict[object, Tensor] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _blocks: dict[tuple[tuple[int, int], Window, int], Tensor] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -42,29 +45,53 @@ class ShareMap:
 
         Bilinear, so that they change gradually over about two cells.
         """
-        planes = self._planes_for(centres.grid)[0]
-        for axis, places in ((-2, centres.rows), (-1, centres.columns)):
-            planes = self._interpolated(planes, axis, places)
-        return planes
+        key = (tuple(centres.rows.tolist()), tuple(centres.columns.tolist()), centres.grid)
+        found = self._found.get(key)
+        if found is None:
+            found = self._planes_for(centres.grid)[0]
+            for axis, places in ((-2, centres.rows), (-1, centres.columns)):
+                found = self._interpolated(found, axis, places)
+            self._found.clear()  # another map of the network may have its cells there, too
+            self._found[key] = found
+        return found
 
-    def at_pixels(self, size: tuple[int, int], strip: Window) -> Tensor:
-        """The shares (1, R, rows, columns) at the pixels of a strip of the window at `size` (h, w).
+    def at_blocks(self, size: tuple[int, int], strip: Window, side: int) -> Tensor:
+        """The shares (R, rows, columns) at blocks of `side` px of a strip of the window.
+
+        Args:
+            size: (h, w) px of the window.
+        """
+        key = (size, strip, side)
+        if key in self._blocks:
+            return self._blocks[key]
+        rows, columns = (
+            (torch.arange(span.start, span.stop, side, dtype=torch.float64) + side / 2) / length
+            for span, length in zip(strip, size, strict=True)
+        )
+        shares = self.at(CellCentres(rows, columns, _soft_grid(size)))
+        self._blocks.clear()  # of a small picture the next step will ask for the same
+        self._blocks[key] = shares
+        return shares
+
+    def weighted_at_pixels(
+        self, size: tuple[int, int], strip: Window, weights: Sequence[float]
+    ) -> Tensor:
+        """The shares times a weight for each region, added up: (1, 1, rows, columns).
 
         They change gradually from one region to the next, over about 2 · `SOFT` pixels.
         """
-        if (size, strip) in self._pixels:
-            return self._pixels[size, strip]
-        grid = (max(1, round(size[0] / SOFT)), max(1, round(size[1] / SOFT)))
+        grid = _soft_grid(size)
+        planes = self._planes_for(grid)
+        weighted = torch.zeros_like(planes[:, :1])
+        for number, weight in enumerate(weights):
+            weighted += planes[:, number : number + 1] * weight
         if strip.size == size and not self.wrap:
-            shares = F.interpolate(self._planes_for(grid), size, mode="bilinear")
-            self._pixels.clear()  # a small picture: the next step will ask for the same
-            self._pixels[size, strip] = shares
-            return shares
+            return F.interpolate(weighted, size, mode="bilinear")
         rows, columns = (
             (torch.arange(*span, dtype=torch.float64) + 0.5) / length
             for span, length in zip(strip, size, strict=True)
         )
-        return self.at(CellCentres(rows, columns, grid))[None]
+        return self.with_planes(weighted, self.wrap).at(CellCentres(rows, columns, grid))[None]
 
     def with_planes(self, planes: Tensor, wrap: bool) -> ShareMap:
         """The same regions elsewhere, e.g. in a view of the window."""
@@ -104,3 +131,8 @@ class ShareMap:
             indices = [index.clamp(0, length - 1) for index in indices]
         low, high = (planes.index_select(axis, index) for index in indices)
         return low + (high - low) * (above[:, None] if axis == -2 else above)
+
+
+def _soft_grid(size: tuple[int, int]) -> tuple[int, int]:
+    """The (rows, columns) of cells of `SOFT` pixels on a window of `size` (h, w) px."""
+    return max(1, round(size[0] / SOFT)), max(1, round(size[1] / SOFT))

@@ -71,6 +71,14 @@ class Term(Protocol):
 
 
 @runtime_checkable
+class CellTerm(Term, Protocol):
+    """An additive term that also tells the cells' parts of its value."""
+
+    def each(self, cells: Tensor) -> Tensor:
+        """What each cell (1, C, h, w) adds to the value: (1, h, w)."""
+
+
+@runtime_checkable
 class DifferentiatedTerm(Term, Protocol):
     """A term that knows its gradient, which takes a third of autograd's time."""
 
@@ -79,7 +87,7 @@ class DifferentiatedTerm(Term, Protocol):
 
 
 @runtime_checkable
-class SparseTerm(DifferentiatedTerm, Protocol):
+class SparseTerm(DifferentiatedTerm, CellTerm, Protocol):
     """A term of some channels, which is computed of these alone: mostly a few of hundreds."""
 
     def used(self) -> set[int]:
@@ -96,7 +104,10 @@ class SquaresTerm:
     additive = True
 
     def value(self, cells: Tensor, location: MapLocation) -> Tensor:
-        return cells.square().mean(dim=1).sum()
+        return self.each(cells).sum()
+
+    def each(self, cells: Tensor) -> Tensor:
+        return cells.square().mean(dim=1)
 
     def backward(self, cells: Tensor, grad: Tensor) -> Tensor:
         """Bit-identical to autograd."""
@@ -110,7 +121,10 @@ class MeanTerm:
     additive = True
 
     def value(self, cells: Tensor, location: MapLocation) -> Tensor:
-        return cells.mean(dim=1).sum()
+        return self.each(cells).sum()
+
+    def each(self, cells: Tensor) -> Tensor:
+        return cells.mean(dim=1)
 
 
 @dataclass(frozen=True)
@@ -121,10 +135,13 @@ class ChannelsTerm:
     additive = True
 
     def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        return self.each(cells).sum()
+
+    def each(self, cells: Tensor) -> Tensor:
         if cells.device.type == "cpu":
-            return cells[:, list(self.channels)].mean(dim=1).sum()
+            return cells[:, list(self.channels)].mean(dim=1)
         # A list would be sent to the card as indices, for which it would wait.
-        return torch.stack([cells[:, channel] for channel in self.channels], 1).mean(dim=1).sum()
+        return torch.stack([cells[:, channel] for channel in self.channels], 1).mean(dim=1)
 
     def backward(self, cells: Tensor, grad: Tensor) -> Tensor:
         """Bit-identical to autograd."""
@@ -156,6 +173,10 @@ class UnitTerm:
         activation = cells[0, self.channel, row - rows.start, column - columns.start]
         return activation * location.counted.area  # cancels the mean over the cells taken later
 
+    def each(self, cells: Tensor) -> Tensor:
+        """Of no cell, as these do not know where they are."""
+        return torch.zeros_like(cells[:, 0])
+
 
 @dataclass(frozen=True)
 class DirectionTerm:
@@ -168,10 +189,13 @@ class DirectionTerm:
     additive = True
 
     def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        return self.each(cells).sum()
+
+    def each(self, cells: Tensor) -> Tensor:
         vector: Tensor = (self.vector / self.vector.norm()).to(cells)[None, :, None, None]
         dot = (cells * vector).sum(dim=1)
         purity = F.cosine_similarity(cells, vector, dim=1)
-        return (dot * purity.clamp(min=LEAST_COSINE)).sum()
+        return dot * purity.clamp(min=LEAST_COSINE)
 
 
 @dataclass(frozen=True)
@@ -182,6 +206,9 @@ class GuideTerm:
     additive = True
 
     def value(self, cells: Tensor, location: MapLocation) -> Tensor:
+        return self.each(cells).sum()
+
+    def each(self, cells: Tensor) -> Tensor:
         guide = self.features.to(cells)
         flat = cells.flatten(2)[0]  # (C, cells)
         with torch.no_grad():
@@ -190,8 +217,8 @@ class GuideTerm:
                 for first in range(0, flat.shape[1], MATCHED_AT_ONCE)
             ]
         if not best:
-            return flat.sum()
-        return (flat * guide[:, torch.cat(best)]).mean(dim=0).sum()
+            return flat.sum(dim=0).view(1, *cells.shape[-2:])
+        return (flat * guide[:, torch.cat(best)]).mean(dim=0).view(1, *cells.shape[-2:])
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,11 @@ from dreamlayer.engine.image.planes import (
     copy,
     exact_format,
 )
+from dreamlayer.engine.objectives.regional import RegionalObjective
 from dreamlayer.engine.octave_loop import CARRY_EXPONENT, DreamResult, OctaveLoop, OctaveProgress
 from dreamlayer.engine.painting.colourfulness import colourfulness
-from dreamlayer.engine.painting.region import read_region
+from dreamlayer.engine.painting.copy_levels import CopyLevels
+from dreamlayer.engine.painting.region import PaintedRegion, read_region
 from dreamlayer.engine.painting.stage_painter import StagePainter
 from dreamlayer.engine.painting.stages import PaintingStage, Size, finer_octaves, scaled_size
 from dreamlayer.engine.tiling.tile_size import TilePlan
@@ -152,8 +154,23 @@ class Painting:
         return StagePainter(
             region, start, loop.network, loop.objective, loop.recipe, contrast,
             loop.recipe.chroma * self._colourfulness, loop.random, loop.nan_guard,
-            stage.rate, self._plan,
+            stage.rate, self._plan, self._levels(region),
         )  # fmt: skip
+
+    def _levels(self, region: PaintedRegion) -> CopyLevels | None:
+        """What measures the regions of a dream map in all stages; `region` is the next one's."""
+        objective, base = self.loop.objective, region.inner(region.base)
+        if not isinstance(objective, RegionalObjective):
+            return None
+        if self._measured:
+            self._measured[0].begin(base)
+        else:
+            self._measured.append(CopyLevels(objective, self.loop.network, base))
+        return self._measured[0]
+
+    @cached_property
+    def _measured(self) -> list[CopyLevels]:
+        return []
 
     def _carried(self, stage: PaintingStage) -> Tensor | None:
         """The logits of the previous detail's share that the first stage starts from."""

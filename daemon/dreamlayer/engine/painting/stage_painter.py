@@ -18,7 +18,6 @@ import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
 from dreamlayer.engine.ascent.region_norms import RegionNorms
-from dreamlayer.engine.ascent.rises import RiseMeter
 from dreamlayer.engine.ascent.whole_work import is_placeless
 from dreamlayer.engine.image.logits import logit, sigmoid
 from dreamlayer.engine.image.nan_guard import NanGuard
@@ -28,6 +27,8 @@ from dreamlayer.engine.imagine.adam import Adam
 from dreamlayer.engine.imagine.spectrum import CONTRAST, Spectrum
 from dreamlayer.engine.imagine.transforms import ViewSampler
 from dreamlayer.engine.objectives.regional import AnyObjective, RegionalObjective
+from dreamlayer.engine.objectives.share_map import ShareMap
+from dreamlayer.engine.painting.copy_levels import CopyLevels
 from dreamlayer.engine.painting.region import PaintedRegion
 from dreamlayer.engine.painting.whole_step import PaintedStep
 from dreamlayer.engine.tiling.canvas import PictureCanvas
@@ -60,6 +61,7 @@ class StagePainter:
         random: a generator on the CPU, so that a seed means the same on every device.
         rate: of Adam.
         plan: of the tiles.
+        levels: what measures the regions of a dream map.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class StagePainter:
         nan_guard: NanGuard,
         rate: float,
         plan: TilePlan,
+        levels: CopyLevels | None = None,
     ) -> None:
         self._rate, self._plan = rate, plan
         self.region, self.network, self.objective = region, network, objective
@@ -91,12 +94,10 @@ class StagePainter:
         self._logits = logit(region.base.float(), SAFE)
         self._start = torch.zeros_like(self._logits) if start is None else start
         self._shares: Tensor | None = None  # of the region
-        self._rises: RiseMeter | None = None
+        self._levels = levels
         self._boosts: Sequence[float] = ()
-        if isinstance(objective, RegionalObjective):
-            base = as_plane(region.inner(region.base))
-            self._rises = RiseMeter(objective, network, base, lambda: as_plane(self.picture()))
-            shares = objective.shares
+        if levels is not None:
+            shares = levels.objective.shares
             planes = region.spread(shares.planes, shares.wrap).to(device).clamp(0.0, 1.0)
             few = (-(-size[0] // SHARE_SIDE), -(-size[1] // SHARE_SIDE))
             self._shares = planes if wrap else F.adaptive_avg_pool2d(planes, few)
@@ -157,24 +158,27 @@ class StagePainter:
 
     def _view(self, place: Tensor | None) -> tuple[Tensor, AnyObjective]:
         """A random view (1, 3, h, w) of the picture so far, and the objective in it."""
-        view, shares = self._camera.transformed_with(self._picture(), self._shares, place)
-        if shares is None or self._rises is None:
+        picture = self._picture()
+        view, shares = self._camera.transformed_with(picture, self._shares, place)
+        if shares is None or self._levels is None:
             return view, self.objective
-        if self._rises.is_due:
-            self._boosts = self._measured_boosts(self._rises)
-        objective = self._rises.next_objective()
+        if self._levels.is_due():
+            so_far = self._inner(picture.detach())
+            self._levels.learn(so_far)
+            self._boosts = self._measured_boosts(so_far, self._levels.objective.shares)
+        objective = self._levels.objective
         seen = objective.shares.with_planes(shares, wrap=False)
         return view, replace(objective, shares=seen)
 
-    def _measured_boosts(self, rises: RiseMeter) -> Sequence[float]:
+    def _measured_boosts(self, so_far: Tensor, shares: ShareMap) -> Sequence[float]:
         """Factors for the regions' gradients, the larger the less has changed there so far.
 
         Adam divides each frequency by its own norm over the whole picture, so equally large
         gradients do not change their regions equally: one of few and coarse shapes, or in a bright
         sky, falls behind.
         """
-        shares, size = rises.objective.shares, self.region.window.size
-        change = ComputedPlane(torch.sub, (as_plane(self.picture()), rises.base))
+        size, base = self.region.window.size, self.region.inner(self.region.base)
+        change = ComputedPlane(torch.sub, (as_plane(so_far), as_plane(base)))
         shown = as_plane(self.region.inner(self.region.shown))
         changes = RegionNorms.of(shares, size, change.read, shown).means
         most = max(changes)
@@ -190,7 +194,10 @@ class StagePainter:
     def picture(self) -> Tensor:
         """The window (1, 3, h, w) of the picture so far."""
         with torch.no_grad():
-            return self.region.inner(self._picture()).to(self.region.base.dtype)
+            return self._inner(self._picture())
+
+    def _inner(self, picture: Tensor) -> Tensor:
+        return self.region.inner(picture).to(self.region.base.dtype)
 
     def _picture(self) -> Tensor:
         added = self.region.shown * (self._start + self._spectrum.logits())

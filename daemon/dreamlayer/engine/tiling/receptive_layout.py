@@ -14,6 +14,7 @@ cells have the values they would have in the whole picture:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -215,10 +216,30 @@ class ReceptiveLayout:
             cells,
             self.counted[number],
             lambda x, y: self._focus(number, x, y),
-            lambda some: self._centres(number, some),
+            lambda some: self.centres(number, some),
         )
 
-    def _centres(self, number: int, cells: Window) -> CellCentres:
+    def cells_centred(self, number: int, block: Window) -> Window:
+        """The counted cells of a map whose fields are centred in a block of the window."""
+        stride, middle = self.network.maps[number].stride, self._middle(number)
+        rows, columns = (
+            Span(
+                math.ceil((span.start - middle) / stride), math.ceil((span.stop - middle) / stride)
+            )
+            for span in self.canvas.to_canvas(block)
+        )
+        return Window(rows, columns).intersect(self.counted[number])
+
+    def centre_pixels(self, number: int, cells: Window) -> tuple[list[int], list[int]]:
+        """The rows and columns of the window's pixels in which some cells' fields are centred."""
+        stride, middle = self.network.maps[number].stride, self._middle(number)
+        rows, columns = (
+            [math.floor(cell * stride + middle) - shift - span.start for cell in range(*some)]
+            for some, shift, span in zip(cells, self.canvas.shift, self.window, strict=True)
+        )
+        return rows, columns
+
+    def centres(self, number: int, cells: Window) -> CellCentres:
         """The centres of the receptive fields of some cells of a map, in the window."""
         geometry, canvas, window = self.network.maps[number], self.canvas, self.window
         sides = (canvas.height, canvas.width)

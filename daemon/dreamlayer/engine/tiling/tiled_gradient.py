@@ -28,6 +28,7 @@ from torch import Tensor
 from dreamlayer.engine.image.nan_guard import NanGuard
 from dreamlayer.engine.image.planes import StoredPlane, TensorOrPlane
 from dreamlayer.engine.objectives.regional import AnyObjective
+from dreamlayer.engine.objectives.tally import CellSums, RegionTally
 from dreamlayer.engine.tiling import tile_size, workers
 from dreamlayer.engine.tiling.canvas import PictureCanvas
 from dreamlayer.engine.tiling.receptive_layout import EMPTY, ReceptiveLayout, TileableNetwork
@@ -46,6 +47,7 @@ class BlockPass:
     """One pass of a network for the gradient at a block's pixels; windows lie in the canvas.
 
     Attributes:
+        block: in the picture.
         crop: the pixels that the network sees.
         framed: those whose gradient it computes.
         own: the block's, as far as any cell sees them.
@@ -54,6 +56,7 @@ class BlockPass:
         factor: the gradient is multiplied by this, so that it does not underflow.
     """
 
+    block: Window
     crop: Window
     framed: Window
     own: Window
@@ -74,6 +77,8 @@ class TiledObjective:
         mask: (1, 1, rows, columns) of the window; no gradient is computed for blocks where it is
             0 throughout. None: everywhere.
         nan_guard: replaces non-finite gradients by zero, and counts them.
+        tally: what sums some values over the cells that are computed for the gradient; those
+            centred in the window where the mask is not 0. None: nobody wants to know.
     """
 
     network: TileableNetwork
@@ -83,6 +88,7 @@ class TiledObjective:
     side: int | TilePlan
     mask: Tensor | None = None
     nan_guard: NanGuard = field(default_factory=NanGuard)
+    tally: RegionTally | None = None
 
     @cached_property
     def layout(self) -> ReceptiveLayout:
@@ -214,13 +220,56 @@ class TiledObjective:
         needed, crop = layout.dependencies(frame)
         framed, own = frame.intersect(crop), self.canvas.to_canvas(block).intersect(crop)
         wanted = [layout.cells_in_crop(k, window, crop) for k, window in enumerate(needed)]
-        return BlockPass(crop, framed, own, needed, wanted, layout.counted[0].area)
+        return BlockPass(block, crop, framed, own, needed, wanted, layout.counted[0].area)
 
     def pass_grad(self, objective: AnyObjective, pixels: Tensor, there: BlockPass) -> Tensor:
         """The gradient (1, 3, h, w) in a block's frame, times `factor`; `pixels` are its crop's."""
         forward = self.network.run(pixels, there.wanted, there.framed.relative_to(there.crop))
         cells = dict(enumerate(there.cells))
-        return forward.backward(self._map_grads(objective, forward.maps, cells, there.factor))
+        grads = self._map_grads(objective, forward.maps, cells, there.factor)
+        if self.tally is None:
+            return forward.backward(grads)
+        sums = self._cell_sums(self.tally, dict(enumerate(forward.maps)), cells, there.block)
+        grad = forward.backward(grads)
+        self.tally.note(sums)  # at last: what did not fit into memory is computed again
+        return grad
+
+    def measure(self, picture: TensorOrPlane, tally: RegionTally) -> None:
+        """Sum values as `add_gradient` does with a tally, without a gradient."""
+
+        def compute(block: Window) -> list[CellSums]:
+            cells = {
+                number: self.layout.cells_centred(number, block)
+                for number in range(len(self.layout.counted))
+            }
+            cells = {number: window for number, window in cells.items() if window.area}
+            if not cells:
+                return []
+            return self._cell_sums(tally, self.infer_cells(picture, cells), cells, block)
+
+        for pieces in self._run([partial(self._fitting, block, compute) for block in self.blocks]):
+            for sums in pieces:
+                tally.note(sums)
+
+    def _cell_sums(
+        self, tally: RegionTally, maps: dict[int, Tensor], cells: dict[int, Window], block: Window
+    ) -> list[CellSums]:
+        """The sums over the cells of some maps that are centred in a block; each is in one."""
+        sums = []
+        for number, values in maps.items():
+            own = self.layout.cells_centred(number, block).intersect(cells[number])
+            if own.area:
+                location = self.layout.location(number, own)
+                some = values[own.slices(cells[number].origin)]
+                sums.append(tally.sums(number, some, location, self._is_counted(number, own)))
+        return sums
+
+    def _is_counted(self, number: int, cells: Window) -> Tensor | None:
+        """Whether the mask is not 0 where some cells of a map are centred, (h, w); None: all."""
+        if self.mask is None:
+            return None
+        rows, columns = self.layout.centre_pixels(number, cells)
+        return (self.mask[0, 0][rows][:, columns] != 0).cpu()
 
     def _map_grads(
         self, objective: AnyObjective, maps: Sequence[Tensor], cells: dict[int, Window], factor: int

@@ -47,6 +47,8 @@ class ExploreDialog:
         self._config = config
         self._preview = preview
         self._explorer: Explorer | None = None
+        self._hints = False  # whether the line is the hint
+        self._handler = config.connect("notify::bind", self._on_map_changed)
         self._window: Any = None  # until it is opened
         # As wide as the looks: a long sentence takes more lines.
         self._line = Gtk.Label(wrap=True, max_width_chars=1, xalign=0.0)
@@ -61,6 +63,7 @@ class ExploreDialog:
 
     def close(self) -> None:
         """Close the window, and stop looking."""
+        self._config.disconnect(self._handler)
         self._stop()
         if self._window is not None:
             self._window.destroy()
@@ -146,11 +149,18 @@ class ExploreDialog:
 
     @guarded
     def _say(self, text: str) -> None:
+        self._hints = not text
         if not text and self._walk is not None:
             text = nine_cells.HINT
             if has_bindings(self._config):
                 text = f"{text} {map_colours.DECIDES}"
         self._line.set_text(text)
+
+    @guarded
+    def _on_map_changed(self, _config: object, _property: object) -> None:
+        """A dream map was chosen or removed meanwhile: the hint says what a choice does."""
+        if self._hints:
+            self._say("")
 
     @guarded
     def _show(self) -> None:

@@ -11,7 +11,7 @@ from dreamlink.session import map_colours, seen_list
 from dreamlink.session.mixing import CannotMix
 from dreamlink.session.seeing import Seeing
 from dreamlink.session.seen_list import COLUMNS, LINES, SIDE
-from dreamlink.wire.seeing import SeenRow
+from dreamlink.wire.seeing import Seen, SeenRow
 
 from ..call.arguments import has_bindings
 from ..call.guard import guarded
@@ -56,11 +56,15 @@ class SeeingDialog:
             " by eye what to dream."
         )
         self.button.connect("clicked", self._on_open)
-        self._handler = config.connect("notify::layer", self._on_layer_changed)
+        self._handlers = [
+            config.connect("notify::layer", self._on_layer_changed),
+            config.connect("notify::bind", self._on_map_changed),
+        ]
 
     def close(self) -> None:
         """Close the window, and stop looking."""
-        self._config.disconnect(self._handler)
+        for handler in self._handlers:
+            self._config.disconnect(handler)
         self._stop()
         if self._window is not None:
             self._window.destroy()
@@ -119,12 +123,23 @@ class SeeingDialog:
         if question.seen is None:
             return
         self._fill()
-        classes = seen_list.classes(question.seen)
+        self._tell(question.seen)
+
+    def _tell(self, seen: Seen) -> None:
+        """Say what the layer is most like, and what a choice does."""
+        classes = seen_list.classes(seen)
         most_like = [seen_list.MOST_LIKE.format(classes)] if classes else []
         help_text = map_colours.DECIDES if has_bindings(self._config) else seen_list.HELP
-        self._line.set_text("\n".join([*most_like, help_text]))
-        if self._grid.empty:
-            self._line.set_text(seen_list.NONE)
+        text = "\n".join([*most_like, help_text])
+        self._line.set_text(seen_list.NONE if self._grid.empty else text)
+
+    @guarded
+    def _on_map_changed(self, _config: object, _property: object) -> None:
+        """A dream map was chosen or removed meanwhile: then a choice does something else."""
+        if self._question is not None and self._question.seen is not None:
+            self._tell(self._question.seen)
+        if self._note.get_text() and self._weights.parts:
+            self._tell_choice()
 
     def _fill(self) -> None:
         self._grid.show(self._question, self._filter.get_active_id())
@@ -148,8 +163,11 @@ class SeeingDialog:
         for name, value in values.items():
             self._config.set_property(name, value)
         self._choosing = False
+        self._tell_choice()
+
+    def _tell_choice(self) -> None:
         text = map_colours.OVERRULED if has_bindings(self._config) else seen_list.CHOSEN
-        self._note.set_text(text.format(seen_list.names(parts)))
+        self._note.set_text(text.format(seen_list.names(self._weights.parts)))
 
     def _make_window(self) -> Any:
         window = Gtk.Dialog(title=seen_list.TITLE, transient_for=self._parent)

@@ -32,6 +32,8 @@ class ExploreWindow(QtWidgets.QDialog):  # type: ignore[misc]
         super().__init__(parent)
         self._session = session
         self._job: Exploring | None = None
+        self._hints = False  # whether the line is the hint
+        session.recipe_values.subscribe(guarded(lambda _: self._follow_map(), log.error))
         self.setObjectName("explore_window")
         self.setWindowTitle(tr("Explore"))
         self._line = QtWidgets.QLabel()
@@ -137,11 +139,17 @@ class ExploreWindow(QtWidgets.QDialog):  # type: ignore[misc]
             job.stop()
 
     def _say(self, text: str) -> None:
+        self._hints = not text
         if not text:
             text = tr(nine_cells.HINT)
             if self._session.has_bindings:
                 text = f"{text} {tr(map_colours.DECIDES)}"
         self._line.setText(text)
+
+    def _follow_map(self) -> None:
+        """A dream map was chosen or removed meanwhile: the hint says what a choice does."""
+        if self._hints:
+            self._say("")
 
     def _show(self) -> None:
         """Show the cells and what can be done."""

@@ -46,6 +46,8 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
         self._seen: Seen | None = None
         self._picture: Any = None
         self._rows: list[SeenRow] = []
+        self._overruled = False  # by a dream map, as the line says
+        session.recipe_values.subscribe(guarded(lambda _: self._follow_map(), log.error))
         self.setObjectName("seeing_window")
         self.setWindowTitle(tr(seen_list.TITLE))
         self._line = QtWidgets.QLabel()
@@ -110,13 +112,22 @@ class SeeingWindow(QtWidgets.QDialog):  # type: ignore[misc]
 
     def _show(self, seen: Seen) -> None:
         self._seen = seen
+        self._fill()
+        self._tell(seen)
+
+    def _tell(self, seen: Seen) -> None:
+        """Say what the layer is most like, and what a choice does."""
         believed = seen_list.classes(seen)
         most_like = [tr(seen_list.MOST_LIKE).format(believed)] if believed else []
-        help_text = map_colours.DECIDES if self._session.has_bindings else seen_list.HELP
-        self._line.setText("\n".join([*most_like, tr(help_text)]))
-        self._fill()
-        if not self._rows:
-            self._line.setText(tr(seen_list.NONE))
+        self._overruled = self._session.has_bindings
+        help_text = map_colours.DECIDES if self._overruled else seen_list.HELP
+        text = "\n".join([*most_like, tr(help_text)])
+        self._line.setText(text if self._rows else tr(seen_list.NONE))
+
+    def _follow_map(self) -> None:
+        """A dream map was chosen or removed meanwhile: then a choice does something else."""
+        if self._seen is not None and self._session.has_bindings != self._overruled:
+            self._tell(self._seen)
 
     def _fill(self) -> None:
         self._list.clear()
