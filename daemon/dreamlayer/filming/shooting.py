@@ -57,6 +57,11 @@ class FilmPlan:
         """The file of a frame."""
         return self.folder / f"{number:0{max(DIGITS, len(str(self.count)))}d}.png"
 
+    def tidy(self) -> None:
+        """Remove what commands that were killed were just writing."""
+        for path in [*self.folder.glob(".dream-*"), *self.folder.glob(".shot-*.state.*")]:
+            path.unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Remove the frames, once the film is put together of them."""
         for path in self.folder.glob(".shot-*.state"):

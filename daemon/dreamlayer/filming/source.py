@@ -14,7 +14,7 @@ from PIL import Image, ImageSequence
 
 from dreamlayer.files import memory, reading
 from dreamlayer.files.formats import ENDINGS
-from dreamlayer.files.opening import FileError, reason
+from dreamlayer.files.opening import FileError, InputFile, reason
 from dreamlayer.files.reading import ImageFile
 from dreamlayer.filming import video
 
@@ -129,7 +129,10 @@ def source_of(
             return animation
         if ending not in ENDINGS:
             return VideoFrames(path, video.rate(path))
-    return FileFrames(sorted(find(inputs), key=natural), pixels_max)
+    files = sorted(find(inputs), key=natural)
+    for path in files:
+        InputFile(path).close()  # refused before any frame is dreamed
+    return FileFrames(files, pixels_max)
 
 
 def natural(path: Path) -> list[tuple[int, str]]:

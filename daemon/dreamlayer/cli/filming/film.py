@@ -143,17 +143,23 @@ def _dream(plan: FilmPlan, shots: Sequence[Shot], *, resume: bool) -> None:
 
 def _finish(arguments: argparse.Namespace, plan: FilmPlan) -> None:
     """Put the film together, or say where its frames are."""
+    from fractions import Fraction
+
     from dreamlayer.filming.assembling import assemble, is_film
     from dreamlayer.filming.source import DEFAULT_RATE, VideoFrames
 
     output = arguments.output
+    plan.tidy()
     if not is_film(output):
         print(f"{output}: {plan.count} frames")
         return
     source = plan.source
-    rate = options.rate(arguments.rate) or source.rate or DEFAULT_RATE
-    sound = source.path if isinstance(source, VideoFrames) else None
     durations = None if arguments.rate or plan.dive else source.durations
+    mean = (
+        Fraction(1000 * plan.count / sum(durations)).limit_denominator(1001) if durations else None
+    )
+    rate = options.rate(arguments.rate) or source.rate or mean or DEFAULT_RATE
+    sound = source.path if isinstance(source, VideoFrames) else None
     frames = [plan.frame(number) for number in range(1, plan.count + 1)]
     assemble(frames, output, rate, durations, sound)
     plan.clear()

@@ -15,6 +15,11 @@ CARRY = 0.8  # of a film; a dive's frames contain the dream before anyway
 ZOOM_MAX = 2.0
 ONE_SHOT = "none"
 RATE_MAX = 1000
+# Of films and pictures that are not written: a folder of that name would be a surprise.
+UNWRITTEN = {
+    ".avi", ".flv", ".m4v", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".wmv", ".png", ".jpg",
+    ".jpeg", ".tif", ".tiff", ".exr",
+}  # fmt: skip
 
 
 def add(commands: Any, run: Callable[[argparse.Namespace], int]) -> None:
@@ -92,12 +97,13 @@ def check(arguments: argparse.Namespace) -> None:
         raise CommandError("--of says how many shots there are: say which one with --shot.")
     if arguments.frames is not None and arguments.frames < 1:
         raise CommandError("--frames is at least 1.")
+    rate(arguments.rate)
     output = arguments.output
     if is_film(output):
         there = output.exists() and arguments.shot is None and not arguments.list_shots
         if there and not arguments.overwrite:
             raise CommandError(f"{output} is there already: name another file, or add --overwrite.")
-    elif output.suffix and not output.is_dir() and len(output.suffix) <= 5:
+    elif output.suffix.lower() in UNWRITTEN and not output.is_dir():
         from dreamlayer.filming.assembling import ENDINGS
 
         raise CommandError(
