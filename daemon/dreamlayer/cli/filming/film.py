@@ -155,10 +155,9 @@ def _finish(arguments: argparse.Namespace, plan: FilmPlan) -> None:
         return
     source = plan.source
     durations = None if arguments.rate or plan.dive else source.durations
-    mean = (
-        Fraction(1000 * plan.count / sum(durations)).limit_denominator(1001) if durations else None
-    )
-    rate = options.rate(arguments.rate) or source.rate or mean or DEFAULT_RATE
+    rate = options.rate(arguments.rate) or source.rate or DEFAULT_RATE
+    if durations:
+        rate = Fraction(1000 * plan.count / sum(durations)).limit_denominator(1001)
     sound = source.path if isinstance(source, VideoFrames) else None
     frames = [plan.frame(number) for number in range(1, plan.count + 1)]
     assemble(frames, output, rate, durations, sound)
