@@ -6,7 +6,7 @@ from PIL import Image
 
 from dreamlayer.files.opening import FileError
 from dreamlayer.files.reading import ImageFile
-from dreamlayer.filming.shots import Shot, look_through, shots_of
+from dreamlayer.filming.shots import FilmShot, look_through, shots_of
 from tests.bench.film_sequences import FILMS
 
 
@@ -45,8 +45,8 @@ def test_frames_without_colour_and_with_alpha_are_looked_at_too():
 
 
 def test_shots_cover_all_frames_once():
-    assert shots_of(10, [4, 8]) == [Shot(1, 1, 3), Shot(2, 4, 7), Shot(3, 8, 10)]
-    assert shots_of(3, []) == [Shot(1, 1, 3)]
+    assert shots_of(10, [4, 8]) == [FilmShot(1, 1, 3), FilmShot(2, 4, 7), FilmShot(3, 8, 10)]
+    assert shots_of(3, []) == [FilmShot(1, 1, 3)]
     for starts in ([0], [11]):
         with pytest.raises(FileError):
             shots_of(10, starts)

@@ -37,7 +37,7 @@ def assemble(
     """Make a film of frames, complete or not at all.
 
     Args:
-        frames: numbered PNGs of one folder, as `FilmPlan.frame` names them.
+        frames: numbered PNGs of one folder, as `FilmOrder.frame` names them.
         output: its ending says which kind.
         rate: frames a second.
         durations: of each frame, in milliseconds, for animations; None: as `rate` says.

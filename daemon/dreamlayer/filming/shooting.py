@@ -21,7 +21,7 @@ from dreamlayer.files import reading
 from dreamlayer.files.opening import FileError
 from dreamlayer.files.output import Output
 from dreamlayer.files.reading import ImageFile
-from dreamlayer.filming.shots import Shot
+from dreamlayer.filming.shots import FilmShot
 from dreamlayer.filming.source import FrameSource
 from dreamlayer.filming.state import ShotState, fingerprint
 from dreamlayer.studio.progress import Progress
@@ -32,7 +32,7 @@ Watch = Callable[[int, Progress], None]  # takes the frame's number and how far 
 
 
 @dataclass(frozen=True)
-class FilmPlan:
+class FilmOrder:
     """What is dreamed of a film.
 
     Attributes:
@@ -71,7 +71,7 @@ class FilmPlan:
         with contextlib.suppress(OSError):  # something else is there
             self.folder.rmdir()
 
-    def making(self, shot: Shot) -> str:
+    def making(self, shot: FilmShot) -> str:
         """A text that is the same for frames that would come out the same."""
         order = self.order
         pictures = [
@@ -92,7 +92,7 @@ class FilmPlan:
 
 
 def dream_shot(
-    plan: FilmPlan, shot: Shot, studio: Studio, *, resume: bool, watch: Watch
+    plan: FilmOrder, shot: FilmShot, studio: Studio, *, resume: bool, watch: Watch
 ) -> list[str]:
     """Dream a shot's frames into their files; returns sentences about small losses.
 
@@ -126,7 +126,7 @@ def dream_shot(
     return list(notes)
 
 
-def _resumed(plan: FilmPlan, shot: Shot, path: Path, making: str) -> ShotState | None:
+def _resumed(plan: FilmOrder, shot: FilmShot, path: Path, making: str) -> ShotState | None:
     """How far a shot is; None if it has not begun. Raises FileError if it is another film's."""
     state = ShotState.load(path, plan.order.recipe)
     if state is None:
@@ -140,7 +140,7 @@ def _resumed(plan: FilmPlan, shot: Shot, path: Path, making: str) -> ShotState |
     return state if there and shot.first <= state.frame <= shot.last else None
 
 
-def _pictures(plan: FilmPlan, first: int, shot: Shot) -> Generator[ImageFile, None, None]:
+def _pictures(plan: FilmOrder, first: int, shot: FilmShot) -> Generator[ImageFile, None, None]:
     """The pictures to dream on, from a frame on."""
     if not plan.dive:
         yield from plan.source.read(first)
@@ -154,7 +154,7 @@ def _pictures(plan: FilmPlan, first: int, shot: Shot) -> Generator[ImageFile, No
 
 
 def _dream_frame(
-    plan: FilmPlan,
+    plan: FilmOrder,
     number: int,
     source: ImageFile,
     before: Overlay | None,

@@ -23,7 +23,7 @@ TIMES = 2.5  # as much as the larger of the differences before and after
 
 
 @dataclass(frozen=True)
-class Shot:
+class FilmShot:
     """Frames that go on from each other; numbers count from 1."""
 
     number: int
@@ -62,7 +62,7 @@ def cuts(differences: Sequence[float]) -> list[int]:
     return found
 
 
-def shots_of(count: int, starts: Iterable[int]) -> list[Shot]:
+def shots_of(count: int, starts: Iterable[int]) -> list[FilmShot]:
     """The shots of a film of `count` frames, of which these others begin shots, too.
 
     Raises FileError: a shot would begin where there is no frame.
@@ -75,7 +75,7 @@ def shots_of(count: int, starts: Iterable[int]) -> list[Shot]:
         )
     ends = [begin - 1 for begin in begins[1:]] + [count]
     return [
-        Shot(number, first, last)
+        FilmShot(number, first, last)
         for number, (first, last) in enumerate(zip(begins, ends, strict=True), start=1)
     ]
 

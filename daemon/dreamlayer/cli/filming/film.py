@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dreamlayer.cli.dreaming.bar import ProgressBar
-    from dreamlayer.filming.shooting import FilmPlan
-    from dreamlayer.filming.shots import Shot
+    from dreamlayer.filming.shooting import FilmOrder
+    from dreamlayer.filming.shots import FilmShot
     from dreamlayer.filming.source import FrameSource
 
 SEED = 1  # where the recipe has none: every shot of a film needs the same, on each computer
@@ -61,7 +61,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _shots(
     arguments: argparse.Namespace, source: FrameSource, bar: ProgressBar, *, dive: bool
-) -> tuple[int, list[Shot]]:
+) -> tuple[int, list[FilmShot]]:
     """How many frames the film has, and its shots."""
     from dreamlayer.filming.shots import look_through, shots_of
 
@@ -84,7 +84,7 @@ def _shots(
     return count, shots_of(count, given)
 
 
-def _chosen(shots: Sequence[Shot], number: int | None, total: int | None) -> Sequence[Shot]:
+def _chosen(shots: Sequence[FilmShot], number: int | None, total: int | None) -> Sequence[FilmShot]:
     if number is None:
         return shots
     if total is not None and total != len(shots):
@@ -99,12 +99,12 @@ def _chosen(shots: Sequence[Shot], number: int | None, total: int | None) -> Seq
 
 def _plan(
     arguments: argparse.Namespace, source: FrameSource, count: int, *, dive: bool
-) -> FilmPlan:
+) -> FilmOrder:
     import dataclasses
 
     from dreamlayer.cli.dreaming import choice, report
     from dreamlayer.filming.assembling import is_film
-    from dreamlayer.filming.shooting import FilmPlan
+    from dreamlayer.filming.shooting import FilmOrder
 
     order, notes = choice.order_of(arguments)
     report.tell(notes)
@@ -119,10 +119,10 @@ def _plan(
     if is_film(folder):
         folder = folder.with_name(f"{folder.name}.frames")
     folder.mkdir(parents=True, exist_ok=True)
-    return FilmPlan(order, source, count, carry, arguments.zoom, dive, folder)
+    return FilmOrder(order, source, count, carry, arguments.zoom, dive, folder)
 
 
-def _dream(plan: FilmPlan, shots: Sequence[Shot], *, resume: bool) -> None:
+def _dream(plan: FilmOrder, shots: Sequence[FilmShot], *, resume: bool) -> None:
     """Dream these shots, with one bar over all of their frames."""
     from dreamlayer.cli.dreaming import report
     from dreamlayer.cli.filming.progress import FilmProgress
@@ -141,7 +141,7 @@ def _dream(plan: FilmPlan, shots: Sequence[Shot], *, resume: bool) -> None:
     report.tell(notes)
 
 
-def _finish(arguments: argparse.Namespace, plan: FilmPlan) -> None:
+def _finish(arguments: argparse.Namespace, plan: FilmOrder) -> None:
     """Put the film together, or say where its frames are."""
     from fractions import Fraction
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from dreamlayer.cli.dreaming.bar import ProgressBar
-from dreamlayer.filming.shooting import FilmPlan
-from dreamlayer.filming.shots import Shot
+from dreamlayer.filming.shooting import FilmOrder
+from dreamlayer.filming.shots import FilmShot
 from dreamlayer.studio.progress import Progress
 from dreamlink.session.dream import duration
 
@@ -16,7 +16,7 @@ from dreamlink.session.dream import duration
 class FilmProgress:
     """The bar; a context manager."""
 
-    def __init__(self, plan: FilmPlan, shots: Sequence[Shot]) -> None:
+    def __init__(self, plan: FilmOrder, shots: Sequence[FilmShot]) -> None:
         self._plan = plan
         self._frames = [number for shot in shots for number in range(shot.first, shot.last + 1)]
         self._bar = ProgressBar(len(self._frames))
