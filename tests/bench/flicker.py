@@ -1,6 +1,6 @@
 """How much a dreamed film flickers, still and moving, with and without carried detail and flow.
 
-python -m tests.bench.flicker [FRAMES]
+python -m tests.bench.flicker [FRAMES [PRESET …]]
 
 The films are made of photos (`film_sequences.py`), each once as it moves and once as its first
 frame, under new noise in each frame as a camera has it. Flicker is the mean difference of
@@ -68,7 +68,7 @@ def main() -> None:
         still, moving = make(count, still=True), make(count, still=False)
         own = [flicker(film, film.frames) for film in (still, moving)]
         print(f"| none | {name} | | | {own[0]:.2f} | {own[1]:.2f} | {own[1] / own[0]:.2f} | | |")
-    for preset in PRESETS:
+    for preset in sys.argv[2:] or PRESETS:
         recipe = Recipe.of({**find(preset).values, "seed": SEED})
         for name, make in FILMS.items():
             films = make(count, still=True), make(count, still=False)
