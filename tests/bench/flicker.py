@@ -1,87 +1,89 @@
-"""How much a dreamed film flickers, with and without carrying detail from frame to frame.
+"""How much a dreamed film flickers, still and moving, with and without carried detail and flow.
 
-python -m tests.bench.flicker [FRAMES]
+python -m tests.bench.flicker [FRAMES [PRESET …]]
 
-The film is a photo that moves by whole pixels, under new noise in each frame as a camera has it.
-Flicker is the mean difference of neighbouring frames where they show the same, in levels of 255;
-the film itself has some, by its noise. The second figure is the mean of the detail: carrying
-must make a film neither stronger nor weaker.
+The films are made of photos (`film_sequences.py`), each once as it moves and once as its first
+frame, under new noise in each frame as a camera has it. Flicker is the mean difference of
+neighbouring frames where they show the same, in levels of 255; the film itself has some, by its
+noise. Dreamed is the mean of the detail of the last frame: carrying must make a film neither
+stronger nor weaker.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from dreamlayer.engine.image.flow import KnownPlane, MovedPlane, motion
 from dreamlayer.engine.image.planes import as_plane
 from dreamlayer.engine.objectives.binding import network_for
 from dreamlink.recipe.presets import find
 from dreamlink.recipe.recipe import Recipe
+from tests.bench.film_sequences import FILMS, KnownFilm
 from tests.engine import looks
 
-PHOTO = "chelsea.png"
-SIZE = (200, 240)  # px, (h, w)
-CORNER = (40, 60)  # px of the photo, of the first frame
-MOTIONS = ((0, 0), (1, 2))  # px a frame, (down, right)
-NOISE = 2 / 255
 PRESETS = ("animals", "stripes")
-CARRIES = (0.0, 0.25, 0.5, 0.8)
+CARRIES = (0.0, 0.5, 0.8)
 SEED = 7
-Motion = tuple[int, int]
 
 
-def film(count: int, motion: Motion) -> list[Tensor]:
-    """Frames (1, 3, h, w) of 8 bits."""
-    photo, random, frames = looks.photo(PHOTO), torch.Generator().manual_seed(1), []
-    for number in range(count):
-        top, left = (c + number * m for c, m in zip(CORNER, motion, strict=True))
-        frame = photo[..., top : top + SIZE[0], left : left + SIZE[1]]
-        noisy = frame + NOISE * torch.randn(frame.shape, generator=random)
-        frames.append((noisy.clamp(0, 1) * 255).round() / 255)
-    return frames
-
-
-def dreamed(frames: Sequence[Tensor], recipe: Recipe, carry: float) -> tuple[list[Tensor], float]:
+def dreamed(
+    frames: Sequence[Tensor], recipe: Recipe, carry: float, *, flow: bool
+) -> tuple[list[Tensor], float]:
     """The film's frames, and the mean of what was dreamed in the last, in levels."""
-    network, shown, before = network_for(recipe), [], None
+    network, shown = network_for(recipe), []
+    before = earlier = None
     for frame in frames:
-        going_on = {} if before is None else {"previous_detail": as_plane(before), "carry": carry}
-        dream = looks.run_dream(frame, network, recipe, **(going_on if carry else {}))
+        going_on = {}
+        if before is not None and carry:
+            going_on = {"previous_detail": as_plane(before), "carry": carry}
+            if flow:
+                moves = motion(as_plane(frame), as_plane(earlier))
+                going_on["previous_detail"] = MovedPlane(as_plane(before), moves)
+                going_on["known"] = KnownPlane(moves)
+        dream = looks.run_dream(frame, network, recipe, **going_on)
         shown.append(looks.blended(looks.overlay(frame, dream, recipe), frame, recipe))
-        before = dream.detail
+        before, earlier = dream.detail, frame
     return shown, float(before.abs().mean() * 255)
 
 
-def flicker(frames: Sequence[Tensor], motion: Motion) -> float:
-    """The mean difference of neighbouring frames where both show the same."""
-    down, right = motion
-    differences = [
-        (late[..., : SIZE[0] - down, : SIZE[1] - right] - early[..., down:, right:]).abs().mean()
-        for early, late in pairwise(frames)
-    ]
-    return float(torch.stack(differences[1:]).mean() * 255)  # the first two are only beginning
+def flicker(film: KnownFilm, frames: Sequence[Tensor]) -> float:
+    """The mean difference of neighbouring frames of a film where both show the same."""
+    differences = []
+    for number in range(2, len(frames)):  # the first two are only beginning
+        late, early = film.pairs(frames[number], frames[number - 1], number)
+        differences.append(float((late - early).abs().mean()))
+    return sum(differences) / len(differences) * 255
 
 
 def main() -> None:
+    torch.set_num_threads(1)
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 8
-    print("| preset | px a frame | carry | flicker | the film's own | dreamed |")
-    print("|---|---|---|---|---|---|")
-    for preset in PRESETS:
+    print("| preset | film | carry | flow | flicker, still | moving | ratio | dreamed | moving |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name, make in FILMS.items():
+        still, moving = make(count, still=True), make(count, still=False)
+        own = [flicker(film, film.frames) for film in (still, moving)]
+        print(f"| none | {name} | | | {own[0]:.2f} | {own[1]:.2f} | {own[1] / own[0]:.2f} | | |")
+    for preset in sys.argv[2:] or PRESETS:
         recipe = Recipe.of({**find(preset).values, "seed": SEED})
-        for motion in MOTIONS:
-            frames = film(count, motion)
-            own = flicker(frames, motion)
+        for name, make in FILMS.items():
+            films = make(count, still=True), make(count, still=False)
             for carry in CARRIES:
-                shown, strength = dreamed(frames, recipe, carry)
-                print(
-                    f"| {preset} | {motion[0]}, {motion[1]} | {carry} |"
-                    f" {flicker(shown, motion):.2f} | {own:.2f} | {strength:.1f} |",
-                    flush=True,
-                )
+                for flow in (False, True) if carry else (False,):
+                    made = [dreamed(film.frames, recipe, carry, flow=flow) for film in films]
+                    still, moving = (
+                        flicker(film, frames) for film, (frames, _) in zip(films, made, strict=True)
+                    )
+                    print(
+                        f"| {preset} | {name} | {carry} | {'on' if flow else 'off'} |"
+                        f" {still:.2f} | {moving:.2f} | {moving / still:.2f} |"
+                        f" {made[0][1]:.1f} | {made[1][1]:.1f} |",
+                        flush=True,
+                    )
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ BENCHES = {
     "maps": Bench("tests.bench.maps", "maps.md"),
     "exploring": Bench("tests.bench.exploring", "exploring.md"),
     "blending": Bench("tests.bench.blending", "blending.md"),
-    "flicker": Bench("tests.bench.flicker", "films.md"),
+    "films": Bench("tests.bench.flicker", "films.md"),
     "answering": Bench("tests.bench.answering", "link.md"),
     "krita_blocking": Bench("tests.bench.krita_blocking", "krita.md"),
     "cancelling": Bench("tests.bench.cancelling", "cancelling.md"),

@@ -24,8 +24,8 @@ PACKAGES = (
     "daemon", "daemon/kernels",
     *(f"daemon/dreamlayer/{name}" for name in (
         "api", "atlas", "cli", "compositing", "doctor", "dreaming", "engine", "engine/tiling",
-        "files", "networks", "networks/executors", "runtime", "server", "server/jobs", "studio",
-        "thumbnails",
+        "files", "filming", "networks", "networks/executors", "runtime", "server", "server/jobs",
+        "studio", "thumbnails",
     )),
     "plugins/link", "plugins/krita", "plugins/gimp", "install", "tests",
 )  # fmt: skip

@@ -13,6 +13,7 @@ from dreamlayer.studio.warm_start import FROM_NOISE, OTHER_SIZE
 from dreamlink.picture import Picture, Region
 from dreamlink.recipe.recipe import Recipe
 from dreamlink.wire.messages import DreamRequest
+from tests.bench.film_sequences import pan
 from tests.studio.test_studio import random_pixels
 
 RECIPE = Recipe.of({"octaves": 2, "steps": 3, "seed": 4, "layer": "features.3", "step_size": 6.0})
@@ -97,3 +98,55 @@ def test_a_quick_dream_has_a_warm_start_too(studio, first):
     alone = dreamed(studio, asked(other, carry=0.8, quick=True))
     going_on = dreamed(studio, asked(other, carry=0.8, quick=True), first.overlay)
     assert distance(going_on, first) < distance(alone, first)
+
+
+def frames_of_a_pan():
+    layout = Picture(240, 200, "U8", "RGB")
+    return layout, [
+        (frame[0].permute(1, 2, 0) * 255).round().byte().numpy().tobytes()
+        for frame in pan(2, still=False).frames
+    ]
+
+
+def test_what_was_dreamed_moves_along_with_the_picture(studio):
+    layout, frames = frames_of_a_pan()
+    region = Region(20, 20, 200, 160)  # flow is that of the region, without its surroundings
+
+    def dream(number, before=None, **more):
+        recipe = replace(RECIPE, **more)
+        request = DreamRequest(recipe, layout, region, after="the first", carry=1.0)
+        steps = studio.dream(request, [frames[number]], before)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                return read_all(done.value.overlay.detail)
+
+    request = DreamRequest(RECIPE, layout, region)
+    first = dreamed_on(studio, request, frames[0])
+    there = read_all(first.overlay.detail)[..., 1:, 2:]
+    along, at_rest = (dream(1, first.overlay, flow=flow) for flow in (True, False))
+
+    def apart(detail):
+        return float((detail[..., :-1, :-2] - there).abs()[..., 10:-10, 10:-10].mean())
+
+    assert apart(along) < 0.4 * apart(at_rest)
+
+
+def dreamed_on(studio, request, pixels):
+    steps = studio.dream(request, [pixels])
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def test_an_enlarged_picture_is_not_compared_with_the_one_before(studio):
+    request = asked(replace(RECIPE, octaves=1), region=LAYOUT.region, zoom=1.3)
+    before = dreamed(studio, replace(request, zoom=1.0)).overlay
+    found = [
+        dreamed(studio, replace(request, recipe=replace(request.recipe, flow=flow)), before)
+        for flow in (True, False)
+    ]
+    assert bytes(found[0].pixels) == bytes(found[1].pixels)

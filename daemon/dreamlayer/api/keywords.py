@@ -33,6 +33,7 @@ class RecipeKeywords(TypedDict, total=False):
     wrap: bool
     noise: float
     noise_samples: int
+    flow: bool
     tile: int
     context: int
     seed: int

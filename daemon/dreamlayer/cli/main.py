@@ -12,6 +12,7 @@ import textwrap
 
 from dreamlayer.cli import doctor, keys, models, serve, settings, status, stop, streams
 from dreamlayer.cli.dreaming import dream
+from dreamlayer.cli.filming import film
 from dreamlayer.cli.seeing import atlas, see
 from dreamlayer.daemon_client import CommandError
 from dreamlink import VERSION
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dreamlayer {VERSION}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     dream.add(commands)
+    film.add(commands)
     see.add(commands)
     atlas.add(commands)
     serve.add(commands)

@@ -85,6 +85,11 @@ class Overlay:
             return None
         return StoredPlane(torch.from_numpy(self._dreamt)[None], DETAIL_FORMAT)
 
+    @property
+    def source(self) -> tuple[pixels.Raw, Picture]:
+        """The region's pixels before the dream (height, width, samples), and their layout."""
+        return self._source, self._layout
+
     def blend(self, recipe: Recipe) -> Frame:
         """The region's pixels in the source's layout, blended with the recipe's live parameters.
 

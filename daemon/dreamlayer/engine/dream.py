@@ -17,11 +17,13 @@ from dreamlayer.engine.image.planes import (
     Plane,
     PlaneAllocator,
     PlaneWindow,
+    StoredPlane,
     TensorOrPlane,
     allocate_in_memory,
     as_plane,
     as_stored_plane,
     clip,
+    copy,
 )
 from dreamlayer.engine.imagine.imagine import imagine
 from dreamlayer.engine.objectives.binding import bind_recipe
@@ -30,6 +32,7 @@ from dreamlayer.engine.objectives.regional import RegionalObjective
 from dreamlayer.engine.objectives.share_map import ShareMap
 from dreamlayer.engine.octave_loop import (
     CARRY_EXPONENT,
+    MOVED_EXPONENT,
     DreamResult,
     OctaveLoop,
     OctaveProgress,
@@ -67,6 +70,7 @@ def dream(
     allocator: PlaneAllocator = allocate_in_memory,
     previous_detail: Plane | None = None,
     carry: float = 0.0,
+    known: Plane | None = None,
     shares: ShareMap | None = None,
 ) -> Generator[OctaveProgress, None, DreamResult]:
     """Dream into a picture.
@@ -87,6 +91,9 @@ def dream(
             for example of a film's previous frame.
         carry: share of `previous_detail` that this dream starts from, 0..1. The larger it is, the
             shorter are the steps.
+        known: (1, 1, h, w) of the window, in 0..1: `previous_detail` has been moved along with the
+            picture, and here it is 0 where nothing is known of it. Then it is carried into every
+            octave, and into the result; steps of pixels only.
         shares: where the window belongs to which of the colours that the recipe binds.
 
     Yields:
@@ -121,12 +128,16 @@ def dream(
         start = None
         if previous_detail is not None:
             start = ComputedPlane(lambda detail: detail * carry, (previous_detail,))
-            recipe = replace(recipe, step_size=recipe.step_size * (1 - carry) ** CARRY_EXPONENT)
+            exponent = CARRY_EXPONENT if known is None else MOVED_EXPONENT
+            recipe = replace(recipe, step_size=recipe.step_size * (1 - carry) ** exponent)
         loop = OctaveLoop(
             source, network, recipe, window, weights, objective, random, allocator, nan_guard,
-            start_detail=start,
+            start_detail=start, start_moved=known is not None,
         )  # fmt: skip
-        return (yield from loop.run(sizes, 0.0))
+        dreamt = yield from loop.run(sizes, 0.0)
+        if start is not None and known is not None:
+            _settle(dreamt.detail_plane, start, known, carry, weights)
+        return dreamt
 
     if isinstance(objective, RegionalObjective):
         raise ValueError(FROM_NOISE)
@@ -152,6 +163,28 @@ def dream_sizes(size: tuple[int, int], recipe: Recipe, minimum: int) -> list[tup
     return resize.octave_sizes(
         *size, recipe.octaves, recipe.octave_scale, minimum, recipe.supersample
     )
+
+
+def _settle(
+    detail: StoredPlane, start: Plane, known: Plane, carry: float, mask: StoredPlane | None
+) -> None:
+    """Mix the share `carry` of what the frame before dreamed into a frame's detail, in place.
+
+    A network answers a little differently where its grid lies differently over a thing that has
+    moved. The mean over frames has less of that; without it a film that moves flickers 1.3 times
+    as much as one that doesn't.
+
+    Args:
+        start: `carry` times the detail of the frame before, moved; 0 where `known` is.
+    """
+
+    def mixed(detail: Tensor, start: Tensor, known: Tensor, *masks: Tensor) -> Tensor:
+        for one in masks:
+            start = start * (one > 0)
+        return detail * (1 - carry * known) + start
+
+    masks = () if mask is None else (mask,)
+    copy(ComputedPlane(mixed, (detail, start, known, *masks)), detail)
 
 
 def _imagine_window(

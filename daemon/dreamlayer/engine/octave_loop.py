@@ -45,6 +45,7 @@ from dreamlink.recipe.recipe import Recipe
 MEASURED_EVERY = 4  # steps: what has risen in a dream map's regions; it takes little time
 # Of 1 − carry in what a step adds: makes a film with carried detail as strong as others.
 CARRY_EXPONENT = 0.75
+MOVED_EXPONENT = 0.65  # the same, where the detail has moved along with the picture
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ class OctaveLoop:
 
     `base_plane` is what the detail is added to, if not the source. `start_detail` is the detail of
     the window that the coarsest octave starts from. Finer octaves make their own: fine lines kept
-    at the positions of the previous frame would flicker more than new ones.
+    at the positions of the previous frame would flicker more than new ones. With `start_moved`
+    that detail lies where things are now, and each octave starts from what is new in it there.
     """
 
     source: Plane
@@ -114,6 +116,7 @@ class OctaveLoop:
     nan_guard: NanGuard
     base_plane: Plane | None = None
     start_detail: Plane | None = None
+    start_moved: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -150,13 +153,14 @@ class OctaveLoop:
                 base = clip(resize.resize_plane(base, size, recipe.wrap))
             x = self._start_octave(base, detail)
             detail = None  # free it: it is as large as the picture
-            if octave == 1 and self.start_detail is not None:
-                self._add_start_detail(self.start_detail, x, inside, mask)
+            started = self._started(sizes, octave)
+            if started is not None:
+                self._add_start_detail(started, x, inside, mask)
             if rises is not None:
                 rises.forget_before()
             setting = StepSetting(
                 x, base, inside, mask, size[1] / self.size[1], rises,
-                octave > 1 or self.start_detail is not None,
+                octave > 1 or started is not None,
             )  # fmt: skip
             with closing(OctaveSteps(ascent, setting)) as steps:
                 for step in range(1, recipe.steps + 1):
@@ -198,6 +202,19 @@ class OctaveLoop:
             enlarged = resize.resize_plane(detail, size, self.recipe.wrap)
             picture = clip(ComputedPlane(torch.add, (base, enlarged)))
         return copy(picture, self._allocate(base.shape, PICTURE_FORMAT))
+
+    def _started(self, sizes: Sequence[tuple[int, int]], octave: int) -> Plane | None:
+        """What an octave, from 1, starts from of `start_detail`: what the one before hasn't had."""
+        start, wrap = self.start_detail, self.recipe.wrap
+        if start is None or (octave > 1 and not self.start_moved):
+            return None
+        size = self.window.scale(self.size, sizes[octave - 1]).size
+        here = resize.resize_plane(start, size, wrap)
+        if octave == 1:
+            return here
+        coarse = self.window.scale(self.size, sizes[octave - 2]).size
+        had = resize.resize_plane(resize.resize_plane(start, coarse, wrap), size, wrap)
+        return ComputedPlane(torch.sub, (here, had))
 
     def _add_start_detail(
         self, start_detail: Plane, x: StoredPlane, inside: Window, mask: StoredPlane | None

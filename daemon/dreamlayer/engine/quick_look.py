@@ -138,6 +138,7 @@ def run_quick_look(
     guide: Tensor | None = None,
     previous_detail: Plane | None = None,
     carry: float = 0.0,
+    known: Plane | None = None,
     shares: ShareMap | None = None,
 ) -> Generator[OctaveProgress | QuickLook, None, DreamResult]:
     """Dream on a copy of a picture, reduced by a factor; see `dream` for the other arguments.
@@ -156,7 +157,7 @@ def run_quick_look(
         stages = look_stages(size, recipe, reduced)
         painting = dream(
             source, network, recipe, window, mask=mask, guide=guide, stages=stages,
-            previous_detail=previous_detail, carry=carry, shares=shares,
+            previous_detail=previous_detail, carry=carry, known=known, shares=shares,
         )  # fmt: skip
         return (yield from _painted_looks(painting))
     plans = plan_looks(look_sizes(size, recipe, reduced, network.minimum), size, window, recipe)
@@ -167,7 +168,7 @@ def run_quick_look(
         steps = replace(recipe, steps=plan.steps, step_size=length)
         dreaming = dream(
             source, network, steps, window, mask=mask, guide=guide, sizes=plan.sizes,
-            previous_detail=previous_detail, carry=carry, shares=shares,
+            previous_detail=previous_detail, carry=carry, known=known, shares=shares,
         )  # fmt: skip
         while True:
             try:

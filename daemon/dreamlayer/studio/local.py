@@ -246,7 +246,8 @@ def _dream_with(
     source = to_device(SourceImage(loaded.raw, inputs.picture.layout), place)
     weights = loaded.weights(place)
     guide = None if loaded.guide is None else loaded.guide.to(network.device)
-    start, notes = warm_start(before, inputs, place)
+    start = warm_start(before, inputs, loaded, room, place)
+    notes = start.notes
     shares = painted = None
     if loaded.dream_map is not None:
         shares, painted = loaded.dream_map.shares.to(place), loaded.dream_map.painted
@@ -269,13 +270,13 @@ def _dream_with(
     elif inputs.quick:
         looking = quick_look.run_quick_look(
             source, network, recipe, window, inputs.reduced, mask=weights, guide=guide,
-            previous_detail=start, carry=inputs.carry, shares=shares,
+            previous_detail=start.detail, carry=inputs.carry, known=start.known, shares=shares,
         )  # fmt: skip
         dreamt = yield from report_looks(looking, inputs, blend)
     else:
         dreaming = engine.dream(
             source, network, recipe, window, mask=weights, guide=guide, allocator=room,
-            previous_detail=start, carry=inputs.carry, shares=shares,
+            previous_detail=start.detail, carry=inputs.carry, known=start.known, shares=shares,
         )  # fmt: skip
         dreamt = yield from report_octaves(dreaming, inputs, blend)
     if not inputs.quick and inputs.window.area >= LARGE:

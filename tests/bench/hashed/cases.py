@@ -180,6 +180,10 @@ def _layouts() -> Iterator[Case]:
 def _films() -> Iterator[Case]:
     first, second = Scene("chelsea.png"), Scene("chelsea.png", strength="G")
     yield Case("film-carry", film=(Frame(first, 0.5), Frame(first, 1.0), Frame(second, 0.3)))
+    still: dict[str, Value] = {"flow": False}
+    yield Case(
+        "film-no-flow", still, film=(Frame(first, 0.5), Frame(first, 1.0), Frame(second, 0.3))
+    )
     yield Case("film-dive", film=(Frame(first, 0.6, 1.05), Frame(first, 0.9, 1.5)))
     yield Case("film-zoom-alone", film=(Frame(first, 0.0, 1.2),))
     yield Case("film-mask", {}, SELECTED, film=(Frame(SELECTED, 0.7),))

@@ -57,7 +57,17 @@ def add(commands: Any, run: Callable[[argparse.Namespace], int]) -> None:
         help="leave out pictures whose result is already there: to go on with a batch that ended"
         " early",
     )  # fmt: skip
-    where = dream.add_argument_group("where to dream")
+    add_shared(dream)
+    dream.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object about each dream, including its gain",
+    )
+
+
+def add_shared(command: Any) -> None:
+    """Add what `film` shares with `dream`: where, with which recipe and device."""
+    where = command.add_argument_group("where to dream")
     where.add_argument(
         "--select", metavar="X,Y,W,H", help="dream only in this rectangle, in pixels"
     )
@@ -66,7 +76,7 @@ def add(commands: Any, run: Callable[[argparse.Namespace], int]) -> None:
         help="dream only where this grey picture of the same size is neither black nor transparent;"
         " white means fully",
     )  # fmt: skip
-    dream.add_argument(
+    command.add_argument(
         "--pixels-max", metavar="MEGAPIXELS", type=int, default=PIXELS_MAX,
         help="refuse a larger picture, mask or guide, before it takes memory"
         f" (default {PIXELS_MAX})",
@@ -75,16 +85,11 @@ def add(commands: Any, run: Callable[[argparse.Namespace], int]) -> None:
         f"Without --preset and --recipe, the preset {DEFAULT} is dreamed. With options that ask for"
         " another dream (--model, --layer, --octaves …), the defaults below count instead."
     )
-    _add_recipe(dream.add_argument_group("what to dream", text))
-    dream.add_argument(
+    _add_recipe(command.add_argument_group("what to dream", text))
+    command.add_argument(
         "--device",
         default="auto",
         help="auto, cpu, cuda, cuda:1, xpu, mps, webgpu … (default auto)",
-    )
-    dream.add_argument(
-        "--json",
-        action="store_true",
-        help="print one JSON object about each dream, including its gain",
     )
 
 

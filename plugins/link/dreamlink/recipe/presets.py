@@ -17,7 +17,7 @@ from .recipe import PARAMETERS, Recipe, RecipeError, Value
 DEFAULT = "creatures"  # the preset that suits any picture
 INCLUDED = ("squeezenet1_1", "efficientnet-lite0")  # networks that are part of Dreamlayer
 # A preset does not change these.
-KEPT = frozenset({"seed", "tile", "context", "feather", "bind"})
+KEPT = frozenset({"seed", "flow", "tile", "context", "feather", "bind"})
 # Parameters that adjust the default preset; any other asks for another dream.
 ADJUSTING = (
     KEPT - {"bind"}

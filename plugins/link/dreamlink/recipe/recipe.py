@@ -272,6 +272,12 @@ class Recipe:
         "How many noisy copies are averaged in each step. The time grows in proportion.",
         minimum=1, maximum=64, step=1,
     )  # fmt: skip
+    flow: bool = _row(
+        True,
+        "Follow motion",
+        "In a film whose frames go on from each other, move what was dreamed along with what moves"
+        " in the picture; places that come into view begin anew. A single picture has no motion.",
+    )
     tile: int = _row(
         0,
         "Tile",
