@@ -158,16 +158,24 @@ def test_a_kind_is_measured_by_its_energy():
     assert level_of(channels) == channels
 
 
-@pytest.mark.parametrize("method", [{"steps": 9}, {"method": "painted", "steps": 3}])
-def test_what_has_risen_is_held_back(cat, network, monkeypatch, method):
-    recipe, found = replace(TWO, **method), []
+@pytest.mark.parametrize(
+    ("method", "most"), [({"steps": 9}, 0.7), ({"method": "painted", "steps": 3}, 0.85)]
+)
+def test_what_has_risen_is_held_back(cat, network, monkeypatch, method, most):
+    """Over four seeds: what single paintings gain goes up and down by a fifth."""
     monkeypatch.setattr(regional, "CONTRAST", 0.0)
+    found = []
     for risen in ((0.0, 0.0), (0.0, 0.0)), ((0.0, 1.0), (1.0, 0.0)):
         monkeypatch.setattr(rises, "_risen", lambda *_, risen=risen: risen)
-        detail = looks.dream_detail(cat, network, recipe, shares=halves())
-        found.append([gain(network, recipe, cat, detail, 1, number) for number in (0, 1)])
+        gains = [0.0, 0.0]
+        for seed in (5, 6, 7, 8):
+            recipe = replace(TWO, seed=seed, **method)
+            detail = looks.dream_detail(cat, network, recipe, shares=halves())
+            for number in (0, 1):
+                gains[number] += gain(network, recipe, cat, detail, 1, number) / 4
+        found.append(gains)
     without, held_back = found
-    assert held_back[0] < 0.7 * without[0], found
+    assert held_back[0] < most * without[0], found
     assert held_back[1] > 0.7 * without[1] > 1, found
 
 

@@ -88,11 +88,11 @@ def chosen(
 @pytest.mark.parametrize(
     ("smi", "build", "words"),
     [
-        (RTX_4070, "cu130", "NVIDIA GeForce RTX 4070 found: PyTorch for CUDA 13, about 2.8 GB"),
+        (RTX_4070, "cu130", "NVIDIA GeForce RTX 4070 found: PyTorch for CUDA 13, about 2.9 GB"),
         (RTX_4070_OLD, "cu126", "Its driver 535.183 is old: update it to 580 or newer"),
         (RTX_5090, "cu130", "RTX 5090 found: PyTorch for CUDA 13"),
         (RTX_5090_OLD, "cpu", "Its driver 572.16 is old: update it to 580 or newer"),
-        (GTX_1060, "cu126", "GTX 1060 6GB found: PyTorch for CUDA 12.6, about 3.0 GB"),
+        (GTX_1060, "cu126", "GTX 1060 6GB found: PyTorch for CUDA 12.6, about 3.1 GB"),
         (GTX_1060_NEW, "cu126", "GTX 1060"),
         (GTX_1060_OLD, "cpu", "update it to 525.60 or newer"),
         (GTX_680, "cpu", "too old for PyTorch"),
@@ -131,7 +131,7 @@ def test_windows_names_the_program_by_its_whole_path_and_has_its_own_limit() -> 
     said = {"nvidia-smi.exe": RTX_4070}
     name, told = chosen(windows("NVIDIA GeForce RTX 4070", "AMD Radeon(TM) Graphics", answers=said))
     assert name == "cu130"
-    assert "about 2.0 GB" in told
+    assert "about 2.1 GB" in told
     questions: list[str] = []
     ask = Probes("win32", "amd64", "", lambda command: questions.append(command[0]), list)
     cards.look(ask)
@@ -217,7 +217,7 @@ def test_any_card_can_be_used_without_cuda() -> None:
     name, told = chosen(windows("NVIDIA GeForce RTX 4070", answers=said), "webgpu")
     assert name == "webgpu"
     assert told.startswith("As --device webgpu says: PyTorch for the processor with ONNX Runtime")
-    assert "about 0.3 GB to download and 0.8 GB on the disk" in told
+    assert "about 0.3 GB to download and 0.9 GB on the disk" in told
 
 
 def test_beside_another_card_the_one_with_an_old_driver_is_still_spoken_of() -> None:
@@ -237,7 +237,7 @@ def test_intels_graphics_on_windows() -> None:
 @pytest.mark.parametrize(
     ("gfx", "build", "words"),
     [
-        (110000, "rocm7.2", "AMD Radeon (0x744c) found: PyTorch for ROCm 7.2, about 5.0 GB"),
+        (110000, "rocm7.2", "AMD Radeon (0x744c) found: PyTorch for ROCm 7.2, about 5.1 GB"),
         (90010, "rocm7.2", "ROCm"),
         (80003, "webgpu", "for whose gfx803 PyTorch has no code: PyTorch for the processor with"),
         (0, "webgpu", "does not offer to ROCm (/dev/kfd)"),
@@ -276,7 +276,7 @@ def test_no_card(tmp_path: Path) -> None:
     assert name == "cpu"
     assert said == (
         "No graphics card found that PyTorch can use: PyTorch for the processor,"
-        " about 0.3 GB to download and 1.0 GB on the disk\n"
+        " about 0.4 GB to download and 1.2 GB on the disk\n"
     )
     assert chosen(windows())[0] == chosen(linux(tmp_path, architecture="riscv64"))[0] == "cpu"
 

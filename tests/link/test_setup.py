@@ -99,7 +99,7 @@ def test_a_plugin_with_the_archive_offers_it_and_another_says_where_to_get_it(ho
     offered = offer.look(plugin)
     assert offered is not None and offered.archive == path
     assert "Install…" in offered.sentence
-    assert str(home) in offer.what() and "0.3 GB" in offer.what() and "3 GB" in offer.what()
+    assert str(home) in offer.what() and "0.4 GB" in offer.what() and "3 GB" in offer.what()
 
 
 def test_in_a_sandbox_the_user_is_told_to_install_outside(home, plugin, monkeypatch):

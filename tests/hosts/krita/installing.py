@@ -57,7 +57,7 @@ def check_first_it_says_what_will_be_fetched():
     yield 500
     what = desk.part(QLabel, "install_what")
     assert window().isVisible() and what.isVisible()
-    assert "0.3 GB" in what.whole and str(discovery.home()) in what.whole, what.whole
+    assert "0.4 GB" in what.whole and str(discovery.home()) in what.whole, what.whole
     assert not desk.part(QPlainTextEdit, "install_log").isVisible()
     case.screenshot("install-what")
     desk.part(QPushButton, "install_close").click()

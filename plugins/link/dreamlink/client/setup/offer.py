@@ -21,7 +21,7 @@ ELSEWHERE = (
     " start the installer in it."
 )
 WHAT = (
-    "PyTorch and other libraries are fetched from the internet: 0.3 GB, or up to 3 GB if this"
+    "PyTorch and other libraries are fetched from the internet: 0.4 GB, or up to 3 GB if this"
     " computer has a graphics card that can dream; a Python, too, if there is none that fits. The"
     " first lines say how much it is.\n\n"
     "They go into {}, and the plug-ins into Krita and GIMP. Nothing else changes, and it needs no"
