@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
 import pickle
 import shutil
 import struct
@@ -75,7 +76,7 @@ KINDS = [
     (b'{"error": "not found"}', "a text"),
     ("Zugriff verweigert, bitte anmelden …".encode(), "a text"),
     ("Zugriff".encode("utf-16"), "a text"),
-    (os.urandom(64) + b"\x80" * 4000, "is not a file of weights, or is cut short"),
+    (random.Random(1).randbytes(64) + b"\x80" * 4000, "is not a file of weights, or is cut short"),
     (archive("a.npy", "b.npy"), "an archive of NumPy arrays"),
     (archive("config.json", "model.weights.h5"), "unpack it first"),
     (archive("net/constants.pkl", "net/data.pkl"), "TorchScript"),
