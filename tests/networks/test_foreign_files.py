@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-import random
 import pickle
+import random
 import shutil
 import struct
 import threading
