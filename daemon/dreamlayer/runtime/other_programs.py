@@ -1,8 +1,7 @@
 """Leaves the cores that other programs use to them.
 
 A painter's computer has more to do than dream. If each core has a thread of torch, and another
-program takes one core for some milliseconds, each operation of torch waits that long: dreams took
-five times as long beside two busy programs as they do with one thread.
+program takes one core for some milliseconds, each operation of torch waits that long.
 """
 
 from __future__ import annotations
