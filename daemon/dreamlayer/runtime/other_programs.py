@@ -7,12 +7,15 @@ program takes one core for some milliseconds, each operation of torch waits that
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
-from collections.abc import Callable, Generator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
 
 from dreamlayer.runtime import torch_threads
+
+log = logging.getLogger(__name__)
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -35,41 +38,54 @@ class FreeCores:
         times: Callable[[], tuple[float, float]] | None = None,
         count: int | None = None,
     ) -> None:
-        cores = _own_cores()
         self._clock = clock
-        self._times = times or (lambda: (_spent(cores), time.process_time()))
-        self._count = self._free = count or len(cores)
-        self._looked, self._last = clock(), self._times()
+        self._times = times or (lambda: (_spent(), time.process_time()))
+        self._count = self._free = count or cores()
+        self._looked, self._last = clock(), self._told()
 
     def count(self) -> int:
         """At least 1; looks again after half a second."""
         elapsed = self._clock() - self._looked
         if elapsed >= INTERVAL:
-            before, self._last = self._last, self._times()
+            before, self._last = self._last, self._told()
             self._looked += elapsed
-            everything, own = (new - old for new, old in zip(self._last, before, strict=True))
-            self._free = max(1, self._count - round(max(0.0, everything - own) / elapsed))
+            others = 0.0
+            if before is not None and self._last is not None:
+                everything, own = (new - old for new, old in zip(self._last, before, strict=True))
+                others = max(0.0, everything - own) / elapsed
+            self._free = max(1, self._count - round(others))
         return self._free
 
+    def _told(self) -> tuple[float, float] | None:
+        """What the clocks say; None if the system does not tell."""
+        try:
+            return self._times()
+        except Exception:  # whatever psutil raises, a dream does not fail for it
+            log.debug("the system does not tell what other programs use", exc_info=True)
+            return None
 
-def _spent(cores: Sequence[int]) -> float:
-    """The processor time that these cores have spent on programs."""
+
+def _spent() -> float:
+    """The processor time that the cores of this process have spent on programs."""
     import psutil  # imported late: a client waits for the start
 
-    times = psutil.cpu_times(percpu=True)
-    spent = 0.0
-    for core in cores:
-        if core < len(times):
-            named = times[core]._asdict()
-            spent += sum(seconds for name, seconds in named.items() if name not in RESTING)
-    return spent
+    if not hasattr(os, "sched_getaffinity"):
+        return _working(psutil.cpu_times())
+    allowed = os.sched_getaffinity(0)
+    each = enumerate(psutil.cpu_times(percpu=True))
+    return sum(_working(times) for core, times in each if core in allowed)
 
 
-def _own_cores() -> list[int]:
-    """The numbers of the cores that this process may use."""
+def _working(times: Any) -> float:
+    named: dict[str, float] = times._asdict()
+    return sum(seconds for name, seconds in named.items() if name not in RESTING)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def beside_others(steps: Generator[P, None, R], free: FreeCores) -> Generator[P, None, R]:

@@ -7,7 +7,6 @@ on which thread computes which block.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -16,6 +15,7 @@ from typing import TypeVar
 import torch
 
 from dreamlayer.runtime import interruption
+from dreamlayer.runtime.other_programs import cores
 
 T = TypeVar("T")
 
@@ -64,13 +64,6 @@ class Workers:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self.count, "dreamlayer-block")
             return self._pool.submit(_run_with_threads, threads, task, interruption.question())
-
-
-def cores() -> int:
-    """The number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 _thread_state = threading.local()
