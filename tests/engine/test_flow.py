@@ -1,5 +1,8 @@
 """Flow: where things were a frame ago, what was not there, and what is dreamed moving along."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -52,14 +55,13 @@ def test_what_comes_into_view_is_not_known():
 
 
 def test_the_same_numbers_with_any_number_of_threads():
-    cv2 = pytest.importorskip("cv2")
     before, now = parallax(2, still=False).frames
-    found = []
+    usual, found = torch.get_num_threads(), []
     for threads in (1, 2, 3):
         cv2.setNumThreads(threads)
         torch.set_num_threads(threads)
         found.append(moved(before, now, before))
-    torch.set_num_threads(1)
+    torch.set_num_threads(usual)
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])
 
@@ -112,6 +114,18 @@ def test_a_carry_of_one_gives_the_moved_detail_where_it_is_known(network):
     ).detail  # fmt: skip
     assert torch.allclose(detail[..., 40:80], previous[..., 40:80], atol=1e-6)
     assert not detail[..., 80:].any()
+
+
+def test_what_has_moved_is_carried_into_every_octave(network):
+    """Half of it is mixed into the result; more than that has been there before."""
+    picture = photo("chelsea.png")[..., 40:140, 60:180] * 0.5 + 0.25
+    previous = (torch.rand(picture.shape, generator=torch.Generator().manual_seed(3)) - 0.5) * 0.2
+    detail = run_dream(
+        picture, network, replace(RECIPE, step_size=0.001), previous_detail=as_plane(previous),
+        carry=0.5, known=as_plane(torch.ones(1, 1, *picture.shape[-2:])),
+    ).detail  # fmt: skip
+    share = float((detail * previous).sum() / previous.square().sum())
+    assert share == pytest.approx(0.5 * (1 - 0.5) + 0.5, abs=0.02)
 
 
 def test_a_film_that_moves_flickers_less_and_is_as_strong(network):

@@ -63,7 +63,7 @@ def test_a_videos_frames_come_one_by_one_from_any_number_on(log: Path) -> None:
     assert last.image.size == (4, 2)
     first = source.read(1)
     next(first)
-    first.close()  # type: ignore[attr-defined]
+    first.close()
 
 
 def test_what_ffmpeg_says_is_in_the_sentence(log: Path) -> None:

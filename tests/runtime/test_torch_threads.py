@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from dreamlayer.runtime.torch_threads import at_most, one_thread, unlimited
+from dreamlayer.runtime.torch_threads import at_most, one_thread, threads_without_limits
 
 
 @pytest.fixture(autouse=True)
@@ -30,15 +30,15 @@ def test_limits_lie_within_each_other() -> None:
 
 
 def test_the_kernel_s_number_is_that_without_limits() -> None:
-    assert unlimited() == 4
+    assert threads_without_limits() == 4
     with at_most(2), one_thread():
-        assert unlimited() == 4
+        assert threads_without_limits() == 4
     torch.set_num_threads(3)
-    assert unlimited() == 3
+    assert threads_without_limits() == 3
 
 
 def test_an_error_ends_the_limit() -> None:
     with pytest.raises(ZeroDivisionError), one_thread():
         _ = 1 / 0
     assert torch.get_num_threads() == 4
-    assert unlimited() == 4
+    assert threads_without_limits() == 4

@@ -153,7 +153,7 @@ class OctaveLoop:
                 base = clip(resize.resize_plane(base, size, recipe.wrap))
             x = self._start_octave(base, detail)
             detail = None  # free it: it is as large as the picture
-            started = self._started(sizes, octave)
+            started = self._carried_into(sizes, octave)
             if started is not None:
                 self._add_start_detail(started, x, inside, mask)
             if rises is not None:
@@ -203,7 +203,7 @@ class OctaveLoop:
             picture = clip(ComputedPlane(torch.add, (base, enlarged)))
         return copy(picture, self._allocate(base.shape, PICTURE_FORMAT))
 
-    def _started(self, sizes: Sequence[tuple[int, int]], octave: int) -> Plane | None:
+    def _carried_into(self, sizes: Sequence[tuple[int, int]], octave: int) -> Plane | None:
         """What an octave, from 1, starts from of `start_detail`: what the one before hasn't had."""
         start, wrap = self.start_detail, self.recipe.wrap
         if start is None or (octave > 1 and not self.start_moved):

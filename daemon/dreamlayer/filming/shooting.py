@@ -59,7 +59,10 @@ class FilmOrder:
 
     def tidy(self) -> None:
         """Remove what commands that were killed were just writing."""
-        for path in [*self.folder.glob(".dream-*"), *self.folder.glob(".shot-*.state.*")]:
+        for path in [
+            *self.folder.glob(f".dream-{16 * '[0-9a-f]'}"),
+            *self.folder.glob(".shot-*.state.*"),
+        ]:
             path.unlink(missing_ok=True)
 
     def clear(self) -> None:

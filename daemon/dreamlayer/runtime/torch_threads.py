@@ -34,6 +34,6 @@ def one_thread() -> contextlib.AbstractContextManager[None]:
     return at_most(1)
 
 
-def unlimited() -> int:
-    """How many threads torch would have in the calling thread without limits."""
+def threads_without_limits() -> int:
+    """How many threads torch would have in the calling thread, were it not limited here."""
     return getattr(_before, "count", None) or torch.get_num_threads()

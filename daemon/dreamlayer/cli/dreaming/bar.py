@@ -13,10 +13,7 @@ FORM = "{percentage:3.0f} %|{bar}| {desc}"
 
 
 class ProgressBar:
-    """One bar for all pictures of a command; a context manager. Nothing where there is no terminal.
-
-    `unit` of the bar is one picture.
-    """
+    """One bar for all pictures of a command, on terminals only; a context manager."""
 
     def __init__(self, pictures: int) -> None:
         self._bar = tqdm(

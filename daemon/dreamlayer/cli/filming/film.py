@@ -125,6 +125,7 @@ def _plan(
 def _dream(plan: FilmOrder, shots: Sequence[FilmShot], *, resume: bool) -> None:
     """Dream these shots, with one bar over all of their frames."""
     from dreamlayer.cli.dreaming import report
+    from dreamlayer.cli.dreaming.bar import ProgressBar
     from dreamlayer.cli.filming.progress import FilmProgress
     from dreamlayer.dreaming.own_networks import use_own_networks
     from dreamlayer.filming.shooting import dream_shot
@@ -133,7 +134,10 @@ def _dream(plan: FilmOrder, shots: Sequence[FilmShot], *, resume: bool) -> None:
 
     use_own_networks()
     notes: dict[str, None] = {}
-    with FilmProgress(plan, shots) as progress:
+    frames = [number for shot in shots for number in range(shot.first, shot.last + 1)]
+    with ProgressBar(len(frames)) as bar:
+        bar.show(0.0, "Loading PyTorch…")
+        progress = FilmProgress(plan, frames, bar)
         studio = local_studio(settings.load().settings)
         for shot in shots:
             told = dream_shot(plan, shot, studio, resume=resume, watch=progress.watch)

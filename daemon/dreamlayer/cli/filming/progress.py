@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from types import TracebackType
 
 from dreamlayer.cli.dreaming.bar import ProgressBar
 from dreamlayer.filming.shooting import FilmOrder
-from dreamlayer.filming.shots import FilmShot
 from dreamlayer.studio.progress import Progress
 from dreamlink.session.dream import duration
 
 
 class FilmProgress:
-    """The bar; a context manager."""
+    """Shows on a bar how far the frames of some shots are; a unit of the bar is one frame."""
 
-    def __init__(self, plan: FilmOrder, shots: Sequence[FilmShot]) -> None:
-        self._plan = plan
-        self._frames = [number for shot in shots for number in range(shot.first, shot.last + 1)]
-        self._bar = ProgressBar(len(self._frames))
+    def __init__(self, plan: FilmOrder, frames: Sequence[int], bar: ProgressBar) -> None:
+        self._plan, self._frames, self._bar = plan, frames, bar
         self._dreamed: dict[int, float] = {}  # of each frame that is dreamed now, its fraction
         self._began = 0.0
 
@@ -35,15 +31,3 @@ class FilmProgress:
             spent = time.monotonic() - self._began
             text = f"about {duration(spent / fresh * left)} left"
         self._bar.show(place + progress.fraction, f"Frame {number} of {self._plan.count}: {text}")
-
-    def __enter__(self) -> FilmProgress:
-        self._bar.show(0.0, "Loading PyTorch…")
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.__exit__(kind, error, trace)

@@ -159,7 +159,7 @@ class Ascent:
 
         The picture without the dream is measured once an octave, in the same canvas.
         """
-        if not rises.is_due():
+        if not rises.begin_step():
             return None
         if setting.is_dreamed and not rises.knows_before:
             tally = rises.tally()

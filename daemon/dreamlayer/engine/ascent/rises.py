@@ -51,8 +51,8 @@ class RiseMeter:
         """Begin an octave: at another size another picture is measured."""
         self._before, self._steps = None, 0
 
-    def is_due(self) -> bool:
-        """Whether something is to be measured in the next step, which is counted."""
+    def begin_step(self) -> bool:
+        """Count a step; returns whether something is to be measured in it."""
         self._steps += 1
         return (self._steps - 1) % self.every == 0
 

@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamlayer.engine.image import resize
-from dreamlayer.engine.image.planes import Plane, Shape, StoredPlane, as_plane, copy, exact_format
+from dreamlayer.engine.image.planes import (
+    DerivedPlane,
+    Plane,
+    Shape,
+    StoredPlane,
+    as_plane,
+    copy,
+    exact_format,
+)
 from dreamlayer.geometry import Span, Window
 
 MOST = 1_000_000  # pixels that flow is computed of; larger pictures are reduced
@@ -60,26 +68,13 @@ def motion(now: Plane, before: Plane) -> Plane:
 
 
 @dataclass(frozen=True)
-class MovedPlane:
+class MovedPlane(DerivedPlane):
     """A plane of the picture before, moved to where its things are now; 0 where nothing is known.
 
     Bicubic. Computed on reading.
     """
 
-    plane: Plane
     motion: Plane
-
-    @property
-    def shape(self) -> Shape:
-        return self.plane.shape
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.plane.dtype
-
-    @property
-    def device(self) -> torch.device:
-        return self.plane.device
 
     def read(self, window: Window, step: int = 1) -> Tensor:
         moves = self.motion.read(window)
@@ -105,25 +100,15 @@ class MovedPlane:
 
 
 @dataclass(frozen=True)
-class KnownPlane:
-    """Of a `motion`, how much is known of each place: (1, 1, h, w), in 0..1."""
-
-    motion: Plane
+class KnownPlane(DerivedPlane):
+    """Of `plane`, a `motion`, how much is known of each place: (1, 1, h, w), in 0..1."""
 
     @property
     def shape(self) -> Shape:
-        return (1, 1, *self.motion.shape[-2:])
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.motion.dtype
-
-    @property
-    def device(self) -> torch.device:
-        return self.motion.device
+        return (1, 1, *self.plane.shape[-2:])
 
     def read(self, window: Window, step: int = 1) -> Tensor:
-        return self.motion.read(window, step)[:, 2:].clamp(0.0, 1.0)
+        return self.plane.read(window, step)[:, 2:].clamp(0.0, 1.0)
 
 
 def _span(places: Tensor, length: int) -> Span:

@@ -151,35 +151,10 @@ class ComputedPlane:
 
 
 @dataclass(frozen=True)
-class PlaneWindow:
-    """A window of another plane, as a plane of its own."""
+class DerivedPlane:
+    """What planes that are computed of another one on reading have in common with it."""
 
     plane: Plane
-    window: Window
-
-    @property
-    def shape(self) -> Shape:
-        return (*self.plane.shape[:2], *self.window.size)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.plane.dtype
-
-    @property
-    def device(self) -> torch.device:
-        return self.plane.device
-
-    def read(self, window: Window, step: int = 1) -> Tensor:
-        return self.plane.read(window.shift(*self.window.origin), step)
-
-
-@dataclass(frozen=True)
-class InsetPlane:
-    """A plane with one window replaced by another plane."""
-
-    plane: Plane
-    window: Window
-    inner: Plane
 
     @property
     def shape(self) -> Shape:
@@ -192,6 +167,28 @@ class InsetPlane:
     @property
     def device(self) -> torch.device:
         return self.plane.device
+
+
+@dataclass(frozen=True)
+class PlaneWindow(DerivedPlane):
+    """A window of another plane, as a plane of its own."""
+
+    window: Window
+
+    @property
+    def shape(self) -> Shape:
+        return (*self.plane.shape[:2], *self.window.size)
+
+    def read(self, window: Window, step: int = 1) -> Tensor:
+        return self.plane.read(window.shift(*self.window.origin), step)
+
+
+@dataclass(frozen=True)
+class InsetPlane(DerivedPlane):
+    """A plane with one window replaced by another plane."""
+
+    window: Window
+    inner: Plane
 
     def read(self, window: Window, step: int = 1) -> Tensor:
         common = window.intersect(self.window)

@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
 from dreamlayer.engine.image.padding import Border, nearest
-from dreamlayer.engine.image.planes import Plane, Shape, gather, is_card
+from dreamlayer.engine.image.planes import DerivedPlane, Shape, gather, is_card
 from dreamlayer.geometry import Span, Window
 
 
@@ -59,10 +59,9 @@ class FilterTaps:
 
 
 @dataclass(frozen=True)
-class FilteredPlane:
+class FilteredPlane(DerivedPlane):
     """A plane filtered along its axes on reading. An axis whose taps are None is unchanged."""
 
-    plane: Plane
     rows: FilterTaps | None
     columns: FilterTaps | None
 
@@ -71,14 +70,6 @@ class FilteredPlane:
         old = self.plane.shape
         both = zip(old[-2:], (self.rows, self.columns), strict=True)
         return (*old[:2], *(len(taps.indices) if taps else length for length, taps in both))
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.plane.dtype
-
-    @property
-    def device(self) -> torch.device:
-        return self.plane.device
 
     def read(self, window: Window, step: int = 1) -> Tensor:
         if is_card(self.device):

@@ -52,9 +52,9 @@ class CopyLevels:
         """Of the next step."""
         return self._rises.objective
 
-    def is_due(self) -> bool:
-        """Whether to learn before the next step, which is counted."""
-        return self._rises.is_due()
+    def begin_step(self) -> bool:
+        """Count a step; returns whether to learn before it."""
+        return self._rises.begin_step()
 
     def learn(self, picture: Tensor) -> None:
         """Learn from the window (1, 3, h, w) dreamed so far, at any size."""

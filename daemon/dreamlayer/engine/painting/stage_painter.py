@@ -162,7 +162,7 @@ class StagePainter:
         view, shares = self._camera.transformed_with(picture, self._shares, place)
         if shares is None or self._levels is None:
             return view, self.objective
-        if self._levels.is_due():
+        if self._levels.begin_step():
             so_far = self._inner(picture.detach())
             self._levels.learn(so_far)
             self._boosts = self._measured_boosts(so_far, self._levels.objective.shares)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from dreamlayer.networks.executors.base import Pass
-from dreamlayer.networks.executors.cuda.front import front_length
+from dreamlayer.networks.executors.cuda.float32_front import front_length
 from dreamlayer.networks.program.lowering import Program
 from dreamlayer.networks.program.steps import Cast, Normalise, Step
 

@@ -144,7 +144,7 @@ class KernelExecutor(Executor):
             planes: (1, 3, H, W), the picture that is read or the gradient that is written.
             seeds: the gradient of each map, see `seeds`.
         """
-        threads = torch_threads.unlimited()
+        threads = torch_threads.threads_without_limits()
         scratch = self._scratch.take(plan.scratch_size(threads))
         bases = [
             elsewhere[root].data_ptr() if root in elsewhere else scratch.data_ptr() + (offset or 0)
